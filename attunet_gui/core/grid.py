@@ -1,0 +1,123 @@
+"""Voxel grids and the one orientation used inside.
+
+A grid is an array shape with the affine that carries an index *in array order* to world
+millimetres (RAS+ as in NIfTI: x grows to the patient's right, y to the front, z to the head). Inside
+the product every array is (z, y, x) with z growing towards the head, y towards the back and x towards
+the patient's left, so that a slice drawn with row 0 on top is the radiological view. `Reorientation`
+leads from a source grid to that canonical grid and back; it only permutes and flips axes, so it is
+exact for every grid, oblique and sheared ones included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
+from numpy.typing import NDArray
+
+CANONICAL_AXES = ("S", "P", "L")
+"""Directions in which the canonical (z, y, x) indices grow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A regular 3-D voxel grid.
+
+    Attributes:
+        shape: three sizes, in array order.
+        affine: (4, 4) float64, array index (in array order) -> world mm, RAS+. Invertible.
+
+    Raises:
+        ValueError: if the shape has not three positive sizes, or the affine is not a finite,
+            invertible (4, 4) matrix with last row 0 0 0 1.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        affine = np.array(self.affine, dtype=np.float64)
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise ValueError(f"a grid needs three positive sizes, got {self.shape}")
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise ValueError("the affine must be a (4, 4) matrix of finite numbers")
+        if not np.array_equal(affine[3], [0, 0, 0, 1]) or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+            raise ValueError("the affine must be invertible with last row 0 0 0 1")
+        affine.setflags(write=False)
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+        object.__setattr__(self, "affine", affine)
+
+    @cached_property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxel centres along each array axis, mm."""
+        steps = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return (float(steps[0]), float(steps[1]), float(steps[2]))
+
+    @cached_property
+    def voxel_volume_ml(self) -> float:
+        """Volume of one voxel in millilitres; right for sheared grids too."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    def matches(self, other: Grid, tolerance_mm: float = 1e-4) -> bool:
+        """True if both grids have one shape and no corner voxel lies further apart than `tolerance_mm`."""
+        if self.shape != other.shape:
+            return False
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1)
+        difference = (self.affine - other.affine) @ np.vstack([corners, np.ones(8)])
+        return bool(np.abs(difference).max() <= tolerance_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class Reorientation:
+    """The exact way from a source grid to the canonical (z, y, x) grid and back.
+
+    Build with `canonicalise`. Axis permutation and flips only: no voxel value is ever changed.
+    """
+
+    source: Grid
+    canonical: Grid
+    _to_canonical: NDArray[Any]
+    _to_source: NDArray[Any]
+
+    def to_canonical(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Array on the source grid -> the same voxels as (z, y, x). A view where possible."""
+        return self._turned(array, self.source, self._to_canonical)
+
+    def to_source(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Array (z, y, x) on the canonical grid -> the same voxels in source order. A view where possible."""
+        return self._turned(array, self.canonical, self._to_source)
+
+    @staticmethod
+    def _turned(array: NDArray[Any], expected: Grid, orientation: NDArray[Any]) -> NDArray[Any]:
+        if array.shape != expected.shape:
+            raise ValueError(f"expected an array of shape {expected.shape}, got {array.shape}")
+        turned: NDArray[Any] = apply_orientation(array, orientation)
+        return turned
+
+
+def canonicalise(source: Grid) -> Reorientation:
+    """The reorientation from `source` to the closest canonical grid (z head, y back, x left)."""
+    here = io_orientation(source.affine)
+    to_canonical = ornt_transform(here, axcodes2ornt(CANONICAL_AXES))
+    affine = source.affine @ inv_ornt_aff(to_canonical, source.shape)
+    shape = [0, 0, 0]
+    for axis, (target, _flip) in enumerate(to_canonical):
+        shape[int(target)] = source.shape[axis]
+    canonical = Grid((shape[0], shape[1], shape[2]), affine)
+    return Reorientation(source, canonical, to_canonical, _inverse(to_canonical))
+
+
+def _inverse(orientation: NDArray[Any]) -> NDArray[Any]:
+    inverse = np.empty_like(orientation)
+    for axis, (target, flip) in enumerate(orientation):
+        inverse[int(target)] = (axis, flip)
+    return inverse
