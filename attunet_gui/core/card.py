@@ -1,0 +1,95 @@
+"""The model card: what a bundle says of itself. Readable without TensorFlow, so the window can show it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from attunet_gui.core.preprocess import Preprocessing
+
+NOT_A_DEVICE = "Research use only. Not a medical device; not for diagnosis or treatment."
+
+
+class DataSource(BaseModel):
+    """One source of training data, with what its licence asks to be said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    cases: int = Field(ge=0)
+    licence: str
+    attribution: str
+
+
+class Training(BaseModel):
+    """How the weights came to be, so that anyone can make them again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    seed: int
+    steps: int = Field(ge=0)
+    seconds: float = Field(ge=0)
+    data: tuple[DataSource, ...]
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Result(BaseModel):
+    """One measured figure: `value` of `measure` on `data`, over `cases` cases."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measure: str
+    data: str
+    cases: int = Field(ge=1)
+    value: float
+    spread: float | None = None
+    command: str
+
+
+class WeightsFile(BaseModel):
+    """The one weights file of a bundle; any changed byte is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: Literal["weights.safetensors"] = "weights.safetensors"
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(gt=0, le=2**31)
+
+
+class Card(BaseModel):
+    """`card.json` of a bundle.
+
+    Attributes:
+        family: a name in the registry of model families.
+        config: the family's configuration, checked by the family itself.
+        preprocessing: what turns HU into the network's input.
+        threshold: probability from which a voxel belongs to the draft.
+        smallest_piece_ml: pieces of the draft below this volume are dropped; 0 keeps all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    card_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    title: str
+    description: str
+    family: str
+    config: dict[str, Any]
+    preprocessing: Preprocessing
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    smallest_piece_ml: float = Field(default=0.0, ge=0)
+    training: Training
+    results: tuple[Result, ...] = ()
+    intended_use: str
+    limits: str
+    warning: str = NOT_A_DEVICE
+    licence: str
+    versions: dict[str, str]
+    weights: WeightsFile
+
+    @property
+    def sha256(self) -> str:
+        """Identity of the weights."""
+        return self.weights.sha256

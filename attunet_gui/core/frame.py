@@ -1,0 +1,138 @@
+"""The network's view of a volume, and the exact bookkeeping to come back from it.
+
+A `Frame` is a rectangle of network pixels laid over every slice of a canonical grid. Its pixel size is
+given in millimetres, so the scale of what the network sees never depends on the scanner's pixel size.
+Both directions are separable linear filters, applied as two matrix products per slice; when the frame is
+coarser than the slice the filter widens to the frame's pixel, which keeps noise from aliasing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.grid import Grid
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Network pixels over the slices of `grid`.
+
+    Attributes:
+        grid: the canonical grid.
+        size: (rows, columns) of the network image.
+        start: (row, column) of the centre of network pixel (0, 0), in grid pixels; may be negative.
+        step: grid pixels per network pixel along rows and columns.
+    """
+
+    grid: Grid
+    size: tuple[int, int]
+    start: tuple[float, float]
+    step: tuple[float, float]
+
+    def to_network(self, planes: Floats, fill: float) -> Floats:
+        """(n, y, x) float32 planes of the grid -> (n, rows, columns); `fill` outside the grid."""
+        rows, columns = (
+            _weights(_centres(size, start, step), n, step)
+            for size, start, step, n in zip(self.size, self.start, self.step, self._plane, strict=True)
+        )
+        seen: Floats = np.matmul(np.matmul(rows, planes - np.float32(fill)), columns.T)
+        return seen + np.float32(fill)
+
+    def grid_weights(self, size: tuple[int, int]) -> tuple[Floats, Floats]:
+        """Matrices (y, rows) and (x, columns) that carry a map of `size` to the grid's plane.
+
+        `size` may be coarser than the frame (a gate's coefficients): the map covers the same rectangle.
+        """
+        return (self._axis_weights(0, size[0]), self._axis_weights(1, size[1]))
+
+    def _axis_weights(self, axis: int, coarse: int) -> Floats:
+        factor = self.size[axis] / coarse
+        step = self.step[axis] * factor
+        start = self.start[axis] + self.step[axis] * (factor - 1) / 2
+        positions = (np.arange(self._plane[axis]) - start) / step
+        return _weights(positions, coarse, 1 / step)
+
+    @property
+    def _plane(self) -> tuple[int, int]:
+        return self.grid.shape[1:]
+
+    def to_grid(self, maps: NDArray[Any]) -> Floats:
+        """(n, r, c) maps over the frame's rectangle -> (n, y, x) float32 on the grid; 0 outside it."""
+        rows, columns = self.grid_weights((maps.shape[1], maps.shape[2]))
+        placed: Floats = np.matmul(np.matmul(rows, maps.astype(np.float32)), columns.T)
+        return placed
+
+
+class MapOnGrid:
+    """A frame's map shown on the CT's grid: an array-like that computes only what is looked at.
+
+    Indexing with integers and slices, as a viewer does, resamples just the voxels asked for, so four
+    gates over a large CT cost their own few megabytes and nothing more.
+
+    Args:
+        frame: the frame of the maps.
+        values: (z, r, c), any resolution over the frame's rectangle.
+    """
+
+    ndim = 3
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, frame: Frame, values: NDArray[Any]) -> None:
+        if len(values) != frame.grid.shape[0]:
+            raise ValueError(f"expected {frame.grid.shape[0]} slices, got {len(values)}")
+        self.shape = frame.grid.shape
+        self.size = int(np.prod(self.shape))
+        self._values = values
+        self._rows, self._columns = frame.grid_weights((values.shape[1], values.shape[2]))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        z, y, x = _full_key(key)
+        values = self._values[z][None] if _is_int(z) else self._values[z]
+        rows, columns = np.atleast_2d(self._rows[y]), np.atleast_2d(self._columns[x])
+        placed: Floats = np.matmul(np.matmul(rows, values.astype(np.float32)), columns.T)
+        gone = tuple(axis for axis, k in enumerate((z, y, x)) if _is_int(k))
+        return placed.squeeze(axis=gone)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+
+def _full_key(key: Any) -> tuple[Any, Any, Any]:
+    parts = list(key) if isinstance(key, tuple) else [key]
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    at = parts.index(Ellipsis)
+    parts[at : at + 1] = [slice(None)] * (4 - len(parts))
+    return parts[0], parts[1], parts[2]
+
+
+def _is_int(key: Any) -> bool:
+    return isinstance(key, int | np.integer)
+
+
+def _centres(size: int, start: float, step: float) -> NDArray[Any]:
+    return start + step * np.arange(size)
+
+
+def _weights(positions: NDArray[Any], n: int, width: float) -> Floats:
+    """Rows of a triangle filter around `positions` (in pixels of the input, `n` of them).
+
+    The filter is normalised over all integer pixels, those outside the input included: what lies
+    outside counts as zero instead of being replaced by the edge.
+    """
+    reach = max(width, 1.0)
+    pixels = np.arange(-int(np.ceil(reach)), n + int(np.ceil(reach)))
+    inside = np.maximum(0.0, 1 - np.abs(positions[:, None] - pixels[None, :]) / reach)
+    whole = np.maximum(inside.sum(axis=1, keepdims=True), 1e-12)
+    margin = int(np.ceil(reach))
+    weights: Floats = (inside / whole)[:, margin : margin + n].astype(np.float32)
+    return weights

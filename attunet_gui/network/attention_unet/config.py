@@ -1,0 +1,49 @@
+"""Configuration of family `attention_unet_2d`; free of TensorFlow, so that a card can be read anywhere."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PROBABILITY = "probability"
+
+
+class AttentionUNet2DConfig(BaseModel):
+    """What defines one network of the family. The defaults are the article's: 7,951,369 parameters.
+
+    Attributes:
+        size: (rows, columns) of the input; each divisible by 2 ** (levels - 1).
+        channels: input channels, the slice and its neighbours; odd.
+        filters: filters of the first level, doubled at each level.
+        levels: encoder levels, the bottom one included.
+        gate_filters: filters of the 1x1 convolutions inside each gate.
+        dropout: rate between the two convolutions of a block; 0 is off.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: tuple[int, int] = (224, 224)
+    channels: int = Field(default=3, ge=1, le=31)
+    filters: int = Field(default=32, ge=1, le=256)
+    levels: int = Field(default=5, ge=2, le=7)
+    gate_filters: int = Field(default=64, ge=1, le=1024)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> AttentionUNet2DConfig:
+        step = 2 ** (self.levels - 1)
+        if any(n < step or n % step or n > 2048 for n in self.size):
+            raise ValueError(f"each side of size must be a multiple of {step} up to 2048, got {self.size}")
+        if self.channels % 2 == 0:
+            raise ValueError(f"channels must be odd (a slice and its neighbours), got {self.channels}")
+        return self
+
+
+def gate_names(config: AttentionUNet2DConfig) -> tuple[str, ...]:
+    """Names of the gate outputs, finest first."""
+    return tuple(f"gate{level}" for level in range(1, config.levels))
+
+
+def gate_sizes(config: AttentionUNet2DConfig) -> tuple[tuple[int, int], ...]:
+    """(rows, columns) of each gate's coefficients, finest first."""
+    rows, columns = config.size
+    return tuple((rows >> level, columns >> level) for level in range(1, config.levels))

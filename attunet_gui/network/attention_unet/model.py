@@ -1,0 +1,65 @@
+"""Family `attention_unet_2d`: the Attention U-Net of Oktay et al. 2018 (arXiv:1804.03999) in 2-D.
+
+Each level of the encoder is a block of two 3x3 convolutions with ReLU, each followed by batch
+normalisation. Each skip connection passes an additive attention gate (article, eq. 1 and 2): skip and
+gating signal go through 1x1 convolutions, are added, and a 1x1 convolution with sigmoid gives one
+coefficient in [0, 1] per position, which multiplies the skip. The coefficients are outputs of the same
+forward pass, named `gate1` (finest) to `gate<n>` (coarsest).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig
+
+
+def build(config: AttentionUNet2DConfig) -> keras.Model:
+    """The network as a functional Keras model.
+
+    Input: (batch, rows, columns, channels) float32, HU scaled to [0, 1] by the bundle's window.
+    Outputs, a dict: `probability` (batch, rows, columns, 1) and `gate<k>` (batch, rows / 2**k,
+    columns / 2**k, 1), all float32 in [0, 1].
+    """
+    image = keras.Input((*config.size, config.channels), name="image")
+    skips, x = [], image
+    for level in range(config.levels - 1):
+        skips.append(_block(x, config, level, "encoder"))
+        x = layers.MaxPooling2D(2, name=f"encoder{level + 1}_pool")(skips[-1])
+    x = _block(x, config, config.levels - 1, "encoder")
+    outputs = {}
+    for level in reversed(range(config.levels - 1)):
+        name = f"gate{level + 1}"
+        gated, outputs[name] = _gate(skips[level], x, config.gate_filters, name)
+        up = layers.UpSampling2D(2, name=f"decoder{level + 1}_up")(x)
+        joined = layers.Concatenate(name=f"decoder{level + 1}_join")([up, gated])
+        x = _block(joined, config, level, "decoder")
+    x = layers.Conv2D(1, 1, name="head_conv")(x)
+    x = layers.BatchNormalization(name="head_norm")(x)
+    outputs[PROBABILITY] = layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(x)
+    return keras.Model(image, outputs, name="attention_unet_2d")
+
+
+def _block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
+    filters = config.filters * 2**level
+    for step in (1, 2):
+        name = f"{part}{level + 1}_{step}"
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
+        x = layers.BatchNormalization(name=f"{name}_norm")(x)
+        if step == 1 and config.dropout:
+            x = layers.Dropout(config.dropout, name=f"{name}_drop")(x)
+    return x
+
+
+def _gate(skip: Any, gating: Any, filters: int, name: str) -> tuple[Any, Any]:
+    """Gated skip, and the coefficients at the gating signal's resolution as float32."""
+    theta = layers.Conv2D(filters, 1, strides=2, activation="relu", name=f"{name}_skip")(skip)
+    phi = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_gating")(gating)
+    joined = layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([theta, phi]))
+    score = layers.Conv2D(1, 1, name=f"{name}_score")(joined)
+    coefficients = layers.Activation("sigmoid", dtype="float32", name=name)(score)
+    fine = layers.UpSampling2D(2, name=f"{name}_up")(coefficients)
+    return layers.Multiply(name=f"{name}_apply")([skip, fine]), coefficients

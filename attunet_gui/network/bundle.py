@@ -1,0 +1,176 @@
+"""Model bundles: a folder with `card.json` and `weights.safetensors`, loaded without running code.
+
+Nothing in a bundle is executed: the card is JSON checked against a schema, the network is built by this
+product from the family's configuration, and the weights are plain arrays whose names, shapes and dtypes
+must be exactly those the network has. A bundle whose bytes differ from its card's sha256 is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from attunet_gui.core.card import Card, WeightsFile
+from attunet_gui.core.errors import BadModel
+from attunet_gui.network.families import family, parse_config
+
+CARD_FILE = "card.json"
+_LARGEST_CARD = 1_000_000
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model folder whose card has been read. The weights are checked when they are loaded."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights file."""
+        return self.folder / self.card.weights.file
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and check the card in `folder`; weights are not touched.
+
+    Raises:
+        BadModel: no card, not a valid card, an unknown family, or a weights file of the wrong size.
+    """
+    path = folder / CARD_FILE
+    try:
+        if path.stat().st_size > _LARGEST_CARD:
+            raise BadModel(f"{path} is too large for a model card; this is not a model bundle.")
+        card = Card.model_validate(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise BadModel(
+            f"There is no {CARD_FILE} in {folder}; choose the folder of a model bundle."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadModel(f"The card {path} is not valid at {where!r}: {first['msg']}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadModel(f"The card {path} cannot be read: {error}.") from error
+    bundle = Bundle(folder, card)
+    _check_consistent(card)
+    _check_size(bundle)
+    return bundle
+
+
+def _check_consistent(card: Card) -> None:
+    config: Any = parse_config(card.family, card.config)
+    wanted = (tuple(card.preprocessing.size), card.preprocessing.channels)
+    if wanted != (tuple(config.size), config.channels):
+        raise BadModel(
+            f"The card of {card.name} contradicts itself: preprocessing gives {wanted}, "
+            f"the network takes {(tuple(config.size), config.channels)}."
+        )
+
+
+def _check_size(bundle: Bundle) -> None:
+    path = bundle.weights_path
+    if path.is_symlink() or not path.is_file():
+        raise BadModel(f"The weights {path} are missing; copy the whole model folder again.")
+    if path.stat().st_size != bundle.card.weights.bytes:
+        raise BadModel(
+            f"The weights of {bundle.card.name} have {path.stat().st_size} bytes, the card says "
+            f"{bundle.card.weights.bytes}; copy the model folder again."
+        )
+
+
+def verify(bundle: Bundle) -> None:
+    """Compare the weights with the card's sha256; `BadModel` if a byte has changed."""
+    found = _sha256(bundle.weights_path)
+    if found != bundle.card.sha256:
+        raise BadModel(
+            f"The weights of {bundle.card.name} are not those the card was made for (sha256 {found[:12]}…, "
+            f"expected {bundle.card.sha256[:12]}…); copy the model folder again."
+        )
+
+
+def load_network(bundle: Bundle) -> Any:
+    """The Keras model with the bundle's weights, in float32. Imports TensorFlow.
+
+    Raises:
+        BadModel: changed bytes, or arrays that are not exactly the network's.
+    """
+    verify(bundle)
+    network = family(bundle.card.family).build(parse_config(bundle.card.family, bundle.card.config))
+    variables = {v.path: v for v in network.variables}
+    for name, values in _checked_arrays(bundle, {k: tuple(v.shape) for k, v in variables.items()}):
+        variables[name].assign(values)
+    return network
+
+
+def _checked_arrays(
+    bundle: Bundle, expected: dict[str, tuple[int, ...]]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    try:
+        with safe_open(bundle.weights_path, framework="numpy") as stored:
+            shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
+            if shapes != expected:
+                raise BadModel(_difference(bundle, shapes, expected))
+            for name in expected:
+                values = stored.get_tensor(name).astype(np.float32)
+                if not np.isfinite(values).all():
+                    raise BadModel(f"The weights of {bundle.card.name} hold numbers that are not finite.")
+                yield name, values
+    except SafetensorError as error:
+        raise BadModel(f"The weights of {bundle.card.name} cannot be read: {error}.") from error
+
+
+def _difference(bundle: Bundle, shapes: dict[str, Any], expected: dict[str, Any]) -> str:
+    odd = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
+    name = odd[0]
+    return (
+        f"The weights of {bundle.card.name} do not fit its network: {name} is "
+        f"{shapes.get(name, 'missing')}, expected {expected.get(name, 'nothing')}."
+    )
+
+
+def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
+    """Write `network` and `card` (all fields but `weights`) as a bundle and read it back.
+
+    The card comes last, so a folder that was interrupted half-way is never taken for a model.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / WeightsFile.model_fields["file"].default
+    (folder / CARD_FILE).unlink(missing_ok=True)
+    save_file({v.path: np.asarray(v.numpy(), np.float32) for v in network.variables}, target)
+    weights = WeightsFile(sha256=_sha256(target), bytes=target.stat().st_size)
+    complete = Card.model_validate({**card, "weights": weights})
+    (folder / CARD_FILE).write_text(complete.model_dump_json(indent=2) + "\n", "utf-8")
+    bundle = read_bundle(folder)
+    verify(bundle)
+    return bundle
+
+
+def find_bundles(folders: tuple[Path, ...]) -> tuple[Bundle, ...]:
+    """Every valid bundle below `folders`, by name; the first folder that has a name wins.
+
+    Folders without a card are passed over; a broken bundle is skipped here and shown by `models verify`.
+    """
+    found: dict[str, Bundle] = {}
+    for card in (card for folder in folders for card in sorted(folder.glob(f"*/{CARD_FILE}"))):
+        try:
+            bundle = read_bundle(card.parent)
+        except BadModel:
+            continue
+        found.setdefault(bundle.card.name, bundle)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,58 @@
+"""Model families the product knows. Listing them imports no TensorFlow; building one does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from attunet_gui.core.errors import BadModel
+from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of network.
+
+    Attributes:
+        name: as written in a card.
+        config_type: its validated configuration.
+        builder: "module:function" that turns a configuration into a `keras.Model`.
+    """
+
+    name: str
+    config_type: type[BaseModel]
+    builder: str
+
+    def build(self, config: BaseModel) -> Any:
+        """The Keras model for `config`, with fresh weights. Imports TensorFlow."""
+        module, function = self.builder.split(":")
+        return getattr(import_module(module), function)(config)
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family("attention_unet_2d", AttentionUNet2DConfig, "attunet_gui.network.attention_unet.model:build"),
+)
+
+
+def family(name: str) -> Family:
+    """The family called `name`; `BadModel` if the product does not know it."""
+    for known in FAMILIES:
+        if known.name == name:
+            return known
+    names = ", ".join(f.name for f in FAMILIES)
+    raise BadModel(
+        f"The model is of family {name!r}, but this version knows only {names}; update attunet-gui."
+    )
+
+
+def parse_config(family_name: str, config: dict[str, Any]) -> BaseModel:
+    """The validated configuration in a card; `BadModel` names the first thing wrong with it."""
+    try:
+        return family(family_name).config_type.model_validate(config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "config"
+        raise BadModel(f"The model's configuration is not valid: {where}: {first['msg']}.") from error

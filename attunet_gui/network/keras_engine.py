@@ -1,0 +1,25 @@
+"""The reference engine: Keras on TensorFlow, float32."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from attunet_gui.network.bundle import Bundle, load_network
+from attunet_gui.network.engines import dropped_channel
+
+
+class KerasEngine:
+    """Runs a bundle's network as one compiled TensorFlow function."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        network = load_network(bundle)
+        network.trainable = False
+        self._forward = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
+
+    def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        """See `Engine.run`."""
+        return dropped_channel(self._forward(tf.constant(batch)))
