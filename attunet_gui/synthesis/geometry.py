@@ -1,0 +1,273 @@
+"""Where a voxel lies in the patient, smooth random fields, and signed distances of simple solids.
+
+Three frames meet here. *Voxels* are canonical (z, y, x) indices. *Room* millimetres are measured along
+those axes from the centre of the volume. *Atlas* millimetres are the room turned, scaled and warped
+into one reference body, in which all anatomy is written down. Distances are negative inside a solid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+Box = tuple[slice, slice, slice]
+Point = tuple[float, float, float]
+
+_UNIT_SD = 0.479**1.5
+"""Standard deviation of a cubic B-spline sum over independent unit normal nodes, in 3-D."""
+
+FAR = np.float32(1e3)
+"""Distance, mm, reported where nobody looked closer."""
+
+
+class SmoothField:
+    """A smooth random field: a cubic B-spline over a periodic lattice of normal numbers.
+
+    Mean 0, standard deviation about 1, features about `step_mm` apart. Being a function of room
+    millimetres it is the same field on every grid, and costs three matrix products to sample.
+    """
+
+    def __init__(self, rng: np.random.Generator, step_mm: float, nodes: int = 24) -> None:
+        self._step_mm = step_mm
+        self._nodes = rng.standard_normal((nodes, nodes, nodes), dtype=np.float32) / np.float32(_UNIT_SD)
+
+    def at(self, axes_mm: Sequence[F64]) -> F32:
+        """The field on the grid spanned by three 1-D axes (mm): (len z, len y, len x) float32."""
+        z, y, x = (self._basis(axis) for axis in axes_mm)
+        n = len(self._nodes)
+        partial = (z @ self._nodes.reshape(n, n * n)).reshape(len(z), n, n)
+        values: F32 = np.matmul(np.matmul(y, partial), x.T)
+        return values
+
+    def _basis(self, axis_mm: F64) -> F32:
+        n = len(self._nodes)
+        whole, part = np.divmod(axis_mm / self._step_mm, 1.0)
+        weights = (
+            (1 - part) ** 3 / 6,
+            (3 * part**3 - 6 * part**2 + 4) / 6,
+            (-3 * part**3 + 3 * part**2 + 3 * part + 1) / 6,
+            part**3 / 6,
+        )
+        basis = np.zeros((len(axis_mm), n), np.float32)
+        for offset, weight in enumerate(weights):
+            basis[np.arange(len(axis_mm)), (whole.astype(int) + offset) % n] += weight.astype(np.float32)
+        return basis
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How one patient's body differs from the atlas and lies in the room.
+
+    Attributes:
+        turn_rad: rotation about the long axis.
+        scale_z, scale_front, scale_back, scale_x: room mm per atlas mm; y in front of the centre and
+            behind it scale apart, for a belly grows and a spine does not.
+        shift_mm: room position (z, y, x) of the atlas centre.
+        warp_mm: standard deviation of the smooth displacement.
+    """
+
+    turn_rad: float
+    scale_z: float
+    scale_front: float
+    scale_back: float
+    scale_x: float
+    shift_mm: Point
+    warp_mm: float
+
+    @property
+    def mean_scale(self) -> float:
+        """Cube root of the volume scale in front of the spine."""
+        return float(np.cbrt(self.scale_z * self.scale_front * self.scale_x))
+
+    def corners(self, low: Point, high: Point) -> F64:
+        """(3, 8) room mm of the corners of an atlas box, without the warp."""
+        ends = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, 8)
+        z = ends[0] * self.scale_z
+        y = ends[1] * np.where(ends[1] < 0, self.scale_front, self.scale_back)
+        x = ends[2] * self.scale_x
+        cos, sin = np.cos(self.turn_rad), np.sin(self.turn_rad)
+        turned = np.stack([z, cos * y - sin * x, sin * y + cos * x])
+        return np.asarray(turned + np.array(self.shift_mm)[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Atlas coordinates of the voxels of a box; each (z, y, x) float32, mm."""
+
+    box: Box
+    z: F32
+    y: F32
+    x: F32
+
+
+class Frame:
+    """The voxels of one request, in room and atlas millimetres."""
+
+    def __init__(
+        self, shape: tuple[int, int, int], spacing_mm: Point, pose: Pose, rng: np.random.Generator
+    ) -> None:
+        self.shape = shape
+        self.spacing_mm = spacing_mm
+        self.pose = pose
+        self.axes_mm = tuple(
+            (np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing_mm, strict=True)
+        )
+        self._slack_mm = 4.0 * pose.warp_mm + 1.0
+        self._atlas = self._placed(rng)
+
+    @cached_property
+    def edge_mm(self) -> float:
+        """Width, atlas mm, over which a surface fades: about one voxel."""
+        return float(np.cbrt(np.prod(self.spacing_mm))) / self.pose.mean_scale
+
+    def points(self, box: Box) -> Points:
+        """Atlas coordinates of a voxel box, as views."""
+        return Points(box, self._atlas[0][box], self._atlas[1][box], self._atlas[2][box])
+
+    def axes_of(self, box: Box) -> tuple[F64, F64, F64]:
+        """Room mm along the three axes of a box."""
+        z, y, x = (axis[part] for axis, part in zip(self.axes_mm, box, strict=True))
+        return z, y, x
+
+    def box(self, low: Point, high: Point) -> Box:
+        """Voxels that may lie in an atlas box; possibly empty."""
+        corners = self.pose.corners(low, high)
+        first = np.floor(self._index(corners.min(axis=1) - self._slack_mm)).astype(int)
+        last = np.ceil(self._index(corners.max(axis=1) + self._slack_mm)).astype(int)
+        z, y, x = (
+            slice(max(0, int(a)), max(0, min(n, int(b) + 1)))
+            for a, b, n in zip(first, last, self.shape, strict=True)
+        )
+        return z, y, x
+
+    def _index(self, room_mm: F64) -> F64:
+        return room_mm / np.array(self.spacing_mm) + (np.array(self.shape) - 1) / 2
+
+    def _placed(self, rng: np.random.Generator) -> tuple[F32, F32, F32]:
+        pose = self.pose
+        z, y, x = (axis - shift for axis, shift in zip(self.axes_mm, pose.shift_mm, strict=True))
+        cos, sin = np.cos(pose.turn_rad), np.sin(pose.turn_rad)
+        turned_y = (cos * y[:, None] + sin * x[None, :]).astype(np.float32)
+        turned_x = (-sin * y[:, None] + cos * x[None, :]).astype(np.float32)
+        plane_y = turned_y / np.where(turned_y < 0, pose.scale_front, pose.scale_back).astype(np.float32)
+        plane_x = turned_x / np.float32(pose.scale_x)
+        # Bone does not bend: the warp fades towards the spine.
+        softness = 1 - 0.8 * np.exp(-((plane_y - 45) ** 2 + plane_x**2) / (2 * 38.0**2))
+        along = (z / pose.scale_z).astype(np.float32)[:, None, None]
+        return (
+            along + self._warp(rng) * softness,
+            plane_y + self._warp(rng) * softness,
+            plane_x + self._warp(rng) * softness,
+        )
+
+    def _warp(self, rng: np.random.Generator) -> F32:
+        coarse = SmoothField(rng, 70.0, 12).at(self.axes_mm)
+        fine = SmoothField(rng, 28.0, 20).at(self.axes_mm)
+        coarse *= np.float32(0.85 * self.pose.warp_mm)
+        coarse += np.float32(0.3 * self.pose.warp_mm) * fine
+        limit = np.float32(3.5 * self.pose.warp_mm)
+        return np.clip(coarse, -limit, limit, out=coarse)
+
+
+@dataclass(frozen=True, eq=False)
+class Tube:
+    """A chain of round cones: `points` (n, 3) atlas mm (z, y, x) and `radii` (n,) mm.
+
+    `tall` > 1 makes the cross-section taller (along z) than wide.
+    """
+
+    points: F64
+    radii: F64
+    tall: float = 1.0
+
+    @classmethod
+    def through(cls, controls: Sequence[Sequence[float]], step_mm: float = 7.0, tall: float = 1.0) -> Tube:
+        """A smooth tube through (z, y, x, radius) control points, sampled about every `step_mm`."""
+        knots = np.asarray(controls, np.float64)
+        lengths = np.linalg.norm(np.diff(knots[:, :3], axis=0), axis=1)
+        at = np.concatenate([[0.0], np.cumsum(np.maximum(lengths, 1e-3))])
+        samples = np.linspace(0, at[-1], max(2, round(at[-1] / step_mm) + 1))
+        curve = np.asarray(PchipInterpolator(at, knots)(samples))
+        return cls(curve[:, :3], np.maximum(curve[:, 3], 0.3), tall)
+
+    def bounds(self, margin_mm: float) -> tuple[Point, Point]:
+        """Low and high corner of the atlas box that holds the tube and a margin."""
+        reach = (self.radii[:, None] + margin_mm) * np.array([self.tall, 1.0, 1.0])
+        return _point((self.points - reach).min(axis=0)), _point((self.points + reach).max(axis=0))
+
+    def segment_bounds(self, index: int, margin_mm: float) -> tuple[Point, Point]:
+        """Like `bounds`, for one segment of the chain."""
+        pair = slice(index, index + 2)
+        return Tube(self.points[pair], self.radii[pair], self.tall).bounds(margin_mm)
+
+
+def _point(values: F64) -> Point:
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def tube_distance(frame: Frame, tube: Tube, region: Box, margin_mm: float) -> F32:
+    """Signed distance (mm) to a tube over the voxels of `region`; `FAR` beyond the margin."""
+    z, y, x = (max(0, part.stop - part.start) for part in region)
+    distance = np.full((z, y, x), FAR, np.float32)
+    for index in range(len(tube.points) - 1):
+        local = _common(frame.box(*tube.segment_bounds(index, margin_mm)), region)
+        inner = tuple(
+            slice(part.start - whole.start, part.stop - whole.start)
+            for part, whole in zip(local, region, strict=True)
+        )
+        cone = _cone_distance(frame.points(local), tube, index)
+        np.minimum(distance[inner], cone, out=distance[inner])
+    return distance
+
+
+def _common(one: Box, other: Box) -> Box:
+    z, y, x = (
+        slice(max(a.start, b.start), max(max(a.start, b.start), min(a.stop, b.stop)))
+        for a, b in zip(one, other, strict=True)
+    )
+    return z, y, x
+
+
+def _cone_distance(points: Points, tube: Tube, index: int) -> F32:
+    squeeze = np.array([1 / tube.tall, 1.0, 1.0])
+    start, end = tube.points[index] * squeeze, tube.points[index + 1] * squeeze
+    axis = end - start
+    length2 = max(float(axis @ axis), 1e-6)
+    dz = points.z * np.float32(squeeze[0]) - np.float32(start[0])
+    dy = points.y - np.float32(start[1])
+    dx = points.x - np.float32(start[2])
+    a, b, c = (np.float32(v) for v in axis)
+    along = np.clip((dz * a + dy * b + dx * c) / np.float32(length2), 0, 1)
+    away = np.sqrt((dz - along * a) ** 2 + (dy - along * b) ** 2 + (dx - along * c) ** 2)
+    r0, r1 = (np.float32(r) for r in tube.radii[index : index + 2])
+    distance: F32 = away - (r0 + along * (r1 - r0))
+    return distance
+
+
+def ellipsoid(points: Points, centre: Point, half: Point, lean: tuple[float, float] = (0.0, 0.0)) -> F32:
+    """Signed distance, near the surface, to an ellipsoid.
+
+    `lean` shears the long axis: y and x moved per mm of height.
+    """
+    dz = points.z - np.float32(centre[0])
+    dy = points.y - np.float32(centre[1]) - np.float32(lean[0]) * dz
+    dx = points.x - np.float32(centre[2]) - np.float32(lean[1]) * dz
+    h0, h1, h2 = (np.float32(h) for h in half)
+    level = np.sqrt((dz / h0) ** 2 + (dy / h1) ** 2 + (dx / h2) ** 2)
+    slope = np.sqrt((dz / h0**2) ** 2 + (dy / h1**2) ** 2 + (dx / h2**2) ** 2)
+    distance: F32 = (level - 1) * level / np.maximum(slope, np.float32(1e-6))
+    return distance
+
+
+def blend(one: F32, other: F32, round_mm: float) -> F32:
+    """Union of two solids with a fillet of about `round_mm`."""
+    overlap = np.clip(np.float32(round_mm) - np.abs(one - other), 0, None)
+    union: F32 = np.minimum(one, other) - overlap**2 / np.float32(4 * round_mm)
+    return union

@@ -1,0 +1,238 @@
+"""The pancreas and what hugs it: duodenum, splenic and mesenteric veins, arteries.
+
+Sizes: pancreas 72 ± 26 ml in adults (Saisho et al., Clin Anat 2007, 20:933-942); head, body and tail
+about 23, 20 and 18 mm thick (Heuck et al., J Comput Assist Tomogr 1987, 11:236-241).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attunet_gui.synthesis.geometry import Tube, blend, tube_distance
+from attunet_gui.synthesis.scene import Patient, Scene
+
+# z, y, x, radius (atlas mm) from the lower head to the tip of the tail.
+_CENTRELINE = np.array(
+    [
+        (-40.0, -9.0, -33.0, 9.0),
+        (-25.0, -12.0, -33.0, 14.0),
+        (-10.0, -19.0, -30.0, 13.0),
+        (1.0, -28.0, -18.0, 9.5),
+        (6.0, -35.0, -3.0, 8.0),
+        (10.0, -36.0, 14.0, 9.5),
+        (15.0, -29.0, 36.0, 10.5),
+        (21.0, -11.0, 57.0, 10.5),
+        (28.0, 10.0, 76.0, 9.5),
+        (32.0, 22.0, 88.0, 6.5),
+    ]
+)
+_UNCINATE = np.array([(-26.0, -8.0, -30.0, 9.0), (-31.0, -4.0, -17.0, 6.5), (-33.0, -2.0, -5.0, 3.5)])
+# Added to z along the centreline: how neck, body and tail rise and fall.
+_COURSES = {
+    "oblique": np.array([0.0, 0, 0, 0, 1, 2, 5, 9, 13, 16]),
+    "sigmoid": np.array([0.0, 0, 2, 6, 9, 7, 0, -3, 2, 8]),
+    "horseshoe": np.array([0.0, 0, 2, 8, 14, 18, 17, 9, -4, -14]),
+    "transverse": np.array([0.0, 0, 0, 2, 3, 3, 2, -1, -4, -6]),
+    "high": np.array([0.0, 0, 1, 4, 8, 13, 21, 28, 34, 38]),
+}
+_COURSE_ODDS = (0.38, 0.2, 0.12, 0.12, 0.18)
+
+
+@dataclass(frozen=True, eq=False)
+class PancreasPlan:
+    """Where one patient's pancreas runs.
+
+    Attributes:
+        spine: (10, 4) float64 control points z, y, x, radius in atlas mm, lower head to tail.
+        uncinate: (3, 4) likewise.
+        fatty: 0 (firm) to 1 (lobules apart, in fat).
+        duct_mm: radius of the visible duct, 0 where none is seen.
+    """
+
+    spine: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    uncinate: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    fatty: float
+    duct_mm: float
+
+    @property
+    def body(self) -> Tube:
+        """Head, neck, body and tail."""
+        return Tube.through(self.spine, 6.0, 1.3)
+
+    @property
+    def hook(self) -> Tube:
+        """The uncinate process."""
+        return Tube.through(self.uncinate, 5.0, 1.3)
+
+
+def plan_pancreas(patient: Patient) -> PancreasPlan:
+    """Draw course, size, fat and duct."""
+    rng = patient.rng("pancreas")
+    spine, uncinate = _CENTRELINE.copy(), _UNCINATE.copy()
+    course = list(_COURSES)[int(rng.choice(len(_COURSES), p=_COURSE_ODDS))]
+    spine[:, 0] += _COURSES[course] * rng.uniform(0.8, 1.2)
+    spine[3:, :3] += np.cumsum(rng.normal(0, 1.1, (7, 3)), axis=0)
+    spine[:, 3] *= rng.uniform(0.88, 1.12, 10)
+    spine[6:, 3] *= rng.uniform(0.85, 1.25)
+    volume_ml = float(np.clip(rng.normal(84 - 20 * patient.age, 17), 48, 124))
+    swell = _swelling(spine, volume_ml, patient.pose.mean_scale)
+    spine[:, 3] *= swell
+    uncinate[:, 3] *= swell
+    fatty = float(np.clip(rng.normal(0.55 * patient.age + 0.3 * patient.habitus, 0.18), 0, 1))
+    duct_mm = float(rng.uniform(0.8, 2.4)) if rng.random() < 0.35 else 0.0
+    return PancreasPlan(spine, uncinate, fatty, duct_mm)
+
+
+def _swelling(
+    spine: np.ndarray[tuple[int, int], np.dtype[np.float64]], volume_ml: float, scale: float
+) -> float:
+    """The factor on the radii that gives the wanted volume: a chain of elliptic cylinders."""
+    lengths = np.linalg.norm(np.diff(spine[:, :3], axis=0), axis=1)
+    middle = (spine[:-1, 3] + spine[1:, 3]) / 2
+    drawn_ml = float((np.pi * 1.3 * middle**2 * lengths).sum()) * scale**3 / 1000
+    return float(np.sqrt(volume_ml / (drawn_ml * 1.0)))
+
+
+def paint_pancreas(scene: Scene, plan: PancreasPlan) -> None:
+    """The gland with its lobules, clefts, duct, and a thin fat plane around it."""
+    patient, hu = scene.patient, scene.patient.hu
+    points, distance = scene.tube(plan.body)
+    distance = blend(distance, tube_distance(scene.frame, plan.hook, points.box, 6.0), 5.0)
+    distance += np.float32(0.9 + 0.5 * plan.fatty) * scene.field(points, "lobules", 6.5)
+    distance += np.float32(0.8) * scene.field(points, "lobes", 14.0)
+    plane = float(patient.rng("fat plane").uniform(0.3, 1.2) + 1.6 * patient.habitus)
+    scene.paint(points, distance - np.float32(plane), hu["fat"] + 6)
+    gland = np.float32(hu["pancreas"]) - 8 * np.float32(plan.fatty) + 5 * scene.field(points, "gland", 9.0)
+    scene.paint(points, distance, gland, "pancreas")
+    _paint_clefts(scene, plan, distance)
+    if plan.duct_mm:
+        duct = plan.spine[1:-1] * [1, 1, 1, 0] + [0, 0, 0, plan.duct_mm]
+        scene.paint_tube(Tube.through(duct, 6.0), hu["fluid"])
+
+
+def _paint_clefts(scene: Scene, plan: PancreasPlan, distance: np.ndarray) -> None:  # type: ignore[type-arg]
+    """Fat between the lobules, widest at the surface; manual outlines include it, so the label stays."""
+    points, _ = scene.tube(plan.body)
+    sheets = np.abs(scene.field(points, "clefts", 7.0)) * 4
+    depth = np.clip(-distance / 9, 0, 1)
+    width = np.float32(0.15 + 1.2 * plan.fatty) * (1.1 - depth)
+    cleft = np.maximum(sheets - width, distance)
+    scene.paint(points, cleft, scene.patient.hu["fat"] * 0.6)
+
+
+def paint_duodenum(scene: Scene, plan: PancreasPlan) -> None:
+    """The C around the head: bulb, descending, horizontal and ascending part."""
+    rng = scene.patient.rng("duodenum")
+    gap = float(plan.spine[1, 3]) + 9.5
+    x = -33.0 - gap
+    low = -62 + float(rng.normal(0, 3))
+    loop = [
+        (6, -44, -26, 7),
+        (8, -40, -40, 11),
+        (2, -24, x + 1, 11),
+        (-20, -10, x, 11),
+        (-44, -4, x + 2, 11.5),
+        (low, -1, x + 14, 11),
+        (low - 3, -2, -22, 10),
+        (low, -7, 2, 8),
+        (low + 10, -10, 22, 9.5),
+        (-26, -20, 32, 10),
+    ]
+    tube = Tube.through(loop, 6.0)
+    radii = tube.radii * (1 + 0.12 * np.sin(np.arange(len(tube.radii)) * rng.uniform(0.8, 1.3)))
+    scene.paint_tube(Tube(tube.points, radii + 1.0), scene.patient.hu["fat"])
+    points, distance = scene.tube(Tube(tube.points, radii))
+    hu = scene.patient.hu
+    scene.paint(points, distance, hu["bowel wall"], "duodenum")
+    lumen = distance + np.float32(2.6) + 1.6 * scene.field(points, "duodenal folds", 5.0)
+    filled = hu["contrast"] if rng.random() < 0.2 else hu["fluid"] + rng.uniform(5, 25)
+    scene.paint(points, lumen, filled + 6 * scene.field(points, "duodenal content", 8.0), "duodenum")
+    if rng.random() < 0.4:
+        level = scene.room_y(points) - np.float32((-30 - 8 * rng.random()) * scene.patient.pose.scale_front)
+        scene.paint(points, np.maximum(lumen, level), hu["gas"], "duodenum")
+
+
+def paint_great_vessels(scene: Scene) -> None:
+    """Aorta with its iliac fork, and the inferior vena cava."""
+    hu, rng = scene.patient.hu, scene.patient.rng("great vessels")
+    wide = float(rng.uniform(0.85, 1.15) + 0.12 * scene.patient.age)
+    aorta = [(260, 10, 8, 11), (90, 12, 8, 10.5), (30, 9, 7, 9.5), (-40, 7, 6, 8.5), (-98, 3, 3, 8)]
+    _paint_aorta(scene, [(z, y, x, r * wide) for z, y, x, r in aorta])
+    for side in (-1, 1):
+        iliac = [(-96, 3, 3 + 3 * side, 5.5), (-130, 8, 22 * side, 5), (-200, 30, 52 * side, 4.5)]
+        scene.paint_tube(Tube.through(iliac, 10.0, 1.2), hu["artery"], "arteries")
+        scene.paint_tube(
+            Tube.through([(-105, 16, -14 + 4 * side, 6), (-200, 40, 48 * side, 6)], 10.0),
+            hu["cava"],
+            "vena_cava",
+        )
+    flat = float(rng.uniform(0.75, 1.1))
+    cava = [
+        (118, -8, -22, 11),
+        (85, 2, -24, 12),
+        (30, 10, -23, 10.5),
+        (-30, 11, -21, 10),
+        (-106, 15, -14, 9.5),
+    ]
+    scene.paint_tube(
+        Tube.through([(z, y, x, r * flat) for z, y, x, r in cava], 10.0), hu["cava"], "vena_cava"
+    )
+
+
+def _paint_aorta(scene: Scene, chain: list[tuple[float, float, float, float]]) -> None:
+    hu, age = scene.patient.hu, scene.patient.age
+    points, distance = scene.tube(Tube.through(chain, 12.0))
+    scene.paint(points, distance, hu["muscle"] - 8, "aorta")
+    scene.paint(points, distance + np.float32(1.3), hu["artery"], "aorta")
+    plaque = np.float32(2.4 - 0.9 * age) - scene.field(points, "plaque", 8.0)
+    scene.paint(points, np.maximum(np.abs(distance + 1) - 1, plaque * 2), 480.0)
+
+
+def paint_peripancreatic_vessels(scene: Scene, plan: PancreasPlan) -> None:
+    """Portal confluence, splenic vein behind body and tail, SMV and SMA, coeliac branches, bile duct."""
+    hu = scene.patient.hu
+    spine = plan.spine
+    cz, cy, cx = spine[4, 0] - 3, spine[4, 1] + spine[4, 3] + 4.5, spine[4, 2] - 6
+    behind = [(cz, cy, cx, 4.8)]
+    behind += [(z + 1, y + 0.75 * r + 2.6, x + 0.25 * r, 3.7) for z, y, x, r in spine[5:9]]
+    behind.append((spine[9, 0] + 3, spine[9, 1] + 7, spine[9, 2] + 5, 3.0))
+    scene.paint_tube(
+        Tube.through([(cz, cy, cx, 5.5), (18, -16, -24, 6), (38, -14, -44, 6)], 6.0),
+        hu["portal vein"],
+        "portal_vein",
+    )
+    scene.paint_tube(Tube.through(behind, 6.0), hu["portal vein"], "portal_vein")
+    smv = [
+        (cz, cy, cx, 5.2),
+        (-18, -17, -8, 5.2),
+        (-50, -22, -8, 4.8),
+        (-90, -30, -4, 3.6),
+        (-140, -34, 4, 2.5),
+    ]
+    scene.paint_tube(Tube.through(smv, 8.0), hu["portal vein"], "portal_vein")
+    _paint_arteries(scene, plan)
+    bile = [(34, -20, -46, 2.4), (8, -16, -36, 2.6), (-20, -6, -38, 2.5), (-34, -5, -43, 1.8)]
+    scene.paint_tube(Tube.through(bile, 7.0), hu["bile"])
+
+
+def _paint_arteries(scene: Scene, plan: PancreasPlan) -> None:
+    hu = scene.patient.hu["artery"]
+    top = [(z + 7, y + 4, x, 2.0) for z, y, x, _ in plan.spine[6:9]]
+    chains = [
+        [
+            (8, 2, 6, 3.8),
+            (2, -8, 6, 3.8),
+            (-14, -13, 6, 3.6),
+            (-50, -17, 5, 3.2),
+            (-95, -24, 10, 2.4),
+            (-140, -30, 14, 1.6),
+        ],
+        [(26, 2, 6, 3.6), (27, -12, 5, 3.4)],
+        [(27, -12, 5, 2.6), (24, -20, 18, 2.4), *top],
+        [(27, -12, 5, 2.6), (24, -20, -12, 2.4), (20, -24, -24, 2.2), (36, -20, -42, 2.0)],
+    ]
+    wide = scene.patient.rng("arteries").uniform(0.9, 1.15)
+    for chain in chains:
+        scene.paint_tube(Tube.through([(z, y, x, r * wide) for z, y, x, r in chain], 7.0), hu, "arteries")

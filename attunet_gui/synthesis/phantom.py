@@ -1,0 +1,130 @@
+"""A procedural abdominal CT with its label map: seeded, of any size and spacing.
+
+The patient is a function of the seed alone and lives in millimetres, centred on the volume; a request
+only says where that patient is sampled. Nothing here is a real person's image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.grid import Grid, canonicalise
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.synthesis import pancreas, torso, viscera
+from attunet_gui.synthesis.geometry import Frame
+from attunet_gui.synthesis.scene import ORGANS, Scene, draw_patient, stream
+from attunet_gui.synthesis.tissue import scanned
+
+__all__ = ["ORGANS", "Phantom", "PhantomRequest", "make_phantom", "phantom_volume"]
+
+
+@dataclass(frozen=True)
+class PhantomRequest:
+    """Which patient, and the grid to sample.
+
+    Attributes:
+        seed: names the patient, 0 or more.
+        shape: voxels along z (to the head), y (to the back), x (to the patient's left).
+        spacing_mm: voxel size along z, y, x.
+
+    Raises:
+        ValueError: for a negative seed, an empty shape, or a spacing that is not positive.
+    """
+
+    seed: int
+    shape: tuple[int, int, int] = (96, 256, 256)
+    spacing_mm: tuple[float, float, float] = (2.5, 1.5, 1.5)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"a phantom's seed is 0 or more, got {self.seed}")
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise ValueError(f"a phantom needs three positive sizes, got {self.shape}")
+        if len(self.spacing_mm) != 3 or not all(0 < step < np.inf for step in self.spacing_mm):
+            raise ValueError(f"a phantom needs three positive voxel sizes in mm, got {self.spacing_mm}")
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """A synthetic scan.
+
+    Attributes:
+        request: what was asked for.
+        hu: (z, y, x) int16, Hounsfield units in [-1024, 3071].
+        organs: (z, y, x) uint8 codes as in `ORGANS`.
+    """
+
+    request: PhantomRequest
+    hu: NDArray[np.int16]
+    organs: NDArray[np.uint8]
+
+    @property
+    def pancreas(self) -> NDArray[np.uint8]:
+        """(z, y, x) uint8, 1 in the pancreas."""
+        return (self.organs == ORGANS["pancreas"]).astype(np.uint8)
+
+
+def make_phantom(request: PhantomRequest, progress: Progress = silent) -> Phantom:
+    """Paint the patient of `request.seed` from the outside in, then scan it.
+
+    Equal requests give equal arrays. Calls `progress` before every stage; a `Cancelled` it raises
+    passes through.
+    """
+    patient = draw_patient(request.seed)
+    stages = _STAGES
+    progress(0, len(stages) + 1, "body")
+    frame = Frame(request.shape, request.spacing_mm, patient.pose, stream(request.seed, "warp"))
+    scene = Scene(patient, frame)
+    for done, (stage, paint) in enumerate(stages):
+        progress(done, len(stages) + 1, stage)
+        paint(scene)
+    progress(len(stages), len(stages) + 1, "noise")
+    hu = scanned(scene.hu, request.spacing_mm, patient.noise_hu, stream(request.seed, "noise"))
+    progress(len(stages) + 1, len(stages) + 1, "noise")
+    return Phantom(request, hu, scene.organs)
+
+
+def phantom_volume(phantom: Phantom) -> Volume:
+    """The phantom as a volume centred at world 0, on a grid that is already canonical."""
+    shape = phantom.request.shape
+    step_z, step_y, step_x = phantom.request.spacing_mm
+    affine = np.zeros((4, 4))
+    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = step_z, -step_y, -step_x, 1
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    name = f"phantom-{phantom.request.seed}"
+    origin = Origin(path=Path(f"{name}.nii.gz"), kind="phantom")
+    return Volume(phantom.hu, canonicalise(Grid(shape, affine)), name, origin)
+
+
+def _pancreas_and_neighbours(scene: Scene) -> None:
+    plan = pancreas.plan_pancreas(scene.patient)
+    pancreas.paint_duodenum(scene, plan)
+    pancreas.paint_pancreas(scene, plan)
+    pancreas.paint_peripancreatic_vessels(scene, plan)
+
+
+_STAGES: tuple[tuple[str, Callable[[Scene], None]], ...] = (
+    ("wall", torso.paint_wall),
+    ("mesentery", viscera.paint_mesentery),
+    ("small bowel", viscera.paint_small_bowel),
+    ("colon", viscera.paint_colon),
+    ("lungs", torso.paint_lungs),
+    ("stomach", viscera.paint_stomach),
+    ("spleen", viscera.paint_spleen),
+    ("liver", viscera.paint_liver),
+    ("gallbladder", viscera.paint_gallbladder),
+    ("kidneys", viscera.paint_kidneys),
+    ("muscles", torso.paint_muscles),
+    ("spine", torso.paint_spine),
+    ("ribs", torso.paint_ribs),
+    ("adrenals", viscera.paint_adrenals),
+    ("great vessels", pancreas.paint_great_vessels),
+    ("pancreas", _pancreas_and_neighbours),
+    ("table", torso.paint_table),
+)

@@ -1,0 +1,248 @@
+"""The container: body wall, lungs, spine, ribs, muscles and the table.
+
+Sizes in atlas mm, of an adult of about 170 cm: inner abdominal cavity some 270 x 155 mm, lumbar bodies
+46 x 33 mm and 27 mm high with 9 mm discs (Zhou et al., Eur Spine J 2000, 9:242-248).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attunet_gui.synthesis.geometry import F32, Points, Tube, blend, ellipsoid
+from attunet_gui.synthesis.scene import Scene
+
+_HALF_WIDTH, _FRONT, _BACK, _MID_Y = 133.0, 80.0, 76.0, -10.0
+SPINE_Y = 40.0
+_LEVEL_MM = 36.0
+
+
+def cavity_distance(points: Points) -> F32:
+    """Distance (mm) to the inner face of the abdominal and chest wall; negative inside."""
+    y = points.y - np.float32(_MID_Y)
+    x = points.x
+    u = np.abs(x) / np.float32(_HALF_WIDTH)
+    v = np.abs(y) / np.where(y < 0, np.float32(_FRONT), np.float32(_BACK))
+    level = np.maximum((u**2.3 + v**2.3) ** np.float32(1 / 2.3), np.float32(0.05))
+    distance: F32 = np.hypot(x, y) * (1 - 1 / level)
+    return distance
+
+
+def diaphragm_height(points: Points) -> F32:
+    """Atlas z (mm) of the diaphragm above each voxel: a right and a lower left dome, a saddle between."""
+    y = points.y
+    right = 112 - 68 * (((points.x + 60) / 74) ** 2 + ((y + 12) / 82) ** 2)
+    left = 101 - 66 * (((points.x - 64) / 70) ** 2 + ((y + 8) / 82) ** 2)
+    centre = 103 - 45 * (((points.x - 5) / 70) ** 2 + ((y + 42) / 55) ** 2)
+    height: F32 = -blend(blend(-right, -left, 18.0), -centre, 18.0)
+    return height.astype(np.float32)
+
+
+def confine(points: Points, distance: F32, gap_mm: float = 2.5) -> F32:
+    """A solid cut to what lies inside the wall and below the diaphragm, less a gap."""
+    roof = (points.z - diaphragm_height(points)) * np.float32(0.6) + np.float32(gap_mm)
+    walled = np.maximum(distance, cavity_distance(points) + np.float32(gap_mm))
+    confined: F32 = np.maximum(walled, roof)
+    return confined
+
+
+def paint_wall(scene: Scene) -> None:
+    """Skin, subcutaneous fat, the muscle ring with its layers, and the fat that fills the cavity."""
+    points, hu = scene.everywhere(), scene.patient.hu
+    cavity = cavity_distance(points)
+    reach = np.maximum(np.hypot(points.x, points.y - 10), np.float32(1))
+    sideways, backward = np.abs(points.x) / reach, (points.y - 10) / reach
+    muscle = _muscle_mm(scene, points, sideways, backward)
+    skin = cavity - muscle - _fat_mm(scene, points, sideways, backward)
+    fat = np.float32(hu["fat"]) + 7 * scene.field(points, "fat", 14.0)
+    scene.paint(points, skin, hu["skin"])
+    scene.paint(points, skin + np.float32(2.0), fat, "fat")
+    meat = np.float32(hu["muscle"]) + 7 * scene.field(points, "muscle", 6.0)
+    scene.paint(points, cavity - muscle, meat, "muscle")
+    _paint_septa(scene, points, cavity, muscle)
+    scene.paint(points, cavity, fat, "fat")
+
+
+def _muscle_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F32:
+    bulk = scene.patient.rng("muscle").uniform(0.8, 1.2) * (0.9 if scene.patient.sex == "f" else 1.08)
+    flank = np.where(backward < 0, 9 + 9 * sideways**2, 18 - 2 * backward)
+    # The erector muscles stand out on both sides of the spinous processes.
+    erector = 17 * np.exp(-(((np.abs(points.x) - 34) / 28) ** 2)) * (backward > 0.3)
+    linea = 1 - 0.75 * np.exp(-((points.x / 7) ** 2)) * (backward < -0.5)
+    thickness: F32 = (np.float32(bulk) * (flank + erector) * linea).astype(np.float32)
+    return thickness
+
+
+def _fat_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F32:
+    rng, habitus = scene.patient.rng("subcutis"), scene.patient.habitus
+    base = (5 + 28 * habitus) * (1.25 if scene.patient.sex == "f" else 0.85) * rng.uniform(0.8, 1.2)
+    back = 1 + 0.45 * backward + rng.uniform(-0.1, 0.35) * sideways**2
+    groove = 5 * np.exp(-((points.x / 12) ** 2)) * (backward > 0.3)
+    lower = 1 - 0.0022 * np.clip(points.z, -150, 120)
+    thickness = np.float32(base) * back * lower - groove + 1.5 * scene.field(points, "subcutis", 45.0)
+    return np.maximum(thickness, np.float32(3)).astype(np.float32)
+
+
+def _paint_septa(scene: Scene, points: Points, cavity: F32, muscle: F32) -> None:
+    """Fat planes between the three flank muscles, and marbling of the erectors in the old."""
+    fat, patient = scene.patient.hu["fat"], scene.patient
+    flank = (np.abs(points.x) > 70) & (points.y < 50) & (points.z < 60)
+    wide = np.float32(0.35 + 0.5 * patient.habitus)
+    for share in (0.36, 0.68):
+        plane = np.abs(cavity - np.float32(share) * muscle) - wide
+        scene.paint(points, np.where(flank, plane, np.float32(50)), fat * 0.6)
+    back = (points.y > 55) & (cavity > 0) & (cavity < muscle)
+    streaks = np.abs(scene.field(points, "marbling", 11.0)) * 6 - np.float32(0.3 + 0.9 * patient.age)
+    scene.paint(points, np.where(back, streaks, np.float32(50)), fat * 0.5)
+
+
+def paint_lungs(scene: Scene) -> None:
+    """Heart, diaphragm and the lung bases with their vessels, above the domes."""
+    hu = scene.patient.hu
+    points = scene.region((25.0, -110.0, -150.0), (400.0, 110.0, 150.0))
+    heart = ellipsoid(points, (140.0, -38.0, 22.0), (46.0, 44.0, 58.0), (0.1, -0.2))
+    cut = np.maximum(heart, cavity_distance(points) + 4)
+    scene.paint(points, cut, hu["heart"] - 12, "heart")
+    scene.paint(points, cut + 9, hu["heart"] + 6, "heart")
+    spine = np.float32(31) - np.hypot(points.y - 36, points.x * np.float32(0.9))
+    above = (diaphragm_height(points) - points.z) * np.float32(0.6)
+    lung = np.maximum(np.maximum(cavity_distance(points) + 1, above + 2), np.maximum(spine, 3 - heart))
+    scene.paint(points, lung - np.float32(2.5), hu["muscle"], "muscle")
+    vessels = np.clip(scene.field(points, "lung vessels", 9.0) - np.float32(1.5), 0, None) * 520
+    scene.paint(
+        points, lung, np.float32(hu["lung"]) + 25 * scene.field(points, "lung", 30.0) + vessels, "lungs"
+    )
+
+
+def paint_spine(scene: Scene) -> None:
+    """Every vertebra and disc that the volume can show."""
+    z_mm = scene.frame.axes_mm[0] / scene.patient.pose.scale_z
+    first, last = int(np.floor(z_mm[0] / _LEVEL_MM)) - 2, int(np.ceil(z_mm[-1] / _LEVEL_MM)) + 2
+    for level in range(first, last + 1):
+        _paint_vertebra(scene, 14.0 + level * _LEVEL_MM)
+
+
+def _paint_vertebra(scene: Scene, z: float) -> None:
+    hu = scene.patient.hu
+    wide = 24.0 - 0.012 * z
+    points = scene.region((z - 40, SPINE_Y - 28, -55), (z + 30, SPINE_Y + 62, 55))
+    height = np.abs(points.z - np.float32(z))
+    disc = np.maximum(_column(points, wide + 0.5), np.abs(height - 18) - np.float32(4.5))
+    scene.paint(points, disc, hu["disc"], "vertebrae")
+    waist = 2.2 * (1 - (height / 14) ** 2)
+    body = np.maximum(_column(points, wide) + np.clip(waist, 0, None), height - np.float32(13.5))
+    bone = np.minimum(blend(body, _arch(scene, z), 3.0), np.float32(50))
+    canal = np.hypot((points.y - (SPINE_Y + 26)) * np.float32(1.2), points.x) - np.float32(9.5)
+    bone = np.maximum(bone, -canal)
+    grain = 45 * scene.field(points, "marrow", 4.0)
+    scene.paint(points, bone, hu["cortical bone"], "vertebrae")
+    scene.paint(points, bone + np.float32(1.6), np.float32(hu["marrow"]) + grain, "vertebrae")
+    sac = np.maximum(canal + np.float32(1.5), np.abs(height) - np.float32(18))
+    scene.paint(points, sac, hu["cord"], "background")
+
+
+def _column(points: Points, wide: float) -> F32:
+    """An endless vertebral body: an ellipse with a shallow hollow at the back."""
+    y = points.y - np.float32(SPINE_Y)
+    level = np.sqrt((points.x / np.float32(wide)) ** 2 + (y / np.float32(17.5)) ** 2)
+    hollow = 3 * np.exp(-((points.x / 9) ** 2)) * (y > 0)
+    distance: F32 = (level - 1) * np.float32(18.5) + hollow.astype(np.float32)
+    return distance
+
+
+def _arch(scene: Scene, z: float) -> F32:
+    """Pedicles, laminae, facets, transverse and spinous processes."""
+    y = SPINE_Y
+    chains = [[(z - 4, y + 38, 0, 4.5), (z - 9, y + 46, 0, 3.2), (z - 14, y + 54, 0, 3.8)]]
+    for side in (-1, 1):
+        chains.append(
+            [(z + 4, y + 12, 14 * side, 5), (z + 3, y + 24, 16 * side, 5), (z - 4, y + 38, 2 * side, 3.5)]
+        )
+        chains.append(
+            [(z + 1, y + 25, 18 * side, 4.2), (z, y + 29, 36 * side, 2.8), (z + 1, y + 31, 43 * side, 2.2)]
+        )
+        chains.append(
+            [
+                (z + 12, y + 31, 17 * side, 4),
+                (z - 2, y + 31, 15 * side, 4.5),
+                (z - 20, y + 34, 12 * side, 4.5),
+            ]
+        )
+    box = scene.frame.box((z - 40, SPINE_Y - 28, -55), (z + 30, SPINE_Y + 62, 55))
+    from attunet_gui.synthesis.geometry import tube_distance
+
+    parts = [tube_distance(scene.frame, Tube.through(chain, 9.0), box, 6.0) for chain in chains]
+    arch: F32 = np.minimum.reduce(parts)
+    return arch
+
+
+def paint_muscles(scene: Scene) -> None:
+    """Psoas, quadratus lumborum and the crura."""
+    rng, hu = scene.patient.rng("psoas"), scene.patient.hu["muscle"]
+    bulk = rng.uniform(0.8, 1.15) * (0.88 if scene.patient.sex == "f" else 1.08)
+    for side in (-1, 1):
+        psoas = [
+            (25, 50, 28 * side, 5),
+            (-20, 44, 37 * side, 12),
+            (-70, 38, 44 * side, 19),
+            (-130, 25, 54 * side, 23),
+            (-260, -10, 75 * side, 22),
+        ]
+        quadratus = [(28, 66, 50 * side, 8), (-40, 63, 66 * side, 13), (-110, 60, 74 * side, 14)]
+        crus = [
+            (100, 22, 14 * side + 4, 4),
+            (60, 16, 17 * side + 3, 5),
+            (20, 16, 19 * side + 3, 5),
+            (-25, 21, 14 * side, 2),
+        ]
+        for chain, tall in ((psoas, 1.3), (quadratus, 1.5), (crus, 1.5)):
+            scaled = [(z, y, x, r * bulk) for z, y, x, r in chain]
+            scene.paint_tube(Tube.through(scaled, 12.0, tall), hu, "muscle")
+
+
+def paint_ribs(scene: Scene) -> None:
+    """Ribs eight to twelve and up, each an oblique arc in the wall, falling towards the front."""
+    for number in range(8):
+        for side in (-1.0, 1.0):
+            _paint_rib(scene, 30.0 + 30.0 * number, side, _rib_sweep(number))
+
+
+def _rib_sweep(number: int) -> float:
+    """Angle, rad, that a rib spans from the spine: the lowest two float."""
+    return (0.75, 1.35, 2.1, 2.35, 2.45, 2.5, 2.5, 2.5)[number]
+
+
+def _paint_rib(scene: Scene, head_z: float, side: float, sweep: float) -> None:
+    angle = np.linspace(0.32, 0.32 + sweep, 2 + int(sweep * 12))
+    back = np.cos(angle)
+    reach = np.where(back > 0, _BACK, _FRONT)
+    squared = (np.sin(angle) / (_HALF_WIDTH + 6)) ** 2 + (back / (reach + 6)) ** 2
+    radius = 1 / np.sqrt(squared) + 2.5 * np.sin(2 * angle) ** 2
+    drop = 62 * np.clip(angle - 0.25, 0, None) ** 1.15 / 1.9
+    points = np.stack([head_z - drop, _MID_Y + radius * back, side * radius * np.sin(angle)], axis=1)
+    hu = scene.patient.hu
+    shell = Tube(points, np.full(len(points), 4.0), 1.6)
+    where, distance = scene.tube(shell)
+    scene.paint(where, distance, hu["cortical bone"] * 0.85, "ribs")
+    scene.paint(where, distance + np.float32(1.3), hu["marrow"] + 20, "ribs")
+
+
+def paint_table(scene: Scene) -> None:
+    """The couch: a thin curved shell around foam, behind the patient; in three scans of four."""
+    rng = scene.patient.rng("table")
+    if rng.random() > 0.75:
+        return
+    points = scene.everywhere()
+    z, y, x = (axis.astype(np.float32) for axis in scene.frame.axes_of(points.box))
+    body = scene.organs.any(axis=(0, 2))
+    back_mm = float(y[np.flatnonzero(body)[-1]]) if body.any() else 110.0
+    bow = float(rng.uniform(700, 1500))
+    depth = y[:, None] - np.float32(back_mm + 5) + x[None, :] ** 2 / np.float32(2 * bow)
+    thick = float(rng.uniform(35, 55))
+    slab = np.maximum(np.abs(depth - thick / 2) - thick / 2, np.abs(x)[None, :] - 215)
+    outside = scene.organs == 0
+    foam, shell = np.float32(-930), np.float32(rng.uniform(-350, -120))
+    edge = np.float32(scene.frame.edge_mm)
+    cover = np.clip(0.5 - (np.abs(slab) - np.float32(1.0)) / edge, 0, 1) * min(1.0, 2.0 / float(edge))
+    inside = np.clip(0.5 - slab / edge, 0, 1)
+    couch = -1000 + inside * (foam + 1000) + cover * (shell - foam)
+    scene.hu[:] = np.where(outside & (scene.hu < -950), couch[None].astype(np.float32), scene.hu)

@@ -1,0 +1,325 @@
+"""Liver, spleen, kidneys, adrenals, stomach, bowel and the mesentery.
+
+Sizes: liver about 1500 ml, spleen 7-13 cm, kidneys 10-12 cm (Kratzer et al., J Ultrasound Med 2003,
+22:1155-1161; Emamian et al., AJR 1993, 160:83-86).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from attunet_gui.synthesis.geometry import F32, Point, Points, Tube, blend, ellipsoid
+from attunet_gui.synthesis.scene import Scene
+from attunet_gui.synthesis.torso import confine
+
+Chain = list[tuple[float, float, float, float]]
+
+
+def paint_liver(scene: Scene) -> None:
+    """Right lobe, tapering left lobe, fissure, vessels."""
+    rng, hu = scene.patient.rng("liver"), scene.patient.hu
+    tip, reach = float(rng.normal(0, 10)), float(rng.normal(0, 12))
+    points = scene.region((-110.0, -110.0, -150.0), (125.0, 90.0, 110.0))
+    right = ellipsoid(points, (42 + tip / 2, 2, -92), (96 - tip / 2, 88, 66), (-0.1, 0.22))
+    middle = ellipsoid(points, (72, -22, -38), (54, 62, 58), (0.1, 0.0))
+    left = ellipsoid(points, (72, -52, 8 + reach / 2), (44, 34, 62 + reach), (0.15, 0.1))
+    caudate = ellipsoid(points, (52, -6, -18), (26, 12, 12))
+    whole = blend(blend(blend(right, middle, 24.0), left, 14.0), caudate, 5.0)
+    hollow = ellipsoid(points, (-22, 58, -58), (66, 38, 36), (0.1, -0.1))
+    hilum = ellipsoid(points, (22, -22, -38), (20, 22, 24))
+    whole = np.maximum(whole, np.maximum(-hollow, -hilum)) + 1.2 * scene.field(points, "liver shape", 26.0)
+    whole = confine(points, whole)
+    scene.paint(points, whole, np.float32(hu["liver"]) + 3 * scene.field(points, "liver", 18.0), "liver")
+    _paint_fissure(scene, points, whole)
+    _paint_liver_vessels(scene, points, whole)
+
+
+def _paint_fissure(scene: Scene, points: Points, liver: F32) -> None:
+    bend = scene.field(points, "fissure", 30.0)
+    sheet = np.abs(points.x + 14 - 0.25 * (points.y + 50) + 3 * bend) - np.clip((-points.y - 42) / 14, -4, 2)
+    scene.paint(points, np.maximum(np.maximum(sheet, points.z - 74), liver - 2), scene.patient.hu["fat"] + 20)
+
+
+def _paint_liver_vessels(scene: Scene, points: Points, liver: F32) -> None:
+    """Hepatic veins into the cava and portal branches, each with random twigs."""
+    rng, hu = scene.patient.rng("liver vessels"), scene.patient.hu
+    cava, porta = (92.0, 0.0, -25.0), (36.0, -14.0, -44.0)
+    venous = [(30, 25, -105), (35, -45, -65), (55, -55, 5), (60, 35, -90)]
+    portal = [(45, 15, -105), (70, -15, -115), (5, 10, -110), (62, -45, 0), (20, -30, -100)]
+    level = {"vein": 0.5 * hu["cava"] + 0.5 * hu["portal vein"], "portal": hu["portal vein"]}
+    for root, ends, kind in ((cava, venous, "vein"), (porta, portal, "portal")):
+        for end in ends:
+            for chain in _twigs(rng, root, end):
+                _paint_inside(scene, Tube.through(chain, 9.0), liver, points, level[kind])
+
+
+def _paint_inside(scene: Scene, tube: Tube, organ: F32, whole: Points, hu: float) -> None:
+    where, distance = scene.tube(tube)
+    inner = tuple(
+        slice(max(0, a.start - b.start), max(0, a.stop - b.start))
+        for a, b in zip(where.box, whole.box, strict=True)
+    )
+    if organ[inner].shape == distance.shape:
+        scene.paint(where, np.maximum(distance, organ[inner] + 2), hu)
+
+
+def _twigs(rng: np.random.Generator, root: Point, end: tuple[float, float, float]) -> list[Chain]:
+    start, stop = np.array(root), np.array(end) + rng.normal(0, 7, 3)
+    bend = (start + stop) / 2 + rng.normal(0, 6, 3)
+    trunk: Chain = [(*start, 5.0), (*bend, 3.8), (*stop, 1.5)]
+    chains = [trunk]
+    for base, radius in (
+        (bend, 2.4),
+        ((bend + stop) / 2, 2.0),
+        ((bend + stop) / 2, 1.8),
+        ((start + bend) / 2, 2.2),
+    ):
+        tip = base + rng.normal(0, 22, 3)
+        chains.append(
+            [(*base, radius), (*((base + tip) / 2 + rng.normal(0, 3, 3)), radius * 0.8), (*tip, 0.8)]
+        )
+    return chains
+
+
+def paint_gallbladder(scene: Scene) -> None:
+    """A pear under the liver, missing after cholecystectomy in one patient of eight."""
+    rng, hu = scene.patient.rng("gallbladder"), scene.patient.hu
+    if rng.random() < 0.12:
+        return
+    wide = float(rng.uniform(0.75, 1.3))
+    pear = [(16, -30, -50, 3), (8, -38, -56, 8 * wide), (-8, -48, -62, 13 * wide), (-20, -54, -65, 13 * wide)]
+    points, distance = scene.tube(Tube.through(pear, 5.0))
+    distance = confine(points, distance, 4.0)
+    scene.paint(points, distance, hu["bowel wall"], "gallbladder")
+    scene.paint(points, distance + np.float32(1.6), hu["bile"], "gallbladder")
+
+
+def paint_spleen(scene: Scene) -> None:
+    """A crescent on the left wall; in the arterial phase striped."""
+    rng, hu, phase = scene.patient.rng("spleen"), scene.patient.hu, scene.patient.phase
+    size = float(rng.uniform(0.82, 1.2))
+    points = scene.region((-60.0, -70.0, 20.0), (120.0, 90.0, 150.0))
+    outer = ellipsoid(points, (48, 30, 104), (50 * size, 40 * size, 27 * size), (0.25, -0.22))
+    bite = ellipsoid(points, (46, 18, 70), (64, 40, 28), (0.25, -0.22))
+    distance = np.maximum(outer, -bite) + 1.3 * scene.field(points, "spleen shape", 17.0)
+    distance = confine(points, distance)
+    stripes = (26 if phase == "arterial" else 2) * scene.field(points, "spleen", 8.0)
+    scene.paint(points, distance, np.float32(hu["spleen"]) + stripes, "spleen")
+
+
+@dataclass(frozen=True)
+class _Kidney:
+    organ: str
+    side: float
+    z: float
+
+
+def paint_kidneys(scene: Scene) -> None:
+    """Both kidneys in their fat, the right one lower."""
+    rng = scene.patient.rng("kidneys")
+    _paint_kidney(scene, _Kidney("kidney_left", 1.0, -4 + float(rng.normal(0, 7))))
+    _paint_kidney(scene, _Kidney("kidney_right", -1.0, -17 + float(rng.normal(0, 7))))
+
+
+def _paint_kidney(scene: Scene, kidney: _Kidney) -> None:
+    rng, hu = scene.patient.rng(kidney.organ), scene.patient.hu
+    z, y, x = kidney.z, 38.0, 66.0 * kidney.side
+    size = float(rng.uniform(0.88, 1.1))
+    points = scene.region((z - 85, -30.0, x - 60), (z + 85, 90.0, x + 60))
+    lean = (-0.22, -0.2 * kidney.side)
+    capsule = ellipsoid(points, (z, y + 4, x), (74, 35, 36), lean)
+    scene.paint(
+        points, confine(points, capsule, 1.0), hu["fat"] + 3 * scene.field(points, "perirenal", 9.0), "fat"
+    )
+    distance = ellipsoid(points, (z, y, x), (56 * size, 25 * size, 27 * size), lean)
+    distance += 1.1 * scene.field(points, "kidney shape", 18.0)
+    sinus = ellipsoid(points, (z, y - 5, x - 15 * kidney.side), (25, 9, 17), lean)
+    sinus += 2.5 * scene.field(points, "sinus", 8.0)
+    whole = np.maximum(distance, -sinus)
+    scene.paint(points, whole, hu["renal cortex"], kidney.organ)
+    pyramid = np.maximum(distance + 6.5, 1.5 - sinus) + 2.2 * scene.field(points, "pyramids", 9.0)
+    scene.paint(points, pyramid, hu["renal medulla"])
+    pelvis = ellipsoid(points, (z - 3, y - 6, x - 18 * kidney.side), (15, 5, 12), lean)
+    scene.paint(points, pelvis, hu["renal pelvis"])
+    _paint_renal_vessels(scene, kidney)
+
+
+def _paint_renal_vessels(scene: Scene, kidney: _Kidney) -> None:
+    hu, side, z = scene.patient.hu, kidney.side, kidney.z
+    start = -22.0 if side < 0 else 2.0
+    vein = [
+        (2, 6 if side < 0 else -4, start, 4.0),
+        (0, 6 if side < 0 else -1, 18 * side + 2, 4.4),
+        (z + 2, 28, 46 * side, 4.2),
+    ]
+    artery = [(0, 10, 6, 2.6), (0, 20, 22 * side, 2.6), (z, 33, 47 * side, 2.4)]
+    ureter = [(z - 8, 30, 45 * side, 2.4), (z - 45, 26, 42 * side, 2.0), (-130, 18, 40 * side, 2.0)]
+    scene.paint_tube(Tube.through(vein, 7.0), hu["cava"], "vena_cava")
+    scene.paint_tube(Tube.through(artery, 7.0), hu["artery"], "arteries")
+    scene.paint_tube(Tube.through(ureter, 9.0), 0.5 * (hu["renal pelvis"] + hu["bowel wall"]))
+
+
+def paint_adrenals(scene: Scene) -> None:
+    """Two thin inverted Ys above the kidneys."""
+    hu, rng = scene.patient.hu["adrenal"], scene.patient.rng("adrenals")
+    thick = float(rng.uniform(1.9, 3.0))
+    for side, z, y, x in ((1, 40, 14, 36), (-1, 44, 22, -32)):
+        for dy, dx in ((16, 9 * side), (15, -2 * side)):
+            limb = [
+                (z + 4, y - 5, x - 2 * side, thick),
+                (z, y, x, thick),
+                (z - 6, y + dy, x + dx, thick * 0.7),
+            ]
+            scene.paint_tube(Tube.through(limb, 5.0, 2.2), hu, "adrenals")
+
+
+@dataclass(frozen=True)
+class _Lumen:
+    """A hollow organ's inside: wall thickness, what fills it, and how much of it is gas."""
+
+    wall_mm: float
+    content: str
+    gas: float
+
+
+def _paint_hollow(scene: Scene, tube: Tube, lumen: _Lumen, organ: str) -> None:
+    hu = scene.patient.hu
+    points, distance = scene.tube(tube)
+    rough = scene.field(points, organ + " shape", 11.0)
+    distance = confine(points, distance + 0.9 * rough, 1.5)
+    scene.paint(points, distance, hu["bowel wall"], organ)
+    inside = distance + np.float32(lumen.wall_mm) + 0.7 * scene.field(points, organ + " folds", 5.0)
+    scene.paint(points, inside, _content(scene, points, lumen), organ)
+    if lumen.gas > 0:
+        front, back = (
+            float((tube.points[:, 1] - tube.radii).min()),
+            float((tube.points[:, 1] + tube.radii).max()),
+        )
+        scale = scene.patient.pose.scale_front
+        level = scale * (front + lumen.gas * (back - front)) + scene.patient.pose.shift_mm[1]
+        scene.paint(points, np.maximum(inside, scene.room_y(points) - np.float32(level)), hu["gas"], organ)
+
+
+def _content(scene: Scene, points: Points, lumen: _Lumen) -> F32:
+    hu = scene.patient.hu
+    grain = scene.field(points, "content " + lumen.content, 5.0)
+    if lumen.content == "faeces":
+        bubbles = np.clip(scene.field(points, "bubbles", 6.0) - np.float32(0.5), 0, 1.2) * 480
+        return np.float32(30) + 22 * grain - bubbles
+    if lumen.content == "food":
+        return np.float32(hu["food"]) + 20 * grain - 160 * np.clip(grain - 1.6, 0, 1)
+    if lumen.content == "contrast":
+        return np.float32(hu["contrast"]) + 18 * grain
+    return np.float32(hu["fluid"]) + 8 + 4 * grain
+
+
+def paint_stomach(scene: Scene) -> None:
+    """Oesophagus, fundus, body and antrum; empty or full."""
+    rng = scene.patient.rng("stomach")
+    full = float(rng.uniform(0.62, 1.2))
+    sag = float(rng.normal(0, 9))
+    gullet = [(200, 14, 10, 7), (110, 10, 12, 7), (84, 2, 28, 7), (76, -2, 44, 8)]
+    scene.paint_tube(Tube.through(gullet, 9.0), scene.patient.hu["bowel wall"] - 15, "stomach")
+    bag = [
+        (92, 18, 66, 18 * full),
+        (74, 12, 68, 31 * full),
+        (46, -14, 70, 30 * full),
+        (20 + sag, -42, 58, 25 * full + 2),
+        (0 + sag, -58, 34, 19 * full + 3),
+        (-3 + sag / 2, -60, 6, 14 * full + 3),
+        (3, -52, -16, 9),
+        (6, -45, -26, 7),
+    ]
+    content = str(rng.choice(["fluid", "food", "contrast"], p=[0.5, 0.33, 0.17]))
+    lumen = _Lumen(float(rng.uniform(3, 5)), content, float(rng.uniform(0.0, 0.5)))
+    _paint_hollow(scene, Tube.through(bag, 9.0), lumen, "stomach")
+
+
+def paint_colon(scene: Scene) -> None:
+    """Ascending, transverse and descending colon with their haustra."""
+    rng = scene.patient.rng("colon")
+    sag = float(rng.uniform(0, 45))
+    wide = float(rng.uniform(0.75, 1.15))
+    ascending = [
+        (-190, 0, -85, 24),
+        (-130, 10, -98, 27),
+        (-80, 18, -102, 23),
+        (-50, 8, -96, 21),
+        (-38, -20, -84, 20),
+    ]
+    transverse = [
+        (-38, -22, -84, 20),
+        (-44 - sag / 2, -62, -60, 20),
+        (-40 - sag, -70, -20, 19),
+        (-36 - sag, -70, 20, 18),
+        (-20 - sag / 2, -66, 60, 18),
+        (8, -52, 92, 19),
+        (36, -22, 106, 18),
+    ]
+    descending = [
+        (38, -12, 108, 17),
+        (20, 16, 112, 15),
+        (-30, 28, 106, 13),
+        (-90, 28, 102, 13),
+        (-150, 10, 98, 13),
+        (-200, 0, 80, 14),
+    ]
+    for part, gas in ((ascending, 0.3), (transverse, 0.62), (descending, 0.28)):
+        tube = Tube.through([(z, y, x, r * wide) for z, y, x, r in part], 6.0)
+        waves = 1 + 0.13 * np.sin(np.arange(len(tube.radii)) * 1.25 + rng.uniform(0, 6))
+        content = str(rng.choice(["faeces", "fluid", "contrast"], p=[0.72, 0.2, 0.08]))
+        lumen = _Lumen(2.2, content, gas * float(rng.uniform(0.0, 1.3)))
+        _paint_hollow(scene, Tube(tube.points, tube.radii * waves), lumen, "colon")
+
+
+def paint_small_bowel(scene: Scene) -> None:
+    """Loops around the mesenteric root, some collapsed, some filled, and the vessels that feed them."""
+    rng = scene.patient.rng("small bowel")
+    opaque = rng.random() < 0.3
+    for _ in range(46):
+        loop = _loop(rng)
+        content = "contrast" if opaque and rng.random() < 0.7 else "fluid"
+        gas = 0.35 if rng.random() < 0.12 else 0.0
+        _paint_hollow(
+            scene, Tube.through(loop, 6.0), _Lumen(float(rng.uniform(2, 3.5)), content, gas), "small_bowel"
+        )
+
+
+def _loop(rng: np.random.Generator) -> Chain:
+    """A bent piece of bowel somewhere between the transverse colon and the pelvis, off the root."""
+    while True:
+        z, y, x = rng.uniform(-210, -8), rng.uniform(-68, 22), rng.uniform(-72, 88)
+        near_root = (x / 34) ** 2 + ((y + 5) / 34) ** 2 < 1
+        near_head = x < 5 and z > -62
+        if not near_root and not near_head and (y < -25 or abs(x) > 52):
+            break
+    radius = float(rng.uniform(8.5, 13))
+    turn, tilt = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.5)
+    heading = np.array([np.sin(tilt), np.sin(turn) * 0.6, np.cos(turn)]) * rng.uniform(18, 32)
+    bend = rng.normal(0, 9, 3)
+    middle = np.array([z, y, x])
+    knots = (middle - heading, middle + bend, middle + heading, middle + heading + 1.6 * bend)
+    return [(float(k[0]), float(k[1]), float(k[2]), radius * rng.uniform(0.8, 1.15)) for k in knots]
+
+
+def paint_mesentery(scene: Scene) -> None:
+    """Small vessels fanning out from the mesenteric and gastric roots, unlabelled, in the fat."""
+    rng, hu = scene.patient.rng("mesentery"), scene.patient.hu
+    for _ in range(34):
+        z = float(rng.uniform(-130, -25))
+        end = (z - rng.uniform(0, 35), rng.uniform(-62, -10), rng.uniform(-62, 78))
+        middle = (z - 4, -30 + rng.normal(0, 6), end[2] * 0.5 + rng.normal(0, 5))
+        chain = [(z, -24.0, 2.0, 1.9), (*middle, 1.6), (*end, 1.0)]
+        scene.paint_tube(Tube.through(chain, 9.0), 0.5 * (hu["portal vein"] + hu["artery"]))
+    for _ in range(14):
+        side = rng.choice([-1, 1])
+        start = np.array([rng.uniform(-80, 60), rng.uniform(-60, 20), side * rng.uniform(40, 95)])
+        end_point = start + rng.normal(0, 20, 3)
+        chain = [
+            (*start, 1.4),
+            (*(start + (end_point - start) / 2 + rng.normal(0, 4, 3)), 1.2),
+            (*end_point, 0.8),
+        ]
+        scene.paint_tube(Tube.through(chain, 9.0), hu["portal vein"])
