@@ -1,0 +1,111 @@
+"""What parent and child say to each other. All frozen; plain values and arrays only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.volume import Volume
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A snapshot of the runner for the window.
+
+    Attributes:
+        state: "loading" while the child starts or reads a model, "running" once slices are computed.
+        job: number of the job the snapshot speaks of; 0 before the first.
+        done, total, stage: progress of that job.
+        seconds_left: estimate, None while there is nothing to go by.
+    """
+
+    state: Literal["idle", "loading", "running"] = "idle"
+    job: int = 0
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Predict:
+    """Request: draft the pancreas in `volume` with the model in folder `bundle`."""
+
+    volume: Volume
+    bundle: Path
+
+
+# Parent to child
+
+
+@dataclass(frozen=True)
+class Warm:
+    """Load the model in folder `bundle`, so that the first draft need not wait for it."""
+
+    bundle: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Do `request` as job number `job`."""
+
+    job: int
+    request: Predict
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop job `job` at the next chance."""
+
+    job: int
+
+
+@dataclass(frozen=True)
+class Quit:
+    """End the child."""
+
+
+# Child to parent
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """`done` of `total` steps of `stage` of job `job`."""
+
+    job: int
+    done: int
+    total: int
+    stage: str
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """Job `job` is done; `draft` is the (z, y, x) uint8 mask on the canonical grid."""
+
+    job: int
+    prediction: Prediction
+    draft: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Job `job` failed; `sentence` is for the user. Job 0 is a failed `Warm`."""
+
+    job: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Job `job` was cancelled, and nothing of it remains."""
+
+    job: int
+
+
+ToChild = Warm | Run | Cancel | Quit
+ToParent = Progressed | Finished | Failed | Stopped

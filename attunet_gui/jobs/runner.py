@@ -1,0 +1,240 @@
+"""The parent's side of the child process.
+
+State of the runner, as told by `JobStatus.state`:
+
+    idle --submit--> loading --first slice--> running --finished, failed--> idle
+                        |                        |
+                        +--------cancel----------+--> idle at once for the user
+
+A job number is a generation: whatever the child still says of an older job is dropped. A cancelled job
+that had begun to compute and does not acknowledge within `GRACE_SECONDS` has its child killed; a child
+that is only loading is left to finish, since that is what the next request needs anyway. A child that
+dies is replaced at the next request.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from psygnal import Signal
+
+from attunet_gui.core.prediction import Prediction
+from attunet_gui.jobs.messages import (
+    Cancel,
+    Failed,
+    Finished,
+    JobStatus,
+    Predict,
+    Progressed,
+    Quit,
+    Run,
+    Stopped,
+    ToChild,
+    ToParent,
+    Warm,
+)
+from attunet_gui.jobs.worker import serve
+
+GRACE_SECONDS = 0.8
+
+Received = Callable[[ToParent], None]
+Died = Callable[["_Child", int | None], None]
+
+
+class Runner:
+    """Starts the child when it is needed, sends it work, and reports by signals.
+
+    Signals are emitted from a background thread:
+        status_changed(JobStatus); finished(job, Prediction, draft (z, y, x) uint8);
+        failed(job, sentence).
+    """
+
+    status_changed = Signal(JobStatus)
+    finished = Signal(int, Prediction, np.ndarray)
+    failed = Signal(int, str)
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._status = JobStatus()
+        self._started = 0.0
+        self._child: _Child | None = None
+
+    @property
+    def status(self) -> JobStatus:
+        """The current snapshot."""
+        return self._status
+
+    @property
+    def child_pid(self) -> int | None:
+        """Process id of a living child, else None."""
+        child = self._child
+        return child.pid if child is not None and child.alive else None
+
+    def warm(self, bundle: Path) -> None:
+        """Start the child and have it load `bundle`; returns at once and reports nothing on success."""
+        self._living_child().send(Warm(bundle))
+
+    def submit(self, request: Predict) -> int:
+        """Send `request` to the child and return its job number; an unfinished job is cancelled."""
+        self.cancel()
+        with self._lock:
+            job = self._status.job + 1
+            status = self._set(JobStatus("loading", job))
+            self._living_child().send(Run(job, request))
+        self.status_changed.emit(status)
+        return job
+
+    def cancel(self) -> None:
+        """Stop the running job. The status is idle at once; nothing more is reported of that job."""
+        with self._lock:
+            before, child = self._status, self._child
+            if before.state == "idle":
+                return
+            status = self._set(JobStatus(job=before.job))
+            if child is not None:
+                child.stop_job(before.job, kill_after=GRACE_SECONDS if before.state == "running" else None)
+        self.status_changed.emit(status)
+
+    def close(self) -> None:
+        """End the child. The runner can be used again afterwards."""
+        with self._lock:
+            child, self._child = self._child, None
+            self._set(JobStatus(job=self._status.job))
+        if child is not None:
+            child.end()
+
+    def _living_child(self) -> _Child:
+        with self._lock:
+            if self._child is None or not self._child.alive:
+                self._child = _Child(self._received, self._died)
+            return self._child
+
+    def _set(self, status: JobStatus) -> JobStatus:
+        self._status = status
+        return status
+
+    def _received(self, message: ToParent) -> None:
+        with self._lock:
+            current = message.job == self._status.job and self._status.state != "idle"
+            if not current and not (isinstance(message, Failed) and message.job == 0):
+                return
+            status = self._next_status(message)
+        match message:
+            case Finished(job, prediction, draft):
+                self.status_changed.emit(status)
+                self.finished.emit(job, prediction, draft)
+            case Failed(job, sentence):
+                self.status_changed.emit(status)
+                self.failed.emit(job, sentence)
+            case _:
+                self.status_changed.emit(status)
+
+    def _next_status(self, message: ToParent) -> JobStatus:
+        if isinstance(message, Failed) and message.job == 0:
+            return self._status
+        if not isinstance(message, Progressed):
+            return self._set(JobStatus(job=message.job))
+        if message.stage == "loading":
+            return self._set(replace(self._status, stage=message.stage))
+        if self._status.state == "loading":
+            self._started = monotonic()
+        left = self._seconds_left(message) if self._status.state == "running" else None
+        return self._set(JobStatus("running", message.job, message.done, message.total, message.stage, left))
+
+    def _seconds_left(self, message: Progressed) -> float | None:
+        first = max(1, self._status.total // 60)
+        if message.done <= first:
+            return None
+        return (monotonic() - self._started) / message.done * (message.total - message.done)
+
+    def _died(self, child: _Child, exit_code: int | None) -> None:
+        with self._lock:
+            if child is not self._child:
+                return
+            self._child = None
+            before = self._status
+            status = self._set(JobStatus(job=before.job))
+        self.status_changed.emit(status)
+        if before.state != "idle":
+            self.failed.emit(
+                before.job,
+                f"The network's process ended unexpectedly (exit code {exit_code}); "
+                "your mask is untouched, press Run to start it again.",
+            )
+
+
+class _Child:
+    """One spawned process with its pipe: a thread that sends, a thread that receives."""
+
+    def __init__(self, received: Received, died: Died) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        self._process: SpawnProcess = context.Process(
+            target=serve, args=(far_end,), daemon=True, name="attunet-network"
+        )
+        self._process.start()
+        far_end.close()
+        self._outbox: queue.SimpleQueue[ToChild | None] = queue.SimpleQueue()
+        self._received, self._died = received, died
+        self._acknowledged = threading.Event()
+        for target in (self._send_all, self._receive_all):
+            threading.Thread(target=target, daemon=True, name=f"attunet{target.__name__}").start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    def send(self, message: ToChild) -> None:
+        """Queue `message`; never blocks, however large it is."""
+        self._outbox.put(message)
+
+    def stop_job(self, job: int, kill_after: float | None) -> None:
+        self._acknowledged.clear()
+        self.send(Cancel(job))
+        if kill_after is not None:
+            threading.Thread(target=self._kill_unless_stopped, args=(kill_after,), daemon=True).start()
+
+    def end(self) -> None:
+        self.send(Quit())
+        self._process.join(0.2)
+        self._kill()
+        self._process.join(2)
+
+    def _kill_unless_stopped(self, seconds: float) -> None:
+        if not self._acknowledged.wait(seconds):
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+
+    def _send_all(self) -> None:
+        while (message := self._outbox.get()) is not None:
+            try:
+                self._pipe.send(message)
+            except OSError:
+                return
+
+    def _receive_all(self) -> None:
+        try:
+            while True:
+                message: ToParent = self._pipe.recv()
+                if isinstance(message, Stopped | Finished | Failed):
+                    self._acknowledged.set()
+                self._received(message)
+        except (EOFError, OSError):
+            self._outbox.put(None)
+            self._process.join()
+            self._died(self, self._process.exitcode)

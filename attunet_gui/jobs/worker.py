@@ -1,0 +1,108 @@
+"""The child process: owns TensorFlow and the loaded models, answers one request at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attunet_gui.core.errors import AttunetError, Cancelled
+from attunet_gui.core.prediction import draft_mask
+from attunet_gui.jobs.messages import Cancel, Failed, Finished, Progressed, Quit, Run, Stopped, ToChild, Warm
+
+if TYPE_CHECKING:
+    from attunet_gui.network.predict import Model
+
+_NICENESS = 10
+
+Work = Callable[[], Finished | None]
+
+
+def serve(pipe: Connection) -> None:
+    """Entry point of the child: answer messages from `pipe` until `Quit` or until the parent is gone."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    try:
+        _Worker(pipe).serve()
+    except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        return
+
+
+class _Worker:
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._waiting: deque[ToChild] = deque()
+        self._cancelled: set[int] = set()
+        self._models: dict[tuple[Path, str], Model] = {}
+
+    def serve(self) -> None:
+        while True:
+            message = self._waiting.popleft() if self._waiting else self._pipe.recv()
+            match message:
+                case Quit():
+                    return
+                case Warm(bundle):
+                    self._answer(0, partial(self._warm, bundle))
+                case Run(job):
+                    self._answer(job, partial(self._predict, message))
+                case Cancel(job):
+                    self._cancelled.add(job)
+
+    def _answer(self, job: int, work: Work) -> None:
+        try:
+            self._check(job)
+            finished = work()
+        except Cancelled:
+            self._pipe.send(Stopped(job))
+        except AttunetError as error:
+            self._pipe.send(Failed(job, str(error)))
+        except MemoryError:
+            self._pipe.send(Failed(job, "There is not enough memory for this CT; close other programs."))
+        except Exception as error:
+            logging.getLogger(__name__).exception("job %d", job)
+            self._pipe.send(Failed(job, f"The network failed ({type(error).__name__}); try again."))
+        else:
+            if finished is not None:
+                self._pipe.send(finished)
+
+    def _warm(self, folder: Path) -> None:
+        self._model(folder)
+
+    def _predict(self, run: Run) -> Finished:
+        from attunet_gui.network.predict import predict
+
+        def progress(done: int, total: int, stage: str) -> None:
+            self._check(run.job)
+            self._pipe.send(Progressed(run.job, done, total, stage))
+
+        progress(0, 1, "loading")
+        model = self._model(run.request.bundle)
+        prediction = predict(run.request.volume, model, progress)
+        return Finished(run.job, prediction, draft_mask(prediction, lambda *_: self._check(run.job)))
+
+    def _model(self, folder: Path) -> Model:
+        from attunet_gui.network.bundle import read_bundle
+        from attunet_gui.network.predict import load_model
+
+        bundle = read_bundle(folder)
+        key = (folder, bundle.card.sha256)
+        if key not in self._models:
+            self._models = {key: load_model(bundle)}
+        return self._models[key]
+
+    def _check(self, job: int) -> None:
+        """Read what has arrived meanwhile; raise `Cancelled` if it concerns this job."""
+        while self._pipe.poll():
+            message = self._pipe.recv()
+            if isinstance(message, Cancel):
+                self._cancelled.add(message.job)
+            else:
+                self._waiting.append(message)
+        if job in self._cancelled:
+            raise Cancelled

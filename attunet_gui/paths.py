@@ -1,0 +1,33 @@
+"""Where the product finds its own files and keeps the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+_PACKAGE = Path(__file__).parent
+_DIRS = PlatformDirs("attunet-gui", appauthor=False)
+
+
+def _shipped(name: str) -> Path:
+    """A top-level folder of the project: inside an installed package, or beside it in a checkout."""
+    installed = _PACKAGE / "_data" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def resource(name: str) -> Path:
+    """A shipped file below `resources/`, such as "icons/attunet.svg"."""
+    return _shipped("resources") / name
+
+
+def user_data() -> Path:
+    """The user's own folder for models and settings, made for the owner alone."""
+    folder = Path(_DIRS.user_data_dir)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def model_folders() -> tuple[Path, ...]:
+    """Where bundles are looked for: the user's own first, then the shipped ones."""
+    return (user_data() / "models", _shipped("models"))
