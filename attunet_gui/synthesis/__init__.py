@@ -1,0 +1,1 @@
+"""Procedural CT: a phantom patient from a seed."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,12 @@ Point = tuple[float, float, float]
 
 _UNIT_SD = 0.479**1.5
 """Standard deviation of a cubic B-spline sum over independent unit normal nodes, in 3-D."""
+
+
+def as_f32(values: Any) -> F32:
+    """The same numbers as float32; the same array where it is float32 already."""
+    return np.asarray(values, np.float32)
+
 
 FAR = np.float32(1e3)
 """Distance, mm, reported where nobody looked closer."""
@@ -116,8 +123,9 @@ class Frame:
         self.shape = shape
         self.spacing_mm = spacing_mm
         self.pose = pose
-        self.axes_mm = tuple(
-            (np.arange(n) - (n - 1) / 2) * step for n, step in zip(shape, spacing_mm, strict=True)
+        self.axes_mm: tuple[F64, ...] = tuple(
+            np.asarray((np.arange(n) - (n - 1) / 2) * step, np.float64)
+            for n, step in zip(shape, spacing_mm, strict=True)
         )
         self._slack_mm = 4.0 * pose.warp_mm + 1.0
         self._atlas = self._placed(rng)
@@ -148,7 +156,7 @@ class Frame:
         return z, y, x
 
     def _index(self, room_mm: F64) -> F64:
-        return room_mm / np.array(self.spacing_mm) + (np.array(self.shape) - 1) / 2
+        return np.asarray(room_mm / np.array(self.spacing_mm) + (np.array(self.shape) - 1) / 2)
 
     def _placed(self, rng: np.random.Generator) -> tuple[F32, F32, F32]:
         pose = self.pose
@@ -188,7 +196,9 @@ class Tube:
     tall: float = 1.0
 
     @classmethod
-    def through(cls, controls: Sequence[Sequence[float]], step_mm: float = 7.0, tall: float = 1.0) -> Tube:
+    def through(
+        cls, controls: Sequence[Sequence[float]] | F64, step_mm: float = 7.0, tall: float = 1.0
+    ) -> Tube:
         """A smooth tube through (z, y, x, radius) control points, sampled about every `step_mm`."""
         knots = np.asarray(controls, np.float64)
         lengths = np.linalg.norm(np.diff(knots[:, :3], axis=0), axis=1)
@@ -262,12 +272,10 @@ def ellipsoid(points: Points, centre: Point, half: Point, lean: tuple[float, flo
     h0, h1, h2 = (np.float32(h) for h in half)
     level = np.sqrt((dz / h0) ** 2 + (dy / h1) ** 2 + (dx / h2) ** 2)
     slope = np.sqrt((dz / h0**2) ** 2 + (dy / h1**2) ** 2 + (dx / h2**2) ** 2)
-    distance: F32 = (level - 1) * level / np.maximum(slope, np.float32(1e-6))
-    return distance
+    return as_f32((level - 1) * level / np.maximum(slope, np.float32(1e-6)))
 
 
 def blend(one: F32, other: F32, round_mm: float) -> F32:
     """Union of two solids with a fillet of about `round_mm`."""
     overlap = np.clip(np.float32(round_mm) - np.abs(one - other), 0, None)
-    union: F32 = np.minimum(one, other) - overlap**2 / np.float32(4 * round_mm)
-    return union
+    return as_f32(np.minimum(one, other) - overlap**2 / np.float32(4 * round_mm))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attunet_gui.synthesis.geometry import Tube, blend, tube_distance
+from attunet_gui.synthesis.geometry import F32, F64, Tube, blend, tube_distance
 from attunet_gui.synthesis.scene import Patient, Scene
 
 # z, y, x, radius (atlas mm) from the lower head to the tip of the tail.
@@ -35,7 +35,7 @@ _COURSES = {
     "sigmoid": np.array([0.0, 0, 2, 6, 9, 7, 0, -3, 2, 8]),
     "horseshoe": np.array([0.0, 0, 2, 8, 14, 18, 17, 9, -4, -14]),
     "transverse": np.array([0.0, 0, 0, 2, 3, 3, 2, -1, -4, -6]),
-    "high": np.array([0.0, 0, 1, 4, 8, 13, 21, 28, 34, 38]),
+    "high": np.array([0.0, 0, 1, 4, 8, 13, 18, 22, 24, 26]),
 }
 _COURSE_ODDS = (0.38, 0.2, 0.12, 0.12, 0.18)
 
@@ -51,8 +51,8 @@ class PancreasPlan:
         duct_mm: radius of the visible duct, 0 where none is seen.
     """
 
-    spine: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-    uncinate: np.ndarray[tuple[int, int], np.dtype[np.float64]]
+    spine: F64
+    uncinate: F64
     fatty: float
     duct_mm: float
 
@@ -73,6 +73,7 @@ def plan_pancreas(patient: Patient) -> PancreasPlan:
     spine, uncinate = _CENTRELINE.copy(), _UNCINATE.copy()
     course = list(_COURSES)[int(rng.choice(len(_COURSES), p=_COURSE_ODDS))]
     spine[:, 0] += _COURSES[course] * rng.uniform(0.8, 1.2)
+    spine[:, 0] *= rng.uniform(0.76, 0.95)
     spine[3:, :3] += np.cumsum(rng.normal(0, 1.1, (7, 3)), axis=0)
     spine[:, 3] *= rng.uniform(0.88, 1.12, 10)
     spine[6:, 3] *= rng.uniform(0.85, 1.25)
@@ -85,9 +86,7 @@ def plan_pancreas(patient: Patient) -> PancreasPlan:
     return PancreasPlan(spine, uncinate, fatty, duct_mm)
 
 
-def _swelling(
-    spine: np.ndarray[tuple[int, int], np.dtype[np.float64]], volume_ml: float, scale: float
-) -> float:
+def _swelling(spine: F64, volume_ml: float, scale: float) -> float:
     """The factor on the radii that gives the wanted volume: a chain of elliptic cylinders."""
     lengths = np.linalg.norm(np.diff(spine[:, :3], axis=0), axis=1)
     middle = (spine[:-1, 3] + spine[1:, 3]) / 2
@@ -112,14 +111,14 @@ def paint_pancreas(scene: Scene, plan: PancreasPlan) -> None:
         scene.paint_tube(Tube.through(duct, 6.0), hu["fluid"])
 
 
-def _paint_clefts(scene: Scene, plan: PancreasPlan, distance: np.ndarray) -> None:  # type: ignore[type-arg]
+def _paint_clefts(scene: Scene, plan: PancreasPlan, distance: F32) -> None:
     """Fat between the lobules, widest at the surface; manual outlines include it, so the label stays."""
     points, _ = scene.tube(plan.body)
     sheets = np.abs(scene.field(points, "clefts", 7.0)) * 4
     depth = np.clip(-distance / 9, 0, 1)
-    width = np.float32(0.15 + 1.2 * plan.fatty) * (1.1 - depth)
+    width = np.float32(0.2 + 1.3 * plan.fatty) * (1 - np.float32(1.5) * depth)
     cleft = np.maximum(sheets - width, distance)
-    scene.paint(points, cleft, scene.patient.hu["fat"] * 0.6)
+    scene.paint(points, cleft, scene.patient.hu["fat"] * 0.45)
 
 
 def paint_duodenum(scene: Scene, plan: PancreasPlan) -> None:

@@ -67,7 +67,7 @@ class Phantom:
     @property
     def pancreas(self) -> NDArray[np.uint8]:
         """(z, y, x) uint8, 1 in the pancreas."""
-        return (self.organs == ORGANS["pancreas"]).astype(np.uint8)
+        return np.asarray(self.organs == ORGANS["pancreas"], np.uint8)
 
 
 def make_phantom(request: PhantomRequest, progress: Progress = silent) -> Phantom:

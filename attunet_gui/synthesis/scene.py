@@ -11,6 +11,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.synthesis.container import cavity_distance, diaphragm_distance
 from attunet_gui.synthesis.geometry import (
     F32,
     Box,
@@ -113,9 +114,9 @@ def _draw_pose(rng: np.random.Generator, sex: str, habitus: float) -> Pose:
     return Pose(
         turn_rad=float(np.deg2rad(np.clip(rng.normal(0, 3.5), -8, 8))),
         scale_z=size * float(rng.normal(1, 0.03)),
-        scale_front=size * (0.84 + 0.36 * habitus) * float(rng.normal(1, 0.03)),
+        scale_front=size * (0.88 + 0.36 * habitus) * float(rng.normal(1, 0.03)),
         scale_back=size * (0.95 + 0.1 * habitus),
-        scale_x=size * (0.92 + 0.2 * habitus) * float(rng.normal(1, 0.02)),
+        scale_x=size * (0.93 + 0.16 * habitus) * float(rng.normal(1, 0.02)),
         shift_mm=(float(rng.normal(0, 8)), float(rng.normal(0, 5)), float(rng.normal(0, 4))),
         warp_mm=float(rng.uniform(2.5, 4.0)),
     )
@@ -129,6 +130,9 @@ class Scene:
         self.frame = frame
         self.hu: F32 = np.full(frame.shape, -1000, np.float32)
         self.organs: NDArray[np.uint8] = np.zeros(frame.shape, np.uint8)
+        self._cavity = cavity_distance(self.everywhere())
+        self._roof = diaphragm_distance(self.everywhere())
+        self._fields: dict[tuple[str, float], SmoothField] = {}
 
     def everywhere(self) -> Points:
         """All voxels."""
@@ -146,7 +150,24 @@ class Scene:
 
     def field(self, points: Points, name: str, step_mm: float) -> F32:
         """The patient's unit-variance smooth field of that name, over `points`."""
-        return SmoothField(self.patient.rng("field " + name), step_mm).at(self.frame.axes_of(points.box))
+        key = (name, step_mm)
+        if key not in self._fields:
+            self._fields[key] = SmoothField(self.patient.rng("field " + name), step_mm)
+        return self._fields[key].at(self.frame.axes_of(points.box))
+
+    def cavity(self, points: Points) -> F32:
+        """Distance to the inner face of the body wall, negative inside."""
+        return self._cavity[points.box]
+
+    def roof(self, points: Points) -> F32:
+        """Distance to the diaphragm, negative below."""
+        return self._roof[points.box]
+
+    def confine(self, points: Points, distance: F32, gap_mm: float = 2.5) -> F32:
+        """A solid cut to what lies inside the wall, less a gap, and below the diaphragm."""
+        walled = np.maximum(distance, self.cavity(points) + np.float32(gap_mm))
+        confined: F32 = np.maximum(walled, self.roof(points) + np.float32(0.6))
+        return confined
 
     def room_y(self, points: Points) -> F32:
         """(1, len y, 1) room mm: gravity does not turn with the patient."""

@@ -42,9 +42,9 @@ PLAIN: dict[str, float] = {
     "bile": 8,
     "gas": -960,
     "food": 35,
-    "contrast": 260,
+    "contrast": 210,
     "lung": -855,
-    "cortical bone": 680,
+    "cortical bone": 640,
     "marrow": 190,
     "disc": 85,
     "cord": 28,
@@ -64,7 +64,7 @@ def draw_tissue(rng: np.random.Generator, phase: Phase) -> dict[str, float]:
     tissue["liver"] -= max(0.0, rng.normal(-12, 14))  # steatosis
     tissue["marrow"] += rng.normal(0, 35)
     tissue["cortical bone"] += rng.normal(0, 70)
-    tissue["contrast"] += rng.normal(0, 60)
+    tissue["contrast"] += rng.normal(0, 40)
     return {name: float(value) for name, value in tissue.items()}
 
 

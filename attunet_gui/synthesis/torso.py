@@ -8,51 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from attunet_gui.synthesis.geometry import F32, Points, Tube, blend, ellipsoid
+from attunet_gui.synthesis.container import BACK, FRONT, HALF_WIDTH, MID_Y
+from attunet_gui.synthesis.geometry import F32, Points, Tube, as_f32, blend, ellipsoid, tube_distance
 from attunet_gui.synthesis.scene import Scene
 
-_HALF_WIDTH, _FRONT, _BACK, _MID_Y = 133.0, 80.0, 76.0, -10.0
 SPINE_Y = 40.0
 _LEVEL_MM = 36.0
-
-
-def cavity_distance(points: Points) -> F32:
-    """Distance (mm) to the inner face of the abdominal and chest wall; negative inside."""
-    y = points.y - np.float32(_MID_Y)
-    x = points.x
-    u = np.abs(x) / np.float32(_HALF_WIDTH)
-    v = np.abs(y) / np.where(y < 0, np.float32(_FRONT), np.float32(_BACK))
-    level = np.maximum((u**2.3 + v**2.3) ** np.float32(1 / 2.3), np.float32(0.05))
-    distance: F32 = np.hypot(x, y) * (1 - 1 / level)
-    return distance
-
-
-def diaphragm_height(points: Points) -> F32:
-    """Atlas z (mm) of the diaphragm above each voxel: a right and a lower left dome, a saddle between."""
-    y = points.y
-    right = 112 - 68 * (((points.x + 60) / 74) ** 2 + ((y + 12) / 82) ** 2)
-    left = 101 - 66 * (((points.x - 64) / 70) ** 2 + ((y + 8) / 82) ** 2)
-    centre = 103 - 45 * (((points.x - 5) / 70) ** 2 + ((y + 42) / 55) ** 2)
-    height: F32 = -blend(blend(-right, -left, 18.0), -centre, 18.0)
-    return height.astype(np.float32)
-
-
-def confine(points: Points, distance: F32, gap_mm: float = 2.5) -> F32:
-    """A solid cut to what lies inside the wall and below the diaphragm, less a gap."""
-    roof = (points.z - diaphragm_height(points)) * np.float32(0.6) + np.float32(gap_mm)
-    walled = np.maximum(distance, cavity_distance(points) + np.float32(gap_mm))
-    confined: F32 = np.maximum(walled, roof)
-    return confined
 
 
 def paint_wall(scene: Scene) -> None:
     """Skin, subcutaneous fat, the muscle ring with its layers, and the fat that fills the cavity."""
     points, hu = scene.everywhere(), scene.patient.hu
-    cavity = cavity_distance(points)
+    cavity = scene.cavity(points)
     reach = np.maximum(np.hypot(points.x, points.y - 10), np.float32(1))
-    sideways, backward = np.abs(points.x) / reach, (points.y - 10) / reach
-    muscle = _muscle_mm(scene, points, sideways, backward)
-    skin = cavity - muscle - _fat_mm(scene, points, sideways, backward)
+    sideways, backward = as_f32(np.abs(points.x) / reach), as_f32((points.y - 10) / reach)
+    envelope = _muscle_mm(scene, points, sideways, backward)
+    muscle = envelope * _seams(points, backward)
+    skin = cavity - envelope - _fat_mm(scene, points, sideways, backward)
     fat = np.float32(hu["fat"]) + 7 * scene.field(points, "fat", 14.0)
     scene.paint(points, skin, hu["skin"])
     scene.paint(points, skin + np.float32(2.0), fat, "fat")
@@ -64,53 +36,66 @@ def paint_wall(scene: Scene) -> None:
 
 def _muscle_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F32:
     bulk = scene.patient.rng("muscle").uniform(0.8, 1.2) * (0.9 if scene.patient.sex == "f" else 1.08)
-    flank = np.where(backward < 0, 9 + 9 * sideways**2, 18 - 2 * backward)
+    flank = np.where(backward < 0, 10 + 6 * sideways**2, 16 + 4 * np.abs(backward))
     # The erector muscles stand out on both sides of the spinous processes.
-    erector = 17 * np.exp(-(((np.abs(points.x) - 34) / 28) ** 2)) * (backward > 0.3)
+    erector = 17 * np.exp(-((points.x / 80) ** 4)) * np.clip(4 * backward - 1, 0, 1)
+    return as_f32(np.float32(bulk) * (flank + erector))
+
+
+def _seams(points: Points, backward: F32) -> F32:
+    """Share of the muscle left at the linea alba and at the outer edges of the recti."""
     linea = 1 - 0.75 * np.exp(-((points.x / 7) ** 2)) * (backward < -0.5)
-    thickness: F32 = (np.float32(bulk) * (flank + erector) * linea).astype(np.float32)
-    return thickness
+    edge = 1 - 0.55 * np.exp(-(((np.abs(points.x) - 74) / 7) ** 2)) * (backward < -0.4)
+    return as_f32(linea * edge)
 
 
 def _fat_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F32:
     rng, habitus = scene.patient.rng("subcutis"), scene.patient.habitus
-    base = (5 + 28 * habitus) * (1.25 if scene.patient.sex == "f" else 0.85) * rng.uniform(0.8, 1.2)
-    back = 1 + 0.45 * backward + rng.uniform(-0.1, 0.35) * sideways**2
-    groove = 5 * np.exp(-((points.x / 12) ** 2)) * (backward > 0.3)
+    base = (5 + 24 * habitus) * (1.2 if scene.patient.sex == "f" else 0.85) * rng.uniform(0.8, 1.2)
+    back = 1 + 0.25 * backward + rng.uniform(-0.35, 0.1) * sideways**2
+    groove = 3 * np.exp(-((points.x / 12) ** 2)) * (backward > 0.3)
     lower = 1 - 0.0022 * np.clip(points.z, -150, 120)
     thickness = np.float32(base) * back * lower - groove + 1.5 * scene.field(points, "subcutis", 45.0)
-    return np.maximum(thickness, np.float32(3)).astype(np.float32)
+    return as_f32(np.maximum(thickness, np.float32(3)))
 
 
 def _paint_septa(scene: Scene, points: Points, cavity: F32, muscle: F32) -> None:
     """Fat planes between the three flank muscles, and marbling of the erectors in the old."""
     fat, patient = scene.patient.hu["fat"], scene.patient
     flank = (np.abs(points.x) > 70) & (points.y < 50) & (points.z < 60)
-    wide = np.float32(0.35 + 0.5 * patient.habitus)
+    wide = 0.1 + 0.5 * patient.habitus + 0.6 * scene.field(points, "septa", 22.0)
     for share in (0.36, 0.68):
         plane = np.abs(cavity - np.float32(share) * muscle) - wide
         scene.paint(points, np.where(flank, plane, np.float32(50)), fat * 0.6)
     back = (points.y > 55) & (cavity > 0) & (cavity < muscle)
-    streaks = np.abs(scene.field(points, "marbling", 11.0)) * 6 - np.float32(0.3 + 0.9 * patient.age)
-    scene.paint(points, np.where(back, streaks, np.float32(50)), fat * 0.5)
+    streaks = np.abs(scene.field(points, "marbling", 11.0)) * 6 - np.float32(0.1 + 0.6 * patient.age)
+    scene.paint(points, np.where(back, streaks, np.float32(50)), fat * 0.2)
 
 
 def paint_lungs(scene: Scene) -> None:
     """Heart, diaphragm and the lung bases with their vessels, above the domes."""
     hu = scene.patient.hu
     points = scene.region((25.0, -110.0, -150.0), (400.0, 110.0, 150.0))
-    heart = ellipsoid(points, (140.0, -38.0, 22.0), (46.0, 44.0, 58.0), (0.1, -0.2))
-    cut = np.maximum(heart, cavity_distance(points) + 4)
+    heart = ellipsoid(points, (140.0, -36.0, 12.0), (48.0, 46.0, 64.0), (0.1, -0.2))
+    cut = np.maximum(heart, scene.cavity(points) + 4)
     scene.paint(points, cut, hu["heart"] - 12, "heart")
     scene.paint(points, cut + 9, hu["heart"] + 6, "heart")
-    spine = np.float32(31) - np.hypot(points.y - 36, points.x * np.float32(0.9))
-    above = (diaphragm_height(points) - points.z) * np.float32(0.6)
-    lung = np.maximum(np.maximum(cavity_distance(points) + 1, above + 2), np.maximum(spine, 3 - heart))
-    scene.paint(points, lung - np.float32(2.5), hu["muscle"], "muscle")
+    spine = np.maximum(_away(points, (42.0, 0.0), 29.0), _away(points, (8.0, 6.0), 20.0))
+    spine = np.maximum(spine, _away(points, (0.0, -20.0), 16.0))
+    above = -scene.roof(points)
+    pleura = np.maximum(np.maximum(scene.cavity(points) + 1, 3 - heart), spine)
+    lung = np.maximum(pleura, above + 2)
+    scene.paint(points, np.maximum(pleura, above - np.float32(0.5)), hu["muscle"], "muscle")
     vessels = np.clip(scene.field(points, "lung vessels", 9.0) - np.float32(1.5), 0, None) * 520
     scene.paint(
         points, lung, np.float32(hu["lung"]) + 25 * scene.field(points, "lung", 30.0) + vessels, "lungs"
     )
+
+
+def _away(points: Points, centre: tuple[float, float], radius_mm: float) -> F32:
+    """Positive within `radius_mm` of an upright line through (y, x)."""
+    gap: F32 = np.float32(radius_mm) - np.hypot(points.y - centre[0], points.x - centre[1])
+    return gap
 
 
 def paint_spine(scene: Scene) -> None:
@@ -135,7 +120,9 @@ def _paint_vertebra(scene: Scene, z: float) -> None:
     bone = np.maximum(bone, -canal)
     grain = 45 * scene.field(points, "marrow", 4.0)
     scene.paint(points, bone, hu["cortical bone"], "vertebrae")
-    scene.paint(points, bone + np.float32(1.6), np.float32(hu["marrow"]) + grain, "vertebrae")
+    endplate = (height > 9) & (_column(points, wide) < -2.5)
+    rim = np.where(endplate, np.float32(0.6), np.float32(1.6))
+    scene.paint(points, bone + rim, np.float32(hu["marrow"]) + grain, "vertebrae")
     sac = np.maximum(canal + np.float32(1.5), np.abs(height) - np.float32(18))
     scene.paint(points, sac, hu["cord"], "background")
 
@@ -168,8 +155,6 @@ def _arch(scene: Scene, z: float) -> F32:
             ]
         )
     box = scene.frame.box((z - 40, SPINE_Y - 28, -55), (z + 30, SPINE_Y + 62, 55))
-    from attunet_gui.synthesis.geometry import tube_distance
-
     parts = [tube_distance(scene.frame, Tube.through(chain, 9.0), box, 6.0) for chain in chains]
     arch: F32 = np.minimum.reduce(parts)
     return arch
@@ -187,14 +172,16 @@ def paint_muscles(scene: Scene) -> None:
             (-130, 25, 54 * side, 23),
             (-260, -10, 75 * side, 22),
         ]
-        quadratus = [(28, 66, 50 * side, 8), (-40, 63, 66 * side, 13), (-110, 60, 74 * side, 14)]
+        quadratus = [(28, 68, 50 * side, 6), (-40, 66, 64 * side, 11), (-110, 62, 72 * side, 14)]
         crus = [
             (100, 22, 14 * side + 4, 4),
             (60, 16, 17 * side + 3, 5),
             (20, 16, 19 * side + 3, 5),
             (-25, 21, 14 * side, 2),
         ]
-        for chain, tall in ((psoas, 1.3), (quadratus, 1.5), (crus, 1.5)):
+        inner = [(z + 6, y + 6, x - 9 * side, 0.85 * r) for z, y, x, r in psoas]
+        outer = [(z, y - 3, x + 14 * side, 0.75 * r) for z, y, x, r in quadratus]
+        for chain, tall in ((psoas, 1.3), (inner, 1.3), (quadratus, 1.5), (outer, 1.5), (crus, 1.5)):
             scaled = [(z, y, x, r * bulk) for z, y, x, r in chain]
             scene.paint_tube(Tube.through(scaled, 12.0, tall), hu, "muscle")
 
@@ -214,15 +201,15 @@ def _rib_sweep(number: int) -> float:
 def _paint_rib(scene: Scene, head_z: float, side: float, sweep: float) -> None:
     angle = np.linspace(0.32, 0.32 + sweep, 2 + int(sweep * 12))
     back = np.cos(angle)
-    reach = np.where(back > 0, _BACK, _FRONT)
-    squared = (np.sin(angle) / (_HALF_WIDTH + 6)) ** 2 + (back / (reach + 6)) ** 2
+    reach = np.where(back > 0, BACK, FRONT)
+    squared = (np.sin(angle) / (HALF_WIDTH + 6)) ** 2 + (back / (reach + 6)) ** 2
     radius = 1 / np.sqrt(squared) + 2.5 * np.sin(2 * angle) ** 2
-    drop = 62 * np.clip(angle - 0.25, 0, None) ** 1.15 / 1.9
-    points = np.stack([head_z - drop, _MID_Y + radius * back, side * radius * np.sin(angle)], axis=1)
+    drop = 84 * np.clip(angle - 0.25, 0, None) ** 1.15 / 1.9
+    points = np.stack([head_z - drop, MID_Y + radius * back, side * radius * np.sin(angle)], axis=1)
     hu = scene.patient.hu
-    shell = Tube(points, np.full(len(points), 4.0), 1.6)
+    shell = Tube(points, np.full(len(points), 3.4), 1.5)
     where, distance = scene.tube(shell)
-    scene.paint(where, distance, hu["cortical bone"] * 0.85, "ribs")
+    scene.paint(where, distance, hu["cortical bone"] * 0.75, "ribs")
     scene.paint(where, distance + np.float32(1.3), hu["marrow"] + 20, "ribs")
 
 
@@ -232,7 +219,7 @@ def paint_table(scene: Scene) -> None:
     if rng.random() > 0.75:
         return
     points = scene.everywhere()
-    z, y, x = (axis.astype(np.float32) for axis in scene.frame.axes_of(points.box))
+    _, y, x = (axis.astype(np.float32) for axis in scene.frame.axes_of(points.box))
     body = scene.organs.any(axis=(0, 2))
     back_mm = float(y[np.flatnonzero(body)[-1]]) if body.any() else 110.0
     bow = float(rng.uniform(700, 1500))
@@ -240,7 +227,7 @@ def paint_table(scene: Scene) -> None:
     thick = float(rng.uniform(35, 55))
     slab = np.maximum(np.abs(depth - thick / 2) - thick / 2, np.abs(x)[None, :] - 215)
     outside = scene.organs == 0
-    foam, shell = np.float32(-930), np.float32(rng.uniform(-350, -120))
+    foam, shell = np.float32(-930), np.float32(rng.uniform(-250, 100))
     edge = np.float32(scene.frame.edge_mm)
     cover = np.clip(0.5 - (np.abs(slab) - np.float32(1.0)) / edge, 0, 1) * min(1.0, 2.0 / float(edge))
     inside = np.clip(0.5 - slab / edge, 0, 1)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attunet_gui.synthesis.geometry import F32, Point, Points, Tube, blend, ellipsoid
+from attunet_gui.synthesis.geometry import F32, Point, Points, Tube, as_f32, blend, ellipsoid
 from attunet_gui.synthesis.scene import Scene
-from attunet_gui.synthesis.torso import confine
 
 Chain = list[tuple[float, float, float, float]]
 
@@ -27,10 +26,12 @@ def paint_liver(scene: Scene) -> None:
     left = ellipsoid(points, (72, -52, 8 + reach / 2), (44, 34, 62 + reach), (0.15, 0.1))
     caudate = ellipsoid(points, (52, -6, -18), (26, 12, 12))
     whole = blend(blend(blend(right, middle, 24.0), left, 14.0), caudate, 5.0)
-    hollow = ellipsoid(points, (-22, 58, -58), (66, 38, 36), (0.1, -0.1))
-    hilum = ellipsoid(points, (22, -22, -38), (20, 22, 24))
+    hollow = ellipsoid(points, (-30, 56, -60), (58, 34, 32), (0.1, -0.1)) + 3 * scene.field(
+        points, "hollow", 16.0
+    )
+    hilum = ellipsoid(points, (20, -20, -34), (15, 13, 17)) + 2 * scene.field(points, "hilum", 9.0)
     whole = np.maximum(whole, np.maximum(-hollow, -hilum)) + 1.2 * scene.field(points, "liver shape", 26.0)
-    whole = confine(points, whole)
+    whole = scene.confine(points, whole)
     scene.paint(points, whole, np.float32(hu["liver"]) + 3 * scene.field(points, "liver", 18.0), "liver")
     _paint_fissure(scene, points, whole)
     _paint_liver_vessels(scene, points, whole)
@@ -91,7 +92,7 @@ def paint_gallbladder(scene: Scene) -> None:
     wide = float(rng.uniform(0.75, 1.3))
     pear = [(16, -30, -50, 3), (8, -38, -56, 8 * wide), (-8, -48, -62, 13 * wide), (-20, -54, -65, 13 * wide)]
     points, distance = scene.tube(Tube.through(pear, 5.0))
-    distance = confine(points, distance, 4.0)
+    distance = scene.confine(points, distance, 4.0)
     scene.paint(points, distance, hu["bowel wall"], "gallbladder")
     scene.paint(points, distance + np.float32(1.6), hu["bile"], "gallbladder")
 
@@ -101,10 +102,10 @@ def paint_spleen(scene: Scene) -> None:
     rng, hu, phase = scene.patient.rng("spleen"), scene.patient.hu, scene.patient.phase
     size = float(rng.uniform(0.82, 1.2))
     points = scene.region((-60.0, -70.0, 20.0), (120.0, 90.0, 150.0))
-    outer = ellipsoid(points, (48, 30, 104), (50 * size, 40 * size, 27 * size), (0.25, -0.22))
-    bite = ellipsoid(points, (46, 18, 70), (64, 40, 28), (0.25, -0.22))
+    outer = ellipsoid(points, (46, 30, 100), (55 * size, 45 * size, 33 * size), (0.25, -0.2))
+    bite = ellipsoid(points, (46, 14, 62), (68, 44, 29), (0.25, -0.2))
     distance = np.maximum(outer, -bite) + 1.3 * scene.field(points, "spleen shape", 17.0)
-    distance = confine(points, distance)
+    distance = scene.confine(points, distance)
     stripes = (26 if phase == "arterial" else 2) * scene.field(points, "spleen", 8.0)
     scene.paint(points, distance, np.float32(hu["spleen"]) + stripes, "spleen")
 
@@ -125,23 +126,28 @@ def paint_kidneys(scene: Scene) -> None:
 
 def _paint_kidney(scene: Scene, kidney: _Kidney) -> None:
     rng, hu = scene.patient.rng(kidney.organ), scene.patient.hu
-    z, y, x = kidney.z, 38.0, 66.0 * kidney.side
+    z, y, x = kidney.z, 34.0, 65.0 * kidney.side
     size = float(rng.uniform(0.88, 1.1))
     points = scene.region((z - 85, -30.0, x - 60), (z + 85, 90.0, x + 60))
-    lean = (-0.22, -0.2 * kidney.side)
-    capsule = ellipsoid(points, (z, y + 4, x), (74, 35, 36), lean)
+    lean = (0.14, -0.2 * kidney.side)
+    capsule = ellipsoid(points, (z - 6, y + 5, x), (63, 33, 34), lean) + 2 * scene.field(
+        points, "capsule", 14.0
+    )
     scene.paint(
-        points, confine(points, capsule, 1.0), hu["fat"] + 3 * scene.field(points, "perirenal", 9.0), "fat"
+        points,
+        scene.confine(points, capsule, 1.0),
+        hu["fat"] + 3 * scene.field(points, "perirenal", 9.0),
+        "fat",
     )
     distance = ellipsoid(points, (z, y, x), (56 * size, 25 * size, 27 * size), lean)
     distance += 1.1 * scene.field(points, "kidney shape", 18.0)
-    sinus = ellipsoid(points, (z, y - 5, x - 15 * kidney.side), (25, 9, 17), lean)
-    sinus += 2.5 * scene.field(points, "sinus", 8.0)
+    sinus = ellipsoid(points, (z, y - 5, x - 16 * kidney.side), (22, 7, 14), lean)
+    sinus += 1.6 * scene.field(points, "sinus", 8.0)
     whole = np.maximum(distance, -sinus)
     scene.paint(points, whole, hu["renal cortex"], kidney.organ)
     pyramid = np.maximum(distance + 6.5, 1.5 - sinus) + 2.2 * scene.field(points, "pyramids", 9.0)
     scene.paint(points, pyramid, hu["renal medulla"])
-    pelvis = ellipsoid(points, (z - 3, y - 6, x - 18 * kidney.side), (15, 5, 12), lean)
+    pelvis = ellipsoid(points, (z - 3, y - 6, x - 18 * kidney.side), (13, 4, 9), lean)
     scene.paint(points, pelvis, hu["renal pelvis"])
     _paint_renal_vessels(scene, kidney)
 
@@ -188,7 +194,7 @@ def _paint_hollow(scene: Scene, tube: Tube, lumen: _Lumen, organ: str) -> None:
     hu = scene.patient.hu
     points, distance = scene.tube(tube)
     rough = scene.field(points, organ + " shape", 11.0)
-    distance = confine(points, distance + 0.9 * rough, 1.5)
+    distance = scene.confine(points, distance + 0.9 * rough, 1.5)
     scene.paint(points, distance, hu["bowel wall"], organ)
     inside = distance + np.float32(lumen.wall_mm) + 0.7 * scene.field(points, organ + " folds", 5.0)
     scene.paint(points, inside, _content(scene, points, lumen), organ)
@@ -207,25 +213,27 @@ def _content(scene: Scene, points: Points, lumen: _Lumen) -> F32:
     grain = scene.field(points, "content " + lumen.content, 5.0)
     if lumen.content == "faeces":
         bubbles = np.clip(scene.field(points, "bubbles", 6.0) - np.float32(0.5), 0, 1.2) * 480
-        return np.float32(30) + 22 * grain - bubbles
+        return as_f32(30 + 22 * grain - bubbles)
     if lumen.content == "food":
-        return np.float32(hu["food"]) + 20 * grain - 160 * np.clip(grain - 1.6, 0, 1)
+        return as_f32(hu["food"] + 20 * grain - 160 * np.clip(grain - 1.6, 0, 1))
     if lumen.content == "contrast":
-        return np.float32(hu["contrast"]) + 18 * grain
-    return np.float32(hu["fluid"]) + 8 + 4 * grain
+        return as_f32(hu["contrast"] + 18 * grain)
+    if lumen.content == "folds":
+        return np.float32(0.6 * hu["bowel wall"] + 0.4 * hu["fluid"]) + 14 * grain
+    return as_f32(hu["fluid"] + 8 + 4 * grain)
 
 
 def paint_stomach(scene: Scene) -> None:
     """Oesophagus, fundus, body and antrum; empty or full."""
     rng = scene.patient.rng("stomach")
-    full = float(rng.uniform(0.62, 1.2))
+    full = float(rng.uniform(0.75, 1.2))
     sag = float(rng.normal(0, 9))
     gullet = [(200, 14, 10, 7), (110, 10, 12, 7), (84, 2, 28, 7), (76, -2, 44, 8)]
     scene.paint_tube(Tube.through(gullet, 9.0), scene.patient.hu["bowel wall"] - 15, "stomach")
     bag = [
-        (92, 18, 66, 18 * full),
-        (74, 12, 68, 31 * full),
-        (46, -14, 70, 30 * full),
+        (93, 14, 60, 17 * full),
+        (77, 5, 63, 28 * full),
+        (50, -24, 68, 27 * full),
         (20 + sag, -42, 58, 25 * full + 2),
         (0 + sag, -58, 34, 19 * full + 3),
         (-3 + sag / 2, -60, 6, 14 * full + 3),
@@ -278,9 +286,9 @@ def paint_small_bowel(scene: Scene) -> None:
     """Loops around the mesenteric root, some collapsed, some filled, and the vessels that feed them."""
     rng = scene.patient.rng("small bowel")
     opaque = rng.random() < 0.3
-    for _ in range(46):
+    for _ in range(76):
         loop = _loop(rng)
-        content = "contrast" if opaque and rng.random() < 0.7 else "fluid"
+        content = "contrast" if opaque and rng.random() < 0.7 else str(rng.choice(["fluid", "folds"]))
         gas = 0.35 if rng.random() < 0.12 else 0.0
         _paint_hollow(
             scene, Tube.through(loop, 6.0), _Lumen(float(rng.uniform(2, 3.5)), content, gas), "small_bowel"
