@@ -77,7 +77,7 @@ def plan_pancreas(patient: Patient) -> PancreasPlan:
     spine[3:, :3] += np.cumsum(rng.normal(0, 1.1, (7, 3)), axis=0)
     spine[:, 3] *= rng.uniform(0.88, 1.12, 10)
     spine[6:, 3] *= rng.uniform(0.85, 1.25)
-    volume_ml = float(np.clip(rng.normal(84 - 20 * patient.age, 17), 48, 124))
+    volume_ml = float(np.clip(rng.normal(84 - 20 * patient.age, 17), 52, 124))
     swell = _swelling(spine, volume_ml, patient.pose.mean_scale)
     spine[:, 3] *= swell
     uncinate[:, 3] *= swell

@@ -111,8 +111,8 @@ def _pancreas_and_neighbours(scene: Scene) -> None:
 
 _STAGES: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("wall", torso.paint_wall),
-    ("mesentery", viscera.paint_mesentery),
     ("small bowel", viscera.paint_small_bowel),
+    ("mesentery", viscera.paint_mesentery),
     ("colon", viscera.paint_colon),
     ("lungs", torso.paint_lungs),
     ("stomach", viscera.paint_stomach),

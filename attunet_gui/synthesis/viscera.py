@@ -130,17 +130,13 @@ def _paint_kidney(scene: Scene, kidney: _Kidney) -> None:
     size = float(rng.uniform(0.88, 1.1))
     points = scene.region((z - 85, -30.0, x - 60), (z + 85, 90.0, x + 60))
     lean = (0.14, -0.2 * kidney.side)
-    capsule = ellipsoid(points, (z - 6, y + 5, x), (63, 33, 34), lean) + 2 * scene.field(
-        points, "capsule", 14.0
-    )
-    scene.paint(
-        points,
-        scene.confine(points, capsule, 1.0),
-        hu["fat"] + 3 * scene.field(points, "perirenal", 9.0),
-        "fat",
-    )
     distance = ellipsoid(points, (z, y, x), (56 * size, 25 * size, 27 * size), lean)
-    distance += 1.1 * scene.field(points, "kidney shape", 18.0)
+    distance = scene.confine(points, distance + 1.1 * scene.field(points, "kidney shape", 18.0), 3.0)
+    capsule = ellipsoid(points, (z - 6, y + 5, x), (63, 33, 34), lean)
+    capsule += 2 * scene.field(points, "capsule", 14.0)
+    capsule = np.minimum(capsule, distance - np.float32(1.5 + 3 * scene.patient.habitus))
+    perirenal = hu["fat"] + 3 * scene.field(points, "perirenal", 9.0)
+    scene.paint(points, scene.confine(points, capsule, 0.5), perirenal, "fat")
     sinus = ellipsoid(points, (z, y - 5, x - 16 * kidney.side), (22, 7, 14), lean)
     sinus += 1.6 * scene.field(points, "sinus", 8.0)
     whole = np.maximum(distance, -sinus)
@@ -293,6 +289,15 @@ def paint_small_bowel(scene: Scene) -> None:
         _paint_hollow(
             scene, Tube.through(loop, 6.0), _Lumen(float(rng.uniform(2, 3.5)), content, gas), "small_bowel"
         )
+    _paint_root(scene)
+
+
+def _paint_root(scene: Scene) -> None:
+    """The fat of the mesenteric root, where no loop comes near the great vessels."""
+    root = [(-4, -16, -1, 9), (-30, -18, -1, 15), (-60, -22, -1, 17), (-95, -27, 3, 14), (-140, -32, 8, 10)]
+    points, distance = scene.tube(Tube.through(root, 9.0))
+    distance += 2 * scene.field(points, "root", 12.0)
+    scene.paint(points, distance, scene.patient.hu["fat"], "fat")
 
 
 def _loop(rng: np.random.Generator) -> Chain:
