@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +22,15 @@ class NiftiFrame:
         sform: (4, 4) float64, index (i, j, k) -> RAS+ mm; meaningful where `sform_code` > 0.
         qform: (4, 4) float64, likewise; meaningful where `qform_code` > 0.
         sform_code, qform_code: NIfTI-1 codes, 0 (unknown) to 5.
+        raw: the header fields these came from, by NIfTI name, exactly as stored; empty where unknown.
+            Going through the matrices would round the quaternion.
     """
 
     sform: NDArray[np.float64]
     sform_code: int
     qform: NDArray[np.float64]
     qform_code: int
+    raw: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,260 @@
+"""CT series in DICOM files -> a volume. Headers first, then the pixels in the order of the positions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import ChooseSeries, UnreadableInput
+from attunet_gui.core.grid import Grid, canonicalise
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.io.dicom_geometry import Stack, stack
+from attunet_gui.io.dicom_headers import Header, Slice, files_in, scan, slices_of
+from attunet_gui.io.hounsfield import AIR_HU, Hounsfield, fits_int16, hu_notes, scale_slice, spacing_notes
+
+# A padding value within the range of tissue is not believed: it would punch holes into the patient.
+_PADDING_BELOW_HU = -900.0
+_PADDING_ABOVE_HU = 3071.0
+
+
+@dataclass(frozen=True)
+class Series:
+    """One CT series.
+
+    Attributes:
+        key: pass it to `read` as `series`.
+        number: the series number shown at the scanner, "" where absent.
+        description: number, name and size, for a list on the screen.
+        files: the files of its slices, sorted by name.
+    """
+
+    key: str
+    number: str
+    description: str
+    files: tuple[Path, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The innermost folder that holds every file of the series."""
+        return Path(os.path.commonpath([file.parent for file in self.files]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    by_key: dict[str, list[Header]]
+    others: tuple[Header, ...]
+    damaged: tuple[Path, ...]
+
+
+def list_series(folder: Path, progress: Progress = silent) -> tuple[Series, ...]:
+    """The CT series in `folder` and below it, in the order of their numbers, without scouts.
+
+    Files that are not DICOM, or cannot be read, are passed over; `read` refuses what is damaged.
+    """
+    found = _found(files_in(folder), progress)
+    return _described(found)
+
+
+def read(path: Path, series: str | None = None, progress: Progress = silent) -> Volume:
+    """The CT series in the folder `path`, or the one that the file `path` belongs to.
+
+    Args:
+        path: folder, searched with all folders in it, or a single DICOM file.
+        series: which of several series, by `Series.key`.
+        progress: called between files.
+
+    Raises:
+        ChooseSeries: if there are several and `series` is None.
+        UnreadableInput: if there is none, or it is damaged, incomplete or not on one regular grid.
+    """
+    folder = path if path.is_dir() else path.parent
+    found = _found(files_in(folder) if path.is_dir() else _siblings(path), progress)
+    key = _chosen(found, path, series)
+    headers = found.by_key[key]
+    _check_undamaged(found.damaged, headers)
+    stacked = stack([each for header in headers for each in slices_of(header)])
+    hu = _pixels(stacked, progress)
+    name = folder.resolve().name or "dicom"
+    several = len(found.by_key) > 1
+    return _volume(
+        stacked,
+        hu,
+        f"{name}_series{headers[0].text('SeriesNumber')}" if several else name,
+        Origin(path, "DICOM", series=key),
+    )
+
+
+def _volume(stacked: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume:
+    first = stacked.groups[0][0]
+    grid = Grid((first.shape[1], first.shape[0], len(stacked.groups)), stacked.affine)
+    placement = canonicalise(grid)
+    notes = stacked.notes + spacing_notes(grid) + hu_notes(hu)
+    np.maximum(hu, hu.dtype.type(AIR_HU), out=hu)
+    turned = np.ascontiguousarray(placement.to_canonical(hu.transpose(2, 1, 0)))
+    return Volume(turned, placement, name, origin, notes)
+
+
+def _siblings(path: Path) -> list[Path]:
+    return sorted(each for each in path.parent.iterdir() if each.is_file())
+
+
+def _found(files: Iterable[Path], progress: Progress) -> _Found:
+    headers, damaged = scan(files, progress)
+    by_key: dict[str, list[Header]] = {}
+    for header in headers:
+        if header.is_ct_slice:
+            by_key.setdefault(header.series, []).append(header)
+    others = tuple(header for header in headers if not header.is_ct_slice)
+    return _Found(by_key, others, tuple(damaged))
+
+
+def _described(found: _Found) -> tuple[Series, ...]:
+    listed = [_series(key, headers) for key, headers in found.by_key.items()]
+    return tuple(sorted(listed, key=lambda each: (len(each.number), each.number, each.key)))
+
+
+def _series(key: str, headers: Sequence[Header]) -> Series:
+    first = headers[0]
+    number = first.text("SeriesNumber")
+    title = " ".join(part for part in (number, first.text("SeriesDescription")) if part) or "unnamed"
+    count = sum(header.frames for header in headers)
+    size = f"{first.text('Columns')} x {first.text('Rows')}"
+    return Series(key, number, f"{title}: {count} images, {size}", tuple(header.path for header in headers))
+
+
+def _chosen(found: _Found, path: Path, series: str | None) -> str:
+    if not path.is_dir():
+        return _series_of_file(found, path)
+    if not found.by_key:
+        raise _nothing(found, path)
+    if series is None and len(found.by_key) == 1:
+        return next(iter(found.by_key))
+    choices = tuple((each.key, each.description) for each in _described(found))
+    if series is None:
+        raise ChooseSeries(f"{path.name} holds {len(choices)} CT series: choose one.", choices)
+    if series not in found.by_key:
+        raise UnreadableInput(
+            f"{path.name} does not hold the series asked for: open the folder and choose again."
+        )
+    return series
+
+
+def _series_of_file(found: _Found, path: Path) -> str:
+    for key, headers in found.by_key.items():
+        if any(header.path == path for header in headers):
+            return key
+    here = tuple(header for header in found.others if header.path == path)
+    raise _nothing(_Found({}, here, tuple(each for each in found.damaged if each == path)), path)
+
+
+def _nothing(found: _Found, path: Path) -> UnreadableInput:
+    if found.damaged:
+        return _damaged(found.damaged[0])
+    if not found.others:
+        return UnreadableInput(
+            f"{path.name} holds no DICOM images: open the folder of a CT series or an image file."
+        )
+    if any(header.is_localizer for header in found.others):
+        return UnreadableInput(f"{path.name} holds only a scout view: open the folder of the CT slices.")
+    if any(int(header.tags.get("SamplesPerPixel") or 1) > 1 for header in found.others):
+        return UnreadableInput(f"{path.name} holds colour pictures, not CT slices: open the original series.")
+    kinds = sorted({header.text("Modality") or "unknown" for header in found.others} - {"CT"})
+    what = f"{', '.join(kinds)} images, not CT" if kinds else "CT objects without pixels"
+    return UnreadableInput(f"{path.name} holds {what}: open a CT series.")
+
+
+def _check_undamaged(damaged: Sequence[Path], headers: Sequence[Header]) -> None:
+    # A file that cannot be read may be the slice of this series that is missing.
+    folders = {header.path.parent for header in headers}
+    for path in damaged:
+        if path.parent in folders:
+            raise _damaged(path)
+
+
+def _damaged(path: Path) -> UnreadableInput:
+    return UnreadableInput(f"{path.name} is a damaged DICOM file: copy or export it again.")
+
+
+def _pixels(stacked: Stack, progress: Progress) -> Hounsfield:
+    rows, columns = stacked.groups[0][0].shape
+    count = len(stacked.groups)
+    out: Hounsfield = np.empty((count, rows, columns), np.int16)
+    decode = _Decoder()
+    for index, group in enumerate(stacked.groups):
+        progress(index, count, "slices")
+        values = _hu(group[0], decode)
+        for copy in group[1:]:
+            _check_copy(group[0], copy, values, decode)
+        if out.dtype == np.int16 and not fits_int16(values):
+            out = out.astype(np.float32)
+        out[index] = values
+    progress(count, count, "slices")
+    return out
+
+
+class _Decoder:
+    """Stored values of a slice; keeps the last file open in memory, for files with many frames."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._data: Any = None
+
+    def __call__(self, each: Slice) -> NDArray[Any]:
+        """(rows, columns) stored values.
+
+        Raises:
+            UnreadableInput: if they cannot be decoded.
+        """
+        try:
+            if self._path != each.path:
+                self._data = pydicom.dcmread(each.path, force=True)
+                self._path = each.path
+            pixels: NDArray[Any] = pydicom.pixels.pixel_array(self._data, index=each.frame)
+        except NotImplementedError as error:
+            raise _compressed(each, self._data) from error
+        except Exception as error:
+            # Decoders raise nearly anything on damaged bytes; all of it means the same to the user.
+            raise _damaged_pixels(each.path) from error
+        if pixels.shape != each.shape:
+            raise _damaged_pixels(each.path)
+        return pixels
+
+
+def _damaged_pixels(path: Path) -> UnreadableInput:
+    return UnreadableInput(f"The image in {path.name} is damaged or incomplete: copy or export it again.")
+
+
+def _compressed(each: Slice, data: Any) -> UnreadableInput:
+    syntax = data.file_meta.TransferSyntaxUID.name if data is not None else "an unknown way"
+    return UnreadableInput(
+        f"{each.path.name} is compressed as {syntax}, unknown here: export it uncompressed."
+    )
+
+
+def _hu(each: Slice, decode: _Decoder) -> NDArray[np.float32]:
+    stored = decode(each)
+    values, _missing = scale_slice(stored, each.slope, each.intercept)
+    if each.padding is not None and _believable(each, each.padding):
+        values[(stored >= each.padding[0]) & (stored <= each.padding[1])] = AIR_HU
+    return values
+
+
+def _believable(each: Slice, padding: tuple[int, int]) -> bool:
+    low, high = sorted(value * each.slope + each.intercept for value in padding)
+    return high <= _PADDING_BELOW_HU or low > _PADDING_ABOVE_HU
+
+
+def _check_copy(first: Slice, copy: Slice, values: NDArray[np.float32], decode: _Decoder) -> None:
+    if not np.array_equal(values, _hu(copy, decode)):
+        raise UnreadableInput(
+            f"{first.path.name} and {copy.path.name} show different images of the same place: the folder "
+            "may mix two phases of the scan; keep one of them in a folder of its own."
+        )

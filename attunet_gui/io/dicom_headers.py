@@ -1,0 +1,266 @@
+"""DICOM files -> one small record an image. Only header bytes are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.io.sniff import looks_like_dicom
+
+_CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+_SUFFIXES = (".dcm", ".dicom", ".ima")
+
+_DICOMDIR = "1.2.840.10008.1.3.10"  # lists other files, has no image
+
+_TAGS = (
+    *("SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType"),
+    *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PixelSpacing", "SliceThickness"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices"),
+    *("RescaleSlope", "RescaleIntercept", "PixelRepresentation", "BitsAllocated", "PixelPaddingValue"),
+    *("PixelPaddingRangeLimit", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+
+_GROUP_OF_TAG = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "SliceThickness": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """One readable DICOM file.
+
+    Attributes:
+        path: the file.
+        tags: its header; no pixels and nothing of the patient.
+    """
+
+    path: Path
+    tags: Any
+
+    def text(self, keyword: str) -> str:
+        """The value of a tag as text; "" where it is absent."""
+        value = self.tags.get(keyword)
+        return "" if value is None else str(value)
+
+    @property
+    def sop_class(self) -> str:
+        """What kind of DICOM object this is; anonymisers empty the tag, but hardly ever the file meta's."""
+        return self.text("SOPClassUID") or str(self.tags.file_meta.get("MediaStorageSOPClassUID") or "")
+
+    @property
+    def series(self) -> str:
+        """What images of one series share, even where an anonymiser has emptied SeriesInstanceUID."""
+        parts = [self.text(word) for word in ("SeriesNumber", "SeriesDescription", "Columns", "Rows")]
+        # Hashed, because keys are kept with results and a path may name the patient.
+        digest = sha256("|".join([str(self.path.parent.resolve()), *parts]).encode()).hexdigest()
+        return self.text("SeriesInstanceUID") or f"no-uid-{digest[:16]}"
+
+    @property
+    def frames(self) -> int:
+        """Number of images in the file."""
+        return int(self.tags.get("NumberOfFrames") or 1)
+
+    @property
+    def is_localizer(self) -> bool:
+        """True for scouts (topograms), which are no slices of the volume."""
+        return "LOCALIZER" in [str(part).upper() for part in self.tags.get("ImageType") or ()]
+
+    @property
+    def is_ct_slice(self) -> bool:
+        """True for what a CT volume is made of."""
+        has_pixels = bool(self.tags.get("Rows")) and int(self.tags.get("SamplesPerPixel") or 1) == 1
+        return self.text("Modality") == "CT" and has_pixels and not self.is_localizer
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One image of a series.
+
+    Attributes:
+        path, frame: the file and the index of the image in it.
+        shape: (rows, columns).
+        position: (3,) centre of the first pixel, LPS mm.
+        along_row, along_column: (3,) unit vectors, LPS, of growing column and row index.
+        spacing: (between rows, between columns), mm.
+        slope, intercept: HU = stored * slope + intercept.
+        thickness: mm between neighbours as the header claims, or None.
+        padding: lowest and highest stored value that means "not scanned", or None.
+    """
+
+    path: Path
+    frame: int
+    shape: tuple[int, int]
+    position: NDArray[np.float64]
+    along_row: NDArray[np.float64]
+    along_column: NDArray[np.float64]
+    spacing: tuple[float, float]
+    slope: float
+    intercept: float
+    thickness: float | None
+    padding: tuple[int, int] | None
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Every file below `folder` except hidden ones, sorted."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if not _hidden(path.relative_to(folder)))
+
+
+def scan(files: Iterable[Path], progress: Progress = silent) -> tuple[list[Header], list[Path]]:
+    """The headers of all DICOM files among `files`, and those that start like DICOM but cannot be read."""
+    headers: list[Header] = []
+    damaged: list[Path] = []
+    listed = list(files)
+    for index, path in enumerate(listed):
+        progress(index, len(listed), "headers")
+        if not looks_like_dicom(path):
+            damaged += [path] * path.name.lower().endswith(_SUFFIXES)
+            continue
+        header = _header(path)
+        if header is None:
+            damaged.append(path)
+        elif header.sop_class != _DICOMDIR:
+            headers.append(header)
+    return headers, damaged
+
+
+def slices_of(header: Header) -> Iterator[Slice]:
+    """The images in one CT file.
+
+    Raises:
+        UnreadableInput: naming file and tag where something needed is missing or malformed.
+    """
+    framed = header.tags.get("PerFrameFunctionalGroupsSequence")
+    if header.frames == 1 and not framed:
+        yield _slice(header, 0)
+        return
+    if not framed:
+        raise UnreadableInput(
+            f"{header.path.name} holds many images without their positions: "
+            "export the series as single slices."
+        )
+    for frame in range(header.frames):
+        yield _slice(header, frame)
+
+
+def _header(path: Path) -> Header | None:
+    try:
+        tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        header = Header(path, tags)
+        # Values are parsed when asked for: ask now for those that decide what the file is.
+        known = header.sop_class or header.text("Modality")
+        cut_off = header.sop_class in _CT_STORAGE and not header.tags.get("Rows")
+        usable = known and not cut_off and header.frames > 0 and header.is_ct_slice in (True, False)
+    except Exception:
+        # The parser raises nearly anything on damaged bytes; all of it means the same.
+        return None
+    return header if usable else None
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _slice(header: Header, frame: int) -> Slice:
+    cosines = _numbers(header, frame, "ImageOrientationPatient", 6)
+    along_row, along_column = _directions(header, cosines)
+    spacing = _numbers(header, frame, "PixelSpacing", 2)
+    if not (spacing > 0).all():
+        raise _bad(header, "PixelSpacing", "is not positive")
+    return Slice(
+        path=header.path,
+        frame=frame,
+        shape=(int(_numbers(header, frame, "Rows", 1)[0]), int(_numbers(header, frame, "Columns", 1)[0])),
+        position=_numbers(header, frame, "ImagePositionPatient", 3),
+        along_row=along_row,
+        along_column=along_column,
+        spacing=(float(spacing[0]), float(spacing[1])),
+        slope=float(_numbers(header, frame, "RescaleSlope", 1)[0]),
+        intercept=float(_numbers(header, frame, "RescaleIntercept", 1)[0]),
+        thickness=_thickness(header, frame),
+        padding=_padding(header),
+    )
+
+
+def _directions(
+    header: Header, cosines: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    row, column = cosines[:3], cosines[3:]
+    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
+    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(float(row @ column))) > 1e-3:
+        raise _bad(header, "ImageOrientationPatient", "is not two perpendicular directions")
+    return row / lengths[0], column / lengths[1]
+
+
+def _thickness(header: Header, frame: int) -> float | None:
+    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
+        value = _value(header, frame, keyword)
+        if value is not None and abs(float(value)) > 0:
+            return abs(float(value))
+    return None
+
+
+def _padding(header: Header) -> tuple[int, int] | None:
+    values = [header.tags.get(word) for word in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    stored = [_as_stored(header, value) for value in values if isinstance(value, int)]
+    return (min(stored), max(stored)) if stored else None
+
+
+def _as_stored(header: Header, value: int) -> int:
+    # Some scanners write a negative padding value as unsigned.
+    bits = int(header.tags.get("BitsAllocated") or 16)
+    signed = int(header.tags.get("PixelRepresentation") or 0) == 1
+    return value - (1 << bits) if signed and value >= 1 << (bits - 1) else value
+
+
+def _numbers(header: Header, frame: int, keyword: str, count: int) -> NDArray[np.float64]:
+    value = _value(header, frame, keyword)
+    if value is None or value == "":
+        raise _bad(header, keyword, "is missing")
+    try:
+        numbers = np.array(value, dtype=np.float64).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise _bad(header, keyword, "is not a number") from error
+    if numbers.size != count or not np.isfinite(numbers).all():
+        raise _bad(header, keyword, f"should hold {count} number{'s' * (count > 1)}")
+    return numbers
+
+
+def _value(header: Header, frame: int, keyword: str) -> Any:
+    try:
+        for group in _groups(header, frame, keyword):
+            if group.get(keyword) is not None:
+                return group.get(keyword)
+        return header.tags.get(keyword)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _bad(header, keyword, "is not a number") from error
+
+
+def _groups(header: Header, frame: int, keyword: str) -> Iterator[Any]:
+    if keyword not in _GROUP_OF_TAG:
+        return
+    per_frame = header.tags.get("PerFrameFunctionalGroupsSequence") or ()
+    shared = header.tags.get("SharedFunctionalGroupsSequence") or ()
+    for item in (*per_frame[frame : frame + 1], *shared[:1]):
+        yield from item.get(_GROUP_OF_TAG[keyword]) or ()
+
+
+def _bad(header: Header, keyword: str, fault: str) -> UnreadableInput:
+    return UnreadableInput(
+        f"{header.path.name}: the DICOM tag {keyword} {fault}, so the CT cannot be placed in the patient or "
+        "scaled; export the series again."
+    )

@@ -1,0 +1,126 @@
+"""Stored numbers -> Hounsfield units, and what looks wrong about them.
+
+Pure functions shared by every format. Arrays keep the order they come in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.grid import Grid
+
+AIR_HU = -1024
+"""Nothing is thinner than air: lower values mark what the scanner did not see and are raised to this."""
+
+Hounsfield = NDArray[np.int16] | NDArray[np.float32]
+
+_INT16 = np.iinfo(np.int16)
+_BEYOND_CT = 32000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """Voxels in HU.
+
+    Attributes:
+        hu: int16 where every value is a whole number that fits, else float32; same shape as the input.
+        notes: sentences for the user on what is unusual.
+    """
+
+    hu: Hounsfield
+    notes: tuple[str, ...]
+
+
+def to_hu(stored: NDArray[Any], slope: float = 1.0, intercept: float = 0.0) -> Scaled:
+    """`stored` (any real dtype, 3-D) times `slope` plus `intercept`, as HU with notes.
+
+    NaN and infinite values become `AIR_HU`, as does everything below it. Works slice by slice along the last
+    axis so that no float64 copy of the volume is ever made. May reuse the memory of `stored`.
+    """
+    if stored.dtype == np.int16 and slope == 1.0 and intercept == 0.0:
+        hu: Hounsfield = _own(stored)
+        missing = 0
+    else:
+        hu, missing = _scaled(stored, slope, intercept)
+    notes = _missing_note(missing, hu.size) + hu_notes(hu)
+    np.maximum(hu, hu.dtype.type(AIR_HU), out=hu)
+    return Scaled(hu, notes)
+
+
+def hu_notes(hu: Hounsfield) -> tuple[str, ...]:
+    """At most one sentence on HU that do not look like CT; empty for an ordinary CT."""
+    lowest, highest = float(hu.min()), float(hu.max())
+    span = f"from {lowest:g} to {highest:g}"
+    if lowest == highest:
+        return (f"Every voxel has the same value, {lowest:g}: this image is empty.",)
+    if lowest >= 0 and highest <= 1:
+        return (f"Values run {span}: they seem normalised and are not Hounsfield units.",)
+    if highest > _BEYOND_CT or lowest < -_BEYOND_CT:
+        return (f"Values run {span}, far outside CT: they may not be Hounsfield units.",)
+    if lowest >= 0 and highest <= 255:
+        return (f"Values run {span}: the Hounsfield units seem clipped, or this is an 8-bit picture.",)
+    if lowest >= 0 and _is_offset(hu):
+        return (f"Values run {span}: they seem to be stored 1024 too high, without the rescale intercept.",)
+    if lowest > -500:
+        return (f"Values run {span}, without air: the Hounsfield units seem clipped, or this is not CT.",)
+    return ()
+
+
+def spacing_notes(grid: Grid) -> tuple[str, ...]:
+    """A sentence where the voxel size is not that of a CT of the body."""
+    if min(grid.spacing_mm) >= 0.05 and max(grid.spacing_mm) <= 30:
+        return ()
+    size = " x ".join(f"{step:.3g}" for step in grid.spacing_mm)
+    return (f"The voxel size, {size} mm, is unusual for CT: check the unit of length in the header.",)
+
+
+def _own(stored: NDArray[Any]) -> NDArray[Any]:
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    return native if native.flags.writeable else native.copy(order="K")
+
+
+def _scaled(stored: NDArray[Any], slope: float, intercept: float) -> tuple[Hounsfield, int]:
+    out: Hounsfield = np.empty(stored.shape, np.int16, order="F")
+    missing = 0
+    for index in range(stored.shape[-1]):
+        values, gaps = scale_slice(stored[..., index], slope, intercept)
+        missing += gaps
+        if out.dtype == np.int16 and not fits_int16(values):
+            out = out.astype(np.float32, order="K")
+        out[..., index] = values
+    return out, missing
+
+
+def scale_slice(stored: NDArray[Any], slope: float, intercept: float) -> tuple[NDArray[np.float32], int]:
+    """One slice in HU as float32, and how many of its values were not finite (now `AIR_HU`)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
+    finite = np.isfinite(values)
+    gaps = int(values.size - np.count_nonzero(finite))
+    if gaps:
+        values[~finite] = AIR_HU
+    return values, gaps
+
+
+def fits_int16(values: NDArray[np.float32]) -> bool:
+    """True if every value is a whole number within int16."""
+    inside = float(values.min()) >= _INT16.min and float(values.max()) <= _INT16.max
+    return bool(inside and (values == np.rint(values)).all())
+
+
+def _is_offset(hu: Hounsfield) -> bool:
+    # Soft tissue is most of an abdomen: stored 1024 too high it lies in 924..1224.
+    sample = hu[tuple(slice(None, None, max(1, n // 64)) for n in hu.shape)]
+    soft = np.count_nonzero((sample > 924) & (sample < 1224))
+    return float(sample.max()) < 5200 and soft > 0.05 * sample.size
+
+
+def _missing_note(missing: int, size: int) -> tuple[str, ...]:
+    if not missing:
+        return ()
+    share = f"{missing} of {size} voxels have no value (NaN or infinite)"
+    return (f"{share}: they are shown as air, {AIR_HU} HU.",)

@@ -1,0 +1,100 @@
+"""Opening CT whatever its format: a table of readers and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Volume
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format.
+
+    Attributes:
+        kind: its name for the user, as in `Origin.kind`.
+        suffixes: file name endings, lower case; () where the content decides.
+        accepts: true if this reader should open the existing path; cheap, reads a few bytes at most.
+        read: (path, series, progress) -> Volume; raises UnreadableInput.
+    """
+
+    kind: str
+    suffixes: tuple[str, ...]
+    accepts: Callable[[Path], bool]
+    read: Callable[[Path, str | None, Progress], Volume]
+
+
+def read(path: Path, *, series: str | None = None, progress: Progress = silent) -> Volume:
+    """The CT volume at `path`: an image file, a DICOM file (its whole series) or a DICOM folder.
+
+    Args:
+        path: file or folder.
+        series: key of the DICOM series to open where there are several.
+        progress: called between steps; what it raises passes through.
+
+    Returns:
+        hu (z, y, x) int16 or float32, canonical.
+
+    Raises:
+        ChooseSeries: if a folder holds several CT series and `series` is None.
+        UnreadableInput: in every other case that is not a CT volume.
+    """
+    return reader_for(path).read(path, series, progress)
+
+
+def reader_for(path: Path) -> Reader:
+    """The reader that opens `path`.
+
+    Raises:
+        UnreadableInput: if there is nothing at `path`, or no reader accepts it.
+    """
+    if not path.exists():
+        raise UnreadableInput(f"There is no file or folder {path}: it may have been moved or renamed.")
+    for reader in READERS:
+        if reader.accepts(path):
+            return reader
+    endings = ", ".join(ending for reader in READERS for ending in reader.suffixes)
+    raise UnreadableInput(f"{path.name} is not a CT image this program knows: open {endings} or DICOM.")
+
+
+def _ends_with(suffixes: tuple[str, ...]) -> Callable[[Path], bool]:
+    return lambda path: path.name.lower().endswith(suffixes) and path.is_file()
+
+
+def _is_dicom(path: Path) -> bool:
+    from attunet_gui.io.sniff import looks_like_dicom
+
+    return path.is_dir() or looks_like_dicom(path)
+
+
+def _read_nifti(path: Path, _series: str | None, progress: Progress) -> Volume:
+    from attunet_gui.io import nifti
+
+    return nifti.read(path, progress)
+
+
+def _read_itk(path: Path, _series: str | None, progress: Progress) -> Volume:
+    from attunet_gui.io import itk
+
+    return itk.read(path, progress)
+
+
+def _read_dicom(path: Path, series: str | None, progress: Progress) -> Volume:
+    from attunet_gui.io import dicom
+
+    return dicom.read(path, series, progress)
+
+
+_NIFTI, _NRRD, _META = (".nii", ".nii.gz"), (".nrrd", ".nhdr"), (".mha", ".mhd")
+
+READERS: tuple[Reader, ...] = (
+    Reader("NIfTI", _NIFTI, _ends_with(_NIFTI), _read_nifti),
+    Reader("NRRD", _NRRD, _ends_with(_NRRD), _read_itk),
+    Reader("MetaImage", _META, _ends_with(_META), _read_itk),
+    Reader("DICOM", (), _is_dicom, _read_dicom),
+)
+"""Every format, first match wins. A new one is a module and a line here."""

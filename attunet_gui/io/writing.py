@@ -1,0 +1,189 @@
+"""Results -> NIfTI on the source grid, and JSON; each re-read and compared before it counts as saved."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import UnreadableInput, UnwritableOutput
+from attunet_gui.core.grid import Grid
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import NiftiFrame, Volume
+from attunet_gui.io import nifti
+from attunet_gui.io.atomic import write_atomically
+
+_GZIP_LEVEL = 1
+_CHUNK = 4 << 20
+_QFORM_TOLERANCE_MM = 0.01
+_MILLIMETRES = 2
+
+
+def write_mask(path: Path, mask: NDArray[Any], volume: Volume, progress: Progress = silent) -> None:
+    """Write `mask` as uint8 NIfTI on the source grid of `volume`, with its sform and qform as they were.
+
+    Args:
+        path: a `.nii` or `.nii.gz` file in an existing folder.
+        mask: (z, y, x) bool or integer, 0 or 1, on the canonical grid.
+        volume: the volume it belongs to.
+        progress: called between steps; may raise to cancel, then nothing is written.
+
+    Raises:
+        ValueError: if the mask has another shape than the volume or other values than 0 and 1.
+        UnwritableOutput: if it could not be written or read back equal; an old file at `path` stays.
+    """
+    if mask.dtype.kind not in "biu" or (mask.size and not 0 <= mask.min() <= mask.max() <= 1):
+        raise ValueError(f"a mask holds 0 and 1 only, got {mask.dtype} from {mask.min()} to {mask.max()}")
+    _write_nifti(path, mask.astype(np.uint8, copy=False), volume, progress)
+
+
+def write_map(path: Path, values: NDArray[np.float32], volume: Volume, progress: Progress = silent) -> None:
+    """Write `values` as float32 NIfTI on the source grid of `volume`.
+
+    Args:
+        path: a `.nii` or `.nii.gz` file in an existing folder.
+        values: (z, y, x) float32 on the canonical grid.
+        volume: the volume it belongs to.
+        progress: called between steps; may raise to cancel, then nothing is written.
+
+    Raises:
+        ValueError: if the map has another shape than the volume or is not float32.
+        UnwritableOutput: as for `write_mask`.
+    """
+    if values.dtype != np.float32:
+        raise ValueError(f"a map is float32, got {values.dtype}")
+    _write_nifti(path, values, volume, progress)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write `data` (what JSON can hold; no NaN) as indented UTF-8, atomically.
+
+    Raises:
+        TypeError, ValueError: if `data` cannot be JSON.
+        UnwritableOutput: if it could not be written or read back equal; an old file at `path` stays.
+    """
+    text = (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+    def produce(file: BinaryIO) -> None:
+        file.write(text)
+
+    def verify(written: Path) -> None:
+        if written.read_bytes() != text:
+            raise _differs(path)
+
+    write_atomically(path, produce, verify)
+
+
+def _write_nifti(path: Path, values: NDArray[Any], volume: Volume, progress: Progress) -> None:
+    _check_path(path, volume)
+    source = np.asfortranarray(volume.placement.to_source(values))
+    header = _header(volume, source.dtype)
+
+    def produce(file: BinaryIO) -> None:
+        if not path.name.lower().endswith(".gz"):
+            _stream(file, header, source, progress)
+            return
+        # No name and no time inside: the same mask is the same bytes, and nothing is given away.
+        with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
+            _stream(cast("BinaryIO", packed), header, source, progress)
+
+    def verify(written: Path) -> None:
+        _compare(path, written, values, volume, header)
+
+    write_atomically(path, produce, verify)
+
+
+def _check_path(path: Path, volume: Volume) -> None:
+    if not path.name.lower().endswith(nifti.SUFFIXES):
+        raise UnwritableOutput(f"{path.name} was not saved: masks and maps are written as .nii or .nii.gz.")
+    if path.exists() and volume.origin.path.exists() and path.samefile(volume.origin.path):
+        raise UnwritableOutput(f"{path.name} was not saved: it is the CT itself, choose another name.")
+
+
+def _stream(file: BinaryIO, header: Any, source: NDArray[Any], progress: Progress) -> None:
+    file.write(header.binaryblock + b"\0\0\0\0")
+    view = source.reshape(-1, order="F").view(np.uint8).data
+    steps = -(-len(view) // _CHUNK)
+    for step in range(steps):
+        progress(step, steps, "writing")
+        file.write(view[step * _CHUNK : (step + 1) * _CHUNK])
+    progress(steps, steps, "writing")
+
+
+def _header(volume: Volume, dtype: np.dtype[Any]) -> Any:
+    frame = volume.origin.frame
+    double = frame is not None and frame.raw and frame.raw["srow_x"].dtype.itemsize == 8
+    header = (Nifti2Header if double else Nifti1Header)(endianness="<")
+    header.set_data_dtype(dtype)
+    header.set_data_shape(volume.placement.source.shape)
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    header["vox_offset"] = int(header["sizeof_hdr"]) + 4
+    if frame is not None and frame.raw:
+        _copy_frame(header, frame)
+    else:
+        _place(header, volume.placement.source)
+    return header
+
+
+def _copy_frame(header: Any, frame: NiftiFrame) -> None:
+    for name in nifti.FRAME_FIELDS:
+        header[name] = frame.raw[name]
+    header["pixdim"][:4] = frame.raw["pixdim"]
+    header["xyzt_units"] = frame.raw["xyzt_units"]
+
+
+def _place(header: Any, grid: Grid) -> None:
+    header["xyzt_units"] = _MILLIMETRES
+    header.set_sform(grid.affine, code=1)
+    header.set_qform(grid.affine, code=1, strip_shears=True)
+    # A rotation cannot say what a sheared affine says: then only the sform may speak.
+    if not grid.matches(Grid(grid.shape, header.get_qform()), _QFORM_TOLERANCE_MM):
+        header["qform_code"] = 0
+
+
+def _compare(path: Path, written: Path, values: NDArray[Any], volume: Volume, header: Any) -> None:
+    try:
+        content = nifti.load(written)
+    except UnreadableInput as error:
+        raise _differs(path) from error
+    source = volume.placement.source
+    same = (
+        content.stored.dtype == values.dtype
+        and (content.slope, content.intercept) == (1.0, 0.0)
+        and content.grid.shape == source.shape
+        and _same_fields(content.frame, header)
+        and np.array_equal(content.grid.affine, _expected_affine(volume))
+        and _same_bytes(volume.placement.to_canonical(content.stored), values)
+    )
+    if not same:
+        raise _differs(path)
+
+
+def _expected_affine(volume: Volume) -> NDArray[np.float64]:
+    affine = volume.placement.source.affine
+    if volume.origin.frame is not None and volume.origin.frame.raw:
+        return affine
+    return affine.astype(np.float32).astype(np.float64)
+
+
+def _same_fields(frame: NiftiFrame, header: Any) -> bool:
+    return all(frame.raw[name].tobytes() == header[name].tobytes() for name in nifti.FRAME_FIELDS)
+
+
+def _same_bytes(here: NDArray[Any], there: NDArray[Any]) -> bool:
+    # Bits, not values: NaN in a map must come back as well.
+    bits = {1: np.uint8, 4: np.uint32}[here.dtype.itemsize]
+    return np.array_equal(here.view(bits), there.view(bits))
+
+
+def _differs(path: Path) -> UnwritableOutput:
+    return UnwritableOutput(
+        f"{path.name} was not saved: it read back differently from what was written, so the disk or the "
+        "connection to it may be failing; save to another place."
+    )
