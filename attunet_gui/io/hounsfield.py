@@ -116,7 +116,7 @@ def _is_offset(hu: Hounsfield) -> bool:
     # Soft tissue is most of an abdomen: stored 1024 too high it lies in 924..1224.
     sample = hu[tuple(slice(None, None, max(1, n // 64)) for n in hu.shape)]
     soft = np.count_nonzero((sample > 924) & (sample < 1224))
-    return float(sample.max()) < 5200 and soft > 0.05 * sample.size
+    return bool(float(sample.max()) < 5200 and soft > 0.05 * sample.size)
 
 
 def _missing_note(missing: int, size: int) -> tuple[str, ...]:
