@@ -15,7 +15,7 @@ def dice(a: NDArray[Any], b: NDArray[Any]) -> float:
     size_a, size_b = np.count_nonzero(a), np.count_nonzero(b)
     if size_a + size_b == 0:
         return 1.0
-    return 2.0 * np.count_nonzero(np.logical_and(a, b)) / (size_a + size_b)
+    return float(2.0 * np.count_nonzero(np.logical_and(a, b)) / (size_a + size_b))
 
 
 def volume_ml(mask: NDArray[Any], grid: Grid) -> float:

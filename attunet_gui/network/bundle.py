@@ -148,6 +148,7 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
     target = folder / WeightsFile.model_fields["file"].default
     (folder / CARD_FILE).unlink(missing_ok=True)
     save_file({v.path: np.asarray(v.numpy(), np.float32) for v in network.variables}, target)
+    target.chmod(0o644)
     weights = WeightsFile(sha256=_sha256(target), bytes=target.stat().st_size)
     complete = Card.model_validate({**card, "weights": weights})
     (folder / CARD_FILE).write_text(complete.model_dump_json(indent=2) + "\n", "utf-8")
