@@ -1,0 +1,73 @@
+"""The maps of a prediction as a person looks at them: named, within the body, on the CT's grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.frame import MapOnGrid
+from attunet_gui.core.prediction import Prediction
+
+Map = NDArray[np.float16]
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """One map.
+
+    Attributes:
+        key: "probability", "gates" (all merged), or "gate 1" (the finest) and so on.
+        title: for people.
+        map: values in [0, 1] on the CT's grid, 0 outside the body.
+        inside, outside: mean value in the draft, and in the rest of the body; None where there is none.
+    """
+
+    key: str
+    title: str
+    map: MapOnGrid
+    inside: float | None
+    outside: float | None
+
+
+def overlays(prediction: Prediction) -> tuple[Overlay, ...]:
+    """The probability, the merged gates, and each gate, finest first."""
+    named: list[tuple[str, str, Map]] = [("probability", "Probability", prediction.probability)]
+    if prediction.gates:
+        named.append(("gates", "Gates merged", prediction.merged_gates))
+    for gate in prediction.gates:
+        named.append((f"gate {gate.level}", gate.title[0].upper() + gate.title[1:], gate.values))
+    return tuple(_overlay(prediction, *each) for each in named)
+
+
+def _overlay(prediction: Prediction, key: str, title: str, values: Map) -> Overlay:
+    size = values.shape[1:]
+    draft = _share(prediction.probability >= prediction.threshold, size)
+    body = _share(prediction.body, size)
+    inside, outside = _mean(values, draft), _mean(values, np.maximum(body - draft, 0))
+    return Overlay(key, title, prediction.on_grid(values * (body > 0)), inside, outside)
+
+
+def _share(mask: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """(z, rows, columns) bool -> the share of each coarser pixel of (z, *size) that is set."""
+    slices, rows, columns = mask.shape
+    if (rows, columns) == tuple(size):
+        return mask.astype(np.float32)
+    if rows % size[0] or columns % size[1]:
+        return mask[:, _nearest(rows, size[0])][:, :, _nearest(columns, size[1])].astype(np.float32)
+    blocks = mask.reshape(slices, size[0], rows // size[0], size[1], columns // size[1])
+    share: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return share
+
+
+def _nearest(fine: int, coarse: int) -> NDArray[np.intp]:
+    return np.arange(coarse) * fine // coarse
+
+
+def _mean(values: Map, weights: NDArray[Any]) -> float | None:
+    total = float(weights.sum(dtype=np.float64))
+    if total <= 0:
+        return None
+    return float(np.einsum("zyx,zyx->", values, weights, dtype=np.float64, casting="unsafe")) / total

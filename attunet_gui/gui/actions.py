@@ -1,0 +1,103 @@
+"""Every keyboard shortcut of the product, in one table: bound, shown in tooltips, listed in the help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QWidget
+
+from attunet_gui.gui.qt import QShortcut
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do.
+
+    Attributes:
+        method: of `Desk`, without arguments.
+        keys: as Qt writes them; empty where there is only a button.
+        words: what it does, for people.
+        group: heading in the help.
+    """
+
+    method: str
+    keys: str
+    words: str
+    group: str
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("next_step", "Ctrl+Return", "Do the next step", "Case"),
+    Action("open_file", "F2", "Open a CT file", "Case"),
+    Action("open_folder", "Shift+F2", "Open a DICOM folder", "Case"),
+    Action("save", "Ctrl+Shift+S", "Save the mask and its record", "Case"),
+    Action("save_as", "", "Save the mask in another place", "Case"),
+    Action("run_or_cancel", "F5", "Draft the pancreas, or cancel the run", "Draft"),
+    Action("go_to_pancreas", "Home", "Go to the slice with the most pancreas", "Slices"),
+    Action("slice_up", "Up", "One slice towards the head", "Slices"),
+    Action("slice_down", "Down", "One slice towards the feet", "Slices"),
+    Action("toggle_mask", "H", "Hide or show the mask", "Look"),
+    Action("toggle_filled", "Shift+H", "Mask as an area or as a contour", "Look"),
+    Action("toggle_probability", "U", "Show or hide the probability", "Look"),
+    Action("toggle_gates", "G", "Show or hide the merged gates", "Look"),
+    Action("next_gate", "Shift+G", "Show one gate after the other", "Look"),
+    Action("next_window", "W", "Next HU window", "Look"),
+    Action("help", "F1", "Show all shortcuts", "Help"),
+    Action("help", "?", "Show all shortcuts", "Help"),
+)
+
+NAPARI_KEYS: tuple[tuple[str, str], ...] = (
+    ("P", "Brush"),
+    ("E", "Eraser"),
+    ("F", "Fill"),
+    ("Z", "Move the picture"),
+    ("[  ]", "Smaller or larger brush"),
+    ("Ctrl+Z", "Undo"),
+    ("Ctrl+Shift+Z", "Redo"),
+    ("Space", "Move the picture while held"),
+    ("Left  Right", "Previous or next slice"),
+    ("Ctrl+R", "Fit the picture to the window"),
+)
+"""Keys of napari itself that matter here; listed in the help, never bound by us."""
+
+
+def keys_of(method: str) -> str:
+    """The first keys of `method`; "" if it has none."""
+    return next((action.keys for action in ACTIONS if action.method == method), "")
+
+
+def tip(method: str) -> str:
+    """Tooltip of a button that does `method`: the words, and the keys if there are any."""
+    action = next(action for action in ACTIONS if action.method == method)
+    return f"{action.words} ({action.keys})" if action.keys else action.words
+
+
+def bind(window: QWidget, desk: object) -> list[QShortcut]:
+    """Bind every action of the table to its method of `desk`, anywhere in `window`."""
+    return [
+        QShortcut(QKeySequence(action.keys), window, getattr(desk, action.method))
+        for action in ACTIONS
+        if action.keys
+    ]
+
+
+def help_html() -> str:
+    """All shortcuts as a table."""
+    rows = []
+    for group in dict.fromkeys(action.group for action in ACTIONS):
+        rows.append(_heading(group))
+        rows += [
+            _row(action.keys, action.words) for action in ACTIONS if action.group == group and action.keys
+        ]
+    rows.append(_heading("Tools, by napari"))
+    rows += [_row(keys, words) for keys, words in NAPARI_KEYS]
+    return f"<table cellspacing='0' cellpadding='3'>{''.join(rows)}</table>"
+
+
+def _heading(text: str) -> str:
+    return f"<tr><td colspan='2'><br><b>{text}</b></td></tr>"
+
+
+def _row(keys: str, words: str) -> str:
+    return f"<tr><td><code>{keys}</code>&nbsp;&nbsp;</td><td>{words}</td></tr>"

@@ -1,0 +1,119 @@
+"""The application: a napari viewer with the dock in place. The one place where everything is put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import napari
+from napari.settings import get_settings
+from psygnal.qt import start_emitting_from_queue
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+
+from attunet_gui.gui.actions import bind
+from attunet_gui.gui.desk import Desk
+from attunet_gui.gui.dock import WIDTH, Dock
+from attunet_gui.gui.guard import Guard
+from attunet_gui.gui.preferences import Preferences
+from attunet_gui.gui.state import View
+from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.jobs.runner import Runner
+from attunet_gui.network.bundle import find_bundles
+from attunet_gui.paths import model_folders, user_data
+from attunet_gui.session import Session
+
+TITLE = "attunet"
+_QUEUE_MS = 20
+_SIZE = (1280, 800)
+_NAPARI_PANELS = ("layer list", "layer controls")
+
+
+@dataclass(frozen=True)
+class Application:
+    """The parts of a running window."""
+
+    viewer: napari.Viewer
+    window: QMainWindow
+    session: Session
+    desk: Desk
+    dock: Dock
+
+
+def run(path: Path | None = None, demo: bool = False) -> None:
+    """Open the window, on the CT at `path` or on the demo, and stay until it is closed."""
+    get_settings(user_data() / "napari.yaml").application.confirm_close_window = False
+    app = build(Session(Runner(), find_bundles(model_folders())), Preferences(user_data() / "window.ini"))
+    app.session.warm()
+    if demo:
+        start_demo(app)
+    elif path is not None:
+        app.desk.open_path(path)
+    napari.run()
+    app.session.close()
+
+
+def start_demo(app: Application) -> None:
+    """Open the phantom and draft it as soon as it is there."""
+    app.session.case_opened.connect(lambda _case: app.session.request_draft(), max_args=1)
+    app.desk.open_demo()
+
+
+def build(session: Session, preferences: Preferences) -> Application:
+    """The window, shown, around `session`."""
+    viewer = napari.Viewer(title=TITLE, show=False, show_welcome_screen=False)
+    start_emitting_from_queue(_QUEUE_MS, Qt.TimerType.CoarseTimer)
+    desk = Desk(session, CaseLayers(viewer), preferences)
+    dock = Dock(desk)
+    place = viewer.window.add_dock_widget(dock, name=TITLE, area="right", add_vertical_stretch=False)
+    window = dock.window()
+    assert isinstance(window, QMainWindow)
+    desk.window = window
+    _bare(place)
+    _bare(viewer.window.add_dock_widget(dock.footer, name="attunet line", area="bottom"))
+    _calm(window)
+    Guard(window, desk.open_path, desk.may_close)
+    bind(window, desk)
+    _follow(viewer, desk, dock)
+    viewer.window.show()
+    viewer.window.resize(*_fitting(window))
+    window.resizeDocks([place], [WIDTH], Qt.Orientation.Horizontal)
+    return Application(viewer, window, session, desk, dock)
+
+
+def _bare(place: QDockWidget) -> None:
+    # napari's title bar has a button that would throw the dock away.
+    place.setTitleBarWidget(QWidget())
+    place.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+
+
+def _calm(window: QMainWindow) -> None:
+    """Fold what an annotator does not need; the Window menu brings it back."""
+    for panel in window.findChildren(QDockWidget):
+        if panel.objectName() in _NAPARI_PANELS:
+            panel.hide()
+    window.statusBar().hide()
+
+
+def _fitting(window: QMainWindow) -> tuple[int, int]:
+    screen = window.screen() or QApplication.primaryScreen()
+    room = screen.availableGeometry()
+    return min(_SIZE[0], room.width()), min(_SIZE[1], room.height())
+
+
+def _follow(viewer: napari.Viewer, desk: Desk, dock: Dock) -> None:
+    overlays = viewer.canvas.overlays
+    overlays.text.font_size = 14
+    overlays.text.position = "top_center"
+    overlays.text.box = False
+    viewer.cursor.events.position.connect(
+        lambda _event: dock.footer.values.setText(desk.layers.under_cursor())
+    )
+
+    def show(view: View) -> None:
+        overlays.text.visible = bool(view.canvas_hint)
+        overlays.text.text = view.canvas_hint
+        overlays.scale_bar.visible = not view.canvas_hint
+
+    desk.view_changed.connect(show)
+    show(desk.view)

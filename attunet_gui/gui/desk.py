@@ -1,0 +1,353 @@
+"""What the person asks for, carried out: between the panels, the layers and the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QDialog, QWidget
+
+from attunet_gui.core.errors import BadModel
+from attunet_gui.gui import questions, theme
+from attunet_gui.gui.preferences import Preferences
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.state import View, decide, facts_of, on_arrival
+from attunet_gui.gui.viewer import MASK, CaseLayers, Tool
+from attunet_gui.network.bundle import read_bundle
+from attunet_gui.session import Case, Draft, Session
+
+_COUNT_AFTER_MS = 250
+DEMO_SEED = 7
+
+
+class Desk(QObject):
+    """Asks where something could be lost, then tells session and layers what to do.
+
+    Signals:
+        view_changed(View): what the panels should show now.
+        look_changed: what the layers look like has changed.
+    """
+
+    view_changed = Signal(object)
+    look_changed = Signal()
+    maps_changed = Signal(object)
+
+    def __init__(self, session: Session, layers: CaseLayers, preferences: Preferences) -> None:
+        super().__init__()
+        self.session, self.layers, self.preferences = session, layers, preferences
+        self.window: QWidget = QWidget()
+        self.checked = self.closed = False
+        self._agreed_to_replace = False
+        self._painted_meanwhile = False
+        self._dialog: QDialog | None = None
+        self._after_saving: Callable[[], None] | None = None
+        self._counting = QTimer(self)
+        self._counting.setSingleShot(True)
+        self._counting.setInterval(_COUNT_AFTER_MS)
+        self._counting.timeout.connect(self._count)
+        if preferences.annotator:
+            session.annotator = preferences.annotator
+        self._connect()
+
+    def _connect(self) -> None:
+        session, layers = self.session, self.layers
+        session.changed.connect(self._show)
+        session.case_opened.connect(self._case_opened)
+        session.series_needed.connect(self._series_needed)
+        session.draft_arrived.connect(self._draft_arrived)
+        session.overlays_arrived.connect(self._overlays_arrived)
+        session.mask_saved.connect(self._saved)
+        session.save_failed.connect(self._save_failed)
+        layers.mask_touched.connect(self._touched)
+        layers.mask_drawn.connect(self._count_soon)
+        layers.look_changed.connect(self.look_changed.emit)
+        layers.layer_lost.connect(self._layer_lost)
+
+    @property
+    def view(self) -> View:
+        """What the panels should show now."""
+        return decide(facts_of(self.session, self.checked))
+
+    def _show(self) -> None:
+        self.view_changed.emit(self.view)
+
+    def next_step(self) -> None:
+        """Do what the big button says."""
+        commands: dict[str, Callable[[], None]] = {
+            "open": self.open_file,
+            "stop_reading": self.session.stop_reading,
+            "choose_model": self.choose_model,
+            "run": self.run_or_cancel,
+            "cancel": self.run_or_cancel,
+            "check": self.check,
+            "save": self.save,
+        }
+        command = commands.get(self.view.step.command)
+        if command is not None:
+            command()
+
+    # Opening
+
+    def open_file(self) -> None:
+        """Ask for a CT file and open it."""
+        path = questions.choose_file(self.window, self._start_folder())
+        if path is not None:
+            self.open_path(path)
+
+    def open_folder(self) -> None:
+        """Ask for a DICOM folder and open it."""
+        path = questions.choose_folder(self.window, "Open a DICOM folder", self._start_folder())
+        if path is not None:
+            self.open_path(path)
+
+    def open_path(self, path: Path) -> None:
+        """Open the CT at `path`, once unsaved corrections are safe."""
+        self._when_safe("open another CT", lambda: self.session.open(path))
+
+    def open_demo(self) -> None:
+        """Open the phantom."""
+        self._when_safe("open the demo", lambda: self.session.open_phantom(DEMO_SEED))
+
+    def _start_folder(self) -> Path:
+        recent = self.preferences.recent
+        return recent[0].parent if recent else Path.home()
+
+    def _series_needed(self, path: Path, choices: tuple[tuple[str, str], ...]) -> None:
+        key = questions.choose_series(self.window, choices)
+        if key is None:
+            self.session.say("No series was chosen; nothing was opened.")
+        else:
+            self.session.open(path, series=key)
+
+    def _case_opened(self, case: Case) -> None:
+        self.checked = False
+        # The layer owns its voxels: the person's strokes must not reach what was read.
+        found = None if case.found is None else case.found[1].copy()
+        self.layers.show_case(case.volume, found)
+        self.maps_changed.emit(())
+        self._count()
+        if case.volume.origin.kind != "phantom":
+            self.preferences.remember(case.volume.origin.path)
+        if self.preferences.draft_on_open and case.found is None:
+            self.session.request_draft()
+
+    # Drafting
+
+    def run_or_cancel(self) -> None:
+        """Start a draft, or stop the one that is being made."""
+        if self.session.job.state != "idle":
+            self.session.cancel()
+            return
+        if self.session.case is None or self.session.bundle is None:
+            return
+        answer = questions.ask_rerun(self.window) if self.session.edited else "replace"
+        if answer == "stop":
+            return
+        self._agreed_to_replace = answer == "replace"
+        self._painted_meanwhile = False
+        self.session.request_draft()
+
+    def _draft_arrived(self, draft: Draft) -> None:
+        self.checked = False
+        place = on_arrival(self.session.edited, self._agreed_to_replace, self._painted_meanwhile)
+        if place == "beside":
+            self.layers.show_beside(draft.mask)
+            self.session.say("The new draft is the yellow contour; your mask is as it was.")
+            return
+        if not self.layers.replace_mask(draft.mask):
+            self.session.say("The draft is ready. The old mask is kept as a hidden layer.")
+        self.session.keep_clean(draft.mask)
+
+    def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
+        self.layers.show_maps(self.session.overlays)
+        self.maps_changed.emit(overlays)
+
+    def check(self) -> None:
+        """Go to the draft with the brush in hand."""
+        self.checked = True
+        self.go_to_pancreas()
+        self.layers.take_tool("paint")
+        self._show()
+
+    def set_model(self, name: str) -> None:
+        """Use the model `name` for the next draft."""
+        self.session.set_model(name)
+
+    def set_draft_on_open(self, wanted: bool) -> None:
+        """Whether a CT is drafted as soon as it is open."""
+        self.preferences.draft_on_open = wanted
+
+    def show_card(self) -> None:
+        """Show what the chosen model says of itself."""
+        if self.session.bundle is not None:
+            self._dialog = questions.show_card(self.window, self.session.bundle.card)
+
+    def choose_model(self) -> None:
+        """Ask for the folder of a model."""
+        folder = questions.choose_folder(self.window, "Choose a model folder", self._start_folder())
+        if folder is None:
+            return
+        try:
+            self.session.add_model(read_bundle(folder))
+        except BadModel as error:
+            self.session.say(str(error), problem=True)
+
+    # The mask
+
+    def _touched(self) -> None:
+        self._painted_meanwhile = True
+        self.session.mask_touched()
+        self._count_soon()
+
+    def _count_soon(self) -> None:
+        self._counting.start()
+
+    def _count(self) -> None:
+        mask = self.layers.mask
+        if mask is not None:
+            self.session.count(mask)
+
+    def _layer_lost(self, name: str) -> None:
+        # Not at once: napari is in the middle of removing, and removes everything when it closes.
+        QTimer.singleShot(0, lambda: self._put_back(name))
+
+    def _put_back(self, name: str) -> None:
+        if self.closed:
+            return
+        self.layers.put_back()
+        self.session.say(f"{name} belongs to the case and was put back; hide it instead.")
+
+    def undo(self) -> None:
+        """Take back the last stroke."""
+        self.layers.undo()
+
+    def redo(self) -> None:
+        """Do it again."""
+        self.layers.redo()
+
+    def take_tool(self, tool: Tool) -> None:
+        """Take a tool for the mask."""
+        self.layers.take_tool(tool)
+
+    # Saving
+
+    def save(self) -> None:
+        """Save beside the CT, or where it was saved before; ask where that is not possible."""
+        known = self.session.saved_to
+        target = known or self.session.default_target()
+        if target is None or (target != known and target.exists()):
+            self.save_as()
+        else:
+            self._save_to(target)
+
+    def save_as(self) -> None:
+        """Ask where to save, and save."""
+        case = self.session.case
+        if case is None:
+            return
+        suggestion = self.session.default_target() or Path.home() / f"{case.volume.name}_pancreas.nii.gz"
+        target = questions.choose_target(self.window, suggestion)
+        if target is None:
+            self._after_saving = None
+        else:
+            self._save_to(target)
+
+    def _save_to(self, target: Path) -> None:
+        mask = self.layers.mask
+        if mask is not None and self.view.save_enabled:
+            self.session.save(mask, target)
+
+    def _saved(self) -> None:
+        self._count()
+        after, self._after_saving = self._after_saving, None
+        if after is not None:
+            after()
+
+    def _save_failed(self) -> None:
+        self._after_saving = None
+
+    def set_annotator(self, name: str) -> None:
+        """The name that goes into the record of a saved mask."""
+        self.session.annotator = name.strip() or self.session.annotator
+        self.preferences.annotator = name.strip()
+
+    def _when_safe(self, doing: str, act: Callable[[], None]) -> None:
+        if self._is_safe(doing, act):
+            act()
+
+    def _is_safe(self, doing: str, after_saving: Callable[[], None]) -> bool:
+        """Whether nothing can be lost now; where the person saves first, `after_saving` follows."""
+        if self.session.case is None or not self.session.edited:
+            return True
+        answer = questions.ask_unsaved(self.window, self.session.case.volume.name, doing)
+        if answer == "save":
+            self._after_saving = after_saving
+            self.save()
+        return answer == "discard"
+
+    def may_close(self) -> bool:
+        """Whether the window may close now; if corrections are saved first, it closes afterwards."""
+        self.closed = self._after_saving is None and self._is_safe("close", self._close)
+        return self.closed
+
+    def _close(self) -> None:
+        self.window.close()
+
+    # The look
+
+    def toggle(self, key: str) -> None:
+        """Show or hide a layer."""
+        self.layers.show(key, not self.layers.is_shown(key))
+
+    def toggle_mask(self) -> None:
+        """Show or hide the mask."""
+        self.toggle(MASK)
+
+    def toggle_probability(self) -> None:
+        """Show or hide the probability."""
+        self.toggle("probability")
+
+    def toggle_gates(self) -> None:
+        """Show or hide the merged gates."""
+        self.toggle("gates")
+
+    def next_gate(self) -> None:
+        """Show the gate after the one that is shown; after the last, none."""
+        keys = [overlay.key for overlay in self.session.overlays if overlay.key.startswith("gate ")]
+        shown = [key for key in keys if self.layers.is_shown(key)]
+        for key in shown:
+            self.layers.show(key, False)
+        after = keys.index(shown[-1]) + 1 if shown else 0
+        if after < len(keys):
+            self.layers.show(keys[after], True)
+
+    def toggle_filled(self) -> None:
+        """Mask as an area, or as a contour."""
+        self.layers.set_filled(not self.layers.filled)
+        self.look_changed.emit()
+
+    def next_window(self) -> None:
+        """The HU window after the current one."""
+        windows = [(float(low), float(high)) for _name, low, high in theme.HU_PRESETS]
+        now = self.layers.window_hu
+        index = windows.index(now) + 1 if now in windows else 0
+        self.layers.set_window(*windows[index % len(windows)])
+
+    def go_to_pancreas(self) -> None:
+        """Go to the slice with the most pancreas."""
+        tally = self.session.tally
+        if tally is not None and tally.busiest is not None:
+            self.layers.go_to_slice(tally.busiest)
+
+    def slice_up(self) -> None:
+        """One slice towards the head."""
+        self.layers.step_slice(1)
+
+    def slice_down(self) -> None:
+        """One slice towards the feet."""
+        self.layers.step_slice(-1)
+
+    def help(self) -> None:
+        """Show all shortcuts."""
+        self._dialog = questions.show_help(self.window)

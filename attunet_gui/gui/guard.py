@@ -1,0 +1,55 @@
+"""Watches the main window: what is dropped on it is opened as a case, and closing it asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QMainWindow, QWidget
+
+_DRAGS = (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop)
+
+
+class Guard(QObject):
+    """An event filter on the main window and on everything in it that takes drops.
+
+    napari would open each file of a DICOM folder as an image; what carries file names is taken from it,
+    and everything else, such as dragging layers in its list, is left alone.
+    """
+
+    def __init__(
+        self, window: QMainWindow, opened: Callable[[Path], Any], may_close: Callable[[], bool]
+    ) -> None:
+        super().__init__(window)
+        self._window, self._opened, self._may_close = window, opened, may_close
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+        for widget in window.findChildren(QWidget):
+            if widget.acceptDrops():
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Qt's hook."""
+        if event.type() in _DRAGS:
+            return self._dragged(event)
+        if event.type() == QEvent.Type.Close and watched is self._window and not self._may_close():
+            event.ignore()
+            return True
+        return False
+
+    def _dragged(self, event: Any) -> bool:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if not paths:
+            return False
+        event.acceptProposedAction()
+        if event.type() == QEvent.Type.Drop:
+            self._opened(paths[0] if len(paths) == 1 else _common(paths))
+        return True
+
+
+def _common(paths: list[Path]) -> Path:
+    """Several files dropped together are a series: their folder, if they share one."""
+    folders = {path.parent for path in paths}
+    return folders.pop() if len(folders) == 1 and all(path.is_file() for path in paths) else paths[0]

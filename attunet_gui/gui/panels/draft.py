@@ -1,0 +1,69 @@
+"""The network: which model, run and cancel."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
+from superqt.utils import signals_blocked
+
+from attunet_gui.core.card import Card
+from attunet_gui.gui.actions import tip
+from attunet_gui.gui.panels.parts import button, column, row
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.state import View
+
+
+class DraftPanel(QWidget):
+    """Asks for a model, its card, a run or its end."""
+
+    model_asked = Signal(str)
+    card_asked = Signal()
+    other_model_asked = Signal()
+    run_asked = Signal()
+    draft_on_open_asked = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models = QComboBox()
+        self.models.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.models.activated.connect(lambda _index: self.model_asked.emit(self.models.currentData()))
+        self.card = button(
+            "About", "What this model was made for, trained on, and how it measured", self._card
+        )
+        other = button("Other…", "Use the folder of another model", self.other_model_asked.emit)
+        self.run = button("", tip("run_or_cancel"), self.run_asked.emit)
+        self.on_open = QCheckBox("Draft as soon as a CT is open")
+        self.on_open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.on_open.toggled.connect(self.draft_on_open_asked)
+        layout = column(self)
+        layout.addLayout(row(self.models, self.card, other, stretch=0))
+        layout.addWidget(self.run)
+        layout.addWidget(self.on_open)
+
+    def _card(self) -> None:
+        self.card_asked.emit()
+
+    def show_models(self, cards: tuple[Card, ...], chosen: str) -> None:
+        """Fill the list of models."""
+        with signals_blocked(self.models):
+            self.models.clear()
+            for card in cards:
+                self.models.addItem(card.title, card.name)
+                tooltip = f"{card.description}\n\n{card.limits}"
+                self.models.setItemData(self.models.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+            if not cards:
+                self.models.addItem("No model was found")
+            self.models.setCurrentIndex(max(0, self.models.findData(chosen)))
+        self.models.setEnabled(bool(cards))
+        self.card.setEnabled(bool(cards))
+
+    def show_draft_on_open(self, wanted: bool) -> None:
+        """Show the choice."""
+        with signals_blocked(self.on_open):
+            self.on_open.setChecked(wanted)
+
+    def show_view(self, view: View) -> None:
+        """Apply `view`."""
+        self.run.setText(view.run_button)
+        self.run.setEnabled(view.run_enabled)

@@ -1,0 +1,32 @@
+"""The bottom line: what the last action did, the values under the cursor, and what this is not."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from superqt import QElidingLabel
+
+from attunet_gui.gui.state import View
+
+NOTICE = "Research use. Not a medical device."
+
+
+class Footer(QWidget):
+    """One line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message = QElidingLabel()
+        self.message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.values = QLabel()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 2, 8, 4)
+        layout.setSpacing(18)
+        layout.addWidget(self.message, 1)
+        layout.addWidget(self.values)
+        layout.addWidget(QLabel(NOTICE))
+
+    def show_view(self, view: View) -> None:
+        """Apply `view`."""
+        text = view.message.text
+        self.message.setText(f"⚠ {text}" if view.message.problem else text)
+        self.message.setToolTip(text)

@@ -1,0 +1,120 @@
+"""What is shown: CT, mask, probability and gates, each with a switch and its opacity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QCheckBox, QGridLayout, QLabel, QSlider, QWidget
+from superqt.utils import signals_blocked
+
+from attunet_gui.core.overlay import Overlay
+from attunet_gui.gui.actions import tip
+from attunet_gui.gui.panels.parts import column, words
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.viewer import CT, MASK, CaseLayers
+
+_GATE_TIP = (
+    "Attention coefficients of this gate, 0 to 1: how much of the picture's detail it lets through.\n"
+    "They do not say where the pancreas is, how sure the network is, or why it decided.\n"
+    "In / out: mean value in the draft and in the rest of the body.\n"
+    "Ctrl+click shows several maps at once."
+)
+_PROBABILITY_TIP = (
+    "The network's output for each pixel, 0 to 1. It is not calibrated: 0.9 does not mean right in 9 of 10.\n"
+    "In / out: mean value in the draft and in the rest of the body."
+)
+_EMPTY = "The probability and the four gates appear here with the draft."
+
+
+@dataclass(frozen=True)
+class _Row:
+    switch: QCheckBox
+    opacity: QSlider
+    values: QLabel
+
+
+class LookPanel(QWidget):
+    """Asks to show, hide or fade a layer."""
+
+    show_asked = Signal(str, bool, bool)
+    opacity_asked = Signal(str, float)
+    filled_asked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, _Row] = {}
+        self._grid = QGridLayout()
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(6)
+        self._grid.setVerticalSpacing(3)
+        self._grid.setColumnStretch(0, 1)
+        self.filled = QCheckBox("Mask as an area, not a contour")
+        self.filled.setToolTip(tip("toggle_filled"))
+        self.filled.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.filled.clicked.connect(lambda _checked: self.filled_asked.emit())
+        self.empty = words(_EMPTY)
+        self._heading = QLabel("in / out")
+        self._heading.setToolTip("Mean value in the draft, and in the rest of the body")
+        layout = column(self)
+        layout.addLayout(self._grid)
+        layout.addWidget(self.filled)
+        layout.addWidget(self.empty)
+        self.show_maps(())
+
+    def show_maps(self, overlays: tuple[Overlay, ...]) -> None:
+        """One row for the CT, the mask and each of `overlays`."""
+        while (item := self._grid.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None and widget is not self._heading:
+                widget.deleteLater()
+        self.rows = {}
+        self._add(CT, "CT", "The CT itself", "")
+        self._add(MASK, "Pancreas mask", tip("toggle_mask"), "")
+        for overlay in overlays:
+            about = _PROBABILITY_TIP if overlay.key == "probability" else _GATE_TIP
+            self._add(overlay.key, overlay.title, about, _in_out(overlay))
+        self._heading.setVisible(bool(overlays))
+        self._grid.addWidget(self._heading, 1, 2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+        self.empty.setVisible(not overlays)
+
+    def _add(self, key: str, title: str, about: str, values: str) -> None:
+        switch = QCheckBox(title)
+        switch.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        switch.clicked.connect(lambda checked: self.show_asked.emit(key, checked, not _with_ctrl()))
+        opacity = QSlider(Qt.Orientation.Horizontal)
+        opacity.setRange(0, 100)
+        opacity.setFixedWidth(64)
+        opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        opacity.valueChanged.connect(lambda value: self.opacity_asked.emit(key, value / 100))
+        number = QLabel(values)
+        index = len(self.rows)
+        for place, widget in enumerate((switch, opacity, number)):
+            widget.setToolTip(about if widget is not opacity else f"Opacity of {title}")
+            self._grid.addWidget(widget, index, place)
+        self.rows[key] = _Row(switch, opacity, number)
+
+    def show_look(self, layers: CaseLayers) -> None:
+        """Show what the layers look like now."""
+        is_open = layers.mask is not None
+        for key, row in self.rows.items():
+            with signals_blocked(row.switch), signals_blocked(row.opacity):
+                row.switch.setChecked(layers.is_shown(key))
+                row.opacity.setValue(round(100 * layers.opacity(key)))
+            row.switch.setEnabled(is_open)
+            row.opacity.setEnabled(is_open)
+        with signals_blocked(self.filled):
+            self.filled.setChecked(layers.filled)
+        self.filled.setEnabled(is_open)
+
+
+def _in_out(overlay: Overlay) -> str:
+    return f"{_number(overlay.inside)} / {_number(overlay.outside)}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _with_ctrl() -> bool:
+    return bool(QApplication.keyboardModifiers() & Qt.KeyboardModifier.ControlModifier)

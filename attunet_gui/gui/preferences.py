@@ -1,0 +1,61 @@
+"""What the window remembers between sessions: paths and choices, nothing of an image."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from qtpy.QtCore import QSettings
+
+_RECENT = "recent"
+_MOST = 8
+
+
+class Preferences:
+    """An ini file that its owner alone can read."""
+
+    def __init__(self, file: Path) -> None:
+        file.touch(mode=0o600, exist_ok=True)
+        self._file = file
+        self._settings = QSettings(str(file), QSettings.Format.IniFormat)
+
+    @property
+    def recent(self) -> list[Path]:
+        """Files and folders opened last, newest first, as far as they still exist."""
+        stored = self._settings.value(_RECENT) or []
+        texts = [stored] if isinstance(stored, str) else list(stored)
+        return [Path(text) for text in texts if Path(text).exists()]
+
+    def remember(self, path: Path) -> None:
+        """Put `path` first in the list."""
+        path = path.resolve()
+        self._set(_RECENT, [str(p) for p in [path, *(p for p in self.recent if p != path)][:_MOST]])
+
+    def forget_recent(self) -> None:
+        """Empty the list."""
+        self._set(_RECENT, [])
+
+    @property
+    def draft_on_open(self) -> bool:
+        """Whether a CT is drafted as soon as it is open."""
+        return str(self._settings.value("draft_on_open", "false")).lower() == "true"
+
+    @draft_on_open.setter
+    def draft_on_open(self, wanted: bool) -> None:
+        self._set("draft_on_open", "true" if wanted else "false")
+
+    @property
+    def annotator(self) -> str:
+        """Name for the record beside a saved mask; "" for the account's name."""
+        return str(self._settings.value("annotator", ""))
+
+    @annotator.setter
+    def annotator(self, name: str) -> None:
+        self._set("annotator", name)
+
+    def _set(self, key: str, value: object) -> None:
+        self._settings.setValue(key, value)
+        self._settings.sync()
+        if self._file.exists():
+            # Qt writes a new file in place of the old one.
+            os.chmod(self._file, 0o600)  # noqa: PTH101

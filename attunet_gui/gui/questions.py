@@ -1,0 +1,150 @@
+"""Dialogs. A question is asked only where something could be lost; it offers the safe answer first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from qtpy.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QInputDialog,
+    QMessageBox,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from attunet_gui.core.card import Card
+from attunet_gui.gui.actions import help_html
+
+Unsaved = Literal["save", "keep", "discard"]
+Rerun = Literal["beside", "replace", "stop"]
+
+_Role = QMessageBox.ButtonRole
+_CT_FILES = "CT (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
+_MASKS = "NIfTI (*.nii.gz *.nii)"
+
+
+def ask_unsaved(parent: QWidget, case: str, doing: str) -> Unsaved:
+    """What to do with unsaved corrections before `doing` ("open another CT")."""
+    box = _box(parent, "Unsaved corrections")
+    box.setText(f"The mask of {case} has corrections that are not saved.")
+    box.setInformativeText(f"Save them before you {doing}?")
+    save = box.addButton("Save", _Role.AcceptRole)
+    keep = box.addButton("Keep editing", _Role.RejectRole)
+    discard = box.addButton("Discard corrections", _Role.DestructiveRole)
+    box.setDefaultButton(save)
+    box.setEscapeButton(keep)
+    box.exec()
+    answers: dict[object, Unsaved] = {save: "save", discard: "discard"}
+    return answers.get(box.clickedButton(), "keep")
+
+
+def ask_rerun(parent: QWidget) -> Rerun:
+    """What a new draft may do to unsaved corrections."""
+    box = _box(parent, "Draft again")
+    box.setText("You have corrected this mask. Where should the new draft go?")
+    box.setInformativeText("If it replaces the mask, one undo (Ctrl+Z) brings your corrections back.")
+    beside = box.addButton("Beside my mask", _Role.AcceptRole)
+    stop = box.addButton("Do not draft", _Role.RejectRole)
+    replace = box.addButton("Replace my mask", _Role.DestructiveRole)
+    box.setDefaultButton(beside)
+    box.setEscapeButton(stop)
+    box.exec()
+    answers: dict[object, Rerun] = {beside: "beside", replace: "replace"}
+    return answers.get(box.clickedButton(), "stop")
+
+
+def ask_overwrite(parent: QWidget, path: Path) -> bool:
+    """Whether a file that this session did not write may be replaced."""
+    box = _box(parent, "Replace a file")
+    box.setText(f"{path.name} exists already and is not the mask you opened.")
+    keep = box.addButton("Choose another name", _Role.RejectRole)
+    replace = box.addButton("Replace it", _Role.DestructiveRole)
+    box.setDefaultButton(keep)
+    box.setEscapeButton(keep)
+    box.exec()
+    return box.clickedButton() is replace
+
+
+def _box(parent: QWidget, title: str) -> QMessageBox:
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle(title)
+    return box
+
+
+def choose_series(parent: QWidget, choices: tuple[tuple[str, str], ...]) -> str | None:
+    """Key of the DICOM series to open; None if none was chosen."""
+    words = [f"{number}. {text}" for number, (_key, text) in enumerate(choices, start=1)]
+    chosen, accepted = QInputDialog.getItem(
+        parent, "Several series", "This folder holds several CT series. Open:", words, 0, False
+    )
+    return choices[words.index(chosen)][0] if accepted else None
+
+
+def choose_file(parent: QWidget, start: Path) -> Path | None:
+    """A CT file to open."""
+    name, _ = QFileDialog.getOpenFileName(parent, "Open a CT", str(start), _CT_FILES)
+    return Path(name) if name else None
+
+
+def choose_folder(parent: QWidget, title: str, start: Path) -> Path | None:
+    """A folder."""
+    name = QFileDialog.getExistingDirectory(parent, title, str(start))
+    return Path(name) if name else None
+
+
+def choose_target(parent: QWidget, suggestion: Path) -> Path | None:
+    """Where to save a mask. The file dialog itself asks before it replaces a file."""
+    name, _ = QFileDialog.getSaveFileName(parent, "Save the mask", str(suggestion), _MASKS)
+    if not name:
+        return None
+    return Path(name) if name.lower().endswith((".nii", ".nii.gz")) else Path(f"{name}.nii.gz")
+
+
+def show_help(parent: QWidget) -> QDialog:
+    """All shortcuts; stays open beside the work."""
+    return _reading(parent, "Keyboard shortcuts", help_html())
+
+
+def show_card(parent: QWidget, card: Card) -> QDialog:
+    """What a model says of itself."""
+    return _reading(parent, card.title, card_html(card))
+
+
+def card_html(card: Card) -> str:
+    """The card of a model, for people."""
+    results = "".join(
+        f"<li>{r.measure} {r.value:.3f}{'' if r.spread is None else f' ± {r.spread:.3f}'} on {r.data} "
+        f"({r.cases} cases)</li>"
+        for r in card.results
+    )
+    data = "".join(
+        f"<li>{d.name}: {d.cases} cases, {d.licence}. {d.attribution}</li>" for d in card.training.data
+    )
+    return (
+        f"<h3>{card.title}</h3><p>{card.description}</p>"
+        f"<p><b>For</b> {card.intended_use}</p><p><b>Limits</b> {card.limits}</p>"
+        f"<p><b>Measured</b></p><ul>{results or '<li>nothing yet</li>'}</ul>"
+        f"<p><b>Trained on</b></p><ul>{data}</ul>"
+        f"<p><b>Name</b> {card.name}<br><b>Weights</b> sha256 {card.sha256[:16]}…<br>"
+        f"<b>Licence</b> {card.licence}</p><p><b>{card.warning}</b></p>"
+    )
+
+
+def _reading(parent: QWidget, title: str, html: str) -> QDialog:
+    dialog = QDialog(parent)
+    dialog.setWindowTitle(title)
+    text = QTextBrowser(dialog)
+    text.setHtml(html)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, dialog)
+    buttons.rejected.connect(dialog.close)
+    layout = QVBoxLayout(dialog)
+    layout.addWidget(text)
+    layout.addWidget(buttons)
+    dialog.resize(520, 620)
+    dialog.show()
+    return dialog

@@ -1,0 +1,245 @@
+"""What the window shows, decided from what is known: a pure function from `Facts` to `View`.
+
+No Qt and no napari: every state of the window is a line in a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attunet_gui.core.grid import Grid
+from attunet_gui.jobs.messages import JobStatus
+from attunet_gui.session import FileJob, Message, Session
+
+Command = Literal["open", "stop_reading", "choose_model", "run", "cancel", "check", "save", "nothing"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the session, as plain values.
+
+    Attributes:
+        case: name of the open case; "" if nothing is open.
+        details: its size and spacing, for people.
+        volume_ml: volume of the mask; None while it is being counted.
+        model: title of the chosen model; "" if there is none.
+        drafted: the network has spoken about this case.
+        checked: the person has gone to the draft since it arrived.
+        edited: the mask holds edits that are in no file.
+        saved_to: file name of the saved mask; "" if there is none.
+    """
+
+    case: str = ""
+    details: str = ""
+    volume_ml: float | None = None
+    model: str = ""
+    drafted: bool = False
+    checked: bool = False
+    edited: bool = False
+    saved_to: str = ""
+    job: JobStatus = field(default_factory=JobStatus)
+    file_job: FileJob | None = None
+    message: Message = field(default_factory=lambda: Message(""))
+
+
+@dataclass(frozen=True)
+class Step:
+    """The next step: what the big button says and does, and the sentence below it."""
+
+    button: str
+    command: Command
+    hint: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A progress bar; `total` 0 means that nobody knows how long."""
+
+    done: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the panels show. They apply it and decide nothing."""
+
+    case: str
+    details: str
+    volume: str
+    unsaved: bool
+    step: Step
+    run_button: str
+    run_enabled: bool
+    running: bool
+    bar: Bar | None
+    drafted: bool
+    tools_enabled: bool
+    save_enabled: bool
+    save_hint: str
+    message: Message
+    canvas_hint: str
+
+
+def facts_of(session: Session, checked: bool) -> Facts:
+    """The session as plain values."""
+    case, counted = session.case, session.tally
+    grid = None if case is None else case.volume.grid
+    ml = None if grid is None or counted is None else counted.voxels * grid.voxel_volume_ml
+    return Facts(
+        case="" if case is None else case.volume.name,
+        details="" if grid is None or case is None else _details(grid, case.volume.origin.kind),
+        volume_ml=ml,
+        model="" if session.bundle is None else session.bundle.card.title,
+        drafted=session.draft is not None,
+        checked=checked,
+        edited=session.edited,
+        saved_to="" if session.saved_to is None else session.saved_to.name,
+        job=session.job,
+        file_job=session.file_job,
+        message=session.message,
+    )
+
+
+def _details(grid: Grid, kind: str) -> str:
+    z, y, x = grid.shape
+    slice_mm, row_mm, column_mm = grid.spacing_mm
+    return f"{z} slices of {x} x {y}, {column_mm:.2f} x {row_mm:.2f} x {slice_mm:.2f} mm, {kind}"
+
+
+def decide(facts: Facts) -> View:
+    """The one window that fits `facts`."""
+    is_open = bool(facts.case)
+    running = facts.job.state != "idle"
+    saving = facts.file_job is not None and facts.file_job.kind == "saving"
+    return View(
+        case=facts.case or "No CT is open",
+        details=facts.details or "NIfTI, NRRD, MetaImage or a DICOM folder",
+        volume=_volume(facts),
+        unsaved=facts.edited,
+        step=_step(facts),
+        run_button=_run_button(facts),
+        run_enabled=running or (is_open and bool(facts.model)),
+        running=running,
+        bar=_bar(facts),
+        drafted=facts.drafted,
+        tools_enabled=is_open,
+        save_enabled=is_open and not saving,
+        save_hint=_save_hint(facts),
+        message=facts.message,
+        canvas_hint="" if is_open or facts.file_job else "Drop a CT file or a DICOM folder here",
+    )
+
+
+def _volume(facts: Facts) -> str:
+    if not facts.case:
+        return ""
+    return "counting…" if facts.volume_ml is None else f"{facts.volume_ml:.1f} ml"
+
+
+def _run_button(facts: Facts) -> str:
+    if facts.job.state != "idle":
+        return "Cancel the run"
+    return "Draft again" if facts.drafted else "Draft the pancreas"
+
+
+def _save_hint(facts: Facts) -> str:
+    if not facts.case:
+        return "Open a CT first."
+    if facts.edited:
+        return "There are corrections that are in no file yet."
+    return f"Saved as {facts.saved_to}." if facts.saved_to else "Nothing is written until you save."
+
+
+def _step(facts: Facts) -> Step:
+    if facts.file_job is not None:
+        return _file_step(facts.file_job)
+    if not facts.case:
+        return Step(
+            "Open a CT…",
+            "open",
+            "Or drop a file or a DICOM folder on the window. No CT at hand? Try the demo.",
+        )
+    if facts.job.state != "idle":
+        return _job_step(facts.job)
+    if facts.edited:
+        return Step("Save the mask", "save", "You have corrections that are not saved yet.")
+    if facts.saved_to:
+        return Step("Open the next CT…", "open", f"Saved as {facts.saved_to}, read back and compared.")
+    if facts.drafted:
+        return _drafted_step(facts)
+    return _undrafted_step(facts)
+
+
+def _file_step(job: FileJob) -> Step:
+    if job.kind == "saving":
+        return Step("Saving…", "nothing", f"{job.name} is written, read back and compared.")
+    return Step("Stop opening", "stop_reading", f"Opening {job.name}.")
+
+
+def _job_step(job: JobStatus) -> Step:
+    if job.state == "loading":
+        return Step(
+            "Cancel the run", "cancel", "The network is starting. You can scroll and paint meanwhile."
+        )
+    return Step("Cancel the run", "cancel", "The network is drafting. You can scroll and paint meanwhile.")
+
+
+def _drafted_step(facts: Facts) -> Step:
+    if not facts.volume_ml and facts.volume_ml is not None:
+        return Step(
+            "Draw it by hand", "check", "The network found no pancreas here. Paint it with the brush."
+        )
+    if facts.checked:
+        return Step("Save the mask", "save", "Scroll through, paint or erase where it is wrong, then save.")
+    return Step("Check the draft", "check", "Goes to the slice with the most pancreas and takes the brush.")
+
+
+def _undrafted_step(facts: Facts) -> Step:
+    if not facts.model:
+        return Step(
+            "Choose a model folder…",
+            "choose_model",
+            "No model was found. You can also draw by hand with the brush.",
+        )
+    if facts.message.problem:
+        return Step("Draft the pancreas", "run", "The last run gave no draft. Your mask is untouched.")
+    return Step("Draft the pancreas", "run", f"With {facts.model}. You will correct it afterwards.")
+
+
+def _bar(facts: Facts) -> Bar | None:
+    if facts.file_job is not None:
+        job = facts.file_job
+        words = "Saving" if job.kind == "saving" else "Opening"
+        return Bar(job.done, job.total, f"{words}: {job.stage or 'starting'}")
+    if facts.job.state == "idle":
+        return None
+    if facts.job.state == "loading":
+        return Bar(0, 0, "Starting the network")
+    return Bar(facts.job.done, facts.job.total, _running_words(facts.job))
+
+
+def _running_words(job: JobStatus) -> str:
+    words = f"Slice {job.done} of {job.total}"
+    return words if job.seconds_left is None else f"{words}, {time_left(job.seconds_left)}"
+
+
+def time_left(seconds: float) -> str:
+    """For people: "about 40 s left", "about 3 min left"."""
+    if seconds < 5:
+        return "a few seconds left"
+    if seconds < 90:
+        return f"about {5 * round(seconds / 5)} s left"
+    return f"about {round(seconds / 60)} min left"
+
+
+def on_arrival(edited: bool, agreed: bool, painted_meanwhile: bool) -> Literal["replace", "beside"]:
+    """Whether a fresh draft replaces the mask.
+
+    Args:
+        edited: the mask holds unsaved edits.
+        agreed: the person said that this run may replace them.
+        painted_meanwhile: strokes were made after that was said.
+    """
+    return "beside" if painted_meanwhile or (edited and not agreed) else "replace"

@@ -1,0 +1,18 @@
+"""Colours and windows of the product. The mask and the maps can be told apart by colour-blind people."""
+
+from __future__ import annotations
+
+MASK = "#56b4e9"
+"""Sky blue of Okabe and Ito: apart from grey, and from the purple-orange-yellow of the maps."""
+OTHER_DRAFT = "#f0e442"
+"""Yellow of the same palette, for a second draft shown beside the mask."""
+GATES = "magma"
+PROBABILITY = "viridis"
+
+HU_PRESETS: tuple[tuple[str, int, int], ...] = (
+    ("Soft tissue", -160, 240),
+    ("Pancreas", -20, 180),
+    ("Liver", -45, 105),
+    ("Bone", -500, 1300),
+)
+"""Name, darkest HU, brightest HU."""

@@ -1,0 +1,459 @@
+"""The one mutable object: which case is open, what the network said of it, what is going on.
+
+A session belongs to the thread that made it. Reading, writing and counting run in background threads
+and the network in a child process; their results come home through psygnal's queue, so whoever owns the
+session drains it (`psygnal.qt.start_emitting_from_queue` in the window, `psygnal.emit_queued` in a
+script). Every result carries the generation it was asked for, and a stale one is dropped.
+
+The voxels of the mask belong to the viewer; they are handed over to be counted and saved.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from psygnal import Signal
+
+from attunet_gui import __version__
+from attunet_gui.core.correction import Signed, Tally, compare, sidecar, tally
+from attunet_gui.core.errors import AttunetError, Cancelled, ChooseSeries
+from attunet_gui.core.overlay import Overlay, overlays
+from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.progress import Progress
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.masks import read_mask
+from attunet_gui.io.reading import read
+from attunet_gui.io.writing import write_json, write_mask
+from attunet_gui.jobs.messages import JobStatus, Predict
+from attunet_gui.network.bundle import Bundle
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+
+Mask = NDArray[np.uint8]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Network(Protocol):
+    """What a session needs of `jobs.runner.Runner`."""
+
+    status_changed: Any
+    finished: Any
+    failed: Any
+
+    def warm(self, bundle: Path) -> None:
+        """Load `bundle` in advance."""
+
+    def submit(self, request: Predict) -> int:
+        """Start `request`; the number that its result will carry."""
+
+    def cancel(self) -> None:
+        """Drop the running request."""
+
+    def close(self) -> None:
+        """End the child process."""
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """Reading or saving under way."""
+
+    kind: Literal["reading", "saving"]
+    name: str
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the last action did, in words."""
+
+    text: str
+    problem: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The open case.
+
+    Attributes:
+        volume: the CT.
+        found: the mask that was saved beside it earlier, and its file.
+    """
+
+    volume: Volume
+    found: tuple[Path, Mask] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """What the network made of the open case."""
+
+    prediction: Prediction
+    mask: Mask
+
+
+class Session:
+    """Signals are past facts; all arrive in the thread that made the session.
+
+    `changed` follows every other one, for whoever only wants to look again.
+    """
+
+    changed = Signal()
+    case_opened = Signal(Case)
+    series_needed = Signal(Path, tuple)
+    draft_arrived = Signal(Draft)
+    overlays_arrived = Signal(tuple)
+    mask_saved = Signal(Path)
+    save_failed = Signal(str)
+
+    _came_home = Signal(object)
+
+    def __init__(self, network: Network, bundles: tuple[Bundle, ...]) -> None:
+        self._network = network
+        self._files = ThreadPoolExecutor(1, "attunet-files")
+        self._counter = ThreadPoolExecutor(1, "attunet-count")
+        self._generation = 0
+        self._job = 0
+        self._count = 0
+        self._clean = 0
+        self._touches = self._touches_at_opening = 0
+        self.bundles = bundles
+        self.bundle: Bundle | None = bundles[0] if bundles else None
+        self.annotator = _user()
+        self.message = Message("")
+        self.job = JobStatus()
+        self.file_job: FileJob | None = None
+        self._forget_case()
+        self._came_home.connect(_call, thread="current")
+        network.status_changed.connect(self._job_changed, thread="current")
+        network.finished.connect(self._finished, thread="current")
+        network.failed.connect(self._job_failed, thread="current")
+
+    def _forget_case(self) -> None:
+        self.case: Case | None = None
+        self.draft: Draft | None = None
+        self.overlays: tuple[Overlay, ...] = ()
+        self.tally: Tally | None = None
+        self.edited = False
+        self.saved_to: Path | None = None
+
+    def say(self, text: str, problem: bool = False) -> None:
+        """Make `text` the last message."""
+        self.message = Message(text, problem)
+        self.changed.emit()
+
+    # Opening
+
+    def open(self, path: Path, series: str | None = None) -> None:
+        """Read the CT at `path`; `case_opened`, `series_needed` or a message follows."""
+        self._start_reading(path.name, path, lambda progress: read(path, series=series, progress=progress))
+
+    def open_phantom(self, seed: int) -> None:
+        """Make the phantom of `seed` and open it."""
+
+        def make(progress: Progress) -> Volume:
+            return phantom_volume(make_phantom(PhantomRequest(seed), progress))
+
+        self._start_reading(f"phantom {seed}", Path(), make)
+
+    def stop_reading(self) -> None:
+        """Give up the file that is being read; the open case stays."""
+        if self.file_job is not None and self.file_job.kind == "reading":
+            self._generation += 1
+            self.file_job = None
+            self.say("Opening was stopped.")
+
+    def _start_reading(self, name: str, path: Path, work: Callable[[Progress], Volume]) -> None:
+        self._generation += 1
+        self.file_job = FileJob("reading", name)
+        self._touches_at_opening = self._touches
+        self._files.submit(self._read, self._generation, path, work)
+        self.changed.emit()
+
+    def _read(self, generation: int, path: Path, work: Callable[[Progress], Volume]) -> None:
+        try:
+            volume = work(self._progress(generation))
+            case = Case(volume, _found_beside(volume))
+            home: Callable[[], None] = partial(self._opened, generation, case)
+        except Cancelled:
+            return
+        except ChooseSeries as error:
+            home = partial(self._must_choose, generation, path, error.choices)
+        except AttunetError as error:
+            home = partial(self._reading_failed, generation, str(error))
+        except MemoryError:
+            home = partial(self._reading_failed, generation, "There is not enough memory to open this CT.")
+        except Exception as error:
+            _LOG.exception("reading")
+            text = f"{path.name} could not be opened ({type(error).__name__}); the file may be damaged."
+            home = partial(self._reading_failed, generation, text)
+        self._came_home.emit(home)
+
+    def _progress(self, generation: int) -> Progress:
+        def progress(done: int, total: int, stage: str) -> None:
+            if generation != self._generation:
+                raise Cancelled
+            self._came_home.emit(partial(self._file_progress, generation, done, total, stage))
+
+        return progress
+
+    def _file_progress(self, generation: int, done: int, total: int, stage: str) -> None:
+        if generation == self._generation and self.file_job is not None:
+            self.file_job = replace(self.file_job, done=done, total=total, stage=stage)
+            self.changed.emit()
+
+    def _opened(self, generation: int, case: Case) -> None:
+        if generation != self._generation:
+            return
+        if self.edited and self._touches != self._touches_at_opening:
+            name = case.volume.name
+            self._reading_failed(
+                generation, f"{name} was not opened: you went on correcting. Save, then open it."
+            )
+            return
+        self.cancel()
+        self._forget_case()
+        self.case, self.file_job = case, None
+        self._clean = 0
+        self.message = Message(_opening_words(case))
+        if case.found is not None:
+            self.saved_to = case.found[0]
+            self.keep_clean(case.found[1])
+        self.case_opened.emit(case)
+        self.changed.emit()
+
+    def _must_choose(self, generation: int, path: Path, choices: tuple[tuple[str, str], ...]) -> None:
+        if generation == self._generation:
+            self.file_job = None
+            self.series_needed.emit(path, choices)
+            self.changed.emit()
+
+    def _reading_failed(self, generation: int, sentence: str) -> None:
+        if generation == self._generation:
+            self.file_job = None
+            self.say(sentence, problem=True)
+
+    # Drafting
+
+    def set_model(self, name: str) -> None:
+        """Use the model called `name` for the next draft, and load it in advance."""
+        self.bundle = next((b for b in self.bundles if b.card.name == name), self.bundle)
+        self.warm()
+        self.changed.emit()
+
+    def add_model(self, bundle: Bundle) -> None:
+        """Add a model from elsewhere and choose it."""
+        self.bundles = (*(b for b in self.bundles if b.card.name != bundle.card.name), bundle)
+        self.set_model(bundle.card.name)
+
+    def warm(self) -> None:
+        """Load the chosen model in advance."""
+        if self.bundle is not None:
+            self._network.warm(self.bundle.folder)
+
+    def request_draft(self) -> None:
+        """Run the network on the open case; `draft_arrived` or a message follows."""
+        if self.case is None or self.bundle is None:
+            return
+        self.message = Message("")
+        self._job = self._network.submit(Predict(volume=self.case.volume, bundle=self.bundle.folder))
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """Stop the network; the mask stays as it is."""
+        if self._job:
+            self._job = 0
+            self._network.cancel()
+            self.job = JobStatus()
+            self.say("The run was cancelled; your mask is as it was.")
+
+    def _job_changed(self, status: JobStatus) -> None:
+        if status.job == self._job or status.state == "idle":
+            self.job = status
+            self.changed.emit()
+
+    def _job_failed(self, job: int, sentence: str) -> None:
+        if job in (self._job, 0):
+            self._job = 0
+            self.job = JobStatus()
+            self.say(sentence, problem=True)
+
+    def _finished(self, job: int, prediction: Prediction, mask: Mask) -> None:
+        if job != self._job or self.case is None:
+            return
+        self._job = 0
+        self.job = JobStatus()
+        self.draft = Draft(prediction, mask)
+        ml = int(np.count_nonzero(mask)) * self.case.volume.grid.voxel_volume_ml
+        self.message = Message(f"The draft is ready: {ml:.1f} ml.")
+        self.draft_arrived.emit(self.draft)
+        self._files.submit(self._make_overlays, self.draft)
+        self.changed.emit()
+
+    def _make_overlays(self, draft: Draft) -> None:
+        made = overlays(draft.prediction)
+        self._came_home.emit(partial(self._overlays_made, draft, made))
+
+    def _overlays_made(self, draft: Draft, made: tuple[Overlay, ...]) -> None:
+        if draft is self.draft:
+            self.overlays = made
+            self.overlays_arrived.emit(made)
+            self.changed.emit()
+
+    # The mask
+
+    def mask_touched(self) -> None:
+        """The person changed the mask; `count` will say whether it still differs from what is kept."""
+        self._touches += 1
+        if not self.edited:
+            self.edited = True
+            self.changed.emit()
+
+    def keep_clean(self, mask: Mask) -> None:
+        """Count `mask`, which the person need not save: a fresh draft, or what was just read."""
+        self._submit_count(mask, clean=True)
+
+    def count(self, mask: Mask) -> None:
+        """Count `mask` in the background: its volume, and whether it holds unsaved edits."""
+        self._submit_count(mask, clean=False)
+
+    def _submit_count(self, mask: Mask, clean: bool) -> None:
+        self._count += 1
+        self._counter.submit(self._tallied, self._count, self.case, mask, clean)
+
+    def _tallied(self, count: int, case: Case | None, mask: Mask, clean: bool) -> None:
+        if count == self._count or clean:
+            self._came_home.emit(partial(self._counted, count, case, tally(mask), clean))
+
+    def _counted(self, count: int, case: Case | None, counted: Tally, clean: bool) -> None:
+        if case is not self.case:
+            return
+        if clean:
+            self._clean = counted.crc
+        if count == self._count:
+            self.tally = counted
+            self.edited = counted.crc != self._clean
+            self.changed.emit()
+
+    # Saving
+
+    def default_target(self) -> Path | None:
+        """Where the mask of the open case goes if nobody says otherwise; None if that must be asked."""
+        return None if self.case is None else _beside(self.case.volume)
+
+    def save(self, mask: Mask, path: Path) -> None:
+        """Write `mask` and its sidecar; `mask_saved` follows once it was read back and compared."""
+        if self.case is None:
+            return
+        self.file_job = FileJob("saving", path.name)
+        self._files.submit(self._save, self.case, self.draft, mask.copy(), path, self._touches)
+        self.changed.emit()
+
+    def _save(self, case: Case, draft: Draft | None, mask: Mask, path: Path, touches: int) -> None:
+        try:
+            binary = (mask != 0).astype(np.uint8)
+            write_mask(path, binary, case.volume, self._saving_progress)
+            write_json(sidecar_path(path), self._sidecar(case, draft, binary))
+        except AttunetError as error:
+            home: Callable[[], None] = partial(self._saving_failed, str(error))
+        except Exception as error:
+            _LOG.exception("saving")
+            text = f"The mask was not saved ({type(error).__name__}); save to another place."
+            home = partial(self._saving_failed, text)
+        else:
+            home = partial(self._saved, case, path, tally(mask), touches)
+        self._came_home.emit(home)
+
+    def _saving_progress(self, done: int, total: int, stage: str) -> None:
+        self._came_home.emit(partial(self._file_progress, self._generation, done, total, stage))
+
+    def _sidecar(self, case: Case, draft: Draft | None, mask: Mask) -> dict[str, Any]:
+        signed = Signed(
+            annotator=self.annotator,
+            when=datetime.now().astimezone(),
+            versions={"attunet-gui": __version__, "numpy": np.__version__},
+            model=None if draft is None else draft.prediction.model,
+            correction=None if draft is None else compare(draft.mask, mask),
+        )
+        return sidecar(case.volume, int(np.count_nonzero(mask)), signed)
+
+    def _saved(self, case: Case, path: Path, counted: Tally, touches: int) -> None:
+        self.file_job = None
+        if case is self.case:
+            self.saved_to = path
+            self._clean = counted.crc
+            self.edited = touches != self._touches
+        self.message = Message(f"Saved {path.name} in {path.parent}; it was read back and is identical.")
+        self.mask_saved.emit(path)
+        self.changed.emit()
+
+    def _saving_failed(self, sentence: str) -> None:
+        self.file_job = None
+        self.say(sentence, problem=True)
+        self.save_failed.emit(sentence)
+
+    def close(self) -> None:
+        """End the child and the background threads; a save under way is finished first."""
+        self._generation += 1
+        self._network.close()
+        self._counter.shutdown(wait=False, cancel_futures=True)
+        self._files.shutdown(wait=True, cancel_futures=False)
+
+
+def sidecar_path(mask: Path) -> Path:
+    """`x_pancreas.nii.gz` -> `x_pancreas.json`."""
+    return mask.with_name(_stem(mask.name) + ".json")
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".nii")
+
+
+def _beside(volume: Volume) -> Path | None:
+    if volume.origin.kind == "phantom":
+        return None
+    path = volume.origin.path
+    folder = path if path.is_dir() else path.parent
+    if volume.origin.kind == "DICOM":
+        folder = folder.parent
+    return folder / f"{volume.name}_pancreas.nii.gz" if os.access(folder, os.W_OK) else None
+
+
+def _found_beside(volume: Volume) -> tuple[Path, Mask] | None:
+    path = _beside(volume)
+    if path is None or not path.exists():
+        return None
+    try:
+        return path, read_mask(path, volume)
+    except AttunetError:
+        return None
+
+
+def _opening_words(case: Case) -> str:
+    words = [f"{case.volume.name} is open."]
+    if case.found is not None:
+        words.append(f"Its saved mask {case.found[0].name} was opened with it.")
+    return " ".join([*words, *case.volume.notes])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _call(work: Callable[[], None]) -> None:
+    work()
