@@ -8,7 +8,7 @@ that source grid and re-reads what it wrote. Nothing heavy is imported before a 
 from attunet_gui.io.cases import CaseRef, find_cases
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import READERS, Reader, read
-from attunet_gui.io.writing import write_json, write_map, write_mask
+from attunet_gui.io.writing import write_ct, write_json, write_map, write_mask
 
 __all__ = [
     "READERS",
@@ -17,6 +17,7 @@ __all__ = [
     "find_cases",
     "read",
     "read_mask",
+    "write_ct",
     "write_json",
     "write_map",
     "write_mask",

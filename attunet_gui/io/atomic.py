@@ -16,6 +16,7 @@ _REASONS = {
     errno.EDQUOT: "your share of the disk is used up: free some space and save again",
     errno.EACCES: "you may not write in this folder: choose another",
     errno.EPERM: "you may not write in this folder: choose another",
+    errno.EFBIG: "this disk cannot hold a file so large: choose another",
     errno.EROFS: "this disk can only be read: choose another folder",
     errno.ENOENT: "its folder does not exist: choose another or make it first",
     errno.ENOTDIR: "its folder is not a folder: choose another",

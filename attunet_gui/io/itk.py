@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,10 @@ def _grid(image: Any, path: Path) -> Grid:
 def _header_notes(path: Path) -> tuple[str, ...]:
     with path.open("rb") as file:
         text = file.read(8192).lower()
-    nrrd = path.name.lower().endswith(NRRD_SUFFIXES)
-    words = (b"space directions:",) if nrrd else (b"transformmatrix", b"orientation", b"rotation")
-    named = not nrrd or b"\nspace:" in text
-    if named and any(word in text for word in words):
+    # "scanner-xyz" and the like name a space, but not the patient's.
+    patterns: tuple[bytes, ...] = (rb"\nspace: *(left|right|lps|las|ras)", rb"\nspace directions:")
+    if not path.name.lower().endswith(NRRD_SUFFIXES):
+        patterns = (rb"\n(transformmatrix|orientation|rotation) *=",)
+    if all(re.search(pattern, text) for pattern in patterns):
         return ()
     return ("The header does not say how the patient lies: check left and right, head and feet.",)

@@ -61,6 +61,15 @@ def write_map(path: Path, values: NDArray[np.float32], volume: Volume, progress:
     _write_nifti(path, values, volume, progress)
 
 
+def write_ct(path: Path, volume: Volume, progress: Progress = silent) -> None:
+    """Write the HU of `volume` as NIfTI (int16 or float32, as they are) on its source grid.
+
+    Raises:
+        UnwritableOutput: as for `write_mask`.
+    """
+    _write_nifti(path, volume.hu, volume, progress)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write `data` (what JSON can hold; no NaN) as indented UTF-8, atomically.
 
@@ -102,8 +111,15 @@ def _write_nifti(path: Path, values: NDArray[Any], volume: Volume, progress: Pro
 def _check_path(path: Path, volume: Volume) -> None:
     if not path.name.lower().endswith(nifti.SUFFIXES):
         raise UnwritableOutput(f"{path.name} was not saved: masks and maps are written as .nii or .nii.gz.")
-    if path.exists() and volume.origin.path.exists() and path.samefile(volume.origin.path):
+    if _same_file(path, volume.origin.path):
         raise UnwritableOutput(f"{path.name} was not saved: it is the CT itself, choose another name.")
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _stream(file: BinaryIO, header: Any, source: NDArray[Any], progress: Progress) -> None:
@@ -173,7 +189,8 @@ def _expected_affine(volume: Volume) -> NDArray[np.float64]:
 
 
 def _same_fields(frame: NiftiFrame, header: Any) -> bool:
-    return all(frame.raw[name].tobytes() == header[name].tobytes() for name in nifti.FRAME_FIELDS)
+    placed = all(frame.raw[name].tobytes() == header[name].tobytes() for name in nifti.FRAME_FIELDS)
+    return placed and bool((frame.raw["pixdim"] == header["pixdim"][:4]).all())
 
 
 def _same_bytes(here: NDArray[Any], there: NDArray[Any]) -> bool:

@@ -1,0 +1,223 @@
+"""NIfTI: what the header says is what the patient gets, and what it does not say is told."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from attunet_gui.core.errors import Cancelled, UnreadableInput
+from attunet_gui.io import nifti, read
+from tests.io.material import ct_like, lps_of_values, write_nifti
+
+AFFINE = np.array([[-0.7, 0, 0, 90], [0, -0.8, 0, 120.0], [0, 0, 2.5, -300], [0, 0, 0, 1]])
+SHAPE = (4, 5, 6)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".NII.GZ"])
+def test_voxels_and_positions(tmp_path: Path, suffix: str) -> None:
+    stored = ct_like(SHAPE)
+    volume = read(write_nifti(tmp_path / f"case 1{suffix}", stored, AFFINE))
+    places = lps_of_values(volume)
+    for index in np.ndindex(SHAPE):
+        right, front, head = AFFINE[:3, :3] @ index + AFFINE[:3, 3]
+        assert_allclose(places[stored[index]], [-right, -front, head], atol=1e-4)
+    assert (volume.name, volume.origin.kind, volume.hu.dtype) == ("case 1", "NIfTI", np.int16)
+
+
+def test_left_is_right_in_the_array_and_back_is_down(tmp_path: Path) -> None:
+    # LPS storage order: i to the left, j to the back, k to the head. Nothing but a transpose may happen.
+    stored = ct_like(SHAPE)
+    affine = np.diag([-0.7, -0.8, 2.5, 1])
+    assert_array_equal(read(write_nifti(tmp_path / "a.nii", stored, affine)).hu, stored.transpose(2, 1, 0))
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1, -1024), (2, 3), (0.5, 0), (0, 7), (np.nan, 0)])
+def test_scaling_is_as_nibabel_does_it(tmp_path: Path, slope: float, intercept: float) -> None:
+    stored = ct_like(SHAPE)
+    image = nib.Nifti1Image(stored, np.diag([-1, -1, 1, 1]))
+    image.header["scl_slope"], image.header["scl_inter"] = slope, intercept
+    path = tmp_path / "a.nii"
+    with path.open("wb") as file:
+        file.write(image.header.binaryblock + b"\0" * 4 + stored.tobytes(order="F"))
+    set_bytes(path, 108, np.float32(352).tobytes())
+    meant = np.maximum(nib.load(path).get_fdata(), -1024).transpose(2, 1, 0)
+    assert_array_equal(read(path).hu, meant.astype(np.float32))
+
+
+def test_big_endian_and_nifti_2(tmp_path: Path) -> None:
+    stored = ct_like(SHAPE)
+    big = nib.Nifti1Image(stored, AFFINE, nib.Nifti1Header(endianness=">"))
+    nib.save(big, tmp_path / "big.nii")
+    nib.save(nib.Nifti2Image(stored, AFFINE), tmp_path / "two.nii.gz")
+    plain = read(write_nifti(tmp_path / "plain.nii", stored, AFFINE))
+    for name in ("big.nii", "two.nii.gz"):
+        other = read(tmp_path / name)
+        assert_array_equal(other.hu, plain.hu)
+        assert_allclose(other.grid.affine, plain.grid.affine, atol=1e-5)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [(1, 1000.0), (2, 1.0), (3, 0.001)])
+def test_units_of_length_become_millimetres(tmp_path: Path, unit: int, factor: float) -> None:
+    affine = AFFINE.copy()
+    affine[:3] /= factor
+    volume = read(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), affine, xyzt_units=unit + 8))
+    assert_allclose(volume.grid.spacing_mm, (2.5, 0.8, 0.7), rtol=1e-6)
+    assert not volume.notes
+
+
+def test_a_fourth_axis_of_one_is_dropped_and_of_two_refused(tmp_path: Path) -> None:
+    stored = ct_like(SHAPE)
+    assert read(write_nifti(tmp_path / "one.nii", stored[..., None], AFFINE)).hu.shape == (6, 5, 4)
+    with pytest.raises(UnreadableInput, match="several volumes"):
+        read(write_nifti(tmp_path / "two.nii", np.stack([stored, stored], -1), AFFINE))
+
+
+def test_a_single_slice(tmp_path: Path) -> None:
+    assert read(write_nifti(tmp_path / "a.nii", ct_like((4, 5)), AFFINE)).hu.shape == (1, 5, 4)
+
+
+def test_the_frame_is_kept(tmp_path: Path) -> None:
+    frame = read(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE)).origin.frame
+    assert frame is not None
+    assert (frame.sform_code, frame.qform_code) == (2, 1)
+    assert_allclose(frame.sform, AFFINE, atol=1e-4)
+    assert_allclose(frame.qform, AFFINE, atol=1e-4)
+
+
+def set_frame(path: Path, sform_code: int, qform_code: int, turned: np.ndarray) -> Path:
+    image = nib.Nifti1Image(ct_like(SHAPE), None)
+    image.header.set_zooms((1, 1, 1))
+    image.header.set_sform(AFFINE, sform_code)
+    image.header.set_qform(turned, qform_code)
+    path.write_bytes(
+        image.header.binaryblock[:108]
+        + np.float32(352).tobytes()
+        + image.header.binaryblock[112:]
+        + b"\0" * 4
+        + ct_like(SHAPE).tobytes(order="F")
+    )
+    return path
+
+
+@pytest.mark.parametrize(("sform_code", "qform_code"), [(0, 0), (0, 1), (1, 0), (1, 1), (4, 2)])
+def test_the_affine_is_nibabels_best(tmp_path: Path, sform_code: int, qform_code: int) -> None:
+    turned = np.diag([1.0, -1, -1, 1]) @ AFFINE
+    path = set_frame(tmp_path / "a.nii", sform_code, qform_code, turned)
+    volume = read(path)
+    assert_array_equal(volume.placement.source.affine, nib.load(path).affine)
+    words = {(0, 0): "how the patient lies", (1, 1): "twice, differently", (4, 2): "twice, differently"}
+    if (sform_code, qform_code) in words:
+        assert any(words[sform_code, qform_code] in note for note in volume.notes)
+
+
+def test_sform_and_qform_that_agree_raise_no_note(tmp_path: Path) -> None:
+    assert nifti.load(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE)).notes == ()
+
+
+def test_a_broken_qform_matters_only_where_it_is_used(tmp_path: Path) -> None:
+    path = set_frame(tmp_path / "a.nii", 1, 1, AFFINE)
+    set_bytes(path, 256, np.float32(3).tobytes())
+    assert any("not a rotation" in note for note in read(path).notes)
+    set_bytes(path, 254, np.int16(0).tobytes())
+    with pytest.raises(UnreadableInput, match="not a rotation"):
+        read(path)
+
+
+def set_bytes(path: Path, offset: int, new: bytes) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset : offset + len(new)] = new
+    path.write_bytes(data)
+
+
+def nan_affine(path: Path) -> None:
+    write_nifti(path, ct_like(SHAPE), AFFINE)
+    set_bytes(path, 280, np.array([np.nan, 0, 0, 0], np.float32).tobytes())
+
+
+def zero_affine(path: Path) -> None:
+    write_nifti(path, ct_like(SHAPE), AFFINE)
+    set_bytes(path, 280, bytes(16))
+
+
+def colours(path: Path) -> None:
+    dtype = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    nib.save(nib.Nifti1Image(np.zeros(SHAPE, dtype), AFFINE), path)
+
+
+def complex_numbers(path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros(SHAPE, np.complex64), AFFINE), path)
+
+
+def text(path: Path) -> None:
+    path.write_text("not an image at all, but long enough to hold a header " * 20)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut(path: Path) -> None:
+    write_nifti(path, ct_like(SHAPE), AFFINE)
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def cut_header(path: Path) -> None:
+    write_nifti(path, ct_like(SHAPE), AFFINE)
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def cut_gzip(path: Path) -> None:
+    write_nifti(path, ct_like(SHAPE), AFFINE)
+    path.write_bytes(gzip.compress(path.read_bytes())[:-20])
+
+
+def flipped_bit_in_gzip(path: Path) -> None:
+    write_nifti(path, ct_like(SHAPE), AFFINE)
+    packed = bytearray(gzip.compress(path.read_bytes(), 0))
+    packed[500] ^= 1
+    path.write_bytes(packed)
+
+
+def absurd_size(path: Path) -> None:
+    write_nifti(path, ct_like(SHAPE), AFFINE)
+    set_bytes(path, 42, np.array([32767] * 3, np.int16).tobytes())
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (nan_affine, "affine cannot be inverted"),
+        (zero_affine, "affine cannot be inverted"),
+        (colours, "colours"),
+        (complex_numbers, "complex"),
+        (text, "not a NIfTI"),
+        (empty, "not a NIfTI"),
+        (cut, "damaged or incomplete"),
+        (cut_header, "damaged or incomplete"),
+        (cut_gzip, "damaged or incomplete"),
+        (flipped_bit_in_gzip, "damaged or incomplete"),
+        (absurd_size, "more than fit in memory|damaged or incomplete"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_a_sentence(
+    tmp_path: Path, make: Callable[[Path], None], words: str
+) -> None:
+    path = tmp_path / "ct.nii"
+    make(path)
+    with pytest.raises(UnreadableInput, match=words) as caught:
+        read(path)
+    assert str(caught.value).startswith("ct.nii ")
+
+
+def test_reading_can_be_cancelled(tmp_path: Path) -> None:
+    def stop(done: int, total: int, stage: str) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        read(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE), progress=stop)
