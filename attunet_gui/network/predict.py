@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from time import perf_counter
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.body import body_mask, body_threshold_hu
 from attunet_gui.core.card import Card
+from attunet_gui.core.clock import Clock
 from attunet_gui.core.prediction import GateMap, ModelId, Prediction
 from attunet_gui.core.preprocess import frame_for, neighbour_indices, network_slices, windowed
 from attunet_gui.core.progress import Progress, silent
@@ -38,23 +38,12 @@ def load_model(bundle: Bundle, kind: EngineKind | None = None) -> Model:
     return Model(bundle.card, kind.load(bundle), identity)
 
 
-@dataclass
-class _Clock:
-    seconds: dict[str, float] = field(default_factory=dict)
-    _since: float = field(default_factory=perf_counter)
-
-    def lap(self, stage: str) -> None:
-        now = perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
-        self._since = now
-
-
 def predict(volume: Volume, model: Model, progress: Progress = silent) -> Prediction:
     """Probability and gates of every slice of `volume`.
 
     `progress` is called after each batch of slices and may raise `Cancelled`.
     """
-    clock = _Clock()
+    clock = Clock()
     wanted = model.card.preprocessing
     frame = frame_for(volume, wanted)
     slices = volume.grid.shape[0]

@@ -1,0 +1,39 @@
+"""The command line. Each command imports what it needs only when it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from multiprocessing import freeze_support
+
+from attunet_gui.core.errors import AttunetError, Cancelled
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Entry point of `attunet`: every failure is one line and a non-zero exit code."""
+    freeze_support()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from attunet_gui.cli.app import app
+
+    try:
+        app()
+    except AttunetError as error:
+        _end(str(error), 1)
+    except (KeyboardInterrupt, Cancelled):
+        _end("stopped; nothing half done was left", INTERRUPTED)
+    except BrokenPipeError:
+        os._exit(1)
+    except Exception as error:
+        if os.environ.get("ATTUNET_DEBUG"):
+            raise
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        _end(f"unexpected {type(error).__name__}: {error}; run again with ATTUNET_DEBUG=1 for details", 1)
+
+
+def _end(sentence: str, code: int) -> None:
+    one_line = " ".join(sentence.split())
+    sys.stderr.write(f"attunet: {one_line}\n")
+    raise SystemExit(code)

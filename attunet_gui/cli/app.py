@@ -1,0 +1,150 @@
+"""What can be typed after `attunet`. Bodies live in the sibling modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attunet_gui import __version__
+
+app = typer.Typer(
+    name="attunet",
+    help="Annotation assistant for the pancreas in abdominal CT. Research use only, not a medical device.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="List, show, verify and measure models.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+ModelOption = Annotated[
+    str | None, typer.Option("--model", "-m", help="Name of a model, or the folder of a bundle.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Without a command: open the window."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        from attunet_gui.cli.window import open_window
+
+        open_window(None)
+
+
+@app.command()
+def gui(
+    case: Annotated[Path | None, typer.Argument(help="A CT: file, or folder of a DICOM series.")] = None,
+) -> None:
+    """Open the window, with a CT if one is given."""
+    from attunet_gui.cli.window import open_window
+
+    open_window(case)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where screenshots go when there is no display.")] = Path(
+        "out/demo"
+    ),
+) -> None:
+    """Open the window on a demo CT, already drafted. Without a display: the same on a virtual one."""
+    from attunet_gui.cli.window import open_demo
+
+    open_demo(out)
+
+
+@app.command()
+def predict(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A CT, or a folder of them.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")],
+    model: ModelOption = None,
+    gates: Annotated[bool, typer.Option("--gates", help="Also write the gate coefficients.")] = False,
+    probability: Annotated[bool, typer.Option("--probability", help="Also write the probability.")] = False,
+) -> None:
+    """Draft the pancreas in every CT of INPUT, on the grid of each source."""
+    from attunet_gui.cli.predict import Wanted, predict_all
+
+    raise typer.Exit(predict_all(source, output, model, Wanted(gates, probability)))
+
+
+@app.command()
+def phantom(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for CT and label.")],
+    seed: Annotated[int, typer.Option(min=0, help="Which phantom.")] = 7,
+    shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels along z y x.")] = (96, 256, 256),
+    spacing: Annotated[tuple[float, float, float], typer.Option(help="Voxel size along z y x, mm.")] = (
+        2.5,
+        1.5,
+        1.5,
+    ),
+) -> None:
+    """Make a synthetic abdominal CT and its true pancreas label, as NIfTI."""
+    from attunet_gui.cli.phantom import write_phantom
+
+    write_phantom(output, seed, shape, spacing)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, such as resources/recipes/phantom-starter.toml.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
+) -> None:
+    """Train a model by a recipe, measure it on unseen cases and write its bundle."""
+    from attunet_gui.cli.train import train_by_recipe
+
+    train_by_recipe(recipe, output)
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
+    """Check this installation: versions, GPU, display, models."""
+    from attunet_gui.cli.doctor import examine
+
+    raise typer.Exit(examine(as_json))
+
+
+@models.command("list")
+def models_list() -> None:
+    """Every model at hand."""
+    from attunet_gui.cli.models import list_models
+
+    list_models()
+
+
+@models.command("show")
+def models_show(name: str) -> None:
+    """The card of a model."""
+    from attunet_gui.cli.models import show_model
+
+    show_model(name)
+
+
+@models.command("verify")
+def models_verify(
+    name: Annotated[str | None, typer.Argument(help="One; all if left out.")] = None,
+) -> None:
+    """Compare the weights of models with the sha256 in their cards."""
+    from attunet_gui.cli.models import verify_models
+
+    raise typer.Exit(verify_models(name))
+
+
+@models.command("measure")
+def models_measure(
+    name: str,
+    first_seed: Annotated[int, typer.Option(min=0)] = 90000,
+    cases: Annotated[int, typer.Option(min=1)] = 20,
+) -> None:
+    """DSC of a model on phantoms of seeds it was not trained on."""
+    from attunet_gui.cli.models import measure_model
+
+    measure_model(name, range(first_seed, first_seed + cases))

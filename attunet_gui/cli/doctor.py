@@ -1,0 +1,76 @@
+"""`attunet doctor`: whether everything that is needed is here."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from typing import Any
+
+from attunet_gui.cli.console import console
+from attunet_gui.cli.models import bundle_folders, fault_of
+from attunet_gui.cli.window import has_display
+from attunet_gui.report import versions
+
+
+def examine(as_json: bool) -> int:
+    """Print what was found; exit code 1 if something needed is missing or damaged."""
+    found = findings()
+    if as_json:
+        console.print_json(json.dumps(found))
+    else:
+        _print(found)
+    return int(bool(found["problems"]))
+
+
+def findings() -> dict[str, Any]:
+    """Versions, machine, display, network library and models, with a sentence for each problem."""
+    tensorflow = _tensorflow()
+    models = {folder.name: fault_of(folder) or "unchanged" for folder in bundle_folders()}
+    report: dict[str, Any] = {
+        "versions": versions(),
+        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+        "display": _display(),
+        "tensorflow": tensorflow,
+        "models": models,
+    }
+    problems = [f"Model {name}: {state}" for name, state in models.items() if state != "unchanged"]
+    if not models:
+        problems.append("No model is installed.")
+    if "error" in tensorflow:
+        problems.append(f"TensorFlow does not work here: {tensorflow['error']}")
+    if not report["display"]["window"]:
+        problems.append(f"The window's libraries do not load: {report['display']['error']}")
+    return {**report, "problems": problems}
+
+
+def _tensorflow() -> dict[str, Any]:
+    try:
+        import tensorflow as tf
+    except Exception as error:
+        return {"error": str(error)}
+    return {"version": tf.__version__, "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")]}
+
+
+def _display() -> dict[str, Any]:
+    """Imports Qt but opens nothing: without a display Qt would end the whole process."""
+    result: dict[str, Any] = {"present": has_display(), "window": True}
+    try:
+        import qtpy.QtWidgets  # noqa: F401
+    except Exception as error:
+        return result | {"window": False, "error": str(error)}
+    return result
+
+
+def _print(found: dict[str, Any]) -> None:
+    for name, value in found["versions"].items():
+        console.print(f"{name:<20} {value}")
+    console.print(f"{'machine':<20} {found['machine']['system']}, {found['machine']['cores']} cores")
+    console.print(f"{'display':<20} {'yes' if found['display']['present'] else 'none'}")
+    console.print(f"{'GPU':<20} {', '.join(found['tensorflow'].get('gpus', [])) or 'none (CPU is used)'}")
+    for name, state in found["models"].items():
+        console.print(f"{'model ' + name:<20} {state}")
+    for problem in found["problems"]:
+        console.print(f"problem: {problem}", markup=False)
+    if not found["problems"]:
+        console.print("everything needed is here")

@@ -1,0 +1,29 @@
+"""`attunet phantom`: a synthetic CT and its truth on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.metrics import volume_ml
+from attunet_gui.io.writing import write_ct, write_mask
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+
+
+def write_phantom(
+    output: Path, seed: int, shape: tuple[int, int, int], spacing: tuple[float, float, float]
+) -> None:
+    """Write `phantom-<seed>.nii.gz` and `phantom-<seed>_label.nii.gz` into `output`."""
+    try:
+        request = PhantomRequest(seed, shape, spacing)
+    except ValueError as error:
+        raise AttunetError(f"This phantom cannot be made: {error}.") from error
+    output.mkdir(parents=True, exist_ok=True)
+    with progress_bar(f"phantom {seed}") as progress:
+        phantom = make_phantom(request, progress)
+        volume = phantom_volume(phantom)
+        write_ct(output / f"{volume.name}.nii.gz", volume)
+        write_mask(output / f"{volume.name}_label.nii.gz", phantom.pancreas, volume)
+    size = volume_ml(phantom.pancreas, volume.grid)
+    console.print(f"{output / volume.name}.nii.gz and its label: pancreas {size:.1f} ml")

@@ -1,0 +1,144 @@
+"""`attunet predict`: every CT of a file or folder, drafted and written on its own grid."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.models import choose_model
+from attunet_gui.core.card import NOT_A_DEVICE
+from attunet_gui.core.clock import Clock
+from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
+from attunet_gui.core.metrics import volume_ml
+from attunet_gui.core.prediction import Prediction, draft_mask
+from attunet_gui.core.progress import Progress
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.cases import CaseRef, find_cases
+from attunet_gui.io.reading import read
+from attunet_gui.io.writing import write_json, write_map, write_mask
+from attunet_gui.network.predict import Model, load_model, predict
+from attunet_gui.report import geometry, model_entry, now, versions
+
+_OUR_OUTPUT = re.compile(r"_(pancreas|probability|gate\d+)$")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to write beside the mask."""
+
+    gates: bool = False
+    probability: bool = False
+
+
+def predict_all(source: Path, output: Path, model_name: str | None, wanted: Wanted) -> int:
+    """Draft every CT at `source` into `output`; exit code 1 if any failed, the others are done."""
+    bundle = choose_model(model_name)
+    with progress_bar("looking for CT") as progress:
+        cases = _cases(source, output, progress)
+    _make_folder(output)
+    with console.status(f"loading {bundle.card.name}"):
+        model = load_model(bundle)
+    failures: list[tuple[CaseRef, str]] = []
+    for number, case in enumerate(cases, start=1):
+        try:
+            console.print(
+                f"[{number}/{len(cases)}] {_predict_case(case, output, model, wanted)}", markup=False
+            )
+        except AttunetError as error:
+            failures.append((case, str(error)))
+        except MemoryError:
+            failures.append((case, "There was not enough memory for this CT; close other programs."))
+        except Exception as error:
+            failures.append((case, f"An unexpected {type(error).__name__} stopped this case: {error}"))
+    return _summary(failures, len(cases))
+
+
+def _cases(source: Path, output: Path, progress: Progress) -> list[CaseRef]:
+    inside = source.is_dir() and output.resolve().is_relative_to(source.resolve())
+    cases = [
+        case
+        for case in find_cases(source, progress)
+        if not (inside and (_OUR_OUTPUT.search(case.name) or _is_below(case.path, output, source)))
+    ]
+    if not cases:
+        raise UnreadableInput(
+            f"No CT was found in {source}: expected NIfTI, NRRD, MHA/MHD files or DICOM series."
+        )
+    return cases
+
+
+def _is_below(path: Path, output: Path, source: Path) -> bool:
+    return output.resolve() != source.resolve() and path.resolve().is_relative_to(output.resolve())
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutput(
+            f"The folder {output} cannot be made ({error.strerror}); name another."
+        ) from error
+
+
+def _predict_case(case: CaseRef, output: Path, model: Model, wanted: Wanted) -> str:
+    clock = Clock()
+    path = output / f"{case.name}_pancreas.nii.gz"
+    with progress_bar(case.name) as progress:
+        volume = read(case.path, series=case.series, progress=progress)
+        clock.lap("read")
+        prediction = predict(volume, model, progress)
+        clock.lap("predict")
+        mask = draft_mask(prediction, progress)
+        clock.lap("draft")
+        write_mask(path, mask, volume)
+        _write_maps(case.name, output, volume, prediction, wanted)
+        clock.lap("write")
+    size = volume_ml(mask, volume.grid)
+    entry = _entry(volume, prediction, size, clock)
+    write_json(output / f"{case.name}.json", {"case": case.name, **entry})
+    notes = "".join(f"\n    note: {note}" for note in volume.notes)
+    return f"{path}: pancreas {size:.1f} ml, {clock.total:.1f} s{notes}"
+
+
+def _write_maps(name: str, output: Path, volume: Volume, prediction: Prediction, wanted: Wanted) -> None:
+    write = partial(_write_map, volume=volume, prediction=prediction)
+    if wanted.probability:
+        write(output / f"{name}_probability.nii.gz", prediction.probability)
+    if wanted.gates:
+        for gate in prediction.gates:
+            write(output / f"{name}_gate{gate.level}.nii.gz", gate.values)
+
+
+def _write_map(path: Path, values: Any, volume: Volume, prediction: Prediction) -> None:
+    write_map(path, np.clip(prediction.on_grid(values)[:], 0, 1), volume)
+
+
+def _entry(volume: Volume, prediction: Prediction, size: float, clock: Clock) -> dict[str, Any]:
+    seconds = clock.seconds | dict(prediction.seconds) | {"total": clock.total}
+    return {
+        "volume_ml": round(size, 3),
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "model": model_entry(prediction),
+        "source": geometry(volume),
+        "notes": list(volume.notes),
+        "made": now(),
+        "versions": versions(),
+        "warning": NOT_A_DEVICE,
+    }
+
+
+def _summary(failures: list[tuple[CaseRef, str]], total: int) -> int:
+    if not failures:
+        return 0
+    if total == 1:
+        raise AttunetError(failures[0][1])
+    console.print(f"{len(failures)} of {total} cases failed:")
+    for case, sentence in failures:
+        console.print(f"  {case.name}: {' '.join(sentence.split())}", markup=False)
+    raise AttunetError(f"{len(failures)} of {total} cases failed; the others are written.")
