@@ -70,7 +70,10 @@ def build(session: Session, preferences: Preferences) -> Application:
     assert isinstance(window, QMainWindow)
     desk.window = window
     _bare(place)
-    _bare(viewer.window.add_dock_widget(dock.footer, name="attunet line", area="bottom"))
+    line = viewer.window.add_dock_widget(dock.footer, name="attunet line", area="bottom")
+    _bare(line)
+    line.setMinimumHeight(0)
+    line.setMaximumHeight(dock.footer.sizeHint().height())
     _calm(window)
     Guard(window, desk.open_path, desk.may_close)
     bind(window, desk)

@@ -48,10 +48,10 @@ class Dock(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(2)
         for title, panel in (
+            ("Display", self.display),
             ("Draft", self.draft),
+            ("Layers and gates", self.look),
             ("Tools", self.tools),
-            ("What is shown", self.look),
-            ("HU window", self.display),
             ("Save", self.save),
         ):
             inner.addWidget(Section(title, panel))
@@ -68,6 +68,12 @@ class Dock(QWidget):
         layout.addWidget(self.next_step)
         layout.addWidget(scroll, 1)
         self.setMinimumWidth(WIDTH)
+
+    def show_footer(self) -> None:
+        """Put the bottom line below the sections, where no window has a place for it."""
+        layout = self.layout()
+        if layout is not None:
+            layout.addWidget(self.footer)
 
     def _join_work(self) -> None:
         desk, case, draft, save = self.desk, self.case, self.draft, self.save

@@ -89,7 +89,7 @@ def facts_of(session: Session, checked: bool) -> Facts:
     ml = None if grid is None or counted is None else counted.voxels * grid.voxel_volume_ml
     return Facts(
         case="" if case is None else case.volume.name,
-        details="" if grid is None or case is None else _details(grid, case.volume.origin.kind),
+        details="" if grid is None else _details(grid),
         volume_ml=ml,
         model="" if session.bundle is None else session.bundle.card.title,
         drafted=session.draft is not None,
@@ -102,10 +102,10 @@ def facts_of(session: Session, checked: bool) -> Facts:
     )
 
 
-def _details(grid: Grid, kind: str) -> str:
+def _details(grid: Grid) -> str:
     z, y, x = grid.shape
     slice_mm, row_mm, column_mm = grid.spacing_mm
-    return f"{z} slices of {x} x {y}, {column_mm:.2f} x {row_mm:.2f} x {slice_mm:.2f} mm, {kind}"
+    return f"{z} slices, {x} x {y}, {column_mm:.2f} x {row_mm:.2f} x {slice_mm:.2f} mm"
 
 
 def decide(facts: Facts) -> View:
@@ -135,7 +135,9 @@ def decide(facts: Facts) -> View:
 def _volume(facts: Facts) -> str:
     if not facts.case:
         return ""
-    return "counting…" if facts.volume_ml is None else f"{facts.volume_ml:.1f} ml"
+    if facts.volume_ml is None:
+        return "counting…"
+    return f"Pancreas {facts.volume_ml:.1f} ml" if facts.volume_ml else "No mask yet"
 
 
 def _run_button(facts: Facts) -> str:

@@ -61,6 +61,6 @@ def _spin() -> QSpinBox:
     spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     spin.setAlignment(Qt.AlignmentFlag.AlignRight)
     spin.setKeyboardTracking(False)
-    spin.setFixedWidth(54)
+    spin.setMinimumWidth(78)
     spin.setToolTip("HU drawn black, and HU drawn white")
     return spin

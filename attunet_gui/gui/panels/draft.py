@@ -33,13 +33,13 @@ class DraftPanel(QWidget):
         )
         other = button("Other…", "Use the folder of another model", self.other_model_asked.emit)
         self.run = button("", tip("run_or_cancel"), self.run_asked.emit)
-        self.on_open = QCheckBox("Draft as soon as a CT is open")
+        self.on_open = QCheckBox("on opening")
+        self.on_open.setToolTip("Draft each CT as soon as it is open")
         self.on_open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.on_open.toggled.connect(self.draft_on_open_asked)
         layout = column(self)
         layout.addLayout(row(self.models, self.card, other, stretch=0))
-        layout.addWidget(self.run)
-        layout.addWidget(self.on_open)
+        layout.addLayout(row(self.run, self.on_open, stretch=0))
 
     def _card(self) -> None:
         self.card_asked.emit()

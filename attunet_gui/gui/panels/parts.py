@@ -8,19 +8,30 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+_HEADING = """
+QPushButton, QPushButton:checked, QPushButton:hover {
+    background: transparent; border: none; border-top: 1px solid rgba(128, 128, 128, 90); border-radius: 0;
+    font-weight: bold; text-align: left; padding: 5px 4px 2px 4px;
+}
+"""
+
 
 class Section(QCollapsible):
     """A titled part of the dock that folds."""
 
     def __init__(self, title: str, content: QWidget) -> None:
-        super().__init__(title)
-        self.setObjectName(f"section {title}")
+        # An icon would be drawn in the colour of the theme at this moment; text follows the theme.
+        super().__init__(title, expandedIcon=" ", collapsedIcon=" ")
+        self.toggleButton().setStyleSheet(_HEADING)
         self.setDuration(0)
+        self.setContent(content)
         layout = self.layout()
         if layout is not None:
             layout.setContentsMargins(0, 0, 0, 0)
-        self.setContent(content)
+            layout.setSpacing(0)
+        self.toggled.connect(lambda opened: self.setText(f"{'▾' if opened else '▸'}  {title}"))
         self.toggleButton().setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setText(f"▾  {title}")
         self.expand(animate=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtWidgets import QLabel, QLineEdit, QWidget
 
 from attunet_gui.gui.actions import tip
-from attunet_gui.gui.panels.parts import button, column, row, words
+from attunet_gui.gui.panels.parts import button, column, row
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import View
 
@@ -24,14 +24,12 @@ class SavePanel(QWidget):
         self.annotator = QLineEdit()
         self.annotator.setToolTip("This name goes into the record beside the mask")
         self.annotator.editingFinished.connect(lambda: self.annotator_asked.emit(self.annotator.text()))
-        self.hint = words()
         layout = column(self)
         layout.addLayout(row(self.save, self.save_as))
         layout.addLayout(row(QLabel("Annotator"), self.annotator, stretch=1))
-        layout.addWidget(self.hint)
 
     def show_view(self, view: View) -> None:
         """Apply `view`."""
         self.save.setEnabled(view.save_enabled)
         self.save_as.setEnabled(view.save_enabled)
-        self.hint.setText(view.save_hint)
+        self.save.setToolTip(f"{tip('save')}. {view.save_hint}")

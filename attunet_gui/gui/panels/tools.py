@@ -46,14 +46,10 @@ class ToolsPanel(QWidget):
         self.brush_words = QLabel()
         self.brush_words.setMinimumWidth(96)
         layout = column(self)
-        layout.addLayout(row(*self.tools.values()))
+        undo = button("Undo", "Take back the last stroke (Ctrl+Z)", self.undo_asked.emit)
+        redo = button("Redo", "Do it again (Ctrl+Shift+Z)", self.redo_asked.emit)
+        layout.addLayout(row(*self.tools.values(), undo, redo))
         layout.addLayout(row(QLabel("Size"), self.brush, self.brush_words, stretch=1))
-        layout.addLayout(
-            row(
-                button("Undo", "Take back the last stroke (Ctrl+Z)", self.undo_asked.emit),
-                button("Redo", "Do it again (Ctrl+Shift+Z)", self.redo_asked.emit),
-            )
-        )
 
     def show_view(self, view: View) -> None:
         """Apply `view`."""
