@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import napari
 from napari.settings import get_settings
@@ -42,15 +43,41 @@ class Application:
 
 def run(path: Path | None = None, demo: bool = False) -> None:
     """Open the window, on the CT at `path` or on the demo, and stay until it is closed."""
-    get_settings(user_data() / "napari.yaml").application.confirm_close_window = False
-    app = build(Session(Runner(), find_bundles(model_folders())), Preferences(user_data() / "window.ini"))
-    app.session.warm()
+    app = _start(Preferences(user_data() / "window.ini"), user_data() / "napari.yaml")
     if demo:
         start_demo(app)
     elif path is not None:
         app.desk.open_path(path)
     napari.run()
     app.session.close()
+
+
+def run_demo(out: Path | None = None) -> None:
+    """The demo on this display; with `out`, without hands and with pictures and results in that folder."""
+    if out is None:
+        run(demo=True)
+        return
+    from attunet_gui.gui.demo import Film
+
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as settings:
+        app = _start(Preferences(Path(settings) / "window.ini"), None)
+        try:
+            Film(app, out).run()
+        finally:
+            app.desk.closed = True
+            app.session.close()
+            app.viewer.close()
+
+
+def _start(preferences: Preferences, napari_settings: Path | None) -> Application:
+    # A settings file of our own: what is changed here must not change the person's napari.
+    settings = get_settings(napari_settings)
+    settings.application.confirm_close_window = False
+    settings.application.first_time = False
+    app = build(Session(Runner(), find_bundles(model_folders())), preferences)
+    app.session.warm()
+    return app
 
 
 def start_demo(app: Application) -> None:

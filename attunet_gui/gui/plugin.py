@@ -1,4 +1,4 @@
-"""What napari finds in `napari.yaml`: readers, a writer, sample data and the dock, without the application."""
+"""What napari finds in `napari.yaml`: readers, a writer, sample data and the dock."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from attunet_gui.core.overlay import Overlay
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import theme
 
-CT, MASK, OTHER = "CT", "Pancreas", "New draft"
+CT, MASK, OTHER, BEFORE = "CT", "Pancreas", "New draft", "Pancreas before the draft"
 METADATA = "attunet"
 """Key of a layer's metadata under which the plugin's writer finds the volume."""
 
@@ -132,9 +132,9 @@ class CaseLayers:
             layer.selected_label = 1
 
     def replace_mask(self, mask: NDArray[np.uint8]) -> bool:
-        """Put `mask` in place of the current one; True if undo leads back.
+        """Put `mask` in place of the current one; False if the old one became a hidden layer.
 
-        A change too large for the undo history keeps the old mask as a hidden layer instead.
+        That is so for a change too large for the undo history; else one undo leads back.
         """
         layer = self._layers[MASK]
         changed = np.nonzero(layer.data != mask)
@@ -143,9 +143,11 @@ class CaseLayers:
                 layer.data_setitem(changed, mask[changed])
                 layer.refresh()
                 return True
-            self._show_other("Pancreas before the draft", layer.data, visible=False)
+            kept = bool(layer.data.any())
+            if kept:
+                self._show_other(BEFORE, layer.data, visible=False)
             layer.data = mask.copy()
-            return False
+            return not kept
 
     def show_beside(self, mask: NDArray[np.uint8]) -> None:
         """Show `mask` as a second, yellow contour and leave the person's own alone."""

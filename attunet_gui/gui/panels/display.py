@@ -58,9 +58,9 @@ class DisplayPanel(QWidget):
 
 def _spin() -> QSpinBox:
     spin = QSpinBox()
-    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-    spin.setAlignment(Qt.AlignmentFlag.AlignRight)
+    spin.setAlignment(Qt.AlignmentFlag.AlignCenter)
     spin.setKeyboardTracking(False)
-    spin.setMinimumWidth(78)
+    spin.setSingleStep(10)
+    spin.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
     spin.setToolTip("HU drawn black, and HU drawn white")
     return spin

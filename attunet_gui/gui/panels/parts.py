@@ -6,33 +6,38 @@ from collections.abc import Callable
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 _HEADING = """
-QPushButton, QPushButton:checked, QPushButton:hover {
+QPushButton {
     background: transparent; border: none; border-top: 1px solid rgba(128, 128, 128, 90); border-radius: 0;
-    font-weight: bold; text-align: left; padding: 5px 4px 2px 4px;
+    font-weight: bold; text-align: left; padding: 5px 6px 2px 6px;
 }
 """
 
 
-class Section(QCollapsible):
-    """A titled part of the dock that folds."""
+class Section(QWidget):
+    """A titled part of the dock that folds, and grows with its content."""
 
     def __init__(self, title: str, content: QWidget) -> None:
-        # An icon would be drawn in the colour of the theme at this moment; text follows the theme.
-        super().__init__(title, expandedIcon=" ", collapsedIcon=" ")
-        self.toggleButton().setStyleSheet(_HEADING)
-        self.setDuration(0)
-        self.setContent(content)
-        layout = self.layout()
-        if layout is not None:
-            layout.setContentsMargins(0, 0, 0, 0)
-            layout.setSpacing(0)
-        self.toggled.connect(lambda opened: self.setText(f"{'▾' if opened else '▸'}  {title}"))
-        self.toggleButton().setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setText(f"▾  {title}")
-        self.expand(animate=False)
+        super().__init__()
+        self._title, self._content = title, content
+        self.heading = button("", f"Fold or unfold {title}", self.toggle)
+        self.heading.setStyleSheet(_HEADING)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.heading)
+        layout.addWidget(content)
+        self._show(True)
+
+    def toggle(self) -> None:
+        """Fold if unfolded, and the other way round."""
+        self._show(self._content.isHidden())
+
+    def _show(self, unfolded: bool) -> None:
+        self._content.setVisible(unfolded)
+        # An icon would keep the colours of the theme it was drawn in; text follows the theme.
+        self.heading.setText(f"{'▾' if unfolded else '▸'}  {self._title}")
 
 
 def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:

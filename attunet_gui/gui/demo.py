@@ -1,0 +1,149 @@
+"""The demo without hands: the whole job on the phantom, with a picture of every state.
+
+Runs on a virtual display and leaves pictures, the mask and its record in a folder. The pictures of the
+user guide come from here, so that they stay true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QCoreApplication
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.gui.app import Application
+from attunet_gui.gui.viewer import MASK
+
+_PATIENCE_S = 300.0
+_SETTLE_S = 0.4
+
+
+class Film:
+    """Drives an application and photographs it.
+
+    Raises:
+        AttunetError: from any step that does not come to its end, or shows an empty picture.
+    """
+
+    def __init__(self, app: Application, out: Path) -> None:
+        self.app, self.out = app, out
+        self._count = 0
+
+    def run(self) -> None:
+        """The whole job."""
+        self.shoot("nothing_open")
+        self._open()
+        self._draft()
+        self._gates()
+        self._correct()
+        self._save()
+
+    def _open(self) -> None:
+        session = self.app.session
+        self.app.desk.open_demo()
+        self.until(lambda: session.file_job is not None and session.file_job.done > 0, "opening")
+        self.shoot("opening")
+        self.until(lambda: session.case is not None and session.tally is not None, "opening")
+        self.shoot("open")
+
+    def _draft(self) -> None:
+        session = self.app.session
+        if session.bundle is None:
+            raise AttunetError(
+                "There is no model for the demo; `attunet models` shows where one is looked for."
+            )
+        self.app.desk.run_or_cancel()
+        self.until(lambda: session.job.state == "running" or bool(session.overlays), "starting the network")
+        self.shoot("drafting")
+        self.until(lambda: bool(session.overlays), "drafting")
+        self.shoot("draft")
+        self.app.desk.check()
+        self.shoot("check")
+
+    def _gates(self) -> None:
+        desk = self.app.desk
+        desk.toggle_gates()
+        self.shoot("gates_merged")
+        for overlay in self.app.session.overlays:
+            if overlay.key.startswith("gate "):
+                desk.next_gate()
+                self.shoot(overlay.key.replace(" ", "_"))
+        desk.next_gate()
+        desk.toggle_probability()
+        self.shoot("probability")
+        desk.toggle_probability()
+
+    def _correct(self) -> None:
+        session, desk = self.app.session, self.app.desk
+        before = self._voxels()
+        self._stroke()
+        self.until(lambda: session.edited and self._voxels() > before, "painting")
+        desk.undo()
+        self.until(lambda: self._voxels() == before and not session.edited, "undoing")
+        self._stroke()
+        self.until(lambda: session.edited and self._voxels() > before, "painting")
+        self.shoot("corrected")
+
+    def _stroke(self) -> None:
+        """A short stroke along the edge of the draft in the slice that is shown."""
+        layer = self.app.viewer.layers[MASK]
+        z = int(self.app.viewer.dims.current_step[0])
+        with layer.block_history():
+            for y, x in _edge(layer.data[z])[:30]:
+                layer.paint((z, int(y), int(x)), 1)
+
+    def _save(self) -> None:
+        session, mask = self.app.session, self.app.desk.layers.mask
+        if session.case is None or mask is None:
+            return
+        session.save(mask, self.out / f"{session.case.volume.name}_pancreas.nii.gz")
+        self.until(lambda: session.saved_to is not None, "saving")
+        self.shoot("saved")
+
+    def _voxels(self) -> int:
+        tally = self.app.session.tally
+        return 0 if tally is None else tally.voxels
+
+    def until(self, reached: Callable[[], bool], doing: str) -> None:
+        """Let the window live until `reached`."""
+        end = monotonic() + _PATIENCE_S
+        while not reached():
+            if monotonic() > end or self.app.session.message.problem:
+                raise AttunetError(
+                    f"The demo stopped at {doing}: {self.app.session.message.text or 'no answer'}"
+                )
+            _live(0.02)
+
+    def shoot(self, name: str) -> Path:
+        """A picture of the whole window, as `NN_name.png`."""
+        _live(_SETTLE_S)
+        self._count += 1
+        path = self.out / f"{self._count:02d}_{name}.png"
+        picture = self.app.viewer.window.screenshot(str(path), flash=False, canvas_only=False)
+        if self.app.session.case is not None:
+            _check_not_black(picture, name)
+        return path
+
+
+def _check_not_black(picture: NDArray[np.uint8], name: str) -> None:
+    rows, columns = picture.shape[:2]
+    middle = picture[rows // 3 : rows * 2 // 3, columns // 6 : columns // 2, :3]
+    if float(middle.std()) < 5:
+        raise AttunetError(f"The picture of {name} is empty: this display cannot draw with OpenGL.")
+
+
+def _edge(plane: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """(n, 2) rows and columns of pixels just outside the set ones, along their upper side."""
+    outside = (plane == 0) & (np.roll(plane, -2, axis=0) != 0)
+    return np.argwhere(outside)
+
+
+def _live(seconds: float) -> None:
+    end = monotonic() + seconds
+    while monotonic() < end:
+        QCoreApplication.processEvents()
+        sleep(0.005)
