@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.pixels import get_decoder, pixel_array
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.core.grid import Grid, canonicalise
@@ -167,7 +169,7 @@ def _nothing(found: _Found, path: Path) -> UnreadableInput:
     if any(int(header.tags.get("SamplesPerPixel") or 1) > 1 for header in found.others):
         return UnreadableInput(f"{path.name} holds colour pictures, not CT slices: open the original series.")
     kinds = sorted({header.text("Modality") or "unknown" for header in found.others} - {"CT"})
-    what = f"{', '.join(kinds)} images, not CT" if kinds else "CT objects without pixels"
+    what = f"{', '.join(kinds)} images, not CT" if kinds else "no CT slices, only pictures or reports"
     return UnreadableInput(f"{path.name} holds {what}: open a CT series.")
 
 
@@ -180,7 +182,7 @@ def _check_undamaged(damaged: Sequence[Path], headers: Sequence[Header]) -> None
 
 
 def _damaged(path: Path) -> UnreadableInput:
-    return UnreadableInput(f"{path.name} is a damaged DICOM file: copy or export it again.")
+    return UnreadableInput(f"{path.name} is a damaged DICOM file: copy it again or take it out.")
 
 
 def _pixels(stacked: Stack, progress: Progress) -> Hounsfield:
@@ -215,14 +217,12 @@ class _Decoder:
         """
         try:
             if self._path != each.path:
-                self._data = pydicom.dcmread(each.path, force=True)
+                self._data = _with_syntax(pydicom.dcmread(each.path, force=True))
                 self._path = each.path
-            pixels: NDArray[Any] = pydicom.pixels.pixel_array(self._data, index=each.frame)
-        except NotImplementedError as error:
-            raise _compressed(each, self._data) from error
+            pixels: NDArray[Any] = pixel_array(self._data, index=each.frame)
         except Exception as error:
             # Decoders raise nearly anything on damaged bytes; all of it means the same to the user.
-            raise _damaged_pixels(each.path) from error
+            raise _undecoded(each.path, self._data) from error
         if pixels.shape != each.shape:
             raise _damaged_pixels(each.path)
         return pixels
@@ -232,11 +232,26 @@ def _damaged_pixels(path: Path) -> UnreadableInput:
     return UnreadableInput(f"The image in {path.name} is damaged or incomplete: copy or export it again.")
 
 
-def _compressed(each: Slice, data: Any) -> UnreadableInput:
-    syntax = data.file_meta.TransferSyntaxUID.name if data is not None else "an unknown way"
-    return UnreadableInput(
-        f"{each.path.name} is compressed as {syntax}, unknown here: export it uncompressed."
-    )
+def _with_syntax(data: Any) -> Any:
+    # Files without the file meta group do not say how they are encoded; the parser found out.
+    if "TransferSyntaxUID" not in data.file_meta:
+        implicit = data.original_encoding[0]
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    return data
+
+
+def _undecoded(path: Path, data: Any) -> UnreadableInput:
+    if data is None or _can_decode(data.file_meta.TransferSyntaxUID):
+        return _damaged_pixels(path)
+    syntax = data.file_meta.TransferSyntaxUID.name
+    return UnreadableInput(f"{path.name} is compressed as {syntax}, unknown here: export it uncompressed.")
+
+
+def _can_decode(syntax: Any) -> bool:
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False
 
 
 def _hu(each: Slice, decode: _Decoder) -> NDArray[np.float32]:

@@ -82,8 +82,10 @@ class Header:
     @property
     def is_ct_slice(self) -> bool:
         """True for what a CT volume is made of."""
-        has_pixels = bool(self.tags.get("Rows")) and int(self.tags.get("SamplesPerPixel") or 1) == 1
-        return self.text("Modality") == "CT" and has_pixels and not self.is_localizer
+        is_image = bool(self.tags.get("Rows")) and int(self.tags.get("SamplesPerPixel") or 1) == 1
+        # Screenshots of a CT call themselves CT, but lie nowhere.
+        is_placed = self.sop_class in _CT_STORAGE or "ImagePositionPatient" in self.tags
+        return self.text("Modality") == "CT" and is_image and is_placed and not self.is_localizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +129,10 @@ def scan(files: Iterable[Path], progress: Progress = silent) -> tuple[list[Heade
     listed = list(files)
     for index, path in enumerate(listed):
         progress(index, len(listed), "headers")
-        if not looks_like_dicom(path):
-            damaged += [path] * path.name.lower().endswith(_SUFFIXES)
-            continue
         header = _header(path)
         if header is None:
             damaged.append(path)
-        elif header.sop_class != _DICOMDIR:
+        elif header.tags and header.sop_class != _DICOMDIR:
             headers.append(header)
     return headers, damaged
 
@@ -158,7 +157,10 @@ def slices_of(header: Header) -> Iterator[Slice]:
 
 
 def _header(path: Path) -> Header | None:
+    """The header of a DICOM file; one without tags for other files; None for what is damaged."""
     try:
+        if not looks_like_dicom(path):
+            return None if path.name.lower().endswith(_SUFFIXES) else Header(path, pydicom.Dataset())
         tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
         header = Header(path, tags)
         # Values are parsed when asked for: ask now for those that decide what the file is.

@@ -18,7 +18,8 @@ class Reader:
     Attributes:
         kind: its name for the user, as in `Origin.kind`.
         suffixes: file name endings, lower case; () where the content decides.
-        accepts: true if this reader should open the existing path; cheap, reads a few bytes at most.
+        accepts: true if this reader should open the existing path; cheap, reads a few bytes at most;
+            may raise OSError.
         read: (path, series, progress) -> Volume; raises UnreadableInput.
     """
 
@@ -54,9 +55,14 @@ def reader_for(path: Path) -> Reader:
     """
     if not path.exists():
         raise UnreadableInput(f"There is no file or folder {path}: it may have been moved or renamed.")
-    for reader in READERS:
-        if reader.accepts(path):
-            return reader
+    try:
+        for reader in READERS:
+            if reader.accepts(path):
+                return reader
+    except OSError as error:
+        raise UnreadableInput(
+            f"{path.name} could not be read, {error.strerror}: ask for access to it."
+        ) from error
     endings = ", ".join(ending for reader in READERS for ending in reader.suffixes)
     raise UnreadableInput(f"{path.name} is not a CT image this program knows: open {endings} or DICOM.")
 

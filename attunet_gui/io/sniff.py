@@ -10,10 +10,11 @@ _BARE_STARTS_8 = tuple(b"\x08\x00" + bytes([element, 0]) for element in (0x01, 0
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """True if the file at `path` starts like DICOM; false for folders and unreadable files."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(132)
-    except OSError:
-        return False
+    """True if the file at `path` starts like DICOM.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(132)
     return start[128:] == b"DICM" or start[:4] in _BARE_STARTS + _BARE_STARTS_8

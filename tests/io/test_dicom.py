@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import gdcm
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK
 from numpy.testing import assert_allclose, assert_array_equal
+from pydicom.uid import SecondaryCaptureImageStorage
 from scipy.spatial.transform import Rotation
 
 from attunet_gui.core.errors import Cancelled, ChooseSeries, UnreadableInput
@@ -76,7 +79,7 @@ def test_every_voxel_is_where_the_standard_says(tmp_path: Path, name: str) -> No
 
 
 def test_a_supine_axial_series_is_not_turned_at_all(tmp_path: Path) -> None:
-    volume = read(*[write_series(tmp_path, STORED)[0].parent])
+    volume = read(write_series(tmp_path, STORED)[0].parent)
     assert_array_equal(volume.hu, STORED.astype(np.int16) - 1024)
     assert volume.hu.dtype == np.int16
     assert volume.notes == ()
@@ -103,7 +106,14 @@ def test_a_fractional_slope_makes_floats(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("padding", "stored", "meant"),
-    [(-2000, -2000, -1024), (63536, -2000, -1024), (100, 100, -924), (1050, 1050, 26), (30000, 30000, -1024)],
+    [
+        (-2000, -2000, -1024),
+        (63536, -2000, -1024),
+        (100, 100, -1024),
+        (200, 200, -824),
+        (1050, 1050, 26),
+        (30000, 30000, -1024),
+    ],
 )
 def test_what_was_not_scanned_is_air_but_tissue_is_never_punched_out(
     tmp_path: Path, padding: int, stored: int, meant: int
@@ -115,7 +125,7 @@ def test_what_was_not_scanned_is_air_but_tissue_is_never_punched_out(
         data = pydicom.dcmread(path)
         data.add_new("PixelPaddingValue", "US" if padding > 0 else "SS", padding)
         data.save_as(path)
-    assert read(tmp_path).hu[2, 1, 1] == meant if padding != 100 else -1024
+    assert read(tmp_path).hu[2, 1, 1] == meant
 
 
 def test_the_name_is_the_folders_never_the_patients(tmp_path: Path) -> None:
@@ -170,6 +180,76 @@ def test_scouts_and_other_modalities_are_left_out(tmp_path: Path) -> None:
     write_slice(tmp_path / "pet", STORED[0], (0, 0, 0), Modality="PT", SeriesInstanceUID=OTHER_SERIES)
     assert_array_equal(read(tmp_path).hu, STORED.astype(np.int16) - 1024)
     assert [series.number for series in list_series(tmp_path)] == ["3"]
+
+
+def test_a_screenshot_of_the_ct_is_left_out(tmp_path: Path) -> None:
+    write_series(tmp_path, STORED)
+    data = pydicom.dcmread(
+        write_slice(tmp_path / "shot", STORED[0], (0, 0, 0), SeriesInstanceUID=OTHER_SERIES)
+    )
+    data.SOPClassUID = SecondaryCaptureImageStorage
+    del data.ImagePositionPatient
+    data.save_as(tmp_path / "shot")
+    assert len(list_series(tmp_path)) == 1
+    with pytest.raises(UnreadableInput, match="shot holds no CT slices"):
+        read(tmp_path / "shot")
+
+
+def test_a_file_without_meta_header_is_decoded(tmp_path: Path) -> None:
+    for path in write_series(tmp_path, STORED):
+        data = pydicom.dcmread(path)
+        data.file_meta = pydicom.dataset.FileMetaDataset()
+        data.save_as(path, implicit_vr=True, little_endian=True)
+    assert_array_equal(read(tmp_path).hu, STORED.astype(np.int16) - 1024)
+
+
+def test_a_compression_nobody_here_knows_is_named(tmp_path: Path) -> None:
+    path = write_series(tmp_path, STORED)[0]
+    data = pydicom.dcmread(path)
+    data.PixelData = pydicom.encaps.encapsulate([b"\0\1" * 50])
+    data.file_meta.TransferSyntaxUID = pydicom.uid.MPEG2MPML
+    data.save_as(path)
+    with pytest.raises(UnreadableInput, match=r"im00. is compressed as MPEG2 .*export it uncompressed"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "syntax", ["RLELossless", "JPEGLosslessProcess14_1", "JPEGLSLossless", "JPEG2000Lossless"]
+)
+def test_lossless_compression(tmp_path: Path, syntax: str) -> None:
+    stored = np.random.default_rng(0).integers(0, 3000, (3, 64, 48)).astype(np.uint16)
+    for path in write_series(tmp_path, stored):
+        compress(path, getattr(gdcm.TransferSyntax, syntax))
+    assert pydicom.dcmread(path).file_meta.TransferSyntaxUID.is_compressed
+    assert_array_equal(read(tmp_path).hu, stored.astype(np.int16) - 1024)
+
+
+def compress(path: Path, syntax: int) -> None:
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(str(path))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+
+
+def test_a_file_nobody_may_read_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = write_series(tmp_path, STORED)[5]
+    whole = Path.open
+
+    def denied(path: Path, *args: Any, **options: Any) -> Any:
+        if path == locked:
+            raise PermissionError(13, "Permission denied")
+        return whole(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", denied)
+    for path, words in ((tmp_path, "is a damaged DICOM file"), (locked, "Permission denied")):
+        with pytest.raises(UnreadableInput, match=f"{locked.name}.*{words}"):
+            read(path)
 
 
 def test_a_tilted_gantry_shears_the_grid(tmp_path: Path) -> None:
