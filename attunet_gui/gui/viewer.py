@@ -310,7 +310,7 @@ class CaseLayers:
     def _undisturbed(self) -> Iterator[None]:
         viewer = self.viewer
         active, step = viewer.layers.selection.active, viewer.dims.current_step
-        camera = (viewer.camera.center, viewer.camera.zoom)
+        camera = (viewer.scene.camera.center, viewer.scene.camera.zoom)
         mode = None if active is None else active.mode
         try:
             yield
@@ -319,7 +319,7 @@ class CaseLayers:
             if active is not None:
                 active.mode = mode
             viewer.dims.current_step = step
-            viewer.camera.center, viewer.camera.zoom = camera
+            viewer.scene.camera.center, viewer.scene.camera.zoom = camera
 
 
 def _ct_layer(volume: Volume) -> Image:

@@ -1,0 +1,51 @@
+"""The table of shortcuts against napari's own."""
+
+from __future__ import annotations
+
+import pytest
+from napari.settings import get_settings
+from qtpy.QtGui import QKeySequence
+
+from attunet_gui.gui.actions import ACTIONS, NAPARI_KEYS, help_html, keys_of, tip
+from attunet_gui.gui.desk import Desk
+
+KEYS = [action.keys for action in ACTIONS if action.keys]
+
+
+def _as_qt(napari_keys: object) -> str:
+    words = str(napari_keys).replace("Control", "Ctrl").replace("-", "+").replace("++", "+-")
+    return QKeySequence(words).toString()
+
+
+def test_no_shortcut_is_given_twice() -> None:
+    normal = [QKeySequence(keys).toString() for keys in KEYS]
+    assert len(set(normal)) == len(normal)
+    assert all(normal)
+
+
+def test_no_shortcut_takes_one_of_naparis_keys() -> None:
+    taken = {
+        _as_qt(keys): name for name, bound in get_settings().shortcuts.shortcuts.items() for keys in bound
+    }
+    assert _as_qt("Ctrl-G") in taken, "napari's keys are not understood"
+    clashes = {
+        keys: taken[QKeySequence(keys).toString()] for keys in KEYS if QKeySequence(keys).toString() in taken
+    }
+    assert clashes == {}
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.method + action.keys)
+def test_every_action_is_something_the_desk_can_do(action: object) -> None:
+    assert callable(getattr(Desk, action.method))  # type: ignore[attr-defined]
+
+
+def test_the_help_lists_every_key() -> None:
+    html = help_html()
+    assert all(f"<code>{keys}</code>" in html for keys in KEYS)
+    assert all(words in html for _keys, words in NAPARI_KEYS)
+
+
+def test_a_tooltip_names_the_keys() -> None:
+    assert tip("save") == "Save the mask and its record (Ctrl+Shift+S)"
+    assert tip("save_as") == "Save the mask in another place"
+    assert keys_of("save_as") == ""

@@ -1,0 +1,186 @@
+"""The case as layers, on napari's real model without a window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from attunet_gui.core.overlay import overlays
+from attunet_gui.core.volume import Volume
+from attunet_gui.gui.viewer import BEFORE, CT, MASK, METADATA, OTHER, CaseLayers
+from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
+from tests.test_session import SMALL, prediction_of
+
+
+@pytest.fixture(scope="module")
+def volume() -> Volume:
+    return phantom_volume(make_phantom(SMALL))
+
+
+@pytest.fixture
+def layers(volume: Volume) -> CaseLayers:
+    made = CaseLayers(ViewerModel())
+    made.show_case(volume, None)
+    return made
+
+
+def block(volume: Volume) -> np.ndarray:
+    mask = np.zeros(volume.grid.shape, np.uint8)
+    mask[4:7, 10:20, 10:20] = 1
+    return mask
+
+
+def test_a_case_is_ct_and_mask_in_millimetres(layers: CaseLayers, volume: Volume) -> None:
+    viewer = layers.viewer
+    assert [layer.name for layer in viewer.layers] == [CT, MASK]
+    assert tuple(viewer.layers[CT].scale) == volume.grid.spacing_mm
+    assert viewer.layers[MASK].contour == 1
+    assert viewer.layers[MASK].n_edit_dimensions == 2
+    assert viewer.layers[MASK].metadata[METADATA] is volume
+    assert viewer.layers.selection.active is viewer.layers[MASK]
+    assert viewer.dims.current_step[0] == volume.grid.shape[0] // 2
+
+
+def test_a_draft_is_one_undo_step(layers: CaseLayers, volume: Volume) -> None:
+    touched: list[None] = []
+    layers.mask_touched.connect(lambda: touched.append(None))
+    assert layers.replace_mask(block(volume))
+    assert touched == [], "a draft is not the person's stroke"
+    np.testing.assert_array_equal(layers.mask, block(volume))
+    layers.undo()
+    assert layers.mask is not None
+    assert not layers.mask.any()
+    layers.redo()
+    np.testing.assert_array_equal(layers.mask, block(volume))
+
+
+def test_a_draft_too_large_to_undo_keeps_the_old_mask(
+    layers: CaseLayers, volume: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers.replace_mask(block(volume))
+    monkeypatch.setattr("attunet_gui.gui.viewer._UNDOABLE_VOXELS", 10)
+    assert not layers.replace_mask(np.zeros_like(block(volume)))
+    np.testing.assert_array_equal(layers.viewer.layers[BEFORE].data, block(volume))
+    assert not layers.viewer.layers[BEFORE].visible
+
+
+def test_the_draft_in_the_layer_is_a_copy(layers: CaseLayers, volume: Volume) -> None:
+    draft = block(volume)
+    layers.replace_mask(draft)
+    layers.viewer.layers[MASK].paint((0, 0, 0), 1)
+    assert draft[0, 0, 0] == 0
+
+
+def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume: Volume) -> None:
+    viewer = layers.viewer
+    layers.take_tool("erase")
+    layers.go_to_slice(2)
+    viewer.scene.camera.zoom = 3.5
+    before = (
+        viewer.dims.current_step,
+        viewer.scene.camera.zoom,
+        viewer.scene.camera.center,
+        viewer.layers.selection.active,
+    )
+    layers.replace_mask(block(volume))
+    layers.show_maps(overlays(prediction_of(volume)))
+    layers.show_beside(block(volume))
+    after = (
+        viewer.dims.current_step,
+        viewer.scene.camera.zoom,
+        viewer.scene.camera.center,
+        viewer.layers.selection.active,
+    )
+    assert after == before
+    assert layers.tool == "erase"
+
+
+def test_maps_are_hidden_at_first_and_lie_below_the_mask(layers: CaseLayers, volume: Volume) -> None:
+    layers.show_maps(overlays(prediction_of(volume)))
+    names = [layer.name for layer in layers.viewer.layers]
+    assert names == [CT, "Probability", "Gates merged", "Gate 1 of 2 (8 x 8)", "Gate 2 of 2 (4 x 4)", MASK]
+    assert not any(layer.visible for layer in layers.viewer.layers[1:-1])
+    assert layers.viewer.layers["Gates merged"].contrast_limits == [0.0, 1.0]
+
+
+def test_maps_hide_one_another_unless_asked_not_to(layers: CaseLayers, volume: Volume) -> None:
+    layers.show_maps(overlays(prediction_of(volume)))
+    layers.show("gates", True)
+    layers.show("gate 1", True)
+    assert not layers.is_shown("gates")
+    layers.show("gate 2", True, alone=False)
+    assert layers.is_shown("gate 1")
+    assert layers.is_shown(MASK)
+
+
+def test_a_map_that_was_on_stays_on_with_the_next_draft(layers: CaseLayers, volume: Volume) -> None:
+    layers.show_maps(overlays(prediction_of(volume)))
+    layers.show("gate 2", True)
+    layers.set_opacity("gate 2", 0.25)
+    layers.show_maps(overlays(prediction_of(volume)))
+    assert layers.is_shown("gate 2")
+    assert layers.opacity("gate 2") == 0.25
+    assert len(layers.viewer.layers) == 6
+
+
+def test_the_value_under_the_cursor_is_said(layers: CaseLayers, volume: Volume) -> None:
+    made = overlays(prediction_of(volume))
+    layers.show_maps(made)
+    layers.show("gate 1", True)
+    at = (6, 20, 15)
+    layers.go_to_slice(6)
+    layers.viewer.cursor.position = tuple(i * s for i, s in zip(at, volume.grid.spacing_mm, strict=True))
+    gate = next(o for o in made if o.key == "gate 1")
+    assert layers.under_cursor() == f"{volume.hu[at]:.0f} HU, {float(gate.map[at]):.2f} gate 1"
+    layers.viewer.cursor.position = (0, -500, 0)
+    assert layers.under_cursor() == ""
+
+
+def test_a_layer_deleted_from_outside_is_put_back_with_its_edits(layers: CaseLayers, volume: Volume) -> None:
+    lost: list[str] = []
+    layers.layer_lost.connect(lost.append)
+    layers.replace_mask(block(volume))
+    layers.viewer.layers.select_all()
+    layers.viewer.layers.remove_selected()
+    assert sorted(lost) == [CT, MASK]
+    layers.put_back()
+    assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
+    np.testing.assert_array_equal(layers.mask, block(volume))
+
+
+def test_a_new_case_takes_its_layers_and_leaves_the_persons(layers: CaseLayers, volume: Volume) -> None:
+    layers.viewer.add_points(np.zeros((1, 3)), name="mine")
+    layers.show_beside(block(volume))
+    layers.show_case(volume, block(volume))
+    assert sorted(layer.name for layer in layers.viewer.layers) == sorted([CT, MASK, "mine"])
+    assert OTHER not in layers.viewer.layers
+
+
+def test_the_brush_knows_one_label_only(layers: CaseLayers) -> None:
+    layers.viewer.layers[MASK].selected_label = 7
+    assert layers.viewer.layers[MASK].selected_label == 1
+
+
+def test_tools_and_windows_are_naparis(layers: CaseLayers) -> None:
+    layers.take_tool("paint")
+    layers.set_brush_size(17)
+    layers.set_window(-45, 105)
+    layers.set_window(10, 10)
+    layers.set_filled(True)
+    assert layers.viewer.layers[MASK].mode == "paint"
+    assert (layers.brush_size, layers.window_hu, layers.filled) == (17, (-45.0, 105.0), True)
+
+
+def test_without_a_case_nothing_breaks() -> None:
+    empty = CaseLayers(ViewerModel())
+    empty.undo()
+    empty.redo()
+    empty.take_tool("paint")
+    empty.set_window(0, 1)
+    empty.step_slice(1)
+    empty.show(MASK, True)
+    assert empty.mask is None
+    assert empty.window_hu is None
+    assert empty.under_cursor() == ""
+    assert empty.tool == "pan_zoom"

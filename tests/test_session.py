@@ -1,0 +1,290 @@
+"""The session with a scripted network in place of the child process; files are real."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psygnal
+import pytest
+from psygnal import Signal
+
+from attunet_gui.core.frame import Frame
+from attunet_gui.core.prediction import GateMap, ModelId, Prediction
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.masks import read_mask
+from attunet_gui.io.writing import write_map
+from attunet_gui.jobs.messages import JobStatus, Predict
+from attunet_gui.network.bundle import Bundle
+from attunet_gui.session import Session, sidecar_path
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+
+SMALL = PhantomRequest(3, (12, 48, 40), (8.0, 8.0, 9.0))
+
+
+class ScriptedNetwork:
+    """Answers when the test says so."""
+
+    status_changed = Signal(JobStatus)
+    finished = Signal(int, Prediction, np.ndarray)
+    failed = Signal(int, str)
+
+    def __init__(self) -> None:
+        self.requests: list[Predict] = []
+        self.warmed: list[Path] = []
+        self.cancelled = 0
+        self.closed = False
+
+    def warm(self, bundle: Path) -> None:
+        self.warmed.append(bundle)
+
+    def submit(self, request: Predict) -> int:
+        self.requests.append(request)
+        self.status_changed.emit(JobStatus("loading", len(self.requests)))
+        return len(self.requests)
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+    def answer(self, job: int, mask: np.ndarray) -> None:
+        self.finished.emit(job, prediction_of(self.requests[job - 1].volume), mask)
+
+
+def prediction_of(volume: Volume) -> Prediction:
+    slices = volume.grid.shape[0]
+    frame = Frame(volume.grid, (16, 16), (0.0, 0.0), (3.0, 2.5))
+    rng = np.random.default_rng(0)
+    gates = tuple(
+        GateMap(level, 2, rng.random((slices, 16 >> level, 16 >> level)).astype(np.float16))
+        for level in (1, 2)
+    )
+    probability = rng.random((slices, 16, 16)).astype(np.float16)
+    body = np.ones((slices, 16, 16), bool)
+    return Prediction(frame, probability, gates, body, ModelId("m", "0" * 64, "keras"), 0.5)
+
+
+def bundle_of(card: object) -> Bundle:
+    return Bundle(Path("somewhere"), card)  # type: ignore[arg-type]
+
+
+class Named:
+    name = title = "m"
+
+
+@pytest.fixture
+def network() -> ScriptedNetwork:
+    return ScriptedNetwork()
+
+
+@pytest.fixture
+def session(network: ScriptedNetwork) -> Iterator[Session]:
+    made = Session(network, (bundle_of(Named()),))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ct(tmp_path: Path) -> Path:
+    volume = phantom_volume(make_phantom(SMALL))
+    path = tmp_path / "case.nii.gz"
+    write_map(path, volume.hu.astype(np.float32), volume)
+    return path
+
+
+def until(reached: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "it did not come to that"
+        psygnal.emit_queued()
+        time.sleep(0.002)
+
+
+def opened(session: Session, ct: Path) -> np.ndarray:
+    session.open(ct)
+    until(lambda: session.case is not None)
+    assert session.case is not None
+    return np.zeros(session.case.volume.grid.shape, np.uint8)
+
+
+def test_a_session_opens_drafts_and_saves_with_its_record(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    draft = mask.copy()
+    draft[5, 10:14, 10:14] = 1
+    session.annotator = "Ada"
+    session.request_draft()
+    network.answer(1, draft)
+    until(lambda: session.overlays)
+    assert [o.key for o in session.overlays] == ["probability", "gates", "gate 1", "gate 2"]
+
+    edited = draft.copy()
+    edited[5, 14, 10] = 1
+    edited[5, 10, 10:12] = 0
+    target = session.default_target()
+    assert target == ct.with_name("case_pancreas.nii.gz")
+    session.save(edited, target)
+    until(lambda: session.saved_to is not None)
+    assert session.case is not None
+    np.testing.assert_array_equal(read_mask(target, session.case.volume), edited)
+    record = json.loads(sidecar_path(target).read_text("utf-8"))
+    assert record["correction"]["added_voxels"] == 1
+    assert record["correction"]["removed_voxels"] == 2
+    assert record["correction"]["dsc_draft_and_mask"] == pytest.approx(2 * 14 / (16 + 15), abs=1e-6)
+    assert record["annotator"] == "Ada"
+    assert record["model"] == {"name": "m", "sha256": "0" * 64, "engine": "keras"}
+    assert record["mask"]["voxels"] == 15
+    assert record["saved_at"][-6] in "+-"
+    assert record["source"]["shape"] == list(session.case.volume.placement.source.shape)
+
+
+def test_a_saved_mask_is_opened_again_with_its_case(session: Session, ct: Path) -> None:
+    mask = opened(session, ct)
+    mask[3, 3, 3] = 1
+    session.save(mask, ct.with_name("case_pancreas.nii.gz"))
+    until(lambda: session.saved_to is not None)
+    session.open(ct)
+    until(lambda: session.file_job is None and session.case is not None and session.case.found is not None)
+    assert session.case is not None
+    assert session.case.found is not None
+    np.testing.assert_array_equal(session.case.found[1], mask)
+    assert session.saved_to == ct.with_name("case_pancreas.nii.gz")
+
+
+def test_a_file_that_cannot_be_read_leaves_the_open_case(session: Session, ct: Path) -> None:
+    opened(session, ct)
+    case = session.case
+    bad = ct.with_name("bad.nii.gz")
+    bad.write_bytes(b"not an image")
+    session.open(bad)
+    until(lambda: session.message.problem)
+    assert session.case is case
+    assert session.file_job is None
+    assert "bad.nii.gz" in session.message.text
+
+
+def test_only_the_last_of_two_openings_counts(session: Session, ct: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.nii.gz"
+    other.write_bytes(ct.read_bytes())
+    seen = []
+    session.case_opened.connect(lambda case: seen.append(case.volume.name))
+    session.open(ct)
+    session.open(other)
+    until(lambda: session.case is not None)
+    until(lambda: session.file_job is None)
+    assert seen == ["other"]
+
+
+def test_opening_can_be_stopped(session: Session) -> None:
+    session.open_phantom(1)
+    session.stop_reading()
+    time.sleep(0.1)
+    psygnal.emit_queued()
+    assert session.case is None
+    assert session.file_job is None
+    assert session.message.text == "Opening was stopped."
+
+
+def test_a_case_is_not_replaced_under_fresh_strokes(session: Session, ct: Path) -> None:
+    opened(session, ct)
+    case = session.case
+    session.open(ct)
+    session.mask_touched()
+    until(lambda: session.message.problem)
+    assert session.case is case
+    assert session.edited
+
+
+def test_a_cancelled_draft_never_arrives(session: Session, network: ScriptedNetwork, ct: Path) -> None:
+    mask = opened(session, ct)
+    session.request_draft()
+    session.cancel()
+    network.answer(1, mask)
+    psygnal.emit_queued()
+    assert network.cancelled == 1
+    assert session.draft is None
+    assert session.job.state == "idle"
+
+
+def test_a_draft_of_an_older_run_is_dropped(session: Session, network: ScriptedNetwork, ct: Path) -> None:
+    mask = opened(session, ct)
+    session.request_draft()
+    session.request_draft()
+    network.answer(1, mask + 1)
+    psygnal.emit_queued()
+    assert session.draft is None
+    network.answer(2, mask)
+    until(lambda: session.draft is not None)
+
+
+def test_a_lost_child_gives_one_sentence_and_keeps_the_case(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    opened(session, ct)
+    session.request_draft()
+    network.failed.emit(1, "The network's process ended.")
+    psygnal.emit_queued()
+    assert session.message.problem
+    assert session.message.text == "The network's process ended."
+    assert session.case is not None
+    assert session.job.state == "idle"
+
+
+def test_edited_is_a_matter_of_voxels(session: Session, ct: Path) -> None:
+    mask = opened(session, ct)
+    session.mask_touched()
+    assert session.edited
+    session.count(mask)
+    until(lambda: session.tally is not None)
+    assert not session.edited
+    mask[4, 4, 4] = 1
+    session.count(mask)
+    until(lambda: session.tally is not None and session.tally.voxels == 1)
+    assert session.edited
+    assert session.tally is not None
+    assert session.tally.busiest == 4
+
+
+def test_a_stroke_during_saving_stays_unsaved(session: Session, ct: Path) -> None:
+    mask = opened(session, ct)
+    mask[4, 4, 4] = 1
+    session.mask_touched()
+    session.save(mask, ct.with_name("m.nii.gz"))
+    session.mask_touched()
+    until(lambda: session.saved_to is not None)
+    assert session.edited
+
+
+def test_a_disk_that_cannot_be_written_loses_nothing(session: Session, ct: Path) -> None:
+    mask = opened(session, ct)
+    session.mask_touched()
+    failures = []
+    session.save_failed.connect(failures.append)
+    session.save(mask, ct.parent / "missing" / "m.nii.gz")
+    until(lambda: failures)
+    assert session.edited
+    assert session.saved_to is None
+    assert session.message.problem
+
+
+def test_a_phantom_has_no_place_of_its_own(session: Session) -> None:
+    assert session.default_target() is None
+
+
+def test_a_model_can_be_chosen_and_is_loaded_in_advance(session: Session, network: ScriptedNetwork) -> None:
+    session.set_model("m")
+    assert network.warmed == [Path("somewhere")]
+    session.set_model("unknown")
+    assert session.bundle is not None
+    assert session.bundle.card.name == "m"
+
+
+def test_closing_ends_the_child(network: ScriptedNetwork) -> None:
+    Session(network, ()).close()
+    assert network.closed
