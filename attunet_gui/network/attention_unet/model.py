@@ -61,8 +61,14 @@ def _block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
 
 
 def _gate(skip: Any, gating: Any, filters: int, name: str) -> tuple[Any, Any]:
-    """Gated skip, and the coefficients at the gating signal's resolution as float32."""
-    theta = layers.Conv2D(filters, 1, strides=2, activation="relu", name=f"{name}_skip")(skip)
+    """Gated skip, and the coefficients at the gating signal's resolution as float32.
+
+    The 1x1 convolution with stride 2 is written as its two halves, every second pixel and then the
+    convolution: the same numbers from the same weights. In one layer its float32 gradient writes beyond
+    its memory on CPUs (TensorFlow 2.21 with oneDNN) and training crashes.
+    """
+    every_second = layers.MaxPooling2D(1, strides=2, name=f"{name}_stride")(skip)
+    theta = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_skip")(every_second)
     phi = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_gating")(gating)
     joined = layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([theta, phi]))
     score = layers.Conv2D(1, 1, name=f"{name}_score")(joined)

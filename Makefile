@@ -1,0 +1,48 @@
+# make run | make test: both set everything up first (see README.md).
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+# TensorFlow and an OpenGL canvas crash in one process, so the suite runs as three of them.
+PYTEST := $(PYTHON) -m pytest -q --durations=5
+SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
+
+.PHONY: help run test setup check test-plain test-network test-window lock clean
+
+help:
+	@echo "make run     set up, then open the window on a demo CT (on a virtual display if there is none)"
+	@echo "make test    set up, then check the code and run every test, the window's included"
+	@echo "make setup   only set up: system libraries and the locked packages in .venv"
+
+setup:
+	@packaging/setup.sh
+
+run: setup
+	@.venv/bin/attunet demo
+
+test: setup check test-plain test-network test-window
+
+check:
+	@echo "==> lint, types, layers, plugin manifest"
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check -q .
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
+	@$(PYTHON) -m npe2 validate attunet-gui --imports
+
+test-plain:
+	@echo "==> tests without TensorFlow and without a window"
+	@$(PYTEST) -p no:pytest-qt -m "not network and not window"
+
+test-network:
+	@echo "==> tests of the network"
+	@$(PYTEST) -p no:pytest-qt -m network
+
+test-window:
+	@echo "==> tests of the window, on a virtual display"
+	@$(SCREEN) $(PYTEST) -m window
+
+lock:
+	@.venv/bin/uv pip compile pyproject.toml --extra app --extra cpu --extra dev --universal \
+	  --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
+
+clean:
+	rm -rf out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,49 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_WRITE_TINY = """
+import sys
+from pathlib import Path
+import keras
+from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig
+from attunet_gui.network.attention_unet.model import build
+from attunet_gui.network.bundle import write_bundle
+from tests.cards import TINY_CONFIG, card_fields
+
+keras.utils.set_random_seed(3)
+network = build(AttentionUNet2DConfig.model_validate(TINY_CONFIG))
+network.get_layer("head_norm").beta.assign([0.0])
+write_bundle(Path(sys.argv[1]), network, card_fields())
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a bundle with a very small untrained network.
+
+    Made in a process of its own: TensorFlow must not be loaded where a window is tested.
+    """
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITE_TINY, str(folder)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the settings and models of whoever runs it."""
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home" / name))

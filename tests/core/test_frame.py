@@ -1,0 +1,92 @@
+"""Frames: what the network sees lies where it should, and comes back to where it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attunet_gui.core.frame import Frame, MapOnGrid
+from attunet_gui.core.grid import Grid
+
+_rng = np.random.default_rng(0)
+
+
+def _grid(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:
+    return Grid(shape, np.diag([*spacing, 1.0]))
+
+
+def _blob(shape: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / (2 * radius**2)).astype(np.float32)
+
+
+def _centre_of_mass(image: np.ndarray) -> np.ndarray:
+    grid = np.mgrid[: image.shape[0], : image.shape[1]]
+    return (grid * image).sum(axis=(1, 2)) / image.sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    centre=st.tuples(st.floats(45, 75), st.floats(45, 75)),
+    step=st.floats(0.5, 2.5),
+    offset=st.tuples(st.floats(-6, 6), st.floats(-6, 6)),
+)
+def test_a_spot_keeps_its_place_there_and_back(
+    centre: tuple[float, float], step: float, offset: tuple[float, float]
+) -> None:
+    size = 161
+    start = tuple(60 + o - step * (size - 1) / 2 for o in offset)
+    frame = Frame(_grid((1, 120, 121), (2, 1, 1)), (size, size), start, (step, step))
+    plane = _blob((120, 121), centre, 6.0)
+    seen = frame.to_network(plane[None], fill=0.0)[0]
+    expected = (np.array(centre) - np.array(start)) / step
+    assert np.abs(_centre_of_mass(seen) - expected).max() < 0.02
+    back = frame.to_grid(seen[None])[0]
+    assert np.abs(_centre_of_mass(back) - centre).max() < 0.05
+    assert np.abs(back - plane).max() < 0.2
+
+
+def test_a_coarser_map_covers_the_same_rectangle() -> None:
+    frame = Frame(_grid((1, 96, 96), (1, 1, 1)), (96, 96), (0.0, 0.0), (1.0, 1.0))
+    fine = _blob((96, 96), (40.0, 61.0), 8.0)
+    coarse = fine.reshape(24, 4, 24, 4).mean(axis=(1, 3))
+    assert np.abs(frame.to_grid(coarse[None])[0] - fine).max() < 0.12
+    assert np.abs(_centre_of_mass(frame.to_grid(coarse[None])[0]) - (40, 61)).max() < 0.05
+
+
+def test_outside_the_grid_is_the_fill_value() -> None:
+    frame = Frame(_grid((1, 10, 10), (1, 1, 1)), (30, 30), (-10.0, -10.0), (1.0, 1.0))
+    seen = frame.to_network(np.full((1, 10, 10), 5.0, np.float32), fill=2.0)[0]
+    assert seen[0, 0] == 2.0
+    assert np.all(seen[10:20, 10:20] == 5.0)
+    assert np.all(seen[21:] == 2.0)
+
+
+def test_a_constant_plane_stays_constant_whatever_the_scale() -> None:
+    frame = Frame(_grid((2, 200, 200), (1, 1, 1)), (32, 32), (50.0, 50.0), (3.1, 3.1))
+    planes = np.full((2, 200, 200), 0.7, np.float32)
+    assert np.allclose(frame.to_network(planes, fill=0.0), 0.7, atol=1e-5)
+
+
+_KEYS = [
+    3, -1, slice(1, 4), (2, 5), (slice(None), 7), (Ellipsis, 9), (1, slice(2, 9, 2), slice(None)),
+    (slice(None), slice(None), 4), (1, 2, 3), Ellipsis, (slice(0, 2), 3, slice(None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", _KEYS, ids=str)
+def test_a_lazy_map_indexes_like_the_array_it_stands_for(key: object) -> None:
+    frame = Frame(_grid((6, 40, 50), (2, 1, 1)), (32, 32), (-3.0, 2.0), (1.4, 1.3))
+    values = _rng.random((6, 16, 16)).astype(np.float16)
+    lazy, whole = MapOnGrid(frame, values), frame.to_grid(values)
+    assert lazy.shape == whole.shape == (6, 40, 50)
+    assert np.shape(lazy[key]) == np.shape(whole[key])
+    assert np.allclose(lazy[key], whole[key], atol=1e-6)
+
+
+def test_a_lazy_map_refuses_another_number_of_slices() -> None:
+    frame = Frame(_grid((6, 40, 50), (2, 1, 1)), (32, 32), (0.0, 0.0), (1.0, 1.0))
+    with pytest.raises(ValueError, match="expected 6 slices, got 5"):
+        MapOnGrid(frame, np.zeros((5, 16, 16)))

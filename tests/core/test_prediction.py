@@ -1,0 +1,65 @@
+"""Draft masks and merged gates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attunet_gui.core.frame import Frame
+from attunet_gui.core.grid import Grid
+from attunet_gui.core.metrics import dice, volume_ml
+from attunet_gui.core.prediction import GateMap, ModelId, Prediction, draft_mask
+
+
+def _prediction(probability: np.ndarray, smallest_ml: float = 0.0) -> Prediction:
+    grid = Grid(probability.shape, np.diag([3.0, 1.0, 1.0, 1.0]))
+    frame = Frame(grid, probability.shape[1:], (0.0, 0.0), (1.0, 1.0))
+    gates = tuple(
+        GateMap(level, 2, np.full((len(probability), 32 >> level, 32 >> level), value, np.float16))
+        for level, value in ((1, 0.5), (2, 0.25))
+    )
+    body = np.ones(probability.shape, bool)
+    model = ModelId("test", "0" * 64, "none")
+    return Prediction(frame, probability.astype(np.float16), gates, body, model, 0.5, smallest_ml)
+
+
+def test_the_draft_is_where_the_probability_reaches_the_threshold() -> None:
+    probability = np.zeros((4, 32, 32))
+    probability[1, 5:9, 5:9], probability[2, 5:9, 5:9] = 0.9, 0.4
+    assert np.array_equal(draft_mask(_prediction(probability)), probability >= 0.5)
+
+
+def test_pieces_smaller_than_the_smallest_are_dropped() -> None:
+    probability = np.zeros((4, 32, 32))
+    probability[0:3, 5:15, 5:15] = 1
+    probability[3, 30, 30] = 1
+    assert draft_mask(_prediction(probability)).sum() == 301
+    assert draft_mask(_prediction(probability, smallest_ml=0.1)).sum() == 300
+
+
+def test_every_slice_is_reported_so_that_work_can_be_cancelled() -> None:
+    seen: list[int] = []
+    draft_mask(_prediction(np.zeros((4, 32, 32))), lambda done, total, stage: seen.append(done))
+    assert seen == [1, 2, 3, 4]
+
+
+def test_merged_gates_are_their_product_at_the_finest_resolution() -> None:
+    prediction = _prediction(np.zeros((4, 32, 32)))
+    assert prediction.merged_gates.shape == (4, 16, 16)
+    assert np.all(prediction.merged_gates == np.float16(0.125))
+    assert np.all(prediction.gates[0].values == np.float16(0.5))
+    assert prediction.gates[1].title == "gate 2 of 2 (8 x 8)"
+
+
+def test_dice_of_known_masks() -> None:
+    a, b = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    assert dice(a, b) == 1.0
+    a[0], b[0, :2] = True, True
+    assert dice(a, b) == pytest.approx(2 * 2 / 6)
+    assert dice(a, ~a) == 0.0
+
+
+def test_volume_is_in_millilitres() -> None:
+    assert volume_ml(np.ones((10, 10, 10)), Grid((10, 10, 10), np.diag([2.0, 2, 2.5, 1]))) == pytest.approx(
+        10
+    )

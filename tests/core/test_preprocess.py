@@ -1,0 +1,85 @@
+"""Preprocessing: the patient is found, the scale is in millimetres, HU become [0, 1]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from attunet_gui.core.body import body_box, body_mask, body_threshold_hu
+from attunet_gui.core.grid import Grid, canonicalise
+from attunet_gui.core.preprocess import Preprocessing, frame_for, neighbour_indices, windowed
+from attunet_gui.core.volume import Origin, Volume
+
+
+def _patient(shape: tuple[int, int, int], spacing: tuple[float, float, float], floor: int) -> np.ndarray:
+    """An ellipse of soft tissue with a rim of fat, in air clipped at `floor`, above a thin table."""
+    _z, y, x = (np.arange(n) * s for n, s in zip(shape, spacing, strict=True))
+    middle_y, middle_x = 0.45 * y[-1], 0.55 * x[-1]
+    radius = ((y - middle_y) / 90)[:, None] ** 2 + ((x - middle_x) / 130)[None, :] ** 2
+    plane = np.where(radius < 0.8, 50, np.where(radius < 1, -100, -1000))
+    plane[(np.abs(y - middle_y - 110) < 3), :] = 150
+    return np.clip(np.repeat(plane[None], shape[0], axis=0), floor, 3000).astype(np.int16)
+
+
+def _volume(hu: np.ndarray, spacing: tuple[float, float, float]) -> Volume:
+    affine = np.zeros((4, 4))
+    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = spacing[0], -spacing[1], -spacing[2], 1
+    return Volume(hu, canonicalise(Grid(hu.shape, affine)), "test", Origin(Path("test"), "phantom"))
+
+
+@pytest.mark.parametrize("floor", [-1024, -160])
+def test_the_body_is_found_whatever_the_clipping_and_the_table_is_not(floor: int) -> None:
+    spacing = (5.0, 1.5, 1.5)
+    rows, columns = body_box(_patient((6, 220, 260), spacing, floor), spacing)
+    assert (rows.stop - rows.start) * 1.5 == pytest.approx(180, abs=15)
+    assert (columns.stop - columns.start) * 1.5 == pytest.approx(260, abs=15)
+
+
+def test_a_volume_without_a_patient_is_framed_whole() -> None:
+    rows, columns = body_box(np.full((3, 40, 50), -1000, np.int16), (5, 1, 1))
+    assert (rows, columns) == (slice(0, 40), slice(0, 50))
+
+
+def test_a_pixel_of_the_frame_has_the_wanted_size_in_millimetres() -> None:
+    for spacing in ((5.0, 0.7, 0.7), (2.0, 1.5, 1.2)):
+        shape = (3, round(330 / spacing[1]), round(390 / spacing[2]))
+        frame = frame_for(_volume(_patient(shape, spacing, -1024), spacing), Preprocessing())
+        assert frame.step == pytest.approx((2.0 / spacing[1], 2.0 / spacing[2]))
+        middle = [s + t * 111.5 for s, t in zip(frame.start, frame.step, strict=True)]
+        assert middle[0] * spacing[1] == pytest.approx(0.45 * shape[1] * spacing[1], abs=12)
+        assert middle[1] * spacing[2] == pytest.approx(0.55 * shape[2] * spacing[2], abs=12)
+
+
+def test_hu_are_clipped_to_the_window() -> None:
+    assert windowed(np.array([-1000, -160, 40, 240, 2000]), (-160, 240)).tolist() == pytest.approx(
+        [0, 0, 0.5, 1, 1]
+    )
+
+
+def test_neighbours_repeat_at_the_ends() -> None:
+    assert neighbour_indices(np.array([0, 2, 4]), 1, 5).tolist() == [[0, 0, 1], [1, 2, 3], [3, 4, 4]]
+    assert neighbour_indices(np.array([0]), 1, 1).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"window_hu": (10, 10)}, {"spacing_mm": 0}, {"neighbours": -1}, {"unknown": 1}]
+)
+def test_nonsense_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Preprocessing.model_validate(wrong)
+
+
+def test_the_body_threshold_follows_the_data() -> None:
+    assert body_threshold_hu(np.array([-1024, 100])) == -300
+    assert body_threshold_hu(np.array([-160, 100])) == -135
+    assert body_threshold_hu(np.array([0, 255])) == 25
+
+
+def test_the_body_mask_has_no_holes() -> None:
+    image = np.zeros((1, 20, 20))
+    image[0, 4:16, 4:16] = 1
+    image[0, 8:11, 8:11] = 0
+    assert body_mask(image, 0.5).sum() == 144

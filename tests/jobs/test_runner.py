@@ -1,0 +1,127 @@
+"""The real child process: drafts, is cancelled, dies, and is replaced."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+
+from attunet_gui.core.volume import Volume
+from attunet_gui.jobs.messages import Predict
+from attunet_gui.jobs.runner import Runner
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+
+_PATIENCE_SECONDS = 90
+
+
+class _Ears:
+    """Everything a runner said, in order."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
+        runner.status_changed.connect(lambda status: self.heard.put(("status", status)))
+        runner.finished.connect(lambda *result: self.heard.put(("finished", result)))
+        runner.failed.connect(lambda *failure: self.heard.put(("failed", failure)))
+
+    def wait_for(self, kind: str, state: str | None = None) -> Any:
+        end = monotonic() + _PATIENCE_SECONDS
+        while True:
+            what, value = self.heard.get(timeout=max(0.01, end - monotonic()))
+            if what == kind and state in (None, getattr(value, "state", None)):
+                return value
+
+
+@pytest.fixture(scope="module")
+def volume() -> Volume:
+    return phantom_volume(make_phantom(PhantomRequest(1, (40, 48, 48), (6.0, 8.0, 8.0))))
+
+
+@pytest.fixture(scope="module")
+def long_volume() -> Volume:
+    return phantom_volume(make_phantom(PhantomRequest(1, (6000, 8, 8), (0.05, 40.0, 40.0))))
+
+
+@pytest.fixture
+def runner() -> Iterator[Runner]:
+    runner = Runner()
+    yield runner
+    runner.close()
+    assert runner.child_pid is None
+
+
+def test_a_draft_is_made_cancelled_and_made_again(
+    runner: Runner, volume: Volume, long_volume: Volume, tiny_bundle: Path
+) -> None:
+    ears = _Ears(runner)
+    runner.warm(tiny_bundle)
+    first = runner.submit(Predict(volume, tiny_bundle))
+    assert runner.status.state == "loading"
+    job, prediction, draft = ears.wait_for("finished")
+    assert job == first
+    assert draft.shape == volume.grid.shape
+    assert prediction.probability.shape[0] == 40
+    warm_child = runner.child_pid
+
+    runner.submit(Predict(long_volume, tiny_bundle))
+    status = ears.wait_for("status", "running")
+    assert status.total == 6000
+    asked = monotonic()
+    runner.cancel()
+    assert runner.status.state == "idle"
+    third = runner.submit(Predict(volume, tiny_bundle))
+    job, _prediction, _draft = ears.wait_for("finished")
+    assert job == third, "a stale result was reported"
+    assert runner.child_pid == warm_child, "a child that obeys is kept"
+    assert monotonic() - asked < _PATIENCE_SECONDS
+
+
+def test_a_killed_child_is_one_sentence_and_the_next_run_works(
+    runner: Runner, volume: Volume, long_volume: Volume, tiny_bundle: Path
+) -> None:
+    ears = _Ears(runner)
+    runner.submit(Predict(long_volume, tiny_bundle))
+    ears.wait_for("status", "running")
+    assert runner.child_pid is not None
+    os.kill(runner.child_pid, signal.SIGKILL)
+    _job, sentence = ears.wait_for("failed")
+    assert "ended unexpectedly" in sentence
+    assert runner.status.state == "idle"
+    runner.submit(Predict(volume, tiny_bundle))
+    ears.wait_for("finished")
+
+
+def test_a_damaged_model_is_reported_and_the_child_lives_on(
+    runner: Runner, volume: Volume, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    ears = _Ears(runner)
+    runner.submit(Predict(volume, tmp_path))
+    _job, sentence = ears.wait_for("failed")
+    assert "card.json" in sentence
+    runner.submit(Predict(volume, tiny_bundle))
+    ears.wait_for("finished")
+
+
+def test_a_child_that_does_not_stop_is_killed(runner: Runner, long_volume: Volume, tiny_bundle: Path) -> None:
+    ears = _Ears(runner)
+    runner.submit(Predict(long_volume, tiny_bundle))
+    ears.wait_for("status", "running")
+    pid = runner.child_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    runner.cancel()
+    end = monotonic() + 10
+    while runner.child_pid is not None and monotonic() < end:
+        sleep(0.05)
+    assert runner.child_pid is None
+
+
+def test_cancel_without_a_job_says_nothing(runner: Runner) -> None:
+    ears = _Ears(runner)
+    runner.cancel()
+    assert ears.heard.empty()

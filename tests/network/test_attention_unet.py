@@ -1,0 +1,141 @@
+"""The article's network: its size, its gates, its round trip through a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from attunet_gui.network.attention_unet.config import (
+    PROBABILITY,
+    AttentionUNet2DConfig,
+    gate_names,
+    gate_sizes,
+)
+from attunet_gui.network.attention_unet.model import build
+from attunet_gui.network.bundle import load_network, write_bundle
+from attunet_gui.network.families import FAMILIES, Family
+from attunet_gui.network.losses import LOSSES
+from attunet_gui.network.sampling import TrainingCase
+from attunet_gui.network.train import TrainingSettings, train
+from tests.cards import TINY_CONFIG, card_fields
+
+pytestmark = pytest.mark.network
+TINY = AttentionUNet2DConfig.model_validate(TINY_CONFIG)
+
+
+def test_the_article_has_7951369_parameters() -> None:
+    network = build(AttentionUNet2DConfig(filters=32, size=(224, 224), channels=3))
+    assert network.count_params() == 7_951_369
+
+
+def test_there_is_no_lambda_in_it() -> None:
+    assert not [layer for layer in build(TINY).layers if isinstance(layer, keras.layers.Lambda)]
+
+
+def test_each_block_is_two_times_convolution_relu_normalisation() -> None:
+    names = [layer.name for layer in build(TINY).layers if layer.name.startswith("encoder2_")]
+    assert names == [
+        "encoder2_1_conv",
+        "encoder2_1_norm",
+        "encoder2_2_conv",
+        "encoder2_2_norm",
+        "encoder2_pool",
+    ]
+    convolution = build(TINY).get_layer("encoder2_1_conv")
+    assert convolution.kernel_size == (3, 3)
+    assert convolution.activation is keras.activations.relu
+
+
+def test_dropout_is_optional() -> None:
+    with_dropout = build(TINY.model_copy(update={"dropout": 0.2}))
+    assert sum(isinstance(layer, keras.layers.Dropout) for layer in with_dropout.layers) == 5
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in build(TINY).layers)
+
+
+def test_a_gate_is_wired_as_in_the_article() -> None:
+    network = build(TINY)
+    assert network.get_layer("gate1_gating").strides == (1, 1)
+    assert network.get_layer("gate1_score").filters == 1
+    assert network.get_layer("gate1").activation is keras.activations.sigmoid
+    closed = build(TINY)
+    closed.get_layer("gate1_score").bias.assign([-80.0])
+    image = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
+    skip = keras.Model(closed.input, closed.get_layer("gate1_apply").output)(image)
+    assert np.abs(np.asarray(skip)).max() < 1e-6
+
+
+def test_the_skip_goes_through_a_1x1_convolution_with_stride_2() -> None:
+    network = build(TINY)
+    skip = np.random.default_rng(5).random((2, 64, 64, 2)).astype(np.float32)
+    every_second, convolution = network.get_layer("gate1_stride"), network.get_layer("gate1_skip")
+    whole = keras.layers.Conv2D(4, 1, strides=2, activation="relu")
+    whole.build(skip.shape)
+    whole.set_weights(convolution.get_weights())
+    assert np.allclose(convolution(every_second(skip)), whole(skip), atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [{"size": (100, 224)}, {"channels": 2}, {"filters": 0}, {"lambda": 1}])
+def test_a_configuration_that_cannot_be_built_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        AttentionUNet2DConfig.model_validate(wrong)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+class TestEveryFamily:
+    """What any family has to keep."""
+
+    def test_its_configuration_survives_json(self, family: Family) -> None:
+        config = family.config_type()
+        assert family.config_type.model_validate_json(config.model_dump_json()) == config
+
+    def test_its_gates_are_named_outputs_in_0_to_1_of_one_pass(self, family: Family) -> None:
+        outputs = family.build(TINY)(np.random.default_rng(1).normal(size=(2, 64, 64, 3)) * 9)
+        assert set(outputs) == {PROBABILITY, *gate_names(TINY)}
+        for name, size in zip(gate_names(TINY), gate_sizes(TINY), strict=True):
+            assert outputs[name].shape == (2, *size, 1)
+        for values in outputs.values():
+            assert 0 <= np.min(values) <= np.max(values) <= 1
+
+    def test_it_predicts_the_same_after_saving_and_loading(self, family: Family, tmp_path: Path) -> None:
+        network = family.build(TINY)
+        network.set_weights(
+            [w + 0.01 * np.arange(w.size).reshape(w.shape) / w.size for w in network.get_weights()]
+        )
+        bundle = write_bundle(tmp_path / "tiny", network, card_fields(family=family.name))
+        image = np.random.default_rng(2).random((1, 64, 64, 3)).astype(np.float32)
+        before, after = network(image), load_network(bundle)(image)
+        for name in before:
+            assert np.array_equal(before[name], after[name])
+
+    def test_training_lowers_the_loss(self, family: Family) -> None:
+        images = np.full((8, 64, 64), 60, np.uint8)
+        truth = np.zeros((8, 64, 64), np.uint8)
+        truth[2:6, 20:44, 20:44] = 1
+        case = TrainingCase(np.where(truth, 200, images).astype(np.uint8), truth)
+        losses: list[float] = []
+        settings = TrainingSettings(steps=25, batch=4, precision="float32", learning_rate=0.01)
+        train(
+            family.name, TINY_CONFIG, (case,), settings, lambda d, t, s: losses.append(float(s.split()[-1]))
+        )
+        assert losses[-1] < 0.8 * losses[0]
+
+
+def test_dice_over_the_image_counts_overlap_and_the_article_form_does_not() -> None:
+    truth = np.zeros((2, 8, 8, 1), np.float32)
+    truth[:, :4] = 1
+    shifted = np.roll(truth, 2, axis=1)
+    image = np.asarray(LOSSES["dice"](truth, shifted))
+    assert image == pytest.approx([1 - (2 * 16 + 1) / (64 + 1)] * 2)
+    assert np.asarray(LOSSES["dice"](truth, truth)) == pytest.approx([0, 0], abs=1e-6)
+    article = np.asarray(LOSSES["article_dice"](truth, shifted))
+    assert article.shape == (2, 8, 8)
+    assert set(np.unique(article)) == {0.0, 0.5}
+
+
+def test_an_empty_image_with_an_empty_prediction_costs_nothing() -> None:
+    empty = np.zeros((1, 8, 8, 1), np.float32)
+    assert np.asarray(LOSSES["dice"](empty, empty)) == pytest.approx([0.0])

@@ -1,0 +1,94 @@
+"""A volume through a network: neighbours, scale, place, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from attunet_gui.core.card import Card
+from attunet_gui.core.errors import Cancelled
+from attunet_gui.core.metrics import dice
+from attunet_gui.core.prediction import ModelId, draft_mask
+from attunet_gui.core.volume import Volume
+from attunet_gui.network.bundle import read_bundle
+from attunet_gui.network.predict import Model, load_model, predict
+from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
+from tests.cards import card_fields
+
+pytestmark = pytest.mark.network
+
+
+class _BrightIsPancreas:
+    """An engine whose answer is known: probability 1 where the middle channel is bright."""
+
+    def __init__(self) -> None:
+        self.seen: list[NDArray[np.float32]] = []
+
+    def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        self.seen.append(batch)
+        middle = batch[..., 1]
+        return {"probability": (middle > 0.9).astype(np.float32), "gate1": middle[:, ::2, ::2]}
+
+
+def _model(spacing_mm: float) -> tuple[Model, _BrightIsPancreas]:
+    fields = card_fields(preprocessing={"size": [224, 224], "spacing_mm": spacing_mm})
+    card = Card.model_validate(fields | {"weights": {"sha256": "0" * 64, "bytes": 1}})
+    engine = _BrightIsPancreas()
+    return Model(card, engine, ModelId("bright", "0" * 64, "test")), engine
+
+
+@pytest.fixture(scope="module")
+def phantom() -> Phantom:
+    return make_phantom(PhantomRequest(5, (12, 150, 170), (9.0, 2.4, 2.4)))
+
+
+@pytest.fixture(scope="module")
+def volume(phantom: Phantom) -> Volume:
+    return phantom_volume(phantom)
+
+
+def test_the_draft_lies_where_the_network_saw_it(volume: Volume) -> None:
+    model, _engine = _model(spacing_mm=2.4)
+    mask = draft_mask(predict(volume, model))
+    assert dice(mask, volume.hu > -160 + 0.9 * 400) > 0.9
+
+
+def test_channels_are_the_slice_and_its_neighbours(volume: Volume) -> None:
+    model, engine = _model(spacing_mm=3.0)
+    predict(volume, model)
+    seen = np.concatenate(engine.seen)
+    assert seen.shape == (12, 224, 224, 3)
+    assert np.array_equal(seen[1:, ..., 0], seen[:-1, ..., 1])
+    assert np.array_equal(seen[:-1, ..., 2], seen[1:, ..., 1])
+    assert np.array_equal(seen[0, ..., 0], seen[0, ..., 1])
+    assert np.array_equal(seen[-1, ..., 2], seen[-1, ..., 1])
+
+
+def test_cancelling_stops_between_batches(volume: Volume) -> None:
+    model, engine = _model(spacing_mm=3.0)
+
+    def stop(done: int, total: int, stage: str) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        predict(volume, model, stop)
+    assert len(engine.seen) == 1
+
+
+def test_a_real_network_gives_probability_and_gates_of_every_slice(volume: Volume, tiny_bundle: Path) -> None:
+    prediction = predict(volume, load_model(read_bundle(tiny_bundle)))
+    assert prediction.probability.shape == (12, 64, 64)
+    assert [gate.values.shape for gate in prediction.gates] == [(12, 32, 32), (12, 16, 16)]
+    assert prediction.model.sha256 == read_bundle(tiny_bundle).card.sha256
+    for gate in prediction.gates:
+        assert 0 <= gate.values.min() < gate.values.max() <= 1
+        assert prediction.on_grid(gate.values).shape == volume.grid.shape
+
+
+def test_a_single_slice_is_enough(tiny_bundle: Path) -> None:
+    one = phantom_volume(make_phantom(PhantomRequest(5, (1, 60, 70), (5.0, 5.0, 5.0))))
+    assert predict(one, load_model(read_bundle(tiny_bundle))).probability.shape[0] == 1
