@@ -19,7 +19,7 @@ def choose_model(wish: str | None) -> Bundle:
     found = find_bundles(model_folders())
     if not found:
         raise BadModel(
-            f"No model was found in {' or '.join(map(str, model_folders()))}; copy a bundle there."
+            f"There is no model in {' or '.join(map(str, model_folders()))}; copy a bundle there."
         )
     for bundle in found:
         if wish in (None, bundle.card.name):

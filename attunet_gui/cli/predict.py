@@ -38,9 +38,9 @@ class Wanted:
 
 def predict_all(source: Path, output: Path, model_name: str | None, wanted: Wanted) -> int:
     """Draft every CT at `source` into `output`; exit code 1 if any failed, the others are done."""
-    bundle = choose_model(model_name)
     with progress_bar("looking for CT") as progress:
         cases = _cases(source, output, progress)
+    bundle = choose_model(model_name)
     _make_folder(output)
     with console.status(f"loading {bundle.card.name}"):
         model = load_model(bundle)
