@@ -60,9 +60,6 @@ class Network(Protocol):
     def cancel(self) -> None:
         """Drop the running request."""
 
-    def close(self) -> None:
-        """End the child process."""
-
 
 @dataclass(frozen=True)
 class FileJob:
@@ -136,7 +133,8 @@ class Session:
         self.job = JobStatus()
         self.file_job: FileJob | None = None
         self._forget_case()
-        self._came_home.connect(_call, thread="current")
+        self._closed = False
+        self._came_home.connect(self._settle, thread="current")
         network.status_changed.connect(self._job_changed, thread="current")
         network.finished.connect(self._finished, thread="current")
         network.failed.connect(self._job_failed, thread="current")
@@ -280,12 +278,12 @@ class Session:
             self.say("The run was cancelled; your mask is as it was.")
 
     def _job_changed(self, status: JobStatus) -> None:
-        if status.job == self._job or status.state == "idle":
+        if not self._closed and (status.job == self._job or status.state == "idle"):
             self.job = status
             self.changed.emit()
 
     def _job_failed(self, job: int, sentence: str) -> None:
-        if job in (self._job, 0):
+        if not self._closed and job in (self._job, 0):
             self._job = 0
             self.job = JobStatus()
             self.say(sentence, problem=True)
@@ -404,10 +402,18 @@ class Session:
         self.say(sentence, problem=True)
         self.save_failed.emit(sentence)
 
+    def _settle(self, work: Callable[[], None]) -> None:
+        if not self._closed:
+            work()
+
     def close(self) -> None:
-        """End the child and the background threads; a save under way is finished first."""
+        """Let go of the network and end the background threads; a save under way is finished first."""
+        self.cancel()
+        self._closed = True
         self._generation += 1
-        self._network.close()
+        self._network.status_changed.disconnect(self._job_changed)
+        self._network.finished.disconnect(self._finished)
+        self._network.failed.disconnect(self._job_failed)
         self._counter.shutdown(wait=False, cancel_futures=True)
         self._files.shutdown(wait=True, cancel_futures=False)
 
@@ -453,7 +459,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-def _call(work: Callable[[], None]) -> None:
-    work()

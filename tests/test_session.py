@@ -36,7 +36,6 @@ class ScriptedNetwork:
         self.requests: list[Predict] = []
         self.warmed: list[Path] = []
         self.cancelled = 0
-        self.closed = False
 
     def warm(self, bundle: Path) -> None:
         self.warmed.append(bundle)
@@ -48,9 +47,6 @@ class ScriptedNetwork:
 
     def cancel(self) -> None:
         self.cancelled += 1
-
-    def close(self) -> None:
-        self.closed = True
 
     def answer(self, job: int, mask: np.ndarray) -> None:
         self.finished.emit(job, prediction_of(self.requests[job - 1].volume), mask)
@@ -285,6 +281,13 @@ def test_a_model_can_be_chosen_and_is_loaded_in_advance(session: Session, networ
     assert session.bundle.card.name == "m"
 
 
-def test_closing_ends_the_child(network: ScriptedNetwork) -> None:
-    Session(network, ()).close()
-    assert network.closed
+def test_after_closing_nothing_comes_home(network: ScriptedNetwork, ct: Path) -> None:
+    session = Session(network, (bundle_of(Named()),))
+    mask = opened(session, ct)
+    session.request_draft()
+    session.close()
+    network.answer(1, mask)
+    network.failed.emit(1, "too late")
+    psygnal.emit_queued()
+    assert session.draft is None
+    assert not session.message.problem

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import napari
 from napari.settings import get_settings
 from psygnal.qt import start_emitting_from_queue
+from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
@@ -20,7 +21,7 @@ from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.state import View
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import find_bundles
+from attunet_gui.network.bundle import Bundle, find_bundles
 from attunet_gui.paths import model_folders, user_data
 from attunet_gui.session import Session
 
@@ -34,11 +35,17 @@ _NAPARI_PANELS = ("layer list", "layer controls")
 class Application:
     """The parts of a running window."""
 
+    runner: Runner
     viewer: napari.Viewer
     window: QMainWindow
     session: Session
     desk: Desk
     dock: Dock
+
+    def window_is_gone(self) -> bool:
+        """Whether the window was closed."""
+        alive: bool = isalive(self.window)  # type: ignore[no-untyped-call]
+        return not alive
 
 
 def run(path: Path | None = None, demo: bool = False) -> None:
@@ -50,6 +57,7 @@ def run(path: Path | None = None, demo: bool = False) -> None:
         app.desk.open_path(path)
     napari.run()
     app.session.close()
+    app.runner.close()
 
 
 def run_demo(out: Path | None = None) -> None:
@@ -68,6 +76,7 @@ def run_demo(out: Path | None = None) -> None:
             app.desk.closed = True
             app.session.close()
             app.viewer.close()
+            app.runner.close()
 
 
 def _start(preferences: Preferences, napari_settings: Path | None) -> Application:
@@ -75,7 +84,7 @@ def _start(preferences: Preferences, napari_settings: Path | None) -> Applicatio
     settings = get_settings(napari_settings)
     settings.application.confirm_close_window = False
     settings.application.first_time = False
-    app = build(Session(Runner(), find_bundles(model_folders())), preferences)
+    app = build(Runner(), find_bundles(model_folders()), preferences)
     app.session.warm()
     return app
 
@@ -86,8 +95,9 @@ def start_demo(app: Application) -> None:
     app.desk.open_demo()
 
 
-def build(session: Session, preferences: Preferences) -> Application:
-    """The window, shown, around `session`."""
+def build(runner: Runner, bundles: tuple[Bundle, ...], preferences: Preferences) -> Application:
+    """The window, shown, with a session of its own."""
+    session = Session(runner, bundles)
     viewer = napari.Viewer(title=TITLE, show=False, show_welcome_screen=False)
     start_emitting_from_queue(_QUEUE_MS, Qt.TimerType.CoarseTimer)
     desk = Desk(session, CaseLayers(viewer), preferences)
@@ -108,7 +118,7 @@ def build(session: Session, preferences: Preferences) -> Application:
     viewer.window.show()
     viewer.window.resize(*_fitting(window))
     window.resizeDocks([place], [WIDTH], Qt.Orientation.Horizontal)
-    return Application(viewer, window, session, desk, dock)
+    return Application(runner, viewer, window, session, desk, dock)
 
 
 def _bare(place: QDockWidget) -> None:

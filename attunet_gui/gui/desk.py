@@ -205,7 +205,7 @@ class Desk(QObject):
 
     def _count(self) -> None:
         mask = self.layers.mask
-        if mask is not None:
+        if mask is not None and not self.closed:
             self.session.count(mask)
 
     def _layer_lost(self, name: str) -> None:
@@ -288,7 +288,8 @@ class Desk(QObject):
 
     def may_close(self) -> bool:
         """Whether the window may close now; if corrections are saved first, it closes afterwards."""
-        self.closed = self._after_saving is None and self._is_safe("close", self._close)
+        if not self.closed:
+            self.closed = self._after_saving is None and self._is_safe("close", self._close)
         return self.closed
 
     def _close(self) -> None:

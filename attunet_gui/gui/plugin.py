@@ -94,11 +94,13 @@ def phantom_with_mask() -> list[LayerData]:
 def dock(napari_viewer: Viewer) -> Dock:
     """npe2 widget hook: the dock with a session of its own in `napari_viewer`."""
     start_emitting_from_queue(_QUEUE_MS, Qt.TimerType.CoarseTimer)
-    session = Session(Runner(), find_bundles(model_folders()))
+    runner = Runner()
+    session = Session(runner, find_bundles(model_folders()))
     desk = Desk(session, CaseLayers(napari_viewer), Preferences(user_data() / "window.ini"))
     made = Dock(desk)
     made.show_footer()
     made.destroyed.connect(session.close)
+    made.destroyed.connect(runner.close)
     desk.window = made
     return made
 

@@ -1,0 +1,96 @@
+"""A whole window for tests, with the real child process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QMessageBox
+
+from attunet_gui.core.volume import Volume
+from attunet_gui.gui.app import Application, build
+from attunet_gui.gui.preferences import Preferences
+from attunet_gui.io.writing import write_map
+from attunet_gui.jobs.runner import Runner
+from attunet_gui.network.bundle import find_bundles
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+
+LONG = PhantomRequest(5, (260, 64, 64), (0.9, 6.0, 6.0))
+
+
+@pytest.fixture(scope="session")
+def long_volume() -> Volume:
+    """Many small slices: a run takes long enough to be interrupted."""
+    return phantom_volume(make_phantom(LONG))
+
+
+@pytest.fixture
+def ct(tmp_path: Path, long_volume: Volume) -> Path:
+    """The long volume in a file."""
+    path = tmp_path / "case_one.nii.gz"
+    write_map(path, long_volume.hu.astype("float32"), long_volume)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runner(tiny_bundle: Path) -> Iterator[Runner]:
+    """One child for all tests of a module: it takes seconds to start."""
+    made = Runner()
+    made.warm(tiny_bundle)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def app(qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: Runner) -> Iterator[Application]:
+    """A shown window."""
+    made = build(runner, find_bundles((tiny_bundle.parent,)), Preferences(tmp_path / "window.ini"))
+    live(0.2)
+    yield made
+    made.desk.closed = True
+    made.session.close()
+    if not made.window_is_gone():
+        made.viewer.close()
+    live(0.05)
+
+
+def live(seconds: float) -> None:
+    """Let the window work for a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.002)
+
+
+def until(reached: Callable[[], object], seconds: float = 60) -> None:
+    """Let the window work until `reached`."""
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "it did not come to that"
+        live(0.01)
+
+
+class Answers:
+    """Clicks the button called `text` in the next question, and remembers what was asked."""
+
+    def __init__(self, text: str) -> None:
+        self.asked: str | None = None
+        self.default: str | None = None
+        self._text = text
+        self._timer = QTimer()
+        self._timer.setInterval(20)
+        self._timer.timeout.connect(self._look)
+        self._timer.start()
+
+    def _look(self) -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            return
+        self._timer.stop()
+        self.asked = box.text()
+        default = box.defaultButton()
+        self.default = None if default is None else default.text()
+        next(button for button in box.buttons() if button.text() == self._text).click()

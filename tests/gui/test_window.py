@@ -1,0 +1,287 @@
+"""The whole window under a display, with the real child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent, QKeySequence
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QMenu, QWidget
+
+from attunet_gui.core.volume import Volume
+from attunet_gui.gui.actions import ACTIONS
+from attunet_gui.gui.app import Application
+from attunet_gui.gui.viewer import CT, MASK, OTHER
+from attunet_gui.io.masks import read_mask
+from attunet_gui.jobs.runner import Runner
+from tests.gui.conftest import Answers, live, until
+
+pytestmark = pytest.mark.window
+
+
+def opened(app: Application, ct: Path) -> None:
+    app.desk.open_path(ct)
+    until(lambda: app.session.case is not None and app.session.tally is not None)
+    live(0.3)
+
+
+def drafted(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    app.desk.next_step()
+    until(lambda: bool(app.session.overlays))
+    live(0.3)
+
+
+def canvas(app: Application) -> tuple[QWidget, QPoint]:
+    """The widget that draws the picture, and its middle."""
+    centre = app.window.centralWidget()
+    assert centre is not None
+    middle = centre.rect().center()
+    widget = centre.childAt(middle)
+    assert widget is not None
+    return widget, widget.mapFrom(centre, middle)
+
+
+def drag(app: Application, length: int = 40) -> None:
+    """Press, move and release in the middle of the picture."""
+    widget, start = canvas(app)
+    QTest.mouseMove(widget, start)
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, pos=start)
+    for step in range(0, length, 8):
+        QTest.mouseMove(widget, start + QPoint(step, 0))
+        live(0.02)
+    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, pos=start + QPoint(length, 0))
+    live(0.05)
+
+
+def mask_of(app: Application) -> np.ndarray:
+    mask = app.desk.layers.mask
+    assert mask is not None
+    return mask
+
+
+def test_the_picture_of_an_open_case_is_not_black(app: Application, ct: Path) -> None:
+    assert app.desk.view.step.button == "Open a CT…"
+    assert app.viewer.canvas.overlays.text.visible
+    opened(app, ct)
+    picture = app.viewer.window.screenshot(flash=False, canvas_only=True)
+    assert float(picture[..., :3].std()) > 5
+    assert not app.viewer.canvas.overlays.text.visible
+    assert "case_one" not in app.window.windowTitle()
+
+
+def test_the_whole_job_open_draft_gates_paint_undo_save(app: Application, ct: Path) -> None:
+    drafted(app, ct)
+    assert app.dock.next_step.button.text() == "Check the draft"
+    app.desk.next_step()
+    app.desk.toggle_gates()
+    assert app.desk.layers.is_shown("gates")
+    live(0.2)
+    app.desk.toggle_gates()
+
+    before = mask_of(app).copy()
+    app.dock.tools.tools["erase"].click()
+    drag(app)
+    erased = mask_of(app).copy()
+    assert erased.sum() < before.sum()
+    assert app.session.edited
+    app.desk.undo()
+    np.testing.assert_array_equal(mask_of(app), before)
+    until(lambda: not app.session.edited)
+    app.desk.redo()
+    until(lambda: app.session.edited and app.session.tally.voxels == erased.sum())
+
+    app.dock.save.save.click()
+    until(lambda: app.session.saved_to is not None)
+    saved = ct.with_name("case_one_pancreas.nii.gz")
+    assert app.session.saved_to == saved
+    np.testing.assert_array_equal(read_mask(saved, app.session.case.volume), erased)
+    record = json.loads(saved.with_name("case_one_pancreas.json").read_text("utf-8"))
+    assert record["correction"]["removed_voxels"] == before.sum() - erased.sum()
+    until(lambda: not app.session.edited)
+    assert app.dock.next_step.button.text() == "Open the next CT…"
+
+
+def test_a_run_is_cancelled_at_once_and_can_be_run_again(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    app.desk.run_or_cancel()
+    until(lambda: app.session.job.state == "running")
+    app.desk.run_or_cancel()
+    assert app.session.job.state == "idle"
+    live(0.5)
+    assert app.session.draft is None
+    assert not mask_of(app).any()
+    app.desk.run_or_cancel()
+    until(lambda: app.session.draft is not None)
+    assert mask_of(app).any()
+
+
+def test_a_killed_child_gives_one_sentence_and_a_working_window(
+    app: Application, ct: Path, runner: Runner
+) -> None:
+    opened(app, ct)
+    app.desk.run_or_cancel()
+    until(lambda: app.session.job.state == "running")
+    assert runner.child_pid is not None
+    os.kill(runner.child_pid, signal.SIGKILL)
+    until(lambda: app.session.message.problem)
+    assert app.session.message.text.count(".") <= 2
+    assert app.session.job.state == "idle"
+    app.desk.take_tool("paint")
+    drag(app)
+    assert mask_of(app).any()
+    app.desk.session.edited = False
+    app.desk.run_or_cancel()
+    until(lambda: app.session.draft is not None)
+
+
+def test_painting_works_while_the_network_runs_and_is_kept(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    app.desk.take_tool("paint")
+    app.desk.run_or_cancel()
+    until(lambda: app.session.job.state != "idle")
+    app.desk.slice_up()
+    drag(app)
+    painted = mask_of(app).copy()
+    assert painted.any()
+    step = app.viewer.dims.current_step
+    until(lambda: app.session.draft is not None)
+    live(0.3)
+    np.testing.assert_array_equal(mask_of(app), painted)
+    assert OTHER in [layer.name for layer in app.viewer.layers]
+    assert app.viewer.dims.current_step == step
+    assert app.desk.layers.tool == "paint"
+
+
+def edit(app: Application) -> None:
+    layer = app.viewer.layers[MASK]
+    layer.data_setitem((np.array([3]), np.array([3]), np.array([3])), 1 - int(layer.data[3, 3, 3]))
+    assert app.session.edited
+
+
+@pytest.mark.parametrize(("answer", "kept"), [("Beside my mask", True), ("Replace my mask", False)])
+def test_drafting_again_over_corrections_asks(app: Application, ct: Path, answer: str, kept: bool) -> None:
+    drafted(app, ct)
+    edit(app)
+    edited = mask_of(app).copy()
+    first = app.session.draft
+    question = Answers(answer)
+    app.desk.run_or_cancel()
+    assert question.default == "Beside my mask"
+    until(lambda: app.session.draft is not first)
+    live(0.3)
+    assert np.array_equal(mask_of(app), edited) is kept
+    if not kept:
+        app.desk.undo()
+        np.testing.assert_array_equal(mask_of(app), edited)
+
+
+def test_opening_another_case_over_corrections_asks(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    case = app.session.case
+    edit(app)
+    question = Answers("Keep editing")
+    app.desk.open_path(ct)
+    assert question.asked is not None
+    assert question.default == "Save"
+    live(0.3)
+    assert app.session.case is case
+    Answers("Save")
+    app.desk.open_path(ct)
+    until(lambda: app.session.case is not case)
+    assert app.session.case.found is not None
+    assert app.session.case.found[1][3, 3, 3] == 1
+
+
+def test_closing_over_corrections_asks_and_can_save_first(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    edit(app)
+    Answers("Keep editing")
+    app.window.close()
+    live(0.2)
+    assert app.window.isVisible()
+    Answers("Save")
+    app.window.close()
+    until(app.window_is_gone)
+    assert read_mask(ct.with_name("case_one_pancreas.nii.gz"), app.session.case.volume)[3, 3, 3] == 1
+
+
+def test_closing_without_corrections_asks_nothing(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    app.window.close()
+    until(app.window_is_gone)
+
+
+def test_a_file_dropped_anywhere_is_opened_as_a_case(app: Application, ct: Path) -> None:
+    widget, middle = canvas(app)
+    while not widget.acceptDrops():
+        parent = widget.parentWidget()
+        assert parent is not None
+        widget = parent
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(ct))])
+    event = QDropEvent(
+        QPointF(middle),
+        Qt.DropAction.CopyAction,
+        data,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(widget, event)
+    until(lambda: app.session.case is not None)
+    live(0.2)
+    assert [layer.name for layer in app.viewer.layers] == [CT, MASK]
+    assert app.desk.preferences.recent == [ct]
+
+
+def test_a_layer_deleted_in_the_list_comes_back(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    app.viewer.layers.remove(MASK)
+    live(0.2)
+    assert [layer.name for layer in app.viewer.layers] == [CT, MASK]
+    assert "put back" in app.session.message.text
+
+
+def test_the_keys_do_what_the_table_says(app: Application, ct: Path) -> None:
+    drafted(app, ct)
+    app.window.activateWindow()
+    live(0.2)
+    for key, shown in (("G", True), ("G", False)):
+        QTest.keySequence(app.window, QKeySequence(key))
+        live(0.05)
+        assert app.desk.layers.is_shown("gates") is shown
+    before = app.viewer.dims.current_step[0]
+    QTest.keySequence(app.window, QKeySequence("Up"))
+    live(0.05)
+    assert app.viewer.dims.current_step[0] == before + 1
+
+
+def test_no_key_is_one_of_naparis_menus(app: Application) -> None:
+    taken = {}
+    for menu in app.window.findChildren(QMenu):
+        for action in menu.actions():
+            if not action.shortcut().isEmpty():
+                taken[action.shortcut().toString()] = action.text()
+    assert "Ctrl+O" in taken
+    assert {a.keys for a in ACTIONS if QKeySequence(a.keys).toString() in taken} == set()
+
+
+def test_a_mask_lies_on_the_source_grid(app: Application, ct: Path, long_volume: Volume) -> None:
+    opened(app, ct)
+    assert app.session.case.volume.grid.matches(long_volume.grid, 1e-3)
+    assert tuple(app.viewer.layers[MASK].scale) == app.session.case.volume.grid.spacing_mm
+
+
+def test_nothing_is_cut_off_in_the_dock(app: Application, ct: Path) -> None:
+    drafted(app, ct)
+    app.viewer.window.resize(1280, 800)
+    live(0.2)
+    for button in app.dock.findChildren(QWidget):
+        if button.isVisible() and button.metaObject().className() == "QPushButton":
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
