@@ -18,9 +18,7 @@ def choose_model(wish: str | None) -> Bundle:
         return read_bundle(Path(wish))
     found = find_bundles(model_folders())
     if not found:
-        raise BadModel(
-            f"There is no model in {' or '.join(map(str, model_folders()))}; copy a bundle there."
-        )
+        raise BadModel(f"There is no model in {' or '.join(map(str, model_folders()))}; copy a bundle there.")
     for bundle in found:
         if wish in (None, bundle.card.name):
             return bundle
