@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QVBoxLayout, QWidget
 
 from attunet_gui.core.overlay import Overlay
 from attunet_gui.gui.desk import Desk
@@ -19,7 +20,7 @@ from attunet_gui.gui.panels.tools import ToolsPanel
 from attunet_gui.gui.state import View
 from attunet_gui.gui.viewer import hu_bounds
 
-WIDTH = 348
+WIDTH = 364
 
 
 class Dock(QWidget):
@@ -31,6 +32,7 @@ class Dock(QWidget):
         self.case, self.next_step = CasePanel(), NextStepPanel()
         self.display, self.draft, self.look = DisplayPanel(), DraftPanel(), LookPanel()
         self.tools, self.save, self.footer = ToolsPanel(), SavePanel(), Footer()
+        self._sections = QWidget()
         self._lay_out()
         self._join_work()
         self._join_picture()
@@ -43,7 +45,7 @@ class Dock(QWidget):
         self.show_look()
 
     def _lay_out(self) -> None:
-        sections = QWidget()
+        sections = self._sections
         inner = QVBoxLayout(sections)
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(2)
@@ -68,6 +70,16 @@ class Dock(QWidget):
         layout.addWidget(self.next_step)
         layout.addWidget(scroll, 1)
         self.setMinimumWidth(WIDTH)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Qt's hook: only a shown widget has its style, and so its true sizes."""
+        super().showEvent(event)
+        QTimer.singleShot(0, self._widen)
+
+    def _widen(self) -> None:
+        """Leave room for the widest row and the scroll bar, whatever the font."""
+        bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent) + 6
+        self.setMinimumWidth(max(WIDTH, self._sections.minimumSizeHint().width() + bar))
 
     def show_footer(self) -> None:
         """Put the bottom line below the sections, where no window has a place for it."""
@@ -126,3 +138,4 @@ class Dock(QWidget):
     def _show_maps(self, overlays: tuple[Overlay, ...]) -> None:
         self.look.show_maps(overlays)
         self.show_look()
+        self._widen()

@@ -192,8 +192,9 @@ def test_opening_another_case_over_corrections_asks(app: Application, ct: Path) 
     assert question.default == "Save"
     live(0.3)
     assert app.session.case is case
-    Answers("Save")
+    saving = Answers("Save")
     app.desk.open_path(ct)
+    assert saving.asked is not None
     until(lambda: app.session.case is not case)
     assert app.session.case.found is not None
     assert app.session.case.found[1][3, 3, 3] == 1
@@ -202,13 +203,15 @@ def test_opening_another_case_over_corrections_asks(app: Application, ct: Path) 
 def test_closing_over_corrections_asks_and_can_save_first(app: Application, ct: Path) -> None:
     opened(app, ct)
     edit(app)
-    Answers("Keep editing")
+    keeping = Answers("Keep editing")
     app.window.close()
     live(0.2)
+    assert keeping.asked is not None
     assert app.window.isVisible()
-    Answers("Save")
+    saving = Answers("Save")
     app.window.close()
     until(app.window_is_gone)
+    assert saving.default == "Save"
     assert read_mask(ct.with_name("case_one_pancreas.nii.gz"), app.session.case.volume)[3, 3, 3] == 1
 
 

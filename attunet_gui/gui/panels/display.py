@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSpinBox, QWidget
+from qtpy.QtGui import QIntValidator
+from qtpy.QtWidgets import QLineEdit, QWidget
 from superqt import QRangeSlider
 from superqt.utils import signals_blocked
 
@@ -24,12 +25,12 @@ class DisplayPanel(QWidget):
         super().__init__()
         self.slider = QRangeSlider(Qt.Orientation.Horizontal)  # type: ignore[no-untyped-call]
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.low, self.high = _spin(), _spin()
+        self.low, self.high = _field(), _field()
         self.set_bounds(-1024, 1500)
         self.show_window(-160, 240)
         self.slider.valueChanged.connect(lambda value: self._ask(*value))
-        self.low.valueChanged.connect(lambda _value: self._ask(self.low.value(), self.high.value()))
-        self.high.valueChanged.connect(lambda _value: self._ask(self.low.value(), self.high.value()))
+        for field in (self.low, self.high):
+            field.editingFinished.connect(self._ask_typed)
         presets = [
             button(name, f"{low} to {high} HU. {tip('next_window')}", partial(self._ask, low, high))
             for name, low, high in HU_PRESETS
@@ -42,25 +43,26 @@ class DisplayPanel(QWidget):
         if low < high:
             self.window_asked.emit(float(low), float(high))
 
+    def _ask_typed(self) -> None:
+        self._ask(float(self.low.text() or 0), float(self.high.text() or 0))
+
     def set_bounds(self, low: float, high: float) -> None:
         """The HU that the handles can reach."""
-        for widget in (self.slider, self.low, self.high):
-            with signals_blocked(widget):
-                widget.setRange(int(low), int(high))
+        with signals_blocked(self.slider):
+            self.slider.setRange(int(low), int(high))
 
     def show_window(self, low: float, high: float) -> None:
         """Show the window in use."""
-        with signals_blocked(self.slider), signals_blocked(self.low), signals_blocked(self.high):
+        with signals_blocked(self.slider):
             self.slider.setValue((int(low), int(high)))
-            self.low.setValue(int(low))
-            self.high.setValue(int(high))
+        self.low.setText(str(int(low)))
+        self.high.setText(str(int(high)))
 
 
-def _spin() -> QSpinBox:
-    spin = QSpinBox()
-    spin.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    spin.setKeyboardTracking(False)
-    spin.setSingleStep(10)
-    spin.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-    spin.setToolTip("HU drawn black, and HU drawn white")
-    return spin
+def _field() -> QLineEdit:
+    field = QLineEdit()
+    field.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    field.setValidator(QIntValidator(-5000, 10000, field))
+    field.setFixedWidth(field.fontMetrics().horizontalAdvance("-10000") + 14)
+    field.setToolTip("HU drawn black, and HU drawn white; Enter applies")
+    return field

@@ -84,7 +84,7 @@ class LookPanel(QWidget):
         switch.clicked.connect(lambda checked: self.show_asked.emit(key, checked, not _with_ctrl()))
         opacity = QSlider(Qt.Orientation.Horizontal)
         opacity.setRange(0, 100)
-        opacity.setFixedWidth(64)
+        opacity.setFixedWidth(56)
         opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         opacity.valueChanged.connect(lambda value: self.opacity_asked.emit(key, value / 100))
         number = QLabel(values)

@@ -75,6 +75,6 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
 def column(parent: QWidget) -> QVBoxLayout:
     """The usual vertical layout of a section."""
     layout = QVBoxLayout(parent)
-    layout.setContentsMargins(6, 2, 6, 6)
-    layout.setSpacing(5)
+    layout.setContentsMargins(6, 2, 6, 4)
+    layout.setSpacing(4)
     return layout
