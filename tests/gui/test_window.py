@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent, QKeySequence
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
@@ -223,20 +223,16 @@ def test_closing_without_corrections_asks_nothing(app: Application, ct: Path) ->
 
 def test_a_file_dropped_anywhere_is_opened_as_a_case(app: Application, ct: Path) -> None:
     widget, middle = canvas(app)
-    while not widget.acceptDrops():
-        parent = widget.parentWidget()
-        assert parent is not None
-        widget = parent
+    handle = app.window.windowHandle()
+    assert handle is not None
+    place = widget.mapTo(app.window, middle)
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(ct))])
-    event = QDropEvent(
-        QPointF(middle),
-        Qt.DropAction.CopyAction,
-        data,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    QApplication.sendEvent(widget, event)
+    copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(place, copy, data, left, none)
+    QApplication.sendEvent(handle, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(handle, QDropEvent(QPointF(place), copy, data, left, none))
     until(lambda: app.session.case is not None)
     live(0.2)
     assert [layer.name for layer in app.viewer.layers] == [CT, MASK]
