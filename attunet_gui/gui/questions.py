@@ -57,18 +57,6 @@ def ask_rerun(parent: QWidget) -> Rerun:
     return answers.get(box.clickedButton(), "stop")
 
 
-def ask_overwrite(parent: QWidget, path: Path) -> bool:
-    """Whether a file that this session did not write may be replaced."""
-    box = _box(parent, "Replace a file")
-    box.setText(f"{path.name} exists already and is not the mask you opened.")
-    keep = box.addButton("Choose another name", _Role.RejectRole)
-    replace = box.addButton("Replace it", _Role.DestructiveRole)
-    box.setDefaultButton(keep)
-    box.setEscapeButton(keep)
-    box.exec()
-    return box.clickedButton() is replace
-
-
 def _box(parent: QWidget, title: str) -> QMessageBox:
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
