@@ -26,7 +26,7 @@ from attunet_gui.core.progress import Progress, silent
 from attunet_gui.network.bundle import Bundle, write_bundle
 from attunet_gui.network.predict import Model, load_model, predict
 from attunet_gui.network.sampling import TrainingCase, training_case
-from attunet_gui.network.train import TrainingSettings, train
+from attunet_gui.network.settings import TrainingSettings
 from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
 
 _FIELD_MM = 430.0
@@ -106,6 +106,8 @@ def read_recipe(path: Path) -> Recipe:
 def run_recipe(path: Path, output: Path, progress: Progress = silent) -> tuple[Bundle, Measured]:
     """Train what the recipe at `path` says, write the bundle to `output`, and measure what was written."""
     recipe = read_recipe(path)
+    from attunet_gui.network.train import train  # TensorFlow, which a wrong recipe need not wait for
+
     started = perf_counter()
     cases = phantom_cases(recipe.phantoms.seeds, recipe.preprocessing, progress)
     network = train(recipe.family, recipe.config, cases, recipe.training, progress)

@@ -46,7 +46,7 @@ def findings() -> dict[str, Any]:
 
 def _tensorflow() -> dict[str, Any]:
     try:
-        import tensorflow as tf
+        from attunet_gui.network.backend import tf
     except Exception as error:
         return {"error": str(error)}
     return {"version": tf.__version__, "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")]}

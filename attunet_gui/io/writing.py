@@ -195,7 +195,7 @@ def _same_fields(frame: NiftiFrame, header: Any) -> bool:
 
 def _same_bytes(here: NDArray[Any], there: NDArray[Any]) -> bool:
     # Bits, not values: NaN in a map must come back as well.
-    bits = {1: np.uint8, 4: np.uint32}[here.dtype.itemsize]
+    bits = {1: np.uint8, 2: np.uint16, 4: np.uint32}[here.dtype.itemsize]
     return np.array_equal(here.view(bits), there.view(bits))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from attunet_gui.network.backend import tf
 from attunet_gui.network.bundle import Bundle, load_network
 from attunet_gui.network.engines import dropped_channel
 

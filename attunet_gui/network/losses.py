@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras import ops
+from attunet_gui.network.backend import keras
 
 Loss = Callable[[Any, Any], Any]
 _SMOOTH = 1.0
+ops = keras.ops
 
 
 def image_dice_loss(truth: Any, probability: Any) -> Any:

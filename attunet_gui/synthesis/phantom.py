@@ -91,15 +91,17 @@ def make_phantom(request: PhantomRequest, progress: Progress = silent) -> Phanto
 
 
 def phantom_volume(phantom: Phantom) -> Volume:
-    """The phantom as a volume centred at world 0, on a grid that is already canonical."""
-    shape = phantom.request.shape
+    """The phantom as a volume centred at world 0.
+
+    Its source grid is in (i, j, k) order, columns first, as every CT file has it.
+    """
+    slices, rows, columns = phantom.request.shape
     step_z, step_y, step_x = phantom.request.spacing_mm
-    affine = np.zeros((4, 4))
-    affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = step_z, -step_y, -step_x, 1
-    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    affine = np.diag([-step_x, -step_y, step_z, 1.0])
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array([columns, rows, slices]) - 1) / 2)
     name = f"phantom-{phantom.request.seed}"
     origin = Origin(path=Path(f"{name}.nii.gz"), kind="phantom")
-    return Volume(phantom.hu, canonicalise(Grid(shape, affine)), name, origin)
+    return Volume(phantom.hu, canonicalise(Grid((columns, rows, slices), affine)), name, origin)
 
 
 def _pancreas_and_neighbours(scene: Scene) -> None:

@@ -92,7 +92,7 @@ def test_a_bad_case_does_not_stop_the_others(tmp_path: Path, tiny_bundle: Path) 
     ("words", "says"),
     [
         (("predict", "absent.nii.gz", "-o", "out"), "absent.nii.gz"),
-        (("predict", "{text}", "-o", "out"), "NIfTI"),
+        (("predict", "{text}", "-o", "out"), ".nii"),
         (("predict", "{empty}", "-o", "out"), "No CT was found"),
         (("predict", "{ct}", "-o", "out", "-m", "nonsense"), "no model"),
         (("models", "show", "nonsense"), "no model"),

@@ -22,7 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from attunet_gui.core.errors import Cancelled, UnwritableOutput
 from attunet_gui.core.grid import Grid, Reorientation
 from attunet_gui.core.volume import Volume
-from attunet_gui.io import atomic, read, read_mask, write_json, write_map, write_mask
+from attunet_gui.io import atomic, read, read_mask, write_ct, write_json, write_map, write_mask
 from tests.io.material import ct_like, marked, write_nifti, write_series, write_source
 from tests.strategies import grids
 
@@ -159,6 +159,18 @@ def test_maps_keep_every_bit_nan_included(tmp_path: Path, volume: Volume) -> Non
     image = nib.load(tmp_path / "gate.nii.gz")
     assert_array_equal(volume.placement.to_canonical(np.asarray(image.dataobj)), values)
     assert image.get_data_dtype() == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_a_ct_comes_back_equal_and_in_its_place(tmp_path: Path, dtype: type) -> None:
+    hu = ct_like(SHAPE).astype(dtype) + dtype(0.25 if dtype is np.float32 else 0)
+    volume = read(write_nifti(tmp_path / "ct.nii.gz", hu, AFFINE))
+    assert volume.hu.dtype == dtype
+    write_ct(tmp_path / "copy.nii.gz", volume)
+    copy = read(tmp_path / "copy.nii.gz")
+    assert_array_equal(copy.hu, volume.hu)
+    assert copy.hu.dtype == dtype
+    assert_array_equal(copy.placement.source.affine, volume.placement.source.affine)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from attunet_gui.network.bundle import load_network, write_bundle
 from attunet_gui.network.families import FAMILIES, Family
 from attunet_gui.network.losses import LOSSES
 from attunet_gui.network.sampling import TrainingCase
-from attunet_gui.network.train import TrainingSettings, train
+from attunet_gui.network.settings import TrainingSettings
+from attunet_gui.network.train import train
 from tests.cards import TINY_CONFIG, card_fields
 
 pytestmark = pytest.mark.network

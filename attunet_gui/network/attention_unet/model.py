@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-from keras import layers
-from keras.initializers import Constant
-
 from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig
+from attunet_gui.network.backend import keras
 
+layers = keras.layers
 _PRIOR_LOGIT = -3.0
 """Start of the last offset: the organ fills few pixels. The batch normalisation before the sigmoid makes
 this offset the only way to say so, and from 0 it takes thousands of steps to get there (the prior of Lin et
@@ -44,7 +42,9 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
         joined = layers.Concatenate(name=f"decoder{level + 1}_join")([up, gated])
         x = _block(joined, config, level, "decoder")
     x = layers.Conv2D(1, 1, name="head_conv")(x)
-    x = layers.BatchNormalization(beta_initializer=Constant(_PRIOR_LOGIT), name="head_norm")(x)
+    x = layers.BatchNormalization(
+        beta_initializer=keras.initializers.Constant(_PRIOR_LOGIT), name="head_norm"
+    )(x)
     outputs[PROBABILITY] = layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(x)
     return keras.Model(image, outputs, name="attention_unet_2d")
 
