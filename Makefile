@@ -5,6 +5,7 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest -q --durations=5
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
+.NOTPARALLEL:
 .PHONY: help run test setup check test-plain test-network test-window lock clean
 
 help:
@@ -25,7 +26,7 @@ check:
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check -q .
 	@$(PYTHON) -m mypy
-	@.venv/bin/lint-imports --no-logo 2>/dev/null || .venv/bin/lint-imports
+	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(PYTHON) -m npe2 validate attunet-gui --imports
 
 test-plain:

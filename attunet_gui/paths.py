@@ -22,10 +22,8 @@ def resource(name: str) -> Path:
 
 
 def user_data() -> Path:
-    """The user's own folder for models and settings, made for the owner alone."""
-    folder = Path(_DIRS.user_data_dir)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    """The user's own folder for models and settings; it may not exist yet."""
+    return Path(_DIRS.user_data_dir)
 
 
 def model_folders() -> tuple[Path, ...]:

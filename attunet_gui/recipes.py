@@ -8,22 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from attunet_gui.core.card import DataSource, Result, Training
+from attunet_gui.core.card import Card, DataSource, Result, Training, WeightsFile
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.metrics import dice
 from attunet_gui.core.prediction import draft_mask
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.network.bundle import Bundle, write_bundle
+from attunet_gui.core.provenance import versions
+from attunet_gui.io.writing import make_folder
+from attunet_gui.network.bundle import Bundle, check_consistent, write_bundle
 from attunet_gui.network.predict import Model, load_model, predict
 from attunet_gui.network.sampling import TrainingCase, training_case
 from attunet_gui.network.settings import TrainingSettings
@@ -31,6 +32,9 @@ from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom,
 
 _FIELD_MM = 430.0
 _HEIGHT_MM = 230.0
+
+
+_PLACEHOLDER = WeightsFile(sha256="0" * 64, bytes=1)
 
 
 class PhantomData(BaseModel):
@@ -42,6 +46,12 @@ class PhantomData(BaseModel):
     cases: int = Field(ge=1)
     check_first_seed: int = Field(ge=0)
     check_cases: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> PhantomData:
+        if range(max(self.seeds[0], self.check_seeds[0]), min(self.seeds[-1], self.check_seeds[-1]) + 1):
+            raise ValueError("a phantom that is trained on cannot be measured on; move check_first_seed")
+        return self
 
     @property
     def seeds(self) -> range:
@@ -94,7 +104,9 @@ class Measured:
 def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe; `AttunetError` names what is wrong with it."""
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text("utf-8")))
+        recipe = Recipe.model_validate(tomllib.loads(path.read_text("utf-8")))
+        _check_card(recipe)
+        return recipe
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise AttunetError(f"The recipe {path} cannot be read: {error}.") from error
     except ValidationError as error:
@@ -106,6 +118,7 @@ def read_recipe(path: Path) -> Recipe:
 def run_recipe(path: Path, output: Path, progress: Progress = silent) -> tuple[Bundle, Measured]:
     """Train what the recipe at `path` says, write the bundle to `output`, and measure what was written."""
     recipe = read_recipe(path)
+    make_folder(output)
     from attunet_gui.network.train import train  # TensorFlow, which a wrong recipe need not wait for
 
     started = perf_counter()
@@ -193,5 +206,10 @@ def _card(recipe: Recipe, path: Path, output: Path, seconds: float) -> dict[str,
         data=(data,),
         settings=recipe.training.model_dump() | {"phantoms": recipe.phantoms.model_dump()},
     )
-    packages = ("attunet-gui", "keras", "tensorflow-cpu", "numpy")
-    return {**fields, "training": training, "versions": {name: version(name) for name in packages}}
+    return {**fields, "training": training, "versions": versions()}
+
+
+def _check_card(recipe: Recipe) -> None:
+    """Find out now, not after hours of training, whether the card of the new bundle would be valid."""
+    fields = _card(recipe, Path("recipe"), Path("model"), 0.0)
+    check_consistent(Card.model_validate({**fields, "weights": _PLACEHOLDER}))

@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from attunet_gui import __version__
 from attunet_gui.core.correction import Signed, Tally, compare, sidecar, tally
 from attunet_gui.core.errors import AttunetError, Cancelled, ChooseSeries
 from attunet_gui.core.overlay import Overlay, overlays
 from attunet_gui.core.prediction import Prediction
 from attunet_gui.core.progress import Progress
+from attunet_gui.core.provenance import versions
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
@@ -394,7 +394,7 @@ class Session:
         signed = Signed(
             annotator=self.annotator,
             when=datetime.now().astimezone(),
-            versions={"attunet-gui": __version__, "numpy": np.__version__},
+            versions=versions(),
             model=None if draft is None else draft.prediction.model,
             correction=None if draft is None else compare(draft.mask, mask),
         )

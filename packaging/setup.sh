@@ -46,10 +46,13 @@ install_python_packages() {
     say "packages are up to date"
     return
   fi
-  [ -x .venv/bin/python ] || "$(find_python)" -m venv .venv
+  if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    local python
+    python=$(find_python) || exit 1
+    "$python" -m venv --clear .venv
+  fi
   say "2/3 locked packages (about 2.4 GB unpacked, usually under two minutes)"
   .venv/bin/python -m pip install -q --require-hashes -r packaging/uv.lock.txt
-  # Kept apart from the user's own uv settings: only what is locked, only into .venv.
   .venv/bin/uv pip install --python .venv/bin/python --require-hashes -r requirements.lock
   say "3/3 attunet-gui itself"
   .venv/bin/uv pip install --python .venv/bin/python -q --no-deps --no-build-isolation -e .

@@ -69,11 +69,14 @@ def predict(
     model: ModelOption = None,
     gates: Annotated[bool, typer.Option("--gates", help="Also write the gate coefficients.")] = False,
     probability: Annotated[bool, typer.Option("--probability", help="Also write the probability.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace masks that others made, corrected ones too.")
+    ] = False,
 ) -> None:
     """Draft the pancreas in every CT of INPUT, on the grid of each source."""
     from attunet_gui.cli.predict import Wanted, predict_all
 
-    raise typer.Exit(predict_all(source, output, model, Wanted(gates, probability)))
+    raise typer.Exit(predict_all(source, output, model, Wanted(gates, probability, overwrite)))
 
 
 @app.command()

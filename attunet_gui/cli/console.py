@@ -19,7 +19,7 @@ from rich.progress import (
 
 from attunet_gui.core.progress import Progress
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)
 _PLAIN_STEPS = 10
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from attunet_gui.cli.console import console
 from attunet_gui.cli.models import bundle_folders, fault_of
 from attunet_gui.cli.window import has_display
-from attunet_gui.report import versions
+from attunet_gui.core.provenance import versions
 
 
 def examine(as_json: bool) -> int:
@@ -71,6 +71,6 @@ def _print(found: dict[str, Any]) -> None:
     for name, state in found["models"].items():
         console.print(f"{'model ' + name:<20} {state}")
     for problem in found["problems"]:
-        console.print(f"problem: {problem}", markup=False)
+        console.print(f"problem: {problem}")
     if not found["problems"]:
         console.print("everything needed is here")

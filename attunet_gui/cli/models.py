@@ -13,16 +13,24 @@ from attunet_gui.paths import model_folders
 
 
 def choose_model(wish: str | None) -> Bundle:
-    """The bundle named `wish`, or in the folder `wish`, or the only or first one for None."""
+    """The bundle named `wish`, or in the folder `wish`; for None the first of the first folder that has one.
+
+    Raises:
+        BadModel: there is none; or the only one of that name is damaged, with what is wrong with it.
+    """
     if wish is not None and (Path(wish) / CARD_FILE).is_file():
         return read_bundle(Path(wish))
     found = find_bundles(model_folders())
-    if not found:
-        raise BadModel(f"There is no model in {' or '.join(map(str, model_folders()))}; copy a bundle there.")
     for bundle in found:
         if wish in (None, bundle.card.name):
             return bundle
-    names = ", ".join(bundle.card.name for bundle in found)
+    for folder in bundle_folders():
+        if wish in (None, folder.name):
+            return read_bundle(folder)
+    if wish is None:
+        folders = " or ".join(str(folder) for folder in model_folders())
+        raise BadModel(f"There is no model in {folders}; copy a bundle there.")
+    names = ", ".join(bundle.card.name for bundle in found) or "none at all"
     raise BadModel(f"There is no model called {wish!r}; there is {names}.")
 
 
@@ -43,7 +51,9 @@ def show_model(name: str) -> None:
 
 def verify_models(name: str | None) -> int:
     """Check one model or all; exit code 1 if any is damaged."""
-    folders = [choose_model(name).folder] if name else bundle_folders()
+    folders = [folder for folder in bundle_folders() if name in (None, folder.name)]
+    if not folders:
+        folders = [choose_model(name).folder]
     failures = 0
     for folder in folders:
         fault = fault_of(folder)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.metrics import volume_ml
-from attunet_gui.io.writing import write_ct, write_mask
+from attunet_gui.io.writing import make_folder, write_ct, write_mask
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+
+_LARGEST = 400_000_000
 
 
 def write_phantom(
     output: Path, seed: int, shape: tuple[int, int, int], spacing: tuple[float, float, float]
 ) -> None:
     """Write `phantom-<seed>.nii.gz` and `phantom-<seed>_label.nii.gz` into `output`."""
+    if math.prod(shape) > _LARGEST:
+        raise AttunetError(
+            f"A phantom of {math.prod(shape):.1e} voxels is too large; ask for up to {_LARGEST:.0e}."
+        )
     try:
         request = PhantomRequest(seed, shape, spacing)
     except ValueError as error:
         raise AttunetError(f"This phantom cannot be made: {error}.") from error
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     with progress_bar(f"phantom {seed}") as progress:
         phantom = make_phantom(request, progress)
         volume = phantom_volume(phantom)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,24 @@ from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOut
 from attunet_gui.core.metrics import volume_ml
 from attunet_gui.core.prediction import Prediction, draft_mask
 from attunet_gui.core.progress import Progress
+from attunet_gui.core.provenance import now, source_entry, versions
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.cases import CaseRef, find_cases
 from attunet_gui.io.reading import read
-from attunet_gui.io.writing import write_json, write_map, write_mask
+from attunet_gui.io.writing import make_folder, write_json, write_map, write_mask
 from attunet_gui.network.predict import Model, load_model, predict
-from attunet_gui.report import geometry, model_entry, now, versions
 
+_MADE_BY = "attunet predict"
 _OUR_OUTPUT = re.compile(r"_(pancreas|probability|gate\d+)$")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to write beside the mask."""
+    """What to write beside the mask, and whether other people's files may be replaced."""
 
     gates: bool = False
     probability: bool = False
+    overwrite: bool = False
 
 
 def predict_all(source: Path, output: Path, model_name: str | None, wanted: Wanted) -> int:
@@ -41,15 +44,14 @@ def predict_all(source: Path, output: Path, model_name: str | None, wanted: Want
     with progress_bar("looking for CT") as progress:
         cases = _cases(source, output, progress)
     bundle = choose_model(model_name)
-    _make_folder(output)
+    make_folder(output)
     with console.status(f"loading {bundle.card.name}"):
         model = load_model(bundle)
     failures: list[tuple[CaseRef, str]] = []
     for number, case in enumerate(cases, start=1):
         try:
-            console.print(
-                f"[{number}/{len(cases)}] {_predict_case(case, output, model, wanted)}", markup=False
-            )
+            done = _predict_case(case, source, output, model, wanted)
+            console.print(f"[{number}/{len(cases)}] {done}")
         except AttunetError as error:
             failures.append((case, str(error)))
         except MemoryError:
@@ -61,11 +63,16 @@ def predict_all(source: Path, output: Path, model_name: str | None, wanted: Want
 
 def _cases(source: Path, output: Path, progress: Progress) -> list[CaseRef]:
     inside = source.is_dir() and output.resolve().is_relative_to(source.resolve())
+    found = find_cases(source, progress)
     cases = [
         case
-        for case in find_cases(source, progress)
+        for case in found
         if not (inside and (_OUR_OUTPUT.search(case.name) or _is_below(case.path, output, source)))
     ]
+    if len(cases) < len(found):
+        console.print(
+            f"{len(found) - len(cases)} files are masks or results by their names, not CT: left out"
+        )
     if not cases:
         raise UnreadableInput(
             f"No CT was found in {source}: expected NIfTI, NRRD, MHA/MHD files or DICOM series."
@@ -77,16 +84,32 @@ def _is_below(path: Path, output: Path, source: Path) -> bool:
     return output.resolve() != source.resolve() and path.resolve().is_relative_to(output.resolve())
 
 
-def _make_folder(output: Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+def _check_replaceable(case: CaseRef, output: Path) -> None:
+    """Only results of an earlier `attunet predict` are replaced: a person's work never is."""
+    record, corrected = output / f"{case.name}.json", output / f"{case.name}_pancreas.json"
+    mask = output / f"{case.name}_pancreas.nii.gz"
+    if corrected.exists():
         raise UnwritableOutput(
-            f"The folder {output} cannot be made ({error.strerror}); name another."
-        ) from error
+            f"{mask} was corrected by a person; write to another folder, or use --overwrite."
+        )
+    if (mask.exists() or record.exists()) and not _is_ours(record):
+        raise UnwritableOutput(
+            f"{mask if mask.exists() else record} is there already and was not written by attunet predict; "
+            "write to another folder, or use --overwrite."
+        )
 
 
-def _predict_case(case: CaseRef, output: Path, model: Model, wanted: Wanted) -> str:
+def _is_ours(record: Path) -> bool:
+    try:
+        found = json.loads(record.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("made_by") == _MADE_BY
+
+
+def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted: Wanted) -> str:
+    if not wanted.overwrite:
+        _check_replaceable(case, output)
     clock = Clock()
     path = output / f"{case.name}_pancreas.nii.gz"
     with progress_bar(case.name) as progress:
@@ -101,7 +124,8 @@ def _predict_case(case: CaseRef, output: Path, model: Model, wanted: Wanted) -> 
         clock.lap("write")
     size = volume_ml(mask, volume.grid)
     entry = _entry(volume, prediction, size, clock)
-    write_json(output / f"{case.name}.json", {"case": case.name, **entry})
+    source = case.path.relative_to(root) if case.path.is_relative_to(root) else Path(case.path.name)
+    write_json(output / f"{case.name}.json", {"case": case.name, "input": source.as_posix(), **entry})
     notes = "".join(f"\n    note: {note}" for note in volume.notes)
     return f"{path}: pancreas {size:.1f} ml, {clock.total:.1f} s{notes}"
 
@@ -122,10 +146,13 @@ def _write_map(path: Path, values: Any, volume: Volume, prediction: Prediction) 
 def _entry(volume: Volume, prediction: Prediction, size: float, clock: Clock) -> dict[str, Any]:
     seconds = clock.seconds | dict(prediction.seconds) | {"total": clock.total}
     return {
+        "made_by": _MADE_BY,
         "volume_ml": round(size, 3),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
-        "model": model_entry(prediction),
-        "source": geometry(volume),
+        "model": asdict(prediction.model),
+        "threshold": prediction.threshold,
+        "smallest_piece_ml": prediction.smallest_piece_ml,
+        "source": source_entry(volume),
         "notes": list(volume.notes),
         "made": now(),
         "versions": versions(),
@@ -140,5 +167,5 @@ def _summary(failures: list[tuple[CaseRef, str]], total: int) -> int:
         raise AttunetError(failures[0][1])
     console.print(f"{len(failures)} of {total} cases failed:")
     for case, sentence in failures:
-        console.print(f"  {case.name}: {' '.join(sentence.split())}", markup=False)
+        console.print(f"  {case.name}: {' '.join(sentence.split())}")
     raise AttunetError(f"{len(failures)} of {total} cases failed; the others are written.")

@@ -18,7 +18,15 @@ def has_display() -> bool:
     """Whether a window can appear on this machine."""
     if sys.platform in ("win32", "darwin"):
         return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return bool(os.environ.get("WAYLAND_DISPLAY")) or _x_server_answers(os.environ.get("DISPLAY", ""))
+
+
+def _x_server_answers(display: str) -> bool:
+    """A display of this machine has a socket; of a display elsewhere only its name is known."""
+    if not display.startswith(":"):
+        return bool(display)
+    number = display[1:].split(".")[0]
+    return Path(f"/tmp/.X11-unix/X{number}").exists()
 
 
 def open_window(case: Path | None) -> None:

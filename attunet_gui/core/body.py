@@ -49,7 +49,10 @@ def body_box(hu: NDArray[Any], spacing_mm: tuple[float, float, float]) -> tuple[
 
 
 def _fine(coarse: slice, step: int, size: int) -> slice:
-    return slice(coarse.start * step, min(coarse.stop * step, size))
+    """Coarse sample i is pixel i * step itself; it stands for the pixels nearest to it."""
+    start = coarse.start * step - step // 2
+    stop = (coarse.stop - 1) * step + (step + 1) // 2
+    return slice(max(start, 0), min(stop, size))
 
 
 def body_mask(image: NDArray[Any], threshold: float) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.card import NOT_A_DEVICE
 from attunet_gui.core.metrics import dice
 from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import source_entry
 from attunet_gui.core.volume import Volume
 
 SIDECAR_VERSION = 1
@@ -97,7 +98,7 @@ def sidecar(volume: Volume, voxels: int, signed: Signed) -> dict[str, Any]:
         "correction": None if signed.correction is None else _correction(signed.correction, volume),
         "annotator": signed.annotator,
         "saved_at": signed.when.isoformat(timespec="seconds"),
-        "source": _source(volume),
+        "source": source_entry(volume),
         "versions": dict(signed.versions),
         "warning": NOT_A_DEVICE,
     }
@@ -111,16 +112,4 @@ def _correction(correction: Correction, volume: Volume) -> dict[str, Any]:
         "added_ml": round(correction.added * voxel_ml, 4),
         "removed_ml": round(correction.removed * voxel_ml, 4),
         "dsc_draft_and_mask": round(correction.dsc, 6),
-    }
-
-
-def _source(volume: Volume) -> dict[str, Any]:
-    source = volume.placement.source
-    return {
-        "file": volume.origin.path.name,
-        "kind": volume.origin.kind,
-        "series": volume.origin.series,
-        "shape": list(source.shape),
-        "spacing_mm": [round(step, 6) for step in source.spacing_mm],
-        "affine": source.affine.tolist(),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from attunet_gui.core.body import body_box
 from attunet_gui.core.frame import Frame
@@ -25,7 +25,7 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    window_hu: tuple[float, float] = (-160.0, 240.0)
+    window_hu: tuple[FiniteFloat, FiniteFloat] = (-160.0, 240.0)
     spacing_mm: float = Field(default=2.0, gt=0.1, lt=20)
     size: tuple[int, int] = (224, 224)
     neighbours: int = Field(default=1, ge=0, le=15)

@@ -8,13 +8,14 @@ that source grid and re-reads what it wrote. Nothing heavy is imported before a 
 from attunet_gui.io.cases import CaseRef, find_cases
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import READERS, Reader, read
-from attunet_gui.io.writing import write_ct, write_json, write_map, write_mask
+from attunet_gui.io.writing import make_folder, write_ct, write_json, write_map, write_mask
 
 __all__ = [
     "READERS",
     "CaseRef",
     "Reader",
     "find_cases",
+    "make_folder",
     "read",
     "read_mask",
     "write_ct",

@@ -70,6 +70,16 @@ def write_ct(path: Path, volume: Volume, progress: Progress = silent) -> None:
     _write_nifti(path, volume.hu, volume, progress)
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it; `UnwritableOutput` says why that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutput(
+            f"The folder {folder} cannot be made ({error.strerror}); name another."
+        ) from error
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write `data` (what JSON can hold; no NaN) as indented UTF-8, atomically.
 

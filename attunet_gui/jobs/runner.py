@@ -8,12 +8,14 @@ State of the runner, as told by `JobStatus.state`:
 
 A job number is a generation: whatever the child still says of an older job is dropped. A cancelled job
 that had begun to compute and does not acknowledge within `GRACE_SECONDS` has its child killed; a child
-that is only loading is left to finish, since that is what the next request needs anyway. A child that
-dies is replaced at the next request.
+that is only loading is left to finish, since that is what the next request needs anyway. A request that
+waited behind a job whose child had to be killed is sent again, to a new child. A child that dies by itself
+is reported and replaced at the next request.
 """
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import queue
 import threading
@@ -44,6 +46,7 @@ from attunet_gui.jobs.messages import (
 from attunet_gui.jobs.worker import serve
 
 GRACE_SECONDS = 0.8
+_LOG = logging.getLogger(__name__)
 
 Received = Callable[[ToParent], None]
 Died = Callable[["_Child", int | None], None]
@@ -64,8 +67,9 @@ class Runner:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._status = JobStatus()
-        self._started = 0.0
+        self._first: tuple[float, int] = (0.0, 0)
         self._child: _Child | None = None
+        self._open: Run | None = None
 
     @property
     def status(self) -> JobStatus:
@@ -86,9 +90,11 @@ class Runner:
         """Send `request` to the child and return its job number; an unfinished job is cancelled."""
         self.cancel()
         with self._lock:
+            child = self._living_child()
             job = self._status.job + 1
+            self._open = Run(job, request)
             status = self._set(JobStatus("loading", job))
-            self._living_child().send(Run(job, request))
+            child.send(self._open)
         self.status_changed.emit(status)
         return job
 
@@ -99,6 +105,7 @@ class Runner:
             if before.state == "idle":
                 return
             status = self._set(JobStatus(job=before.job))
+            self._open = None
             if child is not None:
                 child.stop_job(before.job, kill_after=GRACE_SECONDS if before.state == "running" else None)
         self.status_changed.emit(status)
@@ -107,6 +114,7 @@ class Runner:
         """End the child. The runner can be used again afterwards."""
         with self._lock:
             child, self._child = self._child, None
+            self._open = None
             self._set(JobStatus(job=self._status.job))
         if child is not None:
             child.end()
@@ -141,19 +149,20 @@ class Runner:
         if isinstance(message, Failed) and message.job == 0:
             return self._status
         if not isinstance(message, Progressed):
+            self._open = None
             return self._set(JobStatus(job=message.job))
         if message.stage == "loading":
             return self._set(replace(self._status, stage=message.stage))
         if self._status.state == "loading":
-            self._started = monotonic()
+            self._first = (monotonic(), message.done)
         left = self._seconds_left(message) if self._status.state == "running" else None
         return self._set(JobStatus("running", message.job, message.done, message.total, message.stage, left))
 
     def _seconds_left(self, message: Progressed) -> float | None:
-        first = max(1, self._status.total // 60)
+        since, first = self._first
         if message.done <= first:
             return None
-        return (monotonic() - self._started) / message.done * (message.total - message.done)
+        return (monotonic() - since) / (message.done - first) * (message.total - message.done)
 
     def _died(self, child: _Child, exit_code: int | None) -> None:
         with self._lock:
@@ -161,6 +170,10 @@ class Runner:
                 return
             self._child = None
             before = self._status
+            if child.was_killed and self._open is not None:
+                self._living_child().send(self._open)
+                return
+            self._open = None
             status = self._set(JobStatus(job=before.job))
         self.status_changed.emit(status)
         if before.state != "idle":
@@ -184,7 +197,9 @@ class _Child:
         far_end.close()
         self._outbox: queue.SimpleQueue[ToChild | None] = queue.SimpleQueue()
         self._received, self._died = received, died
-        self._acknowledged = threading.Event()
+        self._settled: set[int] = set()
+        self._news = threading.Condition()
+        self.was_killed = False
         for target in (self._send_all, self._receive_all):
             threading.Thread(target=target, daemon=True, name=f"attunet{target.__name__}").start()
 
@@ -201,10 +216,9 @@ class _Child:
         self._outbox.put(message)
 
     def stop_job(self, job: int, kill_after: float | None) -> None:
-        self._acknowledged.clear()
         self.send(Cancel(job))
         if kill_after is not None:
-            threading.Thread(target=self._kill_unless_stopped, args=(kill_after,), daemon=True).start()
+            threading.Thread(target=self._kill_unless_settled, args=(job, kill_after), daemon=True).start()
 
     def end(self) -> None:
         self.send(Quit())
@@ -212,12 +226,15 @@ class _Child:
         self._kill()
         self._process.join(2)
 
-    def _kill_unless_stopped(self, seconds: float) -> None:
-        if not self._acknowledged.wait(seconds):
+    def _kill_unless_settled(self, job: int, seconds: float) -> None:
+        with self._news:
+            settled = self._news.wait_for(lambda: job in self._settled, seconds)
+        if not settled:
             self._kill()
 
     def _kill(self) -> None:
         if self._process.is_alive():
+            self.was_killed = True
             self._process.kill()
 
     def _send_all(self) -> None:
@@ -226,15 +243,32 @@ class _Child:
                 self._pipe.send(message)
             except OSError:
                 return
+            except Exception:
+                _LOG.exception("sending")
+                self._process.kill()
+                return
 
     def _receive_all(self) -> None:
         try:
             while True:
                 message: ToParent = self._pipe.recv()
                 if isinstance(message, Stopped | Finished | Failed):
-                    self._acknowledged.set()
-                self._received(message)
+                    with self._news:
+                        self._settled.add(message.job)
+                        self._news.notify_all()
+                self._report(message)
         except (EOFError, OSError):
-            self._outbox.put(None)
-            self._process.join()
-            self._died(self, self._process.exitcode)
+            pass
+        except Exception:
+            _LOG.exception("receiving")
+            self._process.kill()
+        self._outbox.put(None)
+        self._process.join()
+        self._died(self, self._process.exitcode)
+
+    def _report(self, message: ToParent) -> None:
+        """A listener that fails must not make the runner deaf."""
+        try:
+            self._received(message)
+        except Exception:
+            _LOG.exception("listening")

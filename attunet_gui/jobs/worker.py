@@ -60,6 +60,8 @@ class _Worker:
             finished = work()
         except Cancelled:
             self._pipe.send(Stopped(job))
+        except (EOFError, ConnectionError):
+            raise  # the parent is gone
         except AttunetError as error:
             self._pipe.send(Failed(job, str(error)))
         except MemoryError:

@@ -1,15 +1,17 @@
 """Model bundles: a folder with `card.json` and `weights.safetensors`, loaded without running code.
 
 Nothing in a bundle is executed: the card is JSON checked against a schema, the network is built by this
-product from the family's configuration, and the weights are plain arrays whose names, shapes and dtypes
-must be exactly those the network has. A bundle whose bytes differ from its card's sha256 is refused.
+product from the family's configuration, and the weights are plain arrays whose names and shapes must
+be exactly those the network has. A bundle whose bytes differ from its card's sha256 is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,12 +65,13 @@ def read_bundle(folder: Path) -> Bundle:
     except (OSError, ValueError, RecursionError) as error:
         raise BadModel(f"The card {path} cannot be read: {error}.") from error
     bundle = Bundle(folder, card)
-    _check_consistent(card)
+    check_consistent(card)
     _check_size(bundle)
     return bundle
 
 
-def _check_consistent(card: Card) -> None:
+def check_consistent(card: Card) -> None:
+    """Whether family, configuration and preprocessing fit one another; `BadModel` if not."""
     config: Any = parse_config(card.family, card.config)
     wanted = (tuple(card.preprocessing.size), card.preprocessing.channels)
     if wanted != (tuple(config.size), config.channels):
@@ -106,28 +109,46 @@ def load_network(bundle: Bundle) -> Any:
         BadModel: changed bytes, or arrays that are not exactly the network's.
     """
     verify(bundle)
-    network = family(bundle.card.family).build(parse_config(bundle.card.family, bundle.card.config))
+    kind, config = family(bundle.card.family), parse_config(bundle.card.family, bundle.card.config)
+    _check_count(bundle, kind.parameters(config))
+    network = kind.build(config)
     variables = {v.path: v for v in network.variables}
     for name, values in _checked_arrays(bundle, {k: tuple(v.shape) for k, v in variables.items()}):
         variables[name].assign(values)
     return network
 
 
+def _check_count(bundle: Bundle, expected: int) -> None:
+    """Before any memory is taken for the network: does the file hold as many numbers as it needs?"""
+    with _opened(bundle) as stored:
+        found = sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+    if found != expected:
+        raise BadModel(
+            f"The weights of {bundle.card.name} do not fit its network: {found} numbers, expected {expected}."
+        )
+
+
+@contextmanager
+def _opened(bundle: Bundle) -> Iterator[Any]:
+    try:
+        with safe_open(bundle.weights_path, framework="numpy") as stored:
+            yield stored
+    except SafetensorError as error:
+        raise BadModel(f"The weights of {bundle.card.name} cannot be read: {error}.") from error
+
+
 def _checked_arrays(
     bundle: Bundle, expected: dict[str, tuple[int, ...]]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    try:
-        with safe_open(bundle.weights_path, framework="numpy") as stored:
-            shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
-            if shapes != expected:
-                raise BadModel(_difference(bundle, shapes, expected))
-            for name in expected:
-                values = stored.get_tensor(name).astype(np.float32)
-                if not np.isfinite(values).all():
-                    raise BadModel(f"The weights of {bundle.card.name} hold numbers that are not finite.")
-                yield name, values
-    except SafetensorError as error:
-        raise BadModel(f"The weights of {bundle.card.name} cannot be read: {error}.") from error
+    with _opened(bundle) as stored:
+        shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
+        if shapes != expected:
+            raise BadModel(_difference(bundle, shapes, expected))
+        for name in expected:
+            values = stored.get_tensor(name).astype(np.float32)
+            if not np.isfinite(values).all():
+                raise BadModel(f"The weights of {bundle.card.name} hold numbers that are not finite.")
+            yield name, values
 
 
 def _difference(bundle: Bundle, shapes: dict[str, Any], expected: dict[str, Any]) -> str:
@@ -144,6 +165,7 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
 
     The card comes last, so a folder that was interrupted half-way is never taken for a model.
     """
+    Card.model_validate({**card, "weights": WeightsFile(sha256="0" * 64, bytes=1)})
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / WeightsFile.model_fields["file"].default
     (folder / CARD_FILE).unlink(missing_ok=True)

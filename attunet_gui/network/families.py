@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from attunet_gui.core.errors import BadModel
-from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig
+from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig, parameter_count
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,13 @@ class Family:
     Attributes:
         name: as written in a card.
         config_type: its validated configuration.
+        parameters: number of weights of a configuration, known without building it.
         builder: "module:function" that turns a configuration into a `keras.Model`.
     """
 
     name: str
     config_type: type[BaseModel]
+    parameters: Callable[[Any], int]
     builder: str
 
     def build(self, config: BaseModel) -> Any:
@@ -33,7 +36,12 @@ class Family:
 
 
 FAMILIES: tuple[Family, ...] = (
-    Family("attention_unet_2d", AttentionUNet2DConfig, "attunet_gui.network.attention_unet.model:build"),
+    Family(
+        "attention_unet_2d",
+        AttentionUNet2DConfig,
+        parameter_count,
+        "attunet_gui.network.attention_unet.model:build",
+    ),
 )
 
 

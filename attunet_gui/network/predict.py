@@ -19,7 +19,8 @@ from attunet_gui.network.attention_unet.config import PROBABILITY
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.network.engines import Engine, EngineKind, default_engine
 
-_BATCH = 4
+_BATCH = 2
+"""Small, so that a cancel is obeyed within a fraction of a second on a slow laptop."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def predict(volume: Volume, model: Model, progress: Progress = silent) -> Predic
     clock.lap("preprocess")
     maps: dict[str, NDArray[np.float16]] = {}
     for part in _batches(slices):
-        channels = images[neighbour_indices(part, wanted.neighbours, slices)]
+        # Always a whole batch: another size would make the engine compile again.
+        whole = np.pad(part, (0, _BATCH - len(part)), mode="edge")
+        channels = images[neighbour_indices(whole, wanted.neighbours, slices)]
         outputs = model.engine.run(np.ascontiguousarray(np.moveaxis(channels, 1, -1)))
         _store(maps, outputs, part, slices)
         progress(int(part[-1]) + 1, slices, "slices")
@@ -85,7 +88,7 @@ def _store(
     for name, values in outputs.items():
         if name not in maps:
             maps[name] = np.zeros((slices, *values.shape[1:]), np.float16)
-        maps[name][part] = values
+        maps[name][part] = values[: len(part)]
 
 
 def _gates(maps: Mapping[str, NDArray[np.float16]]) -> tuple[GateMap, ...]:

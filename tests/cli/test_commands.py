@@ -88,6 +88,24 @@ def test_a_bad_case_does_not_stop_the_others(tmp_path: Path, tiny_bundle: Path) 
     assert "of 3 cases" in third.stderr, "its own results were taken for CT"
 
 
+def test_what_a_person_made_is_not_replaced_unasked(tmp_path: Path, tiny_bundle: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    _oblique(tmp_path / "case.nii.gz")
+    words = ("predict", tmp_path / "case.nii.gz", "-o", out, "-m", tiny_bundle)
+    (out / "case_pancreas.nii.gz").write_bytes(b"somebody's mask")
+    refused = attunet(*words, home=tmp_path)
+    assert refused.returncode == 1
+    assert "not written by attunet predict" in refused.stderr
+    assert (out / "case_pancreas.nii.gz").read_bytes() == b"somebody's mask"
+    assert attunet(*words, "--overwrite", home=tmp_path).returncode == 0
+    assert attunet(*words, home=tmp_path).returncode == 0, "its own results may be replaced"
+    (out / "case_pancreas.json").write_text("{}")
+    corrected = attunet(*words, home=tmp_path)
+    assert corrected.returncode == 1
+    assert "corrected by a person" in corrected.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -46,7 +46,7 @@ def test_the_record_says_who_what_when_and_is_json() -> None:
     assert record["mask"] == {"voxels": 7, "volume_ml": 70.0}
     assert record["correction"]["added_ml"] == 20.0
     assert record["saved_at"] == "2026-05-04T03:02:01+00:00"
-    assert record["source"]["spacing_mm"] == [5.0, 40.0, 50.0]
+    assert record["source"]["spacing_mm"] == [50.0, 40.0, 5.0]
     assert record["model"]["sha256"] == "a" * 64
     by_hand = sidecar(volume, 7, Signed("Ada", when, {}, None, None))
     assert by_hand["model"] is None

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.jobs.messages import Predict
+from attunet_gui.jobs.messages import JobStatus, Predict
 from attunet_gui.jobs.runner import Runner
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
@@ -119,6 +119,39 @@ def test_a_child_that_does_not_stop_is_killed(runner: Runner, long_volume: Volum
     while runner.child_pid is not None and monotonic() < end:
         sleep(0.05)
     assert runner.child_pid is None
+
+
+def test_a_request_behind_a_job_that_does_not_stop_is_done_by_a_new_child(
+    runner: Runner, volume: Volume, long_volume: Volume, tiny_bundle: Path
+) -> None:
+    ears = _Ears(runner)
+    runner.submit(Predict(long_volume, tiny_bundle))
+    ears.wait_for("status", "running")
+    stuck = runner.child_pid
+    assert stuck is not None
+    os.kill(stuck, signal.SIGSTOP)
+    second = runner.submit(Predict(volume, tiny_bundle))
+    job, _prediction, _draft = ears.wait_for("finished")
+    assert job == second
+    assert runner.child_pid != stuck
+    assert not [what for what, _value in ears.heard.queue if what == "failed"]
+
+
+def test_a_listener_that_fails_does_not_make_the_runner_deaf(
+    runner: Runner, volume: Volume, tiny_bundle: Path
+) -> None:
+    def fail(status: JobStatus) -> None:
+        raise RuntimeError("a bug in a panel")
+
+    ears = _Ears(runner)
+    runner.submit(Predict(volume, tiny_bundle))
+    ears.wait_for("status")
+    runner.status_changed.connect(fail)
+    while runner.status.state != "idle":
+        sleep(0.05)
+    runner.status_changed.disconnect(fail)
+    runner.submit(Predict(volume, tiny_bundle))
+    ears.wait_for("finished")
 
 
 def test_cancel_without_a_job_says_nothing(runner: Runner) -> None:

@@ -14,6 +14,7 @@ from attunet_gui.network.attention_unet.config import (
     AttentionUNet2DConfig,
     gate_names,
     gate_sizes,
+    parameter_count,
 )
 from attunet_gui.network.attention_unet.model import build
 from attunet_gui.network.bundle import load_network, write_bundle
@@ -31,6 +32,15 @@ TINY = AttentionUNet2DConfig.model_validate(TINY_CONFIG)
 def test_the_article_has_7951369_parameters() -> None:
     network = build(AttentionUNet2DConfig(filters=32, size=(224, 224), channels=3))
     assert network.count_params() == 7_951_369
+
+
+@pytest.mark.parametrize(
+    "config",
+    [AttentionUNet2DConfig(), TINY, AttentionUNet2DConfig(filters=5, levels=4, channels=1, gate_filters=3)],
+    ids=["article", "tiny", "odd"],
+)
+def test_the_number_of_weights_is_known_without_building(config: AttentionUNet2DConfig) -> None:
+    assert parameter_count(config) == build(config).count_params()
 
 
 def test_there_is_no_lambda_in_it() -> None:

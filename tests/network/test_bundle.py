@@ -72,6 +72,7 @@ def test_truncated_weights_are_refused_before_they_are_read(folder: Path) -> Non
         (lambda card: card["config"].update(filters=-1), "filters"),
         (lambda card: card["config"].update(layer="Lambda"), "layer"),
         (lambda card: card["preprocessing"].update(neighbours=2), "contradicts itself"),
+        (lambda card: card["preprocessing"].update(window_hu=[float("-inf"), 240]), "window_hu"),
         (lambda card: card["weights"].update(file="../other.safetensors"), "weights.file"),
         (lambda card: card["weights"].update(sha256="x"), "sha256"),
         (lambda card: card.pop("intended_use"), "intended_use"),
@@ -101,9 +102,9 @@ def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
 def test_arrays_of_another_network_are_refused(folder: Path) -> None:
     arrays = load_file(folder / "weights.safetensors")
     name = "encoder1_1_conv/kernel"
-    with pytest.raises(BadModel, match=name):
+    with pytest.raises(BadModel, match="do not fit"):
         load_network(_replace_weights(folder, arrays | {name: arrays[name][..., :1]}))
-    with pytest.raises(BadModel, match="extra"):
+    with pytest.raises(BadModel, match="do not fit"):
         load_network(_replace_weights(folder, arrays | {"extra": np.zeros(3, np.float32)}))
 
 
@@ -118,6 +119,12 @@ def test_bundles_are_found_and_broken_ones_passed_over(folder: Path, tmp_path: P
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "card.json").write_text("{}")
     assert [bundle.folder for bundle in find_bundles((tmp_path / "absent", tmp_path))] == [folder]
+
+
+def test_a_network_far_larger_than_its_weights_is_refused_before_it_is_built(folder: Path) -> None:
+    _change_card(folder, lambda card: card["config"].update(filters=256, gate_filters=1024))
+    with pytest.raises(BadModel, match="do not fit"):
+        load_network(read_bundle(folder))
 
 
 @pytest.mark.parametrize("kind", ENGINES, ids=lambda kind: kind.name)

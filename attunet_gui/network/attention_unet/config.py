@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PROBABILITY = "probability"
+_NORM = 4
+"""Weights of a batch normalisation a channel: scale, offset, mean, variance."""
 
 
 class AttentionUNet2DConfig(BaseModel):
@@ -47,3 +51,25 @@ def gate_sizes(config: AttentionUNet2DConfig) -> tuple[tuple[int, int], ...]:
     """(rows, columns) of each gate's coefficients, finest first."""
     rows, columns = config.size
     return tuple((rows >> level, columns >> level) for level in range(1, config.levels))
+
+
+def parameter_count(config: AttentionUNet2DConfig) -> int:
+    """Number of weights, the moving statistics of the batch normalisations included."""
+    widths = [config.filters * 2**level for level in range(config.levels)]
+    count = _block(config.channels, widths[0])
+    for fine, coarse in pairwise(widths):
+        count += _block(fine, coarse) + _block(coarse + fine, fine) + _gate(fine, coarse, config.gate_filters)
+    return count + _convolution(widths[0], 1, 1) + _NORM
+
+
+def _block(inputs: int, outputs: int) -> int:
+    first, second = _convolution(inputs, outputs, 3), _convolution(outputs, outputs, 3)
+    return first + second + 2 * _NORM * outputs
+
+
+def _gate(skip: int, gating: int, filters: int) -> int:
+    return _convolution(skip, filters, 1) + _convolution(gating, filters, 1) + _convolution(filters, 1, 1)
+
+
+def _convolution(inputs: int, outputs: int, side: int) -> int:
+    return inputs * outputs * side * side + outputs

@@ -1,4 +1,4 @@
-"""Sidecars: what made a result, as plain JSON values. Nothing of the patient is in them."""
+"""What made a result, as plain JSON values for the records beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from attunet_gui.core.prediction import Prediction
 from attunet_gui.core.volume import Volume
 
 PACKAGES = (
@@ -32,24 +31,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def geometry(volume: Volume) -> dict[str, Any]:
-    """The source grid: shape (i, j, k), spacing in mm, affine index -> RAS+ mm."""
+def source_entry(volume: Volume) -> dict[str, Any]:
+    """The source: its file name, and its grid as shape (i, j, k), spacing in mm, affine index -> RAS+ mm."""
     source = volume.placement.source
     return {
+        "file": volume.origin.path.name,
         "format": volume.origin.kind,
+        "series": volume.origin.series,
         "shape": list(source.shape),
-        "spacing_mm": list(source.spacing_mm),
+        "spacing_mm": [round(step, 6) for step in source.spacing_mm],
         "affine": source.affine.tolist(),
-    }
-
-
-def model_entry(prediction: Prediction) -> dict[str, Any]:
-    """Which model drafted, and how a voxel came to belong to the draft."""
-    model = prediction.model
-    return {
-        "name": model.name,
-        "sha256": model.sha256,
-        "engine": model.engine,
-        "threshold": prediction.threshold,
-        "smallest_piece_ml": prediction.smallest_piece_ml,
     }
