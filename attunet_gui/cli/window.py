@@ -44,7 +44,7 @@ def open_window(case: Path | None) -> None:
 def open_demo(out: Path) -> None:
     """The demo on this display, or on a virtual one with screenshots in `out`."""
     if has_display():
-        from attunet_gui.gui.app import run_demo
+        from attunet_gui.gui.demo import run_demo
 
         run_demo(out if os.environ.get("ATTUNET_DEMO_SCRIPTED") else None)
         return

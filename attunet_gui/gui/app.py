@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import napari
 from napari.settings import get_settings
@@ -48,38 +48,22 @@ class Application:
         return not alive
 
 
-def run(path: Path | None = None, demo: bool = False) -> None:
-    """Open the window, on the CT at `path` or on the demo, and stay until it is closed."""
-    app = _start(Preferences(user_data() / "window.ini"), user_data() / "napari.yaml")
-    if demo:
-        start_demo(app)
-    elif path is not None:
-        app.desk.open_path(path)
+def run(path: Path | None = None) -> None:
+    """Open the window, on the CT at `path` if there is one, and stay until it is closed."""
+    stay(lambda app: None if path is None else app.desk.open_path(path))
+
+
+def stay(prepare: Callable[[Application], None]) -> None:
+    """Open the window, let `prepare` begin something in it, and stay until it is closed."""
+    app = start(Preferences(user_data() / "window.ini"), user_data() / "napari.yaml")
+    prepare(app)
     napari.run()
     app.session.close()
     app.runner.close()
 
 
-def run_demo(out: Path | None = None) -> None:
-    """The demo on this display; with `out`, without hands and with pictures and results in that folder."""
-    if out is None:
-        run(demo=True)
-        return
-    from attunet_gui.gui.demo import Film
-
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as settings:
-        app = _start(Preferences(Path(settings) / "window.ini"), None)
-        try:
-            Film(app, out).run()
-        finally:
-            app.desk.closed = True
-            app.session.close()
-            app.viewer.close()
-            app.runner.close()
-
-
-def _start(preferences: Preferences, napari_settings: Path | None) -> Application:
+def start(preferences: Preferences, napari_settings: Path | None) -> Application:
+    """The window with the models of this machine; napari's own settings go to `napari_settings`."""
     # A settings file of our own: what is changed here must not change the person's napari.
     settings = get_settings(napari_settings)
     settings.application.confirm_close_window = False
@@ -87,12 +71,6 @@ def _start(preferences: Preferences, napari_settings: Path | None) -> Applicatio
     app = build(Runner(), find_bundles(model_folders()), preferences)
     app.session.warm()
     return app
-
-
-def start_demo(app: Application) -> None:
-    """Open the phantom and draft it as soon as it is there."""
-    app.session.case_opened.connect(lambda _case: app.session.request_draft(), max_args=1)
-    app.desk.open_demo()
 
 
 def build(runner: Runner, bundles: tuple[Bundle, ...], preferences: Preferences) -> Application:

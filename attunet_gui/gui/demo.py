@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 import numpy as np
@@ -15,11 +16,40 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication
 
 from attunet_gui.core.errors import AttunetError
-from attunet_gui.gui.app import Application
+from attunet_gui.gui.app import Application, start, stay
+from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.viewer import MASK
+from attunet_gui.session import Case
 
 _PATIENCE_S = 300.0
 _SETTLE_S = 0.4
+
+
+def run_demo(out: Path | None = None) -> None:
+    """The demo on this display; with `out`, without hands and with pictures and results in that folder."""
+    if out is None:
+        stay(_open_and_draft)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as settings:
+        app = start(Preferences(Path(settings) / "window.ini"), None)
+        try:
+            Film(app, out).run()
+        finally:
+            app.desk.closed = True
+            app.session.close()
+            app.viewer.close()
+            app.runner.close()
+
+
+def _open_and_draft(app: Application) -> None:
+    # Only the demo itself is drafted unasked; a case opened after it is the person's to draft.
+    def draft(_case: Case) -> None:
+        app.session.case_opened.disconnect(draft)
+        app.session.request_draft()
+
+    app.session.case_opened.connect(draft)
+    app.desk.open_demo()
 
 
 class Film:

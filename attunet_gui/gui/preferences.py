@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from qtpy.QtCore import QSettings
@@ -15,7 +16,10 @@ class Preferences:
     """An ini file that its owner alone can read."""
 
     def __init__(self, file: Path) -> None:
-        file.touch(mode=0o600, exist_ok=True)
+        # Without a place to remember things the window still works, it only forgets.
+        with suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.touch(mode=0o600, exist_ok=True)
         self._file = file
         self._settings = QSettings(str(file), QSettings.Format.IniFormat)
 
