@@ -1,7 +1,8 @@
 # make run | make test: both set everything up first (see README.md).
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# TensorFlow and an OpenGL canvas crash in one process, so the suite runs as three of them.
+# TensorFlow and an OpenGL canvas crash in one process, so the suite runs as three of them. Importing the
+# tests of the network loads TensorFlow, so the other two leave their folder out.
 PYTEST := $(PYTHON) -m pytest -q --durations=5
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
@@ -31,15 +32,15 @@ check:
 
 test-plain:
 	@echo "==> tests without TensorFlow and without a window"
-	@$(PYTEST) -p no:pytest-qt -m "not network and not window"
+	@$(PYTEST) -p no:pytest-qt --ignore=tests/network -m "not window" tests
 
 test-network:
 	@echo "==> tests of the network"
-	@$(PYTEST) -p no:pytest-qt -m network
+	@$(PYTEST) -p no:pytest-qt tests/network
 
 test-window:
 	@echo "==> tests of the window, on a virtual display"
-	@$(SCREEN) $(PYTEST) -m window
+	@$(SCREEN) $(PYTEST) -m window tests/gui
 
 lock:
 	@.venv/bin/uv pip compile pyproject.toml --extra app --extra cpu --extra dev --universal \

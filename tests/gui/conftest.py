@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +48,8 @@ def runner(tiny_bundle: Path) -> Iterator[Runner]:
 @pytest.fixture
 def app(qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: Runner) -> Iterator[Application]:
     """A shown window."""
+    if "tensorflow" in sys.modules:
+        pytest.exit("TensorFlow is loaded here and would crash with the canvas; use make test-window", 2)
     made = build(runner, find_bundles((tiny_bundle.parent,)), Preferences(tmp_path / "window.ini"))
     live(0.2)
     yield made
