@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest -q --durations=5
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
 .NOTPARALLEL:
-.PHONY: help run test setup check test-plain test-network test-window lock clean
+.PHONY: help run test setup check test-plain test-network test-window coverage lock clean
 
 help:
 	@echo "make run     set up, then open the window on a demo CT (on a virtual display if there is none)"
@@ -41,6 +41,11 @@ test-network:
 test-window:
 	@echo "==> tests of the window, on a virtual display"
 	@$(SCREEN) $(PYTEST) -m window tests/gui
+
+coverage:
+	@rm -f .coverage .coverage.*
+	@$(MAKE) --no-print-directory PYTEST="$(PYTEST) --cov --cov-append --cov-report=" test-plain test-network test-window
+	@$(PYTHON) -m coverage report
 
 lock:
 	@.venv/bin/uv pip compile pyproject.toml --extra app --extra cpu --extra dev --universal \

@@ -23,7 +23,7 @@ def main() -> None:
     except AttunetError as error:
         _end(str(error), 1)
     except (KeyboardInterrupt, Cancelled):
-        _end("stopped; nothing half done was left", INTERRUPTED)
+        _end("stopped; what was finished is kept, nothing half written is left", INTERRUPTED)
     except BrokenPipeError:
         os._exit(1)
     except Exception as error:

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from attunet_gui.gui.actions import bind
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.dock import WIDTH, Dock
-from attunet_gui.gui.guard import Guard
+from attunet_gui.gui.guard import ClosingGuard, DropGuard
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.state import View
 from attunet_gui.gui.viewer import CaseLayers
@@ -90,7 +90,8 @@ def build(runner: Runner, bundles: tuple[Bundle, ...], preferences: Preferences)
     line.setMinimumHeight(0)
     line.setMaximumHeight(dock.footer.sizeHint().height())
     _calm(window)
-    Guard(window, desk.open_path, desk.may_close)
+    ClosingGuard(window, desk.may_close, owner=window)
+    DropGuard(window, desk.open_path)
     bind(window, desk)
     _follow(viewer, desk, dock)
     viewer.window.show()

@@ -12,32 +12,47 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 _DRAGS = (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop)
 
 
-class Guard(QObject):
-    """An event filter on the main window and on everything in it that takes drops.
+class ClosingGuard(QObject):
+    """Asks before the window closes.
+
+    Args:
+        window: the main window.
+        may_close: whether it may close now; asks the person where something could be lost.
+        owner: the guard ends with it.
+    """
+
+    def __init__(self, window: QMainWindow, may_close: Callable[[], bool], owner: QObject) -> None:
+        super().__init__(owner)
+        self._window, self._may_close = window, may_close
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Qt's hook."""
+        if event.type() == QEvent.Type.Close and watched is self._window and not self._may_close():
+            event.ignore()
+            return True
+        return False
+
+
+class DropGuard(QObject):
+    """Opens as a case what is dropped on the main window or on anything in it that takes drops.
 
     napari would open each file of a DICOM folder as an image; what carries file names is taken from it,
     and everything else, such as dragging layers in its list, is left alone.
     """
 
-    def __init__(
-        self, window: QMainWindow, opened: Callable[[Path], Any], may_close: Callable[[], bool]
-    ) -> None:
+    def __init__(self, window: QMainWindow, opened: Callable[[Path], Any]) -> None:
         super().__init__(window)
-        self._window, self._opened, self._may_close = window, opened, may_close
+        self._opened = opened
         window.setAcceptDrops(True)
         window.installEventFilter(self)
         for widget in window.findChildren(QWidget):
             if widget.acceptDrops():
                 widget.installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: ARG002, N802
         """Qt's hook."""
-        if event.type() in _DRAGS:
-            return self._dragged(event)
-        if event.type() == QEvent.Type.Close and watched is self._window and not self._may_close():
-            event.ignore()
-            return True
-        return False
+        return event.type() in _DRAGS and self._dragged(event)
 
     def _dragged(self, event: Any) -> bool:
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]

@@ -10,13 +10,15 @@ import numpy as np
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from psygnal.qt import start_emitting_from_queue
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QMainWindow
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import theme
 from attunet_gui.gui.desk import DEMO_SEED, Desk
 from attunet_gui.gui.dock import Dock
+from attunet_gui.gui.guard import ClosingGuard
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.viewer import METADATA, CaseLayers
 from attunet_gui.io.reading import read, reader_for
@@ -102,7 +104,16 @@ def dock(napari_viewer: Viewer) -> Dock:
     made.destroyed.connect(session.close)
     made.destroyed.connect(runner.close)
     desk.window = made
+    # napari puts the dock into its window only after this hook has returned it.
+    QTimer.singleShot(0, made, lambda: _guard(made))
     return made
+
+
+def _guard(made: Dock) -> None:
+    window = made.window()
+    if isinstance(window, QMainWindow):
+        made.desk.window = window
+        ClosingGuard(window, made.desk.may_close, owner=made)
 
 
 def open_dock(viewer: Viewer) -> None:

@@ -7,14 +7,17 @@ import os
 import signal
 from pathlib import Path
 
+import napari
 import numpy as np
 import pytest
+from qtpy.compat import isalive
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from attunet_gui.core.volume import Volume
+from attunet_gui.gui import plugin
 from attunet_gui.gui.actions import ACTIONS
 from attunet_gui.gui.app import Application
 from attunet_gui.gui.viewer import CT, MASK, OTHER
@@ -219,6 +222,36 @@ def test_closing_without_corrections_asks_nothing(app: Application, ct: Path) ->
     opened(app, ct)
     app.window.close()
     until(app.window_is_gone)
+
+
+def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
+    qapp: QApplication, ct: Path
+) -> None:
+    viewer = napari.Viewer(show=False)
+    dock = plugin.dock(viewer)
+    place = viewer.window.add_dock_widget(dock, name="Pancreas in CT")
+    viewer.window.show()
+    live(0.2)
+    session, layers = dock.desk.session, dock.desk.layers
+    dock.desk.open_path(ct)
+    until(lambda: session.case is not None)
+    live(0.2)
+    assert session.draft is None
+    viewer.layers[MASK].data_setitem((np.array([3]), np.array([3]), np.array([3])), 1)
+    session.mask_touched()
+    keeping = Answers("Keep editing")
+    window = place.window()
+    window.close()
+    live(0.2)
+    assert keeping.asked is not None
+    assert window.isVisible()
+    assert layers.mask is not None
+    assert layers.mask[3, 3, 3] == 1
+    discarding = Answers("Discard corrections")
+    window.close()
+    until(lambda: not isalive(window))
+    assert discarding.asked is not None
+    session.close()
 
 
 def test_a_file_dropped_anywhere_is_opened_as_a_case(app: Application, ct: Path) -> None:
