@@ -124,8 +124,8 @@ def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted:
         clock.lap("write")
     size = volume_ml(mask, volume.grid)
     entry = _entry(volume, prediction, size, clock)
-    source = case.path.relative_to(root) if case.path.is_relative_to(root) else Path(case.path.name)
-    write_json(output / f"{case.name}.json", {"case": case.name, "input": source.as_posix(), **entry})
+    inside = case.path.relative_to(root.parent)
+    write_json(output / f"{case.name}.json", {"case": case.name, "input": inside.as_posix(), **entry})
     notes = "".join(f"\n    note: {note}" for note in volume.notes)
     return f"{path}: pancreas {size:.1f} ml, {clock.total:.1f} s{notes}"
 

@@ -66,6 +66,7 @@ def test_predict_writes_mask_gates_probability_and_record_on_the_source_grid(
         record["model"]["sha256"] == json.loads((tiny_bundle / "card.json").read_text())["weights"]["sha256"]
     )
     assert record["source"]["shape"] == list(ct.shape)
+    assert record["input"] == "case.nii.gz"
     assert {"read", "network", "write", "total"} <= set(record["seconds"])
 
 
