@@ -11,6 +11,7 @@ The voxels of the mask belong to the viewer; they are handed over to be counted 
 from __future__ import annotations
 
 import getpass
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from psygnal import Signal
 from attunet_gui.core.correction import Signed, Tally, compare, sidecar, tally
 from attunet_gui.core.errors import AttunetError, Cancelled, ChooseSeries
 from attunet_gui.core.overlay import Overlay, overlays
-from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.prediction import ModelId, Prediction
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.provenance import versions
 from attunet_gui.core.volume import Volume
@@ -81,16 +82,29 @@ class Message:
 
 
 @dataclass(frozen=True, eq=False)
+class Found:
+    """A mask that was saved beside the CT earlier.
+
+    Attributes:
+        model: of the draft that it came from, as its record says; None if there was none.
+    """
+
+    path: Path
+    mask: Mask
+    model: ModelId | None
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """The open case.
 
     Attributes:
         volume: the CT.
-        found: the mask that was saved beside it earlier, and its file.
+        found: the mask that was saved beside it earlier.
     """
 
     volume: Volume
-    found: tuple[Path, Mask] | None = None
+    found: Found | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +113,18 @@ class Draft:
 
     prediction: Prediction
     mask: Mask
+
+
+Counted = Literal["screen", "draft", "file"]
+"""Where counted voxels are from: what is on screen, a fresh draft, or a file."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Count:
+    number: int
+    touches: int
+    case: Case | None
+    what: Counted
 
 
 class Session:
@@ -126,6 +152,7 @@ class Session:
         self._count = 0
         self._clean = 0
         self._touches = self._touches_at_opening = self._touches_counted = 0
+        self._edited_at_opening = False
         self.bundles = bundles
         self.bundle: Bundle | None = bundles[0] if bundles else None
         self.annotator = _user()
@@ -146,6 +173,15 @@ class Session:
         self.tally: Tally | None = None
         self.edited = False
         self.saved_to: Path | None = None
+        self._saved_crc: int | None = None
+        self._model: ModelId | None = None
+        self._placed: Draft | None = None
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the mask on screen is the one in `saved_to`."""
+        known = self._saved_crc is not None and not self.edited
+        return known and (self.tally is None or self.tally.crc == self._saved_crc)
 
     def say(self, text: str, problem: bool = False) -> None:
         """Make `text` the last message."""
@@ -156,6 +192,8 @@ class Session:
 
     def open(self, path: Path, series: str | None = None) -> None:
         """Read the CT at `path`; `case_opened`, `series_needed` or a message follows."""
+        if series is None:
+            self._note_edits()
         self._start_reading(path.name, path, lambda progress: read(path, series=series, progress=progress))
 
     def open_phantom(self, seed: int) -> None:
@@ -164,6 +202,7 @@ class Session:
         def make(progress: Progress) -> Volume:
             return phantom_volume(make_phantom(PhantomRequest(seed), progress))
 
+        self._note_edits()
         self._start_reading(f"phantom {seed}", Path(), make)
 
     def stop_reading(self) -> None:
@@ -176,9 +215,12 @@ class Session:
     def _start_reading(self, name: str, path: Path, work: Callable[[Progress], Volume]) -> None:
         self._generation += 1
         self.file_job = FileJob("reading", name)
-        self._touches_at_opening = self._touches
         self._files.submit(self._read, self._generation, path, work)
         self.changed.emit()
+
+    def _note_edits(self) -> None:
+        """Remember what the person agreed to leave; what is done later was not agreed to."""
+        self._touches_at_opening, self._edited_at_opening = self._touches, self.edited
 
     def _read(self, generation: int, path: Path, work: Callable[[Progress], Volume]) -> None:
         try:
@@ -215,7 +257,7 @@ class Session:
     def _opened(self, generation: int, case: Case) -> None:
         if generation != self._generation:
             return
-        if self.edited and self._touches != self._touches_at_opening:
+        if self.edited and not (self._edited_at_opening and self._touches == self._touches_at_opening):
             name = case.volume.name
             self._reading_failed(
                 generation, f"{name} was not opened: you went on correcting. Save, then open it."
@@ -227,8 +269,8 @@ class Session:
         self._clean = 0
         self.message = Message(_opening_words(case))
         if case.found is not None:
-            self.saved_to = case.found[0]
-            self.keep_clean(case.found[1])
+            self.saved_to, self._model = case.found.path, case.found.model
+            self._submit_count(case.found.mask, "file")
         self.case_opened.emit(case)
         self.changed.emit()
 
@@ -319,31 +361,36 @@ class Session:
             self.edited = True
             self.changed.emit()
 
-    def keep_clean(self, mask: Mask) -> None:
-        """Count `mask`, which the person need not save: a fresh draft, or what was just read."""
-        self._submit_count(mask, clean=True)
+    def draft_placed(self, draft: Draft) -> None:
+        """`draft` took the place of the mask. The record will name its model; nobody need save it."""
+        self._placed, self._model = draft, draft.prediction.model
+        self._submit_count(draft.mask, "draft")
 
     def count(self, mask: Mask) -> None:
         """Count `mask` in the background: its volume, and whether it holds unsaved edits."""
-        self._submit_count(mask, clean=False)
+        self._submit_count(mask, "screen")
 
-    def _submit_count(self, mask: Mask, clean: bool) -> None:
+    def _submit_count(self, mask: Mask, what: Counted) -> None:
         self._count += 1
-        self._counter.submit(self._tallied, self._count, self.case, mask, clean)
+        ask = _Count(self._count, self._touches, self.case, what)
+        self._counter.submit(self._tallied, ask, mask)
 
-    def _tallied(self, count: int, case: Case | None, mask: Mask, clean: bool) -> None:
-        if count == self._count or clean:
-            self._came_home.emit(partial(self._counted, count, case, tally(mask), clean))
+    def _tallied(self, ask: _Count, mask: Mask) -> None:
+        if ask.number == self._count or ask.what != "screen":
+            self._came_home.emit(partial(self._counted, ask, tally(mask)))
 
-    def _counted(self, count: int, case: Case | None, counted: Tally, clean: bool) -> None:
-        if case is not self.case:
+    def _counted(self, ask: _Count, counted: Tally) -> None:
+        if ask.case is not self.case:
             return
-        if clean:
+        if ask.what != "screen":
             self._clean = counted.crc
-        if count == self._count:
-            self._say_change(case, counted)
+        if ask.what == "file":
+            self._saved_crc = counted.crc
+        if ask.number == self._count:
+            self._say_change(ask.case, counted)
             self.tally = counted
-            self.edited = counted.crc != self._clean
+            if ask.touches == self._touches:
+                self.edited = counted.crc != self._clean
             self.changed.emit()
 
     def _say_change(self, case: Case | None, counted: Tally) -> None:
@@ -369,14 +416,14 @@ class Session:
         if self.case is None:
             return
         self.file_job = FileJob("saving", path.name)
-        self._files.submit(self._save, self.case, self.draft, mask.copy(), path, self._touches)
+        self._files.submit(self._save, self.case, mask.copy(), path, self._touches)
         self.changed.emit()
 
-    def _save(self, case: Case, draft: Draft | None, mask: Mask, path: Path, touches: int) -> None:
+    def _save(self, case: Case, mask: Mask, path: Path, touches: int) -> None:
         try:
             binary = (mask != 0).astype(np.uint8)
             write_mask(path, binary, case.volume, self._saving_progress)
-            write_json(sidecar_path(path), self._sidecar(case, draft, binary))
+            write_json(sidecar_path(path), self._sidecar(case, binary))
         except AttunetError as error:
             home: Callable[[], None] = partial(self._saving_failed, str(error))
         except Exception as error:
@@ -390,13 +437,14 @@ class Session:
     def _saving_progress(self, done: int, total: int, stage: str) -> None:
         self._came_home.emit(partial(self._file_progress, self._generation, done, total, stage))
 
-    def _sidecar(self, case: Case, draft: Draft | None, mask: Mask) -> dict[str, Any]:
+    def _sidecar(self, case: Case, mask: Mask) -> dict[str, Any]:
+        placed = self._placed
         signed = Signed(
             annotator=self.annotator,
             when=datetime.now().astimezone(),
             versions=versions(),
-            model=None if draft is None else draft.prediction.model,
-            correction=None if draft is None else compare(draft.mask, mask),
+            model=self._model,
+            correction=None if placed is None else compare(placed.mask, mask),
         )
         return sidecar(case.volume, int(np.count_nonzero(mask)), signed)
 
@@ -404,7 +452,7 @@ class Session:
         self.file_job = None
         if case is self.case:
             self.saved_to = path
-            self._clean = counted.crc
+            self._clean = self._saved_crc = counted.crc
             self.edited = touches != self._touches
         self.message = Message(f"Saved {path.name} in {path.parent}; it was read back and is identical.")
         self.mask_saved.emit(path)
@@ -450,20 +498,28 @@ def _beside(volume: Volume) -> Path | None:
     return folder / f"{volume.name}_pancreas.nii.gz" if os.access(folder, os.W_OK) else None
 
 
-def _found_beside(volume: Volume) -> tuple[Path, Mask] | None:
+def _found_beside(volume: Volume) -> Found | None:
     path = _beside(volume)
     if path is None or not path.exists():
         return None
     try:
-        return path, read_mask(path, volume)
+        return Found(path, read_mask(path, volume), _recorded_model(sidecar_path(path)))
     except AttunetError:
+        return None
+
+
+def _recorded_model(record: Path) -> ModelId | None:
+    try:
+        model = json.loads(record.read_text("utf-8"))["model"]
+        return ModelId(**model)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _opening_words(case: Case) -> str:
     words = [f"{case.volume.name} is open."]
     if case.found is not None:
-        words.append(f"Its saved mask {case.found[0].name} was opened with it.")
+        words.append(f"Its saved mask {case.found.path.name} was opened with it.")
     return " ".join([*words, *case.volume.notes])
 
 

@@ -118,6 +118,8 @@ def test_a_session_opens_drafts_and_saves_with_its_record(
     session.request_draft()
     network.answer(1, draft)
     until(lambda: session.overlays)
+    assert session.draft is not None
+    session.draft_placed(session.draft)
     assert [o.key for o in session.overlays] == ["probability", "gates", "gate 1", "gate 2"]
 
     edited = draft.copy()
@@ -149,8 +151,96 @@ def test_a_saved_mask_is_opened_again_with_its_case(session: Session, ct: Path) 
     until(lambda: session.file_job is None and session.case is not None and session.case.found is not None)
     assert session.case is not None
     assert session.case.found is not None
-    np.testing.assert_array_equal(session.case.found[1], mask)
+    np.testing.assert_array_equal(session.case.found.mask, mask)
     assert session.saved_to == ct.with_name("case_pancreas.nii.gz")
+
+
+def test_a_mask_opened_again_keeps_the_model_in_its_record(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    session.request_draft()
+    network.answer(1, mask)
+    until(lambda: session.draft is not None)
+    assert session.draft is not None
+    session.draft_placed(session.draft)
+    target = ct.with_name("case_pancreas.nii.gz")
+    session.save(mask, target)
+    until(lambda: session.saved_to is not None)
+    session.open(ct)
+    until(lambda: session.case is not None and session.case.found is not None)
+    session.saved_to = None
+    session.save(mask, target)
+    until(lambda: session.saved_to is not None)
+    record = json.loads(sidecar_path(target).read_text("utf-8"))
+    assert record["model"]["name"] == "m"
+    assert record["correction"] is None, "the draft itself is no longer known"
+
+
+def test_a_draft_shown_beside_is_not_named_as_the_masks_model(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    session.request_draft()
+    network.answer(1, mask)
+    until(lambda: session.draft is not None)
+    session.save(mask, ct.with_name("case_pancreas.nii.gz"))
+    until(lambda: session.saved_to is not None)
+    record = json.loads((ct.with_name("case_pancreas.json")).read_text("utf-8"))
+    assert record["model"] is None
+
+
+def test_a_fresh_draft_over_a_saved_mask_is_not_on_disk(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    session.save(mask, ct.with_name("case_pancreas.nii.gz"))
+    until(lambda: session.saved_to is not None)
+    session.count(mask)
+    until(lambda: session.tally is not None)
+    assert session.on_disk
+    session.request_draft()
+    draft = mask.copy()
+    draft[4, 4:9, 4:9] = 1
+    network.answer(1, draft)
+    until(lambda: session.draft is not None)
+    assert session.draft is not None
+    session.draft_placed(session.draft)
+    until(lambda: session.tally is not None and session.tally.voxels == 25)
+    assert not session.edited
+    assert not session.on_disk
+
+
+def test_choosing_a_series_is_no_leave_to_drop_strokes_made_meanwhile(session: Session, ct: Path) -> None:
+    opened(session, ct)
+    case = session.case
+    session.open(ct)
+    session.mask_touched()
+    session.open(ct, series="chosen in the dialog")
+    until(lambda: session.file_job is None)
+    assert session.case is case
+    assert "went on correcting" in session.message.text
+
+
+def test_edits_that_came_by_undo_alone_are_not_dropped_by_a_case_that_arrives(
+    session: Session, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    case = session.case
+    session.open(ct)
+    session.edited = True
+    until(lambda: session.file_job is None)
+    assert session.case is case
+    assert mask is not None
+
+
+def test_a_stroke_during_a_count_stays_unsaved(session: Session, ct: Path) -> None:
+    mask = opened(session, ct)
+    session.count(mask)
+    session.mask_touched()
+    until(lambda: session.tally is not None)
+    psygnal.emit_queued()
+    assert session.edited
 
 
 def test_a_file_that_cannot_be_read_leaves_the_open_case(session: Session, ct: Path) -> None:

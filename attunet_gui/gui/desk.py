@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from qtpy.QtCore import QObject, QTimer
-from qtpy.QtWidgets import QDialog, QWidget
+from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
 from attunet_gui.core.errors import BadModel
 from attunet_gui.gui import questions, theme
@@ -18,6 +18,7 @@ from attunet_gui.network.bundle import read_bundle
 from attunet_gui.session import Case, Draft, Session
 
 _COUNT_AFTER_MS = 250
+_STROKE_MS = 30
 DEMO_SEED = 7
 
 
@@ -41,7 +42,7 @@ class Desk(QObject):
         self._agreed_to_replace = False
         self._painted_meanwhile = False
         self._dialog: QDialog | None = None
-        self._after_saving: Callable[[], None] | None = None
+        self._after_saving: tuple[str, Callable[[], None]] | None = None
         self._counting = QTimer(self)
         self._counting.setSingleShot(True)
         self._counting.setInterval(_COUNT_AFTER_MS)
@@ -121,9 +122,9 @@ class Desk(QObject):
             self.session.open(path, series=key)
 
     def _case_opened(self, case: Case) -> None:
-        self.checked = False
+        self.checked = self._agreed_to_replace = self._painted_meanwhile = False
         # The layer owns its voxels: the person's strokes must not reach what was read.
-        found = None if case.found is None else case.found[1].copy()
+        found = None if case.found is None else case.found.mask.copy()
         self.layers.show_case(case.volume, found)
         self.maps_changed.emit(())
         self._count()
@@ -149,6 +150,12 @@ class Desk(QObject):
         self.session.request_draft()
 
     def _draft_arrived(self, draft: Draft) -> None:
+        if draft is not self.session.draft:
+            return
+        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            # Not under a stroke that is being made: it would be wiped out with the old mask.
+            QTimer.singleShot(_STROKE_MS, self, lambda: self._draft_arrived(draft))
+            return
         self.checked = False
         place = on_arrival(self.session.edited, self._agreed_to_replace, self._painted_meanwhile)
         if place == "beside":
@@ -157,7 +164,7 @@ class Desk(QObject):
             return
         if not self.layers.replace_mask(draft.mask):
             self.session.say("The draft is ready. The old mask is kept as a hidden layer.")
-        self.session.keep_clean(draft.mask)
+        self.session.draft_placed(draft)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
         self.layers.show_maps(self.session.overlays)
@@ -197,6 +204,7 @@ class Desk(QObject):
 
     def _touched(self) -> None:
         self._painted_meanwhile = True
+        self.closed = False  # whoever still paints has not closed, whatever was answered
         self.session.mask_touched()
         self._count_soon()
 
@@ -248,7 +256,10 @@ class Desk(QObject):
             return
         suggestion = self.session.default_target() or Path.home() / f"{case.volume.name}_pancreas.nii.gz"
         target = questions.choose_target(self.window, suggestion)
-        if target is None:
+        if self.session.case is not case:
+            self._after_saving = None
+            self.session.say("Another CT was opened meanwhile; nothing was saved.", problem=True)
+        elif target is None:
             self._after_saving = None
         else:
             self._save_to(target)
@@ -262,7 +273,8 @@ class Desk(QObject):
         self._count()
         after, self._after_saving = self._after_saving, None
         if after is not None:
-            after()
+            # Asks again if the person went on correcting while the file was written.
+            self._when_safe(*after)
 
     def _save_failed(self) -> None:
         self._after_saving = None
@@ -278,19 +290,29 @@ class Desk(QObject):
 
     def _is_safe(self, doing: str, after_saving: Callable[[], None]) -> bool:
         """Whether nothing can be lost now; where the person saves first, `after_saving` follows."""
-        if self.session.case is None or not self.session.edited:
+        case = self.session.case
+        if case is None or not self.session.edited:
             return True
-        answer = questions.ask_unsaved(self.window, self.session.case.volume.name, doing)
+        answer = questions.ask_unsaved(self.window, case.volume.name, doing)
+        if self.session.case is not case:
+            return not self.session.edited
         if answer == "save":
-            self._after_saving = after_saving
+            self._after_saving = (doing, after_saving)
             self.save()
         return answer == "discard"
 
     def may_close(self) -> bool:
         """Whether the window may close now; if corrections are saved first, it closes afterwards."""
         if not self.closed:
-            self.closed = self._after_saving is None and self._is_safe("close", self._close)
+            self.closed = not self._waits_for_save() and self._is_safe("close", self._close)
         return self.closed
+
+    def _waits_for_save(self) -> bool:
+        job = self.session.file_job
+        if self._after_saving is None and job is not None and job.kind == "saving":
+            self._after_saving = ("close", self._close)
+            self.session.say("The window closes as soon as the mask is saved.")
+        return self._after_saving is not None
 
     def _close(self) -> None:
         self.window.close()

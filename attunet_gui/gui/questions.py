@@ -90,7 +90,11 @@ def choose_target(parent: QWidget, suggestion: Path) -> Path | None:
     name, _ = QFileDialog.getSaveFileName(parent, "Save the mask", str(suggestion), _MASKS)
     if not name:
         return None
-    return Path(name) if name.lower().endswith((".nii", ".nii.gz")) else Path(f"{name}.nii.gz")
+    if name.lower().endswith((".nii", ".nii.gz")):
+        return Path(name)
+    complete = Path(f"{name}.nii.gz")
+    # The dialog asked about the name without its ending; another file may have that name with it.
+    return choose_target(parent, complete) if complete.exists() else complete
 
 
 def show_help(parent: QWidget) -> QDialog:

@@ -95,7 +95,7 @@ def facts_of(session: Session, checked: bool) -> Facts:
         drafted=session.draft is not None,
         checked=checked,
         edited=session.edited,
-        saved_to="" if session.saved_to is None else session.saved_to.name,
+        saved_to=session.saved_to.name if session.saved_to is not None and session.on_disk else "",
         job=session.job,
         file_job=session.file_job,
         message=session.message,
@@ -206,7 +206,7 @@ def _undrafted_step(facts: Facts) -> Step:
             "No model was found. You can also draw by hand with the brush.",
         )
     if facts.message.problem:
-        return Step("Draft the pancreas", "run", "The last run gave no draft. Your mask is untouched.")
+        return Step("Draft the pancreas", "run", "There is no draft yet. Your mask is untouched.")
     return Step("Draft the pancreas", "run", f"With {facts.model}. You will correct it afterwards.")
 
 

@@ -17,7 +17,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui import plugin
+from attunet_gui.gui import plugin, questions
 from attunet_gui.gui.actions import ACTIONS
 from attunet_gui.gui.app import Application
 from attunet_gui.gui.viewer import CT, MASK, OTHER
@@ -200,7 +200,79 @@ def test_opening_another_case_over_corrections_asks(app: Application, ct: Path) 
     assert saving.asked is not None
     until(lambda: app.session.case is not case)
     assert app.session.case.found is not None
-    assert app.session.case.found[1][3, 3, 3] == 1
+    assert app.session.case.found.mask[3, 3, 3] == 1
+
+
+def test_strokes_made_while_saving_are_asked_about_before_the_next_case(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    case = app.session.case
+    edit(app)
+    saving = Answers("Save")
+    app.desk.open_path(ct)
+    assert saving.asked is not None
+    layer = app.viewer.layers[MASK]
+    layer.data_setitem((np.array([4]), np.array([4]), np.array([4])), 1)
+    keeping = Answers("Keep editing")
+    until(lambda: keeping.asked is not None)
+    live(0.5)
+    assert app.session.case is case
+    assert mask_of(app)[4, 4, 4] == 1
+    assert app.session.edited
+
+
+def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
+    app: Application, ct: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(app, ct)
+    case = app.session.case
+    target = ct.with_name("chosen.nii.gz")
+
+    def choose(parent: QWidget, suggestion: Path) -> Path:
+        app.session.open(ct)
+        until(lambda: app.session.case is not case)
+        return target
+
+    monkeypatch.setattr(questions, "choose_target", choose)
+    app.desk.save_as()
+    live(0.3)
+    assert not target.exists()
+    assert "nothing was saved" in app.session.message.text
+
+
+def test_a_draft_waits_for_the_stroke_that_is_being_made(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    app.desk.take_tool("paint")
+    widget, middle = canvas(app)
+    app.desk.run_or_cancel()
+    QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
+    for step in range(1, 8):
+        QTest.mouseMove(widget, middle + QPoint(4 * step, 0))
+        live(0.02)
+    held = mask_of(app).copy()
+    until(lambda: app.session.draft is not None)
+    live(0.3)
+    if QApplication.mouseButtons() == Qt.MouseButton.NoButton:
+        pytest.skip("this platform does not tell that a simulated button is held")
+    assert np.array_equal(mask_of(app), held)
+    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
+    live(0.5)
+    assert np.array_equal(mask_of(app), held)
+    assert OTHER in [layer.name for layer in app.viewer.layers]
+
+
+def test_a_case_after_a_painted_one_takes_its_draft(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    edit(app)
+    case = app.session.case
+    discarding = Answers("Discard corrections")
+    app.desk.open_path(ct)
+    assert discarding.asked is not None
+    until(lambda: app.session.case is not case)
+    app.session.request_draft()
+    until(lambda: bool(app.session.overlays))
+    assert app.session.draft is not None
+    assert np.array_equal(mask_of(app), app.session.draft.mask)
+    assert OTHER not in [layer.name for layer in app.viewer.layers]
 
 
 def test_closing_over_corrections_asks_and_can_save_first(app: Application, ct: Path) -> None:

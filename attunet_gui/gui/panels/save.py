@@ -23,7 +23,7 @@ class SavePanel(QWidget):
         self.save_as = button("Save as…", tip("save_as"), self.save_as_asked.emit)
         self.annotator = QLineEdit()
         self.annotator.setToolTip("This name goes into the record beside the mask")
-        self.annotator.editingFinished.connect(lambda: self.annotator_asked.emit(self.annotator.text()))
+        self.annotator.textEdited.connect(self.annotator_asked.emit)
         layout = column(self)
         layout.addLayout(row(self.save, self.save_as))
         layout.addLayout(row(QLabel("Annotator"), self.annotator, stretch=1))
