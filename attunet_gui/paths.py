@@ -16,11 +16,6 @@ def _shipped(name: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / name
 
 
-def resource(name: str) -> Path:
-    """A shipped file below `resources/`, such as "icons/attunet.svg"."""
-    return _shipped("resources") / name
-
-
 def user_data() -> Path:
     """The user's own folder for models and settings; it may not exist yet."""
     return Path(_DIRS.user_data_dir)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from attunet_gui.core.card import Card, DataSource, Result, Training, WeightsFile
+from attunet_gui.core.card import DataSource, Result, Training, first_fault
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.metrics import dice
 from attunet_gui.core.prediction import draft_mask
@@ -24,7 +24,7 @@ from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import versions
 from attunet_gui.io.writing import make_folder
-from attunet_gui.network.bundle import Bundle, check_consistent, write_bundle
+from attunet_gui.network.bundle import Bundle, add_results, check_card, write_bundle
 from attunet_gui.network.predict import Model, load_model, predict
 from attunet_gui.network.sampling import TrainingCase, training_case
 from attunet_gui.network.settings import TrainingSettings
@@ -32,9 +32,6 @@ from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom,
 
 _FIELD_MM = 430.0
 _HEIGHT_MM = 230.0
-
-
-_PLACEHOLDER = WeightsFile(sha256="0" * 64, bytes=1)
 
 
 class PhantomData(BaseModel):
@@ -105,14 +102,14 @@ def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe; `AttunetError` names what is wrong with it."""
     try:
         recipe = Recipe.model_validate(tomllib.loads(path.read_text("utf-8")))
-        _check_card(recipe)
+        # Now, not after hours of training.
+        check_card(_card(recipe, path, path.parent, 0.0))
         return recipe
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise AttunetError(f"The recipe {path} cannot be read: {error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise AttunetError(f"The recipe {path} is not valid at {where!r}: {first['msg']}.") from error
+        where, fault = first_fault(error)
+        raise AttunetError(f"The recipe {path} is not valid at {where!r}: {fault}.") from error
 
 
 def run_recipe(path: Path, output: Path, progress: Progress = silent) -> tuple[Bundle, Measured]:
@@ -136,7 +133,7 @@ def run_recipe(path: Path, output: Path, progress: Progress = silent) -> tuple[B
         command=f"attunet models measure {recipe.name} --first-seed {recipe.phantoms.check_first_seed} "
         f"--cases {recipe.phantoms.check_cases}",
     )
-    return write_bundle(output, network, {**card, "results": (result,)}), measured
+    return add_results(bundle, (result,)), measured
 
 
 def measure_on_phantoms(model: Model, seeds: range, progress: Progress = silent) -> Measured:
@@ -207,9 +204,3 @@ def _card(recipe: Recipe, path: Path, output: Path, seconds: float) -> dict[str,
         settings=recipe.training.model_dump() | {"phantoms": recipe.phantoms.model_dump()},
     )
     return {**fields, "training": training, "versions": versions()}
-
-
-def _check_card(recipe: Recipe) -> None:
-    """Find out now, not after hours of training, whether the card of the new bundle would be valid."""
-    fields = _card(recipe, Path("recipe"), Path("model"), 0.0)
-    check_consistent(Card.model_validate({**fields, "weights": _PLACEHOLDER}))

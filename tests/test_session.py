@@ -108,6 +108,13 @@ def opened(session: Session, ct: Path) -> np.ndarray:
     return np.zeros(session.case.volume.grid.shape, np.uint8)
 
 
+def place_draft(session: Session) -> None:
+    """What the window does with a draft that takes the place of the mask."""
+    until(lambda: session.draft is not None)
+    assert session.draft is not None
+    session.draft_placed(session.draft)
+
+
 def test_a_session_opens_drafts_and_saves_with_its_record(
     session: Session, network: ScriptedNetwork, ct: Path
 ) -> None:
@@ -161,9 +168,7 @@ def test_a_mask_opened_again_keeps_the_model_in_its_record(
     mask = opened(session, ct)
     session.request_draft()
     network.answer(1, mask)
-    until(lambda: session.draft is not None)
-    assert session.draft is not None
-    session.draft_placed(session.draft)
+    place_draft(session)
     target = ct.with_name("case_pancreas.nii.gz")
     session.save(mask, target)
     until(lambda: session.saved_to is not None)
@@ -203,9 +208,7 @@ def test_a_fresh_draft_over_a_saved_mask_is_not_on_disk(
     draft = mask.copy()
     draft[4, 4:9, 4:9] = 1
     network.answer(1, draft)
-    until(lambda: session.draft is not None)
-    assert session.draft is not None
-    session.draft_placed(session.draft)
+    place_draft(session)
     until(lambda: session.tally is not None and session.tally.voxels == 25)
     assert not session.edited
     assert not session.on_disk

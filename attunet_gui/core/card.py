@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from attunet_gui.core.preprocess import Preprocessing
 
 NOT_A_DEVICE = "Research use only. Not a medical device; not for diagnosis or treatment."
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Where the first fault is ("weights.sha256"; "" for the whole) and what is wrong there."""
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"]
 
 
 class DataSource(BaseModel):

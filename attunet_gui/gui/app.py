@@ -8,7 +8,6 @@ from pathlib import Path
 
 import napari
 from napari.settings import get_settings
-from psygnal.qt import start_emitting_from_queue
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
@@ -18,6 +17,7 @@ from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.dock import WIDTH, Dock
 from attunet_gui.gui.guard import ClosingGuard, DropGuard
 from attunet_gui.gui.preferences import Preferences
+from attunet_gui.gui.qt import start_signal_queue
 from attunet_gui.gui.state import View
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.jobs.runner import Runner
@@ -26,7 +26,6 @@ from attunet_gui.paths import model_folders, user_data
 from attunet_gui.session import Session
 
 TITLE = "attunet"
-_QUEUE_MS = 20
 _SIZE = (1280, 800)
 _NAPARI_PANELS = ("layer list", "layer controls")
 
@@ -77,7 +76,7 @@ def build(runner: Runner, bundles: tuple[Bundle, ...], preferences: Preferences)
     """The window, shown, with a session of its own."""
     session = Session(runner, bundles)
     viewer = napari.Viewer(title=TITLE, show=False, show_welcome_screen=False)
-    start_emitting_from_queue(_QUEUE_MS, Qt.TimerType.CoarseTimer)
+    start_signal_queue()
     desk = Desk(session, CaseLayers(viewer), preferences)
     dock = Dock(desk)
     place = viewer.window.add_dock_widget(dock, name=TITLE, area="right", add_vertical_stretch=False)

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
-from psygnal.qt import start_emitting_from_queue
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMainWindow
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui import theme
 from attunet_gui.gui.desk import DEMO_SEED, Desk
 from attunet_gui.gui.dock import Dock
 from attunet_gui.gui.guard import ClosingGuard
 from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.viewer import METADATA, CaseLayers
+from attunet_gui.gui.qt import start_signal_queue
+from attunet_gui.gui.viewer import METADATA, CaseLayers, ct_settings
 from attunet_gui.io.reading import read, reader_for
 from attunet_gui.io.writing import write_mask
 from attunet_gui.jobs.runner import Runner
@@ -31,7 +30,6 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_
 
 LayerData = tuple[Any, dict[str, Any], str]
 NAME = "Pancreas in CT"
-_QUEUE_MS = 20
 
 
 def reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
@@ -53,17 +51,7 @@ def _read(path: str | list[str]) -> list[LayerData]:
 
 def image_data(volume: Volume) -> LayerData:
     """A volume as napari's layer data, its source geometry in the metadata."""
-    low, high = theme.HU_PRESETS[0][1:]
-    settings = {
-        "name": volume.name,
-        "scale": volume.grid.spacing_mm,
-        "units": ("mm", "mm", "mm"),
-        "colormap": "gray",
-        "contrast_limits": (low, high),
-        "metadata": {METADATA: volume},
-        "rgb": False,
-    }
-    return volume.hu, settings, "image"
+    return volume.hu, ct_settings(volume) | {"name": volume.name}, "image"
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -95,7 +83,7 @@ def phantom_with_mask() -> list[LayerData]:
 
 def dock(napari_viewer: Viewer) -> Dock:
     """npe2 widget hook: the dock with a session of its own in `napari_viewer`."""
-    start_emitting_from_queue(_QUEUE_MS, Qt.TimerType.CoarseTimer)
+    start_signal_queue()
     runner = Runner()
     session = Session(runner, find_bundles(model_folders()))
     desk = Desk(session, CaseLayers(napari_viewer), Preferences(user_data() / "window.ini"))

@@ -201,11 +201,6 @@ class CaseLayers:
             self._raise_masks()
         self.look_changed.emit()
 
-    def drop_maps(self) -> None:
-        """Remove the maps of an older draft."""
-        for key in list(self._maps()):
-            self._drop(key)
-
     def _maps(self) -> dict[str, Layer]:
         return {key: layer for key, layer in self._layers.items() if key == "probability" or "gate" in key}
 
@@ -322,19 +317,22 @@ class CaseLayers:
             viewer.scene.camera.center, viewer.scene.camera.zoom = camera
 
 
-def _ct_layer(volume: Volume) -> Image:
+def ct_settings(volume: Volume) -> dict[str, Any]:
+    """How a CT looks as an image layer, its source geometry in the metadata."""
     low, high = theme.HU_PRESETS[0][1:]
-    layer = Image(
-        volume.hu,
-        name=CT,
-        scale=volume.grid.spacing_mm,
-        units=_MM,
-        colormap="gray",
-        contrast_limits=(low, high),
-        metadata={METADATA: volume},
-        rgb=False,
-        multiscale=False,
-    )
+    return {
+        "scale": volume.grid.spacing_mm,
+        "units": _MM,
+        "colormap": "gray",
+        "contrast_limits": (low, high),
+        "metadata": {METADATA: volume},
+        "rgb": False,
+        "multiscale": False,
+    }
+
+
+def _ct_layer(volume: Volume) -> Image:
+    layer = Image(volume.hu, name=CT, **ct_settings(volume))
     layer.contrast_limits_range = hu_bounds(volume)
     return layer
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from attunet_gui.core.card import Card, WeightsFile
+from attunet_gui.core.card import Card, Result, WeightsFile, first_fault
 from attunet_gui.core.errors import BadModel
 from attunet_gui.network.families import family, parse_config
 
@@ -59,19 +59,27 @@ def read_bundle(folder: Path) -> Bundle:
             f"There is no {CARD_FILE} in {folder}; choose the folder of a model bundle."
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadModel(f"The card {path} is not valid at {where!r}: {first['msg']}.") from error
+        where, fault = first_fault(error)
+        raise BadModel(f"The card {path} is not valid at {where!r}: {fault}.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise BadModel(f"The card {path} cannot be read: {error}.") from error
     bundle = Bundle(folder, card)
-    check_consistent(card)
+    _check_consistent(card)
     _check_size(bundle)
     return bundle
 
 
-def check_consistent(card: Card) -> None:
-    """Whether family, configuration and preprocessing fit one another; `BadModel` if not."""
+def check_card(fields: dict[str, Any]) -> None:
+    """Whether `fields` (all of a card but `weights`) would make a valid card.
+
+    Raises:
+        ValidationError: a field is missing, unknown or of the wrong kind.
+        BadModel: family, configuration and preprocessing do not fit one another.
+    """
+    _check_consistent(Card.model_validate({**fields, "weights": WeightsFile(sha256="0" * 64, bytes=1)}))
+
+
+def _check_consistent(card: Card) -> None:
     config: Any = parse_config(card.family, card.config)
     wanted = (tuple(card.preprocessing.size), card.preprocessing.channels)
     if wanted != (tuple(config.size), config.channels):
@@ -165,18 +173,26 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
 
     The card comes last, so a folder that was interrupted half-way is never taken for a model.
     """
-    Card.model_validate({**card, "weights": WeightsFile(sha256="0" * 64, bytes=1)})
+    check_card(card)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / WeightsFile.model_fields["file"].default
     (folder / CARD_FILE).unlink(missing_ok=True)
     save_file({v.path: np.asarray(v.numpy(), np.float32) for v in network.variables}, target)
     target.chmod(0o644)
     weights = WeightsFile(sha256=_sha256(target), bytes=target.stat().st_size)
-    complete = Card.model_validate({**card, "weights": weights})
-    (folder / CARD_FILE).write_text(complete.model_dump_json(indent=2) + "\n", "utf-8")
-    bundle = read_bundle(folder)
+    bundle = _with_card(folder, Card.model_validate({**card, "weights": weights}))
     verify(bundle)
     return bundle
+
+
+def add_results(bundle: Bundle, results: tuple[Result, ...]) -> Bundle:
+    """Put measured figures into the card of `bundle`; the weights they were measured on stay as they are."""
+    return _with_card(bundle.folder, bundle.card.model_copy(update={"results": results}))
+
+
+def _with_card(folder: Path, card: Card) -> Bundle:
+    (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
+    return read_bundle(folder)
 
 
 def find_bundles(folders: tuple[Path, ...]) -> tuple[Bundle, ...]:

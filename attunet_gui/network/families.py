@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from attunet_gui.core.card import first_fault
 from attunet_gui.core.errors import BadModel
 from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig, parameter_count
 
@@ -61,6 +62,5 @@ def parse_config(family_name: str, config: dict[str, Any]) -> BaseModel:
     try:
         return family(family_name).config_type.model_validate(config)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "config"
-        raise BadModel(f"The model's configuration is not valid: {where}: {first['msg']}.") from error
+        where, fault = first_fault(error)
+        raise BadModel(f"The model's configuration is not valid: {where or 'config'}: {fault}.") from error

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig
+from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig, gate_names
 from attunet_gui.network.backend import keras
 
 layers = keras.layers
@@ -36,7 +36,7 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
     x = _block(x, config, config.levels - 1, "encoder")
     outputs = {}
     for level in reversed(range(config.levels - 1)):
-        name = f"gate{level + 1}"
+        name = gate_names(config)[level]
         gated, outputs[name] = _gate(skips[level], x, config.gate_filters, name)
         up = layers.UpSampling2D(2, name=f"decoder{level + 1}_up")(x)
         joined = layers.Concatenate(name=f"decoder{level + 1}_join")([up, gated])
