@@ -1,0 +1,52 @@
+"""Folds for cross-validation. They are made of patients: slices of one patient never part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.io.writing import make_folder, write_json
+
+Folds = tuple[tuple[str, ...], ...]
+
+
+def patient_folds(patients: Iterable[str], folds: int, seed: int) -> Folds:
+    """Patients dealt to `folds` groups whose sizes differ by one at most; each group is sorted.
+
+    The order in which they are dealt is that of sha256("<seed>:<patient>"), so it is the same on every
+    machine and with every version of numpy. A patient named twice counts once.
+
+    Raises:
+        ValueError: fewer than two folds, or fewer patients than folds.
+    """
+    distinct = set(patients)
+    if not 2 <= folds <= len(distinct):
+        raise ValueError(f"{len(distinct)} patients cannot be dealt to {folds} folds")
+    order = sorted(distinct, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest())
+    return tuple(tuple(sorted(order[start::folds])) for start in range(folds))
+
+
+def write_folds(path: Path, folds: Folds) -> None:
+    """Write `folds` to `path` as JSON."""
+    make_folder(path.parent)
+    write_json(path, {"folds": folds})
+
+
+def read_folds(path: Path) -> Folds:
+    """The folds in `path`.
+
+    Raises:
+        AttunetError: not a file of folds, or a patient in two of them.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        folds = tuple(tuple(str(patient) for patient in fold) for fold in content["folds"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AttunetError(f"{path} is not a file of folds: {error}.") from error
+    everyone = [patient for fold in folds for patient in fold]
+    if len(everyone) != len(set(everyone)):
+        raise AttunetError(f"In {path} a patient is in two folds: make the folds again.")
+    return folds

@@ -1,0 +1,114 @@
+"""Labelled JPEG slices: the right way up, on a grid, or one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.io import read
+from attunet_gui.io.slice_collection import read_slices
+
+_SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+_REAL = _SHARED / "nih_pancreas_ct_2d"
+_NAME = "PANCREAS_0003-1007"
+
+
+def _write(folder: Path, part: str, gray: np.ndarray, name: str = _NAME) -> None:
+    (folder / part).mkdir(exist_ok=True)
+    Image.fromarray(gray).convert("RGB").save(folder / part / f"{name}.jpg", quality=95)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bright table in the first rows as stored, an organ in the last rows on the right."""
+    image, mask = np.zeros((64, 96), np.uint8), np.zeros((64, 96), np.uint8)
+    image[:8], image[48:56, 72:88], mask[48:56, 72:88] = 240, 90, 255
+    _write(tmp_path, "images", image)
+    _write(tmp_path, "masks", mask)
+    return tmp_path
+
+
+def test_a_slice_is_turned_so_that_the_table_is_below(folder: Path) -> None:
+    (found,) = read_slices(folder)
+    assert (found.patient, found.name) == ("0003", _NAME)
+    assert found.volume.hu.shape == found.mask.shape == (1, 64, 96)
+    assert found.volume.hu[0, 60:, :].min() > 200
+    expected = np.zeros((64, 96), np.uint8)
+    expected[8:16, 72:88] = 1
+    assert np.array_equal(found.mask[0], expected)
+    assert found.mask.dtype == np.uint8
+    assert found.volume.hu.dtype == np.int16
+    assert abs(int(found.volume.hu[0, 12, 80]) - 90) < 5
+
+
+def test_the_grid_is_canonical_with_the_assumed_spacing(folder: Path) -> None:
+    (found,) = read_slices(folder, spacing_mm=0.7)
+    assert found.volume.grid.spacing_mm == pytest.approx((1.0, 0.7, 0.7))
+    # z to the head, y to the back, x to the patient's left, in RAS+ millimetres.
+    assert np.array_equal(np.sign(found.volume.grid.affine[:3, :3]), [[0, 0, -1], [0, -1, 0], [1, 0, 0]])
+
+
+def test_a_missing_mask_is_named(folder: Path) -> None:
+    (folder / "masks" / f"{_NAME}.jpg").unlink()
+    with pytest.raises(UnreadableInput, match=f"{_NAME}.jpg has no mask"):
+        read_slices(folder)
+
+
+def test_a_mask_of_another_size_is_refused(folder: Path) -> None:
+    _write(folder, "masks", np.zeros((64, 64), np.uint8))
+    with pytest.raises(UnreadableInput, match=r"\(64, 96\) pixels, its mask \(64, 64\)"):
+        read_slices(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\xff\xd8\xff"])
+def test_what_is_no_jpeg_is_refused(folder: Path, content: bytes) -> None:
+    (folder / "images" / f"{_NAME}.jpg").write_bytes(content)
+    with pytest.raises(UnreadableInput, match="not a JPEG"):
+        read_slices(folder)
+
+
+def test_a_png_named_jpg_is_refused(folder: Path) -> None:
+    path = folder / "images" / f"{_NAME}.jpg"
+    Image.new("L", (96, 64)).save(path, format="PNG")
+    with pytest.raises(UnreadableInput, match="not a JPEG"):
+        read_slices(folder)
+
+
+def test_a_name_without_patient_is_refused(folder: Path) -> None:
+    _write(folder, "images", np.zeros((8, 8), np.uint8), "slice7")
+    with pytest.raises(UnreadableInput, match="whose slice"):
+        read_slices(folder)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableInput, match="no slices"):
+        read_slices(tmp_path)
+
+
+@pytest.mark.skipif(not _REAL.is_dir(), reason="the real slices are not on this machine")
+def test_real_slices_lie_like_a_ct_with_a_header() -> None:
+    slices = read_slices(_REAL)
+    assert len({s.patient for s in slices}) == 41
+    assert len(slices) == 176
+    whole = read(_SHARED / "totalsegmentator_example" / "ct_3mm.nii.gz").hu
+    assert _spine_is_below(whole[len(whole) // 2])
+    assert np.mean([_spine_is_below(s.volume.hu[0]) for s in slices]) > 0.95
+    # The liver is the large bright organ on the patient's right, where x is small.
+    assert np.mean([_brighter_on_the_right(s.volume.hu[0]) for s in slices]) > 0.75
+    assert all(0 < s.mask.sum() < 20_000 for s in slices)
+
+
+def _spine_is_below(hu: np.ndarray) -> bool:
+    columns = slice(hu.shape[1] * 4 // 10, hu.shape[1] * 6 // 10)
+    bone, tissue = np.nonzero(hu[:, columns] > 200)[0], np.nonzero(hu > 30)[0]
+    return bool(np.median(bone) > np.median(tissue))
+
+
+def _brighter_on_the_right(hu: np.ndarray) -> bool:
+    organ = (hu > 60) & (hu < 180)
+    half = hu.shape[1] // 2
+    return bool(organ[:, :half].sum() > organ[:, half:].sum())
