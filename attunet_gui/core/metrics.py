@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,51 @@ from numpy.typing import NDArray
 from attunet_gui.core.grid import Grid
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """How a draft and the truth lie over one another, as numbers of voxels.
+
+    Two empty masks agree: all three scores are 1. One empty mask against one that is not scores 0.
+
+    Attributes:
+        both: voxels in draft and truth.
+        draft: voxels in the draft.
+        truth: voxels in the truth.
+    """
+
+    both: int
+    draft: int
+    truth: int
+
+    @property
+    def dsc(self) -> float:
+        """2 |draft and truth| / (|draft| + |truth|)."""
+        return _share(2 * self.both, self.draft + self.truth)
+
+    @property
+    def precision(self) -> float:
+        """Share of the draft that is true."""
+        return _share(self.both, self.draft, whole=not self.truth)
+
+    @property
+    def recall(self) -> float:
+        """Share of the truth that is drafted."""
+        return _share(self.both, self.truth, whole=not self.draft)
+
+
+def _share(part: int, of: int, *, whole: bool = True) -> float:
+    return part / of if of else float(whole)
+
+
+def overlap(draft: NDArray[Any], truth: NDArray[Any]) -> Overlap:
+    """The overlap of two masks of one shape; what is not zero is inside."""
+    both = np.count_nonzero(np.logical_and(draft, truth))
+    return Overlap(int(both), int(np.count_nonzero(draft)), int(np.count_nonzero(truth)))
+
+
 def dice(a: NDArray[Any], b: NDArray[Any]) -> float:
     """DSC of two masks of one shape: 2 |A and B| / (|A| + |B|). Two empty masks agree: 1.0."""
-    size_a, size_b = np.count_nonzero(a), np.count_nonzero(b)
-    if size_a + size_b == 0:
-        return 1.0
-    return float(2.0 * np.count_nonzero(np.logical_and(a, b)) / (size_a + size_b))
+    return overlap(a, b).dsc
 
 
 def volume_ml(mask: NDArray[Any], grid: Grid) -> float:
