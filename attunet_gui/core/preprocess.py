@@ -62,8 +62,13 @@ def windowed(hu: NDArray[Any], window_hu: tuple[float, float]) -> NDArray[np.flo
 def network_slices(
     volume: Volume, frame: Frame, wanted: Preprocessing, indices: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Single slices `indices` as the network sees them: (n, rows, columns) float32 in [0, 1]."""
-    return frame.to_network(windowed(volume.hu[indices], wanted.window_hu), fill=0.0)
+    """Single slices `indices` as the network sees them: (n, rows, columns) float32 in [0, 1].
+
+    Outside the volume it is as dark as the darkest voxel of these slices: 0 in CT that shows air, more in
+    CT that was clipped at fat.
+    """
+    seen = windowed(volume.hu[indices], wanted.window_hu)
+    return frame.to_network(seen, fill=float(seen.min()))
 
 
 def neighbour_indices(z: NDArray[np.intp], neighbours: int, slices: int) -> NDArray[np.intp]:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.core.volume import Volume
 from attunet_gui.synthesis import pancreas, torso, viscera
 from attunet_gui.synthesis.geometry import Frame
+from attunet_gui.synthesis.placement import centred_volume
 from attunet_gui.synthesis.scene import ORGANS, Scene, draw_patient, stream
 from attunet_gui.synthesis.tissue import scanned
 
@@ -91,17 +90,10 @@ def make_phantom(request: PhantomRequest, progress: Progress = silent) -> Phanto
 
 
 def phantom_volume(phantom: Phantom) -> Volume:
-    """The phantom as a volume centred at world 0.
-
-    Its source grid is in (i, j, k) order, columns first, as every CT file has it.
-    """
-    slices, rows, columns = phantom.request.shape
-    step_z, step_y, step_x = phantom.request.spacing_mm
-    affine = np.diag([-step_x, -step_y, step_z, 1.0])
-    affine[:3, 3] = -affine[:3, :3] @ ((np.array([columns, rows, slices]) - 1) / 2)
-    name = f"phantom-{phantom.request.seed}"
-    origin = Origin(path=Path(f"{name}.nii.gz"), kind="phantom")
-    return Volume(phantom.hu, canonicalise(Grid((columns, rows, slices), affine)), name, origin)
+    """The phantom as a volume centred at world 0."""
+    return centred_volume(
+        phantom.hu, phantom.request.spacing_mm, f"phantom-{phantom.request.seed}", "phantom"
+    )
 
 
 def _pancreas_and_neighbours(scene: Scene) -> None:

@@ -1,0 +1,69 @@
+"""A random patient's pose and build: where each voxel of a synthetic CT comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from attunet_gui.synthesis.fields import F32, stretched
+
+_BENDS = ((70.0, 7.0), (38.0, 4.0), (18.0, 1.6))
+"""Distance of the knots and greatest standard deviation of their shift, mm; coarse to fine."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deformation:
+    """Output place (mm from the output's centre) -> source place (mm from the source's centre).
+
+    Attributes:
+        matrix: (3, 3) rotation, scale and shear.
+        bends: coarse displacement fields, each (3, z, y, x) float32 in mm, spread over the output.
+    """
+
+    matrix: NDArray[np.float64]
+    bends: tuple[F32, ...]
+
+
+def draw_deformation(extent_mm: tuple[float, float, float], rng: np.random.Generator) -> Deformation:
+    """A random deformation for an output of `extent_mm` (z, y, x)."""
+    degrees = np.clip(rng.normal(0, (5.0, 2.5, 2.5)), -14, 14)
+    turn = Rotation.from_euler("zyx", degrees[[0, 1, 2]], degrees=True).as_matrix()[::-1, ::-1]
+    size = rng.uniform(0.87, 1.15) * rng.uniform(0.93, 1.07, 3)
+    shear = np.eye(3) + np.triu(rng.normal(0, 0.03, (3, 3)), 1)
+    bends = tuple(_bend(extent_mm, knots, rng.uniform(0.2, 1.0) * most, rng) for knots, most in _BENDS)
+    return Deformation(turn @ shear @ np.diag(1 / size), bends)
+
+
+def _bend(
+    extent_mm: tuple[float, float, float], knots_mm: float, most_mm: float, rng: np.random.Generator
+) -> F32:
+    shape = tuple(max(3, int(np.ceil(extent / knots_mm)) + 1) for extent in extent_mm)
+    return np.asarray(rng.normal(0, most_mm, (3, *shape)), np.float32)
+
+
+def sources(deformation: Deformation, centres_mm: tuple[NDArray[np.floating], ...]) -> tuple[F32, F32, F32]:
+    """Where output voxels come from.
+
+    Args:
+        deformation: what to apply.
+        centres_mm: centres of the output's planes along z, y, x, mm from the output's centre.
+
+    Returns:
+        z, y, x in mm from the source's centre, each of the output's shape, float32.
+    """
+    shape = tuple(len(axis) for axis in centres_mm)
+    z, y, x = (
+        axis.reshape([-1 if n == i else 1 for n in range(3)]).astype(np.float32)
+        for i, axis in enumerate(centres_mm)
+    )
+    found = []
+    for axis in range(3):
+        a, b, c = (np.float32(value) for value in deformation.matrix[axis])
+        place = np.asarray(a * z + b * y + c * x, np.float32)
+        for bend in deformation.bends:
+            place += stretched(bend[axis], shape)
+        found.append(place)
+    return found[0], found[1], found[2]
