@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from safetensors.numpy import load_file
 
+from attunet_gui.core.overlay import overlays
 from attunet_gui.network.attention_unet.config import (
     PROBABILITY,
     AttentionUNet2DConfig,
@@ -17,15 +19,18 @@ from attunet_gui.network.attention_unet.config import (
     parameter_count,
 )
 from attunet_gui.network.attention_unet.model import build
-from attunet_gui.network.bundle import load_network, write_bundle
+from attunet_gui.network.bundle import load_network, read_bundle, write_bundle
 from attunet_gui.network.families import FAMILIES, Family
 from attunet_gui.network.losses import LOSSES
+from attunet_gui.network.predict import load_model, predict
 from attunet_gui.network.sampling import TrainingCase
 from attunet_gui.network.settings import TrainingSettings
 from attunet_gui.network.train import train
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.cards import TINY_CONFIG, card_fields
 
 pytestmark = pytest.mark.network
+_SHIPPED = Path(__file__).parents[2] / "models" / "phantom-starter"
 TINY = AttentionUNet2DConfig.model_validate(TINY_CONFIG)
 
 
@@ -36,8 +41,13 @@ def test_the_article_has_7951369_parameters() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [AttentionUNet2DConfig(), TINY, AttentionUNet2DConfig(filters=5, levels=4, channels=1, gate_filters=3)],
-    ids=["article", "tiny", "odd"],
+    [
+        AttentionUNet2DConfig(),
+        TINY,
+        AttentionUNet2DConfig(filters=5, levels=4, channels=1, gate_filters=3),
+        TINY.model_copy(update={"gates": False}),
+    ],
+    ids=["article", "tiny", "odd", "plain"],
 )
 def test_the_number_of_weights_is_known_without_building(config: AttentionUNet2DConfig) -> None:
     assert parameter_count(config) == build(config).count_params()
@@ -87,6 +97,41 @@ def test_the_skip_goes_through_a_1x1_convolution_with_stride_2() -> None:
     whole.build(skip.shape)
     whole.set_weights(convolution.get_weights())
     assert np.allclose(convolution(every_second(skip)), whole(skip), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("training", [False, True])
+def test_a_fresh_gate_lets_everything_pass(seed: int, training: bool) -> None:
+    keras.utils.set_random_seed(seed)
+    network = build(TINY.model_copy(update={"filters": 8, "gate_filters": 16}))
+    image = np.random.default_rng(seed).random((2, 64, 64, 3)).astype(np.float32)
+    outputs = network(image, training=training)
+    for name in gate_names(TINY):
+        assert np.mean(outputs[name]) > 0.94
+        assert np.min(outputs[name]) > 0.85
+    first, second = (network.get_layer(f"{name}_score").kernel for name in gate_names(TINY))
+    assert np.all(np.asarray(first) != np.asarray(second))
+
+
+def test_without_gates_it_is_the_plain_network_of_the_same_width(tmp_path: Path) -> None:
+    config = TINY_CONFIG | {"gates": False}
+    network = build(AttentionUNet2DConfig.model_validate(config))
+    assert set(network.output) == {PROBABILITY}
+    assert not [layer.name for layer in network.layers if layer.name.startswith("gate")]
+    joins = {layer.name: layer.output.shape for layer in network.layers if layer.name.endswith("_join")}
+    assert joins == {layer.name: layer.output.shape for layer in build(TINY).layers if layer.name in joins}
+    bundle = write_bundle(tmp_path / "plain", network, card_fields(config=config))
+    volume = phantom_volume(make_phantom(PhantomRequest(5, (2, 60, 70), (5.0, 5.0, 5.0))))
+    prediction = predict(volume, load_model(bundle))
+    assert prediction.gates == ()
+    assert [overlay.title for overlay in overlays(prediction)] == ["Probability"]
+
+
+def test_a_loaded_network_has_the_numbers_of_its_file_and_no_fresh_ones() -> None:
+    bundle = read_bundle(_SHIPPED)
+    stored = load_file(bundle.weights_path)
+    for variable in load_network(bundle).variables:
+        assert np.array_equal(variable.numpy(), stored[variable.path]), variable.path
 
 
 @pytest.mark.parametrize("wrong", [{"size": (100, 224)}, {"channels": 2}, {"filters": 0}, {"lambda": 1}])

@@ -21,6 +21,7 @@ class AttentionUNet2DConfig(BaseModel):
         levels: encoder levels, the bottom one included.
         gate_filters: filters of the 1x1 convolutions inside each gate.
         dropout: rate between the two convolutions of a block; 0 is off.
+        gates: False leaves the gates out: the plain U-Net of the same width, to compare with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +32,7 @@ class AttentionUNet2DConfig(BaseModel):
     levels: int = Field(default=5, ge=2, le=7)
     gate_filters: int = Field(default=64, ge=1, le=1024)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    gates: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> AttentionUNet2DConfig:
@@ -43,14 +45,18 @@ class AttentionUNet2DConfig(BaseModel):
 
 
 def gate_names(config: AttentionUNet2DConfig) -> tuple[str, ...]:
-    """Names of the gate outputs, finest first."""
-    return tuple(f"gate{level}" for level in range(1, config.levels))
+    """Names of the gate outputs, finest first; () without gates."""
+    return tuple(f"gate{level}" for level in _gate_levels(config))
 
 
 def gate_sizes(config: AttentionUNet2DConfig) -> tuple[tuple[int, int], ...]:
     """(rows, columns) of each gate's coefficients, finest first."""
     rows, columns = config.size
-    return tuple((rows >> level, columns >> level) for level in range(1, config.levels))
+    return tuple((rows >> level, columns >> level) for level in _gate_levels(config))
+
+
+def _gate_levels(config: AttentionUNet2DConfig) -> range:
+    return range(1, config.levels if config.gates else 1)
 
 
 def parameter_count(config: AttentionUNet2DConfig) -> int:
@@ -58,7 +64,8 @@ def parameter_count(config: AttentionUNet2DConfig) -> int:
     widths = [config.filters * 2**level for level in range(config.levels)]
     count = _block(config.channels, widths[0])
     for fine, coarse in pairwise(widths):
-        count += _block(fine, coarse) + _block(coarse + fine, fine) + _gate(fine, coarse, config.gate_filters)
+        count += _block(fine, coarse) + _block(coarse + fine, fine)
+        count += _gate(fine, coarse, config.gate_filters) if config.gates else 0
     return count + _convolution(widths[0], 1, 1) + _NORM
 
 

@@ -4,7 +4,8 @@ Each level of the encoder is a block of two 3x3 convolutions with ReLU, each fol
 normalisation. Each skip connection passes an additive attention gate (article, eq. 1 and 2): skip and
 gating signal go through 1x1 convolutions, are added, and a 1x1 convolution with sigmoid gives one
 coefficient in [0, 1] per position, which multiplies the skip. The coefficients are outputs of the same
-forward pass, named `gate1` (finest) to `gate<n>` (coarsest).
+forward pass, named `gate1` (finest) to `gate<n>` (coarsest). A fresh gate lets nearly everything pass, as the
+article asks (sec. 3).
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ _PRIOR_LOGIT = -3.0
 """Start of the last offset: the organ fills few pixels. The batch normalisation before the sigmoid makes
 this offset the only way to say so, and from 0 it takes thousands of steps to get there (the prior of Lin et
 al. 2017, arXiv:1708.02002, sec. 4.1)."""
+_OPEN_LOGIT = 3.0
+"""Start of a gate's offset: coefficients of 0.95. With an offset of 0 and weights of the usual size a fresh
+gate is not neutral: batch-normalised skips drive it to a random mean between 0.04 and 0.85."""
+_QUIET = 0.01
+"""Variance of a gate's last weights, in usual ones: the offset decides at first, yet all weights learn."""
 
 
 def build(config: AttentionUNet2DConfig) -> keras.Model:
@@ -26,7 +32,7 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
 
     Input: (batch, rows, columns, channels) float32, HU scaled to [0, 1] by the bundle's window.
     Outputs, a dict: `probability` (batch, rows, columns, 1) and `gate<k>` (batch, rows / 2**k,
-    columns / 2**k, 1), all float32 in [0, 1].
+    columns / 2**k, 1), all float32 in [0, 1]. With `gates` off `probability` is the only one.
     """
     image = keras.Input((*config.size, config.channels), name="image")
     skips, x = [], image
@@ -36,10 +42,12 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
     x = _block(x, config, config.levels - 1, "encoder")
     outputs = {}
     for level in reversed(range(config.levels - 1)):
-        name = gate_names(config)[level]
-        gated, outputs[name] = _gate(skips[level], x, config.gate_filters, name)
+        skip = skips[level]
+        if config.gates:
+            name = gate_names(config)[level]
+            skip, outputs[name] = _gate(skip, x, config.gate_filters, name)
         up = layers.UpSampling2D(2, name=f"decoder{level + 1}_up")(x)
-        joined = layers.Concatenate(name=f"decoder{level + 1}_join")([up, gated])
+        joined = layers.Concatenate(name=f"decoder{level + 1}_join")([up, skip])
         x = _block(joined, config, level, "decoder")
     x = layers.Conv2D(1, 1, name="head_conv")(x)
     x = layers.BatchNormalization(
@@ -71,7 +79,13 @@ def _gate(skip: Any, gating: Any, filters: int, name: str) -> tuple[Any, Any]:
     theta = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_skip")(every_second)
     phi = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_gating")(gating)
     joined = layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([theta, phi]))
-    score = layers.Conv2D(1, 1, name=f"{name}_score")(joined)
+    score = layers.Conv2D(
+        1,
+        1,
+        kernel_initializer=keras.initializers.VarianceScaling(_QUIET, "fan_avg", "uniform"),
+        bias_initializer=keras.initializers.Constant(_OPEN_LOGIT),
+        name=f"{name}_score",
+    )(joined)
     coefficients = layers.Activation("sigmoid", dtype="float32", name=name)(score)
     fine = layers.UpSampling2D(2, name=f"{name}_up")(coefficients)
     return layers.Multiply(name=f"{name}_apply")([skip, fine]), coefficients
