@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.preprocess import Preprocessing
 
 NOT_A_DEVICE = "Research use only. Not a medical device; not for diagnosis or treatment."
@@ -71,7 +72,8 @@ class Card(BaseModel):
         family: a name in the registry of model families.
         config: the family's configuration, checked by the family itself.
         preprocessing: what turns HU into the network's input.
-        threshold: probability from which a voxel belongs to the draft.
+        calibration: what is done to the network's probability before anybody sees it; nothing if absent.
+        threshold: calibrated probability from which a voxel belongs to the draft.
         smallest_piece_ml: pieces of the draft below this volume are dropped; 0 keeps all.
     """
 
@@ -84,6 +86,7 @@ class Card(BaseModel):
     family: str
     config: dict[str, Any]
     preprocessing: Preprocessing
+    calibration: Calibration = Calibration()
     threshold: float = Field(default=0.5, gt=0, lt=1)
     smallest_piece_ml: float = Field(default=0.0, ge=0)
     training: Training

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.card import Card, Result, WeightsFile, first_fault
 from attunet_gui.core.errors import BadModel
 from attunet_gui.network.families import family, parse_config
@@ -188,6 +189,12 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
 def add_results(bundle: Bundle, results: tuple[Result, ...]) -> Bundle:
     """Put measured figures into the card of `bundle`; the weights they were measured on stay as they are."""
     return _with_card(bundle.folder, bundle.card.model_copy(update={"results": results}))
+
+
+def recalibrate(bundle: Bundle, calibration: Calibration, threshold: float) -> Bundle:
+    """Put another calibration and threshold into the card of `bundle`; the weights stay as they are."""
+    changes = {"calibration": calibration, "threshold": threshold}
+    return _with_card(bundle.folder, bundle.card.model_copy(update=changes))
 
 
 def _with_card(folder: Path, card: Card) -> Bundle:

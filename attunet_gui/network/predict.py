@@ -31,6 +31,11 @@ class Model:
     engine: Engine
     id: ModelId
 
+    def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        """As `Engine.run`, the probability calibrated."""
+        outputs = self.engine.run(batch)
+        return {**outputs, PROBABILITY: self.card.calibration.apply(outputs[PROBABILITY])}
+
 
 def load_model(bundle: Bundle, kind: EngineKind | None = None) -> Model:
     """Load `bundle` into an engine (the default one if `kind` is None); `BadModel` if it is damaged."""
@@ -58,7 +63,7 @@ def predict(volume: Volume, model: Model, progress: Progress = silent) -> Predic
         # Always a whole batch: another size would make the engine compile again.
         whole = np.pad(part, (0, _BATCH - len(part)), mode="edge")
         channels = images[neighbour_indices(whole, wanted.neighbours, slices)]
-        outputs = model.engine.run(np.ascontiguousarray(np.moveaxis(channels, 1, -1)))
+        outputs = model.run(np.ascontiguousarray(np.moveaxis(channels, 1, -1)))
         _store(maps, outputs, part, slices)
         progress(int(part[-1]) + 1, slices, "slices")
     clock.lap("network")

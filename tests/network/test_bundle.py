@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.errors import BadModel
-from attunet_gui.network.bundle import Bundle, find_bundles, load_network, read_bundle, verify
+from attunet_gui.network.bundle import Bundle, find_bundles, load_network, read_bundle, recalibrate, verify
 from attunet_gui.network.engines import ENGINES, EngineKind
 
 pytestmark = pytest.mark.network
@@ -113,6 +114,17 @@ def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
     arrays["head_conv/bias"][0] = np.nan
     with pytest.raises(BadModel, match="not finite"):
         load_network(_replace_weights(folder, arrays))
+
+
+def test_a_bundle_can_be_recalibrated(folder: Path) -> None:
+    bend = Calibration(slope=1.3, offset=-0.2)
+    before = read_bundle(folder)
+    after = recalibrate(before, bend, 0.42)
+    assert (after.card.calibration, after.card.threshold) == (bend, 0.42)
+    assert read_bundle(folder).card == after.card
+    assert after.card.weights == before.card.weights
+    with pytest.raises(BadModel, match="threshold"):
+        recalibrate(before, bend, 1.5)
 
 
 def test_bundles_are_found_and_broken_ones_passed_over(folder: Path, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.card import Card
 from attunet_gui.core.errors import Cancelled
 from attunet_gui.core.metrics import dice
@@ -66,6 +68,18 @@ def test_channels_are_the_slice_and_its_neighbours(volume: Volume) -> None:
     assert np.array_equal(seen[:-1, ..., 2], seen[1:, ..., 1])
     assert np.array_equal(seen[0, ..., 0], seen[0, ..., 1])
     assert np.array_equal(seen[-1, ..., 2], seen[-1, ..., 1])
+
+
+def test_the_probability_is_calibrated_as_the_card_says(volume: Volume, tiny_bundle: Path) -> None:
+    bundle = read_bundle(tiny_bundle)
+    plain = predict(volume, load_model(bundle))
+    bend = Calibration(slope=0.5, offset=1.0)
+    card = bundle.card.model_copy(update={"calibration": bend})
+    bent = predict(volume, load_model(replace(bundle, card=card)))
+    meant = bend.apply(plain.probability.astype(np.float32))
+    assert np.abs(bent.probability - meant).max() < 2e-3
+    assert np.abs(bent.probability - plain.probability).max() > 0.1
+    assert np.array_equal(bent.gates[0].values, plain.gates[0].values)
 
 
 def test_cancelling_stops_between_batches(volume: Volume) -> None:

@@ -1,0 +1,101 @@
+"""Does 0.7 mean seven times in ten? Reliability, the line that mends it, and the threshold of the draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from attunet_gui.core.calibration import Calibration
+from attunet_gui.evaluation.tally import LEVELS, Tally
+
+UNCERTAIN = (0.02, 0.98)
+"""Outside of these a network has made up its mind, and nearly all pixels lie there."""
+_BINS = 15
+_LOGIT = logit(np.clip(LEVELS, 2.0**-25, 1 - 2.0**-12))
+_SLOPES, _OFFSETS = (0.05, 20.0), (-20.0, 20.0)
+_THRESHOLDS = (0.05, 0.95)
+
+
+class Reliability(BaseModel, frozen=True, extra="forbid"):
+    """A reliability curve; bins without a pixel are left out.
+
+    Attributes:
+        predicted: mean probability of each bin.
+        observed: share of organ in each bin.
+        pixels: pixels of each bin.
+        error: expected calibration error, the mean of |predicted - observed| over pixels (Guo et al. 2017,
+            arXiv:1706.04599, eq. 3); 0 if there are no pixels.
+    """
+
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    pixels: tuple[int, ...]
+    error: float
+
+
+def reliability(counted: Tally, bins: int = _BINS) -> Reliability:
+    """The reliability of `counted` over `bins` bins of equal width."""
+    place = np.minimum((LEVELS * bins).astype(np.intp), bins - 1)
+    pixels, organ, total = (
+        np.bincount(place, n, minlength=bins)
+        for n in (counted.pixels, counted.organ, counted.pixels * LEVELS)
+    )
+    there = pixels > 0
+    predicted, observed = total[there] / pixels[there], organ[there] / pixels[there]
+    gap = np.abs(predicted - observed) * pixels[there]
+    return Reliability(
+        predicted=tuple(predicted.tolist()),
+        observed=tuple(observed.tolist()),
+        pixels=tuple(int(n) for n in pixels[there]),
+        error=float(gap.sum() / max(pixels.sum(), 1)),
+    )
+
+
+def fit_calibration(counted: Tally) -> Calibration:
+    """The `Calibration` under which `counted` is most likely.
+
+    The likelihood of a straight line on the logit has one maximum. Fit on cases the network was not
+    trained on, and report on others still.
+
+    Raises:
+        ValueError: there is nothing but organ, or no organ at all.
+    """
+    organ, other = counted.organ, counted.pixels - counted.organ
+    if not organ.any() or not other.any():
+        raise ValueError("a calibration needs pixels of the organ and others")
+    found = minimize(
+        _loss, x0=(1.0, 0.0), args=(organ, other), jac=True, bounds=(_SLOPES, _OFFSETS), method="L-BFGS-B"
+    )
+    return Calibration(slope=float(found.x[0]), offset=float(found.x[1]))
+
+
+def _loss(
+    line: NDArray[np.float64], organ: NDArray[np.int64], other: NDArray[np.int64]
+) -> tuple[float, NDArray[np.float64]]:
+    score = line[0] * _LOGIT + line[1]
+    total = (organ + other).sum()
+    loss = (organ * np.logaddexp(0, -score) + other * np.logaddexp(0, score)).sum() / total
+    slope = ((organ + other) * expit(score) - organ) / total
+    return float(loss), np.array([(slope * _LOGIT).sum(), slope.sum()])
+
+
+def best_threshold(cases: Mapping[str, Iterable[Tally]]) -> float:
+    """The threshold with the highest DSC, averaged over the cases of a patient and then over patients.
+
+    Args:
+        cases: patient -> the tallies of his cases, of training folds only.
+
+    Returns:
+        A threshold from 0.05 to 0.95 in steps of 0.01; of several that are as good the one nearest 0.5.
+    """
+    curves = [np.mean([case.dsc() for case in tallies], axis=0) for tallies in cases.values()]
+    tried = np.round(np.arange(_THRESHOLDS[0], _THRESHOLDS[1] + 0.005, 0.01), 2)
+    # The draft at t is all that is at least t: the first level that is not below it.
+    dsc = np.mean(curves, axis=0)[np.searchsorted(LEVELS, tried)]
+    best = tried[dsc >= dsc.max() - 1e-12]
+    return float(best[np.argmin(np.abs(best - 0.5))])
