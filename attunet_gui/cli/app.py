@@ -23,6 +23,15 @@ app.add_typer(models, name="models")
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="Name of a model, or the folder of a bundle.")
 ]
+RunOption = Annotated[Path, typer.Option("-o", "--output", metavar="RUN", help="Folder of the run.")]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option("--data", metavar="NAME=FOLDER", help="Where a source of the recipe lies; once for each."),
+]
+StartOption = Annotated[
+    Path | None, typer.Option("--from", metavar="BUNDLE", help="Start from the weights of this bundle.")
+]
+RestartOption = Annotated[bool, typer.Option("--restart", help="Begin anew in a folder that has a run.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -97,14 +106,34 @@ def phantom(
 
 
 @app.command()
+def synthesize(
+    label_maps: Annotated[
+        list[Path],
+        typer.Argument(metavar="LABELMAP...", help="Label maps: NIfTI files, or TotalSegmentator folders."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for images/ and labels/.")],
+    count: Annotated[int, typer.Option("-n", min=1, help="How many CT.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same CT.")] = 1,
+) -> None:
+    """Make synthetic CT with true pancreas labels from label maps, to train on."""
+    from attunet_gui.cli.synthesize import write_synthetic
+
+    write_synthetic(tuple(label_maps), output, count, seed)
+
+
+@app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as resources/recipes/phantom-starter.toml.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new bundle.")],
+    output: RunOption,
+    data: DataOption = None,
+    start: StartOption = None,
+    restart: RestartOption = False,
 ) -> None:
-    """Train a model by a recipe, measure it on unseen cases and write its bundle."""
-    from attunet_gui.cli.train import train_by_recipe
+    """Train a model by a recipe into RUN/bundle; typed again after a stop, it goes on where it was."""
+    from attunet_gui.cli.train import named_folders, train_by_recipe
+    from attunet_gui.recipes.run import Order
 
-    train_by_recipe(recipe, output)
+    train_by_recipe(Order(recipe, output, named_folders(data or []), start, restart))
 
 
 @app.command()

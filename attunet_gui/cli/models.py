@@ -79,7 +79,7 @@ def bundle_folders() -> list[Path]:
 def measure_model(name: str, seeds: range) -> None:
     """Print the DSC of a model on phantoms."""
     from attunet_gui.network.predict import load_model
-    from attunet_gui.recipes import measure_on_phantoms
+    from attunet_gui.recipes.phantoms import measure_on_phantoms
 
     with progress_bar(name) as progress:
         measured = measure_on_phantoms(load_model(choose_model(name)), seeds, progress)

@@ -1,53 +1,195 @@
-"""Training: cases and settings in, a network out. The caller makes the cases and writes the bundle."""
+"""Training: a job and its data in, a network out. The caller makes the cases and writes the bundle.
+
+Batch and variation of a step follow from the seed and the number of the step alone, so a run that was
+stopped goes on from its checkpoint with exactly the batches it would have seen.
+"""
 
 from __future__ import annotations
 
+import json
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.network.attention_unet.config import PROBABILITY
+from attunet_gui.network.augment import augmented
 from attunet_gui.network.backend import keras, tf
+from attunet_gui.network.bundle import Bundle, load_network
+from attunet_gui.network.checkpoint import Arrays, Standing, read_checkpoint, write_checkpoint
 from attunet_gui.network.families import family, parse_config
-from attunet_gui.network.losses import LOSSES, Loss
-from attunet_gui.network.sampling import Sampler, TrainingCase
-from attunet_gui.network.settings import TrainingSettings
+from attunet_gui.network.losses import LOSSES
+from attunet_gui.network.precision import precision_for
+from attunet_gui.network.prefetch import Ahead, made_ahead
+from attunet_gui.network.sampling import Batch, Sampler, Source, TrainingCase
+from attunet_gui.network.settings import Precision, TrainingSettings
+from attunet_gui.network.validate import Validation, validate
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+LOG_FILE = "log.jsonl"
+_RECENT = 50
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and how.
+
+    Attributes:
+        family, config: the network, as in a card.
+        preprocessing: what its input is.
+        threshold: probability from which a pixel counts in validation.
+        settings: the run.
+        start: a bundle whose weights the network starts with; None starts fresh.
+    """
+
+    family: str
+    config: dict[str, Any]
+    preprocessing: Preprocessing
+    settings: TrainingSettings
+    threshold: float = 0.5
+    start: Bundle | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Cases to train on, and cases no batch has seen to validate on."""
+
+    sources: tuple[Source, ...]
+    held_out: tuple[TrainingCase, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps its checkpoint and log.
+
+    Attributes:
+        folder: the folder; made when it is needed.
+        fingerprint: what the run is made of; a checkpoint with another one is refused.
+    """
+
+    folder: Path
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network and how it came to be.
+
+    Attributes:
+        network: float32, averaged weights.
+        standing: of the run when it ended.
+        precision: what it was computed with.
+    """
+
+    network: Any
+    standing: Standing
+    precision: Precision
+
+    @property
+    def waiting_share(self) -> float:
+        """Share of the time of training spent waiting for batches."""
+        return self.standing.waited / max(self.standing.seconds, 1e-9)
 
 
 def train(
-    family_name: str,
-    config: dict[str, Any],
-    cases: tuple[TrainingCase, ...],
-    settings: TrainingSettings,
-    progress: Progress = silent,
-) -> keras.Model:
-    """Train a fresh network of `family_name` on `cases`; returned in float32, averaged weights in place.
+    job: Job, data: TrainingData, keep: RunFolder | None = None, progress: Progress = silent
+) -> Trained:
+    """Train, or go on training where the checkpoint in `keep` left off.
 
-    `progress` gets the mean loss in its stage text after each step and may raise `Cancelled`.
+    `progress` gets loss, DSC and time left in its stage text after each step and may raise `Cancelled`; a
+    checkpoint is written then too.
+
+    Raises:
+        AttunetError: the checkpoint is damaged or of another run.
+        BadModel: `job.start` does not fit the network.
     """
-    keras.utils.set_random_seed(settings.seed)
-    parsed: Any = parse_config(family_name, config)
-    network = _with_precision(settings.precision, lambda: family(family_name).build(parsed))
-    optimiser = _optimiser(settings)
-    step = _step_function(network, optimiser, settings)
-    sampler = Sampler(cases, (parsed.channels - 1) // 2, settings.foreground_share, settings.seed)
-    recent: list[float] = []
-    for number in range(1, settings.steps + 1):
-        images, truth = sampler.draw(settings.batch)
-        recent = [*recent[-49:], float(step(tf.constant(images), tf.constant(truth)))]
-        progress(number, settings.steps, f"training, loss {np.mean(recent):.3f}")
-    optimiser.finalize_variable_values(network.trainable_variables)
-    plain = _with_precision("float32", lambda: family(family_name).build(parsed))
-    plain.set_weights(network.get_weights())
-    return plain
+    state = _State(job)
+    log = _Log(keep)
+    found = read_checkpoint(keep.folder / CHECKPOINT_FILE, keep.fingerprint) if keep else None
+    standing = state.restore(*found) if found else Standing()
+    log.cut_after(standing.step)
+    run = _Run(job, data, state, log, keep)
+    standing = run.to_the_end(standing, progress)
+    return Trained(state.result(job.settings.keep), standing, state.precision)
 
 
-def _with_precision(precision: str, build: Any) -> Any:
+class _State:
+    """The network, its average, its best average and the optimiser."""
+
+    def __init__(self, job: Job) -> None:
+        keras.utils.set_random_seed(job.settings.seed)
+        self.job = job
+        self.precision = precision_for(job.settings)
+        self.network = self._built(self.precision)
+        if job.start:
+            self.network.set_weights(load_network(job.start).get_weights())
+        self.average = self._built(self.precision)
+        self.average.set_weights(self.network.get_weights())
+        self.optimiser = _optimiser(job.settings)
+        self.optimiser.build(self.network.trainable_variables)
+        self.best: Arrays = {}
+
+    def _built(self, precision: str) -> Any:
+        with _policy(precision):
+            return family(self.job.family).build(parse_config(self.job.family, self.job.config))
+
+    def keep_best(self) -> None:
+        self.best = _arrays("best", self.average.variables)
+
+    def arrays(self) -> Arrays:
+        return self.best | {
+            name: values
+            for part, held in self._parts().items()
+            for name, values in _arrays(part, held).items()
+        }
+
+    def restore(self, arrays: Arrays, standing: Standing) -> Standing:
+        for part, variables in self._parts().items():
+            for name, variable in _named(part, variables):
+                variable.assign(arrays[name])
+        self.best = {name: values for name, values in arrays.items() if name.startswith("best/")}
+        return standing
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "network": self.network.variables,
+            "average": self.average.variables,
+            "optimiser": self.optimiser.variables,
+        }
+
+    def result(self, keep: str) -> Any:
+        """The averaged network in float32: its best form if that is wanted and there is one."""
+        plain = self._built("float32")
+        plain.set_weights(self.average.get_weights())
+        if keep == "best" and self.best:
+            for name, variable in _named("best", plain.variables):
+                variable.assign(self.best[name])
+        return plain
+
+
+def _named(part: str, variables: Any) -> Iterator[tuple[str, Any]]:
+    for variable in variables:
+        yield f"{part}/{variable.path}", variable
+
+
+def _arrays(part: str, variables: Any) -> Arrays:
+    return {name: np.asarray(variable.numpy()) for name, variable in _named(part, variables)}
+
+
+@contextmanager
+def _policy(precision: str) -> Iterator[None]:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        return build()
+        yield
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -60,59 +202,170 @@ def _optimiser(settings: TrainingSettings) -> Any:
         warmup_steps=rise,
         decay_steps=max(1, settings.steps - rise),
     )
-    return keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=settings.average)
+    optimiser = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, global_clipnorm=1.0)
+    # Scales and offsets are not shrunk.
+    optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimiser
 
 
-def _step_function(network: Any, optimiser: Any, settings: TrainingSettings) -> Any:
-    loss: Loss = LOSSES[settings.loss]
-    optimiser.build(network.trainable_variables)
+def _step_function(state: _State) -> Any:
+    settings, window = state.job.settings, state.job.preprocessing.window_hu
+    loss, network, optimiser = LOSSES[settings.loss], state.network, state.optimiser
+    averaged = [
+        (slow, fast)
+        for slow, fast in zip(state.average.variables, network.variables, strict=True)
+        if slow.dtype == "float32"
+    ]
 
     @tf.function  # type: ignore[untyped-decorator]
-    def step(images: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
-        images, truth = _varied(images, truth, settings)
+    def step(images: tf.Tensor, truth: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        seed = tf.stack([settings.seed, number])
+        varied, target = augmented(images, truth, seed, settings.augmentation, window)
         with tf.GradientTape() as tape:
-            outputs = network(images, training=True)
-            value = tf.reduce_mean(loss(truth, outputs[PROBABILITY]))
-        gradients = tape.gradient(value, network.trainable_variables)
-        optimiser.apply(gradients, network.trainable_variables)
+            value = tf.reduce_mean(loss(target, network(varied, training=True)[PROBABILITY]))
+        optimiser.apply(tape.gradient(value, network.trainable_variables), network.trainable_variables)
+        done = tf.cast(number, tf.float32)
+        # Short at first: an average over the first steps would remember the random start.
+        momentum = tf.minimum(settings.average, (1 + done) / (10 + done))
+        for slow, fast in averaged:
+            slow.assign(slow.value + (1 - momentum) * (fast.value - slow.value))
         return value
 
     return step
 
 
-def _varied(images: tf.Tensor, truth: tf.Tensor, settings: TrainingSettings) -> tuple[tf.Tensor, tf.Tensor]:
-    """A random affine map and a random change of values for each slice of the batch."""
-    count, side = tf.shape(images)[0], tf.cast(tf.shape(images)[1], tf.float32)
-    transforms = _affine_maps(count, side, settings)
-    moved, truth = (
-        tf.raw_ops.ImageProjectiveTransformV3(
-            images=stack,
-            transforms=transforms,
-            output_shape=tf.shape(images)[1:3],
-            interpolation="BILINEAR",
-            fill_mode="CONSTANT",
-            fill_value=0.0,
+class _Run:
+    """The loop: steps, validations, checkpoints, log."""
+
+    def __init__(
+        self, job: Job, data: TrainingData, state: _State, log: _Log, keep: RunFolder | None
+    ) -> None:
+        self._job, self._data, self._state, self._log, self._keep = job, data, state, log, keep
+        self._neighbours = job.preprocessing.neighbours
+        self._step = _step_function(state)
+        self._infer = tf.function(
+            lambda images: state.average(tf.cast(images, tf.float32) / 255.0, training=False)[PROBABILITY]
         )
-        for stack in (images, truth)
-    )
-    shape = (count, 1, 1, 1)
-    gain = 1 + settings.contrast * tf.random.uniform(shape, -1, 1)
-    offset = settings.brightness * tf.random.uniform(shape, -1, 1)
-    noise = settings.noise * tf.random.uniform(shape) * tf.random.normal(tf.shape(moved))
-    varied = tf.clip_by_value((moved - 0.5) * gain + 0.5 + offset + noise, 0, 1)
-    return varied, tf.cast(truth >= 0.5, tf.float32)
+
+    def to_the_end(self, standing: Standing, progress: Progress) -> Standing:
+        settings = self._job.settings
+        if standing.ended:
+            return standing
+        sampler = Sampler(self._data.sources, self._neighbours, settings.sampling, settings.seed)
+        progress(standing.step, settings.steps, f"training, in {self._state.precision}")
+        numbers = range(standing.step + 1, settings.steps + 1)
+        with made_ahead(lambda number: sampler.draw(number, settings.batch), numbers) as batches:
+            return self._steps(standing, batches, progress)
+
+    def _steps(self, standing: Standing, batches: Ahead[Batch], progress: Progress) -> Standing:
+        began, before = perf_counter(), standing
+        text = _Text(self._job.settings.steps, standing)
+        saved = began
+        try:
+            while not standing.ended:
+                loss = self._one_step(standing.step + 1, batches.take())
+                standing = replace(
+                    standing,
+                    step=standing.step + 1,
+                    seconds=before.seconds + perf_counter() - began,
+                    waited=before.waited + batches.waited,
+                )
+                found = self._validation(standing)
+                standing = self._judged(standing, found)
+                self._log.add(standing, loss, self._rate(), found)
+                if perf_counter() - saved > self._job.settings.checkpoint_seconds:
+                    self._save(standing)
+                    saved = perf_counter()
+                progress(standing.step, self._job.settings.steps, text.of(standing, loss, found))
+        finally:
+            self._save(standing)
+        return standing
+
+    def _one_step(self, number: int, batch: Batch) -> float:
+        return float(self._step(tf.constant(batch.images), tf.constant(batch.truth), tf.constant(number)))
+
+    def _rate(self) -> float:
+        return float(self._state.optimiser.learning_rate)
+
+    def _validation(self, standing: Standing) -> Validation | None:
+        settings = self._job.settings
+        due = standing.step % settings.validate_every == 0 or standing.step == settings.steps
+        if not (due and self._data.held_out):
+            return None
+        return validate(self._data.held_out, self._neighbours, self._job.threshold, self._probability)
+
+    def _probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(self._infer(tf.constant(images))[..., 0], np.float32)
+
+    def _judged(self, standing: Standing, found: Validation | None) -> Standing:
+        settings = self._job.settings
+        if found and found.slices > standing.best_score:
+            self._state.keep_best()
+            standing = replace(standing, best_step=standing.step, best_score=found.slices, since_best=0)
+        elif found:
+            standing = replace(standing, since_best=standing.since_best + 1)
+        tired = settings.patience > 0 and standing.since_best >= settings.patience
+        return replace(standing, ended=tired or standing.step >= settings.steps)
+
+    def _save(self, standing: Standing) -> None:
+        if self._keep and standing.step:
+            path = self._keep.folder / CHECKPOINT_FILE
+            write_checkpoint(path, self._state.arrays(), standing, self._keep.fingerprint)
 
 
-def _affine_maps(count: tf.Tensor, side: tf.Tensor, settings: TrainingSettings) -> tf.Tensor:
-    """(count, 8) projective maps: rotation and scale about the image centre, then a shift."""
-    angle = tf.random.uniform((count,), -1, 1) * settings.rotation_degrees * np.pi / 180
-    zoom = 1 + settings.scale * tf.random.uniform((count,), -1, 1)
-    shift = settings.shift_pixels * tf.random.uniform((count, 2), -1, 1)
-    cosine, sine = tf.cos(angle) * zoom, tf.sin(angle) * zoom
-    middle, zero = (side - 1) / 2, tf.zeros((count,))
-    rows = [
-        cosine, -sine, middle - cosine * middle + sine * middle + shift[:, 0],
-        sine, cosine, middle - sine * middle - cosine * middle + shift[:, 1],
-        zero, zero,
-    ]  # fmt: skip
-    return tf.stack(rows, axis=1)
+class _Text:
+    """What a run says of itself after each step."""
+
+    def __init__(self, steps: int, start: Standing) -> None:
+        self._steps, self._start = steps, start
+        self._recent: deque[float] = deque(maxlen=_RECENT)
+        self._score = f", best DSC {start.best_score:.3f}" if start.best_step else ""
+
+    def of(self, standing: Standing, loss: float, found: Validation | None) -> str:
+        self._recent.append(loss)
+        if found:
+            self._score = f", DSC {found.slices:.3f} at {standing.step}, best {standing.best_score:.3f}"
+        pace = (standing.seconds - self._start.seconds) / (standing.step - self._start.step)
+        left = pace * (self._steps - standing.step) / 60
+        waiting = 100 * standing.waited / max(standing.seconds, 1e-9)
+        return (
+            f"training, loss {np.mean(self._recent):.3f}{self._score}, {left:.0f} min left, "
+            f"{waiting:.0f} % waiting"
+        )
+
+
+class _Log:
+    """`log.jsonl`: a line a step."""
+
+    def __init__(self, keep: RunFolder | None) -> None:
+        self._path = keep.folder / LOG_FILE if keep else None
+        if keep:
+            keep.folder.mkdir(parents=True, exist_ok=True)
+
+    def cut_after(self, step: int) -> None:
+        """Drop the lines of steps that will be done again."""
+        if self._path is None:
+            return
+        lines = [row for row in read_log(self._path) if row["step"] <= step]
+        self._path.write_text("".join(json.dumps(row) + "\n" for row in lines), "utf-8")
+
+    def add(self, standing: Standing, loss: float, rate: float, found: Validation | None) -> None:
+        if self._path is None:
+            return
+        row: dict[str, Any] = {"step": standing.step, "loss": round(loss, 5), "rate": float(f"{rate:.4g}")}
+        row |= {"seconds": round(standing.seconds, 2)} | ({"validation": asdict(found)} if found else {})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The rows of a run's log; a last line that was cut short is left out."""
+    rows: list[dict[str, Any]] = []
+    if not path.is_file():
+        return rows
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from safetensors.numpy import load_file
 
 from attunet_gui.core.overlay import overlays
+from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.network.attention_unet.config import (
     PROBABILITY,
     AttentionUNet2DConfig,
@@ -23,9 +24,9 @@ from attunet_gui.network.bundle import load_network, read_bundle, write_bundle
 from attunet_gui.network.families import FAMILIES, Family
 from attunet_gui.network.losses import LOSSES
 from attunet_gui.network.predict import load_model, predict
-from attunet_gui.network.sampling import TrainingCase
+from attunet_gui.network.sampling import Source, TrainingCase
 from attunet_gui.network.settings import TrainingSettings
-from attunet_gui.network.train import train
+from attunet_gui.network.train import Job, TrainingData, train
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.cards import TINY_CONFIG, card_fields
 
@@ -174,8 +175,13 @@ class TestEveryFamily:
         case = TrainingCase(np.where(truth, 200, images).astype(np.uint8), truth)
         losses: list[float] = []
         settings = TrainingSettings(steps=25, batch=4, precision="float32", learning_rate=0.01)
+        wanted = Preprocessing(size=(64, 64), spacing_mm=7.0)
         train(
-            family.name, TINY_CONFIG, (case,), settings, lambda d, t, s: losses.append(float(s.split()[-1]))
+            Job(family.name, TINY_CONFIG, wanted, settings),
+            TrainingData((Source("one", 1.0, (case,)),)),
+            progress=lambda done, total, stage: (
+                losses.append(float(stage.split()[2].strip(","))) if done else None
+            ),
         )
         assert losses[-1] < 0.8 * losses[0]
 

@@ -1,0 +1,179 @@
+"""Random variation of a batch of slices. All of it follows from one seed, so a step can be repeated.
+
+Tensors are (batch, rows, columns, channels) float32 with values in [0, 1]. Each slice of a batch gets its own
+draw; the channels of a slice share all but the noise. A slice whose channels are equal, a lone picture
+with its neighbours repeated, keeps them equal.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from attunet_gui.network.backend import tf
+from attunet_gui.network.settings import Augmentation
+
+_CLIPPED_HU = (0.0, 255.0)
+_BIAS_POINTS = 4
+_UNTOUCHED = 0.5
+"""Share of slices whose sharpness stays as it is."""
+_BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
+
+
+class _Draws:
+    """Random tensors, each from the next seed derived from one."""
+
+    def __init__(self, seed: Any) -> None:
+        self._seed, self._numbers = seed, count()
+
+    def uniform(self, shape: Any, low: float = -1.0, high: float = 1.0) -> Any:
+        return tf.random.stateless_uniform(shape, self._next(), low, high)
+
+    def normal(self, shape: Any) -> Any:
+        return tf.random.stateless_normal(shape, self._next())
+
+    def chosen(self, batch: int, share: float) -> Any:
+        """(batch, 1, 1, 1) bool, true with probability `share`."""
+        return self.uniform((batch, 1, 1, 1), 0.0, 1.0) < share
+
+    def _next(self) -> Any:
+        return tf.random.experimental.stateless_fold_in(self._seed, next(self._numbers))
+
+
+def augmented(
+    images: Any, truth: Any, seed: Any, settings: Augmentation, window_hu: tuple[float, float]
+) -> tuple[Any, Any]:
+    """Varied slices and their truth.
+
+    Args:
+        images: (batch, rows, columns, channels) uint8.
+        truth: (batch, rows, columns, 1) uint8 0/1.
+        seed: (2,) int32; the same seed gives the same slices.
+        settings: ranges.
+        window_hu: HU of the values 0 and 1.
+
+    Returns:
+        Images float32 in [0, 1] and truth float32 in {0, 1}, same shapes.
+    """
+    draws = _Draws(seed)
+    alone = tf.reduce_all(images == images[..., :1], axis=(1, 2, 3), keepdims=True)
+    both = tf.concat([tf.cast(images, tf.float32) / 255.0, tf.cast(truth, tf.float32)], axis=-1)
+    at = _positions(both.shape, draws, settings)
+    moved = _resampled(both, at)
+    values = _with_values_changed(moved[..., :-1], draws, settings)
+    values = _with_texture_changed(values, draws, settings)
+    values = _with_noise(values, draws, settings)
+    values = _clipped(values, draws, settings, window_hu)
+    # CT that was clipped at fat stays as dark as it was there, whatever noise lies below.
+    values = tf.maximum(values, tf.reduce_min(both[..., :-1], axis=(1, 2, 3), keepdims=True))
+    middle = images.shape[-1] // 2
+    values = tf.where(alone, values[..., middle : middle + 1], values)
+    return tf.clip_by_value(values, 0.0, 1.0), tf.cast(moved[..., -1:] >= 0.5, tf.float32)
+
+
+def _positions(shape: Any, draws: _Draws, settings: Augmentation) -> Any:
+    """(batch, rows, columns, 2): where in the given slice each pixel of the varied one comes from."""
+    batch, rows, columns = shape[:3]
+    middle = tf.constant([(rows - 1) / 2, (columns - 1) / 2])
+    grid = tf.stack(
+        tf.meshgrid(tf.range(rows, dtype=tf.float32), tf.range(columns, dtype=tf.float32), indexing="ij"),
+        axis=-1,
+    )
+    offsets = tf.reshape(grid - middle, (1, rows * columns, 2))
+    turned = tf.reshape(
+        tf.matmul(offsets, _affine(batch, draws, settings), transpose_b=True), (batch, rows, columns, 2)
+    )
+    at = turned + middle + settings.shift_pixels * draws.uniform((batch, 1, 1, 2))
+    if settings.elastic_pixels:
+        points = [max(4, math.ceil(n / settings.elastic_grid_pixels)) for n in (rows, columns)]
+        coarse = settings.elastic_pixels * draws.normal((batch, *points, 2))
+        at += tf.image.resize(coarse, (rows, columns), "bicubic")
+    return at
+
+
+def _affine(batch: int, draws: _Draws, settings: Augmentation) -> Any:
+    """(batch, 2, 2): scale and shear of each axis on its own, then rotation."""
+    angle = draws.uniform((batch,)) * settings.rotation_degrees * math.pi / 180
+    scale = tf.exp(math.log1p(settings.scale) * draws.uniform((batch, 2)))
+    shear = settings.shear * draws.uniform((batch, 2))
+    stretch = tf.stack([tf.stack([scale[:, 0], shear[:, 0]], 1), tf.stack([shear[:, 1], scale[:, 1]], 1)], 1)
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    rotation = tf.stack([tf.stack([cosine, -sine], 1), tf.stack([sine, cosine], 1)], 1)
+    return tf.matmul(rotation, stretch)
+
+
+def _resampled(stack: Any, at: Any) -> Any:
+    """Bilinear values of `stack` at the positions `at`; 0 outside."""
+    batch, rows, columns, channels = stack.shape
+    padded = tf.reshape(tf.pad(stack, [[0, 0], [1, 1], [1, 1], [0, 0]]), (-1, channels))
+    wide = columns + 2
+    at = tf.clip_by_value(at + 1.0, 0.0, tf.constant([rows + 0.999, columns + 0.999]))
+    corner = tf.floor(at)
+    row, column = tf.unstack(at - corner, axis=-1)
+    first = tf.range(batch)[:, None, None] * ((rows + 2) * wide)
+    whole = tf.cast(corner, tf.int32)
+    index = first + whole[..., 0] * wide + whole[..., 1]
+    row, column = row[..., None], column[..., None]
+    upper = tf.gather(padded, index) * (1 - column) + tf.gather(padded, index + 1) * column
+    lower = tf.gather(padded, index + wide) * (1 - column) + tf.gather(padded, index + wide + 1) * column
+    return upper * (1 - row) + lower * row
+
+
+def _with_values_changed(values: Any, draws: _Draws, settings: Augmentation) -> Any:
+    """Gamma, a smooth multiplying field, contrast and brightness."""
+    batch, rows, columns = values.shape[:3]
+    one_each = (batch, 1, 1, 1)
+    if settings.gamma:
+        values = tf.pow(values, tf.exp(settings.gamma * draws.uniform(one_each)))
+    gain = 1 + settings.contrast * draws.uniform(one_each)
+    offset = settings.brightness * draws.uniform(one_each)
+    if settings.bias_field:
+        coarse = settings.bias_field * draws.uniform((batch, _BIAS_POINTS, _BIAS_POINTS, 1))
+        values *= 1 + tf.image.resize(coarse, (rows, columns), "bicubic")
+    return (values - 0.5) * gain + 0.5 + offset
+
+
+def _with_texture_changed(values: Any, draws: _Draws, settings: Augmentation) -> Any:
+    """Blurred or sharpened, and coarse and back, some of the slices."""
+    batch, rows, columns = values.shape[:3]
+    if settings.blur or settings.sharpen:
+        amount = draws.uniform((batch, 1, 1, 1), -settings.blur, settings.sharpen)
+        amount = tf.where(draws.chosen(batch, 1 - _UNTOUCHED), amount, 0.0)
+        values += amount * (values - _smoothed(values))
+    if settings.coarse_share:
+        coarse = tf.nn.avg_pool2d(values, 2, 2, "SAME")
+        back = tf.image.resize(coarse, (rows, columns), "bilinear")
+        values = tf.where(draws.chosen(batch, settings.coarse_share), back, values)
+    return values
+
+
+def _smoothed(values: Any) -> Any:
+    channels = values.shape[-1]
+    for shape in ((5, 1, 1, 1), (1, 5, 1, 1)):
+        kernel = tf.tile(tf.reshape(tf.constant(_BINOMIAL), shape), (1, 1, channels, 1))
+        values = tf.nn.depthwise_conv2d(values, kernel, (1, 1, 1, 1), "SAME")
+    return values
+
+
+def _with_noise(values: Any, draws: _Draws, settings: Augmentation) -> Any:
+    """Noise of a random strength and a grain between one pixel and three."""
+    if not settings.noise:
+        return values
+    one_each = (values.shape[0], 1, 1, 1)
+    white = draws.normal(values.shape)
+    # The mean of nine values has a third of their standard deviation.
+    smooth = 3.0 * tf.nn.avg_pool2d(white, 3, 1, "SAME")
+    mix = draws.uniform(one_each, 0.0, 1.0)
+    strength = settings.noise * draws.uniform(one_each, 0.0, 1.0)
+    return values + strength * (white + mix * (smooth - white))
+
+
+def _clipped(values: Any, draws: _Draws, settings: Augmentation, window_hu: tuple[float, float]) -> Any:
+    if not settings.clipped_share:
+        return values
+    low, high = ((hu - window_hu[0]) / (window_hu[1] - window_hu[0]) for hu in _CLIPPED_HU)
+    clipped = tf.clip_by_value(values, max(low, 0.0), min(high, 1.0))
+    return tf.where(draws.chosen(values.shape[0], settings.clipped_share), clipped, values)

@@ -1,0 +1,77 @@
+"""Where a training run stands, in one file: arrays as safetensors, the rest as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from attunet_gui.core.errors import AttunetError
+
+_HEADER = "attunet-gui"
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a run has come.
+
+    Attributes:
+        step: steps done.
+        best_step, best_score: the best validation so far; step 0 where there was none.
+        since_best: validations since then.
+        seconds, waited: time spent, and the part of it spent waiting for batches.
+        ended: the run needs no more steps.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    best_score: float = -1.0
+    since_best: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    ended: bool = False
+
+
+def write_checkpoint(path: Path, arrays: Mapping[str, NDArray[Any]], standing: Standing, run: str) -> None:
+    """Put a checkpoint of the run with fingerprint `run` at `path`; the old one stays until it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    header = {_HEADER: json.dumps({"run": run, "standing": asdict(standing)})}
+    save_file({name: np.asarray(values, order="C") for name, values in arrays.items()}, part, header)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read_checkpoint(path: Path, run: str) -> tuple[Arrays, Standing] | None:
+    """The checkpoint at `path`; None if there is none.
+
+    Raises:
+        AttunetError: it cannot be read, or belongs to a run with another fingerprint.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            header = json.loads(stored.metadata()[_HEADER])
+            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            found, standing = header["run"], Standing(**header["standing"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise AttunetError(
+            f"The checkpoint {path} cannot be read ({error}); train again with --restart."
+        ) from error
+    if found != run:
+        raise AttunetError(
+            f"The run in {path.parent} was begun with another recipe, other data or another start; "
+            "name another folder, or begin anew with --restart."
+        )
+    return arrays, standing

@@ -1,0 +1,30 @@
+"""Which numbers the network computes with: what the processor is good at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attunet_gui.network.backend import tf
+from attunet_gui.network.settings import Precision, TrainingSettings
+
+_CPU_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert"}
+_FIRST_CAPABLE_GPU = (8, 0)
+
+
+def precision_for(settings: TrainingSettings) -> Precision:
+    """What `settings` asks for; for "auto" mixed_bfloat16 where GPU, or else CPU, computes with it."""
+    if settings.precision != "auto":
+        return settings.precision
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if tuple(capability) >= _FIRST_CAPABLE_GPU else "float32"
+    return "mixed_bfloat16" if _cpu_flags() & _CPU_FLAGS else "float32"
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())

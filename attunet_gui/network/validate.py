@@ -1,0 +1,64 @@
+"""DSC of a network on held-out cases, on the network's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.metrics import dice
+from attunet_gui.core.preprocess import neighbour_indices
+from attunet_gui.network.sampling import TrainingCase
+
+Infer = Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]]
+"""(n, rows, columns, channels) uint8 -> probability (n, rows, columns)."""
+_BATCH = 12
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores at one step.
+
+    Attributes:
+        slices: mean DSC of the slices that show the organ.
+        volumes: mean DSC of the volumes that show it; of single slices these are the slices.
+    """
+
+    slices: float
+    volumes: float
+
+
+def validate(cases: tuple[TrainingCase, ...], neighbours: int, threshold: float, infer: Infer) -> Validation:
+    """Scores of the drafts of `cases`."""
+    by_slice: list[float] = []
+    by_volume: list[float] = []
+    for case in cases:
+        draft = probabilities(case, neighbours, infer) >= threshold
+        organ = np.flatnonzero(case.truth.any(axis=(1, 2)))
+        by_slice += [dice(draft[z], case.truth[z]) for z in organ]
+        if len(organ):
+            by_volume.append(dice(draft, case.truth))
+    return Validation(_mean(by_slice), _mean(by_volume))
+
+
+def probabilities(case: TrainingCase, neighbours: int, infer: Infer) -> NDArray[np.floating[Any]]:
+    """(z, rows, columns) probability of the organ."""
+    count = len(case.images)
+    found = []
+    for part in _batches(count):
+        whole = np.pad(part, (0, _BATCH - len(part)), mode="edge") if count > 1 else part
+        around = case.images[neighbour_indices(whole, neighbours, count)]
+        found.append(infer(np.ascontiguousarray(np.moveaxis(around, 1, -1)))[: len(part)])
+    return np.concatenate(found)
+
+
+def _batches(count: int) -> Iterator[NDArray[np.intp]]:
+    for start in range(0, count, _BATCH):
+        yield np.arange(start, min(start + _BATCH, count))
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else 0.0

@@ -1,0 +1,1 @@
+"""Training recipes: a TOML file and the data it names become a trained, measured bundle."""

@@ -1,0 +1,174 @@
+"""What a recipe says. Where data lie is not part of it: that is said on the command line."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from attunet_gui.core.card import DataSource, Training, first_fault
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.preprocess import Preprocessing
+from attunet_gui.network.bundle import check_card
+from attunet_gui.network.settings import TrainingSettings
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Data(_Strict):
+    """What every source of data says.
+
+    Attributes:
+        name: as in `--data NAME=FOLDER` and `[validation]`.
+        weight: its share of the slices, relative to the other sources.
+        title, licence, attribution: for the card.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    weight: float = Field(default=1.0, ge=0)
+    title: str = ""
+    licence: str
+    attribution: str
+
+
+class PhantomData(_Data):
+    """Procedural phantoms of consecutive seeds; needs no folder."""
+
+    kind: Literal["phantoms"]
+    licence: str = "Apache-2.0"
+    attribution: str = "Made by attunet-gui from seeds; no image of a person is in them."
+    title: str = "procedural phantoms"
+    first_seed: int = Field(ge=0)
+    cases: int = Field(ge=1)
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the phantoms."""
+        return range(self.first_seed, self.first_seed + self.cases)
+
+
+class PairData(_Data):
+    """A folder with images/NAME.nii.gz and labels/NAME.nii.gz on one grid; manifest.json says who is in them.
+
+    Attributes:
+        label: the value of the organ in the labels.
+    """
+
+    kind: Literal["pairs"]
+    label: int = Field(default=1, ge=1)
+
+
+class SliceData(_Data):
+    """A folder of labelled single slices, as `io.slice_collection` reads it."""
+
+    kind: Literal["slices"]
+
+
+Data = Annotated[PhantomData | PairData | SliceData, Field(discriminator="kind")]
+
+
+class ValidationData(_Strict):
+    """Who is held out of training, to validate on.
+
+    Attributes:
+        source: the source whose cases validate.
+        subjects: the people held out; if empty, those of `fold`.
+        fold, folds, seed: which part of a seeded partition of the people of `source`.
+    """
+
+    source: str
+    subjects: tuple[str, ...] = ()
+    fold: int = Field(default=0, ge=0)
+    folds: int = Field(default=5, ge=2)
+    seed: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> ValidationData:
+        if self.fold >= self.folds:
+            raise ValueError(f"fold must be below folds, got {self.fold} of {self.folds}")
+        return self
+
+
+class PhantomCheck(_Strict):
+    """Phantoms of unseen seeds that the finished model is measured on."""
+
+    first_seed: int = Field(ge=0)
+    cases: int = Field(ge=1)
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the phantoms."""
+        return range(self.first_seed, self.first_seed + self.cases)
+
+
+class Recipe(_Strict):
+    """A training recipe; the fields before `data` go into the card as they are."""
+
+    name: str
+    title: str
+    description: str
+    family: str
+    intended_use: str
+    limits: str
+    licence: str
+    threshold: float = 0.5
+    smallest_piece_ml: float = 0.0
+    config: dict[str, Any]
+    preprocessing: Preprocessing
+    data: tuple[Data, ...] = Field(min_length=1)
+    validation: ValidationData | None = None
+    phantom_check: PhantomCheck | None = None
+    training: TrainingSettings
+
+    @model_validator(mode="after")
+    def _check(self) -> Recipe:
+        names = [source.name for source in self.data]
+        if len(set(names)) < len(names):
+            raise ValueError("two sources of data have one name")
+        if all(source.weight == 0 for source in self.data):
+            raise ValueError("no source of data has a weight above 0")
+        if self.validation and self.validation.source not in names:
+            raise ValueError(f"validation.source {self.validation.source!r} is not among data")
+        self._check_phantoms()
+        return self
+
+    def _check_phantoms(self) -> None:
+        if self.phantom_check is None:
+            return
+        check = set(self.phantom_check.seeds)
+        if any(check & set(source.seeds) for source in self.data if isinstance(source, PhantomData)):
+            raise ValueError("a phantom that is trained on cannot be measured on; move phantom_check")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe; `AttunetError` names what is wrong with it."""
+    try:
+        recipe = Recipe.model_validate(tomllib.loads(path.read_text("utf-8")))
+        # Now, not after hours of training.
+        check_card(card_fields(recipe, Training(command="", seed=0, steps=0, seconds=0, data=())))
+        return recipe
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise AttunetError(f"The recipe {path} cannot be read: {error}.") from error
+    except ValidationError as error:
+        where, fault = first_fault(error)
+        raise AttunetError(f"The recipe {path} is not valid at {where!r}: {fault}.") from error
+
+
+def card_fields(recipe: Recipe, training: Training) -> dict[str, Any]:
+    """The fields of the card of a model made by `recipe`, but `weights`."""
+    own = recipe.model_dump(exclude={"data", "validation", "phantom_check", "training"})
+    return {**own, "training": training, "versions": {}}
+
+
+def card_source(source: Data, cases: int) -> DataSource:
+    """What the card says of `source`."""
+    return DataSource(
+        name=source.title or source.name,
+        cases=cases,
+        licence=source.licence,
+        attribution=source.attribution,
+    )

@@ -1,0 +1,64 @@
+"""Who is held out of training. A person is held out whole: as patient and as the giver of an organ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.evaluation.splits import Folds, patient_folds
+from attunet_gui.network.sampling import Source, TrainingCase
+from attunet_gui.network.train import TrainingData
+from attunet_gui.recipes.schema import ValidationData
+
+
+def held_out_people(sources: tuple[Source, ...], wanted: ValidationData) -> tuple[str, ...]:
+    """The people that `wanted` holds out.
+
+    Raises:
+        AttunetError: a subject nobody has heard of, or fewer people than folds.
+    """
+    if not wanted.subjects:
+        return folds_of(sources, wanted)[wanted.fold]
+    known = {person for case in _source(sources, wanted).cases for person in case.people}
+    for subject in wanted.subjects:
+        if subject not in known:
+            raise AttunetError(f"The recipe holds out {subject!r}, who is not in {wanted.source!r}.")
+    return wanted.subjects
+
+
+def folds_of(sources: tuple[Source, ...], wanted: ValidationData) -> Folds:
+    """The people of the validation source dealt to folds."""
+    patients = {case.people[0] for case in _source(sources, wanted).cases}
+    try:
+        return patient_folds(patients, wanted.folds, wanted.seed)
+    except ValueError as error:
+        raise AttunetError(f"The source {wanted.source!r} cannot be split: {error}.") from error
+
+
+def split(sources: tuple[Source, ...], people: tuple[str, ...], source: str) -> TrainingData:
+    """Cases without anyone of `people` to train on; cases of `source` with nobody else to validate on.
+
+    A case that mixes both kinds of people is in neither.
+
+    Raises:
+        AttunetError: one of the two would be empty.
+    """
+    out = set(people)
+    training = tuple(_without(each, out) for each in sources)
+    held_out = tuple(
+        case for each in sources if each.name == source for case in each.cases if out.issuperset(case.people)
+    )
+    if not held_out:
+        raise AttunetError(f"No case of {source!r} shows only people that are held out; hold out others.")
+    if not any(each.weight and each.cases for each in training):
+        raise AttunetError("Nothing is left to train on: everyone is held out.")
+    return TrainingData(training, held_out)
+
+
+def _without(source: Source, out: set[str]) -> Source:
+    kept: tuple[TrainingCase, ...] = tuple(case for case in source.cases if out.isdisjoint(case.people))
+    return replace(source, cases=kept)
+
+
+def _source(sources: tuple[Source, ...], wanted: ValidationData) -> Source:
+    return next(source for source in sources if source.name == wanted.source)
