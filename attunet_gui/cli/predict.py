@@ -152,6 +152,7 @@ def _entry(volume: Volume, prediction: Prediction, size: float, clock: Clock) ->
         "model": asdict(prediction.model),
         "threshold": prediction.threshold,
         "smallest_piece_ml": prediction.smallest_piece_ml,
+        "gland": prediction.gland.model_dump(),
         "source": source_entry(volume),
         "notes": list(volume.notes),
         "made": now(),

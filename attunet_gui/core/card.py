@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from attunet_gui.core.calibration import Calibration
+from attunet_gui.core.gland import GlandRule
 from attunet_gui.core.preprocess import Preprocessing
 
 NOT_A_DEVICE = "Research use only. Not a medical device; not for diagnosis or treatment."
@@ -75,6 +76,7 @@ class Card(BaseModel):
         calibration: what is done to the network's probability before anybody sees it; nothing if absent.
         threshold: calibrated probability from which a voxel belongs to the draft.
         smallest_piece_ml: pieces of the draft below this volume are dropped; 0 keeps all.
+        gland: which of the others belong to one gland.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +91,7 @@ class Card(BaseModel):
     calibration: Calibration = Calibration()
     threshold: float = Field(default=0.5, gt=0, lt=1)
     smallest_piece_ml: float = Field(default=0.0, ge=0)
+    gland: GlandRule = GlandRule()
     training: Training
     results: tuple[Result, ...] = ()
     intended_use: str

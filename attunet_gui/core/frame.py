@@ -35,6 +35,12 @@ class Frame:
     start: tuple[float, float]
     step: tuple[float, float]
 
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance of slices, and of the frame's pixels along rows and columns."""
+        z, y, x = self.grid.spacing_mm
+        return z, y * self.step[0], x * self.step[1]
+
     def to_network(self, planes: Floats, fill: float) -> Floats:
         """(n, y, x) float32 planes of the grid -> (n, rows, columns); `fill` outside the grid."""
         rows, columns = (

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.frame import Frame, MapOnGrid
+from attunet_gui.core.gland import GlandMap, GlandRule, gland_only
 from attunet_gui.core.progress import Progress, silent
 
 
@@ -56,6 +56,7 @@ class Prediction:
         model: who predicted.
         threshold: probability from which a voxel belongs to the draft.
         smallest_piece_ml: smaller pieces of the draft are dropped.
+        gland: which pieces of the draft belong together.
         seconds: wall time a stage.
     """
 
@@ -66,6 +67,7 @@ class Prediction:
     model: ModelId
     threshold: float
     smallest_piece_ml: float = 0.0
+    gland: GlandRule = field(default_factory=GlandRule)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def on_grid(self, values: NDArray[np.generic]) -> MapOnGrid:
@@ -86,18 +88,13 @@ class Prediction:
 
 
 def draft_mask(prediction: Prediction, progress: Progress = silent) -> NDArray[np.uint8]:
-    """The draft: (z, y, x) uint8 0/1 on the canonical grid, thresholded after interpolation."""
-    frame = prediction.frame
+    """The draft, the gland alone: (z, y, x) uint8 0/1 on the canonical grid, cut after interpolation."""
+    frame, threshold = prediction.frame, prediction.threshold
+    found = GlandMap(prediction.probability, threshold, frame.spacing_mm)
+    cleaned = gland_only(found, prediction.gland, prediction.smallest_piece_ml)
     mask = np.zeros(frame.grid.shape, dtype=np.uint8)
-    for z, plane in enumerate(prediction.probability):
-        if float(plane.max(initial=0)) >= prediction.threshold:
-            mask[z] = frame.to_grid(plane[None])[0] >= prediction.threshold
+    for z, plane in enumerate(cleaned):
+        if float(plane.max(initial=0)) >= threshold:
+            mask[z] = frame.to_grid(plane[None])[0] >= threshold
         progress(z + 1, len(mask), "draft")
-    return _without_specks(mask, prediction.smallest_piece_ml / frame.grid.voxel_volume_ml)
-
-
-def _without_specks(mask: NDArray[np.uint8], smallest: float) -> NDArray[np.uint8]:
-    if smallest <= 1 or not mask.any():
-        return mask
-    kept: NDArray[np.uint8] = cc3d.dust(mask, threshold=round(smallest), connectivity=26)
-    return kept
+    return mask

@@ -192,9 +192,13 @@ def add_results(bundle: Bundle, results: tuple[Result, ...]) -> Bundle:
 
 
 def recalibrate(bundle: Bundle, calibration: Calibration, threshold: float) -> Bundle:
-    """Put another calibration and threshold into the card of `bundle`; the weights stay as they are."""
-    changes = {"calibration": calibration, "threshold": threshold}
-    return _with_card(bundle.folder, bundle.card.model_copy(update=changes))
+    """Put another calibration and threshold into the card of `bundle`; the weights stay as they are.
+
+    Raises:
+        ValueError: the threshold is not between 0 and 1.
+    """
+    fields = bundle.card.model_dump() | {"calibration": calibration, "threshold": threshold}
+    return _with_card(bundle.folder, Card.model_validate(fields))
 
 
 def _with_card(folder: Path, card: Card) -> Bundle:

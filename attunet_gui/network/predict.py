@@ -75,6 +75,7 @@ def predict(volume: Volume, model: Model, progress: Progress = silent) -> Predic
         model=model.id,
         threshold=model.card.threshold,
         smallest_piece_ml=model.card.smallest_piece_ml,
+        gland=model.card.gland,
         seconds=clock.seconds,
     )
 

@@ -30,11 +30,22 @@ def test_the_draft_is_where_the_probability_reaches_the_threshold() -> None:
 
 
 def test_pieces_smaller_than_the_smallest_are_dropped() -> None:
-    probability = np.zeros((4, 32, 32))
+    probability = np.zeros((5, 32, 32))
     probability[0:3, 5:15, 5:15] = 1
-    probability[3, 30, 30] = 1
-    assert draft_mask(_prediction(probability)).sum() == 301
+    probability[2, 16, 8:10] = 1
+    assert draft_mask(_prediction(probability)).sum() == 302
     assert draft_mask(_prediction(probability, smallest_ml=0.1)).sum() == 300
+
+
+def test_the_draft_is_the_gland_without_islands_and_holes() -> None:
+    probability = np.zeros((5, 32, 32))
+    probability[0:4, 2:12, 2:12] = 1
+    probability[2, 6, 6] = 0
+    probability[3, 30, 30] = 1
+    draft = draft_mask(_prediction(probability))
+    assert draft.sum() == 400
+    assert draft[2, 6, 6] == 1
+    assert draft[3, 30, 30] == 0
 
 
 def test_every_slice_is_reported_so_that_work_can_be_cancelled() -> None:
