@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from attunet_gui.core.card import NOT_A_DEVICE
 from attunet_gui.core.clock import Clock
 from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
 from attunet_gui.core.metrics import volume_ml
+from attunet_gui.core.overlay import overlays
 from attunet_gui.core.prediction import Prediction, draft_mask
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.provenance import now, source_entry, versions
@@ -131,16 +131,12 @@ def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted:
 
 
 def _write_maps(name: str, output: Path, volume: Volume, prediction: Prediction, wanted: Wanted) -> None:
-    write = partial(_write_map, volume=volume, prediction=prediction)
-    if wanted.probability:
-        write(output / f"{name}_probability.nii.gz", prediction.probability)
-    if wanted.gates:
-        for gate in prediction.gates:
-            write(output / f"{name}_gate{gate.level}.nii.gz", gate.values)
-
-
-def _write_map(path: Path, values: Any, volume: Volume, prediction: Prediction) -> None:
-    write_map(path, np.clip(prediction.on_grid(values)[:], 0, 1), volume)
+    chosen = ["probability"] * wanted.probability
+    chosen += [f"gate {gate.level}" for gate in prediction.gates] * wanted.gates
+    for overlay in overlays(prediction) if chosen else ():
+        if overlay.key in chosen:
+            path = output / f"{name}_{overlay.key.replace(' ', '')}.nii.gz"
+            write_map(path, np.clip(overlay.map[:], 0, 1), volume)
 
 
 def _entry(volume: Volume, prediction: Prediction, size: float, clock: Clock) -> dict[str, Any]:

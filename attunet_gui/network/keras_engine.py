@@ -13,12 +13,16 @@ from attunet_gui.network.engines import dropped_channel
 
 
 class KerasEngine:
-    """Runs a bundle's network as one compiled TensorFlow function."""
+    """Runs a bundle's network as one compiled TensorFlow function.
+
+    Attributes:
+        network: the Keras model; what is assigned to its variables counts from the next run on.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
-        network = load_network(bundle)
-        network.trainable = False
-        self._forward = tf.function(lambda x: network(x, training=False), reduce_retracing=True)
+        self.network = load_network(bundle)
+        self.network.trainable = False
+        self._forward = tf.function(lambda x: self.network(x, training=False), reduce_retracing=True)
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """See `Engine.run`."""

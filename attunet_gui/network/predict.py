@@ -61,7 +61,7 @@ def predict(volume: Volume, model: Model, progress: Progress = silent) -> Predic
     maps: dict[str, NDArray[np.float16]] = {}
     for part in _batches(slices):
         # Always a whole batch: another size would make the engine compile again.
-        whole = np.pad(part, (0, _BATCH - len(part)), mode="edge")
+        whole = np.pad(part, (0, min(_BATCH, slices) - len(part)), mode="edge")
         channels = images[neighbour_indices(whole, wanted.neighbours, slices)]
         outputs = model.run(np.ascontiguousarray(np.moveaxis(channels, 1, -1)))
         _store(maps, outputs, part, slices)

@@ -10,6 +10,7 @@ article asks (sec. 3).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig, gate_names
@@ -55,6 +56,19 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
     )(x)
     outputs[PROBABILITY] = layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(x)
     return keras.Model(image, outputs, name="attention_unet_2d")
+
+
+def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
+    """Make gate `name` give one `coefficient` in [0, 1] everywhere: last weights 0, offset its logit."""
+    score = network.get_layer(f"{name}_score")
+    score.kernel.assign(keras.ops.zeros_like(score.kernel))
+    score.bias.assign([_logit(coefficient)])
+
+
+def _logit(probability: float) -> float:
+    if probability in (0, 1):
+        return 40.0 if probability else -110.0  # exactly 1 and 0 in float32
+    return math.log(probability / (1 - probability))
 
 
 def _block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:

@@ -1,0 +1,151 @@
+"""What the attention gates do: where they are open, whether they know the organ, whether they are dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from attunet_gui.core.overlay import share
+from attunet_gui.core.prediction import GateMap, Prediction
+from attunet_gui.evaluation.tally import LEVELS
+
+Fault = Literal["closed", "open", "constant"]
+_CLOSED, _OPEN = 0.05, 0.95
+_LEAST_DEVIATION = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class GateCount:
+    """Coefficients of one gate within the body, counted.
+
+    Attributes:
+        title: for people.
+        inside, outside: (15361,) float64; how much of the organ and of the rest of the body, in pixels of the
+            gate, has each of `LEVELS`.
+        variances: variance over space in each slice that shows the body.
+    """
+
+    title: str
+    inside: NDArray[np.float64]
+    outside: NDArray[np.float64]
+    variances: tuple[float, ...]
+
+    def __add__(self, other: GateCount) -> GateCount:
+        variances = self.variances + other.variances
+        return GateCount(self.title, self.inside + other.inside, self.outside + other.outside, variances)
+
+
+class GateReport(BaseModel, frozen=True, extra="forbid"):
+    """One gate over all cases, within the body.
+
+    Attributes:
+        title: for people.
+        mean: mean coefficient.
+        inside, outside: the same in the organ, and in the rest of the body; None where there is none.
+        separation: how likely a pixel of the organ has a higher coefficient than one of the rest (the area
+            under the ROC curve); 0.5 knows nothing, 0 closes on the organ.
+        deviation: standard deviation over space within a slice.
+        low, high: 1st and 99th percentile, the lower and the higher of organ and rest: the organ is so small
+            that a gate may be shut on 99 % of the body and do what it should.
+        fault: why the gate is dead: nearly 0, nearly 1 or one value everywhere. None for a live gate.
+        held_open, held_at_mean: change of the mean DSC when the gate is held at 1, and at its own mean:
+            below 0 if the gate helps. None if not tried.
+    """
+
+    title: str
+    mean: float
+    inside: float | None
+    outside: float | None
+    separation: float | None
+    deviation: float
+    low: float
+    high: float
+    fault: Fault | None
+    held_open: float | None = None
+    held_at_mean: float | None = None
+
+
+def count_gates(prediction: Prediction, mask: NDArray[np.uint8]) -> tuple[GateCount, ...]:
+    """Every gate of `prediction`; `mask` (z, y, x) is the truth on the CT's grid."""
+    truth = prediction.frame.to_network(mask.astype(np.float32), fill=0.0) >= 0.5
+    return tuple(_count(gate, truth & prediction.body, prediction.body) for gate in prediction.gates)
+
+
+def _count(gate: GateMap, organ: NDArray[np.bool_], body: NDArray[np.bool_]) -> GateCount:
+    size = gate.values.shape[1:]
+    inside, whole = share(organ, size), share(body, size)
+    outside = np.maximum(whole - inside, 0)
+    levels = np.abs(gate.values).view(np.uint16).ravel()
+    return GateCount(
+        gate.title,
+        _area(levels, inside),
+        _area(levels, outside),
+        _variances(gate.values.astype(np.float64), whole),
+    )
+
+
+def _area(levels: NDArray[np.uint16], shares: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.bincount(levels, shares.ravel(), minlength=len(LEVELS)).astype(np.float64)
+
+
+def _variances(values: NDArray[np.float64], weights: NDArray[np.float32]) -> tuple[float, ...]:
+    area = weights.sum(axis=(1, 2), dtype=np.float64)
+    there = area > 0
+    values, weights, area = values[there], weights[there], area[there]
+    mean = (values * weights).sum(axis=(1, 2)) / area
+    spread = ((values - mean[:, None, None]) ** 2 * weights).sum(axis=(1, 2)) / area
+    return tuple(spread.tolist())
+
+
+def report_gate(counted: GateCount) -> GateReport:
+    """The figures of one gate.
+
+    Raises:
+        ValueError: no body was seen.
+    """
+    body = counted.inside + counted.outside
+    if not body.any():
+        raise ValueError(f"there is no body in which to look at {counted.title}")
+    deviation = float(np.sqrt(np.mean(counted.variances)))
+    areas = [area for area in (counted.inside, counted.outside) if area.any()]
+    low, high = (min(_percentile(a, 0.01) for a in areas), max(_percentile(a, 0.99) for a in areas))
+    mean = _mean(body)
+    assert mean is not None
+    return GateReport(
+        title=counted.title,
+        mean=mean,
+        inside=_mean(counted.inside),
+        outside=_mean(counted.outside),
+        separation=_separation(counted),
+        deviation=deviation,
+        low=low,
+        high=high,
+        fault=_fault(low, high, deviation),
+    )
+
+
+def _fault(low: float, high: float, deviation: float) -> Fault | None:
+    if high < _CLOSED:
+        return "closed"
+    if low > _OPEN:
+        return "open"
+    return "constant" if deviation < _LEAST_DEVIATION else None
+
+
+def _mean(area: NDArray[np.float64]) -> float | None:
+    return float(area @ LEVELS / area.sum()) if area.any() else None
+
+
+def _percentile(area: NDArray[np.float64], share_below: float) -> float:
+    return float(LEVELS[np.searchsorted(np.cumsum(area), share_below * area.sum())])
+
+
+def _separation(counted: GateCount) -> float | None:
+    if not counted.inside.any() or not counted.outside.any():
+        return None
+    below = np.cumsum(counted.outside) - counted.outside / 2
+    return float(counted.inside @ below / (counted.inside.sum() * counted.outside.sum()))
