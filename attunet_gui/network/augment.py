@@ -20,6 +20,7 @@ _CLIPPED_HU = (0.0, 255.0)
 _BIAS_POINTS = 4
 _UNTOUCHED = 0.5
 """Share of slices whose sharpness stays as it is."""
+_HALF_GRAY = 0.5 / 255
 _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
@@ -66,9 +67,10 @@ def augmented(
     values = _with_values_changed(moved[..., :-1], draws, settings)
     values = _with_texture_changed(values, draws, settings)
     values = _with_noise(values, draws, settings)
+    # What the window or a picture's range had cut off stays cut off: no noise of a scanner reaches up there.
+    darkest = tf.reduce_min(both[..., :-1], axis=(1, 2, 3), keepdims=True)
+    values = tf.where(moved[..., :-1] <= darkest + _HALF_GRAY, darkest, tf.maximum(values, darkest))
     values = _clipped(values, draws, settings, window_hu)
-    # CT that was clipped at fat stays as dark as it was there, whatever noise lies below.
-    values = tf.maximum(values, tf.reduce_min(both[..., :-1], axis=(1, 2, 3), keepdims=True))
     middle = images.shape[-1] // 2
     values = tf.where(alone, values[..., middle : middle + 1], values)
     return tf.clip_by_value(values, 0.0, 1.0), tf.cast(moved[..., -1:] >= 0.5, tf.float32)

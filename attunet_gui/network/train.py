@@ -217,7 +217,7 @@ def _step_function(state: _State) -> Any:
         if slow.dtype == "float32"
     ]
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(images: tf.Tensor, truth: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([settings.seed, number])
         varied, target = augmented(images, truth, seed, settings.augmentation, window)
@@ -244,7 +244,8 @@ class _Run:
         self._neighbours = job.preprocessing.neighbours
         self._step = _step_function(state)
         self._infer = tf.function(
-            lambda images: state.average(tf.cast(images, tf.float32) / 255.0, training=False)[PROBABILITY]
+            lambda images: state.average(tf.cast(images, tf.float32) / 255.0, training=False)[PROBABILITY],
+            autograph=False,
         )
 
     def to_the_end(self, standing: Standing, progress: Progress) -> Standing:

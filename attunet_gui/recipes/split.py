@@ -36,9 +36,9 @@ def folds_of(sources: tuple[Source, ...], wanted: ValidationData) -> Folds:
 
 
 def split(sources: tuple[Source, ...], people: tuple[str, ...], source: str) -> TrainingData:
-    """Cases without anyone of `people` to train on; cases of `source` with nobody else to validate on.
+    """Cases without anyone of `people` to train on; cases of `source` whose patient is one, to validate on.
 
-    A case that mixes both kinds of people is in neither.
+    A case in which one of `people` only gave an organ is in neither.
 
     Raises:
         AttunetError: one of the two would be empty.
@@ -46,10 +46,10 @@ def split(sources: tuple[Source, ...], people: tuple[str, ...], source: str) -> 
     out = set(people)
     training = tuple(_without(each, out) for each in sources)
     held_out = tuple(
-        case for each in sources if each.name == source for case in each.cases if out.issuperset(case.people)
+        case for each in sources if each.name == source for case in each.cases if case.people[0] in out
     )
     if not held_out:
-        raise AttunetError(f"No case of {source!r} shows only people that are held out; hold out others.")
+        raise AttunetError(f"No case of {source!r} shows anyone who is held out; hold out others.")
     if not any(each.weight and each.cases for each in training):
         raise AttunetError("Nothing is left to train on: everyone is held out.")
     return TrainingData(training, held_out)
