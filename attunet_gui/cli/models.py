@@ -13,7 +13,7 @@ from attunet_gui.paths import model_folders
 
 
 def choose_model(wish: str | None) -> Bundle:
-    """The bundle named `wish`, or in the folder `wish`; for None the first of the first folder that has one.
+    """The bundle named `wish`, or in the folder `wish`; for None the first that is found.
 
     Raises:
         BadModel: there is none; or the only one of that name is damaged, with what is wrong with it.

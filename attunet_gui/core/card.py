@@ -77,6 +77,7 @@ class Card(BaseModel):
         threshold: calibrated probability from which a voxel belongs to the draft.
         smallest_piece_ml: pieces of the draft below this volume are dropped; 0 keeps all.
         gland: which of the others belong to one gland.
+        recommended: offered before models that are not, where nobody has chosen one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +95,7 @@ class Card(BaseModel):
     gland: GlandRule = GlandRule()
     training: Training
     results: tuple[Result, ...] = ()
+    recommended: bool = False
     intended_use: str
     limits: str
     warning: str = NOT_A_DEVICE

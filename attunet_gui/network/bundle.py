@@ -207,7 +207,9 @@ def _with_card(folder: Path, card: Card) -> Bundle:
 
 
 def find_bundles(folders: tuple[Path, ...]) -> tuple[Bundle, ...]:
-    """Every valid bundle below `folders`, by name; the first folder that has a name wins.
+    """Every valid bundle below `folders`, recommended ones first, then by name.
+
+    The first folder that has a name wins.
 
     Folders without a card are passed over; a broken bundle is skipped here and shown by `models verify`.
     """
@@ -218,7 +220,7 @@ def find_bundles(folders: tuple[Path, ...]) -> tuple[Bundle, ...]:
         except BadModel:
             continue
         found.setdefault(bundle.card.name, bundle)
-    return tuple(found[name] for name in sorted(found))
+    return tuple(sorted(found.values(), key=lambda bundle: (not bundle.card.recommended, bundle.card.name)))
 
 
 def _sha256(path: Path) -> str:

@@ -134,6 +134,15 @@ def test_bundles_are_found_and_broken_ones_passed_over(folder: Path, tmp_path: P
     assert [bundle.folder for bundle in find_bundles((tmp_path / "absent", tmp_path))] == [folder]
 
 
+def test_a_recommended_bundle_is_offered_first(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    _change_card(other, lambda card: card.update(name="zebra"))
+    assert find_bundles((tmp_path,))[-1].card.name == "zebra"
+    _change_card(other, lambda card: card.update(recommended=True))
+    assert find_bundles((tmp_path,))[0].card.name == "zebra"
+
+
 def test_a_network_far_larger_than_its_weights_is_refused_before_it_is_built(folder: Path) -> None:
     _change_card(folder, lambda card: card["config"].update(filters=256, gate_filters=1024))
     with pytest.raises(BadModel, match="do not fit"):
