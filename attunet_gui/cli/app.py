@@ -81,11 +81,35 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace masks that others made, corrected ones too.")
     ] = False,
+    tta: Annotated[bool, typer.Option("--tta", help="Average five looks; five times as slow.")] = False,
 ) -> None:
     """Draft the pancreas in every CT of INPUT, on the grid of each source."""
     from attunet_gui.cli.predict import Wanted, predict_all
 
-    raise typer.Exit(predict_all(source, output, model, Wanted(gates, probability, overwrite)))
+    raise typer.Exit(predict_all(source, output, model, Wanted(gates, probability, overwrite, tta)))
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Name of a model, or the folder of a bundle.")],
+    slices: Annotated[
+        Path | None, typer.Option(help="Folder with images/ and masks/ as JPEG slices.")
+    ] = None,
+    pairs: Annotated[Path | None, typer.Option(help="Folder with images/ and labels/ as .nii.gz.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder for the results.")] = None,
+    spacing: Annotated[
+        list[float] | None, typer.Option(help="Assumed pixel size of slices, mm; give several to compare.")
+    ] = None,
+    folds: Annotated[Path | None, typer.Option(help="File of folds; only patients of --fold.")] = None,
+    fold: Annotated[int, typer.Option(min=0, help="Which fold, counted from 0.")] = 0,
+    hold_gates: Annotated[bool, typer.Option("--hold-gates", help="Also hold each gate. Slow.")] = False,
+    tta: Annotated[bool, typer.Option("--tta", help="Also average five looks. Slow.")] = False,
+) -> None:
+    """Measure a model on labelled CT: DSC by patient, calibration, gates, the worst cases."""
+    from attunet_gui.cli import evaluate as command
+
+    data = command.data_from(slices, pairs, folds, fold)
+    command.evaluate(model, data, command.Wanted(output, tuple(spacing or (0.8,)), hold_gates, tta))
 
 
 @app.command()
@@ -134,6 +158,21 @@ def train(
     from attunet_gui.recipes.run import Order
 
     train_by_recipe(Order(recipe, output, named_folders(data or []), start, restart))
+
+
+@app.command("crossvalidate")
+def crossvalidation(
+    recipe: Annotated[Path, typer.Argument(help="A recipe with [crossvalidation].")],
+    output: RunOption,
+    data: DataOption = None,
+    start: StartOption = None,
+    restart: RestartOption = False,
+) -> None:
+    """Train a model a fold in RUN/fold-K and score everyone with the model that never saw them."""
+    from attunet_gui.cli.train import crossvalidate_by_recipe, named_folders
+    from attunet_gui.recipes.run import Order
+
+    crossvalidate_by_recipe(Order(recipe, output, named_folders(data or []), start, restart))
 
 
 @app.command()

@@ -16,8 +16,22 @@ from safetensors.numpy import save_file
 
 from attunet_gui.core.errors import AttunetError
 
+CHECKPOINT_FILE = "checkpoint.safetensors"
 _HEADER = "attunet-gui"
 Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps its checkpoint and log.
+
+    Attributes:
+        folder: the folder; made when it is needed.
+        fingerprint: what the run is made of; a checkpoint with another one is refused.
+    """
+
+    folder: Path
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,7 @@ class Standing:
         step: steps done.
         best_step, best_score: the best validation so far; step 0 where there was none.
         since_best: validations since then.
+        last_score: the last validation; -1 where there was none.
         seconds, waited: time spent, and the part of it spent waiting for batches.
         ended: the run needs no more steps.
     """
@@ -36,6 +51,7 @@ class Standing:
     best_step: int = 0
     best_score: float = -1.0
     since_best: int = 0
+    last_score: float = -1.0
     seconds: float = 0.0
     waited: float = 0.0
     ended: bool = False

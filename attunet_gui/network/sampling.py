@@ -39,6 +39,14 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Cases to train on, and cases no batch has seen to validate on."""
+
+    sources: tuple[Source, ...]
+    held_out: tuple[TrainingCase, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Slices for one step.
 

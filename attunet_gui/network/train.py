@@ -6,35 +6,41 @@ stopped goes on from its checkpoint with exactly the batches it would have seen.
 
 from __future__ import annotations
 
-import json
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.errors import AttunetError, Cancelled
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.network.attention_unet.config import PROBABILITY
 from attunet_gui.network.augment import augmented
 from attunet_gui.network.backend import keras, tf
 from attunet_gui.network.bundle import Bundle, load_network
-from attunet_gui.network.checkpoint import Arrays, Standing, read_checkpoint, write_checkpoint
+from attunet_gui.network.checkpoint import (
+    CHECKPOINT_FILE,
+    Arrays,
+    RunFolder,
+    Standing,
+    read_checkpoint,
+    write_checkpoint,
+)
 from attunet_gui.network.families import family, parse_config
+from attunet_gui.network.history import Log
 from attunet_gui.network.losses import LOSSES
 from attunet_gui.network.precision import precision_for
 from attunet_gui.network.prefetch import Ahead, made_ahead
-from attunet_gui.network.sampling import Batch, Sampler, Source, TrainingCase
+from attunet_gui.network.sampling import Batch, Sampler, TrainingData
 from attunet_gui.network.settings import Precision, TrainingSettings
-from attunet_gui.network.validate import Validation, validate
+from attunet_gui.network.validate import Infer, Validation, validate
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
-LOG_FILE = "log.jsonl"
 _RECENT = 50
 
 
@@ -58,27 +64,6 @@ class Job:
     start: Bundle | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """Cases to train on, and cases no batch has seen to validate on."""
-
-    sources: tuple[Source, ...]
-    held_out: tuple[TrainingCase, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunFolder:
-    """Where a run keeps its checkpoint and log.
-
-    Attributes:
-        folder: the folder; made when it is needed.
-        fingerprint: what the run is made of; a checkpoint with another one is refused.
-    """
-
-    folder: Path
-    fingerprint: str = ""
-
-
 @dataclass(frozen=True)
 class Trained:
     """A network and how it came to be.
@@ -87,11 +72,20 @@ class Trained:
         network: float32, averaged weights.
         standing: of the run when it ended.
         precision: what it was computed with.
+        keep: "best" or "last", which weights these are.
     """
 
     network: Any
     standing: Standing
     precision: Precision
+    keep: str
+
+    @property
+    def score(self) -> float | None:
+        """Mean DSC of held-out slices with these weights; None without validation."""
+        if not self.standing.best_step:
+            return None
+        return self.standing.best_score if self.keep == "best" else self.standing.last_score
 
     @property
     def waiting_share(self) -> float:
@@ -108,17 +102,17 @@ def train(
     checkpoint is written then too.
 
     Raises:
-        AttunetError: the checkpoint is damaged or of another run.
+        AttunetError: the checkpoint is damaged or of another run, or the loss is no number any more.
         BadModel: `job.start` does not fit the network.
     """
     state = _State(job)
-    log = _Log(keep)
+    log = Log(keep.folder if keep else None)
     found = read_checkpoint(keep.folder / CHECKPOINT_FILE, keep.fingerprint) if keep else None
     standing = state.restore(*found) if found else Standing()
     log.cut_after(standing.step)
     run = _Run(job, data, state, log, keep)
     standing = run.to_the_end(standing, progress)
-    return Trained(state.result(job.settings.keep), standing, state.precision)
+    return Trained(state.result(job.settings.keep), standing, state.precision, job.settings.keep)
 
 
 class _State:
@@ -234,19 +228,27 @@ def _step_function(state: _State) -> Any:
     return step
 
 
+def inference(network: Any) -> Infer:
+    """`network` as a function of uint8 slices."""
+    compiled = tf.function(
+        lambda images: network(tf.cast(images, tf.float32) / 255.0, training=False)[PROBABILITY],
+        autograph=False,
+    )
+
+    def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.asarray(compiled(tf.constant(images))[..., 0], np.float32)
+
+    return infer
+
+
 class _Run:
     """The loop: steps, validations, checkpoints, log."""
 
-    def __init__(
-        self, job: Job, data: TrainingData, state: _State, log: _Log, keep: RunFolder | None
-    ) -> None:
+    def __init__(self, job: Job, data: TrainingData, state: _State, log: Log, keep: RunFolder | None) -> None:
         self._job, self._data, self._state, self._log, self._keep = job, data, state, log, keep
         self._neighbours = job.preprocessing.neighbours
         self._step = _step_function(state)
-        self._infer = tf.function(
-            lambda images: state.average(tf.cast(images, tf.float32) / 255.0, training=False)[PROBABILITY],
-            autograph=False,
-        )
+        self._infer = inference(state.average)
 
     def to_the_end(self, standing: Standing, progress: Progress) -> Standing:
         settings = self._job.settings
@@ -258,32 +260,31 @@ class _Run:
         with made_ahead(lambda number: sampler.draw(number, settings.batch), numbers) as batches:
             return self._steps(standing, batches, progress)
 
-    def _steps(self, standing: Standing, batches: Ahead[Batch], progress: Progress) -> Standing:
-        began, before = perf_counter(), standing
-        text = _Text(self._job.settings.steps, standing)
-        saved = began
-        try:
-            while not standing.ended:
-                loss = self._one_step(standing.step + 1, batches.take())
-                standing = replace(
-                    standing,
-                    step=standing.step + 1,
-                    seconds=before.seconds + perf_counter() - began,
-                    waited=before.waited + batches.waited,
-                )
-                found = self._validation(standing)
-                standing = self._judged(standing, found)
-                self._log.add(standing, loss, self._rate(), found)
-                if perf_counter() - saved > self._job.settings.checkpoint_seconds:
-                    self._save(standing)
-                    saved = perf_counter()
-                progress(standing.step, self._job.settings.steps, text.of(standing, loss, found))
-        finally:
-            self._save(standing)
+    def _steps(self, start: Standing, batches: Ahead[Batch], progress: Progress) -> Standing:
+        settings, text = self._job.settings, _Text(self._job.settings.steps, start)
+        standing, saved = start, perf_counter()
+        clock = _Stopwatch(start, batches)
+        while not standing.ended:
+            loss = self._one_step(standing.step + 1, batches.take())
+            standing = clock.read(replace(standing, step=standing.step + 1))
+            found = self._validation(standing)
+            standing = self._judged(standing, found)
+            self._log.add(standing, loss, self._rate(), found)
+            if standing.ended or perf_counter() - saved > settings.checkpoint_seconds:
+                self._save(standing)
+                saved = perf_counter()
+            try:
+                progress(standing.step, settings.steps, text.of(standing, loss, found))
+            except Cancelled:
+                self._save(standing)
+                raise
         return standing
 
     def _one_step(self, number: int, batch: Batch) -> float:
-        return float(self._step(tf.constant(batch.images), tf.constant(batch.truth), tf.constant(number)))
+        loss = float(self._step(tf.constant(batch.images), tf.constant(batch.truth), tf.constant(number)))
+        if not math.isfinite(loss):
+            raise AttunetError(f"The loss of step {number} is no number; try a lower learning_rate.")
+        return loss
 
     def _rate(self) -> float:
         return float(self._state.optimiser.learning_rate)
@@ -293,13 +294,11 @@ class _Run:
         due = standing.step % settings.validate_every == 0 or standing.step == settings.steps
         if not (due and self._data.held_out):
             return None
-        return validate(self._data.held_out, self._neighbours, self._job.threshold, self._probability)
-
-    def _probability(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(self._infer(tf.constant(images))[..., 0], np.float32)
+        return validate(self._data.held_out, self._neighbours, self._job.threshold, self._infer)
 
     def _judged(self, standing: Standing, found: Validation | None) -> Standing:
         settings = self._job.settings
+        standing = replace(standing, last_score=found.slices) if found else standing
         if found and found.slices > standing.best_score:
             self._state.keep_best()
             standing = replace(standing, best_step=standing.step, best_score=found.slices, since_best=0)
@@ -312,6 +311,17 @@ class _Run:
         if self._keep and standing.step:
             path = self._keep.folder / CHECKPOINT_FILE
             write_checkpoint(path, self._state.arrays(), standing, self._keep.fingerprint)
+
+
+class _Stopwatch:
+    """Seconds of this process on top of those of the run before it."""
+
+    def __init__(self, start: Standing, batches: Ahead[Batch]) -> None:
+        self._start, self._batches, self._began = start, batches, perf_counter()
+
+    def read(self, standing: Standing) -> Standing:
+        seconds = self._start.seconds + perf_counter() - self._began
+        return replace(standing, seconds=seconds, waited=self._start.waited + self._batches.waited)
 
 
 class _Text:
@@ -333,40 +343,3 @@ class _Text:
             f"training, loss {np.mean(self._recent):.3f}{self._score}, {left:.0f} min left, "
             f"{waiting:.0f} % waiting"
         )
-
-
-class _Log:
-    """`log.jsonl`: a line a step."""
-
-    def __init__(self, keep: RunFolder | None) -> None:
-        self._path = keep.folder / LOG_FILE if keep else None
-        if keep:
-            keep.folder.mkdir(parents=True, exist_ok=True)
-
-    def cut_after(self, step: int) -> None:
-        """Drop the lines of steps that will be done again."""
-        if self._path is None:
-            return
-        lines = [row for row in read_log(self._path) if row["step"] <= step]
-        self._path.write_text("".join(json.dumps(row) + "\n" for row in lines), "utf-8")
-
-    def add(self, standing: Standing, loss: float, rate: float, found: Validation | None) -> None:
-        if self._path is None:
-            return
-        row: dict[str, Any] = {"step": standing.step, "loss": round(loss, 5), "rate": float(f"{rate:.4g}")}
-        row |= {"seconds": round(standing.seconds, 2)} | ({"validation": asdict(found)} if found else {})
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log; a last line that was cut short is left out."""
-    rows: list[dict[str, Any]] = []
-    if not path.is_file():
-        return rows
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attunet_gui.core.metrics import dice
 from attunet_gui.core.prediction import draft_mask
-from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Volume
 from attunet_gui.network.predict import Model, predict
-from attunet_gui.network.sampling import TrainingCase, training_case
-from attunet_gui.recipes.children import in_children
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
 _FIELD_MM = 430.0
@@ -41,8 +39,8 @@ def measure_on_phantoms(model: Model, seeds: range, progress: Progress = silent)
     """DSC of `model`'s draft on the phantom of each seed, on the phantom's own grid."""
     found = {}
     for done, seed in enumerate(seeds, start=1):
-        phantom = make_phantom(random_request(seed))
-        found[seed] = dice(draft_mask(predict(phantom_volume(phantom), model)), phantom.pancreas)
+        volume, pancreas = labelled_phantom(seed)
+        found[seed] = dice(draft_mask(predict(volume, model)), pancreas)
         progress(done, len(seeds), "measuring")
     return Measured(found)
 
@@ -55,14 +53,7 @@ def random_request(seed: int) -> PhantomRequest:
     return PhantomRequest(seed, (round(_HEIGHT_MM / thickness), side, side), (thickness, pixel, pixel))
 
 
-def phantom_cases(
-    seeds: range, wanted: Preprocessing, progress: Progress = silent
-) -> tuple[TrainingCase, ...]:
-    """Training cases from phantoms, made in as many processes as there are cores."""
-    return in_children(partial(_phantom_case, wanted=wanted), seeds, "making phantoms", progress)
-
-
-def _phantom_case(seed: int, wanted: Preprocessing) -> TrainingCase:
+def labelled_phantom(seed: int) -> tuple[Volume, NDArray[np.uint8]]:
+    """The CT of phantom `seed` on its random grid, and its pancreas (z, y, x)."""
     phantom = make_phantom(random_request(seed))
-    name = f"phantom {seed}"
-    return training_case(phantom_volume(phantom), phantom.pancreas, wanted, name, (name,))
+    return phantom_volume(phantom), phantom.pancreas

@@ -7,24 +7,39 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from attunet_gui.core.card import Result, Training
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.preprocess import neighbour_indices
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import versions
 from attunet_gui.io.writing import make_folder, write_json
 from attunet_gui.network.bundle import Bundle, add_results, read_bundle, write_bundle
+from attunet_gui.network.checkpoint import CHECKPOINT_FILE, RunFolder
+from attunet_gui.network.families import parse_config
+from attunet_gui.network.history import LOG_FILE, read_log
 from attunet_gui.network.predict import load_model
-from attunet_gui.network.sampling import Source
+from attunet_gui.network.sampling import Source, TrainingCase, TrainingData
+from attunet_gui.network.validate import Infer
 from attunet_gui.recipes.phantoms import measure_on_phantoms
+from attunet_gui.recipes.pictures import Example, draw_curves, draw_examples
 from attunet_gui.recipes.schema import PhantomCheck, Recipe, card_fields, card_source, read_recipe
 from attunet_gui.recipes.sources import check_folders, load_sources
+from attunet_gui.recipes.split import held_out_people, split
+
+if TYPE_CHECKING:
+    from attunet_gui.network.train import Trained
 
 BUNDLE_FOLDER = "bundle"
 RECIPE_FILE = "recipe.toml"
 HELD_OUT_FILE = "held-out.json"
-CHECKPOINT_FILE = "checkpoint.safetensors"
-LOG_FILE = "log.jsonl"
+CURVES_FILE = "curve.png"
+OVERLAYS_FILE = "overlays.png"
+_EXAMPLES = 16
+_DECISIVE = {"family", "config", "preprocessing", "threshold", "data", "validation", "training"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +86,7 @@ def run_recipe(order: Order, progress: Progress = silent) -> Finished:
     """
     recipe = read_recipe(order.recipe)
     check_folders(recipe, order.folders)
-    start = _start(order, recipe)
+    start = start_bundle(order, recipe)
     make_folder(order.output)
     sources = load_sources(recipe, order.folders, progress)
     return train_run(order, recipe, start, sources, progress)
@@ -82,53 +97,58 @@ def train_run(
 ) -> Finished:
     """`run_recipe` once its data are in memory."""
     # TensorFlow, which a wrong recipe need not wait for.
-    from attunet_gui.network.train import Job, RunFolder, TrainingData, train
-    from attunet_gui.recipes.split import held_out_people, split
+    from attunet_gui.network.train import Job, train
 
     _prepare(order)
-    data = TrainingData(sources)
-    if recipe.validation:
-        people = held_out_people(sources, recipe.validation)
-        write_json(order.output / HELD_OUT_FILE, {"people": people})
-        data = split(sources, people, recipe.validation.source)
+    data = _split(order, recipe, sources)
     job = Job(recipe.family, recipe.config, recipe.preprocessing, recipe.training, recipe.threshold, start)
-    keep = RunFolder(order.output, _fingerprint(recipe, sources, start))
-    trained = train(job, data, keep, progress)
-    training = Training(
-        command=_command(order),
-        seed=recipe.training.seed,
-        steps=trained.standing.step,
-        seconds=round(trained.standing.seconds, 1),
-        data=tuple(
-            card_source(described, len(source.cases))
-            for described, source in zip(recipe.data, data.sources, strict=True)
-        ),
-        settings=_settings(recipe, trained.precision, start),
-    )
+    trained = train(job, data, RunFolder(order.output, fingerprint(recipe, sources, start)), progress)
+    training = _training(order, recipe, data, start, trained)
     fields = card_fields(recipe, training) | {"versions": versions()}
     bundle = write_bundle(order.output / BUNDLE_FOLDER, trained.network, fields)
-    results = []
-    if trained.standing.best_step:
-        results.append(_validation_result(recipe, trained.standing.best_score, len(data.held_out), training))
-    if recipe.phantom_check:
-        results.append(_phantom_result(bundle, recipe.phantom_check, progress))
-    if results:
-        bundle = add_results(bundle, tuple(results))
+    results = _results(recipe, bundle, data, trained, progress)
+    bundle = add_results(bundle, results) if results else bundle
+    _draw(order, recipe, data, trained)
     return Finished(bundle, trained.standing.seconds, trained.waiting_share, trained.precision)
 
 
-def _start(order: Order, recipe: Recipe) -> Bundle | None:
+def start_bundle(order: Order, recipe: Recipe) -> Bundle | None:
+    """The bundle that training starts from; `AttunetError` if its network is another than the recipe's."""
     if order.start is None:
         return None
     bundle = read_bundle(order.start)
-    from attunet_gui.network.families import parse_config
-
     found = bundle.card.family, parse_config(bundle.card.family, bundle.card.config)
     if found != (recipe.family, parse_config(recipe.family, recipe.config)):
         raise AttunetError(
             f"{bundle.card.name} is another network than the recipe's; start from one with its [config]."
         )
     return bundle
+
+
+def _split(order: Order, recipe: Recipe, sources: tuple[Source, ...]) -> TrainingData:
+    if recipe.validation is None:
+        return TrainingData(sources)
+    people = held_out_people(sources, recipe.validation)
+    write_json(order.output / HELD_OUT_FILE, {"people": people})
+    return split(sources, people, recipe.validation.source)
+
+
+def _training(
+    order: Order, recipe: Recipe, data: TrainingData, start: Bundle | None, trained: Trained
+) -> Training:
+    learnt_from = tuple(
+        card_source(described, len(source.cases))
+        for described, source in zip(recipe.data, data.sources, strict=True)
+        if source.weight and source.cases
+    )
+    return Training(
+        command=_command(order),
+        seed=recipe.training.seed,
+        steps=trained.standing.step,
+        seconds=round(trained.standing.seconds, 1),
+        data=(*(start.card.training.data if start else ()), *learnt_from),
+        settings=_settings(recipe, trained, start),
+    )
 
 
 def _prepare(order: Order) -> None:
@@ -139,10 +159,10 @@ def _prepare(order: Order) -> None:
         (order.output / RECIPE_FILE).write_bytes(order.recipe.read_bytes())
 
 
-def _fingerprint(recipe: Recipe, sources: tuple[Source, ...], start: Bundle | None) -> str:
-    """What must be the same for a run to go on."""
+def fingerprint(recipe: Recipe, sources: tuple[Source, ...], start: Bundle | None) -> str:
+    """What must be the same for a run to go on, as a sha256."""
     content = {
-        "recipe": recipe.model_dump(mode="json", exclude={"title", "description", "intended_use", "limits"}),
+        "recipe": recipe.model_dump(mode="json", include=_DECISIVE),
         "cases": [[case.name for case in source.cases] for source in sources],
         "start": start.card.sha256 if start else None,
     }
@@ -156,24 +176,37 @@ def _command(order: Order) -> str:
     return " ".join(parts)
 
 
-def _settings(recipe: Recipe, precision: str, start: Bundle | None) -> dict[str, object]:
+def _settings(recipe: Recipe, trained: Trained, start: Bundle | None) -> dict[str, object]:
     return {
         **recipe.training.model_dump(),
-        "computed_in": precision,
+        "computed_in": trained.precision,
+        "waiting_share": round(trained.waiting_share, 4),
         "sources": [source.model_dump() for source in recipe.data],
         "validation": recipe.validation.model_dump() if recipe.validation else None,
         "started_from": {"name": start.card.name, "sha256": start.card.sha256} if start else None,
     }
 
 
-def _validation_result(recipe: Recipe, score: float, cases: int, training: Training) -> Result:
+def _results(
+    recipe: Recipe, bundle: Bundle, data: TrainingData, trained: Trained, progress: Progress
+) -> tuple[Result, ...]:
+    results = []
+    if recipe.validation and trained.score is not None:
+        results.append(_validation_result(bundle, recipe, trained.score, len(data.held_out)))
+    if recipe.phantom_check:
+        results.append(_phantom_result(bundle, recipe.phantom_check, progress))
+    return tuple(results)
+
+
+def _validation_result(bundle: Bundle, recipe: Recipe, score: float, cases: int) -> Result:
     assert recipe.validation is not None
+    chose = ", the best of the run" if recipe.training.keep == "best" else ""
     return Result(
-        measure="DSC, mean of slices that show the organ, on the network's grid; chose the weights",
+        measure=f"DSC, mean of slices that show the organ, on the network's grid{chose}",
         data=f"{recipe.validation.source}, people held out of training",
         cases=cases,
         value=round(score, 4),
-        command=training.command,
+        command=bundle.card.training.command,
     )
 
 
@@ -188,3 +221,27 @@ def _phantom_result(bundle: Bundle, check: PhantomCheck, progress: Progress) -> 
         command=f"attunet models measure {bundle.card.name} --first-seed {check.first_seed} "
         f"--cases {check.cases}",
     )
+
+
+def _draw(order: Order, recipe: Recipe, data: TrainingData, trained: Trained) -> None:
+    from attunet_gui.network.train import inference
+
+    draw_curves(order.output / CURVES_FILE, read_log(order.output / LOG_FILE))
+    if data.held_out:
+        infer = inference(trained.network)
+        examples = _examples(data.held_out, recipe, infer)
+        draw_examples(order.output / OVERLAYS_FILE, examples)
+
+
+def _examples(held_out: tuple[TrainingCase, ...], recipe: Recipe, infer: Infer) -> list[Example]:
+    """The slice with most organ of cases evenly spread over `held_out`."""
+    with_organ = [case for case in held_out if case.truth.any()]
+    numbers = np.linspace(0, len(with_organ) - 1, min(_EXAMPLES, len(with_organ))).astype(int)
+    examples = []
+    for case in (with_organ[number] for number in numbers):
+        z = int(case.truth.sum(axis=(1, 2)).argmax())
+        around = neighbour_indices(np.array([z]), recipe.preprocessing.neighbours, len(case.images))
+        probability = infer(np.moveaxis(case.images[around], 1, -1))[0]
+        name = case.name if len(case.images) == 1 else f"{case.name}, slice {z}"
+        examples.append(Example(name, case.images[z], case.truth[z], probability >= recipe.threshold))
+    return examples

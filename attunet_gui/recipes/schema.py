@@ -68,23 +68,45 @@ class SliceData(_Data):
     kind: Literal["slices"]
 
 
-Data = Annotated[PhantomData | PairData | SliceData, Field(discriminator="kind")]
+class NihPancreasData(_Data):
+    """A copy of NIH Pancreas-CT, as `io.nih_pancreas_ct` reads it, without the patients it is tested on.
+
+    Attributes:
+        split_seed: who those are.
+    """
+
+    kind: Literal["nih-pancreas-ct"]
+    split_seed: int = Field(default=1, ge=0)
+    title: str = "NIH Pancreas-CT"
+    licence: str = "CC-BY-3.0"
+    attribution: str = (
+        "Roth et al. 2016, Data From Pancreas-CT, The Cancer Imaging Archive, "
+        "doi 10.7937/K9/TCIA.2016.tNB1kqBU."
+    )
 
 
-class ValidationData(_Strict):
+Data = Annotated[PhantomData | PairData | SliceData | NihPancreasData, Field(discriminator="kind")]
+
+
+class Folding(_Strict):
+    """A seeded partition of the people of `source` into `folds` parts, for cross-validation."""
+
+    source: str
+    folds: int = Field(default=5, ge=2)
+    seed: int = Field(default=1, ge=0)
+
+
+class ValidationData(Folding):
     """Who is held out of training, to validate on.
 
     Attributes:
         source: the source whose cases validate.
         subjects: the people held out; if empty, those of `fold`.
-        fold, folds, seed: which part of a seeded partition of the people of `source`.
+        fold: which part of the partition.
     """
 
-    source: str
     subjects: tuple[str, ...] = ()
     fold: int = Field(default=0, ge=0)
-    folds: int = Field(default=5, ge=2)
-    seed: int = Field(default=1, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> ValidationData:
@@ -117,10 +139,12 @@ class Recipe(_Strict):
     licence: str
     threshold: float = 0.5
     smallest_piece_ml: float = 0.0
+    recommended: bool = False
     config: dict[str, Any]
     preprocessing: Preprocessing
     data: tuple[Data, ...] = Field(min_length=1)
     validation: ValidationData | None = None
+    crossvalidation: Folding | None = None
     phantom_check: PhantomCheck | None = None
     training: TrainingSettings
 
@@ -131,8 +155,9 @@ class Recipe(_Strict):
             raise ValueError("two sources of data have one name")
         if all(source.weight == 0 for source in self.data):
             raise ValueError("no source of data has a weight above 0")
-        if self.validation and self.validation.source not in names:
-            raise ValueError(f"validation.source {self.validation.source!r} is not among data")
+        for table in (self.validation, self.crossvalidation):
+            if table and table.source not in names:
+                raise ValueError(f"the source {table.source!r} of validation is not among data")
         self._check_phantoms()
         return self
 
@@ -160,7 +185,7 @@ def read_recipe(path: Path) -> Recipe:
 
 def card_fields(recipe: Recipe, training: Training) -> dict[str, Any]:
     """The fields of the card of a model made by `recipe`, but `weights`."""
-    own = recipe.model_dump(exclude={"data", "validation", "phantom_check", "training"})
+    own = recipe.model_dump(exclude={"data", "validation", "crossvalidation", "phantom_check", "training"})
     return {**own, "training": training, "versions": {}}
 
 

@@ -1,25 +1,47 @@
-"""The cases of a recipe's sources, read from where the command line says they are."""
+"""The labelled CT of a recipe's sources, read from where the command line says they are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Volume
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
+from attunet_gui.io.slice_collection import read_slices
 from attunet_gui.network.sampling import Source, TrainingCase, training_case
 from attunet_gui.recipes.children import in_children
-from attunet_gui.recipes.phantoms import phantom_cases
-from attunet_gui.recipes.schema import Data, PairData, PhantomData, Recipe
+from attunet_gui.recipes.phantoms import labelled_phantom
+from attunet_gui.recipes.schema import Data, PairData, PhantomData, Recipe, SliceData
 
 MANIFEST_FILE = "manifest.json"
 _ENDING = ".nii.gz"
+LabelledVolume = tuple[Volume, NDArray[np.uint8]]
+"""A CT and its canonical (z, y, x) mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A labelled CT that has not been read yet.
+
+    Attributes:
+        name: what it is called in tables.
+        people: whose body is in it, the patient first.
+        read: reads or makes it; can be sent to a child process.
+    """
+
+    name: str
+    people: tuple[str, ...]
+    read: Callable[[], LabelledVolume]
 
 
 def check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
@@ -41,7 +63,7 @@ def check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
 def load_sources(
     recipe: Recipe, folders: Mapping[str, Path], progress: Progress = silent
 ) -> tuple[Source, ...]:
-    """Every source of `recipe` with its cases in memory.
+    """Every source of `recipe` with its cases in memory, read in as many processes as there are cores.
 
     Raises:
         AttunetError: a folder is missing, empty or holds something else.
@@ -49,52 +71,65 @@ def load_sources(
     """
     check_folders(recipe, folders)
     return tuple(
-        Source(data.name, data.weight, _cases(data, folders.get(data.name), recipe.preprocessing, progress))
-        for data in recipe.data
+        _source(data, folders.get(data.name), recipe.preprocessing, progress) for data in recipe.data
     )
 
 
-def _cases(
-    data: Data, folder: Path | None, wanted: Preprocessing, progress: Progress
-) -> tuple[TrainingCase, ...]:
+def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Progress) -> Source:
+    work = partial(_case, wanted=wanted)
+    cases = in_children(work, entries(data, folder), f"loading {data.name}", progress)
+    return Source(data.name, data.weight, cases)
+
+
+def _case(entry: Entry, wanted: Preprocessing) -> TrainingCase:
+    volume, mask = entry.read()
+    return training_case(volume, mask, wanted, entry.name, entry.people)
+
+
+def entries(data: Data, folder: Path | None) -> tuple[Entry, ...]:
+    """What there is of `data` in `folder`.
+
+    Raises:
+        AttunetError: `folder` does not hold such data.
+    """
     if isinstance(data, PhantomData):
-        return phantom_cases(data.seeds, wanted, progress)
-    assert folder is not None  # check_folders has seen to it
+        return tuple(
+            Entry(f"phantom {seed}", (f"phantom {seed}",), partial(labelled_phantom, seed))
+            for seed in data.seeds
+        )
+    if folder is None:
+        raise AttunetError(f"The data {data.name!r} lie in a folder, and none was named.")
     if isinstance(data, PairData):
-        return pair_cases(folder, data.label, wanted, progress)
-    return slice_cases(folder, wanted, progress)
+        return _pairs(folder, data.label)
+    if isinstance(data, SliceData):
+        return _slices(folder)
+    raise AttunetError(f"Data of kind {data.kind!r} cannot be read by this version.")
 
 
-@dataclass(frozen=True)
-class _Pair:
-    image: Path
-    label: Path
-    people: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return self.image.name.removesuffix(_ENDING)
+def _slices(folder: Path) -> tuple[Entry, ...]:
+    found = read_slices(folder)
+    return tuple(Entry(each.name, (each.patient,), partial(_held, each.volume, each.mask)) for each in found)
 
 
-def pair_cases(
-    folder: Path, label: int, wanted: Preprocessing, progress: Progress = silent
-) -> tuple[TrainingCase, ...]:
-    """The cases of a folder of pairs, read in as many processes as there are cores."""
-    people = _people(folder / MANIFEST_FILE)
-    pairs = [
-        _Pair(image, folder / "labels" / image.name, people.get(image.name.removesuffix(_ENDING), ()))
-        for image in sorted((folder / "images").glob(f"*{_ENDING}"))
-    ]
-    if not pairs:
+def _held(volume: Volume, mask: NDArray[np.uint8]) -> LabelledVolume:
+    return volume, mask
+
+
+def _pairs(folder: Path, label: int) -> tuple[Entry, ...]:
+    images = sorted((folder / "images").glob(f"*{_ENDING}"))
+    if not images:
         raise AttunetError(f"There is no images/NAME{_ENDING} in {folder}; name a folder of pairs.")
-    work = partial(_pair_case, label=label, wanted=wanted)
-    return in_children(work, pairs, f"reading {folder.name}", progress)
+    people = _people(folder / MANIFEST_FILE)
+    names = [image.name.removesuffix(_ENDING) for image in images]
+    return tuple(
+        Entry(name, people.get(name, (name,)), partial(_pair, image, folder / "labels" / image.name, label))
+        for name, image in zip(names, images, strict=True)
+    )
 
 
-def _pair_case(pair: _Pair, label: int, wanted: Preprocessing) -> TrainingCase:
-    volume = read(pair.image)
-    mask = read_mask(pair.label, volume, label=label)
-    return training_case(volume, mask, wanted, pair.name, pair.people or (pair.name,))
+def _pair(image: Path, label_path: Path, label: int) -> LabelledVolume:
+    volume = read(image)
+    return volume, read_mask(label_path, volume, label=label)
 
 
 def _people(manifest: Path) -> dict[str, tuple[str, ...]]:
@@ -111,17 +146,3 @@ def _people(manifest: Path) -> dict[str, tuple[str, ...]]:
             f"{manifest} is not a manifest: expected a list 'cases' of objects with name, subject and "
             f"donors ({type(error).__name__}: {error})."
         ) from error
-
-
-def slice_cases(folder: Path, wanted: Preprocessing, progress: Progress = silent) -> tuple[TrainingCase, ...]:
-    """The cases of a folder of labelled single slices."""
-    from attunet_gui.io.slice_collection import read_slices
-
-    found = read_slices(folder)
-    cases = []
-    for labelled in found:
-        cases.append(
-            training_case(labelled.volume, labelled.mask, wanted, labelled.name, (labelled.patient,))
-        )
-        progress(len(cases), len(found), f"reading {folder.name}")
-    return tuple(cases)

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.splits import Folds, patient_folds
-from attunet_gui.network.sampling import Source, TrainingCase
-from attunet_gui.network.train import TrainingData
-from attunet_gui.recipes.schema import ValidationData
+from attunet_gui.network.sampling import Source, TrainingCase, TrainingData
+from attunet_gui.recipes.schema import Folding, ValidationData
 
 
 def held_out_people(sources: tuple[Source, ...], wanted: ValidationData) -> tuple[str, ...]:
@@ -26,8 +25,8 @@ def held_out_people(sources: tuple[Source, ...], wanted: ValidationData) -> tupl
     return wanted.subjects
 
 
-def folds_of(sources: tuple[Source, ...], wanted: ValidationData) -> Folds:
-    """The people of the validation source dealt to folds."""
+def folds_of(sources: tuple[Source, ...], wanted: Folding) -> Folds:
+    """The people of the source dealt to folds."""
     patients = {case.people[0] for case in _source(sources, wanted).cases}
     try:
         return patient_folds(patients, wanted.folds, wanted.seed)
@@ -60,5 +59,5 @@ def _without(source: Source, out: set[str]) -> Source:
     return replace(source, cases=kept)
 
 
-def _source(sources: tuple[Source, ...], wanted: ValidationData) -> Source:
+def _source(sources: tuple[Source, ...], wanted: Folding) -> Source:
     return next(source for source in sources if source.name == wanted.source)

@@ -1,0 +1,51 @@
+"""`log.jsonl` of a run: a line a step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from attunet_gui.network.checkpoint import Standing
+from attunet_gui.network.validate import Validation
+
+LOG_FILE = "log.jsonl"
+
+
+class Log:
+    """The log in `folder`; None keeps none."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._path = folder / LOG_FILE if folder else None
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def cut_after(self, step: int) -> None:
+        """Drop the lines of steps that will be done again."""
+        if self._path is None:
+            return
+        lines = [row for row in read_log(self._path) if row["step"] <= step]
+        self._path.write_text("".join(json.dumps(row) + "\n" for row in lines), "utf-8")
+
+    def add(self, standing: Standing, loss: float, rate: float, found: Validation | None) -> None:
+        """The line of a step."""
+        if self._path is None:
+            return
+        row: dict[str, Any] = {"step": standing.step, "loss": round(loss, 5), "rate": float(f"{rate:.4g}")}
+        row |= {"seconds": round(standing.seconds, 2)} | ({"validation": asdict(found)} if found else {})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The rows of a run's log; a last line that was cut short is left out."""
+    rows: list[dict[str, Any]] = []
+    if not path.is_file():
+        return rows
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows

@@ -1,0 +1,80 @@
+"""Pictures of a run: its curves, and drafts of slices it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.metrics import dice
+from attunet_gui.evaluation.pictures import figure, save
+
+_COLUMNS = 4
+_SMOOTHING = 50
+"""Steps the loss is averaged over."""
+_TRUTH, _DRAFT = "#33dd66", "#ff9922"
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One slice on the network's grid.
+
+    Attributes:
+        name: of its case.
+        image: (rows, columns) uint8.
+        truth, draft: (rows, columns) 0/1.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    truth: NDArray[Any]
+    draft: NDArray[Any]
+
+
+def draw_curves(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Loss, and DSC of the validations, against the step; `rows` are those of the run's log."""
+    drawn = figure(7.0, 4.2)
+    losses = drawn.subplots()
+    steps, loss = [row["step"] for row in rows], np.array([row["loss"] for row in rows])
+    losses.plot(steps, loss, color="0.85", linewidth=0.5)
+    losses.plot(steps, _smoothed(loss), color="tab:blue", label="loss")
+    losses.set(xlabel="step", ylabel="loss")
+    validated = [row for row in rows if "validation" in row]
+    if validated:
+        scores = losses.twinx()
+        at = [row["step"] for row in validated]
+        for name, style in (("slices", "-o"), ("volumes", "--s")):
+            found = [row["validation"][name] for row in validated]
+            scores.plot(at, found, style, color="tab:red", markersize=3, label=f"DSC of {name}")
+        scores.set(ylabel="DSC, people held out", ylim=(0, 1))
+    drawn.legend(fontsize=8, loc="outside upper center", ncols=3)
+    save(drawn, path)
+
+
+def draw_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Slices with the outline of the truth (green) and of the draft (orange)."""
+    rows = max(1, -(-len(examples) // _COLUMNS))
+    drawn = figure(3.0 * _COLUMNS, 2.6 * rows)
+    places = drawn.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for place in places:
+        place.set_axis_off()
+    for place, example in zip(places, examples, strict=False):
+        place.imshow(example.image, cmap="gray", vmin=0, vmax=255)
+        for mask, colour in ((example.truth, _TRUTH), (example.draft, _DRAFT)):
+            if mask.any():
+                place.contour(mask, levels=[0.5], colors=[colour], linewidths=0.8)
+        place.set_title(f"{example.name}: {dice(example.truth, example.draft):.2f}", fontsize=8)
+    save(drawn, path)
+
+
+def _smoothed(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean of each value and those before it."""
+    sums = np.cumsum(np.concatenate(([0.0], values)))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - _SMOOTHING, 0)
+    means: NDArray[np.float64] = (sums[ends] - sums[starts]) / (ends - starts)
+    return means

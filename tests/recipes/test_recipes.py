@@ -1,0 +1,177 @@
+"""What a recipe says, what its sources hold and who is held out; no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.preprocess import Preprocessing
+from attunet_gui.io.writing import write_ct, write_mask
+from attunet_gui.network.sampling import Source, TrainingCase
+from attunet_gui.recipes.pictures import Example, draw_curves, draw_examples
+from attunet_gui.recipes.schema import Recipe, ValidationData, read_recipe
+from attunet_gui.recipes.sources import check_folders, entries, load_sources
+from attunet_gui.recipes.split import folds_of, held_out_people, split
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from tests.cards import TINY_CONFIG, card_fields
+
+_RECIPES = sorted((Path(__file__).parents[2] / "resources" / "recipes").glob("*.toml"))
+_PAIRS = {"name": "synthetic", "kind": "pairs", "licence": "CC-BY-4.0", "attribution": "Someone."}
+_SMALL = Preprocessing(size=(32, 48), spacing_mm=8.0)
+
+
+def _recipe(**changes: Any) -> Recipe:
+    said = card_fields(data=[_PAIRS], **{"training": {"steps": 2}})
+    del said["versions"]
+    return Recipe.model_validate(said | changes)
+
+
+@pytest.mark.parametrize("path", _RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_is_valid(path: Path) -> None:
+    assert read_recipe(path).name.startswith(path.stem)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data": [_PAIRS, _PAIRS]}, "one name"),
+        ({"data": [_PAIRS | {"weight": 0}]}, "weight above 0"),
+        ({"validation": {"source": "others"}}, "not among data"),
+        ({"crossvalidation": {"source": "others"}}, "not among data"),
+        ({"validation": {"source": "synthetic", "fold": 5, "folds": 5}}, "below folds"),
+        ({"data": [_PAIRS | {"kind": "guesses"}]}, "guesses"),
+        (
+            {
+                "data": [{"name": "p", "kind": "phantoms", "first_seed": 10, "cases": 5}],
+                "phantom_check": {"first_seed": 14, "cases": 1},
+            },
+            "cannot be measured on",
+        ),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        _recipe(**changes)
+
+
+def test_a_folder_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
+    for folders, says in (
+        ({}, "--data synthetic=FOLDER"),
+        ({"synthetic": tmp_path / "gone"}, "no such folder"),
+        ({"synthetic": tmp_path, "more": tmp_path}, "no source 'more'"),
+    ):
+        with pytest.raises(AttunetError, match=says):
+            check_folders(_recipe(), folders)
+    check_folders(_recipe(), {"synthetic": tmp_path})
+
+
+def _write_pair(folder: Path, name: str, seed: int) -> int:
+    """Write one pair; returns the number of pixels of the organ."""
+    phantom = make_phantom(PhantomRequest(seed, (24, 40, 40), (9.0, 10.0, 10.0)))
+    volume = phantom_volume(phantom)
+    for part in ("images", "labels"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    write_ct(folder / "images" / f"{name}.nii.gz", volume)
+    write_mask(folder / "labels" / f"{name}.nii.gz", phantom.pancreas, volume)
+    return int(phantom.pancreas.sum())
+
+
+def test_pairs_are_read_with_the_people_of_the_manifest(tmp_path: Path) -> None:
+    for seed, name in enumerate(("a", "b")):
+        assert _write_pair(tmp_path, name, seed) > 0
+    cases = [{"name": "a", "subject": "one", "donors": ["two"], "seed": 7}]
+    (tmp_path / "manifest.json").write_text(json.dumps({"cases": cases}))
+    stages: list[tuple[int, int, str]] = []
+    recipe = _recipe(preprocessing=_SMALL, config=TINY_CONFIG | {"size": [32, 48]})
+    (source,) = load_sources(recipe, {"synthetic": tmp_path}, lambda *told: stages.append(told))
+    assert [(case.name, case.people) for case in source.cases] == [("a", ("one", "two")), ("b", ("b",))]
+    assert stages[-1] == (2, 2, "loading synthetic")
+    for case in source.cases:
+        assert case.images.shape == case.truth.shape == (24, 32, 48)
+        assert (case.images.dtype, case.truth.dtype) == (np.uint8, np.uint8)
+        assert 0 < case.truth.sum() < case.truth.size / 20
+
+
+def test_a_folder_without_pairs_or_with_a_wrong_manifest_is_one_sentence(tmp_path: Path) -> None:
+    (data,) = _recipe().data
+    with pytest.raises(AttunetError, match=r"images/NAME\.nii\.gz"):
+        entries(data, tmp_path)
+    _write_pair(tmp_path, "a", 1)
+    (tmp_path / "manifest.json").write_text('{"cases": [{"name": "a"}]}')
+    with pytest.raises(AttunetError, match="is not a manifest"):
+        entries(data, tmp_path)
+
+
+def _case(name: str, *people: str) -> TrainingCase:
+    empty = np.zeros((1, 2, 2), np.uint8)
+    return TrainingCase(empty, empty, name, people)
+
+
+_SOURCES = (
+    Source("real", 1.0, tuple(_case(f"{who}{n}", who) for who in "abcde" for n in range(2))),
+    Source("made", 1.0, (_case("m1", "a", "x"), _case("m2", "x", "b"), _case("m3", "x"))),
+)
+
+
+def test_who_is_held_out_is_in_no_training_case_not_even_as_donor() -> None:
+    data = split(_SOURCES, ("a", "b"), "real")
+    names = [[case.name for case in source.cases] for source in data.sources]
+    assert names == [["c0", "c1", "d0", "d1", "e0", "e1"], ["m3"]]
+    assert [case.name for case in data.held_out] == ["a0", "a1", "b0", "b1"]
+
+
+def test_a_held_out_subject_validates_whoever_lent_the_rest_of_the_body() -> None:
+    data = split(_SOURCES, ("a",), "made")
+    assert [case.name for case in data.held_out] == ["m1"]
+    assert [case.name for case in data.sources[1].cases] == ["m2", "m3"]
+
+
+def test_folds_part_everyone_and_a_fold_is_who_is_held_out() -> None:
+    wanted = ValidationData(source="real", folds=3, seed=4)
+    folds = folds_of(_SOURCES, wanted)
+    assert sorted(person for fold in folds for person in fold) == list("abcde")
+    for number in range(3):
+        assert held_out_people(_SOURCES, wanted.model_copy(update={"fold": number})) == folds[number]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (ValidationData(source="real", subjects=("zoe",)), "'zoe', who is not in"),
+        (ValidationData(source="real", folds=6), "cannot be split"),
+    ],
+)
+def test_people_who_cannot_be_held_out_are_one_sentence(wanted: ValidationData, says: str) -> None:
+    with pytest.raises(AttunetError, match=says):
+        held_out_people(_SOURCES, wanted)
+
+
+def test_a_split_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(AttunetError, match="Nothing is left"):
+        split(_SOURCES[:1], tuple("abcde"), "real")
+    with pytest.raises(AttunetError, match="anyone who is held out"):
+        split(_SOURCES, ("zoe",), "real")
+
+
+def test_curves_and_examples_become_pictures(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    rows: list[dict[str, Any]] = [{"step": step, "loss": 1 / step} for step in range(1, 80)]
+    rows[40]["validation"] = {"slices": 0.4, "volumes": 0.5}
+    draw_curves(tmp_path / "curve.png", rows)
+    image = np.full((32, 48), 100, np.uint8)
+    truth = np.zeros((32, 48), np.uint8)
+    truth[10:20, 10:20] = 1
+    examples = [
+        Example("one", image, truth, np.roll(truth, 3, axis=1)),
+        Example("none", image, truth, 0 * truth),
+    ]
+    draw_examples(tmp_path / "overlays.png", examples)
+    draw_examples(tmp_path / "empty.png", [])
+    for name in ("curve", "overlays"):
+        with pillow.open(tmp_path / f"{name}.png") as picture:
+            assert np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0).shape[0] > 10
