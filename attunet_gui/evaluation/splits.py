@@ -1,4 +1,4 @@
-"""Folds for cross-validation. They are made of patients: slices of one patient never part."""
+"""Folds for cross-validation and test sets. They are made of patients: slices of one patient never part."""
 
 from __future__ import annotations
 
@@ -25,8 +25,24 @@ def patient_folds(patients: Iterable[str], folds: int, seed: int) -> Folds:
     distinct = set(patients)
     if not 2 <= folds <= len(distinct):
         raise ValueError(f"{len(distinct)} patients cannot be dealt to {folds} folds")
-    order = sorted(distinct, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest())
+    order = _shuffled(distinct, seed)
     return tuple(tuple(sorted(order[start::folds])) for start in range(folds))
+
+
+def put_aside(patients: Iterable[str], count: int, seed: int) -> tuple[str, ...]:
+    """The first `count` of `patients` in the order of `patient_folds`, sorted.
+
+    Raises:
+        ValueError: none would be tested on, or none would be left to train on.
+    """
+    distinct = set(patients)
+    if not 1 <= count < len(distinct):
+        raise ValueError(f"{count} of {len(distinct)} patients cannot be put aside")
+    return tuple(sorted(_shuffled(distinct, seed)[:count]))
+
+
+def _shuffled(patients: set[str], seed: int) -> list[str]:
+    return sorted(patients, key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).hexdigest())
 
 
 def write_folds(path: Path, folds: Folds) -> None:

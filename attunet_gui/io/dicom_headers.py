@@ -24,7 +24,7 @@ _DICOMDIR = "1.2.840.10008.1.3.10"  # lists other files, has no image
 _TAGS = (
     *("SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType"),
     *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PixelSpacing", "SliceThickness"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices", "InstanceNumber"),
     *("RescaleSlope", "RescaleIntercept", "PixelRepresentation", "BitsAllocated", "PixelPaddingValue"),
     *("PixelPaddingRangeLimit", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
@@ -101,6 +101,7 @@ class Slice:
         slope, intercept: HU = stored * slope + intercept.
         thickness: mm between neighbours as the header claims, or None.
         padding: lowest and highest stored value that means "not scanned", or None.
+        number: InstanceNumber of the file, or None. It says nothing about where the slice lies.
     """
 
     path: Path
@@ -114,6 +115,7 @@ class Slice:
     intercept: float
     thickness: float | None
     padding: tuple[int, int] | None
+    number: int | None
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -195,6 +197,7 @@ def _slice(header: Header, frame: int) -> Slice:
         intercept=float(_numbers(header, frame, "RescaleIntercept", 1)[0]),
         thickness=_thickness(header, frame),
         padding=_padding(header),
+        number=_number(header),
     )
 
 
@@ -220,6 +223,13 @@ def _padding(header: Header) -> tuple[int, int] | None:
     values = [header.tags.get(word) for word in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
     stored = [_as_stored(header, value) for value in values if isinstance(value, int)]
     return (min(stored), max(stored)) if stored else None
+
+
+def _number(header: Header) -> int | None:
+    try:
+        return int(header.text("InstanceNumber"))
+    except ValueError:
+        return None
 
 
 def _as_stored(header: Header, value: int) -> int:

@@ -1,0 +1,150 @@
+"""NIH Pancreas-CT (CT-82) as The Cancer Imaging Archive distributes it, doi 10.7937/K9/TCIA.2016.tNB1kqBU.
+
+    Pancreas-CT/PANCREAS_0001/<study>/<series>/*.dcm        named in several ways
+    TCIA_pancreas_labels-02-05-2017/label0001.nii.gz
+
+Where a label lies: its own header is not used. Voxel (i, j, k) is column i and row j of the slice with the
+k-th InstanceNumber, as stored. Published conversions agree on it: they exchange i and j and reverse nothing
+(twni2016/OrganSegRSTN_PyTorch, DATA2NPY, after OrganSegC2F; giussepi/gtorch_utils, ct82mgr.py, which lays the
+label over the pixels to look at it).
+
+The rows are stored from the patient's back to the front and the slices from head to feet:
+ImageOrientationPatient of PANCREAS_0080 is 1 0 0 0 -1 0 (SatoruMuro/SAM2GUIfor3Drecon, lite-web), and the
+published JPEG slices 1-092 and 1-180 of patient 5 show liver and lower kidney. So against an upright CT the
+labels are upside down. That is the row flip they are known for: dcm2niix reverses rows, and then the labels
+need `c3d -flip y` (mattiaspaul/deedsBCV, README). Here it follows from the DICOM headers, slice by slice.
+
+Patients 25 and 70 are the scan of patient 2, cropped differently; TCIA removed them on 2020-09-10 but their
+labels are still there, and so may be empty folders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Volume
+from attunet_gui.io import dicom, nifti
+from attunet_gui.io.dicom_geometry import stack
+from attunet_gui.io.dicom_headers import files_in, scan, slices_of
+from attunet_gui.io.label_fit import check_tissue
+
+_CT = re.compile(r"PANCREAS_(\d{4})")
+_LABEL = re.compile(r"label(\d{4})\.nii(\.gz)?")
+_SAME_SCAN = {"0025": "0002", "0070": "0002"}
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A scan and its label.
+
+    Attributes:
+        number: "0001".
+        ct: the folder PANCREAS_0001.
+        label: the label's file.
+    """
+
+    number: str
+    ct: Path
+    label: Path
+
+    @property
+    def name(self) -> str:
+        """PANCREAS_0001."""
+        return self.ct.name
+
+    @property
+    def person(self) -> str:
+        """Whose body it is: splits are made of people, and three scans are of one."""
+        return _SAME_SCAN.get(self.number, self.number)
+
+
+def find_patients(folder: Path) -> tuple[Patient, ...]:
+    """The patients below `folder` that have a CT, by number. Labels without a CT are passed over.
+
+    Raises:
+        UnreadableInput: there are none, one has no label, or something is there twice.
+    """
+    scans = _by_number(folder, _CT, (path for path in folder.rglob("PANCREAS_*") if _has_files(path)))
+    labels = _by_number(folder, _LABEL, (path for path in folder.rglob("label*.nii*") if path.is_file()))
+    if not scans:
+        raise UnreadableInput(
+            f"There is no patient in {folder}: folders called PANCREAS_0001 with DICOM files were expected."
+        )
+    for number, ct in scans.items():
+        if number not in labels:
+            raise UnreadableInput(
+                f"{ct.name} has no label: label{number}.nii.gz was expected below {folder}; download the "
+                "labels of the collection too."
+            )
+    return tuple(Patient(number, ct, labels[number]) for number, ct in scans.items())
+
+
+def _by_number(folder: Path, name: re.Pattern[str], paths: Iterator[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(paths):
+        match = name.fullmatch(path.name)
+        if match is None:
+            continue
+        if match[1] in found:
+            both = " and ".join(str(each.relative_to(folder)) for each in (found[match[1]], path))
+            raise UnreadableInput(f"{path.name} is there twice, as {both}: keep one of them.")
+        found[match[1]] = path
+    return dict(sorted(found.items()))
+
+
+def _has_files(path: Path) -> bool:
+    return path.is_dir() and bool(files_in(path))
+
+
+def read_patient(patient: Patient, progress: Progress = silent) -> tuple[Volume, NDArray[np.uint8]]:
+    """The CT of `patient`, and on its grid the pancreas: (z, y, x) uint8, 0 or 1.
+
+    Raises:
+        UnreadableInput: a file is damaged, CT and label differ in size, the slices are not numbered, or the
+            label lies in air, fat or bone.
+    """
+    volume = dicom.read(patient.ct, progress=progress)
+    inside = _stored_label(patient.label)
+    ranks = _ranks(patient.ct)
+    if inside.shape != volume.placement.source.shape:
+        sizes = [" x ".join(map(str, shape)) for shape in (inside.shape, volume.placement.source.shape)]
+        raise UnreadableInput(
+            f"{patient.label.name} has {sizes[0]} voxels, the CT {patient.name} {sizes[1]}: one of them is "
+            "incomplete or of another patient."
+        )
+    mask = np.ascontiguousarray(volume.placement.to_canonical(inside[:, :, ranks])).view(np.uint8)
+    check_tissue(volume.hu, mask, patient.label.name)
+    return volume, mask
+
+
+def _stored_label(path: Path) -> NDArray[np.bool_]:
+    """(i, j, k), as stored."""
+    stored: NDArray[Any] = nifti.load(path).stored
+    inside: NDArray[np.bool_] = stored != 0
+    values = stored[inside]
+    if values.size and values.min() != values.max():
+        raise UnreadableInput(f"{path.name} holds several labels: only the pancreas was expected.")
+    return inside
+
+
+def _ranks(folder: Path) -> NDArray[np.intp]:
+    """For each slice in the order of its position: how many slices have a lower InstanceNumber."""
+    headers, _damaged = scan(files_in(folder))
+    slices = [each for header in headers if header.is_ct_slice for each in slices_of(header)]
+    numbers = [group[0].number for group in stack(slices).groups]
+    known = [number for number in numbers if number is not None]
+    if len(set(known)) < len(numbers):
+        raise UnreadableInput(
+            f"The slices of {folder.name} have no InstanceNumber each of their own, so its label cannot be "
+            "placed: download the patient again."
+        )
+    return np.argsort(np.argsort(known))

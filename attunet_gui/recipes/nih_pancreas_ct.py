@@ -1,0 +1,70 @@
+"""NIH Pancreas-CT as in the article: who is trained on, who is tested on, and whether the labels fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.evaluation.splits import put_aside
+from attunet_gui.io.label_fit import Fit, check_fits, fit
+from attunet_gui.io.nih_pancreas_ct import Patient, read_patient
+from attunet_gui.recipes.children import in_children
+
+ARTICLE_PATIENTS, ARTICLE_TESTED = 82, 21
+"""Oktay et al. 2018, arXiv:1804.03999: 61 of 82 to train on, 21 to test on."""
+_ASKED = 9
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The two parts of a collection; no person is in both."""
+
+    trained: tuple[Patient, ...]
+    tested: tuple[Patient, ...]
+
+
+def divide(patients: tuple[Patient, ...], seed: int) -> Parts:
+    """Put aside whom to test on: 21 of 80 or more, as in the article; of fewer its share, 21 of 82.
+
+    Somebody of whom there are several scans is always trained on, so that 82 scans become 61 and 21 too.
+
+    Raises:
+        AttunetError: too few patients.
+    """
+    scans = Counter(patient.person for patient in patients)
+    alone = [person for person, count in scans.items() if count == 1]
+    try:
+        tested = set(put_aside(alone, tested_of(len(patients)), seed))
+    except ValueError as error:
+        raise AttunetError(
+            f"A collection needs at least 2 patients to be split, this one has {len(scans)}."
+        ) from error
+    return Parts(
+        tuple(patient for patient in patients if patient.person not in tested),
+        tuple(patient for patient in patients if patient.person in tested),
+    )
+
+
+def tested_of(patients: int) -> int:
+    """How many of so many patients are tested on."""
+    if patients >= ARTICLE_PATIENTS - 2:
+        return ARTICLE_TESTED
+    return max(1, round(patients * ARTICLE_TESTED / ARTICLE_PATIENTS))
+
+
+def check_labels(patients: tuple[Patient, ...], progress: Progress = silent) -> None:
+    """Whether labels lie on the organ, asked of a few patients evenly over all: a wrong copy is all wrong.
+
+    Raises:
+        UnreadableInput: they do not, or one of these patients cannot be read.
+    """
+    asked = patients[:: -(-len(patients) // _ASKED)]
+    fits = in_children(_fit, asked, "checking labels", progress)
+    check_fits({patient.name: found for patient, found in zip(asked, fits, strict=True)})
+
+
+def _fit(patient: Patient) -> Fit:
+    volume, mask = read_patient(patient)
+    return fit(volume.hu, mask)
