@@ -146,9 +146,14 @@ class _State:
         }
 
     def restore(self, arrays: Arrays, standing: Standing) -> Standing:
-        for part, variables in self._parts().items():
-            for name, variable in _named(part, variables):
-                variable.assign(arrays[name])
+        try:
+            for part, variables in self._parts().items():
+                for name, variable in _named(part, variables):
+                    variable.assign(arrays[name])
+        except (KeyError, ValueError) as error:
+            raise AttunetError(
+                f"The checkpoint was written by another version ({error}); begin anew with --restart."
+            ) from error
         self.best = {name: values for name, values in arrays.items() if name.startswith("best/")}
         return standing
 

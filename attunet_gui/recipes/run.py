@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attunet_gui.core.card import Result, Training
+from attunet_gui.core.card import DataSource, Result, Training
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import neighbour_indices
 from attunet_gui.core.progress import Progress, silent
@@ -68,7 +68,7 @@ class Finished:
     Attributes:
         bundle: the model.
         seconds: time spent training.
-        waiting_share: share of it spent waiting for batches; None if it was not trained just now.
+        waiting_share: share of it spent waiting for batches.
         precision: what it was computed with.
     """
 
@@ -146,9 +146,15 @@ def _training(
         seed=recipe.training.seed,
         steps=trained.standing.step,
         seconds=round(trained.standing.seconds, 1),
-        data=(*(start.card.training.data if start else ()), *learnt_from),
+        data=(*learnt_from, *_earlier(start, learnt_from)),
         settings=_settings(recipe, trained, start),
     )
+
+
+def _earlier(start: Bundle | None, learnt_from: tuple[DataSource, ...]) -> tuple[DataSource, ...]:
+    """What the weights that training started from had learnt from besides."""
+    names = {source.name for source in learnt_from}
+    return tuple(source for source in start.card.training.data if source.name not in names) if start else ()
 
 
 def _prepare(order: Order) -> None:
