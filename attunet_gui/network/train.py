@@ -201,7 +201,13 @@ def _optimiser(settings: TrainingSettings) -> Any:
         warmup_steps=rise,
         decay_steps=max(1, settings.steps - rise),
     )
-    optimiser = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, global_clipnorm=1.0)
+    optimiser = keras.optimizers.AdamW(
+        rate,
+        weight_decay=settings.weight_decay,
+        global_clipnorm=1.0,
+        # Named, since Keras numbers the nameless of one process, and a checkpoint goes by names.
+        name="adam_w",
+    )
     # Scales and offsets are not shrunk.
     optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimiser
