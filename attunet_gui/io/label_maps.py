@@ -1,0 +1,120 @@
+"""Reading label maps: many structures in one file, or a folder with one file a structure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.grid import canonicalise
+from attunet_gui.core.labels import LabelMap
+from attunet_gui.io import nifti
+
+BTCV: Mapping[int, str] = {
+    1: "spleen",
+    2: "kidney_right",
+    3: "kidney_left",
+    4: "gallbladder",
+    5: "esophagus",
+    6: "liver",
+    7: "stomach",
+    8: "aorta",
+    9: "inferior_vena_cava",
+    10: "portal_vein_and_splenic_vein",
+    11: "pancreas",
+    12: "adrenal_gland_right",
+    13: "adrenal_gland_left",
+}
+"""Codes of the BTCV abdomen challenge (Landman et al. 2015)."""
+
+HRA: Mapping[int, str] = {
+    1: "skin",
+    2: "pelvis",
+    3: "colon",
+    4: "small_bowel",
+    5: "heart",
+    6: "thymus",
+    7: "spinal_cord",
+    8: "urinary_bladder",
+    9: "liver",
+    10: "spleen",
+    11: "kidney_left",
+    12: "kidney_right",
+    13: "pancreas",
+}
+"""Codes of voxelised Human Reference Atlas bodies."""
+
+CODINGS: Mapping[str, Mapping[int, str]] = {"btcv": BTCV, "hra": HRA}
+_SIDECAR = "labels.json"
+
+
+def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
+    """The label map at `path`, on the canonical axes.
+
+    Args:
+        path: a NIfTI file with one code a structure, or a TotalSegmentator folder with one NIfTI mask a
+            structure (in it, or in its `segmentations`).
+        coding: a name in `CODINGS`; None reads the `labels.json` beside the file, and takes a file
+            without one that has the codes 1 to 13 for BTCV.
+
+    Raises:
+        UnreadableInput: if there is nothing to read, or the codes are not told.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    content = nifti.load(path)
+    placement = canonicalise(content.grid)
+    codes = _unsigned(np.ascontiguousarray(placement.to_canonical(content.stored)), path)
+    return LabelMap(codes, _names(path, codes, coding), placement.canonical.spacing_mm, nifti.stem(path))
+
+
+def _read_folder(folder: Path) -> LabelMap:
+    masks = folder / "segmentations" if (folder / "segmentations").is_dir() else folder
+    files = sorted(file for file in masks.iterdir() if file.name.lower().endswith(nifti.SUFFIXES))
+    if not files:
+        raise UnreadableInput(f"{folder.name} holds no NIfTI masks: choose a folder with one a structure.")
+    first = nifti.load(files[0])
+    placement = canonicalise(first.grid)
+    codes = np.zeros(placement.canonical.shape, np.uint16)
+    for code, file in enumerate(files, start=1):
+        content = nifti.load(file)
+        if not content.grid.matches(first.grid, tolerance_mm=1e-2):
+            raise UnreadableInput(f"{file.name} lies on another voxel grid than {files[0].name}.")
+        codes[placement.to_canonical(content.stored) > 0] = code
+    names = {code: nifti.stem(file) for code, file in enumerate(files, start=1)}
+    return LabelMap(codes, names, placement.canonical.spacing_mm, folder.name)
+
+
+def _unsigned(values: NDArray[Any], path: Path) -> NDArray[np.unsignedinteger]:
+    whole = values.astype(np.uint16)
+    if not np.array_equal(whole, values):
+        raise UnreadableInput(f"{path.name} is no label map: its values are not whole numbers from 0 on.")
+    return whole
+
+
+def _names(path: Path, codes: NDArray[Any], coding: str | None) -> Mapping[int, str]:
+    if coding is not None:
+        if coding not in CODINGS:
+            raise UnreadableInput(f"{coding} is no known coding: use one of {', '.join(sorted(CODINGS))}.")
+        return CODINGS[coding]
+    sidecar = path.parent / _SIDECAR
+    if sidecar.is_file():
+        return _from_sidecar(sidecar)
+    if codes.max() == max(BTCV):
+        return BTCV
+    raise UnreadableInput(
+        f"Nothing says what the codes in {path.name} mean: put a {_SIDECAR} beside it or name its coding."
+    )
+
+
+def _from_sidecar(sidecar: Path) -> dict[int, str]:
+    try:
+        table = json.loads(sidecar.read_text(encoding="utf-8"))
+        return {int(code): str(name) for code, name in table.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise UnreadableInput(f"{sidecar} is not a table of codes and names.") from error

@@ -1,0 +1,146 @@
+"""Cavity, muscle wall, fat and skin built around labelled structures, in polar rays about the body's axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+
+from attunet_gui.synthesis.structures import Codes, Mask, matching, where
+
+F64 = NDArray[np.float64]
+
+_RAYS = 180
+_CAGE = matching("rib_*", "costal_cartilages", "sternum")
+_SUPPORT = matching("vertebrae_*", "sacrum", "hip_*", "autochthon_*", "gluteus_*", "femur_*")
+_BACK = matching("vertebrae_*", "sacrum", "autochthon_*", "spinal_cord")
+_RIB_MM = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class BodyWall:
+    """Nested regions, each (z, y, x) bool: cavity < muscle < skin; `back`: among the spine's muscles."""
+
+    cavity: Mask
+    muscle: Mask
+    skin: Mask
+    back: Mask
+
+    @classmethod
+    def around(cls, codes: Codes, step_mm: float, rng: np.random.Generator) -> BodyWall:
+        """Regions around common codes (z, y, x); `rng` draws how thick fat and wall are."""
+        rays = _Rays(codes, step_mm)
+        known = codes > 0
+        support = where(codes, _SUPPORT)
+        contents = rays.hull(known & ~where(codes, _CAGE) & ~support)
+        caged = rays.hull(known & ~support)
+        cavity = rays.smooth(np.maximum(contents + 2.0, caged - _RIB_MM))
+        muscle = rays.smooth(np.maximum(cavity + rays.wall(rng), caged + 5.0))
+        skin = rays.smooth(np.maximum(muscle, rays.hull(known) + 3.0) + rays.fat(rng))
+        back = _hulls(where(codes, _BACK))
+        inside = [rays.filled(radius) for radius in (cavity, muscle, skin)]
+        return cls(inside[0], inside[1], inside[2], back)
+
+
+class _Rays:
+    """Radii (z, ray) in mm about a straight axis through the middle of the body."""
+
+    def __init__(self, codes: Codes, step_mm: float) -> None:
+        self._shape, self._step = codes.shape, step_mm
+        self._axis = self._course(codes)
+        angle = np.arange(_RAYS) * 2 * np.pi / _RAYS
+        self.angle = angle
+        self._directions = np.stack([np.sin(angle), np.cos(angle)])
+
+    @staticmethod
+    def _course(codes: Codes) -> F64:
+        """(z, 2) middle of what is known in each slice, as one straight smooth line."""
+        known = codes > 0
+        rows, columns = np.asarray(known.any(axis=2)), np.asarray(known.any(axis=1))
+        middle = np.array(
+            [
+                [np.flatnonzero(r)[[0, -1]].mean(), np.flatnonzero(c)[[0, -1]].mean()]
+                if r.any()
+                else [np.nan] * 2
+                for r, c in zip(rows, columns, strict=True)
+            ]
+        )
+        level = np.arange(len(middle))
+        good = ~np.isnan(middle[:, 0])
+        return np.stack([np.polyval(np.polyfit(level[good], m[good], 1), level) for m in middle.T], axis=1)
+
+    def hull(self, mask: Mask) -> F64:
+        """Radius of the convex hull of each slice (taken together with its neighbours); 0 where none."""
+        radius = np.stack([self._hull(mask[z], self._axis[z]) for z in range(len(mask))])
+        return ndimage.maximum_filter1d(radius, 2 * round(6.0 / self._step) + 1, axis=0, mode="nearest")
+
+    def _hull(self, plane: Mask, middle: F64) -> F64:
+        equations = _equations(plane)
+        if equations is None:
+            return np.zeros(_RAYS)
+        offsets = equations[:, :2] @ middle + equations[:, 2]
+        if (offsets > -1.0).any():
+            return np.zeros(_RAYS)
+        slopes = equations[:, :2] @ self._directions
+        with np.errstate(divide="ignore"):
+            reach = np.where(slopes > 1e-9, -offsets[:, None] / slopes, np.inf)
+        return np.asarray(reach.min(axis=0) * self._step)
+
+    def smooth(self, radius: F64) -> F64:
+        """Without steps between slices or rays, and rarely less than before."""
+        smooth = ndimage.gaussian_filter(radius, (10.0 / self._step, 3.0), mode=("nearest", "wrap"))
+        return np.asarray(smooth)
+
+    def wall(self, rng: np.random.Generator) -> F64:
+        """Thickness of the muscles around the cavity: 7 to 16 mm, thicker beside the spine."""
+        lateral = 1 + 0.4 * np.maximum(np.sin(self.angle), 0) ** 2
+        return np.asarray(rng.uniform(7, 13) * lateral * self._noise(rng, 0.08))
+
+    def fat(self, rng: np.random.Generator) -> F64:
+        """Thickness under the skin: 4 to 45 mm, thin behind the spine, thick at the flanks."""
+        behind, flank = np.maximum(np.sin(self.angle), 0), np.abs(np.cos(self.angle))
+        profile = 0.8 + 0.5 * flank**2 * (0.4 + behind) - 0.35 * behind**8
+        mean = np.exp(rng.uniform(np.log(5), np.log(30)))
+        return np.asarray(mean * profile * self._noise(rng, 0.08))
+
+    def _noise(self, rng: np.random.Generator, amount: float) -> F64:
+        rough = rng.standard_normal((self._shape[0], _RAYS))
+        soft = ndimage.gaussian_filter(rough, (30.0 / self._step, 14.0), mode=("nearest", "wrap"))
+        return np.asarray(np.exp(amount * soft / soft.std()))
+
+    def filled(self, radius: F64) -> Mask:
+        """(z, y, x) inside the radii."""
+        y = np.arange(self._shape[1])[:, None]
+        x = np.arange(self._shape[2])[None, :]
+        out = np.zeros(self._shape, np.bool_)
+        for z, (row, (cy, cx)) in enumerate(zip(radius, self._axis, strict=True)):
+            turn = np.arctan2(y - cy, x - cx) % (2 * np.pi) * _RAYS / (2 * np.pi)
+            limit = np.interp(turn, np.arange(_RAYS + 1), np.append(row, row[0]))
+            out[z] = np.hypot(y - cy, x - cx) * self._step <= limit
+        return out
+
+
+def _equations(plane: Mask) -> F64 | None:
+    """Half planes of the convex hull: a y + b x + c <= 0."""
+    y, x = np.nonzero(plane & ~ndimage.binary_erosion(plane))
+    if len(y) < 3:
+        return None
+    try:
+        return np.asarray(ConvexHull(np.stack([y, x], axis=1)).equations)
+    except QhullError:
+        return None
+
+
+def _hulls(mask: Mask) -> Mask:
+    """The convex hull of each slice of a mask."""
+    out = np.zeros_like(mask)
+    grid = np.indices(mask.shape[1:]).reshape(2, -1)
+    for z, plane in enumerate(mask):
+        equations = _equations(plane)
+        if equations is not None:
+            inside = (equations[:, :2] @ grid + equations[:, 2:3] <= 0.5).all(axis=0)
+            out[z] = inside.reshape(plane.shape)
+    return out

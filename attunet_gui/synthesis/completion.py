@@ -1,0 +1,201 @@
+"""From a label map with gaps to a whole abdomen: every voxel inside the skin has a tissue.
+
+What a subject has no labels for is borrowed from a donor, warped onto it. Discs, canal, body wall, fat
+and skin are then built around the labels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from attunet_gui.core.labels import LabelMap
+from attunet_gui.synthesis.anatomy import Tissue, TissueMap
+from attunet_gui.synthesis.body_wall import BodyWall
+from attunet_gui.synthesis.registration import register
+from attunet_gui.synthesis.sampled import Sampled, resampled
+from attunet_gui.synthesis.structures import (
+    CODE,
+    HOLE,
+    UNKNOWN,
+    Codes,
+    Mask,
+    as_tissue,
+    common_codes,
+    matching,
+    where,
+)
+
+SPACING_MM = 2.0
+
+_ABOVE_LIVER_MM = 40.0
+_BELOW_PANCREAS_MM = 65.0
+_MARGIN_MM = 70.0
+_BONES = matching("vertebrae_*", "sacrum")
+_VESSELS = ("aorta", "inferior_vena_cava", "esophagus")
+_DUODENUM_ML = 80.0
+_LUNG_GAP_MM = 12.0
+_CHEST = matching("lung_*", "heart*")
+_UNDER_DOME = matching("liver", "spleen", "stomach")
+_DUODENUM, _BOWEL = matching("duodenum"), matching("small_bowel", "colon")
+_BELLY = _BOWEL | _DUODENUM | _UNDER_DOME | matching("kidney_*", "pancreas", "gallbladder")
+
+
+def complete(label_map: LabelMap, donor: LabelMap | None = None, *, seed: int = 0) -> TissueMap:
+    """A whole-tissue map at 2 mm of the upper abdomen of `label_map`.
+
+    Args:
+        label_map: must have liver and pancreas; one without vertebrae needs a donor.
+        donor: a map with skeleton, muscles, bowel and lungs; left alone if `label_map` has vertebrae.
+        seed: draws thickness of fat and muscle.
+    """
+    source = _sampled(label_map)
+    whole = bool(where(source.codes, _BONES).any())
+    window = _window(source)
+    own = resampled(source, window)
+    if whole or donor is None:
+        return _finished(own, label_map.subject, (), seed)
+    return _finished(_with_borrowed(own, _sampled(donor)), label_map.subject, (donor.subject,), seed)
+
+
+def _sampled(label_map: LabelMap) -> Sampled:
+    return Sampled(common_codes(label_map), np.array(label_map.spacing_mm), np.zeros(3))
+
+
+def _window(source: Sampled) -> Sampled:
+    """An empty grid from below the pancreas to above the liver, wide enough for walls and skin."""
+    low = source.levels_mm("pancreas")[0] - _BELOW_PANCREAS_MM
+    high = source.levels_mm("liver")[1] + _ABOVE_LIVER_MM
+    last = (np.array(source.codes.shape) - 1) * source.spacing_mm
+    start = np.array([max(low, 0.0), -_MARGIN_MM, -_MARGIN_MM])
+    stop = np.array([min(high, last[0]), last[1] + _MARGIN_MM, last[2] + _MARGIN_MM])
+    shape = np.floor((stop - start) / SPACING_MM).astype(int) + 1
+    return Sampled(np.zeros(shape, np.uint8), np.full(3, SPACING_MM), start)
+
+
+def _with_borrowed(own: Sampled, donor: Sampled) -> Sampled:
+    """The subject's organs among the donor's structures, warped onto them."""
+    warp = register(own, donor)
+    points = warp(own.grid_points())
+    borrowed = donor.at(points)
+    reached = (points[0] >= 0) & (points[0] <= (donor.codes.shape[0] - 1) * donor.spacing_mm[0])
+    levels = np.flatnonzero(reached.mean(axis=(1, 2)) > 0.7)
+    keep = slice(levels[0], levels[-1] + 1)
+    merged = _merged(own.codes[keep], _slimmed(borrowed[keep]))
+    origin = own.origin_mm + np.array([keep.start * SPACING_MM, 0, 0])
+    return Sampled(_holes_filled(merged), own.spacing_mm, origin)
+
+
+def _slimmed(codes: Codes) -> Codes:
+    """A duodenum that grew with the subject, cut back to a plausible volume from its surface."""
+    duodenum = codes == CODE["duodenum"]
+    voxels = round(_DUODENUM_ML * 1000 / SPACING_MM**3)
+    if np.count_nonzero(duodenum) <= voxels:
+        return codes
+    depth = ndimage.distance_transform_edt(duodenum)
+    thin = duodenum & (depth < np.partition(depth, depth.size - voxels, axis=None)[depth.size - voxels])
+    return np.where(thin, np.uint8(UNKNOWN), codes)
+
+
+def _merged(own: Codes, borrowed: Codes) -> Codes:
+    """Own organs over borrowed structures; the donor's copies of them become holes."""
+    result = borrowed.copy()
+    for code in np.unique(own[own > 0]):
+        copy = borrowed == code
+        if code in {CODE[name] for name in _VESSELS}:
+            levels = np.flatnonzero((own == code).any(axis=(1, 2)))
+            copy[: levels[0]] = False
+            copy[levels[-1] + 1 :] = False
+        result[copy] = HOLE
+    return np.where(own > 0, own, result)
+
+
+def _holes_filled(codes: Codes) -> Codes:
+    """Holes become what borders on them: lung or heart, a few millimetres of bowel, otherwise fat."""
+    result = codes.copy()
+    inner = result[ndimage.find_objects((codes > 0).astype(np.uint8))[0]]
+    _grown(inner, _chest_room(inner), _CHEST, 30.0)
+    _grown(inner, inner == HOLE, _DUODENUM, 4.0)
+    _grown(inner, inner == HOLE, _BOWEL, 10.0)
+    inner[inner == HOLE] = UNKNOWN
+    return result
+
+
+def _chest_room(codes: Codes) -> Mask:
+    """Free voxels on top of liver, spleen or stomach and under no belly, and narrow gaps by the lungs."""
+    lung = where(codes, _CHEST)
+    if not lung.any():
+        return lung
+    free = (codes == HOLE) | (codes == UNKNOWN)
+    dome, belly = where(codes, _UNDER_DOME), where(codes, _BELLY)
+    below = np.logical_or.accumulate(dome, axis=0)
+    above = np.logical_or.accumulate(belly[::-1], axis=0)[::-1]
+    far = ndimage.distance_transform_edt(~lung, sampling=SPACING_MM) > _LUNG_GAP_MM
+    narrow = ndimage.distance_transform_edt(~far, sampling=SPACING_MM) > _LUNG_GAP_MM
+    return np.asarray(free & ((below & ~above) | narrow))
+
+
+def _grown(codes: Codes, room: Mask, seeds: frozenset[int], reach_mm: float) -> None:
+    """Structures among `seeds` grow into `room`, in place."""
+    mask = where(codes, seeds)
+    if not mask.any() or not room.any():
+        return
+    distance, nearest = ndimage.distance_transform_edt(~mask, sampling=SPACING_MM, return_indices=True)
+    grown = room & (distance <= reach_mm)
+    codes[grown] = codes[tuple(axis[grown] for axis in nearest)]
+
+
+def _finished(labels: Sampled, subject: str, donors: tuple[str, ...], seed: int) -> TissueMap:
+    codes = labels.codes
+    tissue = as_tissue(codes)
+    _add_spine(tissue, codes)
+    wall = BodyWall.around(codes, SPACING_MM, np.random.default_rng(seed))
+    unknown = tissue == Tissue.AIR
+    for region, kind in (
+        (wall.skin, Tissue.SUBCUTANEOUS_FAT),
+        (wall.muscle, Tissue.MUSCLE),
+        (wall.cavity, Tissue.VISCERAL_FAT),
+        (wall.back, Tissue.MUSCLE),
+    ):
+        tissue[unknown & region] = kind
+    tissue[~wall.skin] = Tissue.AIR
+    _add_diaphragm(tissue)
+    box = ndimage.find_objects(wall.skin.astype(np.uint8))[0]
+    pad = tuple(slice(max(s.start - 3, 0), s.stop + 3) for s in box[1:])
+    return TissueMap(np.ascontiguousarray(tissue[(slice(None), *pad)]), (SPACING_MM,) * 3, subject, donors)
+
+
+def _add_spine(tissue: Codes, codes: Codes) -> None:
+    """Canal around the cord, discs between the vertebral bodies."""
+    bone = where(codes, _BONES)
+    cord = codes == CODE["spinal_cord"]
+    canal = ndimage.binary_dilation(cord, iterations=2) & (tissue == Tissue.AIR)
+    tissue[canal] = Tissue.SPINAL_CANAL
+    bodies = bone & _before(cord)
+    reach = round(8.0 / SPACING_MM)
+    column = np.zeros((2 * reach + 1, 1, 1), np.bool_)
+    column[:] = True
+    padded = np.pad(bodies, ((reach, reach), (0, 0), (0, 0)), mode="edge")
+    closed = ndimage.binary_closing(padded, column)[reach:-reach]
+    tissue[closed & (tissue == Tissue.AIR)] = Tissue.DISC
+
+
+def _before(cord: Mask) -> Mask:
+    """Voxels in front of the cord and within reach of a vertebral body."""
+    front = np.zeros_like(cord)
+    last: tuple[int, int] | None = None
+    for level in range(len(cord)):
+        if cord[level].any():
+            y, x = np.nonzero(cord[level])
+            last = int(y.min()), int(x.mean())
+        if last is not None:
+            half = round(32.0 / SPACING_MM)
+            front[level, : last[0], max(last[1] - half, 0) : last[1] + half] = True
+    return front
+
+
+def _add_diaphragm(tissue: Codes) -> None:
+    """A sheet of muscle where fat would touch the lungs from below or the side."""
+    lung = tissue == Tissue.LUNG
+    sheet = ndimage.binary_dilation(lung) & (tissue == Tissue.VISCERAL_FAT)
+    tissue[sheet] = Tissue.MUSCLE
