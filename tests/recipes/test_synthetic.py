@@ -1,0 +1,62 @@
+"""Label maps on disk to pairs on disk, by the command a user types."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from attunet_gui.cli.app import app
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.labels import LabelMap
+from attunet_gui.io.masks import read_mask
+from attunet_gui.io.reading import read
+from attunet_gui.recipes.synthetic import plan
+from tests.synthesis.bodies import organs_only, whole
+
+
+def _write(label_map: LabelMap, folder: Path) -> Path:
+    folder.mkdir()
+    path = folder / f"{label_map.subject}.nii.gz"
+    affine = np.diag([-label_map.spacing_mm[2], -label_map.spacing_mm[1], label_map.spacing_mm[0], 1.0])
+    nib.save(nib.Nifti1Image(np.ascontiguousarray(label_map.codes.transpose(2, 1, 0)), affine), path)
+    (folder / "labels.json").write_text(
+        json.dumps({str(code): name for code, name in label_map.names.items()})
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    root = tmp_path_factory.mktemp("maps")
+    return _write(whole(), root / "a"), _write(organs_only(), root / "b")
+
+
+def test_a_whole_map_stands_alone_and_lends_to_the_others(maps: tuple[Path, Path]) -> None:
+    found = plan(maps)
+    assert [(anatomy.label_map, anatomy.donor) for anatomy in found] == [(maps[0], None), (maps[1], maps[0])]
+
+
+def test_without_a_skeleton_there_is_one_sentence(maps: tuple[Path, Path]) -> None:
+    with pytest.raises(AttunetError, match="vertebrae"):
+        plan(maps[1:])
+
+
+def test_pairs_lie_on_one_grid_and_the_manifest_names_subject_and_donor(
+    maps: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = CliRunner().invoke(
+        app, ["synthesize", *map(str, maps), "-o", str(tmp_path), "-n", "2", "--seed", "4"]
+    )
+    assert run.exit_code == 0, run.output
+    cases = json.loads((tmp_path / "manifest.json").read_text())["cases"]
+    assert [(case["subject"], case["donors"]) for case in cases] == [("whole", []), ("organs", ["whole"])]
+    for case in cases:
+        volume = read(tmp_path / "images" / f"{case['name']}.nii.gz")
+        mask = read_mask(tmp_path / "labels" / f"{case['name']}.nii.gz", volume)
+        assert mask.any()
+        assert np.median(volume.hu[mask > 0]) > np.median(volume.hu)
