@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test asserts a time: a busy machine is no fault of the code.
+settings.register_profile("attunet", deadline=None)
+settings.load_profile("attunet")
 
 _WRITE_TINY = """
 import sys

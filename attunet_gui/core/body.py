@@ -10,7 +10,11 @@ from scipy import ndimage
 
 _FAT_SAFE_HU = -300.0
 _CLIP_MARGIN_HU = 25.0
+_FAT_HU = -110.0
 _COARSE_MM = 6.0
+_ORGAN_CELL_MM = 2.4
+_THICKER_THAN_A_TABLE_MM = 8.0
+_SMALLEST_PIECE_MM2 = 150.0
 
 
 def body_threshold_hu(hu: NDArray[Any]) -> float:
@@ -23,6 +27,11 @@ def body_threshold_hu(hu: NDArray[Any]) -> float:
     return _FAT_SAFE_HU if floor < _FAT_SAFE_HU - _CLIP_MARGIN_HU else floor + _CLIP_MARGIN_HU
 
 
+def fat_is_lost(hu: NDArray[Any]) -> bool:
+    """Whether fat is as dark as air, because the CT was clipped above it: organs are islands then."""
+    return body_threshold_hu(hu) > _FAT_HU
+
+
 def body_box(hu: NDArray[Any], spacing_mm: tuple[float, float, float]) -> tuple[slice, slice]:
     """In-plane box (rows, columns) around the patient, over all slices.
 
@@ -33,19 +42,44 @@ def body_box(hu: NDArray[Any], spacing_mm: tuple[float, float, float]) -> tuple[
     Returns:
         Row and column slices. The whole plane if no body is found (an empty or constant volume).
 
-    The search is coarse (about 6 mm): a table or a hose thinner than that is opened away, and of what
-    remains the largest piece is the patient.
+    The search is coarse: a table or a hose is thin and opened away, and of what remains the largest piece is
+    the patient; where fat is lost, every piece of some size is a part of the patient.
     """
-    steps = [max(1, round(_COARSE_MM / s)) for s in spacing_mm]
-    coarse = hu[:: steps[0], :: steps[1], :: steps[2]]
-    tissue = coarse > body_threshold_hu(hu)
-    tissue = ndimage.binary_opening(tissue, np.ones((1, 3, 3), dtype=bool))
-    labels, count = ndimage.label(tissue)
-    if count == 0:
+    cell_mm = _ORGAN_CELL_MM if fat_is_lost(hu) else _COARSE_MM
+    rows, columns = (max(1, round(cell_mm / s)) for s in spacing_mm[1:])
+    coarse = hu[:: max(1, round(_COARSE_MM / spacing_mm[0]))]
+    if fat_is_lost(hu):
+        body = _organs(coarse, body_threshold_hu(hu), (rows, columns), spacing_mm)
+    else:
+        body = _largest_piece(coarse[:, ::rows, ::columns] > body_threshold_hu(hu))
+    if not body.any():
         return slice(0, hu.shape[1]), slice(0, hu.shape[2])
-    largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    _z, rows, columns = ndimage.find_objects((labels == largest).astype(np.uint8))[0]
-    return _fine(rows, steps[1], hu.shape[1]), _fine(columns, steps[2], hu.shape[2])
+    high, wide = ndimage.find_objects(body.any(axis=0).astype(np.uint8))[0]
+    return _fine(high, rows, hu.shape[1]), _fine(wide, columns, hu.shape[2])
+
+
+def _largest_piece(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labels, count = ndimage.label(ndimage.binary_opening(tissue, np.ones((1, 3, 3), dtype=bool)))
+    if count == 0:
+        return np.zeros_like(tissue)
+    largest: NDArray[np.bool_] = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return largest
+
+
+def _organs(
+    hu: NDArray[Any], threshold: float, steps: tuple[int, int], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Pieces of each slice that are thicker than a table and not too small, in cells of `steps` pixels."""
+    smooth = ndimage.uniform_filter(hu.astype(np.float32), (1, *steps))[:, :: steps[0], :: steps[1]]
+    cell = [step * mm for step, mm in zip(steps, spacing_mm[1:], strict=True)]
+    block = np.ones((1, *(max(1, round(_THICKER_THAN_A_TABLE_MM / mm)) for mm in cell)), dtype=bool)
+    in_plane = np.zeros((3, 3, 3), dtype=bool)
+    in_plane[1] = True
+    labels, _count = ndimage.label(ndimage.binary_opening(smooth > threshold, block), in_plane)
+    large = np.bincount(labels.ravel()) * cell[0] * cell[1] >= _SMALLEST_PIECE_MM2
+    large[0] = False
+    organs: NDArray[np.bool_] = large[labels]
+    return organs
 
 
 def _fine(coarse: slice, step: int, size: int) -> slice:
@@ -55,10 +89,15 @@ def _fine(coarse: slice, step: int, size: int) -> slice:
     return slice(max(start, 0), min(stop, size))
 
 
-def body_mask(image: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
-    """Filled body outline of each slice: (z, y, x) values -> (z, y, x) bool."""
+def body_mask(image: NDArray[Any], threshold: float, gap: int = 0) -> NDArray[np.bool_]:
+    """Filled body outline of each slice: (z, y, x) values -> (z, y, x) bool.
+
+    Pieces that are no more than `gap` pixels apart are joined first: organs, where fat is lost.
+    """
     mask = image > threshold
+    block = np.ones((1 + 2 * (gap // 2),) * 2, dtype=bool)
     for plane in mask:
-        plane[:] = ndimage.binary_fill_holes(plane)
+        joined = ndimage.binary_erosion(ndimage.binary_dilation(plane, block), block, border_value=1)
+        plane[:] = ndimage.binary_fill_holes(joined)
     filled: NDArray[np.bool_] = mask
     return filled

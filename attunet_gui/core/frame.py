@@ -19,6 +19,19 @@ from attunet_gui.core.grid import Grid
 Floats = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Look:
+    """Another way to lay a frame over the patient.
+
+    Attributes:
+        shift: rows and columns by which it is moved, in its own pixels.
+        scale: how much larger its pixels are.
+    """
+
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """Network pixels over the slices of `grid`.
@@ -49,6 +62,28 @@ class Frame:
         )
         seen: Floats = np.matmul(np.matmul(rows, planes - np.float32(fill)), columns.T)
         return seen + np.float32(fill)
+
+    def moved(self, look: Look) -> Frame:
+        """The frame as it lies under `look`: moved, and scaled about its centre."""
+        step = (self.step[0] * look.scale, self.step[1] * look.scale)
+        start = [
+            begin + old * (n - 1) / 2 - new * (n - 1) / 2 + old * shift
+            for begin, old, new, n, shift in zip(
+                self.start, self.step, step, self.size, look.shift, strict=True
+            )
+        ]
+        return Frame(self.grid, self.size, (start[0], start[1]), step)
+
+    def carried_from(self, other: Frame, maps: NDArray[Any]) -> Floats:
+        """(n, r, c) maps over `other` -> (n, rows, columns) on this frame; 0 outside of `other`."""
+        rows, columns = (
+            _weights((_centres(n, start, step) - there) / wide, maps.shape[axis], step / wide)
+            for axis, n, start, step, there, wide in zip(
+                (1, 2), self.size, self.start, self.step, other.start, other.step, strict=True
+            )
+        )
+        carried: Floats = np.matmul(np.matmul(rows, maps.astype(np.float32)), columns.T)
+        return carried
 
     def grid_weights(self, size: tuple[int, int]) -> tuple[Floats, Floats]:
         """Matrices (y, rows) and (x, columns) that carry a map of `size` to the grid's plane.

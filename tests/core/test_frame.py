@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.frame import Frame, MapOnGrid
+from attunet_gui.core.frame import Frame, Look, MapOnGrid
 from attunet_gui.core.grid import Grid
 
 _rng = np.random.default_rng(0)
@@ -90,3 +90,26 @@ def test_a_lazy_map_refuses_another_number_of_slices() -> None:
     frame = Frame(_grid((6, 40, 50), (2, 1, 1)), (32, 32), (0.0, 0.0), (1.0, 1.0))
     with pytest.raises(ValueError, match="expected 6 slices, got 5"):
         MapOnGrid(frame, np.zeros((5, 16, 16)))
+
+
+looks = st.builds(Look, shift=st.tuples(st.floats(-6, 6), st.floats(-6, 6)), scale=st.floats(0.9, 1.1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(looks)
+def test_another_look_comes_back_to_the_same_place(look: Look) -> None:
+    frame = Frame(_grid((1, 96, 96), (1, 1, 1)), (80, 80), (8.0, 8.0), (1.0, 1.0))
+    other = frame.moved(look)
+    plane = _blob((96, 96), (44.0, 52.0), 6.0)[None]
+    plain, seen = frame.to_network(plane, fill=0.0), other.to_network(plane, fill=0.0)
+    assert np.abs(frame.carried_from(other, seen) - plain).max() < 0.03
+    moved = _centre_of_mass(seen[0]) - 39.5
+    assert moved * look.scale + look.shift == pytest.approx(_centre_of_mass(plain[0]) - 39.5, abs=0.02)
+
+
+def test_no_other_look_is_the_frame_itself() -> None:
+    frame = Frame(_grid((1, 40, 50), (1, 1, 1)), (32, 32), (3.3, -4.1), (1.3, 1.1))
+    same = frame.moved(Look())
+    assert (same.start, same.step) == (pytest.approx(frame.start), pytest.approx(frame.step))
+    maps = np.random.default_rng(0).random((2, 32, 32)).astype(np.float32)
+    assert np.abs(frame.carried_from(same, maps) - maps).max() < 1e-5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from attunet_gui.core.body import body_box, body_mask, body_threshold_hu
+from attunet_gui.core.body import body_box, body_mask, body_threshold_hu, fat_is_lost
 from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.preprocess import Preprocessing, frame_for, neighbour_indices, windowed
 from attunet_gui.core.volume import Origin, Volume
@@ -36,6 +36,43 @@ def test_the_body_is_found_whatever_the_clipping_and_the_table_is_not(floor: int
     rows, columns = body_box(_patient((6, 220, 260), spacing, floor), spacing)
     assert (rows.stop - rows.start) * 1.5 == pytest.approx(180, abs=15)
     assert (columns.stop - columns.start) * 1.5 == pytest.approx(260, abs=15)
+
+
+def _islands(shape: tuple[int, int, int], pixel: float) -> np.ndarray:
+    """A patient clipped at 0 HU: muscles, liver, spleen and spine in black fat; below them a table."""
+    y, x = np.mgrid[: shape[1], : shape[2]] * pixel
+    plane = np.zeros(shape[1:])
+    for centre, radii in (
+        ((150, 120), (60, 45)),
+        ((160, 290), (40, 30)),
+        ((220, 200), (25, 30)),
+        ((100, 200), (8, 40)),
+        ((245, 160), (14, 30)),
+        ((245, 240), (14, 30)),
+    ):
+        plane[((y - centre[0]) / radii[0]) ** 2 + ((x - centre[1]) / radii[1]) ** 2 < 1] = 90
+    for line in (285, 310):
+        plane[np.abs(y - line - (x - 200) ** 2 / 1500) < 2.5] = 255
+    noise = np.random.default_rng(0).normal(0, 6, shape)
+    return np.clip(plane + noise, 0, 255).astype(np.int16)
+
+
+@pytest.mark.parametrize("slices", [1, 5])
+@pytest.mark.parametrize("pixel", [0.7, 1.0, 3.0])
+def test_where_fat_is_lost_the_patient_is_all_organs_without_the_table(slices: int, pixel: float) -> None:
+    shape = (slices, round(400 / pixel), round(400 / pixel))
+    rows, columns = body_box(_islands(shape, pixel), (4.0, pixel, pixel))
+    found = np.array([rows.start, rows.stop, columns.start, columns.stop]) * pixel
+    assert found == pytest.approx([90, 260, 75, 320], abs=9)
+
+
+def test_where_fat_is_lost_the_body_is_closed_over_it() -> None:
+    image = np.zeros((1, 60, 60))
+    image[0, 10:20, 10:50] = image[0, 10:50, 10:20] = image[0, 10:50, 40:50] = image[0, 44:50, 24:36] = 1
+    assert not body_mask(image, 0.5)[0, 30, 30]
+    closed = body_mask(image, 0.5, gap=6)
+    assert closed[0, 10:50, 10:50].mean() > 0.95
+    assert closed.sum() <= 40 * 40
 
 
 def test_a_volume_without_a_patient_is_framed_whole() -> None:
@@ -76,6 +113,11 @@ def test_the_body_threshold_follows_the_data() -> None:
     assert body_threshold_hu(np.array([-1024, 100])) == -300
     assert body_threshold_hu(np.array([-160, 100])) == -135
     assert body_threshold_hu(np.array([0, 255])) == 25
+
+
+@pytest.mark.parametrize(("floor", "lost"), [(-1024, False), (-160, False), (-100, True), (0, True)])
+def test_fat_is_lost_when_clipping_reaches_it(floor: int, lost: bool) -> None:
+    assert fat_is_lost(np.array([floor, 200])) == lost
 
 
 def test_the_body_mask_has_no_holes() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from attunet_gui.core.body import body_box
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io import read
 from attunet_gui.io.slice_collection import read_slices
@@ -100,6 +101,10 @@ def test_real_slices_lie_like_a_ct_with_a_header() -> None:
     # The liver is the large bright organ on the patient's right, where x is small.
     assert np.mean([_brighter_on_the_right(s.volume.hu[0]) for s in slices]) > 0.75
     assert all(0 < s.mask.sum() < 20_000 for s in slices)
+    for labelled in slices:
+        rows, columns = body_box(labelled.volume.hu, labelled.volume.grid.spacing_mm)
+        assert labelled.mask[0, rows, columns].sum() == labelled.mask.sum(), labelled.name
+        assert 0.5 < (rows.stop - rows.start) / (columns.stop - columns.start) < 1, labelled.name
 
 
 def _spine_is_below(hu: np.ndarray) -> bool:

@@ -17,7 +17,7 @@ from attunet_gui.core.metrics import dice
 from attunet_gui.core.prediction import ModelId, draft_mask
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.bundle import read_bundle
-from attunet_gui.network.predict import Model, load_model, predict
+from attunet_gui.network.predict import Model, load_model, looking_again, predict
 from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
 from tests.cards import card_fields
 
@@ -80,6 +80,21 @@ def test_the_probability_is_calibrated_as_the_card_says(volume: Volume, tiny_bun
     assert np.abs(bent.probability - meant).max() < 2e-3
     assert np.abs(bent.probability - plain.probability).max() > 0.1
     assert np.array_equal(bent.gates[0].values, plain.gates[0].values)
+
+
+def test_several_looks_are_averaged_where_they_belong(volume: Volume) -> None:
+    model, engine = _model(spacing_mm=3.0)
+    seen: list[tuple[int, int]] = []
+    plain = predict(volume, model)
+    averaged = predict(volume, looking_again(model), lambda done, total, stage: seen.append((done, total)))
+    assert len(engine.seen) == 6 * 6
+    assert seen[-1] == (60, 60)
+    assert [done for done, _total in seen] == sorted(done for done, _total in seen)
+    assert len({frame.tobytes() for frame in engine.seen[::6]}) == 5, "no look is like another"
+    assert dice(draft_mask(averaged), draft_mask(plain)) > 0.9
+    assert 0 < np.abs(averaged.probability - plain.probability).max() <= 1
+    assert averaged.probability.max() <= 1
+    assert np.array_equal(averaged.gates[0].values, plain.gates[0].values)
 
 
 def test_cancelling_stops_between_batches(volume: Volume) -> None:
