@@ -24,7 +24,7 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.io.cases import CaseRef, find_cases
 from attunet_gui.io.reading import read
 from attunet_gui.io.writing import make_folder, write_json, write_map, write_mask
-from attunet_gui.network.predict import Model, load_model, predict
+from attunet_gui.network.predict import Model, load_model, looking_again, predict
 
 _MADE_BY = "attunet predict"
 _OUR_OUTPUT = re.compile(r"_(pancreas|probability|gate\d+)$")
@@ -32,11 +32,12 @@ _OUR_OUTPUT = re.compile(r"_(pancreas|probability|gate\d+)$")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to write beside the mask, and whether other people's files may be replaced."""
+    """What to write beside the mask, whether other people's files may be replaced, how often to look."""
 
     gates: bool = False
     probability: bool = False
     overwrite: bool = False
+    looks: bool = False
 
 
 def predict_all(source: Path, output: Path, model_name: str | None, wanted: Wanted) -> int:
@@ -46,7 +47,7 @@ def predict_all(source: Path, output: Path, model_name: str | None, wanted: Want
     bundle = choose_model(model_name)
     make_folder(output)
     with console.status(f"loading {bundle.card.name}"):
-        model = load_model(bundle)
+        model = looking_again(load_model(bundle)) if wanted.looks else load_model(bundle)
     failures: list[tuple[CaseRef, str]] = []
     for number, case in enumerate(cases, start=1):
         try:
@@ -123,7 +124,7 @@ def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted:
         _write_maps(case.name, output, volume, prediction, wanted)
         clock.lap("write")
     size = volume_ml(mask, volume.grid)
-    entry = _entry(volume, prediction, size, clock)
+    entry = _entry(volume, prediction, size, clock) | {"looks": 1 + len(model.looks)}
     inside = case.path.relative_to(root.parent)
     write_json(output / f"{case.name}.json", {"case": case.name, "input": inside.as_posix(), **entry})
     notes = "".join(f"\n    note: {note}" for note in volume.notes)

@@ -28,3 +28,8 @@ class Calibration(BaseModel):
         against = np.exp(-self.offset).astype(probability.dtype) * (1 - probability) ** self.slope
         calibrated: NDArray[Any] = for_it / (for_it + against)
         return calibrated
+
+    def then(self, further: Calibration) -> Calibration:
+        """This and then `further`, as one."""
+        slope = self.slope * further.slope
+        return Calibration(slope=slope, offset=further.slope * self.offset + further.offset)

@@ -40,6 +40,15 @@ def test_nothing_is_changed_by_default() -> None:
     assert Calibration().apply(probability) is probability
 
 
+@given(
+    st.builds(Calibration, slope=st.floats(0.3, 3), offset=st.floats(-3, 3)),
+    st.builds(Calibration, slope=st.floats(0.3, 3), offset=st.floats(-3, 3)),
+)
+def test_two_after_one_another_are_one(first: Calibration, second: Calibration) -> None:
+    assert first.then(second).apply(_EVERY) == pytest.approx(second.apply(first.apply(_EVERY)), abs=1e-9)
+    assert Calibration().then(first) == first.then(Calibration()) == first
+
+
 def test_a_card_without_one_is_as_valid_as_before() -> None:
     weights = {"weights": {"sha256": "0" * 64, "bytes": 1}}
     assert Card.model_validate(card_fields() | weights).calibration == Calibration()

@@ -1,0 +1,70 @@
+"""Slices worth looking at, cut out around the patient and light enough to keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.body import body_box
+from attunet_gui.core.overlay import overlays
+from attunet_gui.evaluation.drafting import Drafted
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One slice.
+
+    Attributes:
+        title: case, slice and DSC.
+        dsc: of the whole case.
+        hu: (y, x).
+        truth, draft: (y, x) uint8 0/1.
+        maps: title and values (y, x) float16 in [0, 1] of each overlay; may be empty.
+        aspect: height of a pixel by its width.
+    """
+
+    title: str
+    dsc: float
+    hu: NDArray[np.int16] | NDArray[np.float32]
+    truth: NDArray[np.uint8]
+    draft: NDArray[np.uint8]
+    maps: tuple[tuple[str, NDArray[np.float16]], ...]
+    aspect: float
+
+
+def worst_view(drafted: Drafted) -> View:
+    """The slice where draft and truth differ most."""
+    return _view(drafted, _fullest(drafted.truth != drafted.draft))
+
+
+def map_view(drafted: Drafted) -> View:
+    """The slice that shows most of the organ, with probability and gates."""
+    return _view(drafted, _fullest(drafted.truth > 0), with_maps=True)
+
+
+def _fullest(mask: NDArray[np.bool_]) -> int:
+    return int(np.argmax(mask.sum(axis=(1, 2))))
+
+
+def _view(drafted: Drafted, z: int, *, with_maps: bool = False) -> View:
+    spacing = drafted.volume.grid.spacing_mm
+    rows, columns = body_box(drafted.volume.hu, spacing)
+    at = (z, rows, columns)
+    chosen = overlays(drafted.prediction) if with_maps else ()
+    dsc = drafted.score.dsc
+    return View(
+        title=f"{drafted.case.name}{_slice_of(drafted, z)}, DSC {dsc:.2f}",
+        dsc=dsc,
+        hu=drafted.volume.hu[at].copy(),
+        truth=drafted.truth[at].copy(),
+        draft=drafted.draft[at].copy(),
+        maps=tuple((overlay.title, overlay.map[at].astype(np.float16)) for overlay in chosen),
+        aspect=spacing[1] / spacing[2],
+    )
+
+
+def _slice_of(drafted: Drafted, z: int) -> str:
+    slices = len(drafted.draft)
+    return f", slice {z + 1} of {slices}" if slices > 1 else ""
