@@ -24,3 +24,8 @@ def user_data() -> Path:
 def model_folders() -> tuple[Path, ...]:
     """Where bundles are looked for: the user's own first, then the shipped ones."""
     return (user_data() / "models", _shipped("models"))
+
+
+def shipped_recipe(name: str) -> Path:
+    """The recipe called `name` that comes with the product."""
+    return _shipped("resources") / "recipes" / f"{name}.toml"

@@ -28,6 +28,12 @@ DataOption = Annotated[
     list[str] | None,
     typer.Option("--data", metavar="NAME=FOLDER", help="Where a source of the recipe lies; once for each."),
 ]
+DatasetOption = Annotated[
+    tuple[str, Path] | None,
+    typer.Option(
+        "--dataset", metavar="NAME DIR", help="Train and test on a public collection: nih-pancreas-ct."
+    ),
+]
 StartOption = Annotated[
     Path | None, typer.Option("--from", metavar="BUNDLE", help="Start from the weights of this bundle.")
 ]
@@ -147,17 +153,25 @@ def synthesize(
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as resources/recipes/phantom-starter.toml.")],
     output: RunOption,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A recipe, such as resources/recipes/phantom-starter.toml; --dataset brings one."
+        ),
+    ] = None,
+    dataset: DatasetOption = None,
     data: DataOption = None,
     start: StartOption = None,
     restart: RestartOption = False,
 ) -> None:
     """Train a model by a recipe into RUN/bundle; typed again after a stop, it goes on where it was."""
-    from attunet_gui.cli.train import named_folders, train_by_recipe
+    from attunet_gui.cli import train as command
     from attunet_gui.recipes.run import Order
 
-    train_by_recipe(Order(recipe, output, named_folders(data or []), start, restart))
+    folders = command.named_folders(data or []) | dict([dataset] if dataset else [])
+    order = Order(command.recipe_for(recipe, dataset), output, folders, start, restart)
+    (command.train_on_collection if dataset else command.train_by_recipe)(order)
 
 
 @app.command("crossvalidate")

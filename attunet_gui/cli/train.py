@@ -8,15 +8,52 @@ from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.evaluation.article import HEADINGS, cells
 from attunet_gui.evaluation.scores import MEASURES, Estimate, Scores
+from attunet_gui.paths import shipped_recipe
+from attunet_gui.recipes.comparison import TABLE_FILE, run_and_compare
 from attunet_gui.recipes.folds import SCORES_FILE, crossvalidate
-from attunet_gui.recipes.run import Order, run_recipe
+from attunet_gui.recipes.run import Finished, Order, run_recipe
+
+COLLECTIONS = ("nih-pancreas-ct",)
+"""Public collections that `--dataset` knows; each has a recipe of that name."""
 
 
 def train_by_recipe(order: Order) -> None:
     """Train, measure, write, and say what came out."""
     with progress_bar(order.recipe.stem) as progress:
         done = run_recipe(order, progress)
+    _say(done)
+
+
+def train_on_collection(order: Order) -> None:
+    """Train, test on the patients put aside, and print the table beside the article's figures."""
+    with progress_bar(order.recipe.stem) as progress:
+        compared = run_and_compare(order, progress)
+    _say(compared.finished)
+    table = Table(*HEADINGS)
+    for row in compared.table.rows:
+        table.add_row(*cells(row))
+    console.print(table)
+    for note in compared.table.notes:
+        console.print(note)
+    console.print(f"each patient: {order.output / TABLE_FILE}")
+
+
+def recipe_for(recipe: Path | None, collection: tuple[str, Path] | None) -> Path:
+    """The recipe that was named, or the one that comes with the collection."""
+    if collection is not None and collection[0] not in COLLECTIONS:
+        raise AttunetError(
+            f"--dataset knows {', '.join(COLLECTIONS)}, not {collection[0]!r}; name a recipe and its --data."
+        )
+    if recipe is not None:
+        return recipe
+    if collection is None:
+        raise AttunetError("Name a recipe, or a collection with --dataset NAME DIR.")
+    return shipped_recipe(collection[0])
+
+
+def _say(done: Finished) -> None:
     console.print(
         f"{done.bundle.folder}: {done.seconds / 60:.1f} min in {done.precision}, "
         f"{100 * done.waiting_share:.1f} % of it waiting for data"

@@ -85,15 +85,24 @@ def write_json(path: Path, data: Any) -> None:
 
     Raises:
         TypeError, ValueError: if `data` cannot be JSON.
+        UnwritableOutput: as for `write_text`.
+    """
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically.
+
+    Raises:
         UnwritableOutput: if it could not be written or read back equal; an old file at `path` stays.
     """
-    text = (json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    encoded = text.encode()
 
     def produce(file: BinaryIO) -> None:
-        file.write(text)
+        file.write(encoded)
 
     def verify(written: Path) -> None:
-        if written.read_bytes() != text:
+        if written.read_bytes() != encoded:
             raise _differs(path)
 
     write_atomically(path, produce, verify)

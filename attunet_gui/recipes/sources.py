@@ -16,12 +16,14 @@ from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.masks import read_mask
+from attunet_gui.io.nih_pancreas_ct import find_patients, read_patient
 from attunet_gui.io.reading import read
 from attunet_gui.io.slice_collection import read_slices
 from attunet_gui.network.sampling import Source, TrainingCase, training_case
 from attunet_gui.recipes.children import in_children
+from attunet_gui.recipes.nih_pancreas_ct import check_labels, divide
 from attunet_gui.recipes.phantoms import labelled_phantom
-from attunet_gui.recipes.schema import Data, PairData, PhantomData, Recipe, SliceData
+from attunet_gui.recipes.schema import Data, NihPancreasData, PairData, PhantomData, Recipe
 
 MANIFEST_FILE = "manifest.json"
 _ENDING = ".nii.gz"
@@ -76,8 +78,10 @@ def load_sources(
 
 
 def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Progress) -> Source:
-    work = partial(_case, wanted=wanted)
-    cases = in_children(work, entries(data, folder), f"loading {data.name}", progress)
+    found = entries(data, folder)
+    if isinstance(data, NihPancreasData):
+        check_labels({entry.name: entry.read for entry in found}, progress)
+    cases = in_children(partial(_case, wanted=wanted), found, f"loading {data.name}", progress)
     return Source(data.name, data.weight, cases)
 
 
@@ -101,9 +105,10 @@ def entries(data: Data, folder: Path | None) -> tuple[Entry, ...]:
         raise AttunetError(f"The data {data.name!r} lie in a folder, and none was named.")
     if isinstance(data, PairData):
         return _pairs(folder, data.label)
-    if isinstance(data, SliceData):
-        return _slices(folder)
-    raise AttunetError(f"Data of kind {data.kind!r} cannot be read by this version.")
+    if isinstance(data, NihPancreasData):
+        patients = divide(find_patients(folder), data.split_seed).trained
+        return tuple(Entry(each.name, (each.person,), partial(read_patient, each)) for each in patients)
+    return _slices(folder)
 
 
 def _slices(folder: Path) -> tuple[Entry, ...]:

@@ -1,0 +1,125 @@
+"""A training run on NIH Pancreas-CT, and its drafts of the patients put aside beside those of the article."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from attunet_gui.core.card import Result
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.prediction import draft_mask
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.evaluation.article import Row, Table, VolumeScore, as_markdown, beside_the_article
+from attunet_gui.evaluation.scores import score_case
+from attunet_gui.evaluation.surface import mean_surface_distance_mm
+from attunet_gui.io.nih_pancreas_ct import Patient, find_patients, read_patient
+from attunet_gui.io.writing import make_folder, write_json, write_text
+from attunet_gui.network.bundle import Bundle, add_results
+from attunet_gui.network.predict import Model, load_model, predict
+from attunet_gui.recipes.nih_pancreas_ct import ARTICLE_PATIENTS, ARTICLE_TESTED, Parts, divide
+from attunet_gui.recipes.run import Finished, Order, run_recipe
+from attunet_gui.recipes.schema import NihPancreasData, Recipe, read_recipe
+from attunet_gui.recipes.sources import check_folders
+
+SPLIT_FILE = "split.json"
+TABLE_FILE = "table.json"
+MARKDOWN_FILE = "table.md"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run that was tested.
+
+    Attributes:
+        finished: the run; the card of its model has the figures.
+        table: the patients put aside, beside the article.
+    """
+
+    finished: Finished
+    table: Table
+
+
+def run_and_compare(order: Order, progress: Progress = silent) -> Compared:
+    """Train, draft every patient put aside, and write `output`/table.json, table.md and split.json.
+
+    Raises:
+        AttunetError: as for `run_recipe`; or the recipe does not learn from NIH Pancreas-CT.
+    """
+    recipe = read_recipe(order.recipe)
+    data = _collection(recipe, order.recipe)
+    check_folders(recipe, order.folders)
+    parts = divide(find_patients(order.folders[data.name]), data.split_seed)
+    make_folder(order.output)
+    _write_split(order.output / SPLIT_FILE, parts, data.split_seed)
+    finished = run_recipe(order, progress)
+    scores = score_patients(load_model(finished.bundle), parts.tested, progress)
+    table = beside_the_article(f"{finished.bundle.card.title}, this run", scores, [_note(parts)])
+    write_json(order.output / TABLE_FILE, table.model_dump(mode="json"))
+    write_text(order.output / MARKDOWN_FILE, as_markdown(table))
+    return Compared(replace(finished, bundle=_with_results(finished.bundle, table.ours)), table)
+
+
+def score_patients(
+    model: Model, patients: Sequence[Patient], progress: Progress = silent
+) -> tuple[VolumeScore, ...]:
+    """The product's drafts of `patients` against their labels, on the grid of the CT."""
+    scores = []
+    for patient in patients:
+        scores.append(_score(model, patient))
+        progress(len(scores), len(patients), "testing")
+    return tuple(scores)
+
+
+def _score(model: Model, patient: Patient) -> VolumeScore:
+    volume, truth = read_patient(patient)
+    draft = draft_mask(predict(volume, model))
+    distance = mean_surface_distance_mm(draft, truth, volume.grid.spacing_mm)
+    found = score_case(patient.person, patient.name, draft, truth)
+    return VolumeScore(**found.model_dump(), surface_mm=distance)
+
+
+def _collection(recipe: Recipe, path: Path) -> NihPancreasData:
+    for data in recipe.data:
+        if isinstance(data, NihPancreasData):
+            return data
+    raise AttunetError(f"The recipe {path} does not learn from NIH Pancreas-CT: it needs data of that kind.")
+
+
+def _write_split(path: Path, parts: Parts, seed: int) -> None:
+    names = {
+        "trained": [patient.name for patient in parts.trained],
+        "tested": [patient.name for patient in parts.tested],
+    }
+    write_json(path, {"seed": seed, **names})
+
+
+def _note(parts: Parts) -> str:
+    trained, tested = len(parts.trained), len(parts.tested)
+    return (
+        f"This run: trained on {trained} and tested on {tested} of {trained + tested} scans; the article: on "
+        f"{ARTICLE_PATIENTS - ARTICLE_TESTED} and {ARTICLE_TESTED} of {ARTICLE_PATIENTS}, of which TCIA has "
+        "since removed two."
+    )
+
+
+def _with_results(bundle: Bundle, ours: Row) -> Bundle:
+    figures = {
+        "DSC, whole volume": ours.dsc,
+        "precision, whole volume": ours.precision,
+        "recall, whole volume": ours.recall,
+        "mean surface distance, mm": ours.surface_mm,
+    }
+    results = tuple(
+        Result(
+            measure=measure,
+            data="NIH Pancreas-CT, patients put aside",
+            cases=ours.patients,
+            value=round(figure.mean, 4),
+            spread=round(figure.deviation, 4),
+            command=bundle.card.training.command,
+        )
+        for measure, figure in figures.items()
+        if figure is not None
+    )
+    return add_results(bundle, (*bundle.card.results, *results))
