@@ -190,6 +190,19 @@ def crossvalidation(
 
 
 @app.command()
+def calibrate(
+    run: Annotated[Path, typer.Argument(help="The folder of `attunet crossvalidate`.")],
+    model: Annotated[Path, typer.Argument(help="The bundle that gets calibration, threshold and results.")],
+    slices: Annotated[Path, typer.Option(help="The slices the folds were made of.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for figures and pictures.")],
+) -> None:
+    """Choose calibration and threshold on held-out people; say what they are worth on others."""
+    from attunet_gui.cli.calibrate import calibrate
+
+    calibrate(run, model, slices, output)
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """Check this installation: versions, GPU, display, models."""
     from attunet_gui.cli.doctor import examine

@@ -131,13 +131,16 @@ class Suggestion(BaseModel, frozen=True, extra="forbid"):
 
 
 def suggest(measured: Measured, present: Calibration) -> Suggestion:
-    """Calibration and threshold that fit `measured` best; `present` is the card's calibration.
+    """`suggestion` from the cases of `measured`."""
+    return suggestion(measured.tallies, present)
+
+
+def suggestion(tallies: Mapping[str, Sequence[Tally]], present: Calibration) -> Suggestion:
+    """Calibration and threshold that fit `tallies` (by patient) best; `present` is the card's calibration.
 
     Raises:
         ValueError: there is nothing but organ, or no organ at all.
     """
-    mending = fit_calibration(measured.tally)
-    mended = {
-        patient: [one.calibrated(mending) for one in tallies] for patient, tallies in measured.tallies.items()
-    }
+    mending = fit_calibration(reduce(add, (one for counted in tallies.values() for one in counted)))
+    mended = {patient: [one.calibrated(mending) for one in counted] for patient, counted in tallies.items()}
     return Suggestion(calibration=present.then(mending), threshold=best_threshold(mended))

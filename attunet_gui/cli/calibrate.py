@@ -1,0 +1,121 @@
+"""`attunet calibrate`: what cross-validation says of a model goes into its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.core.card import Result
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.evaluation.calibration import UNCERTAIN, reliability
+from attunet_gui.evaluation.cases import slice_cases
+from attunet_gui.evaluation.crossvalidated import CrossValidated, Fold, crossvalidated
+from attunet_gui.evaluation.pictures import draw_failures, draw_reliability
+from attunet_gui.evaluation.scores import MEASURES, Scores
+from attunet_gui.evaluation.splits import read_folds
+from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.network.bundle import add_results, read_bundle, recalibrate
+from attunet_gui.network.predict import load_model
+from attunet_gui.recipes.folds import FOLDS_FILE
+from attunet_gui.recipes.run import BUNDLE_FOLDER
+
+_NAMES = {"dsc": "DSC", "precision": "precision", "recall": "recall"}
+
+
+def calibrate(run: Path, model: Path, slices: Path, output: Path) -> None:
+    """Measure the folds of `run`, put calibration, threshold and results into the card of `model`."""
+    bundle = read_bundle(model)
+    folds = _folds(run, slices)
+    make_folder(output)
+    with progress_bar(run.name) as progress:
+        found = crossvalidated(folds, progress)
+    recalibrate(bundle, found.suggestion.calibration, found.suggestion.threshold)
+    add_results(read_bundle(model), _results(found, len(folds)))
+    _write(output, found)
+    _print(found)
+    console.print(
+        f"{model}: threshold {found.suggestion.threshold:.2f}, slope "
+        f"{found.suggestion.calibration.slope:.3f}, offset {found.suggestion.calibration.offset:.3f}"
+    )
+
+
+def _folds(run: Path, slices: Path) -> list[Fold]:
+    cases = slice_cases(slices)
+    folds = []
+    for number, people in enumerate(read_folds(run / FOLDS_FILE)):
+        model = load_model(read_bundle(run / f"fold-{number}" / BUNDLE_FOLDER))
+        own = [case for case in cases if case.patient in people]
+        if not own:
+            raise AttunetError(f"None of the patients of fold {number} of {run} is in {slices}.")
+        folds.append(Fold(model, own))
+    return folds
+
+
+def _results(found: CrossValidated, folds: int) -> tuple[Result, ...]:
+    told = f"{folds}-fold cross-validation over {len(found.mended.patients)} patients, slices held out"
+    command = "attunet calibrate FOLDS BUNDLE --slices SLICES -o OUT"
+    results = []
+    for name in MEASURES:
+        by_case, by_patient = getattr(found.mended.by_case, name), getattr(found.mended.by_patient, name)
+        low, high = by_patient.interval
+        results += [
+            Result(
+                measure=f"{_NAMES[name]}, mean of slices",
+                data=told,
+                cases=len(found.mended.cases),
+                value=round(by_case.mean, 4),
+                spread=round(by_case.deviation, 4),
+                command=command,
+            ),
+            Result(
+                measure=f"{_NAMES[name]}, mean of patients (95 % interval {low:.3f} to {high:.3f})",
+                data=told,
+                cases=len(found.mended.patients),
+                value=round(by_patient.mean, 4),
+                spread=round(by_patient.deviation, 4),
+                command=command,
+            ),
+        ]
+    return tuple(results)
+
+
+def _write(output: Path, found: CrossValidated) -> None:
+    low, high = UNCERTAIN
+    curves = {
+        "as trained": reliability(found.before.between(low, high)),
+        "calibrated on the other folds": reliability(found.after.between(low, high)),
+    }
+    draw_reliability(output / "reliability.png", curves)
+    draw_failures(output / "failures.png", found.worst)
+    record = {
+        "plain": found.plain.model_dump(),
+        "mended": found.mended.model_dump(),
+        "reliability": {title: curve.model_dump() for title, curve in curves.items()},
+        "error_in_body": {
+            "before": reliability(found.before).error,
+            "after": reliability(found.after).error,
+        },
+        "chosen": [choice.model_dump() for choice in found.chosen],
+        "suggestion": found.suggestion.model_dump(),
+    }
+    write_json(output / "crossvalidated.json", record)
+
+
+def _print(found: CrossValidated) -> None:
+    table = Table("", *(_NAMES[name] for name in MEASURES))
+    for title, scores in (("as trained", found.plain), ("calibrated on the other folds", found.mended)):
+        table.add_row(f"{title}, mean of slices", *_cells(scores, by_case=True))
+        table.add_row(f"{title}, mean of patients", *_cells(scores, by_case=False))
+    console.print(table)
+
+
+def _cells(scores: Scores, *, by_case: bool) -> list[str]:
+    summary = scores.by_case if by_case else scores.by_patient
+    cells = []
+    for name in MEASURES:
+        estimate = getattr(summary, name)
+        low, high = estimate.interval
+        cells.append(f"{estimate.mean:.3f} ({low:.3f} to {high:.3f})")
+    return cells

@@ -1,0 +1,39 @@
+"""Folds of a model whose answer is known: who chooses, and for whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from attunet_gui.core.calibration import Calibration
+from attunet_gui.evaluation.calibration import reliability
+from attunet_gui.evaluation.crossvalidated import Fold, crossvalidated
+from attunet_gui.evaluation.measuring import measure, suggest
+from tests.evaluation.material import bright_model, case
+
+
+def _fold(name: str, *misses: int) -> Fold:
+    return Fold(bright_model(), [case(f"{name}{miss}", f"{name}{miss}", miss=miss) for miss in misses])
+
+
+def test_a_fold_is_given_what_the_others_choose_and_nothing_of_its_own() -> None:
+    first = crossvalidated([_fold("a", 0, 4), _fold("b", 2, 8), _fold("c", 6)])
+    other = crossvalidated([_fold("a", 16, 20), _fold("b", 2, 8), _fold("c", 6)])
+    assert first.chosen[0] == other.chosen[0]
+    assert first.chosen[1] != other.chosen[1]
+    assert first.suggestion != other.suggestion
+
+
+def test_two_folds_swap_their_choices_and_both_make_the_suggestion() -> None:
+    folds = [_fold("a", 0, 4), _fold("b", 2, 8)]
+    found = crossvalidated(folds)
+    assert found.chosen == tuple(
+        suggest(measure(fold.model, fold.cases), Calibration()) for fold in reversed(folds)
+    )
+    assert len(found.mended.cases) == len(found.plain.cases) == 4
+    assert reliability(found.after).error < reliability(found.before).error
+    assert [view.dsc for view in found.worst] == sorted(view.dsc for view in found.worst)
+
+
+def test_one_fold_has_nobody_to_choose_for_it() -> None:
+    with pytest.raises(ValueError, match="two"):
+        crossvalidated([_fold("a", 0)])
