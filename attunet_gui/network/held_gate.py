@@ -16,12 +16,11 @@ def gate_held(model: Model, name: str, coefficient: float) -> Iterator[Model]:
     Raises:
         AttunetError: the model runs in an engine whose weights cannot be changed.
     """
-    from attunet_gui.network.attention_unet.model import hold_gate
-    from attunet_gui.network.keras_engine import KerasEngine
-
-    if not isinstance(model.engine, KerasEngine):
+    network = getattr(model.engine, "network", None)
+    if network is None:
         raise AttunetError(f"A gate can be held in Keras only, not in {model.id.engine}.")
-    network = model.engine.network
+    from attunet_gui.network.attention_unet.model import hold_gate
+
     before = network.get_weights()
     try:
         hold_gate(network, name, coefficient)

@@ -1,0 +1,69 @@
+"""`attunet evaluate` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import attunet
+from tests.evaluation.material import write_slice
+
+
+@pytest.fixture
+def slices(tmp_path: Path) -> Path:
+    for name in ("PANCREAS_0001-1001", "PANCREAS_0002-1001", "PANCREAS_0002-1005"):
+        write_slice(tmp_path / "slices", name)
+    return tmp_path / "slices"
+
+
+def test_a_model_is_measured_from_slices_to_pictures(tmp_path: Path, tiny_bundle: Path, slices: Path) -> None:
+    out, folds = tmp_path / "out", tmp_path / "folds.json"
+    folds.write_text(json.dumps({"folds": [["0001"], ["0002"]]}))
+    done = attunet(
+        *("evaluate", tiny_bundle, "--slices", slices, "-o", out, "--folds", folds, "--fold", 1),
+        *("--spacing", 0.8, "--spacing", 0.66, "--hold-gates", "--tta"),
+        home=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    for said in (
+        "0002",
+        "mean of patients",
+        "0.66 mm pixels",
+        "five looks",
+        "held at 1",
+        "calibration error",
+    ):
+        assert said in done.stdout
+    assert "0001" not in done.stdout
+    assert {path.name for path in out.iterdir()} == {
+        "scores.json", "gates.json", "reliability.png", "failures.png", "gates.png",
+    }  # fmt: skip
+    scores = json.loads((out / "scores.json").read_text())
+    assert [case["case"] for case in scores["scores"]["cases"]] == [
+        "PANCREAS_0002-1001",
+        "PANCREAS_0002-1005",
+    ]
+    assert len(scores["variants"]) == 2
+    assert scores["fold"] == ["folds.json", 1]
+    gates = json.loads((out / "gates.json").read_text())
+    assert len(gates) == 2
+    assert all(gate["held_open"] is not None and gate["held_at_mean"] is not None for gate in gates)
+
+
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, tiny_bundle: Path, slices: Path) -> None:
+    folds = tmp_path / "folds.json"
+    folds.write_text(json.dumps({"folds": [["9"], ["8"]]}))
+    for words, says in (
+        ((), "either --slices FOLDER or --pairs FOLDER"),
+        (("--slices", slices, "--pairs", slices), "either --slices FOLDER or --pairs FOLDER"),
+        (("--pairs", slices), "no CTs"),
+        (("--slices", tmp_path), "no slices"),
+        (("--slices", slices, "--folds", folds, "--fold", 2), "folds 0 to 1"),
+        (("--slices", slices, "--folds", folds), "None of the patients"),
+    ):
+        done = attunet("evaluate", tiny_bundle, *words, home=tmp_path)
+        assert done.returncode == 1
+        assert says in done.stderr
+        assert done.stderr.count("\n") == 1
