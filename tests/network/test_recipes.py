@@ -66,7 +66,7 @@ family = "attention_unet_2d"
 intended_use = "Tests."
 limits = "It knows nothing."
 licence = "Apache-2.0"
-config = {size = [32, 48], filters = 2, levels = 3, gate_filters = 4}
+config = {size = [32, 48], filters = 2, levels = 2, gate_filters = 4}
 preprocessing = {size = [32, 48], spacing_mm = 8.0}
 [[data]]
 name = "own"

@@ -27,7 +27,7 @@ from attunet_gui.network.validate import validate
 from tests.cards import card_fields
 
 pytestmark = pytest.mark.network
-_CONFIG: dict[str, Any] = {"size": (32, 48), "filters": 2, "levels": 3, "gate_filters": 4}
+_CONFIG: dict[str, Any] = {"size": (32, 48), "filters": 2, "levels": 2, "gate_filters": 4}
 _WANTED = Preprocessing(size=(32, 48), spacing_mm=8.0)
 _STEPS = 6
 
