@@ -47,8 +47,12 @@ def draw_curves(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     if validated:
         scores = losses.twinx()
         at = [row["step"] for row in validated]
+        curves = {name: [row["validation"][name] for row in validated] for name in ("slices", "volumes")}
+        # Of lone slices the two are one.
         for name, style in (("slices", "-o"), ("volumes", "--s")):
-            found = [row["validation"][name] for row in validated]
+            found = curves[name]
+            if name == "volumes" and found == curves["slices"]:
+                continue
             scores.plot(at, found, style, color="tab:red", markersize=3, label=f"DSC of {name}")
         scores.set(ylabel="DSC, people held out", ylim=(0, 1))
     drawn.legend(fontsize=8, loc="outside upper center", ncols=3)
