@@ -167,10 +167,10 @@ def fill_stomach(canvas: Canvas) -> None:
         return
     codes, rng = canvas.codes[box], canvas.rng
     mask = codes == Tissue.STOMACH
-    if rng.random() < 0.12:
+    if rng.random() < 0.25:
         codes[mask] = Material.COLLAPSED
         return
-    lumen = canvas.inner(mask, rng.uniform(1.5, 5.0))
+    lumen = canvas.inner(mask, rng.uniform(1.5, 10.0))
     lumen &= canvas.field(codes.shape, 9.0) < rng.uniform(1.2, 3.0)
     content = rng.choice([Material.FLUID, Material.ORAL_CONTRAST, Material.FOOD], p=[0.4, 0.3, 0.3])
     codes[mask] = Material.WALL
