@@ -37,9 +37,9 @@ HRA: Mapping[int, str] = {
     2: "pelvis",
     3: "colon",
     4: "small_bowel",
-    5: "heart",
+    5: "heart_surface",
     6: "thymus",
-    7: "spinal_cord",
+    7: "cord",
     8: "urinary_bladder",
     9: "liver",
     10: "spleen",
@@ -47,7 +47,11 @@ HRA: Mapping[int, str] = {
     12: "kidney_right",
     13: "pancreas",
 }
-"""Codes of voxelised Human Reference Atlas bodies."""
+"""Codes of voxelised Human Reference Atlas bodies.
+
+Their heart is in part a mere surface and their cord a fragment: under these names nobody takes them for
+the organs, and both are borrowed.
+"""
 
 CODINGS: Mapping[str, Mapping[int, str]] = {"btcv": BTCV, "hra": HRA}
 _SIDECAR = "labels.json"
