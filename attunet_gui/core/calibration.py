@@ -8,11 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+LOWEST, HIGHEST = 2.0**-25, 1 - 2.0**-12
+"""Float16 cannot tell what lies beyond from 0 and 1."""
+
 
 class Calibration(BaseModel):
     """A straight line on the logit (Platt 1999): logit p' = slope * logit p + offset.
 
-    It rises strictly, so it never changes which voxel is more likely; 1 and 0 change nothing at all.
+    It never changes which voxel is more likely, and 1 and 0 change nothing at all. Probabilities are kept as
+    float16, so the line is fitted to what that can tell apart, and holds no further: 1 becomes what `HIGHEST`
+    does, since a network that says 1 may be wrong too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,11 +26,12 @@ class Calibration(BaseModel):
     offset: float = Field(default=0.0, ge=-20, le=20)
 
     def apply(self, probability: NDArray[Any]) -> NDArray[Any]:
-        """Probabilities in [0, 1] -> as many in [0, 1], of the same floating type; 0 and 1 stay."""
+        """Probabilities in [0, 1] -> as many in [0, 1], of the same floating type (float32 or float64)."""
         if self == Calibration():
             return probability
-        for_it = probability**self.slope
-        against = np.exp(-self.offset).astype(probability.dtype) * (1 - probability) ** self.slope
+        limited = np.clip(probability, LOWEST, HIGHEST, dtype=probability.dtype)
+        for_it = limited**self.slope
+        against = np.exp(-self.offset).astype(probability.dtype) * (1 - limited) ** self.slope
         calibrated: NDArray[Any] = for_it / (for_it + against)
         return calibrated
 

@@ -10,13 +10,13 @@ from pydantic import BaseModel
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from attunet_gui.core.calibration import Calibration
+from attunet_gui.core.calibration import HIGHEST, LOWEST, Calibration
 from attunet_gui.evaluation.tally import LEVELS, Tally
 
 UNCERTAIN = (0.02, 0.98)
 """Outside of these a network has made up its mind, and nearly all pixels lie there."""
 _BINS = 15
-_LOGIT = logit(np.clip(LEVELS, 2.0**-25, 1 - 2.0**-12))
+_LOGIT = logit(np.clip(LEVELS, LOWEST, HIGHEST))
 _SLOPES, _OFFSETS = (0.05, 20.0), (-20.0, 20.0)
 _THRESHOLDS = (0.05, 0.95)
 

@@ -18,13 +18,12 @@ _EVERY = np.linspace(0, 1, 2001)
 
 
 @given(calibrations)
-def test_it_never_falls_and_stays_in_0_to_1(calibration: Calibration) -> None:
+def test_it_never_falls_and_stays_between_0_and_1(calibration: Calibration) -> None:
     for dtype, slack in ((np.float32, 1e-6), (np.float64, 1e-14)):
         found = calibration.apply(_EVERY.astype(dtype))
         assert found.dtype == dtype
-        assert (found[0], found[-1]) == (0, 1)
         assert np.diff(found).min() >= -slack
-        assert found.max() <= 1
+        assert 0 <= found.min() <= found.max() <= 1
 
 
 @given(calibrations, st.floats(0.01, 0.99))
@@ -35,17 +34,25 @@ def test_it_is_a_line_on_the_logit(calibration: Calibration, probability: float)
     )
 
 
+def test_what_float16_takes_for_1_is_no_surer_than_the_line_was_fitted_to() -> None:
+    bend = Calibration(slope=0.55, offset=-2.6)
+    sure = np.array([1 - 2.0**-12, 1 - 2.0**-16, 1.0])
+    assert bend.apply(sure) == pytest.approx([0.8776] * 3, abs=1e-3)
+    assert 0 < bend.apply(np.array([0.0]))[0] < 1e-5
+
+
 def test_nothing_is_changed_by_default() -> None:
     probability = np.random.default_rng(0).random((3, 4)).astype(np.float32)
     assert Calibration().apply(probability) is probability
 
 
-@given(
-    st.builds(Calibration, slope=st.floats(0.3, 3), offset=st.floats(-3, 3)),
-    st.builds(Calibration, slope=st.floats(0.3, 3), offset=st.floats(-3, 3)),
-)
+gentle = st.builds(Calibration, slope=st.floats(0.3, 1.2), offset=st.floats(-1, 1))
+
+
+@given(gentle, gentle)
 def test_two_after_one_another_are_one(first: Calibration, second: Calibration) -> None:
-    assert first.then(second).apply(_EVERY) == pytest.approx(second.apply(first.apply(_EVERY)), abs=1e-9)
+    inner = np.linspace(0.01, 0.99, 99)
+    assert first.then(second).apply(inner) == pytest.approx(second.apply(first.apply(inner)), abs=1e-9)
     assert Calibration().then(first) == first.then(Calibration()) == first
 
 
