@@ -10,7 +10,7 @@ from attunet_gui.core.card import Result
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.prediction import draft_mask
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.evaluation.article import Row, Table, VolumeScore, as_markdown, beside_the_article
+from attunet_gui.evaluation.article import Table, VolumeScore, as_markdown, beside_the_article
 from attunet_gui.evaluation.scores import score_case
 from attunet_gui.evaluation.surface import mean_surface_distance_mm
 from attunet_gui.io.nih_pancreas_ct import Patient, find_patients, read_patient
@@ -57,7 +57,8 @@ def run_and_compare(order: Order, progress: Progress = silent) -> Compared:
     table = beside_the_article(f"{finished.bundle.card.title}, this run", scores, [_note(parts)])
     write_json(order.output / TABLE_FILE, table.model_dump(mode="json"))
     write_text(order.output / MARKDOWN_FILE, as_markdown(table))
-    return Compared(replace(finished, bundle=_with_results(finished.bundle, table.ours)), table)
+    bundle = _with_results(finished.bundle, table, _command(finished.bundle, data.name))
+    return Compared(replace(finished, bundle=bundle), table)
 
 
 def score_patients(
@@ -103,23 +104,30 @@ def _note(parts: Parts) -> str:
     )
 
 
-def _with_results(bundle: Bundle, ours: Row) -> Bundle:
-    figures = {
-        "DSC, whole volume": ours.dsc,
-        "precision, whole volume": ours.precision,
-        "recall, whole volume": ours.recall,
-        "mean surface distance, mm": ours.surface_mm,
-    }
+def _command(bundle: Bundle, name: str) -> str:
+    """With --dataset the patients put aside are tested on too, and the figures printed."""
+    return bundle.card.training.command.replace(f"--data {name}=FOLDER", f"--dataset {name} DIR")
+
+
+def _with_results(bundle: Bundle, table: Table, command: str) -> Bundle:
+    ours, patients = table.ours, len(table.volumes)
+    with_surface = sum(volume.surface_mm is not None for volume in table.volumes)
+    figures = (
+        ("DSC, whole volume", ours.dsc, patients),
+        ("precision, whole volume", ours.precision, patients),
+        ("recall, whole volume", ours.recall, patients),
+        ("mean surface distance of drafts that are not empty, mm", ours.surface_mm, with_surface),
+    )
     results = tuple(
         Result(
             measure=measure,
             data="NIH Pancreas-CT, patients put aside",
-            cases=ours.patients,
+            cases=cases,
             value=round(figure.mean, 4),
             spread=round(figure.deviation, 4),
-            command=bundle.card.training.command,
+            command=command,
         )
-        for measure, figure in figures.items()
+        for measure, figure, cases in figures
         if figure is not None
     )
     return add_results(bundle, (*bundle.card.results, *results))

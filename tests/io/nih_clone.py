@@ -11,7 +11,7 @@ from tests.io.material import write_nifti, write_slice
 
 BACK_TO_FRONT = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 LABELS = "TCIA_pancreas_labels-02-05-2017"
-_SHAPE, _SPACING = (44, 96, 96), (5.0, 4.2, 4.2)
+_SHAPE, _SPACING = (32, 64, 64), (7.0, 6.5, 6.5)
 
 
 def phantom_of(number: int) -> Phantom:
