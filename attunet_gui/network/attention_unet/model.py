@@ -14,6 +14,7 @@ import math
 from typing import Any
 
 from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig, gate_names
+from attunet_gui.network.attention_unet.normalisation import FusedBatchNormalisation
 from attunet_gui.network.backend import keras
 
 layers = keras.layers
@@ -51,9 +52,9 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
         joined = layers.Concatenate(name=f"decoder{level + 1}_join")([up, skip])
         x = _block(joined, config, level, "decoder")
     x = layers.Conv2D(1, 1, name="head_conv")(x)
-    x = layers.BatchNormalization(
-        beta_initializer=keras.initializers.Constant(_PRIOR_LOGIT), name="head_norm"
-    )(x)
+    x = FusedBatchNormalisation(beta_initializer=keras.initializers.Constant(_PRIOR_LOGIT), name="head_norm")(
+        x
+    )
     outputs[PROBABILITY] = layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(x)
     return keras.Model(image, outputs, name="attention_unet_2d")
 
@@ -76,7 +77,7 @@ def _block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
     for step in (1, 2):
         name = f"{part}{level + 1}_{step}"
         x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
-        x = layers.BatchNormalization(name=f"{name}_norm")(x)
+        x = FusedBatchNormalisation(name=f"{name}_norm")(x)
         if step == 1 and config.dropout:
             x = layers.Dropout(config.dropout, name=f"{name}_drop")(x)
     return x
