@@ -121,7 +121,7 @@ def load_network(bundle: Bundle) -> Any:
     kind, config = family(bundle.card.family), parse_config(bundle.card.family, bundle.card.config)
     _check_count(bundle, kind.parameters(config))
     network = kind.build(config)
-    variables = {v.path: v for v in network.variables}
+    variables = {v.path: v for v in network.weights}
     for name, values in _checked_arrays(bundle, {k: tuple(v.shape) for k, v in variables.items()}):
         variables[name].assign(values)
     return network
@@ -178,7 +178,7 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / WeightsFile.model_fields["file"].default
     (folder / CARD_FILE).unlink(missing_ok=True)
-    save_file({v.path: np.asarray(v.numpy(), np.float32) for v in network.variables}, target)
+    save_file({v.path: np.asarray(v.numpy(), np.float32) for v in network.weights}, target)
     target.chmod(0o644)
     weights = WeightsFile(sha256=_sha256(target), bytes=target.stat().st_size)
     bundle = _with_card(folder, Card.model_validate({**card, "weights": weights}))

@@ -136,7 +136,7 @@ class _State:
             return family(self.job.family).build(parse_config(self.job.family, self.job.config))
 
     def keep_best(self) -> None:
-        self.best = _arrays("best", self.average.variables)
+        self.best = _arrays("best", self.average.weights)
 
     def arrays(self) -> Arrays:
         return self.best | {
@@ -159,8 +159,8 @@ class _State:
 
     def _parts(self) -> dict[str, Any]:
         return {
-            "network": self.network.variables,
-            "average": self.average.variables,
+            "network": self.network.weights,
+            "average": self.average.weights,
             "optimiser": self.optimiser.variables,
         }
 
@@ -169,7 +169,7 @@ class _State:
         plain = self._built("float32")
         plain.set_weights(self.average.get_weights())
         if keep == "best" and self.best:
-            for name, variable in _named("best", plain.variables):
+            for name, variable in _named("best", plain.weights):
                 variable.assign(self.best[name])
         return plain
 
@@ -216,11 +216,7 @@ def _optimiser(settings: TrainingSettings) -> Any:
 def _step_function(state: _State) -> Any:
     settings, window = state.job.settings, state.job.preprocessing.window_hu
     loss, network, optimiser = LOSSES[settings.loss], state.network, state.optimiser
-    averaged = [
-        (slow, fast)
-        for slow, fast in zip(state.average.variables, network.variables, strict=True)
-        if slow.dtype == "float32"
-    ]
+    averaged = tuple(zip(state.average.weights, network.weights, strict=True))
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(images: tf.Tensor, truth: tf.Tensor, number: tf.Tensor) -> tf.Tensor:

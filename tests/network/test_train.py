@@ -17,7 +17,7 @@ from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig
 from attunet_gui.network.attention_unet.model import build
 from attunet_gui.network.backend import keras
-from attunet_gui.network.bundle import write_bundle
+from attunet_gui.network.bundle import load_network, write_bundle
 from attunet_gui.network.checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.history import LOG_FILE, read_log
 from attunet_gui.network.sampling import Source, TrainingCase, TrainingData
@@ -152,6 +152,24 @@ def test_a_run_can_start_from_a_bundle(tmp_path: Path) -> None:
     before = np.concatenate([np.asarray(v).ravel() for v in network.trainable_variables])
     assert _weights(started) == pytest.approx(before, abs=1e-6)
     assert _weights(train(job, _data())) != pytest.approx(before, abs=1e-2)
+
+
+def test_a_network_with_dropout_is_trained_resumed_and_written(tmp_path: Path) -> None:
+    config = _CONFIG | {"dropout": 0.3}
+    job = Job("attention_unet_2d", config, _WANTED, _job(checkpoint_seconds=0).settings)
+    keep = RunFolder(tmp_path / "run", "run")
+
+    def cancel(done: int, total: int, stage: str) -> None:
+        if done == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(job, _data(), keep, cancel)
+    trained = train(job, _data(), keep)
+    fields = card_fields(config=config, preprocessing={"size": [32, 48], "spacing_mm": 8.0})
+    again = load_network(write_bundle(tmp_path / "model", trained.network, fields))
+    for before, after in zip(trained.network.get_weights(), again.get_weights(), strict=True):
+        assert np.array_equal(before, after)
 
 
 def test_a_loss_that_is_no_number_stops_the_run() -> None:

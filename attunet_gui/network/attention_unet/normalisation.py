@@ -11,8 +11,8 @@ class FusedBatchNormalisation(keras.layers.BatchNormalization):  # type: ignore[
     """Keras' layer, its weights and its inference; in training with the fused kernel of TensorFlow.
 
     Keras writes training out as a dozen operations over the whole tensor. The kernel divides its variance by
-    n - 1 where Keras has n, which over the pixels of a batch makes no difference. Takes (batch, rows, columns,
-    channels).
+    n - 1 where Keras has n, which over the pixels of a batch makes no difference.
+    Takes (batch, rows, columns, channels).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
