@@ -174,7 +174,7 @@ class TestEveryFamily:
         truth[2:6, 20:44, 20:44] = 1
         case = TrainingCase(np.where(truth, 200, images).astype(np.uint8), truth)
         losses: list[float] = []
-        settings = TrainingSettings(steps=40, batch=4, precision="float32", learning_rate=0.01)
+        settings = TrainingSettings(steps=100, batch=4, precision="float32", learning_rate=0.01)
         wanted = Preprocessing(size=(64, 64), spacing_mm=7.0)
         train(
             Job(family.name, TINY_CONFIG, wanted, settings),
