@@ -124,7 +124,8 @@ def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted:
         _write_maps(case.name, output, volume, prediction, wanted)
         clock.lap("write")
     size = volume_ml(mask, volume.grid)
-    entry = _entry(volume, prediction, size, clock) | {"looks": 1 + len(model.looks)}
+    shown = {"calibration": model.card.calibration.model_dump(), "looks": 1 + len(model.looks)}
+    entry = _entry(volume, prediction, size, clock) | shown
     inside = case.path.relative_to(root.parent)
     write_json(output / f"{case.name}.json", {"case": case.name, "input": inside.as_posix(), **entry})
     notes = "".join(f"\n    note: {note}" for note in volume.notes)

@@ -67,6 +67,8 @@ def test_predict_writes_mask_gates_probability_and_record_on_the_source_grid(
     )
     assert record["source"]["shape"] == list(ct.shape)
     assert record["input"] == "case.nii.gz"
+    assert record["calibration"] == {"slope": 1.0, "offset": 0.0}
+    assert (record["looks"], record["gland"]["reach_mm"]) == (1, 100.0)
     assert {"read", "network", "write", "total"} <= set(record["seconds"])
 
 
