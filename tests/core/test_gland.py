@@ -151,6 +151,12 @@ def test_the_map_itself_is_not_changed() -> None:
     assert np.array_equal(shown, before)
 
 
+def test_pieces_in_one_thin_column_of_a_slice_are_told_apart() -> None:
+    shown = np.zeros((1, 4, 8), np.float16)
+    shown[0, [0, 2], 0] = 0.6
+    assert np.array_equal(gland_only(GlandMap(shown, 0.5, _SPACING), GlandRule()), shown)
+
+
 fields = arrays(
     np.float16,
     st.tuples(st.integers(1, 5), st.integers(4, 14), st.integers(4, 14)),
