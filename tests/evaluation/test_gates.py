@@ -109,11 +109,10 @@ def test_a_gate_that_only_differs_from_slice_to_slice_looks_at_nothing() -> None
 @given(gates, gates)
 def test_counts_of_two_cases_add_up(one: np.ndarray, other: np.ndarray) -> None:
     (here,), (there,) = (count_gates(predicted(gate), organ()) for gate in (one, other))
-    both = report_gate(here + there)
-    assert both.inside == pytest.approx((report_gate(here).inside + report_gate(there).inside) / 2)
-    assert both.high == pytest.approx(
-        max(np.sort(np.concatenate([one, other]).ravel())[-3:].min(), 0), abs=0.5
-    )
+    first, second, both = (report_gate(counted) for counted in (here, there, here + there))
+    assert both.inside == pytest.approx((first.inside + second.inside) / 2)
+    # A percentile of two things together lies between those of each.
+    assert min(first.high, second.high) <= both.high <= max(first.high, second.high)
 
 
 def test_without_organ_there_is_no_inside_and_without_body_nothing() -> None:
