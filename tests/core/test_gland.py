@@ -138,6 +138,13 @@ def test_a_hole_in_a_single_slice_may_be_a_vessel() -> None:
     assert np.array_equal(drafted(shown), shown >= 0.5)
 
 
+@pytest.mark.parametrize("step", [(2, 8, 8), (2, 2, 2), (8, 2, 8)])
+def test_single_voxels_on_every_second_place_are_pieces_too(step: tuple[int, int, int]) -> None:
+    shown = np.zeros((5, 3, 3), np.float16)
+    shown[tuple(slice(None, None, n) for n in step)] = 1
+    assert np.array_equal(drafted(shown), shown > 0)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_nothing_and_everything_stay(value: float) -> None:
     shown = np.full((3, 8, 9), value, np.float16)
