@@ -1,0 +1,97 @@
+"""One change of a mask as a value: which voxels flip, in which box. Applied twice it undoes itself."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[slice, slice, slice]
+"""A part of a volume, (z, y, x); starts and stops are within it and the steps are 1."""
+
+_LEVEL = 1
+"""zlib's fastest: masks are mostly zeros, and a stroke must not wait."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Voxels that go from 0 to 1 or from 1 to 0.
+
+    Attributes:
+        start: (z, y, x) of the first voxel of the box.
+        shape: of the box; (0, 0, 0) for an edit that changes nothing.
+        packed: zlib of `numpy.packbits` of the box in C order, 1 where a voxel flips.
+        added, removed: how many voxels it sets and clears in the mask it was made for.
+    """
+
+    start: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    packed: bytes
+    added: int
+    removed: int
+
+    @property
+    def changes(self) -> int:
+        """How many voxels flip."""
+        return self.added + self.removed
+
+    @property
+    def box(self) -> Box:
+        """The box in the volume."""
+        z, y, x = (slice(start, start + size) for start, size in zip(self.start, self.shape, strict=True))
+        return z, y, x
+
+    @property
+    def slices(self) -> range:
+        """The slices of the box."""
+        return range(self.start[0], self.start[0] + self.shape[0])
+
+    def flipped(self) -> NDArray[np.bool_]:
+        """The box (z, y, x) bool, true where a voxel flips."""
+        count = int(np.prod(self.shape))
+        bits = np.frombuffer(zlib.decompress(self.packed), np.uint8)
+        return np.unpackbits(bits, count=count).astype(bool).reshape(self.shape)
+
+    def apply(self, mask: NDArray[np.uint8]) -> None:
+        """Flip the voxels of `mask` (z, y, x) 0/1 in place."""
+        mask[self.box] ^= self.flipped()
+
+    def reversed(self) -> Edit:
+        """The same voxels, seen from the mask after it: what was added is now taken away."""
+        return Edit(self.start, self.shape, self.packed, self.removed, self.added)
+
+
+NOTHING = Edit((0, 0, 0), (0, 0, 0), zlib.compress(b"", _LEVEL), 0, 0)
+"""The edit that changes nothing."""
+
+
+def edit_between(before: NDArray[Any], after: NDArray[Any], start: tuple[int, int, int] = (0, 0, 0)) -> Edit:
+    """The edit that turns `before` into `after`, as tight as it can be.
+
+    Args:
+        before, after: (z, y, x) of one shape, not zero is set; the whole mask or a box of it.
+        start: where the box begins in the mask.
+    """
+    old, new = before != 0, after != 0
+    flips = old != new
+    where = _bounds(flips)
+    if where is None:
+        return NOTHING
+    tight, added = flips[where], int(np.count_nonzero(flips[where] & new[where]))
+    z, y, x = (first + part.start for first, part in zip(start, where, strict=True))
+    packed = zlib.compress(np.packbits(tight).tobytes(), _LEVEL)
+    return Edit((z, y, x), tight.shape, packed, added, int(np.count_nonzero(tight)) - added)
+
+
+def _bounds(flips: NDArray[np.bool_]) -> Box | None:
+    found = []
+    for axis in range(3):
+        others = tuple({0, 1, 2} - {axis})
+        at = np.flatnonzero(flips.any(axis=others))
+        if not len(at):
+            return None
+        found.append(slice(int(at[0]), int(at[-1]) + 1))
+    return found[0], found[1], found[2]
