@@ -31,12 +31,13 @@ from attunet_gui.core.errors import AttunetError, Cancelled, ChooseSeries
 from attunet_gui.core.overlay import Overlay, overlays
 from attunet_gui.core.prediction import ModelId, Prediction
 from attunet_gui.core.progress import Progress
+from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.provenance import versions
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
 from attunet_gui.io.writing import write_json, write_mask
-from attunet_gui.jobs.messages import JobStatus, Predict
+from attunet_gui.jobs.messages import Adapt, JobStatus, Predict, Request
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
@@ -50,12 +51,13 @@ class Network(Protocol):
 
     status_changed: Any
     finished: Any
+    proposed: Any
     failed: Any
 
     def warm(self, bundle: Path) -> None:
         """Load `bundle` in advance."""
 
-    def submit(self, request: Predict) -> int:
+    def submit(self, request: Request) -> int:
         """Start `request`; the number that its result will carry."""
 
     def cancel(self) -> None:
@@ -137,6 +139,7 @@ class Session:
     case_opened = Signal(Case)
     series_needed = Signal(Path, tuple)
     draft_arrived = Signal(Draft)
+    proposal_arrived = Signal(Proposal)
     overlays_arrived = Signal(tuple)
     mask_saved = Signal(Path)
     save_failed = Signal(str)
@@ -164,6 +167,7 @@ class Session:
         self._came_home.connect(self._settle, thread="current")
         network.status_changed.connect(self._job_changed, thread="current")
         network.finished.connect(self._finished, thread="current")
+        network.proposed.connect(self._proposed, thread="current")
         network.failed.connect(self._job_failed, thread="current")
 
     def _forget_case(self) -> None:
@@ -311,6 +315,30 @@ class Session:
         self._job = self._network.submit(Predict(volume=self.case.volume, bundle=self.bundle.folder))
         self.changed.emit()
 
+    def request_propagation(self, mask: Mask, slices: tuple[int, ...], before: Mask | None = None) -> None:
+        """Learn from corrected `slices` of `mask`; `proposal_arrived` or a message follows.
+
+        Args:
+            mask: (z, y, x) as it is on screen, right in `slices`.
+            slices: corrected by the person.
+            before: what the corrections began with; None is the draft that was placed last.
+        """
+        if self.case is None or self.bundle is None:
+            return
+        if before is None and self._placed is not None:
+            before = self._placed.mask
+        self.message = Message("")
+        self._job = self._network.submit(
+            Adapt(
+                volume=self.case.volume,
+                bundle=self.bundle.folder,
+                mask=_binary(mask),
+                before=None if before is None else _binary(before),
+                slices=tuple(sorted(set(slices))),
+            )
+        )
+        self.changed.emit()
+
     def cancel(self) -> None:
         """Stop the network; the mask stays as it is."""
         if self._job:
@@ -340,6 +368,16 @@ class Session:
         self.message = Message(f"The draft is ready: {ml:.1f} ml.")
         self.draft_arrived.emit(self.draft)
         self._files.submit(self._make_overlays, self.draft)
+        self.changed.emit()
+
+    def _proposed(self, job: int, proposal: Proposal) -> None:
+        if job != self._job or self.case is None:
+            return
+        self._job = 0
+        self.job = JobStatus()
+        self.message = Message(proposal.reason)
+        if proposal.kept:
+            self.proposal_arrived.emit(proposal)
         self.changed.emit()
 
     def _make_overlays(self, draft: Draft) -> None:
@@ -421,7 +459,7 @@ class Session:
 
     def _save(self, case: Case, mask: Mask, path: Path, touches: int) -> None:
         try:
-            binary = (mask != 0).astype(np.uint8)
+            binary = _binary(mask)
             write_mask(path, binary, case.volume, self._saving_progress)
             write_json(sidecar_path(path), self._sidecar(case, binary))
         except AttunetError as error:
@@ -474,9 +512,16 @@ class Session:
         self._generation += 1
         self._network.status_changed.disconnect(self._job_changed)
         self._network.finished.disconnect(self._finished)
+        self._network.proposed.disconnect(self._proposed)
         self._network.failed.disconnect(self._job_failed)
         self._counter.shutdown(wait=False, cancel_futures=True)
         self._files.shutdown(wait=True, cancel_futures=False)
+
+
+def _binary(mask: Mask) -> Mask:
+    """A copy, 0/1."""
+    copied: Mask = (mask != 0).astype(np.uint8)
+    return copied
 
 
 def sidecar_path(mask: Path) -> Path:

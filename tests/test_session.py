@@ -14,10 +14,11 @@ from psygnal import Signal
 
 from attunet_gui.core.frame import Frame
 from attunet_gui.core.prediction import GateMap, ModelId, Prediction
+from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.writing import write_map
-from attunet_gui.jobs.messages import JobStatus, Predict
+from attunet_gui.jobs.messages import JobStatus, Predict, Request
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.session import Session, sidecar_path
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
@@ -30,17 +31,18 @@ class ScriptedNetwork:
 
     status_changed = Signal(JobStatus)
     finished = Signal(int, Prediction, np.ndarray)
+    proposed = Signal(int, Proposal)
     failed = Signal(int, str)
 
     def __init__(self) -> None:
-        self.requests: list[Predict] = []
+        self.requests: list[Request] = []
         self.warmed: list[Path] = []
         self.cancelled = 0
 
     def warm(self, bundle: Path) -> None:
         self.warmed.append(bundle)
 
-    def submit(self, request: Predict) -> int:
+    def submit(self, request: Request) -> int:
         self.requests.append(request)
         self.status_changed.emit(JobStatus("loading", len(self.requests)))
         return len(self.requests)

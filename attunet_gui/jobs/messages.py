@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.volume import Volume
 
 
@@ -40,6 +41,32 @@ class Predict:
     bundle: Path
 
 
+@dataclass(frozen=True, eq=False)
+class Adapt:
+    """Request: learn from slices a person has corrected and propose what to change in the others.
+
+    Attributes:
+        volume: the CT.
+        bundle: folder of the model that is adapted; its weights stay as they are.
+        mask: (z, y, x) uint8 0/1 as it is now, right in the corrected slices.
+        before: (z, y, x) uint8 0/1, what the corrections began with; None where nobody knows.
+        slices: the corrected ones.
+        budget_seconds: wall time it should take.
+        seed: the same seed and as many steps give the same proposal.
+    """
+
+    volume: Volume
+    bundle: Path
+    mask: NDArray[np.uint8]
+    before: NDArray[np.uint8] | None
+    slices: tuple[int, ...]
+    budget_seconds: float = 10.0
+    seed: int = 1
+
+
+Request = Predict | Adapt
+
+
 # Parent to child
 
 
@@ -55,7 +82,7 @@ class Run:
     """Do `request` as job number `job`."""
 
     job: int
-    request: Predict
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -92,6 +119,14 @@ class Finished:
     draft: NDArray[np.uint8]
 
 
+@dataclass(frozen=True, eq=False)
+class Proposed:
+    """Job `job`, an `Adapt`, is done."""
+
+    job: int
+    proposal: Proposal
+
+
 @dataclass(frozen=True)
 class Failed:
     """Job `job` failed; `sentence` is for the user. Job 0 is a failed `Warm`."""
@@ -108,4 +143,4 @@ class Stopped:
 
 
 ToChild = Warm | Run | Cancel | Quit
-ToParent = Progressed | Finished | Failed | Stopped
+ToParent = Progressed | Finished | Proposed | Failed | Stopped

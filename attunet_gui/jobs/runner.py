@@ -29,14 +29,16 @@ import numpy as np
 from psygnal import Signal
 
 from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.proposal import Proposal
 from attunet_gui.jobs.messages import (
     Cancel,
     Failed,
     Finished,
     JobStatus,
-    Predict,
     Progressed,
+    Proposed,
     Quit,
+    Request,
     Run,
     Stopped,
     ToChild,
@@ -57,11 +59,12 @@ class Runner:
 
     Signals are emitted from a background thread:
         status_changed(JobStatus); finished(job, Prediction, draft (z, y, x) uint8);
-        failed(job, sentence).
+        proposed(job, Proposal); failed(job, sentence).
     """
 
     status_changed = Signal(JobStatus)
     finished = Signal(int, Prediction, np.ndarray)
+    proposed = Signal(int, Proposal)
     failed = Signal(int, str)
 
     def __init__(self) -> None:
@@ -86,7 +89,7 @@ class Runner:
         """Start the child and have it load `bundle`; returns at once and reports nothing on success."""
         self._living_child().send(Warm(bundle))
 
-    def submit(self, request: Predict) -> int:
+    def submit(self, request: Request) -> int:
         """Send `request` to the child and return its job number; an unfinished job is cancelled."""
         self.cancel()
         with self._lock:
@@ -139,6 +142,9 @@ class Runner:
             case Finished(job, prediction, draft):
                 self.status_changed.emit(status)
                 self.finished.emit(job, prediction, draft)
+            case Proposed(job, proposal):
+                self.status_changed.emit(status)
+                self.proposed.emit(job, proposal)
             case Failed(job, sentence):
                 self.status_changed.emit(status)
                 self.failed.emit(job, sentence)
@@ -252,7 +258,7 @@ class _Child:
         try:
             while True:
                 message: ToParent = self._pipe.recv()
-                if isinstance(message, Stopped | Finished | Failed):
+                if isinstance(message, Stopped | Finished | Proposed | Failed):
                     with self._news:
                         self._settled.add(message.job)
                         self._news.notify_all()

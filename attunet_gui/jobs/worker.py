@@ -13,14 +13,29 @@ from typing import TYPE_CHECKING
 
 from attunet_gui.core.errors import AttunetError, Cancelled
 from attunet_gui.core.prediction import draft_mask
-from attunet_gui.jobs.messages import Cancel, Failed, Finished, Progressed, Quit, Run, Stopped, ToChild, Warm
+from attunet_gui.jobs.messages import (
+    Adapt,
+    Cancel,
+    Failed,
+    Finished,
+    Predict,
+    Progressed,
+    Proposed,
+    Quit,
+    Run,
+    Stopped,
+    ToChild,
+    Warm,
+)
 
 if TYPE_CHECKING:
+    from attunet_gui.core.progress import Progress
+    from attunet_gui.core.volume import Volume
     from attunet_gui.network.predict import Model
 
 _NICENESS = 10
 
-Work = Callable[[], Finished | None]
+Work = Callable[[], Finished | Proposed | None]
 
 
 def serve(pipe: Connection) -> None:
@@ -50,7 +65,7 @@ class _Worker:
                 case Warm(bundle):
                     self._answer(0, partial(self._warm, bundle))
                 case Run(job):
-                    self._answer(job, partial(self._predict, message))
+                    self._answer(job, partial(self._run, message))
                 case Cancel(job):
                     self._cancelled.add(job)
 
@@ -76,17 +91,31 @@ class _Worker:
     def _warm(self, folder: Path) -> None:
         self._model(folder)
 
-    def _predict(self, run: Run) -> Finished:
-        from attunet_gui.network.predict import predict
-
+    def _run(self, run: Run) -> Finished | Proposed:
         def progress(done: int, total: int, stage: str) -> None:
             self._check(run.job)
             self._pipe.send(Progressed(run.job, done, total, stage))
 
         progress(0, 1, "loading")
         model = self._model(run.request.bundle)
-        prediction = predict(run.request.volume, model, progress)
-        return Finished(run.job, prediction, draft_mask(prediction, lambda *_: self._check(run.job)))
+        match run.request:
+            case Predict(volume):
+                return self._predict(run.job, volume, model, progress)
+            case Adapt():
+                return self._adapt(run.job, run.request, model, progress)
+
+    def _predict(self, job: int, volume: Volume, model: Model, progress: Progress) -> Finished:
+        from attunet_gui.network.predict import predict
+
+        prediction = predict(volume, model, progress)
+        return Finished(job, prediction, draft_mask(prediction, lambda *_: self._check(job)))
+
+    def _adapt(self, job: int, request: Adapt, model: Model, progress: Progress) -> Proposed:
+        from attunet_gui.network.adapt import Corrections, Effort, propose
+
+        told = Corrections(request.mask, request.slices, request.before)
+        effort = Effort(request.budget_seconds, request.seed)
+        return Proposed(job, propose(request.volume, model, told, effort, progress))
 
     def _model(self, folder: Path) -> Model:
         from attunet_gui.network.bundle import read_bundle
