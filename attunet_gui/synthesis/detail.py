@@ -18,7 +18,6 @@ from attunet_gui.synthesis.fields import F32, smooth_field
 from attunet_gui.synthesis.materials import IN_PANCREAS, Material
 
 Bits = NDArray[np.bool_]
-Box = tuple[slice, slice, slice]
 Place = NDArray[np.float64]
 
 _CONTENTS = (
@@ -53,17 +52,18 @@ class Canvas:
     spacing_mm: NDArray[np.float64]
     rng: np.random.Generator
 
-    def box(self, code: int, margin_mm: float = 0.0) -> Box | None:
-        """The box around all voxels of `code`, or None."""
+    def part(self, code: int, margin_mm: float = 0.0) -> tuple[NDArray[np.uint8], Bits] | None:
+        """The codes in a box around `code`, to paint in, and which of them are `code`; None without any."""
         found = ndimage.find_objects((self.codes == code).view(np.uint8))
         if not found or found[0] is None:
             return None
         pad = np.ceil(margin_mm / self.spacing_mm).astype(int)
-        z, y, x = (
-            slice(max(0, part.start - p), min(size, part.stop + p))
-            for part, p, size in zip(found[0], pad, self.codes.shape, strict=True)
+        box = tuple(
+            slice(max(0, along.start - p), min(size, along.stop + p))
+            for along, p, size in zip(found[0], pad, self.codes.shape, strict=True)
         )
-        return z, y, x
+        codes = self.codes[box]
+        return codes, codes == code
 
     def field(self, shape: tuple[int, ...], correlation_mm: float) -> F32:
         """Smooth noise of unit variance."""
@@ -102,11 +102,10 @@ def detailed(source: TissueMap, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def reshape_pancreas(canvas: Canvas) -> None:
     """Grow or shrink the gland and roughen its surface, into fat only."""
-    box = canvas.box(Tissue.PANCREAS, 10)
-    if box is None:
+    part = canvas.part(Tissue.PANCREAS, 10)
+    if part is None:
         return
-    codes = canvas.codes[box]
-    mask = codes == Tissue.PANCREAS
+    codes, mask = part
     soft = ndimage.gaussian_filter(mask.astype(np.float32), 2.2 / canvas.spacing_mm)
     rough = canvas.rng.uniform(0.02, 0.10) * canvas.field(codes.shape, 5.0)
     rough += canvas.rng.uniform(0.0, 0.10) * canvas.field(codes.shape, 14.0)
@@ -123,11 +122,10 @@ def fill_bowel(canvas: Canvas) -> None:
     """Divide bowel into loops, each with a wall and a content of its own."""
     oral = canvas.rng.random() < 0.45
     for organ, odds in _ODDS.items():
-        box = canvas.box(organ)
-        if box is None:
+        part = canvas.part(organ)
+        if part is None:
             continue
-        codes = canvas.codes[box]
-        mask = codes == organ
+        codes, mask = part
         loops = _loops(canvas, mask, _LOOP_MM[organ] * canvas.rng.uniform(0.7, 1.4))
         share = np.array(odds) * (1, 1, 2.2 if oral else 0.0, 1, 1)
         share *= canvas.rng.gamma(2.0, 1.0, len(share))
@@ -162,11 +160,10 @@ def _within_cells(loops: NDArray[np.intp]) -> Bits:
 
 def fill_stomach(canvas: Canvas) -> None:
     """Wall and rugae around fluid, food or contrast, under gas."""
-    box = canvas.box(Tissue.STOMACH)
-    if box is None:
+    part = canvas.part(Tissue.STOMACH)
+    if part is None:
         return
-    codes, rng = canvas.codes[box], canvas.rng
-    mask = codes == Tissue.STOMACH
+    (codes, mask), rng = part, canvas.rng
     if rng.random() < 0.25:
         codes[mask] = Material.COLLAPSED
         return
@@ -188,11 +185,10 @@ def crust_bones(canvas: Canvas) -> None:
 
 def crust_kidneys(canvas: Canvas) -> None:
     """Cortex around medulla, with fat in the sinus."""
-    box = canvas.box(Tissue.KIDNEY)
-    if box is None:
+    part = canvas.part(Tissue.KIDNEY)
+    if part is None:
         return
-    codes = canvas.codes[box]
-    mask = codes == Tissue.KIDNEY
+    codes, mask = part
     deep = canvas.inner(mask, canvas.rng.uniform(4, 7)) & (canvas.field(codes.shape, 10.0) > -0.6)
     codes[mask & ~deep] = Material.RENAL_CORTEX
     codes[canvas.inner(mask, 11) & (canvas.field(codes.shape, 8.0) > 0.4)] = Material.SINUS_FAT
@@ -200,11 +196,10 @@ def crust_kidneys(canvas: Canvas) -> None:
 
 def draw_liver(canvas: Canvas) -> None:
     """Vessels as the crossings of two random sheets, and now and then a lesion."""
-    box = canvas.box(Tissue.LIVER)
-    if box is None:
+    part = canvas.part(Tissue.LIVER)
+    if part is None:
         return
-    codes, rng = canvas.codes[box], canvas.rng
-    mask = codes == Tissue.LIVER
+    (codes, mask), rng = part, canvas.rng
     thin = rng.uniform(0.10, 0.22)
     tubes = (np.abs(canvas.field(codes.shape, 30.0)) < thin) & (
         np.abs(canvas.field(codes.shape, 30.0)) < thin
@@ -296,11 +291,10 @@ def draw_strands(canvas: Canvas) -> None:
 
 def lobulate_pancreas(canvas: Canvas) -> None:
     """Fatty clefts, more towards the edge; sometimes a duct or a lesion. All of it counts as pancreas."""
-    box = canvas.box(Tissue.PANCREAS)
-    if box is None:
+    part = canvas.part(Tissue.PANCREAS)
+    if part is None:
         return
-    codes, rng = canvas.codes[box], canvas.rng
-    mask = codes == Tissue.PANCREAS
+    (codes, mask), rng = part, canvas.rng
     deep = canvas.inner(mask, 2.0)
     clefts = canvas.field(codes.shape, rng.uniform(2.5, 6)) > np.where(deep, 0.8, 0.0) + rng.uniform(0.6, 2.6)
     codes[mask & clefts] = Material.PANCREATIC_FAT
