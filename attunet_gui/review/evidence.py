@@ -1,0 +1,162 @@
+"""What is known of a case besides its mask, on the frame of the network, and the mask carried there.
+
+All search happens on the frame: its pixels are 2 mm, so a CT of 512 x 512 has eight times fewer voxels there,
+and a stroke is answered at once. Only boxes are carried back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.edit import Box
+from attunet_gui.core.frame import Frame
+from attunet_gui.core.grid import Grid
+from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.volume import Volume
+
+_PIXEL_MM = 2.0
+_INSIDE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Made once a draft; None where there is no draft, and then only the shape of the mask and HU speak.
+
+    Attributes:
+        frame: on which all maps lie.
+        hu: (z, rows, columns) float32, averaged over a pixel of the frame.
+        probability: (z, rows, columns) float16 in [0, 1].
+        gates: (z, rows, columns) float16 in [0, 1], the product of all gates.
+        threshold: probability from which the network drafts.
+        draft_area_mm2: (z,) area of the draft; zeros without one.
+    """
+
+    frame: Frame
+    hu: NDArray[np.float32]
+    probability: NDArray[np.float16] | None
+    gates: NDArray[np.float16] | None
+    threshold: float
+    draft_area_mm2: NDArray[np.float64]
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel of the frame."""
+        return float(np.prod(self.frame.spacing_mm)) / 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """A mask on the frame.
+
+    Attributes:
+        cover: (z, rows, columns) float32, share of each of the frame's pixels that the mask covers.
+        area_mm2: (z,) area of the mask itself.
+        wrong_mm2: (z,) area that is expected to be wrong, by the probability; zeros without one.
+    """
+
+    cover: NDArray[np.float32]
+    area_mm2: NDArray[np.float64]
+    wrong_mm2: NDArray[np.float64]
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """(z, rows, columns) where the mask covers at least half of the pixel."""
+        return self.cover >= _INSIDE
+
+    @property
+    def slices(self) -> frozenset[int]:
+        """Slices that have mask."""
+        return frozenset(np.flatnonzero(self.area_mm2).tolist())
+
+
+def make_evidence(
+    volume: Volume, prediction: Prediction | None = None, draft: NDArray[np.uint8] | None = None
+) -> Evidence:
+    """What is known of `volume`.
+
+    Args:
+        volume: the CT.
+        prediction: what the network says of it.
+        draft: (z, y, x) uint8 0/1, the draft made of it.
+    """
+    frame = _whole(volume.grid) if prediction is None else prediction.frame
+    hu = np.concatenate([frame.to_network(plane[None].astype(np.float32), -1000.0) for plane in volume.hu])
+    areas = np.zeros(len(hu)) if draft is None else _areas(draft, range(len(hu)), volume.grid)
+    return Evidence(
+        frame=frame,
+        hu=hu,
+        probability=None if prediction is None else prediction.probability,
+        gates=None if prediction is None else _merged(prediction),
+        threshold=0.5 if prediction is None else prediction.threshold,
+        draft_area_mm2=areas,
+    )
+
+
+def carry(mask: NDArray[np.uint8], evidence: Evidence) -> Carried:
+    """`mask` (z, y, x) on the frame."""
+    nothing = Carried(np.zeros(evidence.hu.shape, np.float32), np.zeros(len(mask)), np.zeros(len(mask)))
+    return carry_again(nothing, mask, evidence, range(len(mask)))
+
+
+def carry_again(
+    before: Carried, mask: NDArray[np.uint8], evidence: Evidence, changed: Iterable[int]
+) -> Carried:
+    """As `carry`, taking all slices but the `changed` ones from `before`."""
+    slices = sorted(set(changed))
+    cover, areas, wrong = before.cover.copy(), before.area_mm2.copy(), before.wrong_mm2.copy()
+    areas[slices] = _areas(mask, slices, evidence.frame.grid)
+    cover[slices] = 0
+    for z in slices:
+        if areas[z]:
+            cover[z] = evidence.frame.to_network((mask[z][None] != 0).astype(np.float32), 0.0)[0]
+        wrong[z] = _wrong_mm2(cover[z], evidence, z)
+    return Carried(cover, areas, wrong)
+
+
+def _wrong_mm2(cover: NDArray[np.float32], evidence: Evidence, z: int) -> float:
+    if evidence.probability is None:
+        return 0.0
+    likely = evidence.probability[z].astype(np.float32)
+    pixel = evidence.frame.spacing_mm[1] * evidence.frame.spacing_mm[2]
+    return float((likely + cover - 2 * likely * cover).sum()) * pixel
+
+
+def grid_box(evidence: Evidence, box: Box) -> Box:
+    """A box of the frame as the box of the CT's voxels that it covers; at least one voxel, within the CT."""
+    sides = [box[0]]
+    for side, start, step, size in zip(
+        box[1:], evidence.frame.start, evidence.frame.step, evidence.frame.grid.shape[1:], strict=True
+    ):
+        first = int(np.clip(np.floor(start + step * (side.start - 0.5) + 0.5), 0, size - 1))
+        last = int(np.clip(np.ceil(start + step * (side.stop - 0.5) - 0.5), first, size - 1))
+        sides.append(slice(first, last + 1))
+    return sides[0], sides[1], sides[2]
+
+
+def _areas(mask: NDArray[np.uint8], slices: Iterable[int], grid: Grid) -> NDArray[np.float64]:
+    pixel = grid.spacing_mm[1] * grid.spacing_mm[2]
+    return np.array([np.count_nonzero(mask[z]) * pixel for z in slices], np.float64)
+
+
+def _merged(prediction: Prediction) -> NDArray[np.float16] | None:
+    if not prediction.gates:
+        return None
+    merged = prediction.merged_gates
+    factors = [whole // part for whole, part in zip(prediction.frame.size, merged.shape[1:], strict=True)]
+    on_frame: NDArray[Any] = merged.repeat(factors[0], axis=1).repeat(factors[1], axis=2)
+    return on_frame
+
+
+def _whole(grid: Grid) -> Frame:
+    """A frame over all of a slice, for a case without draft."""
+    steps = [max(1.0, _PIXEL_MM / mm) for mm in grid.spacing_mm[1:]]
+    sizes = [max(1, round(n / step)) for n, step in zip(grid.shape[1:], steps, strict=True)]
+    starts = [
+        (n - 1) / 2 - step * (k - 1) / 2 for n, step, k in zip(grid.shape[1:], steps, sizes, strict=True)
+    ]
+    return Frame(grid, (sizes[0], sizes[1]), (starts[0], starts[1]), (steps[0], steps[1]))

@@ -1,0 +1,86 @@
+"""What a person has closed, seen and verified of a case; every function gives a new value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from attunet_gui.core.edit import Box
+from attunet_gui.review.places import Place, shared_voxels
+
+_GROWN = 2.0
+"""A closed place is open again once it is expected to be this many times as wrong as when it was closed."""
+
+
+@dataclass(frozen=True)
+class ReviewState:
+    """How far the review of a case has come.
+
+    Attributes:
+        closed: key of a place that was accepted or edited -> its score at that time.
+        seen: slices that were on screen; the window decides for how long.
+        verified: slices a person has declared right.
+        edited: slices in which a person changed something.
+    """
+
+    closed: Mapping[str, float] = field(default_factory=dict)
+    seen: frozenset[int] = frozenset()
+    verified: frozenset[int] = frozenset()
+    edited: frozenset[int] = frozenset()
+
+
+def accept(state: ReviewState, place: Place) -> ReviewState:
+    """`place` is right as it is."""
+    return replace(state, closed=_with(state.closed, (place,)))
+
+
+def after_edit(state: ReviewState, places: Iterable[Place], box: Box) -> ReviewState:
+    """An edit in `box` closes those of `places` that it touches, and its slices are edited."""
+    touched = [place for place in places if shared_voxels(place.box, box)]
+    slices = frozenset(range(box[0].start, box[0].stop))
+    return replace(state, closed=_with(state.closed, touched), edited=state.edited | slices)
+
+
+def mark_seen(state: ReviewState, slices: Iterable[int]) -> ReviewState:
+    """`slices` were on screen."""
+    return replace(state, seen=state.seen | frozenset(slices))
+
+
+def with_verified(state: ReviewState, slices: frozenset[int]) -> ReviewState:
+    """`slices`, and no others, are declared right."""
+    return replace(state, verified=slices)
+
+
+def open_places(places: Iterable[Place], state: ReviewState) -> tuple[Place, ...]:
+    """Those of `places` that a person has still to look at, in their order.
+
+    A closed one comes back when it has become much worse; in a verified slice nothing is open.
+    """
+    return tuple(place for place in places if not _is_closed(place, state))
+
+
+def is_reviewed(places: Iterable[Place], mask_slices: Collection[int], state: ReviewState) -> bool:
+    """Whether no place is open and every slice of `mask_slices`, those with mask, was seen or verified."""
+    return not open_places(places, state) and not set(mask_slices) - state.seen - state.verified
+
+
+def next_place(places: Sequence[Place], after: str | None = None) -> Place | None:
+    """The place behind the one with the key `after`, the first after the last; None if there is none.
+
+    With a key that is not in the list, because it was closed, the first.
+    """
+    if not places:
+        return None
+    here = next((at for at, place in enumerate(places) if after in place.keys), -1)
+    return places[(here + 1) % len(places)]
+
+
+def _with(closed: Mapping[str, float], places: Iterable[Place]) -> dict[str, float]:
+    return dict(closed) | {key: place.score for place in places for key in place.keys}
+
+
+def _is_closed(place: Place, state: ReviewState) -> bool:
+    if state.verified.issuperset(range(place.box[0].start, place.box[0].stop)):
+        return True
+    score = state.closed.get(place.key)
+    return score is not None and place.score < _GROWN * score

@@ -1,0 +1,46 @@
+"""The list of a mask: every finder asked, places of one spot merged, the most urgent kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.review.evidence import Carried, Evidence, carry, carry_again
+from attunet_gui.review.places import MOST, Place, shortlist
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found in a mask.
+
+    Attributes:
+        places: most urgent first.
+        carried: the mask on the frame, from which the next search goes on.
+    """
+
+    places: tuple[Place, ...]
+    carried: Carried
+
+
+def find_places(
+    mask: NDArray[np.uint8],
+    evidence: Evidence,
+    before: Found | None = None,
+    changed: Iterable[int] | None = None,
+) -> Found:
+    """The list of `mask`.
+
+    Args:
+        mask: (z, y, x) uint8 0/1 on the grid of the CT.
+        evidence: of the same CT.
+        before: what was found before slices `changed` were changed; None to look at everything.
+        changed: slices in which `mask` differs from then; None for any.
+    """
+    if before is None or changed is None:
+        carried = carry(mask, evidence)
+    else:
+        carried = carry_again(before.carried, mask, evidence, changed)
+    return Found(shortlist((), MOST), carried)
