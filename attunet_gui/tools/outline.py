@@ -1,0 +1,146 @@
+"""Tools that move the outline: grow and shrink by exact distance, and smoothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from attunet_gui.core.edit import NOTHING, Edit
+from attunet_gui.tools.scene import Scene
+from attunet_gui.tools.tool import Parameter
+
+DISTANCE = Parameter("Distance", "mm", 0.5, 20.0, 0.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Grow:
+    """Add what lies within `mm` of the mask, between voxel centres (exact Euclidean distance)."""
+
+    mm: float
+    in_3d: bool = False
+
+    def __post_init__(self) -> None:
+        DISTANCE.checked(self.mm)
+
+    @property
+    def words(self) -> str:
+        """What it does."""
+        return f"grow {self.mm:g} mm"
+
+    def apply(self, scene: Scene) -> Edit:
+        """The added rim."""
+        box = scene.mask_box(self.in_3d, self.mm)
+        mask = scene.mask_in(box)
+        if mask.all():
+            return NOTHING
+        return scene.edit(box, ndimage.distance_transform_edt(~mask, sampling=scene.spacing_mm) <= self.mm)
+
+
+@dataclass(frozen=True)
+class Shrink:
+    """Remove what lies within `mm` of the outside. The volume's edge is no outside: the organ goes on."""
+
+    mm: float
+    in_3d: bool = False
+
+    def __post_init__(self) -> None:
+        DISTANCE.checked(self.mm)
+
+    @property
+    def words(self) -> str:
+        """What it does."""
+        return f"shrink {self.mm:g} mm"
+
+    def apply(self, scene: Scene) -> Edit:
+        """The removed rim."""
+        box = scene.mask_box(self.in_3d)
+        mask = scene.mask_in(box)
+        if mask.all():
+            return NOTHING
+        return scene.edit(box, ndimage.distance_transform_edt(mask, sampling=scene.spacing_mm) > self.mm)
+
+
+SMOOTHNESS = Parameter("Smoothness", "mm", 0.5, 5.0, 0.5, 1.5)
+_REACH = 4.0
+"""Standard deviations that a Gaussian is taken to reach."""
+_ROUGHNESS = 1.5
+"""What sticks out of the smoothed mask by more standard deviations than this is a part, no roughness."""
+_PASSES = 4
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """Smooth the outline with a Gaussian of `mm`; the volume stays, and so do thin parts.
+
+    The blurred mask is cut where it holds as many voxels as before. What that would delete is looked at piece
+    by piece: roughness of the outline goes, but a piece that sticks out far, or that holds two parts
+    together, is anatomy and stays as it is.
+    """
+
+    mm: float
+    in_3d: bool = False
+
+    def __post_init__(self) -> None:
+        SMOOTHNESS.checked(self.mm)
+
+    @property
+    def words(self) -> str:
+        """What it does."""
+        return f"smooth {self.mm:g} mm"
+
+    def apply(self, scene: Scene) -> Edit:
+        """The change of the outline."""
+        box = scene.mask_box(self.in_3d, _REACH * self.mm)
+        mask = scene.mask_in(box)
+        sigma = [self.mm / step for step in scene.spacing_mm]
+        if not self.in_3d:
+            sigma[0] = 0.0
+        blurred = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest", truncate=_REACH)
+        kept = np.zeros_like(mask)
+        for _ in range(_PASSES):
+            smooth = _likeliest(blurred, int(mask.sum()), kept)
+            thin = _thin_parts(mask, smooth, scene.spacing_mm, _ROUGHNESS * self.mm)
+            if not thin.any():
+                break
+            kept |= thin
+        return scene.edit(box, smooth | thin)
+
+
+def _likeliest(values: np.ndarray, count: int, kept: np.ndarray) -> np.ndarray:
+    """So many voxels: those `kept`, and the highest of the rest."""
+    values = np.where(kept, np.inf, values)
+    cut = np.partition(values, values.size - count, axis=None)[values.size - count]
+    return values >= max(float(cut), 1e-3)
+
+
+def _thin_parts(
+    mask: np.ndarray, smooth: np.ndarray, spacing_mm: tuple[float, float, float], rough_mm: float
+) -> np.ndarray:
+    """Pieces of `mask` that are not in `smooth` and are more than roughness."""
+    lost, count = ndimage.label(mask & ~smooth, _BLOCK)
+    if not count:
+        return lost > 0
+    numbers = np.arange(1, count + 1)
+    if not smooth.any():
+        return lost > 0
+    far = ndimage.distance_transform_edt(~smooth, sampling=spacing_mm)
+    thin = np.asarray(ndimage.maximum(far, lost, numbers)) > rough_mm
+    parts, several = ndimage.label(smooth, _BLOCK)
+    if several > 1:
+        thin |= _joins(lost, parts, count)
+    return np.concatenate([[False], thin])[lost]
+
+
+_BLOCK = np.ones((3, 3, 3), bool)
+
+
+def _joins(lost: np.ndarray, parts: np.ndarray, count: int) -> np.ndarray:
+    """For each piece of `lost`, whether it touches more than one of `parts`."""
+    none = int(parts.max()) + 1
+    lowest = ndimage.minimum_filter(np.where(parts == 0, none, parts), size=3, mode="nearest")
+    highest = ndimage.maximum_filter(parts, size=3, mode="nearest")
+    numbers = np.arange(1, count + 1)
+    low, high = ndimage.minimum(lowest, lost, numbers), ndimage.maximum(highest, lost, numbers)
+    return np.asarray(high) > np.asarray(low)
