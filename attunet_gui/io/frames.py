@@ -1,0 +1,110 @@
+"""A file of frames, each of which is whole or not there: what a crash leaves of the last one is recognised.
+
+After the first line come frames: length of the content and its complement (so that a damaged length is not
+taken for an end that was not written), CRC-32 of the content, content. The content is the length of a JSON
+object, the object, and bytes that belong to it. All numbers are little-endian uint32.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from attunet_gui.core.errors import UnreadableInput
+
+MAGIC = b"attunet journal 1\n"
+"""First bytes of the file; the number is the version."""
+
+_HEAD = struct.Struct("<III")
+_SIZE = struct.Struct("<I")
+_MOST = 0xFFFFFFFF
+
+
+class BadFrame(Exception):
+    """Reading ends before the end of the file.
+
+    Attributes:
+        torn: whether it looks like a frame that was being written when the power went; else it is damage.
+    """
+
+    def __init__(self, torn: bool) -> None:
+        super().__init__("torn" if torn else "damaged")
+        self.torn = torn
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame as it was read.
+
+    Attributes:
+        fields: the JSON object.
+        data: the bytes that belong to it.
+        end: offset of the first byte after it.
+    """
+
+    fields: dict[str, Any]
+    data: bytes
+    end: int
+
+
+def pack(fields: Mapping[str, Any], data: bytes = b"") -> bytes:
+    """The frame of a JSON object and the bytes that belong to it."""
+    text = json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
+    content = b"".join((_SIZE.pack(len(text)), text, data))
+    if len(content) > _MOST:
+        raise ValueError(f"a frame holds less than 4 GiB, got {len(content)} bytes")
+    return _HEAD.pack(len(content), len(content) ^ _MOST, zlib.crc32(content)) + content
+
+
+def read_frames(file: BinaryIO) -> Iterator[Frame]:
+    """The frames of `file` from its beginning; no more memory is taken than a frame has bytes in the file.
+
+    Raises:
+        UnreadableInput: if the file is not one of frames, or a frame is whole but makes no sense.
+        BadFrame: after the last whole frame, if the file goes on.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if file.read(len(MAGIC)) != MAGIC:
+        raise UnreadableInput("it is no journal of this version of the program")
+    at = len(MAGIC)
+    while at < size:
+        content = _content(file, size - at)
+        at += _HEAD.size + len(content)
+        yield Frame(*_parts(content), at)
+
+
+def _content(file: BinaryIO, left: int) -> bytes:
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        raise BadFrame(torn=True)
+    length, complement, crc = _HEAD.unpack(head)
+    if length ^ complement != _MOST:
+        # After a power cut a file may have its new length already, and zeros in place of the rest.
+        raise BadFrame(torn=not any(head) and _all_zero(file))
+    if length > left - _HEAD.size:
+        raise BadFrame(torn=True)
+    content = file.read(length)
+    if zlib.crc32(content) != crc:
+        raise BadFrame(torn=False)
+    return content
+
+
+def _all_zero(file: BinaryIO) -> bool:
+    return not any(any(block) for block in iter(lambda: file.read(1 << 16), b""))
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], bytes]:
+    try:
+        (length,) = _SIZE.unpack_from(content)
+        text = content[_SIZE.size : _SIZE.size + length]
+        fields = json.loads(text)
+    except (struct.error, ValueError, RecursionError) as error:
+        raise UnreadableInput("a part of it makes no sense") from error
+    if not isinstance(fields, dict):
+        raise UnreadableInput("a part of it makes no sense")
+    return fields, content[_SIZE.size + length :]

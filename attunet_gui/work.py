@@ -1,0 +1,473 @@
+"""What a person did to the mask of the open case: recorded, undone, locked, and never lost.
+
+The voxels on screen belong to the viewer. `Work` keeps a copy as last recorded, so that any change of the
+viewer's mask becomes a stroke by comparing, and every stroke is in the journal before the next can be made.
+Belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.activity import (
+    Accepted,
+    Activity,
+    Closed,
+    Entry,
+    Opened,
+    Redone,
+    Saved,
+    Undone,
+    Verified,
+    human_correction,
+    human_edit,
+    replay,
+)
+from attunet_gui.core.correction import Correction, tally
+from attunet_gui.core.edit import NOTHING, Box, Edit, edit_between
+from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
+from attunet_gui.core.history import History, Stroke
+from attunet_gui.core.locks import Locks
+from attunet_gui.io.exclusive import HeldElsewhere
+from attunet_gui.io.journal import (
+    Base,
+    Header,
+    Identity,
+    Journal,
+    Journaled,
+    Pending,
+    Snapshot,
+    discard,
+    identify,
+    journal_path,
+    pending,
+    prune,
+    read_journal,
+    set_aside,
+)
+
+__all__ = ["HeldElsewhere", "Identity", "Pending", "Work", "discard", "identify", "pending"]
+
+Mask = NDArray[np.uint8]
+Clock = Callable[[], float]
+
+_RETRY_S = 5.0
+"""A full disk is not asked again at every stroke."""
+
+
+class Work:
+    """Made by `begin` or `resume`.
+
+    Attributes:
+        identity: the CT.
+        user: who works; may be set when that changes.
+        note_on_opening: what the person should know of the journal that was taken up; "" if nothing.
+    """
+
+    def __init__(self, identity: Identity, base: Base, user: str, clock: Clock = time.time) -> None:
+        self.identity, self.user = identity, user
+        self.note_on_opening = ""
+        self._clock = clock
+        self._header = Header(identity, clock())
+        self._history = History()
+        self._known: Mask = np.zeros(identity.shape, np.uint8)
+        base.mask.apply(self._known)
+        self._bottom: Edit | None = base.mask
+        self._locks_below = self._locks = _locks_of(base.hand, identity.shape)
+        self._verified, self._accepted = base.verified, base.accepted
+        self._since, self._activity = base.since, base.activity
+        self._journal: Journal | None = None
+        self._problem = ""
+        self._asked_at = float("-inf")
+
+    # Beginning
+
+    @classmethod
+    def begin(cls, identity: Identity, mask: Mask, folder: Path, user: str, clock: Clock = time.time) -> Work:
+        """Work on `mask` from now on.
+
+        If the journal of the case ends with this very mask, it goes on: with undo, locks, verified slices
+        and accepted places. Otherwise a new one begins, and only the totals of the activity go on; an old one
+        with work that is in no file is kept beside it, so that `pending` still offers it.
+
+        Args:
+            identity: of the CT, from `identify`.
+            mask: (z, y, x) 0/1, as it is on screen; copied. In a file already, or not worth keeping.
+            folder: where journals are; made if it is not there.
+            user: who works.
+            clock: gives seconds since the epoch.
+
+        Never fails for want of a place to write: then `problem` says so.
+        """
+        path = journal_path(folder, identity)
+        try:
+            journal = Journal(path)
+        except AttunetError as error:
+            work = cls(identity, Base(mask=_from_nothing(mask)), user, clock)
+            work._problem = str(error)
+            return work
+        old = _old_journal(path, identity)
+        if old is not None and np.array_equal(old.mask(), mask):
+            return cls._taken_up(old, journal, user, clock)
+        before = Activity() if old is None else old.activity
+        work = cls(identity, Base(mask=_from_nothing(mask), activity=before), user, clock)
+        if old is not None and old.since.lost:
+            with suppress(OSError):
+                path.replace(path.with_name(f"{path.stem}-{int(old.header.made * 1000)}{path.suffix}"))
+        work._journal = journal
+        work._record(Opened(user, clock()))
+        with suppress(OSError):
+            prune(folder)
+        return work
+
+    @classmethod
+    def resume(cls, path: Path, identity: Identity, user: str, clock: Clock = time.time) -> Work:
+        """Go on with the journal at `path`, on the CT with `identity`; the mask is then `mask`.
+
+        Raises:
+            HeldElsewhere: if another window has the case open.
+            UnreadableInput: if it is no journal, or one of another CT.
+            UnwritableOutput: if it cannot be opened for writing.
+        """
+        journal = Journal(path)
+        try:
+            old = read_journal(path)
+            _check_same(old.header.identity, identity)
+        except UnreadableInput:
+            journal.close()
+            raise
+        return cls._taken_up(old, journal, user, clock)
+
+    @classmethod
+    def _taken_up(cls, old: Journaled, journal: Journal, user: str, clock: Clock) -> Work:
+        work = cls(old.header.identity, old.base, user, clock)
+        work._header = old.header
+        for stroke in old.stacks[0]:
+            stroke.edit.apply(work._known)
+            work._lock(stroke)
+        work._history, dropped = History.of(*old.stacks)
+        work._sink(dropped)
+        for entry in old.entries:
+            work._count(entry)
+        work._locks = work._locks.with_verified(work._verified)
+        work._journal, work.note_on_opening = journal, old.damage
+        if old.damage:
+            set_aside(old.path)
+        else:
+            with suppress(UnwritableOutput):
+                journal.go_on(old.end, old.frames)
+        work._record(Opened(user, clock()))
+        return work
+
+    # What there is
+
+    @property
+    def mask(self) -> Mask:
+        """(z, y, x) 0/1 as last recorded; read-only, copy what shall be edited."""
+        view = self._known.view()
+        view.setflags(write=False)
+        return view
+
+    @property
+    def history(self) -> History:
+        """What can be undone and redone."""
+        return self._history
+
+    @property
+    def undo_words(self) -> str:
+        """Such as "grow 2 mm, +812 voxels"; "" if nothing can be undone."""
+        return self._history.undo_words
+
+    @property
+    def redo_words(self) -> str:
+        """Likewise of what can be redone."""
+        return self._history.redo_words
+
+    @property
+    def locks(self) -> Locks:
+        """Voxels drawn by hand, and verified slices."""
+        return self._locks
+
+    @property
+    def verified(self) -> frozenset[int]:
+        """Slices that are declared right."""
+        return self._verified
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Keys of the places of the fix-list that a person accepted."""
+        return self._accepted
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether a stroke lies between the mask and the last one that is in a file; exact through undo."""
+        return self._since.steps != 0
+
+    @property
+    def activity(self) -> Activity:
+        """Totals of the case: active time, tools, slices."""
+        return self._activity
+
+    @property
+    def problem(self) -> str:
+        """Why strokes are not being kept against a crash, one sentence; "" if they are."""
+        if self._journal is not None and self._journal.broken and not self._problem:
+            self._problem = "The last stroke did not reach the disk; save the mask now."
+        return self._problem
+
+    # Strokes
+
+    def note(
+        self, live: Mask, box: Box | None, tool: str, words: str, slice: int, by_hand: bool
+    ) -> Stroke | None:
+        """Record what has already changed in `live`.
+
+        Args:
+            live: (z, y, x), not zero is set; the whole mask on screen.
+            box: outside of which nothing has changed; None if that is not known.
+            tool, words, slice, by_hand: as in `core.history.Stroke`.
+
+        Returns:
+            the stroke; None if nothing has changed.
+        """
+        z, y, x = _clipped(box, self._known.shape)
+        edit = edit_between(self._known[z, y, x], live[z, y, x], (z.start, y.start, x.start))
+        if not edit.changes:
+            return None
+        edit.apply(self._known)
+        stroke = Stroke(edit, tool, words, self.user, self._clock(), slice, by_hand)
+        self._sink(self._history.push(stroke))
+        self._lock(stroke)
+        self._record(stroke)
+        return stroke
+
+    def apply(
+        self,
+        live: Mask,
+        edit: Edit,
+        tool: str,
+        words: str,
+        slice: int,
+        by_hand: bool = False,
+        locked: Literal["respect", "override"] = "respect",
+    ) -> tuple[Stroke | None, Edit]:
+        """Change `live` by `edit` and record it.
+
+        Args:
+            live: (z, y, x) uint8 0/1, the mask on screen, all of its changes noted; changed in place.
+            edit: made for this mask.
+            tool, words, slice, by_hand: as in `core.history.Stroke`.
+            locked: "respect" leaves locked voxels as they are.
+
+        Returns:
+            the stroke, None if nothing was left to change, and the edit that would change what is locked.
+        """
+        free, refused = (edit, NOTHING) if locked == "override" else self._locks.divide(edit, live)
+        if not free.changes:
+            return None, refused
+        free.apply(live)
+        return self.note(live, free.box, tool, words, slice, by_hand), refused
+
+    def undo(self, live: Mask) -> Stroke | None:
+        """Take back the last stroke in `live` (z, y, x) uint8 0/1, wherever it was; locks go back as well."""
+        stroke = self._history.undo()
+        if stroke is not None:
+            self._flip(stroke.edit, live)
+            self._unlock(stroke)
+            self._record(Undone(self.user, self._clock(), stroke.tool))
+        return stroke
+
+    def redo(self, live: Mask) -> Stroke | None:
+        """Do again in `live` what was taken back last."""
+        stroke = self._history.redo()
+        if stroke is not None:
+            self._flip(stroke.edit, live)
+            self._lock(stroke)
+            self._record(Redone(self.user, self._clock(), stroke.tool))
+        return stroke
+
+    def _flip(self, edit: Edit, live: Mask) -> None:
+        edit.apply(live)
+        edit.apply(self._known)
+
+    def _lock(self, stroke: Stroke) -> None:
+        if stroke.by_hand:
+            self._locks = self._locks.with_hand(stroke.edit, self._known.shape[1:])
+
+    def _unlock(self, stroke: Stroke) -> None:
+        """Locks without `stroke`: a voxel that an earlier stroke locked as well stays locked."""
+        if not stroke.by_hand:
+            return
+        slices = set(stroke.edit.slices)
+        again = Locks({z: plane for z, plane in self._locks_below.hand.items() if z in slices})
+        for earlier in self._history.done:
+            if earlier.by_hand and slices.intersection(earlier.edit.slices):
+                again = again.with_hand(earlier.edit, self._known.shape[1:])
+        hand = {z: plane for z, plane in self._locks.hand.items() if z not in slices}
+        hand |= {z: plane for z, plane in again.hand.items() if z in slices}
+        self._locks = replace(self._locks, hand=hand)
+
+    def _sink(self, dropped: Iterable[Stroke]) -> None:
+        """Strokes that can no longer be undone become part of what lies below."""
+        for stroke in dropped:
+            self._bottom = None
+            if stroke.by_hand:
+                self._locks_below = self._locks_below.with_hand(stroke.edit, self._known.shape[1:])
+
+    # What a person decides
+
+    def verify(self, slices: Iterable[int]) -> None:
+        """Declare `slices`, and no others, right: no tool changes them without asking."""
+        chosen = frozenset(map(int, slices))
+        if chosen != self._verified:
+            self._record(Verified(self.user, self._clock(), chosen))
+            self._locks = self._locks.with_verified(chosen)
+
+    def accept(self, key: str) -> None:
+        """Accept the place `key` of the fix-list."""
+        self._accept(self._accepted | {key})
+
+    def reconsider(self, key: str) -> None:
+        """Take back that the place `key` was accepted."""
+        self._accept(self._accepted - {key})
+
+    def _accept(self, keys: frozenset[str]) -> None:
+        if keys != self._accepted:
+            self._record(Accepted(self.user, self._clock(), keys))
+
+    def saved(self, path: Path, mask: Mask) -> None:
+        """`mask` (z, y, x) 0/1 is in the file `path`; the mask on screen may have gone on meanwhile."""
+        current = bool(np.array_equal(mask, self._known))
+        self._record(Saved(self.user, self._clock(), path, tally(mask).crc, current))
+
+    def close(self) -> None:
+        """The case goes off screen: let another window have it. Nothing can be recorded afterwards."""
+        self._record(Closed(self.user, self._clock()))
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    # What can be told of it
+
+    def human_edit(self) -> Edit:
+        """What became of the last draft, as an edit from the draft to the mask."""
+        return human_edit(self._known, self._history.done)
+
+    def human_correction(self) -> Correction:
+        """How far the mask is from the last draft."""
+        return human_correction(self._known, self._history.done)
+
+    def replay(self) -> Iterator[tuple[Entry, Box, Mask]]:
+        """The mask after every stroke that can still be undone; as `core.activity.replay`."""
+        return replay(self._below(), (), self._history.done)
+
+    # The journal
+
+    def _count(self, entry: Entry) -> None:
+        self._activity, self._since = self._activity.after(entry), self._since.after(entry)
+        match entry:
+            case Verified(slices=slices):
+                self._verified = slices
+            case Accepted(keys=keys):
+                self._accepted = keys
+
+    def _record(self, entry: Entry) -> None:
+        self._count(entry)
+        journal = self._journal
+        if journal is None:
+            return
+        try:
+            if journal.broken:
+                self._bring_what_is_missing(journal)
+            elif not (journal.wants_compaction and self._compacted(journal)):
+                journal.append(entry)
+                self._problem = ""
+        except UnwritableOutput as error:
+            self._problem = str(error)
+
+    def _bring_what_is_missing(self, journal: Journal) -> None:
+        if abs(self._clock() - self._asked_at) < _RETRY_S:
+            return
+        self._asked_at = self._clock()
+        journal.rewrite(self._snapshot())
+        self._problem, self._asked_at = "", float("-inf")
+
+    def _compacted(self, journal: Journal) -> bool:
+        # A disk with no room for a second file may still have room for one more entry.
+        try:
+            journal.rewrite(self._snapshot())
+        except UnwritableOutput:
+            return False
+        return True
+
+    def _snapshot(self) -> Snapshot:
+        base = Base(
+            mask=self._bottom_edit(),
+            hand=_hand_edit(self._locks_below, self._known.shape),
+            verified=self._verified,
+            accepted=self._accepted,
+            since=self._since,
+            activity=self._activity,
+        )
+        return Snapshot(self._header, base, self._history.done, self._history.ahead)
+
+    def _bottom_edit(self) -> Edit:
+        if self._bottom is None:
+            self._bottom = _from_nothing(self._below())
+        return self._bottom
+
+    def _below(self) -> Mask:
+        below = self._known.copy()
+        for stroke in self._history.done:
+            stroke.edit.apply(below)
+        return below
+
+
+def _clipped(box: Box | None, shape: tuple[int, ...]) -> Box:
+    """`box` within the volume, with starts and stops."""
+    wanted: tuple[Any, ...] = box or (slice(None),) * 3
+    z, y, x = (slice(*part.indices(size)[:2]) for part, size in zip(wanted, shape, strict=True))
+    return z, y, x
+
+
+def _from_nothing(mask: Mask) -> Edit:
+    filled = np.flatnonzero([plane.any() for plane in mask])
+    if not len(filled):
+        return NOTHING
+    part = mask[filled[0] : filled[-1] + 1]
+    return edit_between(np.broadcast_to(np.uint8(0), part.shape), part, (int(filled[0]), 0, 0))
+
+
+def _hand_edit(locks: Locks, shape: tuple[int, ...]) -> Edit:
+    drawn = np.zeros(shape, np.uint8)
+    for z, plane in locks.hand.items():
+        drawn[z] = plane
+    return _from_nothing(drawn)
+
+
+def _locks_of(hand: Edit, shape: tuple[int, int, int]) -> Locks:
+    return Locks().with_hand(hand, shape[1:]) if hand.changes else Locks()
+
+
+def _old_journal(path: Path, identity: Identity) -> Journaled | None:
+    try:
+        old = read_journal(path)
+        _check_same(old.header.identity, identity)
+    except UnreadableInput:
+        return None
+    return old
+
+
+def _check_same(old: Identity, now: Identity) -> None:
+    if (old.digest, tuple(old.shape)) != (now.digest, tuple(now.shape)):
+        raise UnreadableInput(
+            f"The journal belongs to another CT than {now.name}: the voxels of the file have changed since."
+        )
