@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,22 @@ class Evidence:
     gates: NDArray[np.float16] | None
     threshold: float
     draft_area_mm2: NDArray[np.float64]
+
+    @cached_property
+    def likely_plane(self) -> NDArray[np.bool_]:
+        """(rows, columns) where the network would draft in any slice."""
+        return self._likely((0,), self.hu.shape[1:])
+
+    @cached_property
+    def likely_slices(self) -> NDArray[np.bool_]:
+        """(z,) where the network would draft anything."""
+        return self._likely((1, 2), self.hu.shape[:1])
+
+    def _likely(self, axes: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        if self.probability is None:
+            return np.zeros(shape, bool)
+        likely: NDArray[np.bool_] = self.probability.max(axis=axes) >= self.threshold
+        return likely
 
     @property
     def voxel_ml(self) -> float:

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.review.evidence import Carried, Evidence, carry, carry_again
+from attunet_gui.review.finders import FINDERS
 from attunet_gui.review.places import MOST, Place, shortlist
+from attunet_gui.review.view import view_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,4 +45,6 @@ def find_places(
         carried = carry(mask, evidence)
     else:
         carried = carry_again(before.carried, mask, evidence, changed)
-    return Found(shortlist((), MOST), carried)
+    view = view_of(carried, evidence)
+    places = [] if view is None else [place for finder in FINDERS for place in finder(view)]
+    return Found(shortlist(places, MOST), carried)
