@@ -34,6 +34,7 @@ from attunet_gui.core.progress import Progress
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.provenance import versions
 from attunet_gui.core.volume import Volume
+from attunet_gui.io.journal import Identity, identify
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
 from attunet_gui.io.writing import write_json, write_mask
@@ -102,10 +103,12 @@ class Case:
 
     Attributes:
         volume: the CT.
+        identity: by which the work on it is found again.
         found: the mask that was saved beside it earlier.
     """
 
     volume: Volume
+    identity: Identity
     found: Found | None = None
 
 
@@ -141,7 +144,7 @@ class Session:
     draft_arrived = Signal(Draft)
     proposal_arrived = Signal(Proposal)
     overlays_arrived = Signal(tuple)
-    mask_saved = Signal(Path)
+    mask_saved = Signal(Path, object)
     save_failed = Signal(str)
 
     _came_home = Signal(object)
@@ -229,7 +232,7 @@ class Session:
     def _read(self, generation: int, path: Path, work: Callable[[Progress], Volume]) -> None:
         try:
             volume = work(self._progress(generation))
-            case = Case(volume, _found_beside(volume))
+            case = Case(volume, identify(volume), _found_beside(volume))
             home: Callable[[], None] = partial(self._opened, generation, case)
         except Cancelled:
             return
@@ -469,7 +472,7 @@ class Session:
             text = f"The mask was not saved ({type(error).__name__}); save to another place."
             home = partial(self._saving_failed, text)
         else:
-            home = partial(self._saved, case, path, tally(mask), touches)
+            home = partial(self._saved, case, path, binary, touches)
         self._came_home.emit(home)
 
     def _saving_progress(self, done: int, total: int, stage: str) -> None:
@@ -486,14 +489,14 @@ class Session:
         )
         return sidecar(case.volume, int(np.count_nonzero(mask)), signed)
 
-    def _saved(self, case: Case, path: Path, counted: Tally, touches: int) -> None:
+    def _saved(self, case: Case, path: Path, mask: Mask, touches: int) -> None:
         self.file_job = None
+        self.message = Message(f"Saved {path.name} in {path.parent}; it was read back and is identical.")
         if case is self.case:
             self.saved_to = path
-            self._clean = self._saved_crc = counted.crc
+            self._clean = self._saved_crc = tally(mask).crc
             self.edited = touches != self._touches
-        self.message = Message(f"Saved {path.name} in {path.parent}; it was read back and is identical.")
-        self.mask_saved.emit(path)
+            self.mask_saved.emit(path, mask)
         self.changed.emit()
 
     def _saving_failed(self, sentence: str) -> None:

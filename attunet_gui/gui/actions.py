@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QWidget
 
 from attunet_gui.gui.qt import QShortcut
+from attunet_gui.tools.registry import TOOLS
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class Action:
     """One thing to do.
 
     Attributes:
-        method: of `Desk`, without arguments.
+        method: of `Desk` or of a part of it ("guide.next_place"), without arguments.
         keys: as Qt writes them; empty where there is only a button.
         words: what it does, for people.
         group: heading in the help.
@@ -34,6 +38,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("save", "Ctrl+Shift+S", "Save the mask and its record", "Case"),
     Action("save_as", "", "Save the mask in another place", "Case"),
     Action("run_or_cancel", "F5", "Draft the pancreas, or cancel the run", "Draft"),
+    Action("guide.next_place", "N", "Go to the next place to check", "Review"),
+    Action("guide.accept_place", "A", "The place in hand is right: go on to the next", "Review"),
+    Action("guide.verify_slice", "Q", "This slice is right: lock it, or unlock it", "Review"),
+    Action("guide.next_unseen", "Shift+N", "Go to the next slice with mask that was not seen", "Review"),
+    Action("carrying.ask", "Shift+C", "Carry my corrections on to the other slices", "Review"),
+    Action("carrying.take_all", "Shift+T", "Accept the proposed changes in all slices", "Review"),
+    Action("carrying.take_slice", "K", "Accept the proposed changes in this slice", "Review"),
+    Action("carrying.reject", "Shift+R", "Reject the proposed changes", "Review"),
     Action("go_to_pancreas", "Home", "Go to the slice with the most pancreas", "Slices"),
     Action("slice_up", "Up", "One slice towards the head", "Slices"),
     Action("slice_down", "Down", "One slice towards the feet", "Slices"),
@@ -50,7 +62,7 @@ ACTIONS: tuple[Action, ...] = (
 NAPARI_KEYS: tuple[tuple[str, str], ...] = (
     ("P", "Brush"),
     ("E", "Eraser"),
-    ("F", "Fill"),
+    ("3", "Polygon"),
     ("Z", "Move the picture"),
     ("[  ]", "Smaller or larger brush"),
     ("Ctrl+Z", "Undo"),
@@ -76,10 +88,15 @@ def tip(method: str) -> str:
 def bind(window: QWidget, desk: object) -> list[QShortcut]:
     """Bind every action of the table to its method of `desk`, anywhere in `window`."""
     return [
-        QShortcut(QKeySequence(action.keys), window, getattr(desk, action.method))
+        QShortcut(QKeySequence(action.keys), window, attrgetter(action.method)(desk))
         for action in ACTIONS
         if action.keys
     ]
+
+
+def bind_tools(window: QWidget, press: Callable[[str], None]) -> list[QShortcut]:
+    """Bind every tool of the registry to `press(key of the tool)`, anywhere in `window`."""
+    return [QShortcut(QKeySequence(kind.keys), window, partial(press, kind.key)) for kind in TOOLS]
 
 
 def help_html() -> str:
@@ -90,6 +107,9 @@ def help_html() -> str:
         rows += [
             _row(action.keys, action.words) for action in ACTIONS if action.group == group and action.keys
         ]
+    for group in dict.fromkeys(kind.group for kind in TOOLS):
+        rows.append(_heading(f"Tools: {group}"))
+        rows += [_row(kind.keys, kind.tip) for kind in TOOLS if kind.group == group]
     rows.append(_heading("Tools, by napari"))
     rows += [_row(keys, words) for keys, words in NAPARI_KEYS]
     return f"<table cellspacing='0' cellpadding='3'>{''.join(rows)}</table>"

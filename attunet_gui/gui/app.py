@@ -9,10 +9,10 @@ from pathlib import Path
 import napari
 from napari.settings import get_settings
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
-from attunet_gui.gui.actions import bind
+from attunet_gui.gui.actions import bind, bind_tools
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.dock import WIDTH, Dock
 from attunet_gui.gui.guard import ClosingGuard, DropGuard
@@ -54,44 +54,55 @@ def run(path: Path | None = None) -> None:
 
 def stay(prepare: Callable[[Application], None]) -> None:
     """Open the window, let `prepare` begin something in it, and stay until it is closed."""
-    app = start(Preferences(user_data() / "window.ini"), user_data() / "napari.yaml")
+    app = start(Preferences(user_data() / "window.ini"), user_data() / "napari.yaml", user_data() / "journal")
     prepare(app)
+    QTimer.singleShot(0, app.desk.offer_recovery)
     napari.run()
+    app.desk.end()
     app.session.close()
     app.runner.close()
 
 
-def start(preferences: Preferences, napari_settings: Path | None) -> Application:
-    """The window with the models of this machine; napari's own settings go to `napari_settings`."""
+def start(preferences: Preferences, napari_settings: Path | None, journal: Path) -> Application:
+    """The window with the models of this machine.
+
+    Args:
+        preferences: what it remembers.
+        napari_settings: where napari's own settings go; None for nowhere.
+        journal: folder in which the work on each case is kept.
+    """
     # A settings file of our own: what is changed here must not change the person's napari.
     settings = get_settings(napari_settings)
     settings.application.confirm_close_window = False
     settings.application.first_time = False
-    app = build(Runner(), find_bundles(model_folders()), preferences)
+    app = build(Runner(), find_bundles(model_folders()), preferences, journal)
     app.session.warm()
     return app
 
 
-def build(runner: Runner, bundles: tuple[Bundle, ...], preferences: Preferences) -> Application:
-    """The window, shown, with a session of its own."""
+def build(
+    runner: Runner, bundles: tuple[Bundle, ...], preferences: Preferences, journal: Path
+) -> Application:
+    """The window, shown, with a session of its own; work is kept in the folder `journal`."""
     session = Session(runner, bundles)
     viewer = napari.Viewer(title=TITLE, show=False, show_welcome_screen=False)
     start_signal_queue()
-    desk = Desk(session, CaseLayers(viewer), preferences)
+    desk = Desk(session, CaseLayers(viewer), preferences, journal)
     dock = Dock(desk)
     place = viewer.window.add_dock_widget(dock, name=TITLE, area="right", add_vertical_stretch=False)
     window = dock.window()
     assert isinstance(window, QMainWindow)
     desk.window = window
     _bare(place)
-    line = viewer.window.add_dock_widget(dock.footer, name="attunet line", area="bottom")
+    line = viewer.window.add_dock_widget(dock.bottom, name="attunet line", area="bottom")
     _bare(line)
     line.setMinimumHeight(0)
-    line.setMaximumHeight(dock.footer.sizeHint().height())
+    line.setMaximumHeight(dock.bottom.sizeHint().height())
     _calm(window)
     ClosingGuard(window, desk.may_close, owner=window)
     DropGuard(window, desk.open_path)
     bind(window, desk)
+    bind_tools(window, desk.toolbox.press)
     _follow(viewer, desk, dock)
     viewer.window.show()
     viewer.window.resize(*_fitting(window))

@@ -32,11 +32,11 @@ def run_demo(out: Path | None = None) -> None:
         return
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as settings:
-        app = start(Preferences(Path(settings) / "window.ini"), None)
+        app = start(Preferences(Path(settings) / "window.ini"), None, Path(settings) / "journal")
         try:
             Film(app, out).run()
         finally:
-            app.desk.closed = True
+            app.desk.end()
             app.session.close()
             app.viewer.close()
             app.runner.close()
@@ -112,7 +112,7 @@ class Film:
         before = self._voxels()
         self._stroke()
         self.until(lambda: session.edited and self._voxels() > before, "painting")
-        desk.undo()
+        desk.correcting.undo()
         self.until(lambda: self._voxels() == before and not session.edited, "undoing")
         self._stroke()
         self.until(lambda: session.edited and self._voxels() > before, "painting")

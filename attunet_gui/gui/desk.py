@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
-from attunet_gui.core.errors import BadModel
+from attunet_gui.core.errors import AttunetError, BadModel
+from attunet_gui.core.history import Stroke
 from attunet_gui.gui import questions, theme
+from attunet_gui.gui.carrying import Carrying
+from attunet_gui.gui.correcting import Correcting
+from attunet_gui.gui.guide import Guide
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import Signal
-from attunet_gui.gui.state import View, decide, facts_of, on_arrival
+from attunet_gui.gui.state import Review, View, decide, facts_of, on_arrival
+from attunet_gui.gui.toolbox import Toolbox
 from attunet_gui.gui.viewer import MASK, CaseLayers, Tool
+from attunet_gui.io.journal import journal_path
 from attunet_gui.network.bundle import read_bundle
 from attunet_gui.session import Case, Draft, Session
+from attunet_gui.work import Pending, Work, discard, pending
 
 _COUNT_AFTER_MS = 250
 _STROKE_MS = 30
@@ -25,23 +35,35 @@ DEMO_SEED = 7
 class Desk(QObject):
     """Asks where something could be lost, then tells session and layers what to do.
 
+    Args:
+        journal: folder in which the work on each case is kept.
+
     Signals:
         view_changed(View): what the panels should show now.
         look_changed: what the layers look like has changed.
+        maps_changed(overlays): the maps of a draft are there.
     """
 
     view_changed = Signal(object)
     look_changed = Signal()
     maps_changed = Signal(object)
 
-    def __init__(self, session: Session, layers: CaseLayers, preferences: Preferences) -> None:
+    def __init__(self, session: Session, layers: CaseLayers, preferences: Preferences, journal: Path) -> None:
         super().__init__()
         self.session, self.layers, self.preferences = session, layers, preferences
+        self.journal = journal
+        self.correcting = Correcting(session, layers)
+        self.guide = Guide(session, layers, self.correcting)
+        self.carrying = Carrying(session, layers, self.correcting)
+        self.toolbox = Toolbox(session, layers, self.correcting)
         self.window: QWidget = QWidget()
         self.checked = self.closed = False
         self._agreed_to_replace = False
         self._painted_meanwhile = False
         self._dialog: QDialog | None = None
+        self._wanted: Pending | None = None
+        self._kept_at: Path | None = None
+        self._discarded: Path | None = None
         self._after_saving: tuple[str, Callable[[], None]] | None = None
         self._counting = QTimer(self)
         self._counting.setSingleShot(True)
@@ -60,7 +82,8 @@ class Desk(QObject):
         session.overlays_arrived.connect(self._overlays_arrived)
         session.mask_saved.connect(self._saved)
         session.save_failed.connect(self._save_failed)
-        layers.mask_touched.connect(self._touched)
+        self.correcting.mask_changed.connect(self._touched)
+        self.guide.changed.connect(self._show)
         layers.mask_drawn.connect(self._count_soon)
         layers.look_changed.connect(self.look_changed.emit)
         layers.layer_lost.connect(self._layer_lost)
@@ -68,7 +91,15 @@ class Desk(QObject):
     @property
     def view(self) -> View:
         """What the panels should show now."""
-        return decide(facts_of(self.session, self.checked))
+        return decide(facts_of(self.session, self._review()))
+
+    def _review(self) -> Review:
+        guide = self.guide
+        return Review(
+            checked=self.checked,
+            places=len(guide.places) if guide.known else None,
+            unseen=len(guide.unseen),
+        )
 
     def _show(self) -> None:
         self.view_changed.emit(self.view)
@@ -82,6 +113,8 @@ class Desk(QObject):
             "run": self.run_or_cancel,
             "cancel": self.run_or_cancel,
             "check": self.check,
+            "next_place": self.guide.next_place,
+            "next_unseen": self.guide.next_unseen,
             "save": self.save,
         }
         command = commands.get(self.view.step.command)
@@ -123,15 +156,72 @@ class Desk(QObject):
 
     def _case_opened(self, case: Case) -> None:
         self.checked = self._agreed_to_replace = self._painted_meanwhile = False
+        self._let_go()
+        work = self._work_on(case)
         # The layer owns its voxels: the person's strokes must not reach what was read.
-        found = None if case.found is None else case.found.mask.copy()
-        self.layers.show_case(case.volume, found)
+        self.layers.show_case(case.volume, work.mask.copy())
+        self.correcting.begin(work)
+        self.guide.begin(case)
+        self.carrying.forget()
         self.maps_changed.emit(())
+        if work.unsaved:
+            self.session.mask_touched()
         self._count()
         if case.volume.origin.kind != "phantom":
             self.preferences.remember(case.volume.origin.path)
         if self.preferences.draft_on_open and case.found is None:
             self.session.request_draft()
+
+    # What was left behind
+
+    def offer_recovery(self) -> None:
+        """Ask whether work that is in no file shall come back; after a crash it is all there."""
+        left = pending(self.journal)
+        if (
+            left
+            and self.session.case is None
+            and questions.ask_recovery(self.window, left[0]) == "bring back"
+        ):
+            self._wanted = left[0]
+            self.session.open(Path(left[0].identity.path), series=left[0].identity.series)
+
+    def _work_on(self, case: Case) -> Work:
+        """The work on `case`: that which was left behind, if the person wants it, or a new one."""
+        user = self.session.annotator
+        wanted, self._wanted = self._wanted, None
+        left = wanted or self._left_behind(case)
+        if left is not None and (wanted or questions.ask_recovery(self.window, left) == "bring back"):
+            try:
+                work = Work.resume(left.path, case.identity, user)
+            except AttunetError as error:
+                self.session.say(str(error), problem=True)
+            else:
+                self._kept_at = left.path
+                words = f"{left.strokes} unsaved strokes are back." if left.strokes else "Your work is back."
+                self.session.say(work.note_on_opening or f"{words} Ctrl+Z still undoes them.")
+                return work
+        self._kept_at = journal_path(self.journal, case.identity)
+        empty = np.zeros(case.volume.grid.shape, np.uint8)
+        return Work.begin(case.identity, empty if case.found is None else case.found.mask, self.journal, user)
+
+    def _let_go(self) -> None:
+        """Leave the work on the last case, and delete what the person said may go."""
+        self.correcting.end()
+        discarded, self._discarded = self._discarded, None
+        if discarded is not None:
+            with suppress(AttunetError):
+                discard(discarded)
+
+    def end(self) -> None:
+        """The window is gone: finish what runs beside it."""
+        self.closed = True
+        self.guide.end()
+        self.toolbox.end()
+        self._let_go()
+
+    def _left_behind(self, case: Case) -> Pending | None:
+        same = (left for left in pending(self.journal) if left.identity.digest == case.identity.digest)
+        return next(same, None)
 
     # Drafting
 
@@ -162,9 +252,11 @@ class Desk(QObject):
             self.layers.show_beside(draft.mask)
             self.session.say("The new draft is the yellow contour; your mask is as it was.")
             return
-        if not self.layers.replace_mask(draft.mask):
-            self.session.say("The draft is ready. The old mask is kept as a hidden layer.")
+        refused = self.correcting.place_draft(draft, override=self._agreed_to_replace)
         self.session.draft_placed(draft)
+        if self.session.case is not None:
+            self.guide.begin(self.session.case, draft)
+        self.carrying.show_conflicts(refused)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
         self.layers.show_maps(self.session.overlays)
@@ -202,11 +294,13 @@ class Desk(QObject):
 
     # The mask
 
-    def _touched(self) -> None:
+    def _touched(self, _stroke: Stroke, placed: bool) -> None:
+        self._count_soon()
+        if placed:
+            return
         self._painted_meanwhile = True
         self.closed = False  # whoever still paints has not closed, whatever was answered
         self.session.mask_touched()
-        self._count_soon()
 
     def _count_soon(self) -> None:
         self._counting.start()
@@ -226,16 +320,9 @@ class Desk(QObject):
         self.layers.put_back()
         self.session.say(f"{name} belongs to the case and was put back; hide it instead.")
 
-    def undo(self) -> None:
-        """Take back the last stroke."""
-        self.layers.undo()
-
-    def redo(self) -> None:
-        """Do it again."""
-        self.layers.redo()
-
     def take_tool(self, tool: Tool) -> None:
         """Take a tool for the mask."""
+        self.toolbox.put_away()
         self.layers.take_tool(tool)
 
     # Saving
@@ -269,7 +356,9 @@ class Desk(QObject):
         if mask is not None and self.view.save_enabled:
             self.session.save(mask, target)
 
-    def _saved(self) -> None:
+    def _saved(self, path: Path, mask: NDArray[np.uint8]) -> None:
+        if self.correcting.work is not None:
+            self.correcting.work.saved(path, mask)
         self._count()
         after, self._after_saving = self._after_saving, None
         if after is not None:
@@ -299,6 +388,7 @@ class Desk(QObject):
         if answer == "save":
             self._after_saving = (doing, after_saving)
             self.save()
+        self._discarded = self._kept_at if answer == "discard" else None
         return answer == "discard"
 
     def may_close(self) -> bool:

@@ -8,14 +8,17 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QVBoxLayout, QWidget
 
 from attunet_gui.core.overlay import Overlay
 from attunet_gui.gui.desk import Desk
+from attunet_gui.gui.panels.carry import CarryPanel
 from attunet_gui.gui.panels.case import CasePanel
 from attunet_gui.gui.panels.display import DisplayPanel
 from attunet_gui.gui.panels.draft import DraftPanel
 from attunet_gui.gui.panels.footer import Footer
 from attunet_gui.gui.panels.look import LookPanel
 from attunet_gui.gui.panels.next_step import NextStepPanel
-from attunet_gui.gui.panels.parts import Section
+from attunet_gui.gui.panels.parts import Section, stacked
+from attunet_gui.gui.panels.places import PlacesPanel
 from attunet_gui.gui.panels.save import SavePanel
+from attunet_gui.gui.panels.strip import StripWidget
 from attunet_gui.gui.panels.tools import ToolsPanel
 from attunet_gui.gui.state import View
 from attunet_gui.gui.viewer import hu_bounds
@@ -31,17 +34,21 @@ class Dock(QWidget):
         self.desk = desk
         self.case, self.next_step = CasePanel(), NextStepPanel()
         self.display, self.draft, self.look = DisplayPanel(), DraftPanel(), LookPanel()
-        self.tools, self.save, self.footer = ToolsPanel(), SavePanel(), Footer()
+        self.places, self.tools, self.carry = PlacesPanel(), ToolsPanel(), CarryPanel()
+        self.save, self.footer, self.strip = SavePanel(), Footer(), StripWidget()
+        self.bottom = stacked(self.strip, self.footer)
         self._sections = QWidget()
         self._lay_out()
         self._join_work()
         self._join_picture()
+        self._join_review()
         desk.view_changed.connect(self.show_view)
         desk.look_changed.connect(self.show_look)
         desk.maps_changed.connect(self._show_maps)
         self.draft.show_draft_on_open(desk.preferences.draft_on_open)
         self.save.annotator.setText(desk.session.annotator)
         self.show_view(desk.view)
+        self.show_review()
         self.show_look()
 
     def _lay_out(self) -> None:
@@ -50,10 +57,12 @@ class Dock(QWidget):
         inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(2)
         for title, panel in (
-            ("Display", self.display),
             ("Draft", self.draft),
-            ("Layers and gates", self.look),
+            ("Places to check", self.places),
             ("Tools", self.tools),
+            ("Carry corrections on", self.carry),
+            ("Display", self.display),
+            ("Layers and gates", self.look),
             ("Save", self.save),
         ):
             inner.addWidget(Section(title, panel))
@@ -82,10 +91,10 @@ class Dock(QWidget):
         self.setMinimumWidth(max(WIDTH, self._sections.minimumSizeHint().width() + bar))
 
     def show_footer(self) -> None:
-        """Put the bottom line below the sections, where no window has a place for it."""
+        """Put strip and bottom line below the sections, where no window has a place for them."""
         layout = self.layout()
         if layout is not None:
-            layout.addWidget(self.footer)
+            layout.addWidget(self.bottom)
 
     def _join_work(self) -> None:
         desk, case, draft, save = self.desk, self.case, self.draft, self.save
@@ -112,9 +121,34 @@ class Dock(QWidget):
         self.look.opacity_asked.connect(layers.set_opacity)
         self.look.filled_asked.connect(desk.toggle_filled)
         self.tools.tool_asked.connect(desk.take_tool)
+        self.tools.kind_asked.connect(desk.toolbox.take)
+        parameter = self.tools.parameter
+        parameter.value_asked.connect(desk.toolbox.set_value)
+        parameter.in_3d_asked.connect(desk.toolbox.set_in_3d)
+        parameter.apply_asked.connect(desk.toolbox.apply)
+        parameter.away_asked.connect(desk.toolbox.put_away)
+        desk.toolbox.changed.connect(lambda: self.tools.show_kind(desk.toolbox))
         self.tools.brush_asked.connect(layers.set_brush_size)
-        self.tools.undo_asked.connect(desk.undo)
-        self.tools.redo_asked.connect(desk.redo)
+        self.tools.undo_asked.connect(desk.correcting.undo)
+        self.tools.redo_asked.connect(desk.correcting.redo)
+        self.tools.volume_asked.connect(layers.set_edits_volume)
+        self.tools.limits_asked.connect(desk.correcting.set_hu_limits)
+
+    def _join_review(self) -> None:
+        guide, carrying, layers = self.desk.guide, self.desk.carrying, self.desk.layers
+        self.places.next_asked.connect(guide.next_place)
+        self.places.place_asked.connect(guide.go_to)
+        self.places.accept_asked.connect(guide.accept_place)
+        self.places.verify_asked.connect(guide.verify_slice)
+        self.carry.asked.connect(carrying.ask)
+        self.carry.take_all_asked.connect(carrying.take_all)
+        self.carry.take_slice_asked.connect(carrying.take_slice)
+        self.carry.reject_asked.connect(carrying.reject)
+        self.strip.slice_asked.connect(layers.go_to_slice)
+        layers.viewer.dims.events.current_step.connect(self._show_slice)
+        guide.changed.connect(self.show_review)
+        carrying.changed.connect(self.show_review)
+        self.desk.correcting.state_changed.connect(self.show_review)
 
     def show_view(self, view: View) -> None:
         """Apply `view` to every panel."""
@@ -122,7 +156,23 @@ class Dock(QWidget):
             panel.show_view(view)
         session = self.desk.session
         chosen = "" if session.bundle is None else session.bundle.card.name
+        self.carry.show_state(
+            self.desk.carrying.may_ask, self.desk.carrying.about, self.desk.carrying.proposal is not None
+        )
         self.draft.show_models(tuple(bundle.card for bundle in session.bundles), chosen)
+
+    def show_review(self) -> None:
+        """Show what is left to check, and what can be undone or carried on."""
+        desk = self.desk
+        guide, carrying = desk.guide, desk.carrying
+        self.places.show_places(guide.places, guide.current, guide.summary)
+        self.places.show_case(desk.session.case is not None)
+        self.strip.show_strip(guide.strip)
+        self.carry.show_state(carrying.may_ask, carrying.about, carrying.proposal is not None)
+        self.tools.show_work(desk.correcting.work)
+
+    def _show_slice(self) -> None:
+        self.strip.show_slice(self.desk.layers.slice)
 
     def show_look(self) -> None:
         """Show what the layers look like."""
@@ -133,7 +183,7 @@ class Dock(QWidget):
             self.display.set_bounds(*hu_bounds(case.volume))
             self.display.show_window(*window)
         self.look.show_look(layers)
-        self.tools.show_look(layers, 1.0 if case is None else case.volume.grid.spacing_mm[2])
+        self.tools.show_look(layers, (1.0, 1.0, 1.0) if case is None else case.volume.grid.spacing_mm)
 
     def _show_maps(self, overlays: tuple[Overlay, ...]) -> None:
         self.look.show_maps(overlays)

@@ -86,9 +86,12 @@ def dock(napari_viewer: Viewer) -> Dock:
     start_signal_queue()
     runner = Runner()
     session = Session(runner, find_bundles(model_folders()))
-    desk = Desk(session, CaseLayers(napari_viewer), Preferences(user_data() / "window.ini"))
+    desk = Desk(
+        session, CaseLayers(napari_viewer), Preferences(user_data() / "window.ini"), user_data() / "journal"
+    )
     made = Dock(desk)
     made.show_footer()
+    made.destroyed.connect(desk.end)
     made.destroyed.connect(session.close)
     made.destroyed.connect(runner.close)
     desk.window = made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -18,9 +19,11 @@ from qtpy.QtWidgets import (
 
 from attunet_gui.core.card import Card
 from attunet_gui.gui.actions import help_html
+from attunet_gui.work import Pending
 
 Unsaved = Literal["save", "keep", "discard"]
 Rerun = Literal["beside", "replace", "stop"]
+Recovery = Literal["bring back", "later"]
 
 _Role = QMessageBox.ButtonRole
 _CT_FILES = "CT (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
@@ -55,6 +58,24 @@ def ask_rerun(parent: QWidget) -> Rerun:
     box.exec()
     answers: dict[object, Rerun] = {beside: "beside", replace: "replace"}
     return answers.get(box.clickedButton(), "stop")
+
+
+def ask_recovery(parent: QWidget, left: Pending) -> Recovery:
+    """Whether work that is in no file shall come back."""
+    box = _box(parent, "Unsaved corrections were kept")
+    strokes = "1 stroke" if left.strokes == 1 else f"{left.strokes} strokes"
+    when = datetime.fromtimestamp(left.when).astimezone()
+    box.setText(f"{left.identity.name} was left with {strokes} that are in no file.")
+    box.setInformativeText(
+        f"The last one was made on {when:%d %B at %H:%M} by {left.user or 'somebody'}. "
+        "Bring the case back as it was? Later asks again."
+    )
+    back = box.addButton("Bring it back", _Role.AcceptRole)
+    later = box.addButton("Later", _Role.RejectRole)
+    box.setDefaultButton(back)
+    box.setEscapeButton(later)
+    box.exec()
+    return "bring back" if box.clickedButton() is back else "later"
 
 
 def _box(parent: QWidget, title: str) -> QMessageBox:

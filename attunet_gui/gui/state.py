@@ -12,7 +12,25 @@ from attunet_gui.core.grid import Grid
 from attunet_gui.jobs.messages import JobStatus
 from attunet_gui.session import FileJob, Message, Session
 
-Command = Literal["open", "stop_reading", "choose_model", "run", "cancel", "check", "save", "nothing"]
+Command = Literal[
+    "open", "stop_reading", "choose_model", "run", "cancel", "check", "next_place", "next_unseen", "save",
+    "nothing",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Review:
+    """How far the person has come with the mask.
+
+    Attributes:
+        checked: she has gone to the draft since it arrived.
+        places: doubtful places that are open; None while they are not known.
+        unseen: slices with mask that were not on screen yet.
+    """
+
+    checked: bool = False
+    places: int | None = None
+    unseen: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,7 +43,7 @@ class Facts:
         volume_ml: volume of the mask; None while it is being counted.
         model: title of the chosen model; "" if there is none.
         drafted: the network has spoken about this case.
-        checked: the person has gone to the draft since it arrived.
+        review: how far the person has come with it.
         edited: the mask holds edits that are in no file.
         saved_to: file name of the saved mask; "" if there is none.
     """
@@ -35,7 +53,7 @@ class Facts:
     volume_ml: float | None = None
     model: str = ""
     drafted: bool = False
-    checked: bool = False
+    review: Review = field(default_factory=Review)
     edited: bool = False
     saved_to: str = ""
     job: JobStatus = field(default_factory=JobStatus)
@@ -82,7 +100,7 @@ class View:
     canvas_hint: str
 
 
-def facts_of(session: Session, checked: bool) -> Facts:
+def facts_of(session: Session, review: Review) -> Facts:
     """The session as plain values."""
     case, counted = session.case, session.tally
     grid = None if case is None else case.volume.grid
@@ -93,7 +111,7 @@ def facts_of(session: Session, checked: bool) -> Facts:
         volume_ml=ml,
         model="" if session.bundle is None else session.bundle.card.title,
         drafted=session.draft is not None,
-        checked=checked,
+        review=review,
         edited=session.edited,
         saved_to=session.saved_to.name if session.saved_to is not None and session.on_disk else "",
         job=session.job,
@@ -165,6 +183,14 @@ def _step(facts: Facts) -> Step:
         )
     if facts.job.state != "idle":
         return _job_step(facts.job)
+    if facts.drafted and facts.volume_ml and not facts.saved_to:
+        left = _review_step(facts.review)
+        if left is not None:
+            return left
+    return _finished_step(facts)
+
+
+def _finished_step(facts: Facts) -> Step:
     if facts.edited:
         return Step("Save the mask", "save", "You have corrections that are not saved yet.")
     if facts.saved_to:
@@ -188,12 +214,29 @@ def _job_step(job: JobStatus) -> Step:
     return Step("Cancel the run", "cancel", "The network is drafting. You can scroll and paint meanwhile.")
 
 
+def _review_step(review: Review) -> Step | None:
+    """What is left to look at; None if that is nothing, or not known yet."""
+    if review.places:
+        words = "1 place looks" if review.places == 1 else f"{review.places} places look"
+        return Step(
+            "Go to the next place",
+            "next_place",
+            f"{words} doubtful. Correct it, or say with A that it is right.",
+        )
+    if review.places == 0 and review.unseen:
+        words = "1 slice has" if review.unseen == 1 else f"{review.unseen} slices have"
+        return Step("Look at what is unseen", "next_unseen", f"{words} mask that you have not looked at yet.")
+    return None
+
+
 def _drafted_step(facts: Facts) -> Step:
     if not facts.volume_ml and facts.volume_ml is not None:
         return Step(
             "Draw it by hand", "check", "The network found no pancreas here. Paint it with the brush."
         )
-    if facts.checked:
+    if facts.review.places == 0:
+        return Step("Save the mask", "save", "Reviewed: no place is open, every slice with mask was seen.")
+    if facts.review.checked:
         return Step("Save the mask", "save", "Scroll through, paint or erase where it is wrong, then save.")
     return Step("Check the draft", "check", "Goes to the slice with the most pancreas and takes the brush.")
 

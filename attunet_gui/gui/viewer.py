@@ -12,22 +12,28 @@ from typing import Any, Literal
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from attunet_gui.core.edit import NOTHING, Box, Edit
 from attunet_gui.core.overlay import Overlay
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import theme
 
-CT, MASK, OTHER, BEFORE = "CT", "Pancreas", "New draft", "Pancreas before the draft"
+CT, MASK, OTHER, CHANGES, RING = "CT", "Pancreas", "New draft", "Proposed changes", "Place to check"
 METADATA = "attunet"
 """Key of a layer's metadata under which the plugin's writer finds the volume."""
 
-Tool = Literal["pan_zoom", "paint", "erase", "fill"]
+Tool = Literal["pan_zoom", "paint", "erase", "polygon"]
 
-_UNDOABLE_VOXELS = 4_000_000
+_HISTORY_BYTES = 32_000_000
+"""What napari's own history of strokes may hold before it is emptied; ours is the one that counts."""
+_RING_MM = 12.0
+"""Room between a place and the ring around it."""
+_CLOSE_UP_MM = 130.0
+"""No place is shown larger than this, so that what lies around it stays in sight."""
 _MAP_OPACITY = 0.6
 _MM = ("mm", "mm", "mm")
 
@@ -36,22 +42,36 @@ class CaseLayers:
     """Layers of one open case.
 
     Signals:
-        mask_touched: a stroke, a fill or a polygon ended.
+        stroke_ended(box, tool): the person changed voxels of the mask within `box`, which are there already.
+        undo_asked, redo_asked: napari's keys for them were pressed on the mask.
         mask_drawn: the mask was drawn anew, as after an undo or on another slice.
         look_changed: visibility or opacity of a layer, the HU window, or the tool.
+        points_drawn(points): a click or a scribble, as voxels (z, y, x), while points are asked for.
         layer_lost(name): a layer of the case was deleted from outside; `put_back` undoes that.
     """
 
-    mask_touched = Signal()
+    stroke_ended = Signal(tuple, str)
+    undo_asked = Signal()
+    redo_asked = Signal()
     mask_drawn = Signal()
     look_changed = Signal()
+    points_drawn = Signal(tuple)
     layer_lost = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
         self._layers: dict[str, Layer] = {}
-        self._applying = False
+        self._history_bytes = 0
+        self._whole_zoom = 1.0
+        self._drawing_points = False
         viewer.layers.events.removed.connect(self._removed)
+        viewer.mouse_drag_callbacks.append(self._dragged)
+        self._take_keys(viewer)
+
+    def _take_keys(self, keys: Any) -> None:
+        # napari's own history knows strokes only and forgets them with the window.
+        keys.bind_key("Control-Z", lambda _owner: self.undo_asked.emit(), overwrite=True)
+        keys.bind_key("Control-Shift-Z", lambda _owner: self.redo_asked.emit(), overwrite=True)
 
     def disconnect(self) -> None:
         """Let go of the viewer."""
@@ -65,12 +85,13 @@ class CaseLayers:
         if mask is None:
             mask = np.zeros(volume.grid.shape, np.uint8)
         self._add(CT, _ct_layer(volume))
-        self._add(MASK, _mask_layer(MASK, mask, volume, theme.MASK))
+        self._add(MASK, _mask_layer(MASK, mask, self._layers[CT], theme.MASK))
         self._watch_mask()
         self.viewer.layers.selection.active = self._layers[MASK]
         self.viewer.dims.axis_labels = ("Slice", "Row", "Column")
         self.viewer.dims.set_current_step(0, volume.grid.shape[0] // 2)
         self.viewer.reset_view()
+        self._whole_zoom = self.viewer.scene.camera.zoom
         self.look_changed.emit()
 
     def clear(self) -> None:
@@ -81,12 +102,15 @@ class CaseLayers:
                 self.viewer.layers.remove(layer)
 
     def _watch_mask(self) -> None:
-        events = self._layers[MASK].events
-        events.paint.connect(self._painted)
-        events.set_data.connect(self._drawn)
-        events.selected_label.connect(self._keep_one_label)
-        for event in (events.mode, events.brush_size, events.contour):
+        layer = self._layers[MASK]
+        layer.events.paint.connect(self._painted)
+        layer.events.set_data.connect(self._drawn)
+        layer.events.selected_label.connect(self._keep_one_label)
+        for event in (layer.events.mode, layer.events.brush_size, layer.events.n_edit_dimensions):
             event.connect(self._look_changed)
+        layer.events.contour.connect(self._look_changed)
+        self._take_keys(layer)
+        self._history_bytes = 0
 
     def _add(self, key: str, layer: Layer) -> None:
         self.viewer.add_layer(layer)
@@ -119,9 +143,21 @@ class CaseLayers:
         layer = self._layers.get(MASK)
         return None if layer is None else layer.data
 
-    def _painted(self) -> None:
-        if not self._applying:
-            self.mask_touched.emit()
+    def _painted(self, event: Any) -> None:
+        layer = self._layers[MASK]
+        box = _box_of(event.value)
+        self._bound_history(event.value)
+        self.stroke_ended.emit(box, str(layer.mode))
+
+    def _bound_history(self, atoms: Any) -> None:
+        self._history_bytes += sum(_bytes_of(atom) for atom in atoms)
+        if self._history_bytes > _HISTORY_BYTES:
+            layer, self._history_bytes = self._layers[MASK], 0
+            mode = layer.mode
+            # A layer that may not be edited forgets its history.
+            layer.editable = False
+            layer.editable = True
+            layer.mode = mode
 
     def _drawn(self) -> None:
         self.mask_drawn.emit()
@@ -131,59 +167,71 @@ class CaseLayers:
         if layer.selected_label not in (0, 1):
             layer.selected_label = 1
 
-    def replace_mask(self, mask: NDArray[np.uint8]) -> bool:
-        """Put `mask` in place of the current one; False if the old one became a hidden layer.
-
-        That is so for a change too large for the undo history; else one undo leads back.
-        """
-        layer = self._layers[MASK]
-        changed = np.nonzero(layer.data != mask)
-        with self._applied():
-            if len(changed[0]) <= _UNDOABLE_VOXELS:
-                layer.data_setitem(changed, mask[changed])
-                layer.refresh()
-                return True
-            kept = bool(layer.data.any())
-            if kept:
-                self._show_other(BEFORE, layer.data, visible=False)
-            layer.data = mask.copy()
-            return not kept
+    def redraw(self) -> None:
+        """Draw the mask again after its voxels were changed in place."""
+        if MASK in self._layers:
+            self._layers[MASK].refresh()
 
     def show_beside(self, mask: NDArray[np.uint8]) -> None:
         """Show `mask` as a second, yellow contour and leave the person's own alone."""
-        self._show_other(OTHER, mask.copy(), visible=True)
-
-    def _show_other(self, name: str, mask: NDArray[np.uint8], visible: bool) -> None:
-        self._drop(name)
-        volume = self._layers[CT].metadata[METADATA]
+        self._drop(OTHER)
         with self._undisturbed():
-            self._add(name, _mask_layer(name, mask, volume, theme.OTHER_DRAFT))
-            self._layers[name].visible = visible
+            self._add(OTHER, _mask_layer(OTHER, mask.copy(), self._layers[CT], theme.OTHER_DRAFT))
+            self._raise_masks()
 
     def _drop(self, key: str) -> None:
         layer = self._layers.pop(key, None)
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
 
-    @contextmanager
-    def _applied(self) -> Iterator[None]:
-        self._applying = True
-        try:
-            yield
-        finally:
-            self._applying = False
+    # Proposals and places
 
-    def undo(self) -> None:
-        """Take back the last stroke."""
-        if MASK in self._layers:
-            self._layers[MASK].undo()
-            self.mask_touched.emit()
+    def show_changes(self, allowed: Edit, conflicts: Edit = NOTHING) -> None:
+        """Show what `allowed` would add and remove, and `conflicts` with what the person decided."""
+        self.hide_changes()
+        mask = self.mask
+        if mask is None or not (allowed.changes or conflicts.changes):
+            return
+        colours = {0: "transparent", 1: theme.ADDED, 2: theme.REMOVED, 3: theme.CONFLICT, None: "transparent"}
+        shown = _coloured(mask, allowed, conflicts)
+        with self._undisturbed():
+            layer = _labels_layer(CHANGES, shown, self._layers[CT], DirectLabelColormap(color_dict=colours))
+            layer.opacity, layer.contour = 0.55, 0
+            layer.editable = False
+            self._add(CHANGES, layer)
+            self._raise_masks()
 
-    def redo(self) -> None:
-        """Do again what was taken back."""
-        if MASK in self._layers:
-            self._layers[MASK].redo()
-            self.mask_touched.emit()
+    def hide_changes(self) -> None:
+        """Show no changes any more."""
+        self._drop(CHANGES)
+
+    def show_place(self, box: Box, index: int) -> None:
+        """Go to slice `index`, bring `box` close and draw a ring around it."""
+        self.hide_place()
+        if CT not in self._layers:
+            return
+        scale = self._layers[CT].scale
+        middle, half = _ellipse(box, scale)
+        with self._undisturbed():
+            ring = Shapes(
+                [np.array([[index, *(middle + side * half)] for side in _CORNERS])],
+                shape_type="ellipse", name=RING, scale=scale, units=_MM,
+                face_color="transparent", edge_color=theme.UNSURE, edge_width=1.2, opacity=0.9,
+            )  # fmt: skip
+            ring.editable = False
+            self._add(RING, ring)
+            self._raise_masks()
+        self.go_to_slice(index)
+        camera = self.viewer.scene.camera
+        camera.center = (index * scale[0], *(middle * scale[1:]))
+        extent = self._layers[CT].extent.world
+        whole = float((extent[1] - extent[0])[1:].max())
+        wanted = max(_CLOSE_UP_MM, 2.2 * float((2 * half * scale[1:]).max()))
+        camera.zoom = self._whole_zoom * max(1.0, whole / wanted)
+
+    def hide_place(self) -> None:
+        """Take the ring away."""
+        self._drop(RING)
 
     # Maps
 
@@ -206,7 +254,7 @@ class CaseLayers:
 
     def _raise_masks(self) -> None:
         layers = self.viewer.layers
-        for key in (OTHER, MASK):
+        for key in (OTHER, CHANGES, RING, MASK):
             if key in self._layers:
                 layers.move(layers.index(self._layers[key]), len(layers))
 
@@ -267,9 +315,33 @@ class CaseLayers:
         if MASK not in self._layers:
             return
         layer = self._layers[MASK]
+        self._drawing_points = False
+        layer.mouse_pan = True
         self.viewer.layers.selection.active = layer
         layer.visible = True
         layer.mode = tool
+
+    def set_drawing_points(self, wanted: bool) -> None:
+        """Whether a click or a drag on the picture gives points instead of moving it."""
+        self._drawing_points = wanted
+        if MASK in self._layers:
+            layer = self._layers[MASK]
+            self.viewer.layers.selection.active = layer
+            layer.mode = "pan_zoom"
+            layer.mouse_pan = not wanted
+            layer.cursor = "cross" if wanted else "standard"
+
+    def _dragged(self, _viewer: ViewerModel, event: Any) -> Iterator[None]:
+        if not self._drawing_points or event.button != 1:
+            return
+        points = [self.cursor]
+        yield
+        while event.type == "mouse_move":
+            points.append(self.cursor)
+            yield
+        inside = tuple(dict.fromkeys(point for point in points if point is not None))
+        if inside:
+            self.points_drawn.emit(inside)
 
     @property
     def brush_size(self) -> int:
@@ -280,6 +352,31 @@ class CaseLayers:
         """Set the diameter of the brush."""
         if MASK in self._layers:
             self._layers[MASK].brush_size = pixels
+
+    @property
+    def edits_volume(self) -> bool:
+        """Whether brush and eraser reach through slices: a ball instead of a disc."""
+        return MASK in self._layers and self._layers[MASK].n_edit_dimensions == 3
+
+    def set_edits_volume(self, wanted: bool) -> None:
+        """Let brush and eraser reach through slices, or not."""
+        if MASK in self._layers:
+            self._layers[MASK].n_edit_dimensions = 3 if wanted else 2
+
+    @property
+    def slice(self) -> int:
+        """The slice on screen."""
+        return int(self.viewer.dims.current_step[0])
+
+    @property
+    def cursor(self) -> tuple[int, int, int] | None:
+        """The voxel (z, y, x) under the cursor; None outside the CT."""
+        if CT not in self._layers:
+            return None
+        layer = self._layers[CT]
+        z, y, x = (round(float(v)) for v in layer.world_to_data(self.viewer.cursor.position))
+        inside = all(0 <= index < size for index, size in zip((z, y, x), layer.data.shape, strict=True))
+        return (z, y, x) if inside else None
 
     def go_to_slice(self, index: int) -> None:
         """Show the slice `index`."""
@@ -343,22 +440,26 @@ def hu_bounds(volume: Volume) -> tuple[float, float]:
     return max(-1024.0, min(low, -200.0)), min(3071.0, max(high, 300.0))
 
 
-def _mask_layer(name: str, mask: NDArray[np.uint8], volume: Volume, colour: str) -> Labels:
+def _mask_layer(name: str, mask: NDArray[np.uint8], ct: Layer, colour: str) -> Labels:
     colours = DirectLabelColormap(color_dict={0: "transparent", 1: colour, None: colour})
-    layer = Labels(
-        mask,
-        name=name,
-        scale=volume.grid.spacing_mm,
-        units=_MM,
-        colormap=colours,
-        opacity=1.0,
-        metadata={METADATA: volume},
-        multiscale=False,
-    )
+    layer = _labels_layer(name, mask, ct, colours)
     layer.contour = 1
     layer.n_edit_dimensions = 2
     layer.brush_size = 8
     return layer
+
+
+def _labels_layer(name: str, data: NDArray[np.uint8], ct: Layer, colours: DirectLabelColormap) -> Labels:
+    return Labels(
+        data,
+        name=name,
+        scale=ct.scale,
+        units=_MM,
+        colormap=colours,
+        opacity=1.0,
+        metadata={METADATA: ct.metadata[METADATA]},
+        multiscale=False,
+    )
 
 
 def _map_layer(overlay: Overlay, scale: Any) -> Image:
@@ -388,3 +489,47 @@ def _seen_through(name: str) -> Colormap:
 def _value_at(viewer: ViewerModel, layer: Layer) -> float | None:
     value = layer.get_value(viewer.cursor.position, world=True)
     return None if value is None else float(value)
+
+
+_CORNERS = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])
+
+
+def _ellipse(box: Box, scale: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Middle and half axes (y, x), in voxels, of a ring that leaves room around `box`."""
+    low = np.array([part.start for part in box[1:]], float)
+    high = np.array([part.stop - 1 for part in box[1:]], float)
+    return (low + high) / 2, (high - low) / 2 + _RING_MM / scale[1:]
+
+
+def _coloured(mask: NDArray[np.uint8], allowed: Edit, conflicts: Edit) -> NDArray[np.uint8]:
+    """(z, y, x) uint8: 1 is added, 2 removed, 3 a conflict."""
+    shown = np.zeros(mask.shape, np.uint8)
+    flips = allowed.flipped()
+    shown[allowed.box][flips] = np.where(mask[allowed.box][flips] == 0, 1, 2)
+    shown[conflicts.box][conflicts.flipped()] = 3
+    return shown
+
+
+def _box_of(atoms: Any) -> Box:
+    """The box that holds what napari's history says was changed: boxes, or indices of voxels."""
+    parts = [_bounds_of(atom) for atom in atoms]
+    z, y, x = (
+        slice(min(part[axis].start for part in parts), max(part[axis].stop for part in parts))
+        for axis in range(3)
+    )
+    return z, y, x
+
+
+def _bounds_of(atom: Any) -> tuple[slice, ...]:
+    if hasattr(atom, "slice_key"):
+        return tuple(atom.slice_key)
+    return tuple(slice(int(index.min()), int(index.max()) + 1) for index in atom[0])
+
+
+def _bytes_of(atom: Any) -> int:
+    """Memory that napari's history keeps for `atom`: arrays, and tuples of arrays."""
+    return sum(
+        getattr(part, "nbytes", 0) or sum(getattr(index, "nbytes", 0) for index in part)
+        for part in atom
+        if isinstance(part, np.ndarray | tuple)
+    )

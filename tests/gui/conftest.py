@@ -50,10 +50,15 @@ def app(qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: Runner) -
     """A shown window."""
     if "tensorflow" in sys.modules:
         pytest.exit("TensorFlow is loaded here and would crash with the canvas; use make test-window", 2)
-    made = build(runner, find_bundles((tiny_bundle.parent,)), Preferences(tmp_path / "window.ini"))
+    made = build(
+        runner,
+        find_bundles((tiny_bundle.parent,)),
+        Preferences(tmp_path / "window.ini"),
+        tmp_path / "journal",
+    )
     live(0.2)
     yield made
-    made.desk.closed = True
+    made.desk.end()
     made.session.close()
     if not made.window_is_gone():
         made.viewer.close()

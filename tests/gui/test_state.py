@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from attunet_gui.gui.state import Facts, decide, on_arrival, time_left
+from attunet_gui.gui.state import Facts, Review, decide, on_arrival, time_left
 from attunet_gui.jobs.messages import JobStatus
 from attunet_gui.session import FileJob, Message
 
@@ -14,8 +14,8 @@ EMPTY = Facts(model="A model")
 OPEN = replace(EMPTY, case="c1", volume_ml=0.0)
 RUNNING = replace(OPEN, job=JobStatus("running", 1, 12, 96, "slices", 33.0))
 DRAFTED = replace(OPEN, drafted=True, volume_ml=71.3)
-EDITED = replace(DRAFTED, checked=True, edited=True)
-SAVED = replace(DRAFTED, checked=True, saved_to="c1_pancreas.nii.gz")
+EDITED = replace(DRAFTED, review=Review(checked=True), edited=True)
+SAVED = replace(DRAFTED, review=Review(checked=True), saved_to="c1_pancreas.nii.gz")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ SAVED = replace(DRAFTED, checked=True, saved_to="c1_pancreas.nii.gz")
         (RUNNING, "Cancel the run", "cancel"),
         (DRAFTED, "Check the draft", "check"),
         (replace(DRAFTED, volume_ml=0.0), "Draw it by hand", "check"),
-        (replace(DRAFTED, checked=True), "Save the mask", "save"),
+        (replace(DRAFTED, review=Review(checked=True)), "Save the mask", "save"),
         (EDITED, "Save the mask", "save"),
         (replace(EDITED, file_job=FileJob("saving", "m.nii.gz")), "Saving…", "nothing"),
         (SAVED, "Open the next CT…", "open"),

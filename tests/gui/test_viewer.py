@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from attunet_gui.core.edit import NOTHING, Box, edit_between
 from attunet_gui.core.overlay import overlays
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.viewer import BEFORE, CT, MASK, METADATA, OTHER, CaseLayers
+from attunet_gui.gui.viewer import CHANGES, CT, MASK, METADATA, OTHER, RING, CaseLayers
 from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
 from tests.test_session import SMALL, prediction_of
 
@@ -31,6 +32,15 @@ def block(volume: Volume) -> np.ndarray:
     return mask
 
 
+def within(place: np.ndarray, box: Box) -> bool:
+    return all(side.start <= at < side.stop for side, at in zip(box, place, strict=True))
+
+
+def put(layers: CaseLayers, mask: np.ndarray) -> None:
+    layers.viewer.layers[MASK].data[:] = mask
+    layers.redraw()
+
+
 def test_a_case_is_ct_and_mask_in_millimetres(layers: CaseLayers, volume: Volume) -> None:
     viewer = layers.viewer
     assert [layer.name for layer in viewer.layers] == [CT, MASK]
@@ -42,34 +52,80 @@ def test_a_case_is_ct_and_mask_in_millimetres(layers: CaseLayers, volume: Volume
     assert viewer.dims.current_step[0] == volume.grid.shape[0] // 2
 
 
-def test_a_draft_is_one_undo_step(layers: CaseLayers, volume: Volume) -> None:
-    touched: list[None] = []
-    layers.mask_touched.connect(lambda: touched.append(None))
-    assert layers.replace_mask(block(volume))
-    assert touched == [], "a draft is not the person's stroke"
-    np.testing.assert_array_equal(layers.mask, block(volume))
-    layers.undo()
-    assert layers.mask is not None
-    assert not layers.mask.any()
-    layers.redo()
-    np.testing.assert_array_equal(layers.mask, block(volume))
+def test_every_stroke_says_in_which_box_it_was_made(layers: CaseLayers) -> None:
+    strokes: list[tuple[Box, str]] = []
+    layers.stroke_ended.connect(lambda box, tool: strokes.append((box, tool)))
+    mask = layers.viewer.layers[MASK]
+    layers.take_tool("paint")
+    before = mask.data.copy()
+    mask.paint((4, 10, 10), 1)
+    mask.data_setitem((np.array([1, 3]), np.array([2, 2]), np.array([5, 4])), 1)
+    layers.set_edits_volume(True)
+    layers.take_tool("erase")
+    mask.paint((4, 10, 10), 0)
+    assert [tool for _box, tool in strokes] == ["paint", "paint", "erase"]
+    assert strokes[0][0][0] == slice(4, 5)
+    assert strokes[1][0] == (slice(1, 4), slice(2, 3), slice(4, 6))
+    changed = np.argwhere(mask.data != before)
+    for place in changed:
+        assert any(
+            all(side.start <= at < side.stop for side, at in zip(box, place, strict=True))
+            for box, _ in strokes
+        )
 
 
-def test_a_draft_too_large_to_undo_keeps_the_old_mask(
-    layers: CaseLayers, volume: Volume, monkeypatch: pytest.MonkeyPatch
+def test_naparis_own_history_is_emptied_before_it_grows_large(
+    layers: CaseLayers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layers.replace_mask(block(volume))
-    monkeypatch.setattr("attunet_gui.gui.viewer._UNDOABLE_VOXELS", 10)
-    assert not layers.replace_mask(np.zeros_like(block(volume)))
-    np.testing.assert_array_equal(layers.viewer.layers[BEFORE].data, block(volume))
-    assert not layers.viewer.layers[BEFORE].visible
+    monkeypatch.setattr("attunet_gui.gui.viewer._HISTORY_BYTES", 100)
+    layers.take_tool("paint")
+    mask = layers.viewer.layers[MASK]
+    mask.paint((4, 10, 10), 1)
+    painted = mask.data.copy()
+    mask.undo()
+    np.testing.assert_array_equal(mask.data, painted)
+    assert layers.tool == "paint"
 
 
-def test_the_draft_in_the_layer_is_a_copy(layers: CaseLayers, volume: Volume) -> None:
-    draft = block(volume)
-    layers.replace_mask(draft)
-    layers.viewer.layers[MASK].paint((0, 0, 0), 1)
-    assert draft[0, 0, 0] == 0
+def test_naparis_undo_keys_ask_for_our_undo(layers: CaseLayers) -> None:
+    asked: list[str] = []
+    layers.undo_asked.connect(lambda: asked.append("undo"))
+    layers.redo_asked.connect(lambda: asked.append("redo"))
+    for owner in (layers.viewer.layers[MASK], layers.viewer):
+        keymap = {str(keys): call for keys, call in owner.keymap.items()}
+        keymap["Ctrl+Z"](owner)
+        keymap["Ctrl+Shift+Z"](owner)
+    assert asked == ["undo", "redo"] * 2
+
+
+def test_changes_are_shown_in_three_colours_and_taken_away(layers: CaseLayers, volume: Volume) -> None:
+    put(layers, block(volume))
+    wanted, contradicted = block(volume), block(volume)
+    wanted[4, 10, 10], wanted[0, 0, 0] = 0, 1
+    contradicted[5, 10, 10] = 0
+    layers.show_changes(edit_between(block(volume), wanted), edit_between(block(volume), contradicted))
+    shown = layers.viewer.layers[CHANGES].data
+    assert (shown[0, 0, 0], shown[4, 10, 10], shown[5, 10, 10]) == (1, 2, 3)
+    assert np.count_nonzero(shown) == 3
+    assert layers.viewer.layers.selection.active is layers.viewer.layers[MASK]
+    layers.show_changes(NOTHING)
+    assert CHANGES not in layers.viewer.layers
+
+
+def test_a_place_is_brought_close_with_a_ring_around_it(layers: CaseLayers) -> None:
+    viewer = layers.viewer
+    layers.take_tool("paint")
+    box = (slice(5, 8), slice(10, 14), slice(12, 20))
+    layers.show_place(box, 6)
+    (ring,) = viewer.layers[RING].data
+    assert set(ring[:, 0]) == {6}
+    low, high = ring.min(axis=0), ring.max(axis=0)
+    assert (low[1:] < (10, 12)).all()
+    assert (high[1:] > (13, 19)).all()
+    assert viewer.dims.current_step[0] == layers.slice == 6
+    assert layers.tool == "paint"
+    layers.hide_place()
+    assert RING not in viewer.layers
 
 
 def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume: Volume) -> None:
@@ -83,7 +139,7 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
         viewer.scene.camera.center,
         viewer.layers.selection.active,
     )
-    layers.replace_mask(block(volume))
+    put(layers, block(volume))
     layers.show_maps(overlays(prediction_of(volume)))
     layers.show_beside(block(volume))
     after = (
@@ -140,7 +196,7 @@ def test_the_value_under_the_cursor_is_said(layers: CaseLayers, volume: Volume) 
 def test_a_layer_deleted_from_outside_is_put_back_with_its_edits(layers: CaseLayers, volume: Volume) -> None:
     lost: list[str] = []
     layers.layer_lost.connect(lost.append)
-    layers.replace_mask(block(volume))
+    put(layers, block(volume))
     layers.viewer.layers.select_all()
     layers.viewer.layers.remove_selected()
     assert sorted(lost) == [CT, MASK]
@@ -174,8 +230,10 @@ def test_tools_and_windows_are_naparis(layers: CaseLayers) -> None:
 
 def test_without_a_case_nothing_breaks() -> None:
     empty = CaseLayers(ViewerModel())
-    empty.undo()
-    empty.redo()
+    empty.redraw()
+    empty.show_changes(NOTHING)
+    empty.show_place((slice(0, 1),) * 3, 0)
+    empty.hide_place()
     empty.take_tool("paint")
     empty.set_window(0, 1)
     empty.step_slice(1)

@@ -72,6 +72,17 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
     return layout
 
 
+def stacked(*widgets: QWidget) -> QWidget:
+    """Widgets one above the other, without margins."""
+    made = QWidget()
+    layout = QVBoxLayout(made)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return made
+
+
 def column(parent: QWidget) -> QVBoxLayout:
     """The usual vertical layout of a section."""
     layout = QVBoxLayout(parent)

@@ -1,31 +1,51 @@
-"""Brush, eraser, fill and hand: napari's own, with undo and redo."""
+"""Brush, eraser and polygon of napari, our own tools from the registry, undo and redo."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt.utils import signals_blocked
 
-from attunet_gui.gui.panels.parts import button, column, row
+from attunet_gui.gui.panels.parts import button, column, row, words
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import View
+from attunet_gui.gui.toolbox import Toolbox
 from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.tools.registry import TOOLS
+from attunet_gui.tools.tool import ToolKind
+from attunet_gui.work import Work
 
 _TOOLS = (
     ("pan_zoom", "Move", "Move and zoom the picture (Z)"),
-    ("paint", "Brush", "Add to the mask, in this slice (P)"),
-    ("erase", "Eraser", "Take away from the mask, in this slice (E)"),
-    ("fill", "Fill", "Fill a closed contour, in this slice (F)"),
+    ("paint", "Brush", "Add to the mask (P). With the right button: draw around a part, and it is filled."),
+    ("erase", "Eraser", "Take away from the mask (E)"),
+    ("polygon", "Polygon", "Click around a part; a double click closes and fills it (3)"),
 )
+_COLUMNS = 3
+_HU = (-200, 400)
 
 
 class ToolsPanel(QWidget):
-    """Asks for a tool, a brush size, undo and redo."""
+    """Asks for a tool, a brush and its limits, undo and redo."""
 
     tool_asked = Signal(str)
+    kind_asked = Signal(str)
     brush_asked = Signal(int)
+    volume_asked = Signal(bool)
+    limits_asked = Signal(object)
     undo_asked = Signal()
     redo_asked = Signal()
 
@@ -38,27 +58,148 @@ class ToolsPanel(QWidget):
             made.setCheckable(True)
             self._group.addButton(made)
             self.tools[tool] = made
+        self.undo = button("Undo", "", self.undo_asked.emit)
+        self.redo = button("Redo", "", self.redo_asked.emit)
+        self.parameter = ParameterRow()
+        layout = column(self)
+        layout.addLayout(row(*self.tools.values()))
+        layout.addLayout(row(self.undo, self.redo))
+        self._add_brush(layout)
+        self.kinds = {kind.key: self._kind_button(kind) for kind in TOOLS}
+        self._add_kinds(layout)
+        layout.addWidget(self.parameter)
+        self.show_work(None)
+
+    def _add_brush(self, layout: QVBoxLayout) -> None:
         self.brush = QSlider(Qt.Orientation.Horizontal)
         self.brush.setRange(1, 40)
         self.brush.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.brush.setToolTip("Size of the brush and the eraser ([ and ])")
         self.brush.valueChanged.connect(self.brush_asked)
         self.brush_words = QLabel()
-        self.brush_words.setMinimumWidth(96)
-        layout = column(self)
-        undo = button("Undo", "Take back the last stroke (Ctrl+Z)", self.undo_asked.emit)
-        redo = button("Redo", "Do it again (Ctrl+Shift+Z)", self.redo_asked.emit)
-        layout.addLayout(row(*self.tools.values(), undo, redo))
+        self.brush_words.setMinimumWidth(150)
+        self.volume = QCheckBox("Ball")
+        self.volume.setToolTip("Brush and eraser reach through slices: a ball instead of a disc")
+        self.volume.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.volume.clicked.connect(self.volume_asked)
+        self.limited = QCheckBox("Paint only")
+        self.limited.setToolTip("What the brush sets outside of these HU is left out when the stroke ends")
+        self.limited.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.low, self.high = _hu_box(0), _hu_box(180)
+        for changed in (self.limited.clicked, self.low.valueChanged, self.high.valueChanged):
+            changed.connect(lambda _value: self._limit())
         layout.addLayout(row(QLabel("Size"), self.brush, self.brush_words, stretch=1))
+        layout.addLayout(
+            row(self.volume, self.limited, self.low, QLabel("to"), self.high, QLabel("HU"), stretch=0)
+        )
+
+    def _limit(self) -> None:
+        low, high = sorted((self.low.value(), self.high.value()))
+        self.limits_asked.emit((float(low), float(high)) if self.limited.isChecked() else None)
+
+    def _kind_button(self, kind: ToolKind) -> QPushButton:
+        made = button(kind.title, f"{kind.tip} ({kind.keys})", partial(self.kind_asked.emit, kind.key))
+        made.setCheckable(True)
+        return made
+
+    def _add_kinds(self, layout: QVBoxLayout) -> None:
+        for group in dict.fromkeys(kind.group for kind in TOOLS):
+            layout.addWidget(QLabel(group))
+            grid = QGridLayout()
+            grid.setSpacing(3)
+            kinds = [kind.key for kind in TOOLS if kind.group == group]
+            for index, key in enumerate(kinds):
+                grid.addWidget(self.kinds[key], index // _COLUMNS, index % _COLUMNS)
+            layout.addLayout(grid)
 
     def show_view(self, view: View) -> None:
         """Apply `view`."""
         self.setEnabled(view.tools_enabled)
 
-    def show_look(self, layers: CaseLayers, pixel_mm: float) -> None:
-        """Show the tool in hand; `pixel_mm` is the size of a pixel of the slice."""
+    def show_look(self, layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> None:
+        """Show the tool in hand; `spacing_mm` (z, y, x) is the size of a voxel."""
         if layers.tool in self.tools:
             self.tools[layers.tool].setChecked(True)
-        with signals_blocked(self.brush):
+        with signals_blocked(self.brush), signals_blocked(self.volume):
             self.brush.setValue(layers.brush_size)
-        self.brush_words.setText(f"{layers.brush_size} px, {layers.brush_size * pixel_mm:.1f} mm")
+            self.volume.setChecked(layers.edits_volume)
+        self.brush_words.setText(_brush_words(layers, spacing_mm))
+
+    def show_work(self, work: Work | None) -> None:
+        """Name what undo and redo would do."""
+        back, ahead = (None, None) if work is None else (work.undo_words, work.redo_words)
+        for pressed, words_, keys in ((self.undo, back, "Ctrl+Z"), (self.redo, ahead, "Ctrl+Shift+Z")):
+            pressed.setEnabled(bool(words_))
+            title = pressed.text()
+            pressed.setToolTip(
+                f"{title}: {words_} ({keys})" if words_ else f"Nothing to {title.lower()} ({keys})"
+            )
+
+    def show_kind(self, toolbox: Toolbox) -> None:
+        """Show which of our tools is in hand, and its number."""
+        for key, made in self.kinds.items():
+            made.setChecked(toolbox.kind is not None and toolbox.kind.key == key)
+        self.parameter.show_kind(toolbox)
+
+
+class ParameterRow(QWidget):
+    """The number of the tool in hand, its reach, and to do it or not."""
+
+    value_asked = Signal(float)
+    in_3d_asked = Signal(bool)
+    apply_asked = Signal()
+    away_asked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.about = words()
+        self.value = QDoubleSpinBox()
+        self.value.setKeyboardTracking(False)
+        self.value.valueChanged.connect(self.value_asked)
+        self.in_3d = QCheckBox("In all slices")
+        self.in_3d.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.in_3d.clicked.connect(self.in_3d_asked)
+        self.apply = button("Apply", "Do what is shown in green and red", self.apply_asked.emit)
+        self.away = button("Done", "Put the tool away", self.away_asked.emit)
+        layout = column(self)
+        layout.addWidget(self.about)
+        layout.addLayout(row(self.value, self.in_3d))
+        layout.addLayout(row(self.apply, self.away))
+        self.hide()
+
+    def show_kind(self, toolbox: Toolbox) -> None:
+        """Show the tool in hand."""
+        kind = toolbox.kind
+        self.setVisible(kind is not None)
+        if kind is None:
+            return
+        self.about.setText(kind.tip)
+        parameter = kind.parameter
+        self.value.setVisible(parameter is not None)
+        with signals_blocked(self.value), signals_blocked(self.in_3d):
+            if parameter is not None:
+                self.value.setRange(parameter.low, parameter.high)
+                self.value.setSingleStep(parameter.step)
+                self.value.setPrefix(f"{parameter.name} ")
+                self.value.setSuffix(f" {parameter.unit}")
+                self.value.setValue(parameter.default if toolbox.wish.value is None else toolbox.wish.value)
+            self.in_3d.setChecked(toolbox.wish.in_3d)
+        self.in_3d.setVisible(kind.dimensions == (2, 3))
+        self.apply.setVisible(not toolbox.waits_for_click)
+
+
+def _hu_box(value: int) -> QSpinBox:
+    box = QSpinBox()
+    box.setRange(*_HU)
+    box.setValue(value)
+    box.setSingleStep(10)
+    return box
+
+
+def _brush_words(layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> str:
+    mm = layers.brush_size * spacing_mm[2]
+    reach = "this slice only"
+    if layers.edits_volume:
+        slices = max(1, round(layers.brush_size * min(spacing_mm[1:]) / spacing_mm[0]))
+        reach = f"{slices} slices" if slices > 1 else "1 slice"
+    return f"{layers.brush_size} px, {mm:.1f} mm, {reach}"

@@ -1,0 +1,118 @@
+"""Carrying corrections on: the network learns from corrected slices, the person takes what it proposes."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QObject
+
+from attunet_gui.core.edit import NOTHING, Edit
+from attunet_gui.core.proposal import Proposal, amount, changes
+from attunet_gui.gui.correcting import Correcting
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.session import Session
+
+
+class Carrying(QObject):
+    """Asks the session for a proposal, shows it over the CT, and puts into the mask what is accepted.
+
+    Signals:
+        changed: a proposal came or went.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: Session, layers: CaseLayers, correcting: Correcting) -> None:
+        super().__init__()
+        self._session, self._layers, self._correcting = session, layers, correcting
+        self.proposal: Proposal | None = None
+        session.proposal_arrived.connect(self._arrived)
+
+    @property
+    def about(self) -> str:
+        """What a proposal would change, or what it takes to get one; for people."""
+        corrected = len(self._correcting.locks.slices)
+        if self.proposal is not None:
+            return "Green would be added, red taken away, purple contradicts what you decided."
+        if self._session.draft is None:
+            return "After a draft: correct a few slices, and the others follow."
+        enough = "" if corrected > 1 else " Two or more are needed."
+        return f"{_slices(corrected)} corrected or verified.{enough}"
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether there is something to learn from."""
+        idle = self._session.job.state == "idle"
+        return self._session.draft is not None and len(self._correcting.locks.slices) > 1 and idle
+
+    def ask(self) -> None:
+        """Let the network learn from the corrected and verified slices."""
+        mask = self._layers.mask
+        if mask is None or not self.may_ask:
+            self._session.say(self.about)
+            return
+        self.forget()
+        self._session.request_propagation(mask, tuple(sorted(self._correcting.locks.slices)))
+
+    def _arrived(self, proposal: Proposal) -> None:
+        self.proposal = proposal
+        self.show()
+        self.changed.emit()
+
+    def show(self) -> None:
+        """Show what the proposal would change now."""
+        edits = self._edits()
+        if edits is None:
+            return
+        allowed, conflicts = edits
+        if self._session.case is not None and self._layers.mask is not None:
+            ml = self._session.case.volume.grid.voxel_volume_ml
+            self._session.say(f"The proposal {amount(allowed, self._layers.mask, ml)}.")
+            self._layers.show_changes(allowed, conflicts)
+
+    def show_conflicts(self, refused: Edit) -> None:
+        """Show where a draft contradicts what the person decided, which stays as it was."""
+        if refused.changes:
+            self._layers.show_changes(NOTHING, refused)
+            self._session.say(
+                f"Your own strokes stay: the draft contradicts them in {refused.changes} voxels, in purple."
+            )
+            self.changed.emit()
+
+    def _edits(self, only: int | None = None) -> tuple[Edit, Edit] | None:
+        mask = self._layers.mask
+        if self.proposal is None or mask is None:
+            return None
+        return changes(self.proposal, mask, self._correcting.locks, only)
+
+    def take_all(self) -> None:
+        """Accept the proposal in every slice; what the person decided stays."""
+        self._take(None)
+        self.forget()
+
+    def take_slice(self) -> None:
+        """Accept the proposal in the slice on screen."""
+        self._take(self._layers.slice)
+        self.show()
+        self.changed.emit()
+
+    def _take(self, only: int | None) -> None:
+        edits = self._edits(only)
+        if edits is not None:
+            where = "" if only is None else f" in slice {only}"
+            self._correcting.change(edits[0], "carry", f"carry corrections on{where}")
+
+    def reject(self) -> None:
+        """Leave the mask as it is."""
+        if self.proposal is not None:
+            self.forget()
+            self._session.say("The proposal was rejected; your mask is as it was.")
+
+    def forget(self) -> None:
+        """Drop the proposal."""
+        self.proposal = None
+        self._layers.hide_changes()
+        self.changed.emit()
+
+
+def _slices(count: int) -> str:
+    return "1 slice is" if count == 1 else f"{count} slices are"

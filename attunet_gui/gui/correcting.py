@@ -1,0 +1,181 @@
+"""Strokes, undo and what is kept of them: every change of the mask is noted before the next can be made."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject
+
+from attunet_gui.core.edit import NOTHING, Box, Edit, edit_between
+from attunet_gui.core.history import DRAFT, Stroke
+from attunet_gui.core.locks import Locks
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.session import Draft, Session
+from attunet_gui.tools.scene import Scene
+from attunet_gui.tools.stroke import HuRange, taken_back
+from attunet_gui.work import Work
+
+BY_HAND = {"paint": "brush", "erase": "eraser", "polygon": "polygon", "fill": "fill"}
+"""napari's modes, as they are called in the journal. What they change is locked."""
+
+
+class Correcting(QObject):
+    """Between the mask on screen and the work that is kept of it.
+
+    Signals:
+        mask_changed(stroke, placed): by the person, with a tool, by undo or redo; `placed`: by a fresh draft.
+        state_changed: another case, or what can be undone or is locked has changed.
+    """
+
+    mask_changed = Signal(object, bool)
+    state_changed = Signal()
+
+    def __init__(self, session: Session, layers: CaseLayers) -> None:
+        super().__init__()
+        self._session, self._layers = session, layers
+        self.work: Work | None = None
+        self.hu_limits: HuRange | None = None
+        layers.stroke_ended.connect(self._stroke_ended)
+        layers.undo_asked.connect(self.undo)
+        layers.redo_asked.connect(self.redo)
+
+    # The case
+
+    def begin(self, work: Work) -> None:
+        """Go on with `work`, whose mask is on screen."""
+        self.end()
+        self.work = work
+        self._warn()
+        self.state_changed.emit()
+
+    def end(self) -> None:
+        """Let go of the case."""
+        if self.work is not None:
+            self.work.close()
+        self.work = None
+
+    @property
+    def locks(self) -> Locks:
+        """What the person has decided."""
+        return Locks() if self.work is None else self.work.locks
+
+    # Strokes
+
+    def _stroke_ended(self, box: Box, mode: str) -> None:
+        mask = self._layers.mask
+        if mask is None or self.work is None:
+            return
+        tool = BY_HAND.get(mode, "brush")
+        left = self._limit(mask, box) if tool == "brush" else 0
+        stroke = self.work.note(mask, box, tool, tool, self._layers.slice, by_hand=True)
+        if stroke is not None:
+            self._done(stroke)
+        if left and self.hu_limits is not None:
+            limits = f"{self.hu_limits.low:.0f} to {self.hu_limits.high:.0f} HU"
+            self._session.say(f"{left} voxels outside of {limits} were left out.")
+
+    def _limit(self, mask: NDArray[np.uint8], box: Box) -> int:
+        """Take back what the brush has set outside of the HU limits; how many voxels that were."""
+        scene = self.scene()
+        if self.hu_limits is None or scene is None or self.work is None:
+            return 0
+        z, y, x = box
+        painted = edit_between(self.work.mask[box], mask[box], (z.start, y.start, x.start))
+        outside = taken_back(painted, scene, self.hu_limits)
+        if outside.changes:
+            outside.apply(mask)
+            self._layers.redraw()
+        return outside.changes
+
+    def set_hu_limits(self, limits: tuple[float, float] | None) -> None:
+        """Let the brush set only voxels within `limits`; None: any."""
+        self.hu_limits = None if limits is None else HuRange(*limits)
+
+    def scene(self) -> Scene | None:
+        """What a tool sees now; None if nothing is open."""
+        case, mask, draft = self._session.case, self._layers.mask, self._session.draft
+        if case is None or mask is None:
+            return None
+        return Scene(
+            mask=mask,
+            hu=case.volume.hu,
+            spacing_mm=case.volume.grid.spacing_mm,
+            slice=self._layers.slice,
+            probability=None if draft is None else draft.prediction.on_grid(draft.prediction.probability),
+            draft=None if draft is None else draft.mask,
+            locks=self.locks,
+        )
+
+    # Changes by tools
+
+    def change(self, edit: Edit, tool: str, words: str) -> Edit:
+        """Make `edit` of the mask as one step; what it would change of what is locked is given back."""
+        stroke, refused = self._apply(edit, tool, words, override=False)
+        if stroke is not None:
+            self._done(stroke)
+        if refused.changes:
+            self._session.say(
+                f"{words}: {refused.changes} voxels were left as you decided them by hand or by verifying."
+            )
+        elif stroke is None:
+            self._session.say(f"{words} changes nothing here.")
+        return refused
+
+    def place_draft(self, draft: Draft, override: bool) -> Edit:
+        """Put `draft` in place of the mask; gives back what contradicts the person, unless overridden."""
+        mask = self._layers.mask
+        if mask is None:
+            return NOTHING
+        words = f"draft by {draft.prediction.model.name}"
+        stroke, refused = self._apply(edit_between(mask, draft.mask), DRAFT, words, override)
+        if stroke is not None:
+            self._done(stroke, placed=True)
+        return refused
+
+    def _apply(self, edit: Edit, tool: str, words: str, override: bool) -> tuple[Stroke | None, Edit]:
+        mask, work = self._layers.mask, self.work
+        if mask is None or work is None:
+            return None, NOTHING
+        done = work.apply(
+            mask, edit, tool, words, self._layers.slice, locked="override" if override else "respect"
+        )
+        self._layers.redraw()
+        return done
+
+    # Undo
+
+    def undo(self) -> None:
+        """Take back the last change, wherever it was made."""
+        self._step(back=True)
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        self._step(back=False)
+
+    def _step(self, back: bool) -> None:
+        mask, work = self._layers.mask, self.work
+        if mask is None or work is None:
+            return
+        stroke = work.undo(mask) if back else work.redo(mask)
+        if stroke is None:
+            self._session.say("There is nothing to undo." if back else "There is nothing to redo.")
+            return
+        self._layers.redraw()
+        self._show_where(stroke)
+        self._done(stroke)
+        self._session.say(f"{'Undone' if back else 'Done again'}: {stroke.told}.")
+
+    def _show_where(self, stroke: Stroke) -> None:
+        """Nobody should undo what she cannot see."""
+        if self._layers.slice not in stroke.edit.slices:
+            self._layers.go_to_slice(stroke.slice)
+
+    def _done(self, stroke: Stroke, placed: bool = False) -> None:
+        self._warn()
+        self.mask_changed.emit(stroke, placed)
+        self.state_changed.emit()
+
+    def _warn(self) -> None:
+        if self.work is not None and self.work.problem:
+            self._session.say(self.work.problem, problem=True)

@@ -1,0 +1,267 @@
+"""Leads the eye: the places to check, the strip, what was seen and verified; searched in the background."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer
+
+from attunet_gui.core.history import Stroke
+from attunet_gui.gui.correcting import Correcting
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.review.evidence import Evidence, make_evidence
+from attunet_gui.review.places import Place
+from attunet_gui.review.progress import (
+    ReviewState,
+    accept,
+    after_edit,
+    is_reviewed,
+    mark_seen,
+    next_place,
+    open_places,
+    with_verified,
+)
+from attunet_gui.review.search import Found, find_places
+from attunet_gui.review.strip import Strip, make_strip
+from attunet_gui.session import Case, Draft, Session
+from attunet_gui.work import Work
+
+_SEEN_AFTER_MS = 300
+_LOG = logging.getLogger(__name__)
+
+
+class Guide(QObject):
+    """What is left to look at in the open case.
+
+    Signals:
+        changed: the list, the strip or the place in hand.
+    """
+
+    changed = Signal()
+    _came_home = Signal(object)
+
+    def __init__(self, session: Session, layers: CaseLayers, correcting: Correcting) -> None:
+        super().__init__()
+        self._session, self._layers, self._correcting = session, layers, correcting
+        self._thread = ThreadPoolExecutor(1, "attunet-guide")
+        self._evidence: Evidence | None = None
+        self._found: Found | None = None
+        self._changed_slices: set[int] = set()
+        self._searching = False
+        self._generation = 0
+        self.state = ReviewState()
+        self.current = ""
+        self._look = QTimer(self)
+        self._look.setSingleShot(True)
+        self._look.setInterval(_SEEN_AFTER_MS)
+        self._look.timeout.connect(self._seen)
+        self._came_home.connect(lambda work: work())
+        correcting.mask_changed.connect(self._mask_changed)
+        layers.viewer.dims.events.current_step.connect(self._slice_shown)
+
+    # The case
+
+    def begin(self, case: Case, draft: Draft | None = None) -> None:
+        """Search in the mask of `case`, with what the network says of it if there is a draft."""
+        self._generation += 1
+        self._found, self._evidence, self._searching = None, None, False
+        self._changed_slices.clear()
+        self.current = ""
+        self._layers.hide_place()
+        work = self._correcting.work
+        self.state = ReviewState() if work is None else _resumed(work)
+        self._submit(partial(_evidence_of, case, draft), self._evidence_made)
+        self._look.start()
+        self.changed.emit()
+
+    def end(self) -> None:
+        """Stop searching for good."""
+        self._generation += 1
+        self._look.stop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _evidence_made(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._search()
+
+    # Searching
+
+    def _search(self) -> None:
+        mask = self._layers.mask
+        if mask is None or self._evidence is None or self._searching:
+            return
+        changed = None if self._found is None else frozenset(self._changed_slices)
+        self._changed_slices.clear()
+        self._searching = True
+        self._submit(partial(_places_of, mask, self._evidence, self._found, changed), self._places_found)
+
+    def _places_found(self, found: Found) -> None:
+        self._searching = False
+        self._found = found
+        self.changed.emit()
+        if self._changed_slices:
+            self._search()
+
+    def _submit(self, work: Callable[[], object], then: Callable[..., None]) -> None:
+        generation = self._generation
+
+        def run() -> None:
+            try:
+                result = work()
+            except Exception:
+                # A list that cannot be made costs guidance, never work.
+                _LOG.exception("searching for places")
+                return
+            self._came_home.emit(partial(self._settle, generation, then, result))
+
+        self._thread.submit(run)
+
+    def _settle(self, generation: int, then: Callable[..., None], result: object) -> None:
+        if generation == self._generation:
+            then(result)
+
+    def _mask_changed(self, stroke: Stroke, placed: bool) -> None:
+        self._changed_slices |= set(stroke.edit.slices)
+        if not placed:
+            self.state = after_edit(self.state, self.places, stroke.edit.box)
+        if all(place.key != self.current for place in self.places):
+            self.current = ""
+            self._layers.hide_place()
+        self._search()
+        self.changed.emit()
+
+    # What is known
+
+    @property
+    def known(self) -> bool:
+        """Whether the mask has been searched."""
+        return self._found is not None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places that are open, most important first."""
+        return () if self._found is None else open_places(self._found.places, self.state)
+
+    @property
+    def strip(self) -> Strip | None:
+        """What the strip shows; None until the mask has been searched."""
+        if self._found is None or self._evidence is None:
+            return None
+        return make_strip(self._found.carried, self._evidence, self.state, self.places)
+
+    @property
+    def unseen(self) -> tuple[int, ...]:
+        """Slices with mask that nobody has looked at."""
+        if self._found is None:
+            return ()
+        return tuple(sorted(self._found.carried.slices - self.state.seen - self.state.verified))
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether no place is open and every slice with mask was seen."""
+        found = self._found
+        return found is not None and is_reviewed(found.places, found.carried.slices, self.state)
+
+    @property
+    def summary(self) -> str:
+        """How far the review has come, for people."""
+        if self._session.case is None:
+            return "Open a CT first."
+        if self._found is None:
+            return "Looking for doubtful places…"
+        places, unseen = len(self.places), len(self.unseen)
+        if places:
+            return f"{places} place{'s' if places > 1 else ''} to check"
+        if unseen:
+            return f"No doubtful place is left. {unseen} slices with mask were not looked at yet."
+        return "Reviewed: no place is open, every slice with mask was seen."
+
+    # What the person does
+
+    def next_place(self) -> None:
+        """Go to the next open place."""
+        place = next_place(self.places, self.current)
+        if place is None:
+            self._session.say(self.summary)
+        else:
+            self.go_to(place.key)
+
+    def go_to(self, key: str) -> None:
+        """Go to the open place with the key `key`: slice, zoom and ring."""
+        place = next((place for place in self.places if place.key == key), None)
+        if place is None:
+            return
+        self.current = key
+        self._layers.show_place(place.box, place.slice)
+        self._session.say(place.reason)
+        self.changed.emit()
+
+    def accept_place(self) -> None:
+        """Say that the place in hand is right as it is, and go to the next."""
+        place = next((place for place in self.places if place.key == self.current), None)
+        if place is None:
+            self._session.say("There is no place in hand; N goes to the next one.")
+            return
+        self.state = accept(self.state, place)
+        if self._correcting.work is not None:
+            self._correcting.work.accept(place.key)
+        self.current = ""
+        self._layers.hide_place()
+        if self.places:
+            self.next_place()
+        else:
+            self._session.say(self.summary)
+            self.changed.emit()
+
+    def verify_slice(self) -> None:
+        """Say that the slice on screen is right, which locks it; a second time takes that back."""
+        work, index = self._correcting.work, self._layers.slice
+        if work is None:
+            return
+        verified = work.verified ^ {index}
+        work.verify(verified)
+        self.state = with_verified(self.state, verified)
+        locked = "verified: no tool and no draft changes it" if index in verified else "no longer verified"
+        self._session.say(f"Slice {index} is {locked}.")
+        self._correcting.state_changed.emit()
+        self.changed.emit()
+
+    def next_unseen(self) -> None:
+        """Go to the next slice with mask that was not looked at."""
+        here = self._layers.slice
+        unseen = self.unseen
+        if unseen:
+            self._layers.go_to_slice(next((z for z in unseen if z > here), unseen[0]))
+
+    def _slice_shown(self) -> None:
+        self._look.start()
+
+    def _seen(self) -> None:
+        if self._session.case is not None and self._layers.slice not in self.state.seen:
+            self.state = mark_seen(self.state, (self._layers.slice,))
+            self.changed.emit()
+
+
+def _evidence_of(case: Case, draft: Draft | None) -> Evidence:
+    if draft is None:
+        return make_evidence(case.volume)
+    return make_evidence(case.volume, draft.prediction, draft.mask)
+
+
+def _places_of(
+    mask: NDArray[np.uint8], evidence: Evidence, before: Found | None, changed: frozenset[int] | None
+) -> Found:
+    return find_places(mask, evidence, before, changed)
+
+
+def _resumed(work: Work) -> ReviewState:
+    """What the person had decided of this mask before."""
+    edited = frozenset(work.locks.hand)
+    return ReviewState(closed=dict.fromkeys(work.accepted, inf), verified=work.verified, edited=edited)

@@ -1,0 +1,135 @@
+"""The strip below the slices: one column a slice, from the feet to the head, left to right."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QRectF, Qt
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette
+from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from attunet_gui.gui import theme
+from attunet_gui.gui.qt import Signal
+from attunet_gui.review.strip import Strip
+
+_HEIGHT = 58
+_MARK = 6
+"""Height of the row of marks, in pixels."""
+_MARGIN = 8
+
+
+class StripWidget(QWidget):
+    """Area of the mask, uncertainty, what was edited, seen and verified. A click goes to a slice."""
+
+    slice_asked = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._strip: Strip | None = None
+        self._slice = 0
+        self.setFixedHeight(_HEIGHT)
+        self.setMinimumWidth(200)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMouseTracking(True)
+        self.setToolTip(
+            "One column a slice. Blue: area of the mask; grey line: of the draft; orange: where the network "
+            "is unsure.\nBelow: yellow was corrected, pale was seen, green is verified. Click to go there."
+        )
+
+    def show_strip(self, strip: Strip | None) -> None:
+        """Show `strip`; None for no case."""
+        self._strip = strip
+        self.update()
+
+    def show_slice(self, index: int) -> None:
+        """Mark the slice on screen."""
+        self._slice = index
+        self.update()
+
+    def slice_at(self, x: float) -> int | None:
+        """The slice under the column `x`, in pixels; None without a case."""
+        if self._strip is None:
+            return None
+        count = len(self._strip.area_mm2)
+        width = max(1, self.width() - 2 * _MARGIN)
+        return int(np.clip((x - _MARGIN) * count / width, 0, count - 1))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Qt's hook."""
+        self._go(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Qt's hook."""
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._go(event)
+            return
+        index = self.slice_at(event.position().x())
+        if index is not None and self._strip is not None:
+            QToolTip.showText(event.globalPosition().toPoint(), words_of(self._strip, index), self)
+
+    def _go(self, event: QMouseEvent) -> None:
+        index = self.slice_at(event.position().x())
+        if index is not None:
+            self.slice_asked.emit(index)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802
+        """Qt's hook."""
+        strip = self._strip
+        if strip is None:
+            return
+        painter = QPainter(self)
+        painter.setPen(Qt.PenStyle.NoPen)
+        count = len(strip.area_mm2)
+        width = (self.width() - 2 * _MARGIN) / count
+        floor = self.height() - 2 * _MARK - 2
+        top = max(float(strip.area_mm2.max(initial=0)), float(strip.draft_area_mm2.max(initial=0)), 1.0)
+        for z in range(count):
+            column = QRectF(_MARGIN + z * width, 0, max(width - (1 if width > 4 else 0), 1), floor)
+            self._bar(painter, column, float(strip.area_mm2[z]) / top, theme.MASK)
+            self._bar(painter, column, float(strip.uncertainty[z]) * 0.5, theme.UNSURE)
+            self._line(painter, column, float(strip.draft_area_mm2[z]) / top)
+            self._marks(painter, column, strip, z)
+        self._cursor(painter, width)
+
+    def _bar(self, painter: QPainter, column: QRectF, share: float, colour: str) -> None:
+        if share > 0:
+            height = max(1.0, share * (column.height() - 2))
+            painter.fillRect(
+                QRectF(column.x(), column.bottom() - height, column.width(), height), QColor(colour)
+            )
+
+    def _line(self, painter: QPainter, column: QRectF, share: float) -> None:
+        if share > 0:
+            y = column.bottom() - share * (column.height() - 2)
+            colour = self.palette().color(QPalette.ColorRole.WindowText)
+            painter.fillRect(QRectF(column.x(), y, column.width(), 1), colour)
+
+    def _marks(self, painter: QPainter, column: QRectF, strip: Strip, z: int) -> None:
+        rows: tuple[tuple[NDArray[np.bool_], str], ...] = ((strip.edited, theme.EDITED),)
+        for marked, colour in rows:
+            if marked[z]:
+                painter.fillRect(
+                    QRectF(column.x(), column.bottom() + 1, column.width(), _MARK), QColor(colour)
+                )
+        below = theme.VERIFIED if strip.verified[z] else theme.SEEN if strip.seen[z] else None
+        if below is not None:
+            place = QRectF(column.x(), column.bottom() + _MARK + 2, column.width(), _MARK - 1)
+            painter.fillRect(place, QColor(below))
+
+    def _cursor(self, painter: QPainter, width: float) -> None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        painter.drawRect(QRectF(_MARGIN + self._slice * width - 1, 0, max(width, 2) + 1, self.height() - 1))
+
+
+def words_of(strip: Strip, z: int) -> str:
+    """Slice `z` in words."""
+    said = [f"Slice {z}: {strip.area_mm2[z] / 100:.1f} cm²"]
+    if strip.draft_area_mm2[z] and strip.draft_area_mm2[z] != strip.area_mm2[z]:
+        said.append(f"draft {strip.draft_area_mm2[z] / 100:.1f} cm²")
+    said += [
+        name
+        for name, marked in (("corrected", strip.edited), ("seen", strip.seen), ("verified", strip.verified))
+        if marked[z]
+    ]
+    return ", ".join(said)

@@ -1,0 +1,198 @@
+"""Runs the tools of the registry: by button, key or click, with a preview where there is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from qtpy.QtCore import QObject, QTimer
+
+from attunet_gui.core.edit import Edit
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.gui.correcting import Correcting
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.session import Session
+from attunet_gui.tools.registry import tool_kind
+from attunet_gui.tools.scene import Point
+from attunet_gui.tools.tool import Need, Tool, ToolKind, Wish
+
+_PREVIEW_AFTER_MS = 60
+
+
+class Toolbox(QObject):
+    """Turns a wish into one undoable step, computed in the background.
+
+    Signals:
+        changed: another tool is in hand, or its number or reach.
+    """
+
+    changed = Signal()
+    _came_home = Signal(object)
+
+    def __init__(self, session: Session, layers: CaseLayers, correcting: Correcting) -> None:
+        super().__init__()
+        self._session, self._layers, self._correcting = session, layers, correcting
+        self._thread = ThreadPoolExecutor(1, "attunet-tools")
+        self._revision = self._asked = 0
+        self.kind: ToolKind | None = None
+        self.wish = Wish()
+        self._preview = QTimer(self)
+        self._preview.setSingleShot(True)
+        self._preview.setInterval(_PREVIEW_AFTER_MS)
+        self._preview.timeout.connect(self._show_preview)
+        self._came_home.connect(lambda work: work())
+        layers.points_drawn.connect(self._points_drawn)
+        layers.viewer.dims.events.current_step.connect(self._preview_soon)
+        correcting.mask_changed.connect(self._mask_changed)
+
+    def end(self) -> None:
+        """Compute nothing any more."""
+        self._asked += 1
+        self._preview.stop()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def waits_for_click(self) -> bool:
+        """Whether the tool in hand is done by a click or a short line."""
+        return self.kind is not None and Need.POINTS in self.kind.needs
+
+    # In hand
+
+    def take(self, key: str) -> None:
+        """Take the tool `key`: one without number or click is done at once, another waits for them."""
+        kind = tool_kind(key)
+        scene = self._correcting.scene()
+        if scene is None:
+            return
+        lack = kind.lacks(scene)
+        if lack:
+            self._session.say(lack)
+            self.changed.emit()
+            return
+        if kind.parameter is None and Need.POINTS not in kind.needs:
+            self.put_away()
+            self._run(kind, Wish(in_3d=self.wish.in_3d), partial(self._apply, kind))
+            return
+        value = None if kind.parameter is None else kind.parameter.default
+        self.kind, self.wish = kind, Wish(value, in_3d=self.wish.in_3d)
+        self._layers.set_drawing_points(Need.POINTS in kind.needs)
+        if Need.POINTS in kind.needs:
+            self._session.say(f"{kind.title}: click, or draw a short line.")
+        self._preview_soon()
+        self.changed.emit()
+
+    def press(self, key: str) -> None:
+        """As `take`, for a key: a tool that needs a place works at the cursor at once."""
+        kind = tool_kind(key)
+        cursor = self._layers.cursor
+        if Need.POINTS in kind.needs and cursor is not None:
+            self._run(kind, Wish(points=(cursor,), in_3d=self.wish.in_3d), partial(self._apply, kind))
+        else:
+            self.take(key)
+
+    def put_away(self) -> None:
+        """Have no tool in hand."""
+        if self.kind is not None:
+            self.kind = None
+            self._asked += 1
+            self._layers.set_drawing_points(False)
+            self._layers.hide_changes()
+            self.changed.emit()
+
+    def set_value(self, value: float) -> None:
+        """Set the number of the tool in hand."""
+        self.wish = replace(self.wish, value=value)
+        self._preview_soon()
+
+    def set_in_3d(self, wanted: bool) -> None:
+        """Let tools work in all slices, where they can."""
+        self.wish = replace(self.wish, in_3d=wanted)
+        self._preview_soon()
+        self.changed.emit()
+
+    def apply(self) -> None:
+        """Do what the preview shows."""
+        kind, wish = self.kind, self.wish
+        self.put_away()
+        if kind is not None:
+            self._run(kind, wish, partial(self._apply, kind))
+
+    # At work
+
+    def _points_drawn(self, points: tuple[Point, ...]) -> None:
+        if self.waits_for_click and self.kind is not None:
+            self._run(self.kind, replace(self.wish, points=points), partial(self._apply, self.kind))
+
+    def _run(self, kind: ToolKind, wish: Wish, then: Callable[[Tool, Edit], None]) -> None:
+        scene = self._correcting.scene()
+        if scene is None:
+            return
+        self._asked += 1
+        try:
+            tool = kind.make(wish)
+        except (AttunetError, ValueError) as error:
+            self._session.say(str(error))
+            return
+        again = partial(self._run, kind, wish, then)
+        self._thread.submit(self._compute, partial(tool.apply, scene), partial(self._arrived, self._asked,
+                            self._revision, again, partial(then, tool)))  # fmt: skip
+
+    def _compute(self, work: Callable[[], Edit], home: Callable[[Edit | str], None]) -> None:
+        try:
+            found: Edit | str = work()
+        except AttunetError as error:
+            found = str(error)
+        except MemoryError:
+            found = "There is not enough memory for this; work in one slice."
+        self._came_home.emit(partial(home, found))
+
+    def _arrived(
+        self,
+        asked: int,
+        revision: int,
+        again: Callable[[], None],
+        then: Callable[[Edit], None],
+        found: Edit | str,
+    ) -> None:
+        if asked != self._asked:
+            return
+        if revision != self._revision:
+            again()  # the mask has changed meanwhile
+        elif isinstance(found, str):
+            self._session.say(found)
+        else:
+            then(found)
+
+    def _apply(self, kind: ToolKind, tool: Tool, edit: Edit) -> None:
+        self._correcting.change(edit, kind.key, tool.words)
+
+    # The preview
+
+    def _mask_changed(self) -> None:
+        self._revision += 1
+        self._preview_soon()
+
+    def _preview_soon(self) -> None:
+        if self.kind is not None and not self.waits_for_click:
+            self._preview.start()
+
+    def _show_preview(self) -> None:
+        if self.kind is not None:
+            self._run(self.kind, self.wish, self._draw)
+
+    def _draw(self, _tool: Tool, edit: Edit) -> None:
+        mask = self._layers.mask
+        if mask is None or self.kind is None:
+            return
+        free, _held = self._correcting.locks.divide(edit, mask)
+        self._layers.show_changes(free)
+        ml = mask_ml(self._session, edit.changes)
+        self._session.say(f"Would change {edit.changes} voxels, {ml:.2f} ml: green is added, red taken away.")
+
+
+def mask_ml(session: Session, voxels: int) -> float:
+    """Volume of so many voxels of the open case."""
+    return 0.0 if session.case is None else voxels * session.case.volume.grid.voxel_volume_ml
