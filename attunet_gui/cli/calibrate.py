@@ -7,21 +7,20 @@ from pathlib import Path
 from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.score_table import HEADINGS, add_summary, interval
 from attunet_gui.core.card import Result
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.calibration import UNCERTAIN, reliability
 from attunet_gui.evaluation.cases import slice_cases
 from attunet_gui.evaluation.crossvalidated import CrossValidated, Fold, crossvalidated
 from attunet_gui.evaluation.pictures import draw_failures, draw_reliability
-from attunet_gui.evaluation.scores import MEASURES, Scores
+from attunet_gui.evaluation.scores import MEASURES, Estimate
 from attunet_gui.evaluation.splits import read_folds
 from attunet_gui.io.writing import make_folder, write_json
 from attunet_gui.network.bundle import add_results, read_bundle, recalibrate
 from attunet_gui.network.predict import load_model
 from attunet_gui.recipes.folds import FOLDS_FILE
 from attunet_gui.recipes.run import BUNDLE_FOLDER
-
-_NAMES = {"dsc": "DSC", "precision": "precision", "recall": "recall"}
 
 
 def calibrate(run: Path, model: Path, slices: Path, output: Path) -> None:
@@ -54,31 +53,26 @@ def _folds(run: Path, slices: Path) -> list[Fold]:
 
 
 def _results(found: CrossValidated, folds: int) -> tuple[Result, ...]:
-    told = f"{folds}-fold cross-validation over {len(found.mended.patients)} patients, slices held out"
-    command = "attunet calibrate FOLDS BUNDLE --slices SLICES -o OUT"
+    slices, patients = found.mended.cases, found.mended.patients
+    data = f"{folds}-fold cross-validation over {len(patients)} patients, slices held out"
     results = []
-    for name in MEASURES:
-        by_case, by_patient = getattr(found.mended.by_case, name), getattr(found.mended.by_patient, name)
-        low, high = by_patient.interval
-        results += [
-            Result(
-                measure=f"{_NAMES[name]}, mean of slices",
-                data=told,
-                cases=len(found.mended.cases),
-                value=round(by_case.mean, 4),
-                spread=round(by_case.deviation, 4),
-                command=command,
-            ),
-            Result(
-                measure=f"{_NAMES[name]}, mean of patients (95 % interval {low:.3f} to {high:.3f})",
-                data=told,
-                cases=len(found.mended.patients),
-                value=round(by_patient.mean, 4),
-                spread=round(by_patient.deviation, 4),
-                command=command,
-            ),
-        ]
+    for name, title in zip(MEASURES, HEADINGS, strict=True):
+        by_slice, by_patient = getattr(found.mended.by_case, name), getattr(found.mended.by_patient, name)
+        sure = f"(95 % interval {interval(by_patient)})"
+        results.append(_result(f"{title}, mean of slices", data, len(slices), by_slice))
+        results.append(_result(f"{title}, mean of patients {sure}", data, len(patients), by_patient))
     return tuple(results)
+
+
+def _result(measure: str, data: str, cases: int, found: Estimate) -> Result:
+    return Result(
+        measure=measure,
+        data=data,
+        cases=cases,
+        value=round(found.mean, 4),
+        spread=round(found.deviation, 4),
+        command="attunet calibrate FOLDS BUNDLE --slices SLICES -o OUT",
+    )
 
 
 def _write(output: Path, found: CrossValidated) -> None:
@@ -104,18 +98,8 @@ def _write(output: Path, found: CrossValidated) -> None:
 
 
 def _print(found: CrossValidated) -> None:
-    table = Table("", *(_NAMES[name] for name in MEASURES))
+    table = Table("", "cases", *HEADINGS)
     for title, scores in (("as trained", found.plain), ("calibrated on the other folds", found.mended)):
-        table.add_row(f"{title}, mean of slices", *_cells(scores, by_case=True))
-        table.add_row(f"{title}, mean of patients", *_cells(scores, by_case=False))
+        add_summary(table, f"{title}, mean of slices", len(scores.cases), scores.by_case)
+        add_summary(table, f"{title}, mean of patients", len(scores.patients), scores.by_patient)
     console.print(table)
-
-
-def _cells(scores: Scores, *, by_case: bool) -> list[str]:
-    summary = scores.by_case if by_case else scores.by_patient
-    cells = []
-    for name in MEASURES:
-        estimate = getattr(summary, name)
-        low, high = estimate.interval
-        cells.append(f"{estimate.mean:.3f} ({low:.3f} to {high:.3f})")
-    return cells

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.models import choose_model
+from attunet_gui.cli.score_table import score_table
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.provenance import now, versions
@@ -20,7 +21,7 @@ from attunet_gui.evaluation.drafting import score_drafts
 from attunet_gui.evaluation.gates import GateReport
 from attunet_gui.evaluation.measuring import Measured, hold_gates, measure, suggest
 from attunet_gui.evaluation.pictures import draw_failures, draw_maps, draw_reliability, figure
-from attunet_gui.evaluation.scores import MEASURES, Scores, Summary
+from attunet_gui.evaluation.scores import Scores
 from attunet_gui.evaluation.splits import read_folds
 from attunet_gui.io.writing import make_folder, write_json
 from attunet_gui.network.predict import Model, load_model, looking_again
@@ -84,7 +85,7 @@ def evaluate(model_name: str, data: Data, wanted: Wanted) -> None:
         measured = measure(model, cases, progress)
         gates = hold_gates(model, cases, measured, progress) if wanted.held else measured.gates
         variants = _variants(model, data, wanted, measured, progress)
-    _print_scores(measured.scores, variants)
+    console.print(score_table(measured.scores, variants))
     _print_gates(gates)
     _print_calibration(measured, model)
     if wanted.output:
@@ -115,26 +116,6 @@ def _variants(
         again = measure(looking_again(model), data.cases(wanted.spacing_mm[0]), progress)
         found[f"five looks, {again.seconds / plain.seconds:.1f} times as slow"] = again.scores
     return found
-
-
-def _print_scores(scores: Scores, variants: dict[str, Scores]) -> None:
-    table = Table("patient", "cases", "DSC", "precision", "recall")
-    for row in scores.patients:
-        table.add_row(row.patient, str(row.cases), *(f"{getattr(row, name):.3f}" for name in MEASURES))
-    for title, summary in (("mean of patients", scores.by_patient), ("mean of cases", scores.by_case)):
-        table.add_section()
-        _add_summary(table, title, summary)
-    for title, other in variants.items():
-        table.add_section()
-        _add_summary(table, title, other.by_patient)
-    console.print(table)
-
-
-def _add_summary(table: Table, title: str, summary: Summary) -> None:
-    estimates = [getattr(summary, name) for name in MEASURES]
-    table.add_row(title, "", *(f"{estimate.mean:.3f}" for estimate in estimates))
-    if estimates[0].interval is not None:
-        table.add_row("  95 % interval", "", *("{:.3f} to {:.3f}".format(*e.interval) for e in estimates))
 
 
 def _print_gates(gates: Sequence[GateReport]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.score_table import score_table
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.article import HEADINGS, cells
-from attunet_gui.evaluation.scores import MEASURES, Estimate, Scores
 from attunet_gui.paths import shipped_recipe
 from attunet_gui.recipes.comparison import TABLE_FILE, run_and_compare
 from attunet_gui.recipes.folds import SCORES_FILE, crossvalidate
@@ -67,30 +67,8 @@ def crossvalidate_by_recipe(order: Order) -> None:
     """Train and score each fold, and print the table over all of them."""
     with progress_bar(order.recipe.stem) as progress:
         scores = crossvalidate(order, progress)
-    console.print(_table(scores))
+    console.print(score_table(scores, {}))
     console.print(f"each patient and slice: {order.output / SCORES_FILE}")
-
-
-def _table(scores: Scores) -> Table:
-    table = Table("", "DSC", "precision", "recall")
-    for patient in scores.patients:
-        name = f"{patient.patient} ({patient.cases})"
-        table.add_row(name, *(f"{getattr(patient, measure):.3f}" for measure in MEASURES))
-    table.add_section()
-    rows = {
-        f"mean of {len(scores.patients)} patients": scores.by_patient,
-        f"mean of {len(scores.cases)} cases": scores.by_case,
-    }
-    for name, summary in rows.items():
-        table.add_row(name, *(_estimate(getattr(summary, measure)) for measure in MEASURES))
-    return table
-
-
-def _estimate(found: Estimate) -> str:
-    spread = f"{found.mean:.3f} ± {found.deviation:.3f}"
-    return (
-        spread if found.interval is None else f"{spread} ({found.interval[0]:.3f} to {found.interval[1]:.3f})"
-    )
 
 
 def named_folders(options: list[str]) -> dict[str, Path]:

@@ -38,6 +38,10 @@ class Drafted:
         """The draft against the truth."""
         return score_case(self.case.patient, self.case.name, self.draft, self.truth)
 
+    def truth_on_frame(self) -> NDArray[np.bool_]:
+        """(z, rows, columns) the truth as the network sees it."""
+        return self.prediction.frame.to_network(self.truth.astype(np.float32), fill=0.0) >= 0.5
+
 
 def drafts(model: Model, cases: Sequence[Case], progress: Progress = silent) -> Iterator[Drafted]:
     """Every case in turn, as the product would draft it; `progress` may raise `Cancelled`."""

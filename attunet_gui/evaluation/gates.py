@@ -69,9 +69,8 @@ class GateReport(BaseModel, frozen=True, extra="forbid"):
     held_at_mean: float | None = None
 
 
-def count_gates(prediction: Prediction, mask: NDArray[np.uint8]) -> tuple[GateCount, ...]:
-    """Every gate of `prediction`; `mask` (z, y, x) is the truth on the CT's grid."""
-    truth = prediction.frame.to_network(mask.astype(np.float32), fill=0.0) >= 0.5
+def count_gates(prediction: Prediction, truth: NDArray[np.bool_]) -> tuple[GateCount, ...]:
+    """Every gate of `prediction`; `truth` (z, rows, columns) is on the network's frame."""
     return tuple(_count(gate, truth & prediction.body, prediction.body) for gate in prediction.gates)
 
 

@@ -67,10 +67,9 @@ def measure(model: Model, cases: Sequence[Case], progress: Progress = silent) ->
     seconds = 0.0
     for number, drafted in enumerate(drafts(model, cases, progress)):
         scores.append(drafted.score)
-        tallies.setdefault(drafted.case.patient, []).append(
-            tally_prediction(drafted.prediction, drafted.truth)
-        )
-        gates.append(count_gates(drafted.prediction, drafted.truth))
+        truth = drafted.truth_on_frame()
+        tallies.setdefault(drafted.case.patient, []).append(tally_prediction(drafted.prediction, truth))
+        gates.append(count_gates(drafted.prediction, truth))
         worst = sorted([*worst, worst_view(drafted)], key=lambda view: view.dsc)[:_WORST]
         shown += [map_view(drafted)] if _is_shown(number, len(cases)) else []
         seconds += sum(drafted.prediction.seconds.values())

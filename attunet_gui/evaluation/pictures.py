@@ -7,12 +7,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.evaluation.calibration import Reliability
 from attunet_gui.evaluation.views import View
 
 _DOTS_PER_INCH = 110
 _TRUTH, _DRAFT = "#56b4e9", "#e69f00"
+"""Blue and orange of Okabe and Ito, which everyone can tell apart."""
 _WINDOW_HU = (-160, 240)
 _IN_A_ROW = 4
 
@@ -55,7 +58,7 @@ def draw_failures(path: Path, views: Sequence[View]) -> None:
     """Slices side by side with the outlines of truth and draft."""
     rows = -(-len(views) // _IN_A_ROW)
     drawn = figure(3.4 * _IN_A_ROW, 3.0 * rows + 0.3)
-    for axes, view in zip(_grid(drawn, rows, _IN_A_ROW), views, strict=False):
+    for axes, view in zip(grid(drawn, rows, _IN_A_ROW), views, strict=False):
         _draw_slice(axes, view)
     drawn.suptitle("Lowest DSC first. Blue: truth; orange: draft.", fontsize=9)
     save(drawn, path)
@@ -65,19 +68,20 @@ def draw_maps(path: Path, views: Sequence[View]) -> None:
     """A row a slice: the outlines, then every map of the model within the body."""
     columns = 1 + max(len(view.maps) for view in views)
     drawn = figure(2.6 * columns, 2.3 * len(views) + 0.3)
-    cells = iter(_grid(drawn, len(views), columns))
+    cells = iter(grid(drawn, len(views), columns))
     for view in views:
         _draw_slice(next(cells), view)
         for title, values in view.maps:
             axes = next(cells)
             axes.imshow(values.astype(float), cmap="inferno", vmin=0, vmax=1, aspect=view.aspect)
-            _outline(axes, view.truth, _TRUTH)
+            draw_outlines(axes, view.truth)
             axes.set_title(title, fontsize=7)
     drawn.suptitle("Blue: truth; orange: draft. Maps from 0 (black) to 1 (yellow).", fontsize=9)
     save(drawn, path)
 
 
-def _grid(drawn: Any, rows: int, columns: int) -> list[Any]:
+def grid(drawn: Any, rows: int, columns: int) -> list[Any]:
+    """Axes without an axis, row by row."""
     cells = list(drawn.subplots(rows, columns, squeeze=False).ravel())
     for axes in cells:
         axes.set_axis_off()
@@ -88,11 +92,17 @@ def _draw_slice(axes: Any, view: View) -> None:
     low, high = _WINDOW_HU
     low = max(low, int(view.hu.min()))  # CT that was clipped begins later
     axes.imshow(view.hu, cmap="gray", vmin=low, vmax=high, aspect=view.aspect)
-    _outline(axes, view.truth, _TRUTH)
-    _outline(axes, view.draft, _DRAFT)
+    draw_outlines(axes, view.truth, view.draft)
     axes.set_title(view.title, fontsize=7)
 
 
-def _outline(axes: Any, mask: Any, colour: str) -> None:
+def draw_outlines(axes: Any, truth: NDArray[Any], draft: NDArray[Any] | None = None) -> None:
+    """The outlines of the masks (y, x) over what is drawn in `axes`: truth blue, draft orange."""
+    _outline(axes, truth, _TRUTH)
+    if draft is not None:
+        _outline(axes, draft, _DRAFT)
+
+
+def _outline(axes: Any, mask: NDArray[Any], colour: str) -> None:
     if 0 < mask.sum() < mask.size:
         axes.contour(mask, levels=(0.5,), colors=(colour,), linewidths=0.8)

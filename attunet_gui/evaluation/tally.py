@@ -62,9 +62,8 @@ def tally(
     return Tally(_counts(levels), _counts(levels, truth[chosen]))
 
 
-def tally_prediction(prediction: Prediction, mask: NDArray[np.uint8]) -> Tally:
-    """Count the pixels of the body on the network's frame; `mask` (z, y, x) is the truth on the CT's grid."""
-    truth = prediction.frame.to_network(mask.astype(np.float32), fill=0.0) >= 0.5
+def tally_prediction(prediction: Prediction, truth: NDArray[np.bool_]) -> Tally:
+    """Count the pixels of the body; `truth` (z, rows, columns) is on the network's frame too."""
     return tally(prediction.probability, truth, prediction.body)
 
 

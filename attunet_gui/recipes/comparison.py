@@ -8,16 +8,21 @@ from pathlib import Path
 
 from attunet_gui.core.card import Result
 from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.prediction import draft_mask
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.evaluation.article import Table, VolumeScore, as_markdown, beside_the_article
-from attunet_gui.evaluation.scores import score_case
+from attunet_gui.evaluation.drafting import Drafted, drafts
 from attunet_gui.evaluation.surface import mean_surface_distance_mm
-from attunet_gui.io.nih_pancreas_ct import Patient, find_patients, read_patient
+from attunet_gui.io.nih_pancreas_ct import Patient, find_patients
 from attunet_gui.io.writing import make_folder, write_json, write_text
 from attunet_gui.network.bundle import Bundle, add_results
-from attunet_gui.network.predict import Model, load_model, predict
-from attunet_gui.recipes.nih_pancreas_ct import ARTICLE_PATIENTS, ARTICLE_TESTED, Parts, divide
+from attunet_gui.network.predict import Model, load_model
+from attunet_gui.recipes.nih_pancreas_ct import (
+    ARTICLE_PATIENTS,
+    ARTICLE_TESTED,
+    Parts,
+    divide,
+    patient_cases,
+)
 from attunet_gui.recipes.run import Finished, Order, run_recipe
 from attunet_gui.recipes.schema import NihPancreasData, Recipe, read_recipe
 from attunet_gui.recipes.sources import check_folders
@@ -65,19 +70,13 @@ def score_patients(
     model: Model, patients: Sequence[Patient], progress: Progress = silent
 ) -> tuple[VolumeScore, ...]:
     """The product's drafts of `patients` against their labels, on the grid of the CT."""
-    scores = []
-    for patient in patients:
-        scores.append(_score(model, patient))
-        progress(len(scores), len(patients), "testing")
-    return tuple(scores)
+    return tuple(_score(drafted) for drafted in drafts(model, patient_cases(patients), progress))
 
 
-def _score(model: Model, patient: Patient) -> VolumeScore:
-    volume, truth = read_patient(patient)
-    draft = draft_mask(predict(volume, model))
-    distance = mean_surface_distance_mm(draft, truth, volume.grid.spacing_mm)
-    found = score_case(patient.person, patient.name, draft, truth)
-    return VolumeScore(**found.model_dump(), surface_mm=distance)
+def _score(drafted: Drafted) -> VolumeScore:
+    spacing = drafted.volume.grid.spacing_mm
+    distance = mean_surface_distance_mm(drafted.draft, drafted.truth, spacing)
+    return VolumeScore(**drafted.score.model_dump(), surface_mm=distance)
 
 
 def _collection(recipe: Recipe, path: Path) -> NihPancreasData:

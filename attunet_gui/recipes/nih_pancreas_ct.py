@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import partial
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.core.volume import Volume
+from attunet_gui.evaluation.cases import Case
 from attunet_gui.evaluation.splits import put_aside
 from attunet_gui.io.label_fit import Fit, check_fits, fit
-from attunet_gui.io.nih_pancreas_ct import Patient
+from attunet_gui.io.nih_pancreas_ct import Patient, read_patient
 from attunet_gui.recipes.children import in_children
 
 ARTICLE_PATIENTS, ARTICLE_TESTED = 82, 21
 """Oktay et al. 2018, arXiv:1804.03999: 61 of 82 to train on, 21 to test on."""
-Read = Callable[[], tuple[Volume, NDArray[np.uint8]]]
 _ASKED = 9
 
 
@@ -53,6 +50,11 @@ def divide(patients: tuple[Patient, ...], seed: int) -> Parts:
     )
 
 
+def patient_cases(patients: Sequence[Patient]) -> tuple[Case, ...]:
+    """A case a scan."""
+    return tuple(Case(each.name, (each.person,), partial(read_patient, each)) for each in patients)
+
+
 def tested_of(patients: int) -> int:
     """How many of so many patients are tested on."""
     if patients >= ARTICLE_PATIENTS - 2:
@@ -60,20 +62,17 @@ def tested_of(patients: int) -> int:
     return max(1, round(patients * ARTICLE_TESTED / ARTICLE_PATIENTS))
 
 
-def check_labels(reads: Mapping[str, Read], progress: Progress = silent) -> None:
-    """Whether labels lie on the organ, asked of a few patients evenly over all: a wrong copy is all wrong.
-
-    Args:
-        reads: name of a patient -> what reads CT and mask.
+def check_labels(cases: Sequence[Case], progress: Progress = silent) -> None:
+    """Whether labels lie on the organ, asked of a few cases evenly over all: a wrong copy is all wrong.
 
     Raises:
-        UnreadableInput: they do not, or one of these patients cannot be read.
+        UnreadableInput: they do not, or one of these cases cannot be read.
     """
-    asked = tuple(reads)[:: -(-len(reads) // _ASKED)]
-    fits = in_children(_fit, [reads[name] for name in asked], "checking labels", progress)
-    check_fits(dict(zip(asked, fits, strict=True)))
+    asked = cases[:: -(-len(cases) // _ASKED)]
+    fits = in_children(_fit, asked, "checking labels", progress)
+    check_fits({case.name: found for case, found in zip(asked, fits, strict=True)})
 
 
-def _fit(read: Read) -> Fit:
-    volume, mask = read()
+def _fit(case: Case) -> Fit:
+    volume, mask = case.load()
     return fit(volume.hu, mask)

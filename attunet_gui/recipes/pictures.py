@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.metrics import dice
-from attunet_gui.evaluation.pictures import figure, save
+from attunet_gui.evaluation.pictures import draw_outlines, figure, grid, save
 
 _COLUMNS = 4
 _SMOOTHING = 50
 """Steps the loss is averaged over."""
-_TRUTH, _DRAFT = "#33dd66", "#ff9922"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +59,12 @@ def draw_curves(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def draw_examples(path: Path, examples: Sequence[Example]) -> None:
-    """Slices with the outline of the truth (green) and of the draft (orange)."""
+    """Slices with the outline of the truth (blue) and of the draft (orange)."""
     rows = max(1, -(-len(examples) // _COLUMNS))
     drawn = figure(3.0 * _COLUMNS, 2.6 * rows)
-    places = drawn.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for place in places:
-        place.set_axis_off()
-    for place, example in zip(places, examples, strict=False):
+    for place, example in zip(grid(drawn, rows, _COLUMNS), examples, strict=False):
         place.imshow(example.image, cmap="gray", vmin=0, vmax=255)
-        for mask, colour in ((example.truth, _TRUTH), (example.draft, _DRAFT)):
-            if mask.any():
-                place.contour(mask, levels=[0.5], colors=[colour], linewidths=0.8)
+        draw_outlines(place, example.truth, example.draft)
         place.set_title(f"{example.name}: {dice(example.truth, example.draft):.2f}", fontsize=8)
     save(drawn, path)
 

@@ -102,7 +102,8 @@ def train_run(
     _prepare(order)
     data = _split(order, recipe, sources)
     job = Job(recipe.family, recipe.config, recipe.preprocessing, recipe.training, recipe.threshold, start)
-    trained = train(job, data, RunFolder(order.output, fingerprint(recipe, sources, start)), progress)
+    folder = RunFolder(order.output, fingerprint(recipe, sources, start))
+    trained = train(job, data, folder, _with_curve(order, recipe.training.validate_every, progress))
     training = _training(order, recipe, data, start, trained)
     fields = card_fields(recipe, training) | {"versions": versions()}
     bundle = write_bundle(order.output / BUNDLE_FOLDER, trained.network, fields)
@@ -110,6 +111,17 @@ def train_run(
     bundle = add_results(bundle, results) if results else bundle
     _draw(order, recipe, data, trained)
     return Finished(bundle, trained.standing.seconds, trained.waiting_share, trained.precision)
+
+
+def _with_curve(order: Order, every: int, progress: Progress) -> Progress:
+    """`progress` that also draws the curve so far, every so many steps."""
+
+    def told(done: int, total: int, stage: str) -> None:
+        if done and done % every == 0:
+            draw_curves(order.output / CURVES_FILE, read_log(order.output / LOG_FILE))
+        progress(done, total, stage)
+
+    return told
 
 
 def start_bundle(order: Order, recipe: Recipe) -> Bundle | None:

@@ -43,7 +43,7 @@ def case(patient: str, name: str, miss: int = 0, slices: int = 1) -> Case:
     truth[:, 30 + miss : 54 + miss, 40:80] = 1
     affine = np.array([[0, 0, -2.0, 0], [0, -2.0, 0, 0], [3.0, 0, 0, 0], [0, 0, 0, 1]])
     volume = Volume(hu, canonicalise(Grid(hu.shape, affine)), name, Origin(Path(name), "test"))
-    return Case(patient, name, lambda: (volume, truth))
+    return Case(name, (patient,), lambda: (volume, truth))
 
 
 def write_slice(folder: Path, name: str) -> None:

@@ -120,10 +120,10 @@ def test_a_prediction_is_counted_on_its_own_frame_within_the_body() -> None:
     grid = Grid((2, 8, 8), np.diag([3.0, 1.0, 1.0, 1.0]))
     body = np.ones((2, 8, 8), bool)
     body[:, :, 6:] = False
-    shown, mask = np.full((2, 8, 8), 0.25, np.float16), np.zeros((2, 8, 8), np.uint8)
-    mask[1, 2:4, 2:8] = 1
+    shown, truth = np.full((2, 8, 8), 0.25, np.float16), np.zeros((2, 8, 8), bool)
+    truth[1, 2:4, 2:8] = True
     frame = Frame(grid, (8, 8), (0.0, 0.0), (1.0, 1.0))
-    found = tally_prediction(Prediction(frame, shown, (), body, ModelId("m", "0" * 64, "none"), 0.5), mask)
+    found = tally_prediction(Prediction(frame, shown, (), body, ModelId("m", "0" * 64, "none"), 0.5), truth)
     assert (found.pixels.sum(), found.organ.sum()) == (2 * 8 * 6, 2 * 4)
 
 

@@ -24,7 +24,7 @@ def predicted(gate: np.ndarray, body: np.ndarray | None = None) -> Prediction:
 
 
 def reported(gate: np.ndarray, mask: np.ndarray, body: np.ndarray | None = None) -> GateReport:
-    (found,) = count_gates(predicted(gate, body), mask)
+    (found,) = count_gates(predicted(gate, body), mask > 0)
     return report_gate(found)
 
 
@@ -51,7 +51,7 @@ def test_a_pixel_that_is_half_organ_counts_half() -> None:
     mask[:, 0, 0:2] = 1
     gate = np.zeros((2, 8, 8))
     gate[:, 0, 0] = 0.5
-    (found,) = count_gates(predicted(gate), mask)
+    (found,) = count_gates(predicted(gate), mask > 0)
     assert found.inside.sum() == 2 * 0.5
     assert found.outside.sum() == 2 * (64 - 0.5)
 
@@ -108,7 +108,7 @@ def test_a_gate_that_only_differs_from_slice_to_slice_looks_at_nothing() -> None
 
 @given(gates, gates)
 def test_counts_of_two_cases_add_up(one: np.ndarray, other: np.ndarray) -> None:
-    (here,), (there,) = (count_gates(predicted(gate), organ()) for gate in (one, other))
+    (here,), (there,) = (count_gates(predicted(gate), organ() > 0) for gate in (one, other))
     first, second, both = (report_gate(counted) for counted in (here, there, here + there))
     assert both.inside == pytest.approx((first.inside + second.inside) / 2)
     # A percentile of two things together lies between those of each.
@@ -127,4 +127,4 @@ def test_a_network_without_gates_has_none_to_count() -> None:
     plain = Prediction(
         frame, np.zeros(_SIZE, np.float16), (), np.ones(_SIZE, bool), ModelId("m", "0", "n"), 0.5
     )
-    assert count_gates(plain, organ()) == ()
+    assert count_gates(plain, organ() > 0) == ()

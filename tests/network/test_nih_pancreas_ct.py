@@ -19,6 +19,7 @@ from attunet_gui.recipes.run import Order, run_recipe
 from attunet_gui.recipes.schema import read_recipe
 from attunet_gui.synthesis.phantom import Phantom
 from tests.io.nih_clone import phantom_of, stored, write_label, write_patient
+from tests.recipes.material import write_recipe
 
 pytestmark = pytest.mark.network
 _NUMBERS = (1, 4, 5, 7)
@@ -48,13 +49,7 @@ def collection(phantoms: dict[int, Phantom], tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """The shipped recipe, small."""
-    text = shipped_recipe("nih-pancreas-ct").read_text("utf-8")
-    for wish, small in _SMALL:
-        assert wish in text
-        text = text.replace(wish, small, 1)
-    path = tmp_path / "small.toml"
-    path.write_text(text, "utf-8")
-    return path
+    return write_recipe(tmp_path, shipped_recipe("nih-pancreas-ct").read_text("utf-8"), *_SMALL)
 
 
 def test_the_command_trains_tests_and_prints_the_table(

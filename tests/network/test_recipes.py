@@ -10,37 +10,29 @@ import pytest
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.scores import Scores
 from attunet_gui.evaluation.splits import read_folds
-from attunet_gui.io.writing import write_ct, write_mask
 from attunet_gui.network.bundle import read_bundle, verify
 from attunet_gui.recipes.folds import crossvalidate
 from attunet_gui.recipes.run import Order, run_recipe
 from attunet_gui.recipes.schema import PhantomData, read_recipe
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from tests.recipes.material import OWN, write_recipe, write_two_people
 
 pytestmark = pytest.mark.network
 _SHIPPED = Path(__file__).parents[2] / "resources" / "recipes" / "phantom-starter.toml"
 
 
-def _small(tmp_path: Path) -> Path:
-    text = _SHIPPED.read_text("utf-8")
-    for wish, small in (
-        ("filters = 16", "filters = 2"),
-        ("cases = 64", "cases = 1"),
-        ("cases = 20", "cases = 1"),
-        ("steps = 1300", "steps = 2"),
-        ("batch = 12", "batch = 2"),
-    ):
-        assert wish in text
-        text = text.replace(wish, small, 1)
-    path = tmp_path / "small.toml"
-    path.write_text(text, "utf-8")
-    return path
+_SMALL = (
+    ("filters = 16", "filters = 2"),
+    ("cases = 64", "cases = 1"),
+    ("cases = 20", "cases = 1"),
+    ("steps = 1300", "steps = 2"),
+    ("batch = 12", "batch = 2"),
+)
 
 
 def test_a_recipe_becomes_a_bundle_with_its_figures(tmp_path: Path) -> None:
     stages: set[str] = set()
     done = run_recipe(
-        Order(_small(tmp_path), tmp_path / "run"),
+        Order(write_recipe(tmp_path, _SHIPPED.read_text("utf-8"), *_SMALL), tmp_path / "run"),
         lambda done, total, stage: stages.add(stage.split(",")[0]),
     )
     assert stages == {"loading phantoms", "training", "measuring"}
@@ -58,60 +50,16 @@ def test_training_and_measuring_never_share_a_phantom() -> None:
     assert not set(phantoms.seeds) & set(recipe.phantom_check.seeds)
 
 
-_OWN = """
-name = "own"
-title = "Own"
-description = "For tests."
-family = "attention_unet_2d"
-intended_use = "Tests."
-limits = "It knows nothing."
-licence = "Apache-2.0"
-config = {size = [32, 48], filters = 2, levels = 2, gate_filters = 4}
-preprocessing = {size = [32, 48], spacing_mm = 8.0}
-[[data]]
-name = "own"
-kind = "pairs"
-licence = "CC0-1.0"
-attribution = "Nobody."
-[validation]
-source = "own"
-folds = 2
-[training]
-steps = 2
-batch = 2
-validate_every = 1
-keep = "best"
-"""
-
-
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four small CT of two people."""
     folder = tmp_path_factory.mktemp("pairs")
-    for part in ("images", "labels"):
-        (folder / part).mkdir()
-    for seed in range(4):
-        phantom = make_phantom(PhantomRequest(seed, (16, 36, 36), (14.0, 12.0, 12.0)))
-        volume = phantom_volume(phantom)
-        write_ct(folder / "images" / f"{seed}.nii.gz", volume)
-        write_mask(folder / "labels" / f"{seed}.nii.gz", phantom.pancreas, volume)
-    cases = [{"name": str(seed), "subject": "even" if seed % 2 == 0 else "odd"} for seed in range(4)]
-    (folder / "manifest.json").write_text(json.dumps({"cases": cases}))
+    write_two_people(folder)
     return folder
 
 
-def _own(tmp_path: Path, *changes: tuple[str, str]) -> Path:
-    text = _OWN
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new, 1)
-    path = tmp_path / "own.toml"
-    path.write_text(text, "utf-8")
-    return path
-
-
 def test_a_run_leaves_model_log_and_pictures_and_can_be_started_from(tmp_path: Path, pairs: Path) -> None:
-    order = Order(_own(tmp_path), tmp_path / "first", {"own": pairs})
+    order = Order(write_recipe(tmp_path, OWN), tmp_path / "first", {"own": pairs})
     first = run_recipe(order)
     names = {path.name for path in order.output.iterdir()}
     assert names == {
@@ -128,17 +76,17 @@ def test_a_run_leaves_model_log_and_pictures_and_can_be_started_from(tmp_path: P
     second = run_recipe(Order(order.recipe, tmp_path / "second", {"own": pairs}, start=first.bundle.folder))
     assert second.bundle.card.training.data == card.training.data
     assert second.bundle.card.training.settings["started_from"]["sha256"] == card.sha256
-    other = _own(tmp_path, ("filters = 2", "filters = 3"))
+    other = write_recipe(tmp_path, OWN, ("filters = 2", "filters = 3"))
     with pytest.raises(AttunetError, match="another network"):
         run_recipe(Order(other, tmp_path / "third", {"own": pairs}, start=first.bundle.folder))
 
 
 def test_a_changed_recipe_is_no_continuation_unless_begun_anew(tmp_path: Path, pairs: Path) -> None:
     folder, data = tmp_path / "run", {"own": pairs}
-    run_recipe(Order(_own(tmp_path), folder, data))
-    said_otherwise = _own(tmp_path, ('title = "Own"', 'title = "Mine"'))
+    run_recipe(Order(write_recipe(tmp_path, OWN), folder, data))
+    said_otherwise = write_recipe(tmp_path, OWN, ('title = "Own"', 'title = "Mine"'))
     assert run_recipe(Order(said_otherwise, folder, data)).bundle.card.title == "Mine"
-    changed = _own(tmp_path, ("batch = 2", "batch = 3"))
+    changed = write_recipe(tmp_path, OWN, ("batch = 2", "batch = 3"))
     with pytest.raises(AttunetError, match="another recipe"):
         run_recipe(Order(changed, folder, data))
     again = run_recipe(Order(changed, folder, data, restart=True))
@@ -148,7 +96,7 @@ def test_a_changed_recipe_is_no_continuation_unless_begun_anew(tmp_path: Path, p
 def test_cross_validation_scores_everyone_once_and_only_once(
     tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = Order(_own(tmp_path), tmp_path / "run", {"own": pairs})
+    order = Order(write_recipe(tmp_path, OWN), tmp_path / "run", {"own": pairs})
     scores = crossvalidate(order)
     assert [(row.patient, row.cases) for row in scores.patients] == [("even", 2), ("odd", 2)]
     for number, fold in enumerate(read_folds(order.output / "folds.json")):

@@ -11,14 +11,14 @@ import pytest
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
-from attunet_gui.io.writing import write_ct, write_mask
 from attunet_gui.network.sampling import Source, TrainingCase
 from attunet_gui.recipes.pictures import Example, draw_curves, draw_examples
 from attunet_gui.recipes.schema import Recipe, ValidationData, read_recipe
-from attunet_gui.recipes.sources import check_folders, entries, load_sources
+from attunet_gui.recipes.sources import check_folders, labelled_cases, load_sources
 from attunet_gui.recipes.split import folds_of, held_out_people, split
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.synthesis.phantom import PhantomRequest
 from tests.cards import TINY_CONFIG, card_fields
+from tests.recipes.material import write_pair
 
 _RECIPES = sorted((Path(__file__).parents[2] / "resources" / "recipes").glob("*.toml"))
 _PAIRS = {"name": "synthetic", "kind": "pairs", "licence": "CC-BY-4.0", "attribution": "Someone."}
@@ -70,20 +70,13 @@ def test_a_folder_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
     check_folders(_recipe(), {"synthetic": tmp_path})
 
 
-def _write_pair(folder: Path, name: str, seed: int) -> int:
-    """Write one pair; returns the number of pixels of the organ."""
-    phantom = make_phantom(PhantomRequest(seed, (24, 40, 40), (9.0, 10.0, 10.0)))
-    volume = phantom_volume(phantom)
-    for part in ("images", "labels"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    write_ct(folder / "images" / f"{name}.nii.gz", volume)
-    write_mask(folder / "labels" / f"{name}.nii.gz", phantom.pancreas, volume)
-    return int(phantom.pancreas.sum())
+def _written(folder: Path, name: str, seed: int) -> int:
+    return write_pair(folder, name, PhantomRequest(seed, (24, 40, 40), (9.0, 10.0, 10.0)))
 
 
 def test_pairs_are_read_with_the_people_of_the_manifest(tmp_path: Path) -> None:
     for seed, name in enumerate(("a", "b")):
-        assert _write_pair(tmp_path, name, seed) > 0
+        assert _written(tmp_path, name, seed) > 0
     cases = [{"name": "a", "subject": "one", "donors": ["two"], "seed": 7}]
     (tmp_path / "manifest.json").write_text(json.dumps({"cases": cases}))
     stages: list[tuple[int, int, str]] = []
@@ -100,11 +93,11 @@ def test_pairs_are_read_with_the_people_of_the_manifest(tmp_path: Path) -> None:
 def test_a_folder_without_pairs_or_with_a_wrong_manifest_is_one_sentence(tmp_path: Path) -> None:
     (data,) = _recipe().data
     with pytest.raises(AttunetError, match=r"images/NAME\.nii\.gz"):
-        entries(data, tmp_path)
-    _write_pair(tmp_path, "a", 1)
+        labelled_cases(data, tmp_path)
+    _written(tmp_path, "a", 1)
     (tmp_path / "manifest.json").write_text('{"cases": [{"name": "a"}]}')
     with pytest.raises(AttunetError, match="is not a manifest"):
-        entries(data, tmp_path)
+        labelled_cases(data, tmp_path)
 
 
 def _case(name: str, *people: str) -> TrainingCase:
