@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
+from attunet_gui import __version__
 from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.labels import LabelMap
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import now, versions
 from attunet_gui.io.label_maps import read_label_map
+from attunet_gui.io.pair_collection import MANIFEST_FILE, pair_in
 from attunet_gui.io.writing import make_folder, write_ct, write_json, write_mask
 from attunet_gui.recipes.children import in_children
+from attunet_gui.synthesis.anatomy import TissueMap
 from attunet_gui.synthesis.completion import complete
 from attunet_gui.synthesis.ct import render, synthetic_volume
 
-MANIFEST = "manifest.json"
-IMAGES, LABELS = "images", "labels"
+_RECORDS = "records"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,20 @@ class Anatomy:
 
 
 @dataclass(frozen=True)
-class Case:
+class Plan:
+    """What is rendered.
+
+    Attributes:
+        anatomies: in the order in which cases are dealt to them.
+        digest: sha256 of what else a case depends on than its number and the seed: the maps in their order,
+            and the version of this program.
+    """
+
+    anatomies: tuple[Anatomy, ...]
+    digest: str
+
+
+class Case(BaseModel, frozen=True, extra="forbid"):
     """One synthetic CT, as the manifest lists it.
 
     Attributes:
@@ -49,13 +67,32 @@ class Case:
     spacing_mm: tuple[float, float, float]
 
 
+class _Record(BaseModel, frozen=True, extra="forbid"):
+    """What is kept of a case that is whole: `made_by` is the seed and the digest of the plan."""
+
+    made_by: tuple[int, str]
+    case: Case
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the plan needs to know of a label map."""
+
+    has_skeleton: bool
+    digest: str
+
+
 @dataclass(frozen=True)
 class _Share:
-    """What one process makes: the cases `numbers` of one anatomy."""
+    """What one process makes: the cases `numbers` of one anatomy, unless they are there already.
+
+    Attributes:
+        made_by: seed and digest of the plan, which the record of a case must have for it to be kept.
+    """
 
     anatomy: Anatomy
-    numbers: tuple[int, ...]
-    seed: int
+    numbers: range
+    made_by: tuple[int, str]
     output: Path
 
 
@@ -64,52 +101,107 @@ def write_pairs(
 ) -> tuple[Case, ...]:
     """Write `count` synthetic CT from the label maps at `paths`, and `manifest.json`, into `output`.
 
-    Every case is a function of its number, `seed` and the list of maps. Cases already there are made
-    again.
+    Every case is a function of its number, `seed`, the list of maps and the version of this program. A case
+    is kept if `output`/records says that it was made from the same, so that a run that was stopped goes on.
 
     Raises:
         AttunetError: if a map cannot be read, no map has a skeleton to lend, or a case cannot be written.
     """
-    anatomies = plan(paths)
-    for folder in (IMAGES, LABELS):
-        make_folder(output / folder)
+    wanted = plan(paths, progress)
+    anywhere = pair_in(output, "any", ())
+    for file in (anywhere.image, anywhere.label, _record_of(output, "any")):
+        make_folder(file.parent)
     shares = [
-        _Share(anatomy, tuple(range(first, count, len(anatomies))), seed, output)
-        for first, anatomy in enumerate(anatomies[:count])
+        _Share(anatomy, range(first, count, len(wanted.anatomies)), (seed, wanted.digest), output)
+        for first, anatomy in enumerate(wanted.anatomies[:count])
     ]
     made = in_children(_make, shares, "rendering", progress)
     cases = tuple(sorted((case for share in made for case in share), key=lambda case: case.name))
-    listed = [asdict(case) for case in cases]
-    write_json(output / MANIFEST, {"made": now(), "seed": seed, "versions": versions(), "cases": listed})
+    listed = [case.model_dump(mode="json") for case in cases]
+    write_json(output / MANIFEST_FILE, {"made": now(), "seed": seed, "versions": versions(), "cases": listed})
     return cases
 
 
-def plan(paths: tuple[Path, ...]) -> tuple[Anatomy, ...]:
-    """Each organ-only map with every whole map as its donor; each whole map as often, borrowing nothing."""
-    whole = tuple(path for path in paths if _has_skeleton(read_label_map(path)))
+def plan(paths: Sequence[Path], progress: Progress = silent) -> Plan:
+    """Each organ-only map with every whole map as its donor; each whole map as often, borrowing nothing.
+
+    Raises:
+        AttunetError: a map cannot be read, or none is whole.
+    """
+    seen = dict(zip(paths, in_children(_look, paths, "reading label maps", progress), strict=True))
+    whole = tuple(path for path in paths if seen[path].has_skeleton)
     if not whole:
         raise AttunetError(
             "None of these label maps has vertebrae. Add at least one whole map (such as a TotalSegmentator "
             "one): it lends the others skeleton, muscle and bowel."
         )
     alone = [Anatomy(path, None) for path in whole for _ in whole]
-    return (*alone, *(Anatomy(path, donor) for path in paths if path not in whole for donor in whole))
+    borrowing = [Anatomy(path, donor) for path in paths if path not in whole for donor in whole]
+    digest = _digest([__version__, *(seen[path].digest for path in paths)])
+    return Plan((*alone, *borrowing), digest)
 
 
-def _has_skeleton(label_map: LabelMap) -> bool:
-    return any(name.startswith("vertebrae_") for name in label_map.names.values())
+def _look(path: Path) -> _Seen:
+    label_map = read_label_map(path)
+    told = [label_map.subject, label_map.spacing_mm, label_map.codes.shape, dict(label_map.names)]
+    skeleton = any(name.startswith("vertebrae_") for name in label_map.names.values())
+    return _Seen(skeleton, _digest([*told, hashlib.sha256(label_map.codes.tobytes()).hexdigest()]))
+
+
+def _digest(told: list[object]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _make(share: _Share) -> list[Case]:
+    found = [_kept(share, number) for number in share.numbers]
+    if None not in found:
+        return [case for case in found if case]
+    tissues = _tissues(share)
+    numbered = zip(share.numbers, found, strict=True)
+    return [case or _rendered(share, tissues, number) for number, case in numbered]
+
+
+def _kept(share: _Share, number: int) -> Case | None:
+    """The case, if it is there and was made by this plan."""
+    pair = pair_in(share.output, _name(number), ())
+    try:
+        record = _Record.model_validate_json(_record_of(share.output, pair.name).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = pair.image.is_file() and pair.label.is_file()
+    return record.case if whole and record.made_by == share.made_by else None
+
+
+def _tissues(share: _Share) -> TissueMap:
     donor = None if share.anatomy.donor is None else read_label_map(share.anatomy.donor)
-    label_map = read_label_map(share.anatomy.label_map)
-    tissues = complete(label_map, donor, seed=share.seed + share.numbers[0])
-    cases = []
-    for number in share.numbers:
-        ct = render(tissues, np.random.default_rng([share.seed, number]))
-        name = f"synthetic-{number:05d}"
-        volume = synthetic_volume(ct, name)
-        write_ct(share.output / IMAGES / f"{name}.nii.gz", volume)
-        write_mask(share.output / LABELS / f"{name}.nii.gz", ct.pancreas, volume)
-        cases.append(Case(name, tissues.subject, tissues.donors, share.seed, ct.uptake, ct.spacing_mm))
-    return cases
+    return complete(read_label_map(share.anatomy.label_map), donor, seed=share.made_by[0] + share.numbers[0])
+
+
+def _rendered(share: _Share, tissues: TissueMap, number: int) -> Case:
+    seed, _plan = share.made_by
+    ct = render(tissues, np.random.default_rng([seed, number]))
+    pair = pair_in(share.output, _name(number), (tissues.subject, *tissues.donors))
+    volume = synthetic_volume(ct, pair.name)
+    record = _record_of(share.output, pair.name)
+    record.unlink(missing_ok=True)
+    write_ct(pair.image, volume)
+    write_mask(pair.label, ct.pancreas, volume)
+    case = Case(
+        name=pair.name,
+        subject=tissues.subject,
+        donors=tissues.donors,
+        seed=seed,
+        uptake=ct.uptake,
+        spacing_mm=ct.spacing_mm,
+    )
+    # Last, so that a case with a record is whole.
+    write_json(record, _Record(made_by=share.made_by, case=case).model_dump(mode="json"))
+    return case
+
+
+def _name(number: int) -> str:
+    return f"synthetic-{number:05d}"
+
+
+def _record_of(output: Path, name: str) -> Path:
+    return output / _RECORDS / f"{name}.json"

@@ -15,7 +15,7 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.labels import LabelMap
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
-from attunet_gui.recipes.synthetic import plan
+from attunet_gui.recipes.synthetic import plan, write_pairs
 from tests.synthesis.bodies import organs_only, whole
 
 
@@ -37,7 +37,7 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_a_whole_map_stands_alone_and_lends_to_the_others(maps: tuple[Path, Path]) -> None:
-    found = plan(maps)
+    found = plan(maps).anatomies
     assert [(anatomy.label_map, anatomy.donor) for anatomy in found] == [(maps[0], None), (maps[1], maps[0])]
 
 
@@ -60,3 +60,35 @@ def test_pairs_lie_on_one_grid_and_the_manifest_names_subject_and_donor(
         mask = read_mask(tmp_path / "labels" / f"{case['name']}.nii.gz", volume)
         assert mask.any()
         assert np.median(volume.hu[mask > 0]) > np.median(volume.hu)
+
+
+def _ages(folder: Path) -> dict[str, int]:
+    """When each CT and label was written last."""
+    return {
+        f"{part}/{path.name}": path.stat().st_mtime_ns
+        for part in ("images", "labels")
+        for path in (folder / part).iterdir()
+    }
+
+
+def test_a_run_that_was_stopped_keeps_what_it_made_by_the_same_plan_only(
+    maps: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first = write_pairs(maps[:1], tmp_path, 2, 4)
+    ages, lost = _ages(tmp_path), tmp_path / "labels" / "synthetic-00001.nii.gz"
+    before = lost.read_bytes()
+    lost.unlink()
+    assert write_pairs(maps[:1], tmp_path, 2, 4) == first
+    again = _ages(tmp_path)
+    assert {name for name in ages if again[name] == ages[name]} == {
+        "images/synthetic-00000.nii.gz", "labels/synthetic-00000.nii.gz",
+    }  # fmt: skip
+    assert lost.read_bytes() == before
+    other = write_pairs(maps[:1], tmp_path, 2, 5)
+    assert {case.seed for case in other} == {5}
+    assert not set(_ages(tmp_path).values()) & set(again.values())
+
+
+def test_other_maps_are_another_plan(maps: tuple[Path, Path]) -> None:
+    assert plan(maps).digest == plan(maps).digest
+    assert len({plan(order).digest for order in (maps, maps[::-1], maps[:1])}) == 3
