@@ -119,9 +119,7 @@ class Work:
             return cls._taken_up(old, journal, user, clock)
         before = Activity() if old is None else old.activity
         work = cls(identity, Base(mask=_from_nothing(mask), activity=before), user, clock)
-        if old is not None and old.since.lost:
-            with suppress(OSError):
-                path.replace(path.with_name(f"{path.stem}-{int(old.header.made * 1000)}{path.suffix}"))
+        _make_room(path, old)
         work._journal = journal
         work._record(Opened(user, clock()))
         with suppress(OSError):
@@ -215,6 +213,11 @@ class Work:
     def activity(self) -> Activity:
         """Totals of the case: active time, tools, slices."""
         return self._activity
+
+    @property
+    def journal_path(self) -> Path | None:
+        """The file that all of this is in; None if there is no place to write."""
+        return None if self._journal is None else self._journal.path
 
     @property
     def problem(self) -> str:
@@ -464,6 +467,15 @@ def _old_journal(path: Path, identity: Identity) -> Journaled | None:
     except UnreadableInput:
         return None
     return old
+
+
+def _make_room(path: Path, old: Journaled | None) -> None:
+    """Keep what the file at `path` may hold for somebody, before a new journal takes its place."""
+    if old is None:
+        set_aside(path)
+    elif old.since.lost:
+        with suppress(OSError):
+            path.replace(path.with_name(f"{path.stem}-{int(old.header.made * 1000)}{path.suffix}"))
 
 
 def _check_same(old: Identity, now: Identity) -> None:

@@ -57,21 +57,21 @@ def is_held(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return not _try(handle)
+        return not _try(handle, shared=True)
     finally:
         os.close(handle)
 
 
-def _try(handle: int) -> bool:
+def _try(handle: int, shared: bool = False) -> bool:
     """Whether the lock is ours now. Some network disks know no locks: then nobody else can have it."""
     try:
-        _lock(handle)
+        _lock(handle, shared)
     except OSError as error:
         return error.errno not in _TAKEN
     return True
 
 
-def _lock(handle: int) -> None:
+def _lock(handle: int, shared: bool) -> None:
     if sys.platform == "win32":
         import msvcrt
 
@@ -79,4 +79,4 @@ def _lock(handle: int) -> None:
     else:
         import fcntl
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

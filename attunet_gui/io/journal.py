@@ -473,7 +473,7 @@ def prune(folder: Path, keep: int = KEEP_BYTES) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Keep a copy of the journal at `path` beside it, before something is cut off."""
+    """Keep a copy of the journal at `path` beside it, if it is there, before something of it is lost."""
     aside = path.with_suffix(".damaged")
     with suppress(OSError):
         shutil.copyfile(path, aside)
