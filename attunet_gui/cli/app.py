@@ -190,6 +190,27 @@ def crossvalidation(
 
 
 @app.command()
+def ablate(
+    recipe: Annotated[Path, typer.Argument(help="A recipe with [crossvalidation] and several sources.")],
+    output: RunOption,
+    data: DataOption = None,
+    fold: Annotated[
+        list[int] | None, typer.Option(min=0, help="Only this fold, counted from 0; may be repeated.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each run; else the recipe's.")] = None,
+    restart: RestartOption = False,
+) -> None:
+    """Compare six trainings: with gates and without, from real CT, synthetic CT and both."""
+    from attunet_gui.cli.ablate import ablate_by_recipe
+    from attunet_gui.cli.train import named_folders
+    from attunet_gui.recipes.ablation import Extent
+    from attunet_gui.recipes.run import Order
+
+    order = Order(recipe, output, named_folders(data or []), None, restart)
+    ablate_by_recipe(order, Extent(tuple(fold or ()), steps))
+
+
+@app.command()
 def calibrate(
     run: Annotated[Path, typer.Argument(help="The folder of `attunet crossvalidate`.")],
     model: Annotated[Path, typer.Argument(help="The bundle that gets calibration, threshold and results.")],

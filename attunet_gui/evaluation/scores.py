@@ -99,7 +99,7 @@ def summarise(cases: Iterable[CaseScore], seed: int = 0) -> Scores:
         raise ValueError("there are no cases to summarise")
     names = sorted({row.patient for row in rows})
     groups = [[row for row in rows if row.patient == name] for name in names]
-    drawn = np.random.default_rng(seed).integers(len(names), size=(_DRAWS, len(names)))
+    drawn = _drawn(len(names), seed)
     return Scores(
         cases=rows,
         patients=tuple(_patient(group) for group in groups),
@@ -108,20 +108,45 @@ def summarise(cases: Iterable[CaseScore], seed: int = 0) -> Scores:
     )
 
 
+def paired(these: Scores, others: Scores, seed: int = 0) -> Summary:
+    """Patient by patient, how much higher `these` are than `others`; intervals as in `summarise`.
+
+    Raises:
+        ValueError: they are not scores of the same cases.
+    """
+    if {row.case for row in these.cases} != {row.case for row in others.cases}:
+        raise ValueError("scores of different cases cannot be compared case by case")
+    drawn = _drawn(len(these.patients), seed)
+    differences = {
+        name: [
+            np.array([getattr(one, name) - getattr(other, name)])
+            for one, other in zip(these.patients, others.patients, strict=True)
+        ]
+        for name in MEASURES
+    }
+    return Summary(**{name: _estimate(found, drawn, each=False) for name, found in differences.items()})
+
+
+def _drawn(patients: int, seed: int) -> NDArray[np.intp]:
+    return np.random.default_rng(seed).integers(patients, size=(_DRAWS, patients))
+
+
 def _patient(group: Sequence[CaseScore]) -> PatientScore:
     means = {name: float(_values(group, name).mean()) for name in MEASURES}
     return PatientScore(patient=group[0].patient, cases=len(group), **means)
 
 
 def _summary(groups: Sequence[Sequence[CaseScore]], drawn: NDArray[np.intp], *, each: bool) -> Summary:
-    return Summary(**{name: _estimate([_values(g, name) for g in groups], drawn, each) for name in MEASURES})
+    return Summary(
+        **{name: _estimate([_values(g, name) for g in groups], drawn, each=each) for name in MEASURES}
+    )
 
 
 def _values(group: Sequence[CaseScore], name: str) -> NDArray[np.float64]:
     return np.array([getattr(row, name) for row in group])
 
 
-def _estimate(groups: Sequence[NDArray[np.float64]], drawn: NDArray[np.intp], each: bool) -> Estimate:
+def _estimate(groups: Sequence[NDArray[np.float64]], drawn: NDArray[np.intp], *, each: bool) -> Estimate:
     values = np.concatenate(groups) if each else np.array([group.mean() for group in groups])
     weights = np.array([len(group) if each else 1 for group in groups])
     totals = np.array([group.mean() for group in groups]) * weights
