@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.edit import NOTHING, Edit
-from attunet_gui.tools.scene import Scene
+from attunet_gui.tools.regions import BLOCK
+from attunet_gui.tools.scene import Mask, Scene, Spacing
 from attunet_gui.tools.tool import Parameter
 
 DISTANCE = Parameter("Distance", "mm", 0.5, 20.0, 0.5, 2.0)
@@ -68,6 +71,8 @@ _REACH = 4.0
 _ROUGHNESS = 1.5
 """What sticks out of the smoothed mask by more standard deviations than this is a part, no roughness."""
 _PASSES = 4
+_FAINTEST = 1e-3
+"""No voxel that the mask hardly reaches is taken to make up for the volume."""
 
 
 @dataclass(frozen=True)
@@ -108,39 +113,32 @@ class Smooth:
         return scene.edit(box, smooth | thin)
 
 
-def _likeliest(values: np.ndarray, count: int, kept: np.ndarray) -> np.ndarray:
+def _likeliest(values: NDArray[np.float32], count: int, kept: Mask) -> Mask:
     """So many voxels: those `kept`, and the highest of the rest."""
-    values = np.where(kept, np.inf, values)
+    values = np.where(kept, np.float32(np.inf), values)
     cut = np.partition(values, values.size - count, axis=None)[values.size - count]
-    return values >= max(float(cut), 1e-3)
+    return np.asarray(values >= max(float(cut), _FAINTEST))
 
 
-def _thin_parts(
-    mask: np.ndarray, smooth: np.ndarray, spacing_mm: tuple[float, float, float], rough_mm: float
-) -> np.ndarray:
+def _thin_parts(mask: Mask, smooth: Mask, spacing_mm: Spacing, rough_mm: float) -> Mask:
     """Pieces of `mask` that are not in `smooth` and are more than roughness."""
-    lost, count = ndimage.label(mask & ~smooth, _BLOCK)
-    if not count:
-        return lost > 0
-    numbers = np.arange(1, count + 1)
-    if not smooth.any():
-        return lost > 0
+    lost, count = ndimage.label(mask & ~smooth, BLOCK)
+    if not count or not smooth.any():
+        return np.asarray(lost > 0)
+    thin = np.zeros(count + 1, bool)
     far = ndimage.distance_transform_edt(~smooth, sampling=spacing_mm)
-    thin = np.asarray(ndimage.maximum(far, lost, numbers)) > rough_mm
-    parts, several = ndimage.label(smooth, _BLOCK)
-    if several > 1:
-        thin |= _joins(lost, parts, count)
-    return np.concatenate([[False], thin])[lost]
+    thin[np.unique(lost[far > rough_mm])] = True
+    parts, several = ndimage.label(smooth, BLOCK)
+    if several > ndimage.label(mask, BLOCK)[1]:
+        thin[_joining(lost, parts)] = True
+    thin[0] = False
+    return np.asarray(thin[lost])
 
 
-_BLOCK = np.ones((3, 3, 3), bool)
-
-
-def _joins(lost: np.ndarray, parts: np.ndarray, count: int) -> np.ndarray:
-    """For each piece of `lost`, whether it touches more than one of `parts`."""
-    none = int(parts.max()) + 1
-    lowest = ndimage.minimum_filter(np.where(parts == 0, none, parts), size=3, mode="nearest")
+def _joining(lost: NDArray[Any], parts: NDArray[Any]) -> NDArray[np.intp]:
+    """Numbers of the pieces of `lost` that touch more than one of `parts`."""
+    lowest = ndimage.minimum_filter(np.where(parts == 0, parts.max() + 1, parts), size=3, mode="nearest")
     highest = ndimage.maximum_filter(parts, size=3, mode="nearest")
-    numbers = np.arange(1, count + 1)
-    low, high = ndimage.minimum(lowest, lost, numbers), ndimage.maximum(highest, lost, numbers)
-    return np.asarray(high) > np.asarray(low)
+    numbers = np.arange(1, int(lost.max()) + 1)
+    ends = ndimage.minimum(lowest, lost, numbers), ndimage.maximum(highest, lost, numbers)
+    return numbers[np.asarray(ends[0]) < np.asarray(ends[1])]

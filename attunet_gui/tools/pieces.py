@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.edit import Box, Edit
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.tools.regions import BLOCK, cross, filled, holding
 from attunet_gui.tools.scene import Mask, Point, Scene
 from attunet_gui.tools.tool import Parameter
 
 ISLAND = Parameter("Smaller than", "ml", 0.05, 20.0, 0.05, 0.5)
-
-_BLOCK = np.ones((3, 3, 3), bool)
-_CROSS = ndimage.generate_binary_structure(3, 1)
-_FLAT_CROSS = _CROSS & np.array([False, True, False])[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class KeepLargest:
 def _keeping(scene: Scene, in_3d: bool, wanted: Any) -> Edit:
     """Remove the pieces whose voxel counts `wanted` turns down and that nobody locked."""
     box = scene.mask_box(in_3d)
-    labels, count = ndimage.label(scene.mask_in(box), _BLOCK)
+    labels, count = ndimage.label(scene.mask_in(box), BLOCK)
     voxels = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     kept = np.concatenate([[False], wanted(voxels)])
     kept[np.unique(labels[scene.locked_in(box)])] = True
@@ -82,7 +78,7 @@ class FillHoles:
     def apply(self, scene: Scene) -> Edit:
         """The filled holes."""
         box = scene.mask_box(self.in_3d)
-        return scene.edit(box, _filled(scene.mask_in(box), self.in_3d))
+        return scene.edit(box, filled(scene.mask_in(box), self.in_3d))
 
 
 @dataclass(frozen=True)
@@ -100,34 +96,19 @@ class Fill:
     def apply(self, scene: Scene) -> Edit:
         """The filled part; `AttunetError` if the click is neither in a closed contour nor on the mask."""
         box = scene.mask_box(self.in_3d)
-        mask = scene.mask_in(box)
-        at = self._place_in(box)
-        if at is not None and mask[at]:
-            return scene.edit(box, mask | _filled(_piece_at(mask, at, _BLOCK), self.in_3d))
-        hole = _filled(mask, self.in_3d) & ~mask
-        if at is None or not hole[at]:
+        mask, clicked = scene.mask_in(box), self._clicked(box)
+        if (mask & clicked).any():
+            return scene.edit(box, mask | filled(holding(mask, clicked), self.in_3d))
+        holes = filled(mask, self.in_3d) & ~mask
+        if not (holes & clicked).any():
             raise AttunetError("That place is in no closed contour: close the contour, then click inside it.")
-        return scene.edit(box, mask | _piece_at(hole, at, _cross(self.in_3d)))
+        return scene.edit(box, mask | holding(holes, clicked, cross(self.in_3d)))
 
-    def _place_in(self, box: Box) -> tuple[int, ...] | None:
-        """The click in `box`; None if it is outside of it."""
+    def _clicked(self, box: Box) -> Mask:
+        """The click in `box`; nothing if it is outside of it."""
+        clicked = np.zeros([side.stop - side.start for side in box], bool)
         at = [place - side.start for place, side in zip(self.point, box, strict=True)]
         at[0] = at[0] if self.in_3d else 0
-        inside = all(0 <= i < side.stop - side.start for i, side in zip(at, box, strict=True))
-        return tuple(at) if inside else None
-
-
-def _piece_at(mask: Mask, at: tuple[int, ...], structure: NDArray[Any]) -> Mask:
-    """The connected piece of `mask` that holds `at`, which is set."""
-    labels, _count = ndimage.label(mask, structure)
-    piece: Mask = labels == labels[at]
-    return piece
-
-
-def _filled(mask: Mask, in_3d: bool) -> Mask:
-    filled: Mask = ndimage.binary_fill_holes(mask, _cross(in_3d))
-    return filled
-
-
-def _cross(in_3d: bool) -> NDArray[Any]:
-    return _CROSS if in_3d else _FLAT_CROSS
+        if all(0 <= i < size for i, size in zip(at, clicked.shape, strict=True)):
+            clicked[tuple(at)] = True
+        return clicked

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from attunet_gui.tools.clicked import REACH, AddThis, RemoveThis
 from attunet_gui.tools.outline import DISTANCE, SMOOTHNESS, Grow, Shrink, Smooth
 from attunet_gui.tools.pieces import ISLAND, DropIslands, Fill, FillHoles, KeepLargest
 from attunet_gui.tools.slices import LARGEST_GAP, CopySlice, Interpolate, TakeDraft
 from attunet_gui.tools.tool import Need, ToolKind, Wish
 
-_SHAPE, _PIECES, _SLICES = "Outline", "Pieces", "Slices"
+_CLICK, _SHAPE, _PIECES, _SLICES = "By one click", "Outline", "Pieces", "Slices"
 _BOTH = (2, 3)
 
 
@@ -18,6 +19,16 @@ def _value(wish: Wish) -> float:
 
 
 TOOLS: tuple[ToolKind, ...] = (
+    ToolKind(
+        "add-this", "Add this", "Add the tissue under a click or scribble, by CT and network.", _CLICK,
+        "D", _BOTH, lambda wish: AddThis(wish.points, _value(wish), wish.in_3d), REACH,
+        frozenset({Need.POINTS}),
+    ),
+    ToolKind(
+        "remove-this", "Remove this", "Remove the part of the mask under a click or scribble.", _CLICK,
+        "R", _BOTH, lambda wish: RemoveThis(wish.points, _value(wish), wish.in_3d), REACH,
+        frozenset({Need.POINTS}),
+    ),
     ToolKind(
         "grow", "Grow", "Move the outline outwards by a distance.", _SHAPE, "Shift+K", _BOTH,
         lambda wish: Grow(_value(wish), wish.in_3d), DISTANCE,

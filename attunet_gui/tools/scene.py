@@ -66,6 +66,14 @@ class Scene:
         ]
         return np.stack(planes)
 
+    def drawn_in(self, box: Box) -> Mask:
+        """What a person has drawn or cleared by hand in `box`, bool; verified slices are not looked at."""
+        drawn = np.zeros([side.stop - side.start for side in box], bool)
+        for plane, z in zip(drawn, range(box[0].start, box[0].stop), strict=True):
+            if z in self.locks.hand:
+                plane[...] = self.locks.hand[z][box[1:]]
+        return drawn
+
     def edit(self, box: Box, wanted: Mask) -> Edit:
         """The edit after which `box` holds `wanted`."""
         z, y, x = box
