@@ -19,18 +19,20 @@ _SMOOTH_MM = 5.0
 _SURE = 0.005
 
 
-def chance_of_gland(
-    probability: NDArray[np.float32], cover: NDArray[np.float32], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.float32]:
+def nearness(cover: NDArray[np.float32], spacing_mm: tuple[float, float, float]) -> NDArray[np.float32]:
+    """`cover` (z, rows, columns), the share of each pixel that the mask covers, smoothed over 5 mm."""
+    sigma = [_SMOOTH_MM / mm if size > 1 else 0.0 for mm, size in zip(spacing_mm, cover.shape, strict=True)]
+    near: NDArray[np.float32] = ndimage.gaussian_filter(cover, sigma, truncate=2.5)
+    return near
+
+
+def chance_of_gland(probability: NDArray[np.float32], near: NDArray[np.float32]) -> NDArray[np.float32]:
     """(z, rows, columns) float32 in [0, 1].
 
     Args:
         probability: (z, rows, columns) as the network says.
-        cover: (z, rows, columns) share of each pixel that the mask covers.
-        spacing_mm: (z, row, column).
+        near: of the same shape, from `nearness`.
     """
-    sigma = [_SMOOTH_MM / mm if size > 1 else 0.0 for mm, size in zip(spacing_mm, cover.shape, strict=True)]
-    near = ndimage.gaussian_filter(cover, sigma, truncate=2.5)
     said = logit(np.clip(probability, _SURE, 1 - _SURE))
     chance: NDArray[np.float32] = expit(_OFFSET + _OF_LOGIT * said + _OF_NEARNESS * near).astype(np.float32)
     return chance

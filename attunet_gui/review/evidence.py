@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from attunet_gui.core.edit import Box
 from attunet_gui.core.frame import Frame
@@ -31,6 +32,7 @@ class Evidence:
     Attributes:
         frame: on which all maps lie.
         hu: (z, rows, columns) float32, averaged over a pixel of the frame.
+        smooth_hu: (z, rows, columns) float16, the same, less its noise.
         probability: (z, rows, columns) float16 in [0, 1].
         gates: (z, rows, columns) float16 in [0, 1], the product of all gates.
         threshold: probability from which the network drafts.
@@ -39,6 +41,7 @@ class Evidence:
 
     frame: Frame
     hu: NDArray[np.float32]
+    smooth_hu: NDArray[np.float16]
     probability: NDArray[np.float16] | None
     gates: NDArray[np.float16] | None
     threshold: float
@@ -107,6 +110,7 @@ def make_evidence(
     return Evidence(
         frame=frame,
         hu=hu,
+        smooth_hu=ndimage.gaussian_filter(hu, (0, 1, 1)).astype(np.float16),
         probability=None if prediction is None else prediction.probability,
         gates=None if prediction is None else _merged(prediction),
         threshold=0.5 if prediction is None else prediction.threshold,

@@ -13,6 +13,9 @@ from attunet_gui.review.finders import FINDERS
 from attunet_gui.review.places import MOST, Place, shortlist
 from attunet_gui.review.view import view_of
 
+_LEAST_EXPECTED = 0.3
+"""Of what is worth a look: a place that is expected to hold less of an error is not shown."""
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -46,5 +49,8 @@ def find_places(
     else:
         carried = carry_again(before.carried, mask, evidence, changed)
     view = view_of(carried, evidence)
-    places = [] if view is None else [place for finder in FINDERS for place in finder(view)]
+    if view is None:
+        return Found((), carried)
+    worth = _LEAST_EXPECTED * view.floor_ml
+    places = [place for finder in FINDERS for place in finder(view) if place.score >= worth]
     return Found(shortlist(places, MOST), carried)

@@ -11,15 +11,20 @@ from scipy import ndimage
 
 from attunet_gui.core.edit import Box
 from attunet_gui.review.places import Place
-from attunet_gui.review.view import Flags, Floats, Spot, View, place
+from attunet_gui.review.view import Floats, Spot, View, place
 
 _WINDOW_MM = (15.0, 24.0, 24.0)
 """About what is corrected in one go: a few slices, and a part of the outline."""
-_LEAST = 0.3
-"""A pixel that is wrong with less chance is as sure as a surface can be."""
-_TRUST_UNSURE = 1.0
-_TRUST_GATE_HIGH, _TRUST_GATE_LOW = 0.2, 0.3
+_LEAST = 0.25
+"""Where mask and chance are less apart, the surface is as sure as one can be."""
+_WORTH = 0.5
+"""The chance is cautious: about twice as much is wrong as it says."""
+_TRUST_MISSING, _TRUST_EXCESS = 3.0, 3.0
+_TRUST_GATE_HIGH, _TRUST_GATE_LOW = 0.15, 0.5
 _GATE_HIGH, _GATE_LOW = 0.9, 0.3
+_NEAR = 0.02
+_CELL_MM = (3.0, 4.0, 4.0)
+"""The search goes by cells of about this size."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,16 @@ class _Saying:
     words: str
 
 
-_MISSING = _Saying("unsure", True, _TRUST_UNSURE, "likely missing {where}")
-_EXCESS = _Saying("unsure", False, _TRUST_UNSURE, "likely too much {where}")
+_MISSING = _Saying("unsure", True, _TRUST_MISSING, "likely missing {where}")
+_EXCESS = _Saying("unsure", False, _TRUST_EXCESS, "likely too much {where}")
 
 
 def unsure(view: View) -> list[Place]:
     """Parts of the surface where the expected error is largest, and what the draft left out."""
     if view.chance is None or view.probability is None:
         return []
-    lacking = _above(view.chance) * (1 - view.cover) * view.alike
-    surplus = _above(1 - view.chance) * view.cover
+    lacking = _beyond(view.chance - view.cover) * view.alike
+    surplus = _beyond(view.cover - view.chance)
     return [
         *_peaks(view, lacking, view.probability, _MISSING),
         *_peaks(view, surplus, view.probability, _EXCESS),
@@ -50,7 +55,7 @@ def gate_and_mask(view: View) -> list[Place]:
     """Where gates are open on soft tissue without mask, and where they are closed inside the mask."""
     if view.gates is None or not view.inside.any():
         return []
-    opened = (view.gates > _GATE_HIGH) & _near(view)
+    opened = (view.gates > _GATE_HIGH) & (view.near > _NEAR)
     high = np.where(opened, (1 - view.cover) * view.alike, 0).astype(np.float32)
     low = np.where(view.gates < _GATE_LOW, view.cover, 0).astype(np.float32)
     return [
@@ -61,20 +66,8 @@ def gate_and_mask(view: View) -> list[Place]:
     ]
 
 
-def _near(view: View) -> Flags:
-    near: Flags = ndimage.uniform_filter(view.cover, _window(view)) > 0.02
-    return near
-
-
-def _above(chance: Floats) -> Floats:
-    return np.where(chance >= _LEAST, chance, 0).astype(np.float32)
-
-
-def _window(view: View) -> list[int]:
-    return [
-        min(size, 1 + 2 * int(mm / spacing / 2))
-        for mm, spacing, size in zip(_WINDOW_MM, view.spacing_mm, view.cover.shape, strict=True)
-    ]
+def _beyond(apart: Floats) -> Floats:
+    return np.where(apart >= _LEAST, apart, 0).astype(np.float32)
 
 
 def _peaks(view: View, wrong: Floats, said: Floats, saying: _Saying) -> Iterator[Place]:
@@ -83,24 +76,38 @@ def _peaks(view: View, wrong: Floats, said: Floats, saying: _Saying) -> Iterator
     Much is wrong in a window that holds much gland; what a person sees is what is wrong of what is there. So
     windows compete by the expected volume times the root of its share.
     """
-    window = _window(view)
-    amount = _sums(wrong, window) * view.voxel_ml
-    whole = _sums(np.maximum(view.cover, wrong), window) * view.voxel_ml
+    cells = [max(1, round(mm / step)) for mm, step in zip(_CELL_MM, view.spacing_mm, strict=True)]
+    window = _window(view, cells)
+    amount = _sums(wrong, cells, window) * view.voxel_ml
+    whole = _sums(np.maximum(view.cover, wrong), cells, window) * view.voxel_ml
     share = np.sqrt(np.clip(amount / np.maximum(whole, view.floor_ml), 0, 1))
     worth = amount * share
-    peaks = (amount >= view.floor_ml) & (worth >= ndimage.maximum_filter(worth, window))
+    peaks = (amount >= _WORTH * view.floor_ml) & (worth >= ndimage.maximum_filter(worth, window))
     labels, _count = ndimage.label(peaks, np.ones((3, 3, 3)))
     for plateau in ndimage.find_objects(labels):
-        at = [(side.start + side.stop - 1) // 2 for side in plateau]
-        box = _around(at, window, wrong.shape)
+        z, y, x = ((side.start + side.stop - 1) // 2 for side in plateau)
+        box = _around((z, y, x), cells, window, wrong.shape)
         part = wrong[box]
         if part.any():
-            trust = saying.trust * float(share[at[0], at[1], at[2]])
+            trust = saying.trust * float(share[z, y, x])
             yield place(view, _spot(box, part, said[box][part > 0], replace(saying, trust=trust)))
 
 
-def _sums(values: Floats, window: list[int]) -> Floats:
-    sums: Floats = ndimage.uniform_filter(values, window, mode="constant") * np.float32(np.prod(window))
+def _window(view: View, cells: list[int]) -> list[int]:
+    """Size of the window in cells, odd."""
+    return [
+        min(1 + 2 * int(mm / (cell * spacing) / 2), max(1, -(-size // cell)))
+        for mm, cell, spacing, size in zip(_WINDOW_MM, cells, view.spacing_mm, view.cover.shape, strict=True)
+    ]
+
+
+def _sums(values: Floats, cells: list[int], window: list[int]) -> Floats:
+    """Sum of `values` in a window around each cell."""
+    by_cell = np.pad(values, [(0, -size % cell) for size, cell in zip(values.shape, cells, strict=True)])
+    for axis, cell in enumerate(cells):
+        by_cell = np.moveaxis(by_cell, axis, 0)
+        by_cell = np.moveaxis(sum((by_cell[k::cell] for k in range(1, cell)), by_cell[::cell]), 0, axis)
+    sums: Floats = ndimage.uniform_filter(by_cell, window, mode="constant") * np.float32(np.prod(window))
     return sums
 
 
@@ -111,9 +118,10 @@ def _spot(box: Box, part: Floats, said: NDArray[np.float32], saying: _Saying) ->
     return Spot(saying.kind, saying.missing, box, part, saying.trust, words)
 
 
-def _around(centre: list[int], window: list[int], shape: tuple[int, ...]) -> Box:
+def _around(at: tuple[int, int, int], cells: list[int], window: list[int], shape: tuple[int, ...]) -> Box:
+    """The window around the cell `at`, in pixels."""
     z, y, x = (
-        slice(max(0, at - size // 2), min(whole, at - size // 2 + size))
-        for at, size, whole in zip(centre, window, shape, strict=True)
+        slice(max(0, (i - size // 2) * cell), min(whole, (i - size // 2 + size) * cell))
+        for i, cell, size, whole in zip(at, cells, window, shape, strict=True)
     )
     return z, y, x

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.edit import Box
-from attunet_gui.review.chance import chance_of_gland
+from attunet_gui.review.chance import chance_of_gland, nearness
 from attunet_gui.review.evidence import Carried, Evidence, grid_box
 from attunet_gui.review.places import Place
 
@@ -71,14 +71,19 @@ class View:
         """Chance that a pixel is gland, given the network and the mask around it."""
         if self.probability is None:
             return None
-        return chance_of_gland(self.probability, self.cover, self.spacing_mm)
+        return chance_of_gland(self.probability, self.near)
+
+    @cached_property
+    def near(self) -> Floats:
+        """How much mask there is around a pixel, 0 to 1."""
+        return nearness(self.cover, self.spacing_mm)
 
     @cached_property
     def alike(self) -> Floats:
         """How much a pixel and its surroundings look like what the mask holds: 1 for its median HU, to 0."""
         if not self.inside.any():
             return np.ones_like(self.cover)
-        smooth = ndimage.gaussian_filter(self.hu, (0, 1, 1))
+        smooth = self.evidence.smooth_hu[self.box].astype(np.float32)
         apart = (smooth - np.median(self.hu[self.inside])) / _ALIKE_HU
         likeness: Floats = np.exp(-0.5 * np.square(apart)).astype(np.float32)
         return likeness
