@@ -599,7 +599,7 @@ def test_no_finished_stroke_is_lost_by_200_kills(tmp_path: Path, nursery: ForkSe
             )
             child.start()
             # Some are killed while they begin or take up the journal, most after a few strokes.
-            until = count + int(rng.integers(1, 20)) if kill % 4 else 0
+            until = count + int(rng.integers(1, 12)) if kill % 4 else 0
             wait_for(folder, until, child)
             child.join(rng.uniform(0.0, 0.008 if until else 0.05))
             assert child.exitcode is None, "the child must work until it is killed"
