@@ -70,9 +70,10 @@ _REACH = 4.0
 """Standard deviations that a Gaussian is taken to reach."""
 _ROUGHNESS = 1.5
 """What sticks out of the smoothed mask by more standard deviations than this is a part, no roughness."""
-_PASSES = 4
-_FAINTEST = 1e-3
-"""No voxel that the mask hardly reaches is taken to make up for the volume."""
+_PASSES = 3
+_SAME_VOLUME = 0.01
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,25 @@ class Smooth:
         if not self.in_3d:
             sigma[0] = 0.0
         blurred = ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest", truncate=_REACH)
-        kept = np.zeros_like(mask)
+        return scene.edit(box, self._of_same_volume(mask, blurred, scene.spacing_mm))
+
+    def _of_same_volume(self, mask: Mask, blurred: Floats, spacing_mm: Spacing) -> Mask:
+        """The blurred mask, cut, with its thin parts; of the cuts tried the one nearest in volume."""
+        volume = wanted = int(np.count_nonzero(mask))
+        found: list[Mask] = []
         for _ in range(_PASSES):
-            smooth = _likeliest(blurred, int(mask.sum()), kept)
-            thin = _thin_parts(mask, smooth, scene.spacing_mm, _ROUGHNESS * self.mm)
-            if not thin.any():
+            smooth = _likeliest(blurred, wanted)
+            found.append(smooth | _thin_parts(mask, smooth, spacing_mm, _ROUGHNESS * self.mm))
+            excess = int(np.count_nonzero(found[-1])) - volume
+            if abs(excess) <= _SAME_VOLUME * volume:
                 break
-            kept |= thin
-        return scene.edit(box, smooth | thin)
+            wanted = max(1, wanted - excess)
+        return min(found, key=lambda mask: abs(np.count_nonzero(mask) - volume))
 
 
-def _likeliest(values: NDArray[np.float32], count: int, kept: Mask) -> Mask:
-    """So many voxels: those `kept`, and the highest of the rest."""
-    values = np.where(kept, np.float32(np.inf), values)
-    cut = np.partition(values, values.size - count, axis=None)[values.size - count]
-    return np.asarray(values >= max(float(cut), _FAINTEST))
+def _likeliest(blurred: Floats, count: int) -> Mask:
+    """So many voxels, the highest ones."""
+    return np.asarray(blurred >= np.partition(blurred, -count, axis=None)[-count])
 
 
 def _thin_parts(mask: Mask, smooth: Mask, spacing_mm: Spacing, rough_mm: float) -> Mask:
