@@ -157,7 +157,7 @@ class Session:
         self._job = 0
         self._count = 0
         self._clean = 0
-        self._touches = self._touches_at_opening = self._touches_counted = 0
+        self._touches = self._touches_at_opening = 0
         self._edited_at_opening = False
         self.bundles = bundles
         self.bundle: Bundle | None = bundles[0] if bundles else None
@@ -428,23 +428,10 @@ class Session:
         if ask.what == "file":
             self._saved_crc = counted.crc
         if ask.number == self._count:
-            self._say_change(ask.case, counted)
             self.tally = counted
             if ask.touches == self._touches:
                 self.edited = counted.crc != self._clean
             self.changed.emit()
-
-    def _say_change(self, case: Case | None, counted: Tally) -> None:
-        if self._touches == self._touches_counted or self.tally is None or case is None:
-            return
-        self._touches_counted = self._touches
-        change = counted.voxels - self.tally.voxels
-        if change:
-            ml = abs(change) * case.volume.grid.voxel_volume_ml
-            done = "added" if change > 0 else "removed"
-            self.message = Message(
-                f"The last strokes {done} {abs(change)} voxels, {ml:.2f} ml; Ctrl+Z undoes."
-            )
 
     # Saving
 

@@ -41,12 +41,14 @@ def open_window(case: Path | None) -> None:
     run(case)
 
 
-def open_demo(out: Path) -> None:
-    """The demo on this display, or on a virtual one with screenshots in `out`."""
+def open_demo(out: Path, tour: bool) -> None:
+    """The demo on this display, or on a virtual one with screenshots in `out`; `tour` photographs every tool."""
     if has_display():
-        from attunet_gui.gui.demo import run_demo
+        from attunet_gui.gui.demo import Film, run_demo
+        from attunet_gui.gui.tour import Tour
 
-        run_demo(out if os.environ.get("ATTUNET_DEMO_SCRIPTED") else None)
+        scripted = tour or os.environ.get("ATTUNET_DEMO_SCRIPTED")
+        run_demo(out if scripted else None, Tour if tour else Film)
         return
     runner = shutil.which("xvfb-run")
     if runner is None:
@@ -55,6 +57,7 @@ def open_demo(out: Path) -> None:
         )
     console.print(f"No display here: running the demo on a virtual one, pictures and results go to {out}/")
     command = [runner, "-a", "-s", _SCREEN, sys.executable, "-m", "attunet_gui", "demo", "--out", str(out)]
+    command += ["--tour"] * tour
     done = subprocess.run(command, env=os.environ | {"ATTUNET_DEMO_SCRIPTED": "1"}, check=False)
     if done.returncode:
         raise AttunetError(f"The demo on the virtual display ended with exit code {done.returncode}.")

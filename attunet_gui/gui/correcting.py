@@ -165,6 +165,7 @@ class Correcting(QObject):
         self._show_where(stroke)
         self._done(stroke)
         self._session.say(f"{'Undone' if back else 'Done again'}: {stroke.told}.")
+        self._warn()
 
     def _show_where(self, stroke: Stroke) -> None:
         """Nobody should undo what she cannot see."""
@@ -172,6 +173,11 @@ class Correcting(QObject):
             self._layers.go_to_slice(stroke.slice)
 
     def _done(self, stroke: Stroke, placed: bool = False) -> None:
+        case = self._session.case
+        if case is not None and not placed:
+            ml = stroke.edit.changes * case.volume.grid.voxel_volume_ml
+            told = stroke.told[:1].upper() + stroke.told[1:]
+            self._session.say(f"{told}, {ml:.2f} ml. Ctrl+Z undoes.")
         self._warn()
         self.mask_changed.emit(stroke, placed)
         self.state_changed.emit()

@@ -25,8 +25,13 @@ _PATIENCE_S = 300.0
 _SETTLE_S = 0.4
 
 
-def run_demo(out: Path | None = None) -> None:
-    """The demo on this display; with `out`, without hands and with pictures and results in that folder."""
+def run_demo(out: Path | None = None, film: type[Film] | None = None) -> None:
+    """The demo on this display; with `out`, without hands and with pictures and results in that folder.
+
+    Args:
+        out: where the pictures go; None for a person at the screen.
+        film: what is done and photographed; None for the whole job in short.
+    """
     if out is None:
         stay(_open_and_draft)
         return
@@ -34,7 +39,7 @@ def run_demo(out: Path | None = None) -> None:
     with TemporaryDirectory() as settings:
         app = start(Preferences(Path(settings) / "window.ini"), None, Path(settings) / "journal")
         try:
-            Film(app, out).run()
+            (film or Film)(app, out).run()
         finally:
             app.desk.end()
             app.session.close()

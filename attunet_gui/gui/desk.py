@@ -58,7 +58,7 @@ class Desk(QObject):
         self.toolbox = Toolbox(session, layers, self.correcting)
         self.window: QWidget = QWidget()
         self.checked = self.closed = False
-        self._agreed_to_replace = False
+        self._agreed_to_replace = self._override = False
         self._painted_meanwhile = False
         self._dialog: QDialog | None = None
         self._wanted: Pending | None = None
@@ -155,7 +155,7 @@ class Desk(QObject):
             self.session.open(path, series=key)
 
     def _case_opened(self, case: Case) -> None:
-        self.checked = self._agreed_to_replace = self._painted_meanwhile = False
+        self.checked = self._agreed_to_replace = self._override = self._painted_meanwhile = False
         self._let_go()
         work = self._work_on(case)
         # The layer owns its voxels: the person's strokes must not reach what was read.
@@ -232,10 +232,12 @@ class Desk(QObject):
             return
         if self.session.case is None or self.session.bundle is None:
             return
-        answer = questions.ask_rerun(self.window) if self.session.edited else "replace"
+        asked = self.session.edited
+        answer = questions.ask_rerun(self.window) if asked else "replace"
         if answer == "stop":
             return
         self._agreed_to_replace = answer == "replace"
+        self._override = asked and self._agreed_to_replace
         self._painted_meanwhile = False
         self.session.request_draft()
 
@@ -252,7 +254,7 @@ class Desk(QObject):
             self.layers.show_beside(draft.mask)
             self.session.say("The new draft is the yellow contour; your mask is as it was.")
             return
-        refused = self.correcting.place_draft(draft, override=self._agreed_to_replace)
+        refused = self.correcting.place_draft(draft, override=self._override)
         self.session.draft_placed(draft)
         if self.session.case is not None:
             self.guide.begin(self.session.case, draft)

@@ -146,6 +146,8 @@ class CaseLayers:
     def _painted(self, event: Any) -> None:
         layer = self._layers[MASK]
         box = _box_of(event.value)
+        # napari announces a polygon, or what a script sets, before it is in the voxels.
+        _finish(event.value, layer.data)
         self._bound_history(event.value)
         self.stroke_ended.emit(box, str(layer.mode))
 
@@ -524,6 +526,17 @@ def _bounds_of(atom: Any) -> tuple[slice, ...]:
     if hasattr(atom, "slice_key"):
         return tuple(atom.slice_key)
     return tuple(slice(int(index.min()), int(index.max()) + 1) for index in atom[0])
+
+
+def _finish(atoms: Any, data: NDArray[np.uint8]) -> None:
+    for atom in atoms:
+        if not hasattr(atom, "slice_key"):
+            indices, _before, after = atom
+            data[indices] = after
+        elif atom.mask is None:
+            data[atom.slice_key] = atom.new_value
+        else:
+            data[atom.slice_key][atom.mask] = atom.new_value
 
 
 def _bytes_of(atom: Any) -> int:

@@ -9,6 +9,7 @@ from attunet_gui.gui.panels.parts import button, column, words
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import Bar, View
 
+_HEIGHT = 34
 _STYLE = """
 QPushButton { background: #0072b2; color: white; font-weight: bold; padding: 9px; border-radius: 4px; }
 QPushButton:hover { background: #0084cc; }
@@ -25,6 +26,7 @@ class NextStepPanel(QWidget):
         super().__init__()
         self.button = button("", tip("next_step"), self.asked.emit)
         self.button.setStyleSheet(_STYLE)
+        self.button.setMinimumHeight(_HEIGHT)
         self.hint = words()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

@@ -1,0 +1,384 @@
+"""Correcting, guidance, tools and recovery on the real desk and napari's real model; without a window."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psygnal
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+
+from attunet_gui.core.proposal import Proposal
+from attunet_gui.gui import questions
+from attunet_gui.gui.desk import Desk
+from attunet_gui.gui.preferences import Preferences
+from attunet_gui.gui.viewer import CHANGES, MASK, RING, CaseLayers
+from attunet_gui.session import Session
+from attunet_gui.work import pending
+from tests.test_session import Named, ScriptedNetwork, bundle_of, ct, prediction_of
+
+__all__ = ["ct"]
+Z = 5
+
+
+@dataclass
+class World:
+    """A desk without a window."""
+
+    desk: Desk
+    network: ScriptedNetwork
+
+    @property
+    def mask(self) -> np.ndarray:
+        mask = self.desk.layers.mask
+        assert mask is not None
+        return mask
+
+    @property
+    def said(self) -> str:
+        return self.desk.session.message.text
+
+    def until(self, reached: Callable[[], object], seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not reached():
+            assert time.monotonic() < end, "it did not come to that"
+            self.live()
+
+    def live(self) -> None:
+        psygnal.emit_queued()
+        QApplication.processEvents()
+        time.sleep(0.002)
+
+    def open(self, ct: Path) -> None:
+        self.desk.open_path(ct)
+        self.until(lambda: self.desk.session.case is not None)
+        self.desk.layers.go_to_slice(Z)
+
+    def draft(self, mask: np.ndarray) -> None:
+        self.desk.run_or_cancel()
+        self.network.answer(len(self.network.requests), mask)
+        self.until(lambda: self.desk.session.overlays and self.desk.guide.known)
+
+    def paint(self, z: int, y: int, x: int, label: int = 1) -> None:
+        self.desk.take_tool("paint" if label else "erase")
+        self.desk.layers.set_brush_size(5)
+        layer = self.desk.layers.viewer.layers[MASK]
+        with layer.block_history():  # as under the mouse
+            layer.paint((z, y, x), label)
+
+
+@pytest.fixture(scope="module")
+def qt() -> QApplication:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    return QApplication.instance() or QApplication([])
+
+
+def world_in(folder: Path) -> World:
+    network = ScriptedNetwork()
+    session = Session(network, (bundle_of(Named()),))
+    layers = CaseLayers(ViewerModel())
+    return World(Desk(session, layers, Preferences(folder / "window.ini"), folder / "journal"), network)
+
+
+@pytest.fixture
+def world(qt: QApplication, tmp_path: Path) -> Iterator[World]:
+    made = world_in(tmp_path)
+    yield made
+    made.desk.end()
+    made.desk.session.close()
+
+
+def gland(world: World) -> np.ndarray:
+    mask = np.zeros(world.mask.shape, np.uint8)
+    mask[3:8, 15:25, 12:30] = 1
+    return mask
+
+
+def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.paint(Z, 20, 20)
+    painted = world.mask.copy()
+    assert painted.any()
+    assert world.desk.session.edited
+    world.desk.layers.go_to_slice(0)
+    world.desk.correcting.undo()
+    assert not world.mask.any()
+    assert world.said == f"Undone: brush, +{painted.sum()} voxels."
+    assert world.desk.layers.slice == Z, "nobody undoes what she cannot see"
+    world.desk.correcting.redo()
+    np.testing.assert_array_equal(world.mask, painted)
+    world.desk.correcting.redo()
+    assert world.said == "There is nothing to redo."
+
+
+def test_a_change_by_a_script_is_noted_as_well(world: World, ct: Path) -> None:
+    world.open(ct)
+    layer = world.desk.layers.viewer.layers[MASK]
+    layer.data_setitem((np.array([3]), np.array([3]), np.array([3])), 1)
+    layer.paint_polygon([(Z, 5, 5), (Z, 5, 20), (Z, 20, 20)], 1)
+    assert world.mask[3, 3, 3] == 1
+    assert world.mask[Z].any()
+    world.desk.correcting.undo()
+    assert not world.mask[Z].any()
+    world.desk.correcting.undo()
+    assert not world.mask.any()
+
+
+def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.paint(Z, 5, 5)
+    before = world.mask.copy()
+    world.desk.session.edited = False  # saved, say
+    world.draft(gland(world))
+    assert world.mask[Z, 20, 20] == 1
+    assert world.mask[Z, 5, 5] == 1, "what was drawn by hand stays under a draft"
+    world.desk.correcting.undo()
+    np.testing.assert_array_equal(world.mask, before)
+    world.desk.correcting.undo()
+    assert not world.mask.any()
+
+
+def test_what_a_draft_would_change_of_the_persons_is_shown_and_left(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.paint(Z, 5, 5)
+    world.desk.session.edited = False
+    world.draft(gland(world))
+    assert "contradicts" in world.said
+    conflict = world.desk.layers.viewer.layers[CHANGES].data
+    np.testing.assert_array_equal(conflict == 3, (gland(world) == 0) & (world.mask == 1))
+
+
+def test_the_brush_sets_only_what_lies_within_the_hu_limits(world: World, ct: Path) -> None:
+    world.open(ct)
+    case = world.desk.session.case
+    assert case is not None
+    hu = case.volume.hu[Z]
+    middle = float(np.median(hu[hu > -200]))
+    world.desk.correcting.set_hu_limits((middle, 3000.0))
+    y, x = map(int, np.argwhere(hu > middle)[0])
+    world.paint(Z, y, x)
+    assert world.mask[Z, y, x] == 1
+    assert hu[world.mask[Z] == 1].min() >= middle
+    world.desk.correcting.undo()
+    assert not world.mask.any()
+
+
+def test_a_killed_window_gives_everything_back(
+    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    world.paint(Z, 5, 5)
+    world.paint(7, 30, 30)
+    world.desk.guide.verify_slice()
+    kept = world.mask.copy()
+    world.desk.correcting.work._journal.close()  # type: ignore[union-attr]  # as the system does with a dead process
+    world.desk.correcting.work = None
+
+    again = world_in(tmp_path)
+    asked: list[str] = []
+    monkeypatch.setattr(
+        questions, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
+    )
+    again.desk.offer_recovery()
+    again.until(lambda: again.desk.session.case is not None)
+    assert asked == ["case"]
+    np.testing.assert_array_equal(again.mask, kept)
+    assert again.desk.session.edited
+    assert again.desk.correcting.work is not None
+    assert again.desk.correcting.work.verified == world.desk.guide.state.verified
+    assert "unsaved" in again.said
+    for _ in range(3):
+        again.desk.correcting.undo()
+    assert not again.mask.any()
+    again.desk.end()
+    again.desk.session.close()
+
+
+def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
+    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.open(ct)
+    world.paint(Z, 5, 5)
+    world.desk.save()
+    world.until(lambda: world.desk.session.saved_to is not None and not world.desk.session.edited)
+    assert not world.desk.correcting.work.unsaved  # type: ignore[union-attr]
+    world.paint(Z, 9, 9)
+    monkeypatch.setattr(questions, "ask_unsaved", lambda *_: "discard")
+    case = world.desk.session.case
+    world.desk.open_path(ct)
+    world.until(lambda: world.desk.session.case is not case)
+    assert pending(tmp_path / "journal") == ()
+    assert world.mask[Z, 9, 9] == 0
+    assert world.mask[Z, 5, 5] == 1
+
+
+def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    before = world.mask.copy()
+    world.desk.toolbox.take("grow")
+    world.desk.toolbox.set_value(10.0)
+    world.until(lambda: CHANGES in world.desk.layers.viewer.layers)
+    np.testing.assert_array_equal(world.mask, before)
+    shown = world.desk.layers.viewer.layers[CHANGES].data.copy()
+    world.desk.toolbox.set_value(20.0)
+    world.until(lambda: (world.desk.layers.viewer.layers[CHANGES].data != shown).any())
+    preview = world.desk.layers.viewer.layers[CHANGES].data.copy()
+    world.desk.toolbox.apply()
+    world.until(lambda: (world.mask != before).any())
+    np.testing.assert_array_equal(world.mask != before, preview > 0)
+    assert CHANGES not in world.desk.layers.viewer.layers
+    assert world.desk.correcting.work.undo_words.startswith("grow 20 mm, +")  # type: ignore[union-attr]
+    world.desk.correcting.undo()
+    np.testing.assert_array_equal(world.mask, before)
+
+
+def test_a_tool_waits_for_its_click(world: World, ct: Path) -> None:
+    world.open(ct)
+    ring = np.zeros(world.mask.shape, np.uint8)
+    ring[Z, 10:20, 10:20] = 1
+    ring[Z, 12:18, 12:18] = 0
+    world.draft(ring)
+    world.desk.toolbox.take("fill")
+    assert world.desk.toolbox.waits_for_click
+    world.desk.layers.points_drawn.emit(((Z, 15, 15),))
+    world.until(lambda: world.mask[Z, 15, 15] == 1)
+    assert world.mask[Z].sum() == 100
+    world.desk.take_tool("paint")
+    assert not world.desk.toolbox.waits_for_click
+
+
+def test_no_tool_changes_what_was_drawn_or_verified(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    world.paint(Z, 20, 20, 0)
+    erased = world.mask.copy()
+    world.desk.toolbox.take("fill-holes")
+    world.until(lambda: "left as you decided" in world.said)
+    np.testing.assert_array_equal(world.mask, erased)
+    world.desk.layers.go_to_slice(4)
+    world.desk.guide.verify_slice()
+    world.desk.toolbox.take("grow")
+    world.desk.toolbox.apply()
+    world.until(lambda: "left as you decided" in world.said or "changes nothing" in world.said)
+    np.testing.assert_array_equal(world.mask, erased)
+
+
+def test_a_tool_without_what_it_needs_says_so(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.desk.toolbox.take("take-draft")
+    assert "draft" in world.said
+    assert world.desk.toolbox.kind is None
+
+
+def holed(world: World) -> np.ndarray:
+    """A gland with a slice left out."""
+    mask = gland(world)
+    mask[Z] = 0
+    return mask
+
+
+def test_the_list_leads_to_a_place_and_closes_it(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(holed(world))
+    guide = world.desk.guide
+    assert guide.places
+    assert world.desk.view.step.command == "next_place"
+    world.desk.next_step()
+    first = guide.current
+    assert first == guide.places[0].key
+    assert RING in world.desk.layers.viewer.layers
+    assert world.desk.layers.slice == guide.places[0].slice
+    count = len(guide.places)
+    guide.accept_place()
+    assert len(guide.places) == count - 1
+    assert first not in {place.key for place in guide.places}
+    assert first in world.desk.correcting.work.accepted  # type: ignore[union-attr]
+
+
+def test_an_edit_closes_the_place_it_touches(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(holed(world))
+    world.desk.guide.next_place()
+    place = next(p for p in world.desk.guide.places if p.key == world.desk.guide.current)
+    y, x = (round(c) for c in place.centre)
+    world.paint(place.slice, y, x, 1 - int(world.mask[place.slice, y, x]))
+    assert place.key not in {p.key for p in world.desk.guide.places}
+    assert RING not in world.desk.layers.viewer.layers
+
+
+def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    guide = world.desk.guide
+    while guide.places:
+        guide.next_place()
+        guide.accept_place()
+    assert not guide.reviewed
+    assert world.desk.view.step.command == "next_unseen"
+    while guide.unseen:
+        unseen = guide.unseen
+        world.desk.next_step()
+        world.until(lambda seen=unseen: guide.unseen != seen)
+    assert guide.reviewed
+    assert world.desk.view.step.command == "save"
+    strip = guide.strip
+    assert strip is not None
+    assert strip.seen[3:8].all()
+
+
+def proposal_for(world: World, mask: np.ndarray) -> Proposal:
+    case = world.desk.session.case
+    assert case is not None
+    changed = tuple(np.flatnonzero((mask != world.mask).any(axis=(1, 2))).tolist())
+    model = prediction_of(case.volume).model
+    return Proposal(mask, (3, 4), changed, True, "It helps.", model, 0.5, 0.8, 1.0)
+
+
+def proposed(world: World, ct: Path) -> np.ndarray:
+    """Two corrected slices, and a proposal that would also change one of them."""
+    world.open(ct)
+    world.draft(gland(world))
+    world.paint(3, 5, 5)
+    assert not world.desk.carrying.may_ask
+    world.paint(4, 5, 5)
+    world.desk.carrying.ask()
+    wanted = gland(world)
+    wanted[5:8, 25:28, 12:30] = 1
+    world.network.proposed.emit(len(world.network.requests), proposal_for(world, wanted))
+    world.until(lambda: CHANGES in world.desk.layers.viewer.layers)
+    return wanted
+
+
+def test_a_proposal_is_a_coloured_diff_taken_by_slice_or_whole(world: World, ct: Path) -> None:
+    wanted = proposed(world, ct)
+    before = world.mask.copy()
+    shown = world.desk.layers.viewer.layers[CHANGES].data
+    np.testing.assert_array_equal(shown == 1, (wanted == 1) & (before == 0))
+    assert (shown[3:5] == 3).sum() == (before[3:5] & ~gland(world)[3:5] & 1).sum()
+    world.desk.layers.go_to_slice(6)
+    world.desk.carrying.take_slice()
+    np.testing.assert_array_equal(world.mask[6], wanted[6])
+    np.testing.assert_array_equal(world.mask[7], before[7])
+    world.desk.carrying.take_all()
+    np.testing.assert_array_equal(world.mask[5:8], wanted[5:8])
+    np.testing.assert_array_equal(world.mask[3:5], before[3:5])
+    world.desk.correcting.undo()
+    world.desk.correcting.undo()
+    np.testing.assert_array_equal(world.mask, before)
+
+
+def test_a_rejected_proposal_leaves_everything(world: World, ct: Path) -> None:
+    proposed(world, ct)
+    before = world.mask.copy()
+    world.desk.carrying.reject()
+    np.testing.assert_array_equal(world.mask, before)
+    assert CHANGES not in world.desk.layers.viewer.layers
+    assert world.desk.carrying.proposal is None
