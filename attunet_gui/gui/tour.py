@@ -5,19 +5,20 @@ Works on the phantom, whose true pancreas is known, so that corrections can be m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from attunet_gui.core.edit import edit_between
 from attunet_gui.gui.demo import Film
 from attunet_gui.gui.desk import DEMO_SEED
 from attunet_gui.gui.questions import ask_recovery
-from attunet_gui.gui.viewer import CHANGES
+from attunet_gui.gui.viewer import CHANGES, MASK
 from attunet_gui.io.journal import Pending
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom
 from attunet_gui.tools.registry import TOOLS
@@ -26,6 +27,9 @@ from attunet_gui.tools.tool import ToolKind
 _CORRECTED = 3
 _WRONG_PIXELS = 20
 _DIALOG_MS = 400
+_GAP = 4
+"""Slices from the middle to the two that are drawn by hand."""
+_ISLAND = (slice(40, 46), slice(120, 126))
 
 
 class Tour(Film):
@@ -70,7 +74,7 @@ class Tour(Film):
         if desk.toolbox.waits_for_click:
             desk.layers.points_drawn.emit((self._click(kind),))
         elif desk.toolbox.kind is not None:
-            self.until(lambda: CHANGES in self.app.viewer.layers, f"{kind.title}: preview")
+            self.until(lambda: CHANGES in self.app.viewer.layers, f"the preview of {kind.title}")
             self.shoot(f"{kind.key}_preview")
             desk.toolbox.apply()
         self.until(lambda: (self.mask != prepared).any(), kind.title)
@@ -82,40 +86,37 @@ class Tour(Film):
     def _prepare(self, kind: ToolKind) -> None:
         """Make of the mask what this tool is good for, and go there."""
         busiest = int(self.truth.sum(axis=(1, 2)).argmax())
-        wanted = self.mask.copy()
         if kind.key.startswith(("interpolate", "copy")):
-            # Two slices decided by hand, nothing between them.
-            wanted[busiest - 4 : busiest + 5] = 0
-            wanted[busiest - 4], wanted[busiest + 4] = self.truth[busiest - 4], self.truth[busiest + 4]
-        elif kind.key in ("fill", "fill-holes"):
-            wanted[busiest] = _hollow(self.truth[busiest])
-        elif kind.key in ("islands", "largest", "remove-this"):
-            wanted[busiest] = self.truth[busiest]
-            wanted[busiest, 40:46, 120:126] = 1
-        elif kind.key == "add-this":
-            wanted[busiest] = _half(self.truth[busiest])
-        elif kind.key == "take-draft":
-            wanted[busiest] = 0
-        by_hand = kind.key.startswith(("interpolate", "copy"))
-        self._set(wanted, by_hand)
-        offset = {"interpolate": 0, "copy-above": 3, "copy-below": -3}.get(kind.key, 0)
+            self._decide_two_slices(busiest)
+        else:
+            wanted = self.mask.copy()
+            wanted[busiest] = _SPOILED.get(kind.key, lambda plane: plane)(self.truth[busiest])
+            self._change(wanted)
+        offset = {"copy-above": _GAP - 1, "copy-below": 1 - _GAP}.get(kind.key, 0)
         self.app.desk.layers.go_to_slice(busiest + offset)
 
-    def _set(self, wanted: NDArray[np.uint8], by_hand: bool) -> None:
-        work = self.app.desk.correcting.work
-        assert work is not None
-        if by_hand:
-            layer = self.app.viewer.layers["Pancreas"]
-            places = np.nonzero(self.mask != wanted)
-            layer.data_setitem(places, wanted[places])
-        else:
-            self.app.desk.correcting.change(edit_between(self.mask, wanted), "tour", "prepare")
+    def _decide_two_slices(self, middle: int) -> None:
+        """Two slices drawn by hand, and nothing between them."""
+        wanted = self.mask.copy()
+        wanted[middle - _GAP : middle + _GAP + 1] = 0
+        self._change(wanted)
+        for z in (middle - _GAP, middle + _GAP):
+            wanted[z] = self.truth[z]
+        self._draw(wanted)
+
+    def _change(self, wanted: NDArray[np.uint8]) -> None:
+        self.app.desk.correcting.change(edit_between(self.mask, wanted), "tour", "prepare")
+
+    def _draw(self, wanted: NDArray[np.uint8]) -> None:
+        """As if by hand."""
+        places = np.nonzero(self.mask != wanted)
+        self.app.viewer.layers[MASK].data_setitem(places, wanted[places])
 
     def _click(self, kind: ToolKind) -> tuple[int, int, int]:
         z = self.app.desk.layers.slice
         inside = np.argwhere((self.truth[z] != 0) & (self.mask[z] == 0))
         if kind.key == "remove-this":
-            return z, 43, 123
+            return z, *((side.start + side.stop) // 2 for side in _ISLAND)
         if not len(inside):
             inside = np.argwhere(self.truth[z] != 0)
         y, x = inside[len(inside) // 2]
@@ -130,7 +131,7 @@ class Tour(Film):
         chosen = np.linspace(lowest, highest, _CORRECTED + 2).astype(int)[1:-1]
         for z in chosen:
             wanted[z] = self.truth[z]
-        self._set(wanted, by_hand=True)
+        self._draw(wanted)
         desk.layers.go_to_slice(int(chosen[1]) + 2)
         self.shoot("carry_before")
         desk.carrying.ask()
@@ -172,9 +173,36 @@ def _hollow(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return rim
 
 
+def _frayed(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`plane` with a rough outline."""
+    rim = binary_dilation(plane) & ~binary_erosion(plane)
+    rough = plane.copy()
+    rough[rim & (np.random.default_rng(0).random(plane.shape) < 0.4)] ^= 1
+    return rough
+
+
 def _half(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`plane` without what lies right of its middle."""
     columns = np.flatnonzero(plane.any(axis=0))
     kept = plane.copy()
     kept[:, int(columns.mean()) :] = 0
     return kept
+
+
+def _with_island(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    spoiled = plane.copy()
+    spoiled[_ISLAND] = 1
+    return spoiled
+
+
+_SPOILED: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    "fill": _hollow,
+    "fill-holes": _hollow,
+    "islands": _with_island,
+    "largest": _with_island,
+    "remove-this": _with_island,
+    "add-this": _half,
+    "smooth": _frayed,
+    "take-draft": np.zeros_like,
+}
+"""Tool -> what is done to a true slice so that the tool has something to mend."""
