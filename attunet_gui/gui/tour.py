@@ -90,7 +90,9 @@ class Tour(Film):
             self._decide_two_slices(busiest)
         else:
             wanted = self.mask.copy()
-            wanted[busiest] = _SPOILED.get(kind.key, lambda plane: plane)(self.truth[busiest])
+            wanted[busiest] = self.truth[busiest]
+            if kind.key in _SPOILED:
+                wanted[busiest] = _SPOILED[kind.key](wanted[busiest])
             self._change(wanted)
         offset = {"copy-above": _GAP - 1, "copy-below": 1 - _GAP}.get(kind.key, 0)
         self.app.desk.layers.go_to_slice(busiest + offset)
@@ -116,11 +118,12 @@ class Tour(Film):
         z = self.app.desk.layers.slice
         inside = np.argwhere((self.truth[z] != 0) & (self.mask[z] == 0))
         if kind.key == "remove-this":
-            return z, *((side.start + side.stop) // 2 for side in _ISLAND)
+            y, x = ((side.start + side.stop) // 2 for side in _ISLAND)
+            return z, y, x
         if not len(inside):
             inside = np.argwhere(self.truth[z] != 0)
-        y, x = inside[len(inside) // 2]
-        return z, int(y), int(x)
+        row, column = map(int, inside[len(inside) // 2])
+        return z, row, column
 
     def _carry(self) -> None:
         """Correct the slices that are most wrong, let the network learn from them, take what it proposes."""
