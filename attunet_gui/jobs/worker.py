@@ -31,9 +31,12 @@ from attunet_gui.jobs.messages import (
 if TYPE_CHECKING:
     from attunet_gui.core.progress import Progress
     from attunet_gui.core.volume import Volume
+    from attunet_gui.network.learner import Learner
     from attunet_gui.network.predict import Model
 
 _NICENESS = 10
+_IDLE_SECONDS = 2.0
+"""After a draft the person looks; if nothing is asked for so long, there is time to prepare for more."""
 
 Work = Callable[[], Finished | Proposed | None]
 
@@ -55,19 +58,26 @@ class _Worker:
         self._waiting: deque[ToChild] = deque()
         self._cancelled: set[int] = set()
         self._models: dict[tuple[Path, str], Model] = {}
+        self._ready: Learner | None = None
+        self._drafted: Model | None = None
 
     def serve(self) -> None:
         while True:
-            message = self._waiting.popleft() if self._waiting else self._pipe.recv()
-            match message:
+            match self._next():
                 case Quit():
                     return
                 case Warm(bundle):
                     self._answer(0, partial(self._warm, bundle))
-                case Run(job):
-                    self._answer(job, partial(self._run, message))
+                case Run(job) as run:
+                    self._answer(job, partial(self._run, run))
                 case Cancel(job):
                     self._cancelled.add(job)
+
+    def _next(self) -> ToChild:
+        if not self._waiting and self._drafted and not self._pipe.poll(_IDLE_SECONDS):
+            self._prepare_to_learn()
+        message: ToChild = self._waiting.popleft() if self._waiting else self._pipe.recv()
+        return message
 
     def _answer(self, job: int, work: Work) -> None:
         try:
@@ -108,6 +118,7 @@ class _Worker:
         from attunet_gui.network.predict import predict
 
         prediction = predict(volume, model, progress)
+        self._drafted = model
         return Finished(job, prediction, draft_mask(prediction, lambda *_: self._check(job)))
 
     def _adapt(self, job: int, request: Adapt, model: Model, progress: Progress) -> Proposed:
@@ -115,7 +126,24 @@ class _Worker:
 
         told = Corrections(request.mask, request.slices, request.before)
         effort = Effort(request.budget_seconds, request.seed)
-        return Proposed(job, propose(request.volume, model, told, effort, progress))
+        return Proposed(job, propose(request.volume, self._learner(model), told, effort, progress))
+
+    def _learner(self, model: Model) -> Learner:
+        from attunet_gui.network.learner import Learner
+
+        if self._ready is None or self._ready.model is not model:
+            self._ready = Learner(model)
+        return self._ready
+
+    def _prepare_to_learn(self) -> None:
+        """Compile what learning needs, so that the first proposal need not wait for it."""
+        model, self._drafted = self._drafted, None
+        try:
+            if model is not None:
+                self._learner(model).warm()
+        except Exception:
+            # Nobody has asked for it yet; whoever does is told.
+            logging.getLogger(__name__).exception("preparing to learn")
 
     def _model(self, folder: Path) -> Model:
         from attunet_gui.network.bundle import read_bundle

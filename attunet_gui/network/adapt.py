@@ -1,16 +1,46 @@
-"""A model adapts to one patient: what it learns from corrected slices it draws in the others."""
+"""A model adapts to one patient: what it learns from corrected slices it proposes for those around them.
+
+The slices that a person corrects are those where the draft was worst. A network that learns from them alone
+gets better near them and worse where the draft had been right, so what it has learnt counts less the farther
+a slice lies from the nearest corrected one. And it speaks only if it would have helped: each corrected slice
+is held out while the others are learnt from.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from attunet_gui.core.clock import Clock
+from attunet_gui.core.edit import edit_between
+from attunet_gui.core.frame import Frame
+from attunet_gui.core.metrics import dice
+from attunet_gui.core.preprocess import neighbour_indices, network_slices
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.core.proposal import Proposal
+from attunet_gui.core.proposal import Proposal, amount
 from attunet_gui.core.volume import Volume
-from attunet_gui.network.predict import Model
+from attunet_gui.network.learner import Learner, Lesson
+
+Mask = NDArray[np.uint8]
+
+_STEPS = 24
+_STEPS_HELD_OUT = 12
+_FEWEST_STEPS = 6
+_MOST_FOLDS = 3
+_GAIN = 0.02
+"""By how much held-out slices have to get better, DSC."""
+_REACH_MM = 8.0
+"""Distance from the nearest corrected slice at which what was learnt counts 1/e."""
+_FAR = 3.0
+"""Reaches beyond which it counts nothing."""
+_STRAY_SHARE = 0.1
+"""A piece that touches no corrected slice goes if it is no more than this of the mask."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +49,14 @@ class Corrections:
 
     Attributes:
         mask: (z, y, x) uint8 0/1 as it is now, right in `slices`.
-        slices: the corrected ones, rising.
-        before: (z, y, x) uint8 0/1, what the corrections began with; None where nobody knows.
+        slices: corrected or verified, rising, without repeats.
+        before: (z, y, x) uint8 0/1, what the corrections began with; None where nobody knows, and then it is
+            what the network draws.
     """
 
-    mask: NDArray[np.uint8]
+    mask: Mask
     slices: tuple[int, ...]
-    before: NDArray[np.uint8] | None = None
+    before: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -33,17 +64,215 @@ class Effort:
     """How long it may take.
 
     Attributes:
-        seconds: wall time of the whole.
-        seed: of the variation of slices.
+        seconds: wall time of the whole; a slow machine takes fewer steps.
+        seed: of the variation of slices. The same seed and as many steps give the same proposal.
     """
 
     seconds: float = 10.0
     seed: int = 1
 
 
+@dataclass(frozen=True)
+class _Held:
+    """How corrected slices came out while they were held out: DSC before and after."""
+
+    before: float
+    after: float
+
+
 def propose(
-    volume: Volume, model: Model, told: Corrections, effort: Effort, progress: Progress = silent
+    volume: Volume, learner: Learner, told: Corrections, effort: Effort, progress: Progress = silent
 ) -> Proposal:
-    """What `model`, adapted to this patient, would draw in the slices that were not corrected."""
-    reason = "Correct at least two slices; one is too little to learn from."
-    return Proposal(told.mask, told.slices, (), False, reason, model.id)
+    """What `learner`, adapted to this patient, would change in the slices that were not corrected.
+
+    `progress` is called after each step and may raise `Cancelled`.
+
+    Raises:
+        ValueError: a mask does not fit the volume, or there is no such slice.
+    """
+    _check(volume, told)
+    clock = Clock()
+    silence = _too_little(told)
+    if silence:
+        return _declined(learner, told, silence)
+    progress(0, 1, "loading")
+    learner.warm()
+    proposal = _Patient(volume, learner, told, effort, progress).proposal()
+    clock.lap("all")
+    return replace(proposal, seconds=sum(clock.seconds.values()))
+
+
+def _check(volume: Volume, told: Corrections) -> None:
+    for mask in (told.mask, told.before):
+        if mask is not None and mask.shape != volume.grid.shape:
+            raise ValueError(f"a mask of {mask.shape} does not fit a volume of {volume.grid.shape}")
+    if any(not 0 <= z < len(told.mask) for z in told.slices):
+        raise ValueError(f"slices {told.slices} are not all in a volume of {len(told.mask)}")
+
+
+def _too_little(told: Corrections) -> str:
+    if len(told.slices) < 2:
+        return "Correct at least two slices; one is too little to learn from."
+    if not any(told.mask[z].any() for z in told.slices):
+        return "Correct a slice that shows the pancreas; there is nothing to learn from empty ones."
+    return ""
+
+
+def _declined(learner: Learner, told: Corrections, reason: str, held: _Held | None = None) -> Proposal:
+    scores = (held.before, held.after) if held else (None, None)
+    return Proposal(told.mask, told.slices, (), False, reason, learner.model.id, *scores)
+
+
+class _Patient:
+    """One volume with its corrections, while it is learnt from."""
+
+    def __init__(
+        self, volume: Volume, learner: Learner, told: Corrections, effort: Effort, progress: Progress
+    ) -> None:
+        self._volume, self._learner, self._told = volume, learner, told
+        self._effort, self._progress = effort, progress
+        self._corrected = np.array(told.slices)
+        self._frame = _frame_around(volume, learner, told)
+        self._folds = min(len(told.slices), _MOST_FOLDS)
+        self._clock = Clock()
+        self._done = 0
+
+    def proposal(self) -> Proposal:
+        told = self._told
+        lesson = Lesson(self._images(self._corrected), self._on_frame(told.mask))
+        steps_held_out, steps = self._affordable()
+        self._total = self._folds * steps_held_out + steps
+        held = self._held_out(lesson, steps_held_out)
+        if held.after < held.before + _GAIN:
+            words = f"With {_named(told.slices)} held out in turn the adapted network was no better"
+            return _declined(
+                self._learner, told, f"{words} ({held.after:.2f} instead of {held.before:.2f}).", held
+            )
+        mask = self._drawn(lesson, steps)
+        return self._spoken(mask, held)
+
+    def _images(self, slices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """(n, rows, columns, channels) uint8 of `slices`."""
+        wanted = self._learner.model.card.preprocessing
+        around = neighbour_indices(slices, wanted.neighbours, len(self._told.mask))
+        needed, where = np.unique(around, return_inverse=True)
+        seen = np.concatenate(
+            [
+                network_slices(self._volume, self._frame, wanted, part)
+                for part in np.array_split(needed, -(-len(needed) // 8))
+            ]
+        )
+        whole = (seen * 255 + 0.5).astype(np.uint8)[where.reshape(around.shape)]
+        return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
+
+    def _on_frame(self, mask: Mask) -> Mask:
+        """The corrected slices of `mask` (z, y, x) as (n, rows, columns) uint8."""
+        seen = self._frame.to_network(mask[self._corrected].astype(np.float32), fill=0.0)
+        return (seen >= 0.5).astype(np.uint8)
+
+    def _affordable(self) -> tuple[int, int]:
+        """Steps with a slice held out, and of the last lesson: fewer where the machine is slow."""
+        wanted = self._folds * _STEPS_HELD_OUT + _STEPS
+        # A fifth is left for reading slices and drawing.
+        share = min(1.0, 0.8 * self._effort.seconds / (wanted * self._learner.step_seconds))
+        return max(_FEWEST_STEPS, round(share * _STEPS_HELD_OUT)), max(
+            2 * _FEWEST_STEPS, round(share * _STEPS)
+        )
+
+    def _stepped(self) -> None:
+        self._done += 1
+        self._progress(self._done, self._total, "learning")
+
+    def _held_out(self, lesson: Lesson, steps: int) -> _Held:
+        old = self._learner.logits(lesson.images) >= 0
+        before = old.copy() if self._told.before is None else self._on_frame(self._told.before) != 0
+        after = before.copy()
+        for fold in range(self._folds):
+            out = np.arange(len(self._corrected)) % self._folds == fold
+            self._learner.learn(
+                Lesson(lesson.images[~out], lesson.truth[~out]), steps, self._effort.seed, self._stepped
+            )
+            new = self._learner.logits(lesson.images[out]) >= 0
+            after[out] = _changed(before[out], old[out], new)
+        self._learner.forget()
+        return _Held(dice(before, lesson.truth), dice(after, lesson.truth))
+
+    def _drawn(self, lesson: Lesson, steps: int) -> Mask:
+        """The mask with what was learnt near the corrected slices, and without strays."""
+        mask, (slices, weights) = self._told.mask.copy(), self._within_reach()
+        if len(slices):
+            images = self._images(slices)
+            done = partial(self._progress, self._done, self._total, "learning")
+            old = self._learner.logits(images, done)
+            self._learner.learn(lesson, steps, self._effort.seed, self._stepped)
+            new = old + weights[:, None, None] * (self._learner.logits(images, done) - old)
+            self._learner.forget()
+            for z, was, now in zip(slices, old, new, strict=True):
+                flat = self._frame.to_grid(_sigmoid(np.stack([was, now])))
+                mask[z] = _changed(mask[z], *(flat >= 0.5))
+        return _without_strays(mask, self._told)
+
+    def _within_reach(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Slices near a corrected one, and how much counts there what was learnt."""
+        z = np.arange(len(self._told.mask))
+        away = np.abs(z[:, None] - self._corrected).min(axis=1) * self._frame.spacing_mm[0]
+        near = np.flatnonzero((away > 0) & (away <= _FAR * _REACH_MM))
+        return near, np.exp(-away[near] / _REACH_MM).astype(np.float32)
+
+    def _spoken(self, mask: Mask, held: _Held) -> Proposal:
+        told, learner = self._told, self._learner
+        edit = edit_between(told.mask, mask)
+        if not edit.changes:
+            return _declined(learner, told, "What was learnt would change nothing in the other slices.", held)
+        slices = tuple(z for z, flips in zip(edit.slices, edit.flipped(), strict=True) if flips.any())
+        much = amount(edit, told.mask, self._volume.grid.voxel_volume_ml)
+        reason = (
+            f"Learnt from {_named(told.slices)}: {much}. "
+            f"Held out in turn they came out at DSC {held.after:.2f} instead of {held.before:.2f}."
+        )
+        return Proposal(mask, told.slices, slices, True, reason, learner.model.id, held.before, held.after)
+
+
+def _frame_around(volume: Volume, learner: Learner, told: Corrections) -> Frame:
+    """The learner's view, centred on the mask."""
+    wanted, (_, *spacing) = learner.model.card.preprocessing.spacing_mm, volume.grid.spacing_mm
+    step = (wanted / spacing[0], wanted / spacing[1])
+    start = []
+    for axis, size, one in zip((1, 2), learner.size, step, strict=True):
+        at = np.flatnonzero(told.mask.any(axis=(0, 3 - axis)))
+        start.append((at[0] + at[-1]) / 2 - one * (size - 1) / 2)
+    return Frame(volume.grid, learner.size, (float(start[0]), float(start[1])), step)
+
+
+def _changed(mask: NDArray[Any], old: NDArray[np.bool_], new: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`mask` with the difference of two drawings: where these agree it stays."""
+    changed: NDArray[np.bool_] = np.where(new == old, mask != 0, new)
+    return changed
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    probability: NDArray[np.float32] = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return probability
+
+
+def _without_strays(mask: Mask, told: Corrections) -> Mask:
+    """Without small pieces that reach no corrected slice through the mask; (z, y, x), changed in place.
+
+    The corrected slices themselves stay, and so does what a piece of one slice consists of.
+    """
+    box = ndimage.find_objects(mask)[0]
+    # An empty layer behind each side: see `core.gland`.
+    labels = cc3d.connected_components(np.pad(mask[box], [(0, 1)] * 3), connectivity=26)[:-1, :-1, :-1]
+    inside = [z - box[0].start for z in told.slices if box[0].start <= z < box[0].stop]
+    voxels = np.bincount(labels.ravel())
+    kept = voxels > _STRAY_SHARE * voxels[1:].sum()
+    kept[np.unique(labels[inside])] = True
+    mask[box][~kept[labels]] = 0
+    return mask
+
+
+def _named(slices: tuple[int, ...]) -> str:
+    """ "slices 84, 88 and 92"; of many only how many."""
+    if len(slices) > 6:
+        return f"{len(slices)} slices"
+    return f"slices {', '.join(map(str, slices[:-1]))} and {slices[-1]}"
