@@ -18,7 +18,7 @@ from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.writing import write_map
-from attunet_gui.jobs.messages import JobStatus, Predict, Request
+from attunet_gui.jobs.messages import Adapt, JobStatus, Request
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.session import Session, sidecar_path
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
@@ -49,6 +49,14 @@ class ScriptedNetwork:
 
     def cancel(self) -> None:
         self.cancelled += 1
+
+    def propose(self, job: int, kept: bool = True, reason: str = "It helps.") -> Proposal:
+        asked = self.requests[job - 1]
+        assert isinstance(asked, Adapt)
+        model = ModelId("m", "0" * 64, "keras")
+        proposal = Proposal(asked.mask, asked.slices, (1,), kept, reason, model)
+        self.proposed.emit(job, proposal)
+        return proposal
 
     def answer(self, job: int, mask: np.ndarray) -> None:
         self.finished.emit(job, prediction_of(self.requests[job - 1].volume), mask)
@@ -374,6 +382,71 @@ def test_a_model_can_be_chosen_and_is_loaded_in_advance(session: Session, networ
     session.set_model("unknown")
     assert session.bundle is not None
     assert session.bundle.card.name == "m"
+
+
+def test_corrections_are_sent_with_what_they_began_with(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    draft = mask.copy()
+    draft[5, 10:14, 10:14] = 1
+    session.request_draft()
+    network.answer(1, draft)
+    place_draft(session)
+    mask[4:6, 8:12, 8:12] = 3
+    arrived: list[Proposal] = []
+    session.proposal_arrived.connect(arrived.append)
+    session.request_propagation(mask, (5, 4, 5))
+    mask[:] = 0
+    asked = network.requests[-1]
+    assert isinstance(asked, Adapt)
+    assert asked.slices == (4, 5)
+    assert asked.mask.sum() == 32, "what is drawn meanwhile is not part of the request"
+    assert asked.before is not None
+    np.testing.assert_array_equal(asked.before, draft)
+    proposal = network.propose(2)
+    until(lambda: arrived)
+    assert arrived == [proposal]
+    assert session.message.text == "It helps."
+    assert session.job.state == "idle"
+
+
+def test_a_network_that_would_not_help_says_why_and_proposes_nothing(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    arrived: list[Proposal] = []
+    session.proposal_arrived.connect(arrived.append)
+    session.request_propagation(mask, (3,))
+    asked = network.requests[-1]
+    assert isinstance(asked, Adapt)
+    assert asked.before is None
+    network.propose(1, kept=False, reason="One is too little.")
+    until(lambda: session.message.text == "One is too little.")
+    assert not arrived
+    assert session.job.state == "idle"
+
+
+def test_a_proposal_that_was_cancelled_or_overtaken_is_dropped(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    arrived: list[Proposal] = []
+    session.proposal_arrived.connect(arrived.append)
+    session.request_propagation(mask, (3, 5))
+    session.request_propagation(mask, (3, 5, 7))
+    network.propose(1)
+    psygnal.emit_queued()
+    assert not arrived
+    session.cancel()
+    network.propose(2)
+    psygnal.emit_queued()
+    assert not arrived
+
+
+def test_without_a_case_nothing_is_asked(session: Session, network: ScriptedNetwork) -> None:
+    session.request_propagation(np.zeros((2, 3, 4), np.uint8), (0, 1))
+    assert not network.requests
 
 
 def test_after_closing_nothing_comes_home(network: ScriptedNetwork, ct: Path) -> None:

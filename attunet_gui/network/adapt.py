@@ -139,6 +139,8 @@ class _Patient:
 
     def proposal(self) -> Proposal:
         told = self._told
+        # A lesson that was cancelled half-way may still be there.
+        self._learner.forget()
         lesson = Lesson(self._images(self._corrected), self._on_frame(told.mask))
         steps_held_out, steps = self._affordable()
         self._total = self._folds * steps_held_out + steps

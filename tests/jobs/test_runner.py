@@ -10,10 +10,11 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import numpy as np
 import pytest
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.jobs.messages import JobStatus, Predict
+from attunet_gui.jobs.messages import Adapt, JobStatus, Predict
 from attunet_gui.jobs.runner import Runner
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
@@ -27,6 +28,7 @@ class _Ears:
         self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
         runner.status_changed.connect(lambda status: self.heard.put(("status", status)))
         runner.finished.connect(lambda *result: self.heard.put(("finished", result)))
+        runner.proposed.connect(lambda *result: self.heard.put(("proposed", result)))
         runner.failed.connect(lambda *failure: self.heard.put(("failed", failure)))
 
     def wait_for(self, kind: str, state: str | None = None) -> Any:
@@ -158,3 +160,41 @@ def test_cancel_without_a_job_says_nothing(runner: Runner) -> None:
     ears = _Ears(runner)
     runner.cancel()
     assert ears.heard.empty()
+
+
+def test_corrections_go_to_the_child_and_a_proposal_comes_back(
+    runner: Runner, volume: Volume, tiny_bundle: Path
+) -> None:
+    ears = _Ears(runner)
+    mask = np.zeros(volume.grid.shape, np.uint8)
+    mask[10:30, 20:30, 20:30] = 1
+    one = runner.submit(Adapt(volume, tiny_bundle, mask, None, (12,)))
+    job, proposal = ears.wait_for("proposed")
+    assert job == one
+    assert not proposal.kept
+    assert "at least two" in proposal.reason
+    assert np.array_equal(proposal.mask, mask)
+
+    two = runner.submit(Adapt(volume, tiny_bundle, mask, 0 * mask, (12, 18), budget_seconds=1e6))
+    status = ears.wait_for("status", "running")
+    assert status.stage == "learning"
+    job, proposal = ears.wait_for("proposed")
+    assert job == two
+    assert proposal.corrected == (12, 18)
+    assert proposal.dsc_before == 0
+    assert proposal.dsc_after is not None
+    assert runner.status.state == "idle"
+
+
+def test_learning_is_cancelled_and_a_draft_follows(runner: Runner, volume: Volume, tiny_bundle: Path) -> None:
+    ears = _Ears(runner)
+    mask = np.zeros(volume.grid.shape, np.uint8)
+    mask[10:30, 20:30, 20:30] = 1
+    runner.submit(Adapt(volume, tiny_bundle, mask, 0 * mask, tuple(range(12, 28)), budget_seconds=1e6))
+    ears.wait_for("status", "running")
+    runner.cancel()
+    assert runner.status.state == "idle"
+    last = runner.submit(Predict(volume, tiny_bundle))
+    job, _prediction, _draft = ears.wait_for("finished")
+    assert job == last
+    assert not [what for what, _value in ears.heard.queue if what == "proposed"]
