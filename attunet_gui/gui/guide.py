@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from math import inf
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 
-from attunet_gui.core.history import Stroke
+from attunet_gui.core.history import DRAFT, Stroke
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.viewer import CaseLayers
@@ -131,6 +132,7 @@ class Guide(QObject):
         self._changed_slices |= set(stroke.edit.slices)
         if not placed:
             self.state = after_edit(self.state, self.places, stroke.edit.box)
+        self.state = replace(self.state, edited=_edited(self._correcting.work))
         if all(place.key != self.current for place in self.places):
             self.current = ""
             self._layers.hide_place()
@@ -167,7 +169,9 @@ class Guide(QObject):
     def reviewed(self) -> bool:
         """Whether no place is open and every slice with mask was seen."""
         found = self._found
-        return found is not None and is_reviewed(found.places, found.carried.slices, self.state)
+        if found is None or not found.carried.slices:
+            return False
+        return is_reviewed(found.places, found.carried.slices, self.state)
 
     @property
     def summary(self) -> str:
@@ -177,6 +181,8 @@ class Guide(QObject):
         if self._found is None:
             return "Looking for doubtful places…"
         places, unseen = len(self.places), len(self.unseen)
+        if not (places or self._found.carried.slices):
+            return "There is no mask yet: draft or draw one."
         if places:
             return f"{places} place{'s' if places > 1 else ''} to check"
         if unseen:
@@ -263,5 +269,13 @@ def _places_of(
 
 def _resumed(work: Work) -> ReviewState:
     """What the person had decided of this mask before."""
-    edited = frozenset(work.locks.hand)
-    return ReviewState(closed=dict.fromkeys(work.accepted, inf), verified=work.verified, edited=edited)
+    closed = dict.fromkeys(work.accepted, inf)
+    return ReviewState(closed=closed, verified=work.verified, edited=_edited(work))
+
+
+def _edited(work: Work | None) -> frozenset[int]:
+    """Slices that hold changes by the person, hers or a tool's, that were not undone."""
+    if work is None:
+        return frozenset()
+    strokes = (stroke for stroke in work.history.done if stroke.tool != DRAFT)
+    return frozenset(work.locks.hand).union(*(stroke.edit.slices for stroke in strokes))

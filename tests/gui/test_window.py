@@ -94,10 +94,10 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: Application, ct: Pa
     erased = mask_of(app).copy()
     assert erased.sum() < before.sum()
     assert app.session.edited
-    app.desk.undo()
+    app.desk.correcting.undo()
     np.testing.assert_array_equal(mask_of(app), before)
     until(lambda: not app.session.edited)
-    app.desk.redo()
+    app.desk.correcting.redo()
     until(lambda: app.session.edited and app.session.tally.voxels == erased.sum())
 
     app.dock.save.save.click()
@@ -181,7 +181,7 @@ def test_drafting_again_over_corrections_asks(app: Application, ct: Path, answer
     live(0.3)
     assert np.array_equal(mask_of(app), edited) is kept
     if not kept:
-        app.desk.undo()
+        app.desk.correcting.undo()
         np.testing.assert_array_equal(mask_of(app), edited)
 
 
