@@ -15,5 +15,9 @@ class Progress(Protocol):
         """Report `done` of `total` steps of `stage` (a word for the user: "reading", "slices")."""
 
 
+LEARNING = "learning"
+"""Stage of a job in which a network adapts to corrected slices."""
+
+
 def silent(done: int, total: int, stage: str) -> None:
     """A `Progress` that nobody watches."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attunet_gui.core.grid import Grid
+from attunet_gui.core.progress import LEARNING
 from attunet_gui.jobs.messages import JobStatus
 from attunet_gui.session import FileJob, Message, Session
 
@@ -211,7 +212,8 @@ def _job_step(job: JobStatus) -> Step:
         return Step(
             "Cancel the run", "cancel", "The network is starting. You can scroll and paint meanwhile."
         )
-    return Step("Cancel the run", "cancel", "The network is drafting. You can scroll and paint meanwhile.")
+    doing = "learns from your corrections" if job.stage == LEARNING else "is drafting"
+    return Step("Cancel the run", "cancel", f"The network {doing}. You can scroll and paint meanwhile.")
 
 
 def _review_step(review: Review) -> Step | None:
@@ -266,7 +268,7 @@ def _bar(facts: Facts) -> Bar | None:
 
 
 def _running_words(job: JobStatus) -> str:
-    words = f"Slice {job.done} of {job.total}"
+    words = f"{'Step' if job.stage == LEARNING else 'Slice'} {job.done} of {job.total}"
     return words if job.seconds_left is None else f"{words}, {time_left(job.seconds_left)}"
 
 

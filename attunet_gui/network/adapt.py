@@ -22,7 +22,7 @@ from attunet_gui.core.edit import edit_between
 from attunet_gui.core.frame import Frame
 from attunet_gui.core.metrics import dice
 from attunet_gui.core.preprocess import neighbour_indices, network_slices
-from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.progress import LEARNING, Progress, silent
 from attunet_gui.core.proposal import Proposal, amount
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.learner import Learner, Lesson
@@ -183,7 +183,7 @@ class _Patient:
 
     def _stepped(self) -> None:
         self._done += 1
-        self._progress(self._done, self._total, "learning")
+        self._progress(self._done, self._total, LEARNING)
 
     def _held_out(self, lesson: Lesson, steps: int) -> _Held:
         old = self._learner.logits(lesson.images) >= 0
@@ -204,7 +204,7 @@ class _Patient:
         mask, (slices, weights) = self._told.mask.copy(), self._within_reach()
         if len(slices):
             images = self._images(slices)
-            done = partial(self._progress, self._done, self._total, "learning")
+            done = partial(self._progress, self._done, self._total, LEARNING)
             old = self._learner.logits(images, done)
             self._learner.learn(lesson, steps, self._effort.seed, self._stepped)
             new = old + weights[:, None, None] * (self._learner.logits(images, done) - old)

@@ -53,6 +53,31 @@ def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled() -> None:
     assert view.bar.text == "Slice 12 of 96, about 35 s left"
 
 
+def test_learning_is_told_from_drafting() -> None:
+    view = decide(replace(OPEN, job=JobStatus("running", 1, 12, 24, "learning", 5.0)))
+    assert view.bar is not None
+    assert view.bar.text.startswith("Step 12 of 24")
+    assert "learns from your corrections" in view.step.hint
+
+
+@pytest.mark.parametrize(
+    ("review", "command"),
+    [
+        (Review(places=3, unseen=9), "next_place"),
+        (Review(places=0, unseen=9), "next_unseen"),
+        (Review(places=0, unseen=0), "save"),
+        (Review(places=None), "check"),
+    ],
+)
+def test_a_draft_is_reviewed_place_by_place_then_slice_by_slice(review: Review, command: str) -> None:
+    assert decide(replace(DRAFTED, review=review)).step.command == command
+
+
+def test_edits_do_not_end_the_review() -> None:
+    assert decide(replace(EDITED, review=Review(places=2))).step.command == "next_place"
+    assert decide(replace(SAVED, review=Review(places=2))).step.command == "open"
+
+
 def test_painting_and_saving_are_possible_while_the_network_runs() -> None:
     view = decide(RUNNING)
     assert view.tools_enabled
