@@ -1,0 +1,54 @@
+"""Every way that is compared: a new one is one line here."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attunet_gui.core.proposal import Proposal
+from attunet_gui.evaluation.effort.aids import Interpolation, Propagation
+from attunet_gui.evaluation.effort.desk import Desk
+from attunet_gui.evaluation.effort.orders import bisecting, by_fix_list, feet_to_head, most_wrong_first
+from attunet_gui.evaluation.effort.traces import Way
+
+if TYPE_CHECKING:
+    from attunet_gui.network.learner import Learner
+
+IN_ORDER = "slice-order"
+"""What every other way is compared with."""
+
+_SHORT_GAP_MM = 10.0
+"""In a draft only short gaps are drawn anew: further away the draft knows better than two outlines."""
+
+PLAIN = (
+    Way("nothing", "nothing, every slice", feet_to_head, from_draft=False),
+    Way("interpolation", "nothing, interpolated", bisecting, False, Interpolation()),
+    Way(IN_ORDER, "draft, feet to head", feet_to_head),
+    Way("fix-list", "draft, fix-list", by_fix_list),
+    Way("between", "draft, fix-list, interpolated", by_fix_list, True, Interpolation(_SHORT_GAP_MM)),
+    Way("bound", "draft, worst slice by the truth", most_wrong_first),
+)
+"""Without a network that learns. The last one knows what no annotator knows."""
+
+CARRIED = "propagation"
+"""Key of the way on which the network carries corrections on."""
+
+TITLES = {way.key: way.title for way in PLAIN} | {CARRIED: "draft, fix-list, propagated"}
+"""By key, in the order of tables."""
+
+
+_NO_HURRY_SECONDS = 3600.0
+"""A slow machine takes as many steps as a fast one: the same cases give the same table everywhere."""
+
+
+def carried(learner: Learner) -> Way:
+    """The fix-list with propagation by `learner`."""
+    return Way(CARRIED, TITLES[CARRIED], by_fix_list, aid=Propagation(partial(_ask, learner)))
+
+
+def _ask(learner: Learner, desk: Desk) -> Proposal:
+    """What is told is what the annotator knows: the mask, which slices are decided, and the draft."""
+    from attunet_gui.network.adapt import Corrections, Effort, propose
+
+    told = Corrections(desk.mask.copy(), tuple(sorted(desk.decided)), desk.task.draft)
+    return propose(desk.task.volume, learner, told, Effort(seconds=_NO_HURRY_SECONDS))
