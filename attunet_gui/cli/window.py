@@ -42,7 +42,7 @@ def open_window(case: Path | None) -> None:
 
 
 def open_demo(out: Path, tour: bool) -> None:
-    """The demo on this display, or on a virtual one with screenshots in `out`; `tour` photographs every tool."""
+    """The demo on this display, or on a virtual one with screenshots in `out`; `tour`: of every tool."""
     if has_display():
         from attunet_gui.gui.demo import Film, run_demo
         from attunet_gui.gui.tour import Tour
