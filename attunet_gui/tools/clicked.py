@@ -8,7 +8,7 @@ people whom the network had not seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from attunet_gui.tools.scene import Mask, Point, Scene
 from attunet_gui.tools.tool import Parameter
 from attunet_gui.tools.walker import Evidence, walked
 
-REACH = Parameter("Reach", "mm", 4.0, 30.0, 1.0, 12.0)
+ADD_REACH = Parameter("Reach", "mm", 4.0, 30.0, 1.0, 12.0)
+REMOVE_REACH = replace(ADD_REACH, default=10.0)
+"""Less far: what is wrongly removed was right."""
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +52,8 @@ _CLICKED = 2.0
 _OTHER_TISSUE = 5.0
 """Logits, at most, that HU count against a voxel."""
 
+_SEEN_HU = (-30.0, 255.0)
+"""Beyond, it is no organ anyway; fat must not darken the rim of one through the blur."""
 _BLUR_MM = 0.8
 _UNDER_CLICK_MM = 2.0
 _LEAST_HU, _MOST_HU = 18.0, 30.0
@@ -73,11 +77,11 @@ class AddThis:
     """
 
     points: tuple[Point, ...]
-    reach_mm: float = REACH.default
+    reach_mm: float = ADD_REACH.default
     in_3d: bool = False
 
     def __post_init__(self) -> None:
-        REACH.checked(self.reach_mm)
+        ADD_REACH.checked(self.reach_mm)
 
     @property
     def words(self) -> str:
@@ -106,11 +110,11 @@ class RemoveThis:
     """
 
     points: tuple[Point, ...]
-    reach_mm: float = REACH.default
+    reach_mm: float = REMOVE_REACH.default
     in_3d: bool = False
 
     def __post_init__(self) -> None:
-        REACH.checked(self.reach_mm)
+        REMOVE_REACH.checked(self.reach_mm)
 
     @property
     def words(self) -> str:
@@ -175,11 +179,11 @@ def _look(scene: Scene, points: tuple[Point, ...], reach_mm: float, in_3d: bool)
     seeds = (far <= _UNDER_CLICK_MM) & _in_slices_of(clicked)
     drawn = scene.drawn_in(box) & ~clicked
     sigma = [0.0, *(_BLUR_MM / step for step in scene.spacing_mm[1:])]
-    hu = ndimage.gaussian_filter(scene.hu[box].astype(np.float64), sigma, mode="nearest")
+    hu = np.clip(scene.hu[box], *_SEEN_HU).astype(np.float64)
     near = far / reach_mm
     return _Look(
         box, scene.spacing_mm, scene.mask_in(box), (near <= 1) & ~drawn, seeds & ~drawn,
-        near, hu, _logits(scene, box),
+        near, ndimage.gaussian_filter(hu, sigma, mode="nearest"), _logits(scene, box),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from attunet_gui.core.edit import NOTHING, Edit
 from attunet_gui.tools.regions import BLOCK
@@ -131,8 +132,11 @@ def _thin_parts(mask: Mask, smooth: Mask, spacing_mm: Spacing, rough_mm: float) 
     if not count or not smooth.any():
         return np.asarray(lost > 0)
     thin = np.zeros(count + 1, bool)
-    far = ndimage.distance_transform_edt(~smooth, sampling=spacing_mm)
-    thin[np.unique(lost[far > rough_mm])] = True
+    places = np.argwhere(lost)
+    surface = np.argwhere(smooth & ~ndimage.binary_erosion(smooth, border_value=1))
+    # Where all of the box is smooth there is no surface, but then nothing is lost either.
+    gaps, _ = KDTree(surface * spacing_mm).query(places * spacing_mm, distance_upper_bound=rough_mm)
+    thin[lost[tuple(places[np.isinf(gaps)].T)]] = True
     parts, several = ndimage.label(smooth, BLOCK)
     if several > ndimage.label(mask, BLOCK)[1]:
         thin[_joining(lost, parts)] = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attunet_gui.tools.clicked import REACH, AddThis, RemoveThis
+from attunet_gui.tools.clicked import ADD_REACH, REMOVE_REACH, AddThis, RemoveThis
 from attunet_gui.tools.outline import DISTANCE, SMOOTHNESS, Grow, Shrink, Smooth
 from attunet_gui.tools.pieces import ISLAND, DropIslands, Fill, FillHoles, KeepLargest
 from attunet_gui.tools.slices import LARGEST_GAP, CopySlice, Interpolate, TakeDraft
@@ -21,12 +21,12 @@ def _value(wish: Wish) -> float:
 TOOLS: tuple[ToolKind, ...] = (
     ToolKind(
         "add-this", "Add this", "Add the tissue under a click or scribble, by CT and network.", _CLICK,
-        "D", _BOTH, lambda wish: AddThis(wish.points, _value(wish), wish.in_3d), REACH,
+        "D", _BOTH, lambda wish: AddThis(wish.points, _value(wish), wish.in_3d), ADD_REACH,
         frozenset({Need.POINTS}),
     ),
     ToolKind(
         "remove-this", "Remove this", "Remove the part of the mask under a click or scribble.", _CLICK,
-        "R", _BOTH, lambda wish: RemoveThis(wish.points, _value(wish), wish.in_3d), REACH,
+        "R", _BOTH, lambda wish: RemoveThis(wish.points, _value(wish), wish.in_3d), REMOVE_REACH,
         frozenset({Need.POINTS}),
     ),
     ToolKind(
