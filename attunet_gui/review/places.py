@@ -72,7 +72,7 @@ def shortlist(places: Iterable[Place], most: int = MOST) -> tuple[Place, ...]:
 
 
 def _merged(strong: Place, weak: Place) -> Place:
-    known = strong.kind == weak.kind or weak.reason in strong.reason
+    known = any(key.startswith(weak.kind) for key in strong.keys)
     reason = strong.reason if known else f"{strong.reason} {weak.reason}"
     return replace(strong, reason=reason, also=(*strong.also, weak.key, *weak.also))
 

@@ -13,7 +13,7 @@ from attunet_gui.review.finders import FINDERS
 from attunet_gui.review.places import MOST, Place, shortlist
 from attunet_gui.review.view import view_of
 
-_LEAST_EXPECTED = 0.3
+_LEAST_EXPECTED = 0.8
 """Of what is worth a look: a place that is expected to hold less of an error is not shown."""
 
 

@@ -16,7 +16,9 @@ from attunet_gui.review.view import Flags, Floats, Spot, View, place
 _LONGEST_GAP_MM = 15.0
 _NEXT_MM = 6.0
 """Slices further apart say little of one another."""
-_ABRUPT_MM2 = 250.0
+_ABRUPT_MM2 = 400.0
+_LEAST_JUMP = 2.0
+"""Of what is worth a look: smaller steps are in every gland."""
 _IN_PLANE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))])
 _UNBACKED = 0.1
 _TRUST_ISLAND, _TRUST_HOLE, _TRUST_SKIPPED = 0.7, 0.6, 0.9
@@ -107,6 +109,8 @@ def _dents(view: View) -> Iterator[Place]:
         )
         core = ndimage.grey_opening(where.astype(np.uint8), (1, 3, 3)) > 0
         for box, part in pieces(core, view):
+            if part.sum() * view.voxel_ml < _LEAST_JUMP * view.floor_ml:
+                continue
             trust = _TRUST_LACKING * _backed(view, box, part) if missing else _TRUST_SURPLUS
             yield place(view, Spot("jump", missing, box, part, trust, f"{{cut}}: the mask {verb}."))
 

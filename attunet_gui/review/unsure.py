@@ -15,7 +15,7 @@ from attunet_gui.review.view import Floats, Spot, View, place
 
 _WINDOW_MM = (15.0, 24.0, 24.0)
 """About what is corrected in one go: a few slices, and a part of the outline."""
-_LEAST = 0.25
+_LEAST = 0.3
 """Where mask and chance are less apart, the surface is as sure as one can be."""
 _WORTH = 0.5
 """The chance is cautious: about twice as much is wrong as it says."""

@@ -18,7 +18,7 @@ _MARGIN_MM = 20.0
 _KEY_MM = 16.0
 _ALIKE_HU = 25.0
 _FLOOR_ML = 0.1
-_FLOOR_MM2 = 30.0
+_FLOOR_MM2 = 15.0
 """In CT of few or thin slices a place of one slice is worth a look from this area on."""
 
 Floats = NDArray[np.float32]

@@ -37,7 +37,7 @@ class Known:
 
 @cache
 def phantom(seed: int = 3) -> Known:
-    made = make_phantom(PhantomRequest(seed, (64, 128, 160), (3.0, 2.5, 2.5)))
+    made = make_phantom(PhantomRequest(seed, (44, 96, 120), (4.0, 3.2, 3.2)))
     volume = phantom_volume(made)
     return Known(volume, made.pancreas, all_knowing(volume, made.pancreas))
 

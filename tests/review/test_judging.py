@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from attunet_gui.review.judging import judge, precision, share_named
+from tests.review.test_places import place
+
+WHERE = (slice(0, 4), slice(0, 10), slice(0, 10))
+MM = (1.0, 1.0, 1.0)
+
+
+def masks(missing: int) -> tuple[np.ndarray, np.ndarray]:
+    """400 voxels of truth, of which the mask lacks `missing`."""
+    truth = np.zeros((8, 20, 20), np.uint8)
+    truth[WHERE] = 1
+    mask = truth.copy()
+    mask[WHERE] = (np.arange(400) >= missing).reshape(4, 10, 10)
+    return mask, truth
+
+
+@pytest.mark.parametrize(("missing", "is_error"), [(99, False), (100, True), (400, True)])
+def test_a_tenth_of_a_millilitre_is_an_error(missing: int, is_error: bool) -> None:
+    mask, truth = masks(missing)
+
+    assert judge(place("a", WHERE), mask, truth, MM) == is_error
+
+
+def test_a_small_share_of_much_gland_is_no_error() -> None:
+    mask, truth = masks(55)
+
+    assert not judge(place("a", WHERE), mask, truth, (2.0, 2.0, 2.0))
+    assert judge(place("a", WHERE), *masks(60), (2.0, 2.0, 2.0))
+
+
+def test_an_error_of_the_other_kind_does_not_count() -> None:
+    mask, truth = masks(200)
+
+    assert not judge(place("a", WHERE, missing=False), mask, truth, MM)
+    assert judge(place("a", WHERE, missing=False), truth, mask, MM)
+
+
+def test_the_list_as_a_whole() -> None:
+    mask, truth = masks(200)
+    mask[7, 19, :10] = 1
+    elsewhere = (slice(5, 8), slice(10, 20), slice(10, 20))
+
+    assert precision([place("a", WHERE), place("b", elsewhere)], mask, truth, MM) == 0.5
+    assert precision([], mask, truth, MM) == 1
+    assert share_named([place("a", WHERE)], mask, truth) == pytest.approx(200 / 210)
+    assert share_named([], truth, truth) == 1

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attunet_gui.core.edit import Box
+from attunet_gui.review.places import Place, shortlist
+from attunet_gui.review.search import find_places
+from tests.review.cases import phantom, whole
+
+
+def box(z: int, y: int = 0, size: int = 10) -> Box:
+    return slice(z, z + 2), slice(y, y + size), slice(0, size)
+
+
+def place(key: str, where: Box, score: float = 1.0, missing: bool = True) -> Place:
+    return Place("unsure", where[0].start, where, f"About {key}.", missing, score, key, score)
+
+
+def test_missing_tissue_comes_before_as_much_excess() -> None:
+    excess, missing = place("a", box(0), missing=False), place("b", box(9))
+
+    assert shortlist([excess, missing]) == (missing, excess)
+
+
+def test_much_more_excess_comes_before_missing_tissue() -> None:
+    excess, missing = place("a", box(0), 2.0, missing=False), place("b", box(9))
+
+    assert shortlist([missing, excess]) == (excess, missing)
+
+
+def test_places_of_one_spot_are_one_with_both_reasons() -> None:
+    strong, weak = place("a", box(0), 2.0), Place("hole", 0, box(0, 2), "A hole.", True, 1.0, "b", 1.0)
+
+    (only,) = shortlist([weak, strong])
+
+    assert (only.key, only.also, only.keys) == ("a", ("b",), {"a", "b"})
+    assert only.reason == "About a. A hole."
+
+
+def test_a_finder_speaks_once_of_a_spot() -> None:
+    (only,) = shortlist([place("unsure-1", box(0), 2.0), place("unsure-2", box(0))])
+
+    assert only.reason == "About unsure-1."
+
+
+def test_missing_and_excess_of_one_spot_stay_apart() -> None:
+    assert len(shortlist([place("a", box(0)), place("b", box(0), missing=False)])) == 2
+
+
+def test_the_list_is_short() -> None:
+    assert [p.key for p in shortlist([place(f"{n:02}", box(3 * n), 30 - n) for n in range(30)], 5)] == [
+        "00", "01", "02", "03", "04",
+    ]  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None)
+@given(z=st.integers(0, 3), y=st.integers(0, 60), x=st.integers(0, 60), size=st.integers(4, 12))
+def test_keys_stay_when_the_mask_is_edited_elsewhere(z: int, y: int, x: int, size: int) -> None:
+    known = whole(phantom())
+    slices = np.flatnonzero(known.truth.any(axis=(1, 2)))
+    mask = known.truth.copy()
+    mask[slices[-6] :, :, :] = 0
+    before = find_places(mask, known.evidence)
+    far = mask.copy()
+    far[z, y : y + size, x : x + size] = 1
+
+    after = find_places(far, known.evidence, before, [z])
+
+    assert before.places[0].key in {place.key for place in after.places}
+
+
+def test_looking_again_at_what_changed_finds_what_looking_at_everything_does() -> None:
+    known = whole(phantom())
+    before = find_places(known.truth, known.evidence)
+    mask, z = known.truth.copy(), int(known.truth.sum(axis=(1, 2)).argmax())
+    mask[z - 1 : z + 1] = 0
+
+    again = find_places(mask, known.evidence, before, [z - 1, z])
+
+    assert again.places == find_places(mask, known.evidence).places != before.places
