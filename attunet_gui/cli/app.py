@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 models = typer.Typer(help="List, show, verify and measure models.", no_args_is_help=True)
 app.add_typer(models, name="models")
+bench = typer.Typer(help="Measure what the product is worth to an annotator.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="Name of a model, or the folder of a bundle.")
@@ -270,3 +272,25 @@ def models_measure(
     from attunet_gui.cli.models import measure_model
 
     measure_model(name, range(first_seed, first_seed + cases))
+
+
+@bench.command("effort")
+def bench_effort(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Folder for the results.")],
+    model: ModelOption = None,
+    phantoms: Annotated[int, typer.Option(min=0, help="How many phantoms.")] = 0,
+    first_seed: Annotated[int, typer.Option(min=0, help="Of the phantoms.")] = 90000,
+    pairs: Annotated[Path | None, typer.Option(help="Folder with images/ and labels/ as .nii.gz.")] = None,
+    cases: Annotated[int | None, typer.Option(min=1, help="How many of the pairs; else all.")] = None,
+    propagation: Annotated[
+        bool, typer.Option(help="Also let the network carry corrections on. Slow.")
+    ] = True,
+    carried: Annotated[
+        int | None, typer.Option(min=0, help="In how many cases of each kind it does; else in all.")
+    ] = None,
+) -> None:
+    """Count the slices a simulated annotator corrects until drafts are right."""
+    from attunet_gui.cli.bench import Material, measure
+
+    material = Material(range(first_seed, first_seed + phantoms), pairs, cases)
+    measure(model, material, carried if propagation else 0, output)

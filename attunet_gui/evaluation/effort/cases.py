@@ -93,7 +93,7 @@ class Bench:
 def measure_effort(
     bench: Bench, cases: Sequence[Grouped], progress: Progress = silent
 ) -> tuple[CaseEffort, ...]:
-    """Every case on every way; a run that was stopped goes on behind the last case that is whole.
+    """Every case on every way; a case that is kept is not corrected again.
 
     Raises:
         UnreadableInput: a case cannot be read.
@@ -117,22 +117,28 @@ def _ways(bench: Bench, cases: Sequence[Grouped], number: int) -> tuple[Way, ...
 
 
 def _kept_or_measured(bench: Bench, grouped: Grouped, ways: Sequence[Way], progress: Progress) -> CaseEffort:
+    """The case on `ways`; on those that are kept she does not go again."""
     path = bench.output / _CASES / f"{grouped.case.name}.json"
-    made_by = (*bench.made_by, *(way.key for way in ways))
-    kept = _kept(path, made_by)
-    if kept is not None:
-        return kept
-    found = _measured(bench, grouped, ways, progress)
-    write_text(path, _Record(made_by=made_by, found=found).model_dump_json() + "\n")
-    return found
+    kept = _kept(path, bench)
+    known = {} if kept is None else kept.traces
+    missing = [way for way in ways if way.key not in known]
+    if kept is None or missing:
+        kept = _with(known, _measured(bench, grouped, missing, progress))
+        write_text(path, _Record(made_by=bench.made_by, found=kept).model_dump_json() + "\n")
+    wanted = {way.key: kept.traces[way.key] for way in ways}
+    return kept.model_copy(update={"traces": wanted})
 
 
-def _kept(path: Path, made_by: tuple[str, ...]) -> CaseEffort | None:
+def _with(traces: Mapping[str, Trace], found: CaseEffort) -> CaseEffort:
+    return found.model_copy(update={"traces": {**traces, **found.traces}})
+
+
+def _kept(path: Path, bench: Bench) -> CaseEffort | None:
     try:
         record = _Record.model_validate_json(path.read_text("utf-8"))
     except (OSError, ValidationError):
         return None
-    return record.found if record.made_by == made_by else None
+    return record.found if record.made_by == bench.made_by else None
 
 
 def _measured(bench: Bench, grouped: Grouped, ways: Sequence[Way], progress: Progress) -> CaseEffort:

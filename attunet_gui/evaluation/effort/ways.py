@@ -17,15 +17,11 @@ if TYPE_CHECKING:
 IN_ORDER = "slice-order"
 """What every other way is compared with."""
 
-_SHORT_GAP_MM = 10.0
-"""In a draft only short gaps are drawn anew: further away the draft knows better than two outlines."""
-
 PLAIN = (
     Way("nothing", "nothing, every slice", feet_to_head, from_draft=False),
     Way("interpolation", "nothing, interpolated", bisecting, False, Interpolation()),
     Way(IN_ORDER, "draft, feet to head", feet_to_head),
     Way("fix-list", "draft, fix-list", by_fix_list),
-    Way("between", "draft, fix-list, interpolated", by_fix_list, True, Interpolation(_SHORT_GAP_MM)),
     Way("bound", "draft, worst slice by the truth", most_wrong_first),
 )
 """Without a network that learns. The last one knows what no annotator knows."""
