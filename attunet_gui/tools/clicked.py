@@ -17,7 +17,7 @@ from scipy import ndimage
 from attunet_gui.core.edit import Box, Edit
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.tools.regions import BLOCK, filled, holding
-from attunet_gui.tools.scene import Mask, Point, Scene
+from attunet_gui.tools.scene import Mask, Point, Scene, Spacing
 from attunet_gui.tools.tool import Parameter
 from attunet_gui.tools.walker import Evidence, walked
 
@@ -62,6 +62,8 @@ _EDGE_HU = 15.0
 _STIFFNESS_MM2 = 4.0
 _SLICES = 4
 """So many on each side in 3-D; a walk through more takes too long."""
+_MIDDLE = 0.5
+"""Of the depth of a piece; from there on it is clicked in its middle."""
 _SCRAP = 0.7
 """What a removal leaves of a piece goes with it if it is smaller than this share of it."""
 
@@ -101,11 +103,14 @@ class AddThis:
 
 @dataclass(frozen=True)
 class RemoveThis:
-    """Remove the part of the mask under the points; an island goes as a whole.
+    """Remove the part of the mask under the points.
+
+    A piece that is not the largest one, and is clicked in its middle, goes as a whole: that is what is meant,
+    and a ring would be left of it. Clicked at its rim it is trimmed like any other.
 
     Attributes:
         points: (z, y, x) of a click or scribble; in 2-D, z is that of the current slice.
-        reach_mm: nothing further from them is removed.
+        reach_mm: nothing further from them is removed, except of such an island.
         in_3d: in a few slices on each side too.
     """
 
@@ -127,6 +132,9 @@ class RemoveThis:
         look = look.only(look.mask)
         if not look.seeds.any():
             raise AttunetError("There is no mask at that place: click on what is too much.")
+        island = _island(scene, _places(scene, self.points, self.in_3d), self.in_3d)
+        if island is not None:
+            return island
         # Here the network speaks for removal where it believes less in the organ than under the click.
         found = _region(look, _REMOVING, -look.likeness())
         return scene.edit(look.box, look.mask & ~(found | _scraps(look, found, self.in_3d)))
@@ -148,7 +156,7 @@ class _Look:
     """
 
     box: Box
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: Spacing
     mask: Mask
     free: Mask
     seeds: Mask
@@ -233,6 +241,36 @@ def _region(look: _Look, trust: _Trust, network: Floats) -> Mask:
     evidence = Evidence(prior, look.hu / _EDGE_HU, look.spacing_mm, look.seeds)
     belongs = walked(evidence, _STIFFNESS_MM2) >= 0.5
     return holding((belongs | look.seeds) & look.free, look.seeds)
+
+
+def _island(scene: Scene, places: NDArray[np.intp], in_3d: bool) -> Edit | None:
+    """Without the piece that is clicked in its middle; None if there is none, or it is the largest."""
+    box = scene.mask_box(in_3d)
+    labels, _count = ndimage.label(scene.mask_in(box), BLOCK)
+    at = _within(places, box)
+    numbers = np.setdiff1d(labels[at], [0])
+    voxels = np.bincount(labels.ravel())
+    if len(numbers) != 1 or voxels[1:].argmax() + 1 == numbers[0]:
+        return None
+    if not _is_in_the_middle(labels == numbers[0], at, scene.spacing_mm):
+        return None
+    return scene.edit(box, (labels > 0) & ((labels != numbers[0]) | scene.drawn_in(box)))
+
+
+def _within(places: NDArray[np.intp], box: Box) -> tuple[NDArray[np.intp], ...]:
+    """Those of the (n, 3) places that are in `box`, as an index into it."""
+    at = places - [side.start for side in box]
+    at = at[((at >= 0) & (at < [side.stop - side.start for side in box])).all(axis=1)]
+    return tuple(at.T)
+
+
+def _is_in_the_middle(piece: Mask, at: tuple[NDArray[np.intp], ...], spacing_mm: Spacing) -> bool:
+    """Whether any place is deep in its slice of `piece`, compared to how deep one can be there."""
+    clicked = np.unique(at[0])
+    planes = np.pad(piece[clicked], ((0, 0), (1, 1), (1, 1)))
+    depths = [ndimage.distance_transform_edt(plane, sampling=spacing_mm[1:])[1:-1, 1:-1] for plane in planes]
+    deepest = max(depths[i][at[1][at[0] == z], at[2][at[0] == z]].max() for i, z in enumerate(clicked))
+    return bool(deepest >= _MIDDLE * max(depth.max() for depth in depths))
 
 
 def _scraps(look: _Look, removed: Mask, in_3d: bool) -> Mask:

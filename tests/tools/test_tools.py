@@ -371,6 +371,23 @@ def test_a_false_island_goes_and_the_rest_stays() -> None:
     assert np.array_equal(after(RemoveThis(((z, 30, 40),)), scene), truth)
 
 
+@pytest.mark.parametrize("in_3d", [False, True])
+def test_an_island_wider_than_the_reach_goes_if_clicked_in_its_middle_and_is_trimmed_at_its_rim(
+    in_3d: bool,
+) -> None:
+    mask = np.zeros((3, 80, 160), np.uint8)
+    mask[:, 10:70, 5:75] = mask[1, 20:50, 100:130] = 1
+    scene = scene_of(mask, 1)
+    gone = after(RemoveThis(((1, 36, 117),), 6.0, in_3d), scene)
+    trimmed = after(RemoveThis(((1, 36, 128),), 6.0, in_3d), scene)
+    largest = after(RemoveThis(((1, 40, 40),), 6.0, in_3d), scene)
+
+    assert not gone[..., 90:].any()
+    assert np.array_equal(gone[..., :90], mask[..., :90])
+    assert 0 < trimmed[..., 90:].sum() < mask[..., 90:].sum()
+    assert largest[..., :90].sum() > 0.8 * mask[..., :90].sum()
+
+
 def test_what_was_drawn_by_hand_is_not_swept_along() -> None:
     scene, _, click = missing_lobe()
     added = after(AddThis((click,)), scene) > scene.mask
