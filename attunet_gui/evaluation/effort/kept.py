@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _read(path: Path, volume: Volume, model: Model) -> Prediction | None:
         count = sum(name.startswith("gate") for name in maps)
         gates = tuple(GateMap(level, count, maps[f"gate{level}"]) for level in range(1, count + 1))
         probability, body = maps["probability"], maps["body"]
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, BadZipFile):
         return None
     card = model.card
     return Prediction(

@@ -70,7 +70,7 @@ class GoalEffort(_Frozen):
     @property
     def title(self) -> str:
         """For people."""
-        already = f"; {self.already} drafts have it already" if self.already else ""
+        already = f" (drafts that have it already: {self.already})" if self.already else ""
         return f"To a DSC of {self.goal:.2f}{already}:"
 
 
