@@ -23,6 +23,7 @@ from attunet_gui.core.volume import Volume
 
 _PIXEL_MM = 2.0
 _INSIDE = 0.5
+_FAINT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +144,8 @@ def _wrong_mm2(cover: NDArray[np.float32], evidence: Evidence, z: int) -> float:
     if evidence.probability is None:
         return 0.0
     likely = evidence.probability[z].astype(np.float32)
+    # All over the body the network says "hardly"; summed up that would drown the gland.
+    likely[likely < _FAINT] = 0
     pixel = evidence.frame.spacing_mm[1] * evidence.frame.spacing_mm[2]
     return float((likely + cover - 2 * likely * cover).sum()) * pixel
 
