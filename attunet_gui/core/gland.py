@@ -34,7 +34,7 @@ class GlandRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    reach_mm: float = Field(default=60.0, gt=0)
+    reach_mm: float = Field(default=80.0, gt=0)
     height_mm: float = Field(default=120.0, gt=0)
     largest_hole_ml: float = Field(default=0.2, ge=0)
 
