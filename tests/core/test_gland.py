@@ -74,7 +74,7 @@ def test_a_large_piece_may_stand_further_off_than_a_small_one() -> None:
 
 
 def test_a_less_likely_piece_has_to_be_nearer() -> None:
-    shown = head_and_tail(27)
+    shown = head_and_tail(25)
     assert drafted(shown)[33, 45, 60]
     shown[32:36] = np.where(shown[32:36] > 0, np.float16(0.55), 0)
     shown[30:37, 30:50, 20:40] = 0.98
