@@ -153,12 +153,12 @@ class Film:
                 )
             _live(0.02)
 
-    def shoot(self, name: str) -> Path:
-        """A picture of the whole window, as `NN_name.png`."""
+    def shoot(self, name: str, canvas_only: bool = False) -> Path:
+        """A picture of the whole window or of the CT alone, as `NN_name.png`."""
         _live(_SETTLE_S)
         self._count += 1
         path = self.out / f"{self._count:02d}_{name}.png"
-        picture = self.app.viewer.window.screenshot(str(path), flash=False, canvas_only=False)
+        picture = self.app.viewer.window.screenshot(str(path), flash=False, canvas_only=canvas_only)
         if self.app.session.case is not None:
             _check_not_black(picture, name)
         return path

@@ -277,5 +277,5 @@ def _edited(work: Work | None) -> frozenset[int]:
     """Slices that hold changes by the person, hers or a tool's, that were not undone."""
     if work is None:
         return frozenset()
-    strokes = (stroke for stroke in work.history.done if stroke.tool != DRAFT)
-    return frozenset(work.locks.hand).union(*(stroke.edit.slices for stroke in strokes))
+    by_tools = (stroke for stroke in work.history.done if stroke.tool != DRAFT and not stroke.by_hand)
+    return frozenset(work.locks.hand).union(*(stroke.edit.slices for stroke in by_tools))

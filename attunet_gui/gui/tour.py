@@ -24,7 +24,7 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom
 from attunet_gui.tools.registry import TOOLS
 from attunet_gui.tools.tool import ToolKind
 
-_CORRECTED = 3
+_CORRECTED = 5
 _WRONG_PIXELS = 20
 _DIALOG_MS = 400
 _GAP = 4
@@ -69,16 +69,16 @@ class Tour(Film):
         self._prepare(kind)
         prepared = self.mask.copy()
         desk.layers.hide_place()
-        self.shoot(f"{kind.key}_before")
+        self.shoot(f"{kind.key}_before", canvas_only=True)
         desk.toolbox.take(kind.key)
         if desk.toolbox.waits_for_click:
             desk.layers.points_drawn.emit((self._click(kind),))
         elif desk.toolbox.kind is not None:
             self.until(lambda: CHANGES in self.app.viewer.layers, f"the preview of {kind.title}")
-            self.shoot(f"{kind.key}_preview")
+            self.shoot(f"{kind.key}_preview", canvas_only=True)
             desk.toolbox.apply()
         self.until(lambda: (self.mask != prepared).any(), kind.title)
-        self.shoot(f"{kind.key}_after")
+        self.shoot(f"{kind.key}_after", canvas_only=True)
         desk.toolbox.put_away()
         while (self.mask != before).any():
             desk.correcting.undo()
