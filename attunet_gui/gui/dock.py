@@ -7,6 +7,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QVBoxLayout, QWidget
 
 from attunet_gui.core.overlay import Overlay
+from attunet_gui.gui.case_layers import hu_bounds
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.panels.carry import CarryPanel
 from attunet_gui.gui.panels.case import CasePanel
@@ -21,7 +22,6 @@ from attunet_gui.gui.panels.save import SavePanel
 from attunet_gui.gui.panels.strip import StripWidget
 from attunet_gui.gui.panels.tools import ToolsPanel
 from attunet_gui.gui.state import View
-from attunet_gui.gui.viewer import hu_bounds
 
 WIDTH = 364
 

@@ -14,12 +14,13 @@ from qtpy.QtWidgets import QMainWindow
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.volume import Volume
+from attunet_gui.gui.case_layers import METADATA, ct_settings
 from attunet_gui.gui.desk import DEMO_SEED, Desk
 from attunet_gui.gui.dock import Dock
 from attunet_gui.gui.guard import ClosingGuard
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import start_signal_queue
-from attunet_gui.gui.viewer import METADATA, CaseLayers, ct_settings
+from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.io.reading import read, reader_for
 from attunet_gui.io.writing import write_mask
 from attunet_gui.jobs.runner import Runner

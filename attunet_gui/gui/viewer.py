@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Layer, Shapes
-from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
+from napari.layers import Layer, Shapes
+from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from psygnal import Signal
 
@@ -21,11 +21,10 @@ from attunet_gui.core.edit import NOTHING, Box, Edit
 from attunet_gui.core.overlay import Overlay
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import theme
+from attunet_gui.gui.case_layers import CT, MAP_OPACITY, MM, ct_layer, labels_layer, map_layer, mask_layer
+from attunet_gui.gui.napari_strokes import box_of, bytes_of, finish
 
-CT, MASK, OTHER, CHANGES, RING = "CT", "Pancreas", "New draft", "Proposed changes", "Place to check"
-METADATA = "attunet"
-"""Key of a layer's metadata under which the plugin's writer finds the volume."""
-
+MASK, OTHER, CHANGES, RING = "Pancreas", "New draft", "Proposed changes", "Place to check"
 Tool = Literal["pan_zoom", "paint", "erase", "polygon"]
 
 _HISTORY_BYTES = 32_000_000
@@ -34,8 +33,6 @@ _RING_MM = 12.0
 """Room between a place and the ring around it."""
 _CLOSE_UP_MM = 130.0
 """No place is shown larger than this, so that what lies around it stays in sight."""
-_MAP_OPACITY = 0.6
-_MM = ("mm", "mm", "mm")
 
 
 class CaseLayers:
@@ -84,8 +81,8 @@ class CaseLayers:
         self.clear()
         if mask is None:
             mask = np.zeros(volume.grid.shape, np.uint8)
-        self._add(CT, _ct_layer(volume))
-        self._add(MASK, _mask_layer(MASK, mask, self._layers[CT], theme.MASK))
+        self._add(CT, ct_layer(volume))
+        self._add(MASK, mask_layer(MASK, mask, self._layers[CT], theme.MASK))
         self._watch_mask()
         self.viewer.layers.selection.active = self._layers[MASK]
         self.viewer.dims.axis_labels = ("Slice", "Row", "Column")
@@ -145,14 +142,14 @@ class CaseLayers:
 
     def _painted(self, event: Any) -> None:
         layer = self._layers[MASK]
-        box = _box_of(event.value)
+        box = box_of(event.value)
         # napari announces a polygon, or what a script sets, before it is in the voxels.
-        _finish(event.value, layer.data)
+        finish(event.value, layer.data)
         self._bound_history(event.value)
         self.stroke_ended.emit(box, str(layer.mode))
 
     def _bound_history(self, atoms: Any) -> None:
-        self._history_bytes += sum(_bytes_of(atom) for atom in atoms)
+        self._history_bytes += sum(bytes_of(atom) for atom in atoms)
         if self._history_bytes > _HISTORY_BYTES:
             layer, self._history_bytes = self._layers[MASK], 0
             mode = layer.mode
@@ -178,7 +175,7 @@ class CaseLayers:
         """Show `mask` as a second, yellow contour and leave the person's own alone."""
         self._drop(OTHER)
         with self._undisturbed():
-            self._add(OTHER, _mask_layer(OTHER, mask.copy(), self._layers[CT], theme.OTHER_DRAFT))
+            self._add(OTHER, mask_layer(OTHER, mask.copy(), self._layers[CT], theme.OTHER_DRAFT))
             self._raise_masks()
 
     def _drop(self, key: str) -> None:
@@ -197,7 +194,7 @@ class CaseLayers:
         colours = {0: "transparent", 1: theme.ADDED, 2: theme.REMOVED, 3: theme.CONFLICT, None: "transparent"}
         shown = _coloured(mask, allowed, conflicts)
         with self._undisturbed():
-            layer = _labels_layer(CHANGES, shown, self._layers[CT], DirectLabelColormap(color_dict=colours))
+            layer = labels_layer(CHANGES, shown, self._layers[CT], DirectLabelColormap(color_dict=colours))
             layer.opacity, layer.contour = 0.55, 0
             layer.editable = False
             self._add(CHANGES, layer)
@@ -217,7 +214,7 @@ class CaseLayers:
         with self._undisturbed():
             ring = Shapes(
                 [np.array([[index, *(middle + side * half)] for side in _CORNERS])],
-                shape_type="ellipse", name=RING, scale=scale, units=_MM,
+                shape_type="ellipse", name=RING, scale=scale, units=MM,
                 face_color="transparent", edge_color=theme.UNSURE, edge_width=1.2, opacity=0.9,
             )  # fmt: skip
             ring.editable = False
@@ -244,8 +241,8 @@ class CaseLayers:
             for key in list(before):
                 self._drop(key)
             for overlay in overlays:
-                self._add(overlay.key, _map_layer(overlay, self._layers[CT].scale))
-                visible, opacity = before.get(overlay.key, (False, _MAP_OPACITY))
+                self._add(overlay.key, map_layer(overlay, self._layers[CT].scale))
+                visible, opacity = before.get(overlay.key, (False, MAP_OPACITY))
                 self._layers[overlay.key].visible = visible
                 self._layers[overlay.key].opacity = opacity
             self._raise_masks()
@@ -268,7 +265,7 @@ class CaseLayers:
 
     def opacity(self, key: str) -> float:
         """Opacity of the layer `key`."""
-        return float(self._layers[key].opacity) if key in self._layers else _MAP_OPACITY
+        return float(self._layers[key].opacity) if key in self._layers else MAP_OPACITY
 
     def show(self, key: str, shown: bool, alone: bool = True) -> None:
         """Show or hide `key`. Maps hide one another unless `alone` is False: two at once cannot be read."""
@@ -416,78 +413,6 @@ class CaseLayers:
             viewer.scene.camera.center, viewer.scene.camera.zoom = camera
 
 
-def ct_settings(volume: Volume) -> dict[str, Any]:
-    """How a CT looks as an image layer, its source geometry in the metadata."""
-    low, high = theme.HU_PRESETS[0][1:]
-    return {
-        "scale": volume.grid.spacing_mm,
-        "units": _MM,
-        "colormap": "gray",
-        "contrast_limits": (low, high),
-        "metadata": {METADATA: volume},
-        "rgb": False,
-        "multiscale": False,
-    }
-
-
-def _ct_layer(volume: Volume) -> Image:
-    layer = Image(volume.hu, name=CT, **ct_settings(volume))
-    layer.contrast_limits_range = hu_bounds(volume)
-    return layer
-
-
-def hu_bounds(volume: Volume) -> tuple[float, float]:
-    """The HU that the window's sliders span: what the CT has, within what CT can mean."""
-    low, high = volume.hu_range
-    return max(-1024.0, min(low, -200.0)), min(3071.0, max(high, 300.0))
-
-
-def _mask_layer(name: str, mask: NDArray[np.uint8], ct: Layer, colour: str) -> Labels:
-    colours = DirectLabelColormap(color_dict={0: "transparent", 1: colour, None: colour})
-    layer = _labels_layer(name, mask, ct, colours)
-    layer.contour = 1
-    layer.n_edit_dimensions = 2
-    layer.brush_size = 8
-    return layer
-
-
-def _labels_layer(name: str, data: NDArray[np.uint8], ct: Layer, colours: DirectLabelColormap) -> Labels:
-    return Labels(
-        data,
-        name=name,
-        scale=ct.scale,
-        units=_MM,
-        colormap=colours,
-        opacity=1.0,
-        metadata={METADATA: ct.metadata[METADATA]},
-        multiscale=False,
-    )
-
-
-def _map_layer(overlay: Overlay, scale: Any) -> Image:
-    name = theme.PROBABILITY if overlay.key == "probability" else theme.GATES
-    return Image(
-        overlay.map,
-        name=overlay.title,
-        scale=scale,
-        units=_MM,
-        colormap=_seen_through(name),
-        contrast_limits=(0.0, 1.0),
-        opacity=_MAP_OPACITY,
-        blending="translucent_no_depth",
-        visible=False,
-        rgb=False,
-        multiscale=False,
-    )
-
-
-def _seen_through(name: str) -> Colormap:
-    """The colour map `name`, clear at 0 and full from 0.2: the CT stays visible where a map is silent."""
-    colours = np.array(ensure_colormap(name).colors, np.float32)
-    colours[:, 3] = np.clip(np.linspace(0, 1, len(colours)) / 0.2, 0, 1)
-    return Colormap(colours, name=f"{name} over CT")
-
-
 def _value_at(viewer: ViewerModel, layer: Layer) -> float | None:
     value = layer.get_value(viewer.cursor.position, world=True)
     return None if value is None else float(value)
@@ -510,39 +435,3 @@ def _coloured(mask: NDArray[np.uint8], allowed: Edit, conflicts: Edit) -> NDArra
     shown[allowed.box][flips] = np.where(mask[allowed.box][flips] == 0, 1, 2)
     shown[conflicts.box][conflicts.flipped()] = 3
     return shown
-
-
-def _box_of(atoms: Any) -> Box:
-    """The box that holds what napari's history says was changed: boxes, or indices of voxels."""
-    parts = [_bounds_of(atom) for atom in atoms]
-    z, y, x = (
-        slice(min(part[axis].start for part in parts), max(part[axis].stop for part in parts))
-        for axis in range(3)
-    )
-    return z, y, x
-
-
-def _bounds_of(atom: Any) -> tuple[slice, ...]:
-    if hasattr(atom, "slice_key"):
-        return tuple(atom.slice_key)
-    return tuple(slice(int(index.min()), int(index.max()) + 1) for index in atom[0])
-
-
-def _finish(atoms: Any, data: NDArray[np.uint8]) -> None:
-    for atom in atoms:
-        if not hasattr(atom, "slice_key"):
-            indices, _before, after = atom
-            data[indices] = after
-        elif atom.mask is None:
-            data[atom.slice_key] = atom.new_value
-        else:
-            data[atom.slice_key][atom.mask] = atom.new_value
-
-
-def _bytes_of(atom: Any) -> int:
-    """Memory that napari's history keeps for `atom`: arrays, and tuples of arrays."""
-    return sum(
-        getattr(part, "nbytes", 0) or sum(getattr(index, "nbytes", 0) for index in part)
-        for part in atom
-        if isinstance(part, np.ndarray | tuple)
-    )

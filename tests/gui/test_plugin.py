@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.viewer import METADATA
+from attunet_gui.gui.case_layers import METADATA
 from tests.io.material import ct_like, write_nifti
 
 PLUGIN = "attunet-gui"

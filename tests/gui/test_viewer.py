@@ -9,7 +9,8 @@ from napari.components import ViewerModel
 from attunet_gui.core.edit import NOTHING, Box, edit_between
 from attunet_gui.core.overlay import overlays
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.viewer import CHANGES, CT, MASK, METADATA, OTHER, RING, CaseLayers
+from attunet_gui.gui.case_layers import CT, METADATA
+from attunet_gui.gui.viewer import CHANGES, MASK, OTHER, RING, CaseLayers
 from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
 from tests.test_session import SMALL, prediction_of
 

@@ -20,7 +20,8 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.gui import plugin, questions
 from attunet_gui.gui.actions import ACTIONS
 from attunet_gui.gui.app import Application
-from attunet_gui.gui.viewer import CT, MASK, OTHER
+from attunet_gui.gui.case_layers import CT
+from attunet_gui.gui.viewer import MASK, OTHER
 from attunet_gui.io.masks import read_mask
 from attunet_gui.jobs.runner import Runner
 from tests.gui.conftest import Answers, live, until

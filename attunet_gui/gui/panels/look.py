@@ -10,9 +10,10 @@ from superqt.utils import signals_blocked
 
 from attunet_gui.core.overlay import Overlay
 from attunet_gui.gui.actions import tip
+from attunet_gui.gui.case_layers import CT
 from attunet_gui.gui.panels.parts import column, words
 from attunet_gui.gui.qt import Signal
-from attunet_gui.gui.viewer import CT, MASK, CaseLayers
+from attunet_gui.gui.viewer import MASK, CaseLayers
 
 _GATE_TIP = (
     "Attention coefficients of this gate, 0 to 1: how much of the picture's detail it lets through.\n"
