@@ -1,7 +1,7 @@
 """The case as napari layers. Works on a `ViewerModel`, with or without a window.
 
 A result that arrives changes only the layers it owns: slice, zoom, selection and tool stay with the
-person. The mask layer owns the voxels and their undo history.
+person. The mask layer owns the voxels on screen; strokes and undo belong to `attunet_gui.work`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from attunet_gui.gui.guide import Guide
 from attunet_gui.tools.registry import TOOLS
 
 KEYS = [action.keys for action in ACTIONS if action.keys] + [kind.keys for kind in TOOLS]
-NOT_FOR_MASKS = {"A", "I", "K", "Shift+L"}
+NOT_FOR_MASKS = {"A", "D", "I", "K", "R", "Shift+L"}
 """napari's keys for points, shapes and 3-D pictures; none of them is in hand while a mask is corrected."""
 
 
