@@ -1,15 +1,14 @@
 """A model adapts to one patient: what it learns from corrected slices it proposes for those around them.
 
 The slices that a person corrects are those where the draft was worst. A network that learns from them alone
-gets better near them and worse where the draft had been right, so what it has learnt counts less the farther
-a slice lies from the nearest corrected one. And it speaks only if it would have helped: each corrected slice
-is held out while the others are learnt from.
+gets better near them and worse where the draft had been right. So it is kept to the draft in the others while
+it learns, and what it has learnt counts less the farther a slice lies from the nearest corrected one. And it
+speaks only if it would have helped: each corrected slice is held out while the others are learnt from.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import cc3d
@@ -25,7 +24,7 @@ from attunet_gui.core.preprocess import neighbour_indices, network_slices
 from attunet_gui.core.progress import LEARNING, Progress, silent
 from attunet_gui.core.proposal import Proposal, amount
 from attunet_gui.core.volume import Volume
-from attunet_gui.network.learner import Learner, Lesson
+from attunet_gui.network.learner import Learner, Lesson, Slices
 
 Mask = NDArray[np.uint8]
 
@@ -35,10 +34,15 @@ _FEWEST_STEPS = 6
 _MOST_FOLDS = 3
 _GAIN = 0.02
 """By how much held-out slices have to get better, DSC."""
+_LEAST = 0.5
+"""DSC of held-out slices below which the network has not understood what it was shown."""
 _REACH_MM = 8.0
 """Distance from the nearest corrected slice at which what was learnt counts 1/e."""
 _FAR = 3.0
 """Reaches beyond which it counts nothing."""
+_MARGIN_MM = 25.0
+_MOST_AROUND = 30
+"""Slices that are remembered by: up to so many, from this far below the mask to as far above."""
 _STRAY_SHARE = 0.1
 """A piece that touches no corrected slice goes if it is no more than this of the mask."""
 
@@ -123,6 +127,13 @@ def _declined(learner: Learner, told: Corrections, reason: str, held: _Held | No
     return Proposal(told.mask, told.slices, (), False, reason, learner.model.id, *scores)
 
 
+def _no_help(told: Corrections, held: _Held) -> str:
+    words = f"With {_named(told.slices)} held out in turn the adapted network was"
+    if held.after >= held.before + _GAIN:
+        return f"{words} still wrong (DSC {held.after:.2f}); correct another slice, or draw by hand."
+    return f"{words} no better (DSC {held.after:.2f} instead of {held.before:.2f}); the mask stays."
+
+
 class _Patient:
     """One volume with its corrections, while it is learnt from."""
 
@@ -134,22 +145,20 @@ class _Patient:
         self._corrected = np.array(told.slices)
         self._frame = _frame_around(volume, learner, told)
         self._folds = min(len(told.slices), _MOST_FOLDS)
-        self._clock = Clock()
         self._done = 0
 
     def proposal(self) -> Proposal:
         told = self._told
         # A lesson that was cancelled half-way may still be there.
         self._learner.forget()
-        lesson = Lesson(self._images(self._corrected), self._on_frame(told.mask))
+        right = Slices(self._images(self._corrected), self._on_frame(told.mask, self._corrected))
+        around = self._around()
+        lesson = Lesson(right, Slices(self._images(around), self._on_frame(told.mask, around)))
         steps_held_out, steps = self._affordable()
         self._total = self._folds * steps_held_out + steps
         held = self._held_out(lesson, steps_held_out)
-        if held.after < held.before + _GAIN:
-            words = f"With {_named(told.slices)} held out in turn the adapted network was no better"
-            return _declined(
-                self._learner, told, f"{words} ({held.after:.2f} instead of {held.before:.2f}).", held
-            )
+        if held.after < held.before + _GAIN or held.after < _LEAST:
+            return _declined(self._learner, told, _no_help(told, held), held)
         mask = self._drawn(lesson, steps)
         return self._spoken(mask, held)
 
@@ -167,9 +176,20 @@ class _Patient:
         whole = (seen * 255 + 0.5).astype(np.uint8)[where.reshape(around.shape)]
         return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
 
-    def _on_frame(self, mask: Mask) -> Mask:
-        """The corrected slices of `mask` (z, y, x) as (n, rows, columns) uint8."""
-        seen = self._frame.to_network(mask[self._corrected].astype(np.float32), fill=0.0)
+    def _around(self) -> NDArray[np.intp]:
+        """Slices to remember by: spread over the mask and a little beyond, the corrected ones left out."""
+        at = np.flatnonzero(self._told.mask.any(axis=(1, 2)))
+        margin = round(_MARGIN_MM / self._frame.spacing_mm[0])
+        rest = np.arange(max(0, at[0] - margin), min(len(self._told.mask), at[-1] + margin + 1))
+        rest = np.setdiff1d(rest, self._corrected)
+        if not len(rest):
+            return self._corrected
+        chosen: NDArray[np.intp] = rest[np.linspace(0, len(rest) - 1, _MOST_AROUND).round().astype(int)]
+        return np.unique(chosen)
+
+    def _on_frame(self, mask: Mask, slices: NDArray[np.intp]) -> Mask:
+        """`slices` of `mask` (z, y, x) as (n, rows, columns) uint8."""
+        seen = self._frame.to_network(mask[slices].astype(np.float32), fill=0.0)
         return (seen >= 0.5).astype(np.uint8)
 
     def _affordable(self) -> tuple[int, int]:
@@ -177,37 +197,38 @@ class _Patient:
         wanted = self._folds * _STEPS_HELD_OUT + _STEPS
         # A fifth is left for reading slices and drawing.
         share = min(1.0, 0.8 * self._effort.seconds / (wanted * self._learner.step_seconds))
-        return max(_FEWEST_STEPS, round(share * _STEPS_HELD_OUT)), max(
-            2 * _FEWEST_STEPS, round(share * _STEPS)
-        )
+        held_out = max(_FEWEST_STEPS, round(share * _STEPS_HELD_OUT))
+        return held_out, max(2 * _FEWEST_STEPS, round(share * _STEPS))
 
     def _stepped(self) -> None:
         self._done += 1
+        self._report()
+
+    def _report(self) -> None:
         self._progress(self._done, self._total, LEARNING)
 
     def _held_out(self, lesson: Lesson, steps: int) -> _Held:
-        old = self._learner.logits(lesson.images) >= 0
-        before = old.copy() if self._told.before is None else self._on_frame(self._told.before) != 0
+        right, began_with = lesson.right, self._told.before
+        old = self._learner.logits(right.images) >= 0
+        before = old.copy() if began_with is None else self._on_frame(began_with, self._corrected) != 0
         after = before.copy()
         for fold in range(self._folds):
             out = np.arange(len(self._corrected)) % self._folds == fold
-            self._learner.learn(
-                Lesson(lesson.images[~out], lesson.truth[~out]), steps, self._effort.seed, self._stepped
-            )
-            new = self._learner.logits(lesson.images[out]) >= 0
+            others = replace(lesson, right=right[~out])
+            self._learner.learn(others, steps, self._effort.seed, self._stepped)
+            new = self._learner.logits(right.images[out]) >= 0
             after[out] = _changed(before[out], old[out], new)
         self._learner.forget()
-        return _Held(dice(before, lesson.truth), dice(after, lesson.truth))
+        return _Held(dice(before, right.mask), dice(after, right.mask))
 
     def _drawn(self, lesson: Lesson, steps: int) -> Mask:
         """The mask with what was learnt near the corrected slices, and without strays."""
         mask, (slices, weights) = self._told.mask.copy(), self._within_reach()
         if len(slices):
             images = self._images(slices)
-            done = partial(self._progress, self._done, self._total, LEARNING)
-            old = self._learner.logits(images, done)
+            old = self._learner.logits(images, self._report)
             self._learner.learn(lesson, steps, self._effort.seed, self._stepped)
-            new = old + weights[:, None, None] * (self._learner.logits(images, done) - old)
+            new = old + weights[:, None, None] * (self._learner.logits(images, self._report) - old)
             self._learner.forget()
             for z, was, now in zip(slices, old, new, strict=True):
                 flat = self._frame.to_grid(_sigmoid(np.stack([was, now])))
@@ -260,7 +281,7 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _without_strays(mask: Mask, told: Corrections) -> Mask:
     """Without small pieces that reach no corrected slice through the mask; (z, y, x), changed in place.
 
-    The corrected slices themselves stay, and so does what a piece of one slice consists of.
+    Larger ones stay: they may be the gland itself, cut in two where the draft lost it.
     """
     box = ndimage.find_objects(mask)[0]
     # An empty layer behind each side: see `core.gland`.

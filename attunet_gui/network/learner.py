@@ -24,6 +24,9 @@ from attunet_gui.network.settings import Augmentation, TrainingSettings
 _VIEW_MM = (224.0, 288.0)
 """Rows and columns: a pancreas with room around it. It takes half the time of a whole body."""
 _BATCH = 4
+_DRAFTED = 2
+"""Slices of a step that are right, and that are drafted so far."""
+_DRAFTED_WEIGHT = 0.5
 _RATE = 1e-3
 _RISE = 3
 """Steps until the full rate: Adam's first ones are the boldest."""
@@ -32,16 +35,36 @@ _VARIATION = Augmentation(clipped_share=0.0, coarse_share=0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
-    """Slices that are right.
+class Slices:
+    """Slices with a mask, as the network sees them.
 
     Attributes:
-        images: (n, rows, columns, channels) uint8, as the network sees them.
-        truth: (n, rows, columns) uint8 0/1.
+        images: (n, rows, columns, channels) uint8.
+        mask: (n, rows, columns) uint8 0/1.
     """
 
     images: NDArray[np.uint8]
-    truth: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def __getitem__(self, chosen: Any) -> Slices:
+        return Slices(self.images[chosen], self.mask[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What is learnt from.
+
+    Attributes:
+        right: slices with the truth.
+        drafted: slices with what is drawn there so far, right for the most part. Who learns from nothing but
+            what was wrong forgets the rest.
+    """
+
+    right: Slices
+    drafted: Slices
 
 
 class Learner:
@@ -82,8 +105,8 @@ class Learner:
         """Compile the step, so that the first lesson need not wait for it."""
         if not self.step_seconds:
             shape = (1, *self.size, self.model.card.preprocessing.channels)
-            empty = Lesson(np.zeros(shape, np.uint8), np.zeros(shape[:3], np.uint8))
-            self.learn(empty, steps=2, seed=0)
+            empty = Slices(np.zeros(shape, np.uint8), np.zeros(shape[:3], np.uint8))
+            self.learn(Lesson(empty, empty), steps=2, seed=0)
             self.forget()
 
     def forget(self) -> None:
@@ -97,17 +120,14 @@ class Learner:
     ) -> None:
         """Forget, then learn `lesson`; `stepped` is called after each step and may raise `Cancelled`."""
         self.forget()
-        random = np.random.default_rng(seed)
-        order: list[int] = []
+        right, drafted = _drawn(len(lesson.right), _BATCH, seed), _drawn(len(lesson.drafted), _DRAFTED, seed)
         for number in range(steps):
-            while len(order) < _BATCH:
-                order.extend(random.permutation(len(lesson.truth)))
-            chosen, order = order[:_BATCH], order[_BATCH:]
+            batch = _together(lesson.right[next(right)], lesson.drafted[next(drafted)])
             falling = 0.5 * (1 + math.cos(math.pi * number / steps))
             self._optimiser.learning_rate.assign(_RATE * min(1.0, (number + 1) / _RISE) * falling)
             began = perf_counter()
-            images, truth = lesson.images[chosen], lesson.truth[chosen][..., None]
-            float(self._step(tf.constant(images), tf.constant(truth), tf.constant([seed, number])))
+            images, mask = tf.constant(batch.images), tf.constant(batch.mask[..., None])
+            float(self._step(images, mask, tf.constant([seed, number])))
             self.step_seconds = perf_counter() - began
             stepped()
 
@@ -153,13 +173,30 @@ class Learner:
 
 
 def _loss(truth: Any, logits: Any) -> Any:
-    """Dice and cross-entropy as in training, from logits: these do not saturate."""
+    """Dice and cross-entropy as in training, from logits: these do not saturate. `_BATCH` are right."""
     over = (1, 2)
     probability = tf.sigmoid(logits)
     total = tf.reduce_sum(truth, over) + tf.reduce_sum(probability, over)
     dice = 1 - (2 * tf.reduce_sum(truth * probability, over) + 1) / (total + 1)
     entropy = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(truth, logits), over)
-    return tf.reduce_mean(dice + entropy)
+    each = dice + entropy
+    return tf.reduce_mean(each[:_BATCH]) + _DRAFTED_WEIGHT * tf.reduce_mean(each[_BATCH:])
+
+
+def _drawn(slices: int, count: int, seed: int) -> Iterator[list[int]]:
+    """`count` of so many slices, again and again; none comes a second time before all have come once."""
+    random = np.random.default_rng([seed, count])
+    order: list[int] = []
+    while True:
+        while len(order) < count:
+            order.extend(int(z) for z in random.permutation(slices))
+        yield order[:count]
+        order = order[count:]
+
+
+def _together(first: Slices, second: Slices) -> Slices:
+    images = np.concatenate([first.images, second.images])
+    return Slices(images, np.concatenate([first.mask, second.mask]))
 
 
 def _view_size(model: Model, multiple: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from attunet_gui.jobs.messages import Adapt, JobStatus, Predict
 from attunet_gui.jobs.runner import Runner
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
-_PATIENCE_SECONDS = 90
+_PATIENCE_SECONDS = 300
 
 
 class _Ears:

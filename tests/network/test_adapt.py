@@ -15,7 +15,7 @@ from attunet_gui.core.prediction import draft_mask
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.adapt import Corrections, Effort, propose
 from attunet_gui.network.bundle import read_bundle
-from attunet_gui.network.learner import Learner, Lesson
+from attunet_gui.network.learner import Learner, Lesson, Slices
 from attunet_gui.network.predict import Model, load_model, predict
 from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
 
@@ -54,11 +54,12 @@ def learner(model: Model) -> Learner:
 def _lesson(learner: Learner, seed: int = 0) -> Lesson:
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (3, *learner.size, 3), np.uint8)
-    return Lesson(images, (images[..., 1] > 200).astype(np.uint8))
+    slices = Slices(images, (images[..., 1] > 200).astype(np.uint8))
+    return Lesson(slices, slices)
 
 
 def test_what_was_learnt_is_forgotten_to_the_last_bit(learner: Learner) -> None:
-    images = _lesson(learner, 1).images
+    images = _lesson(learner, 1).right.images
     fresh = learner.logits(images)
     learner.learn(_lesson(learner), steps=3, seed=1)
     assert not np.array_equal(learner.logits(images), fresh), "nothing was learnt"
@@ -71,7 +72,7 @@ def test_a_lesson_follows_from_its_seed(learner: Learner) -> None:
     found = []
     for seed in (1, 1, 2):
         learner.learn(lesson, steps=3, seed=seed)
-        found.append(learner.logits(lesson.images))
+        found.append(learner.logits(lesson.right.images))
     learner.forget()
     assert np.allclose(found[0], found[1], atol=1e-4)
     assert np.abs(found[0] - found[2]).max() > 1e-3
@@ -79,7 +80,7 @@ def test_a_lesson_follows_from_its_seed(learner: Learner) -> None:
 
 def test_zero_is_where_the_draft_is_cut(model: Model, learner: Learner) -> None:
     card = model.card.model_copy(update={"threshold": 0.8})
-    images = _lesson(learner).images
+    images = _lesson(learner).right.images
     moved = Learner(replace(model, card=card)).logits(images) - learner.logits(images)
     assert np.allclose(moved, -np.log(0.8 / 0.2), atol=0.05)
 
