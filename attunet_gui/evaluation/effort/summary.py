@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import stats
 
 from attunet_gui.evaluation.effort.cases import CaseEffort
 from attunet_gui.evaluation.effort.traces import GOALS, Cost
-from attunet_gui.evaluation.effort.ways import IN_ORDER, TITLES
+from attunet_gui.evaluation.effort.ways import CARRIED, IN_ORDER, TITLES
 
 _DRAWS = 4000
 
@@ -106,11 +106,29 @@ class GroupEffort(_Frozen):
 
 
 def summarise(cases: Sequence[CaseEffort]) -> tuple[GroupEffort, ...]:
-    """A summary a group, in the order in which groups first appear; `ValueError` without cases."""
+    """A summary a group, in the order in which groups first appear; `ValueError` without cases.
+
+    Where only some cases of a group were carried on, these are a group of their own too: what propagation is
+    worth can be read off the same cases alone.
+    """
     if not cases:
         raise ValueError("there are no cases to summarise")
-    groups = dict.fromkeys(case.group for case in cases)
-    return tuple(_group(name, [case for case in cases if case.group == name]) for name in groups)
+    names = dict.fromkeys(case.group for case in cases)
+    return tuple(group for name in names for group in _groups(name, [c for c in cases if c.group == name]))
+
+
+def _groups(name: str, cases: Sequence[CaseEffort]) -> Iterator[GroupEffort]:
+    carried_on = [case for case in cases if CARRIED in case.traces]
+    if not carried_on or len(carried_on) == len(cases):
+        yield _group(name, cases)
+        return
+    yield _group(name, [_without(case, CARRIED) for case in cases])
+    yield _group(f"{name}, those that were carried on", carried_on)
+
+
+def _without(case: CaseEffort, key: str) -> CaseEffort:
+    left = {way: trace for way, trace in case.traces.items() if way != key}
+    return case.model_copy(update={"traces": left})
 
 
 def _group(name: str, cases: Sequence[CaseEffort]) -> GroupEffort:
