@@ -20,8 +20,9 @@ from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.viewer import CHANGES, MASK, RING, CaseLayers
 from attunet_gui.session import Session
+from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
 from attunet_gui.work import pending
-from tests.test_session import Named, ScriptedNetwork, bundle_of, ct, prediction_of
+from tests.test_session import SMALL, Named, ScriptedNetwork, bundle_of, ct, prediction_of
 
 __all__ = ["ct"]
 Z = 5
@@ -197,6 +198,32 @@ def test_a_killed_window_gives_everything_back(
     for _ in range(3):
         again.desk.correcting.undo()
     assert not again.mask.any()
+    again.desk.end()
+    again.desk.session.close()
+
+
+def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phantom = phantom_volume(make_phantom(SMALL))
+    monkeypatch.setattr("attunet_gui.session.phantom_volume", lambda _made: phantom)
+    monkeypatch.setattr("attunet_gui.session.make_phantom", lambda *_: None)
+    world.desk.open_demo()
+    world.until(lambda: world.desk.session.case is not None)
+    world.paint(Z, 5, 5)
+    kept = world.mask.copy()
+    world.desk.correcting.end()
+    again = world_in(tmp_path)
+    asked: list[str] = []
+    monkeypatch.setattr(
+        questions, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
+    )
+    again.desk.offer_recovery()
+    assert asked == []
+    again.desk.open_demo()
+    again.until(lambda: again.desk.session.case is not None)
+    assert len(asked) == 1
+    np.testing.assert_array_equal(again.mask, kept)
     again.desk.end()
     again.desk.session.close()
 
