@@ -176,14 +176,13 @@ class Desk(QObject):
 
     def offer_recovery(self) -> None:
         """Ask whether work that is in no file shall come back; after a crash it is all there."""
-        left = pending(self.journal)
-        if (
-            left
-            and self.session.case is None
-            and questions.ask_recovery(self.window, left[0]) == "bring back"
-        ):
-            self._wanted = left[0]
-            self.session.open(Path(left[0].identity.path), series=left[0].identity.series)
+        # What was drawn on a phantom is offered when the demo is opened again: it has no file.
+        left = next((one for one in pending(self.journal) if one.identity.kind != "phantom"), None)
+        if left is None or self.session.case is not None:
+            return
+        if questions.ask_recovery(self.window, left) == "bring back":
+            self._wanted = left
+            self.session.open(left.identity.path, series=left.identity.series)
 
     def _work_on(self, case: Case) -> Work:
         """The work on `case`: that which was left behind, if the person wants it, or a new one."""
