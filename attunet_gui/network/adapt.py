@@ -36,10 +36,9 @@ _GAIN = 0.02
 """By how much held-out slices have to get better, DSC."""
 _LEAST = 0.5
 """DSC of held-out slices below which the network has not understood what it was shown."""
-_REACH_MM = 8.0
-"""Distance from the nearest corrected slice at which what was learnt counts 1/e."""
-_FAR = 3.0
-"""Reaches beyond which it counts nothing."""
+_REACH_MM = 30.0
+"""What was learnt counts less the farther a slice lies from the nearest corrected one, and nothing from this
+far on, times the DSC of the held-out slices. Farther, some cases got worse; half as far, less was gained."""
 _MARGIN_MM = 25.0
 _MOST_AROUND = 30
 """Slices that are remembered by: up to so many, from this far below the mask to as far above."""
@@ -159,8 +158,7 @@ class _Patient:
         held = self._held_out(lesson, steps_held_out)
         if held.after < held.before + _GAIN or held.after < _LEAST:
             return _declined(self._learner, told, _no_help(told, held), held)
-        mask = self._drawn(lesson, steps)
-        return self._spoken(mask, held)
+        return self._spoken(self._drawn(lesson, steps, _REACH_MM * held.after), held)
 
     def _images(self, slices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """(n, rows, columns, channels) uint8 of `slices`."""
@@ -221,9 +219,9 @@ class _Patient:
         self._learner.forget()
         return _Held(dice(before, right.mask), dice(after, right.mask))
 
-    def _drawn(self, lesson: Lesson, steps: int) -> Mask:
+    def _drawn(self, lesson: Lesson, steps: int, reach_mm: float) -> Mask:
         """The mask with what was learnt near the corrected slices, and without strays."""
-        mask, (slices, weights) = self._told.mask.copy(), self._within_reach()
+        mask, (slices, weights) = self._told.mask.copy(), self._within(reach_mm)
         if len(slices):
             images = self._images(slices)
             old = self._learner.logits(images, self._report)
@@ -235,12 +233,12 @@ class _Patient:
                 mask[z] = _changed(mask[z], *(flat >= 0.5))
         return _without_strays(mask, self._told)
 
-    def _within_reach(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    def _within(self, reach_mm: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Slices near a corrected one, and how much counts there what was learnt."""
         z = np.arange(len(self._told.mask))
         away = np.abs(z[:, None] - self._corrected).min(axis=1) * self._frame.spacing_mm[0]
-        near = np.flatnonzero((away > 0) & (away <= _FAR * _REACH_MM))
-        return near, np.exp(-away[near] / _REACH_MM).astype(np.float32)
+        near = np.flatnonzero((away > 0) & (away < reach_mm))
+        return near, (1 - away[near] / reach_mm).astype(np.float32)
 
     def _spoken(self, mask: Mask, held: _Held) -> Proposal:
         told, learner = self._told, self._learner

@@ -98,7 +98,7 @@ class Learner:
         self._network.set_weights(self._start)
         self._optimiser = keras.optimizers.Adam(_RATE, global_clipnorm=1.0)
         self._optimiser.build(self._network.trainable_variables)
-        self._rested = [np.asarray(variable.numpy()) for variable in self._optimiser.variables]
+        self._rested = [np.array(variable.numpy()) for variable in self._optimiser.variables]
         self._step, self._forward = self._compiled()
 
     def warm(self) -> None:
