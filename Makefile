@@ -4,6 +4,8 @@ PYTHON := .venv/bin/python
 # TensorFlow and an OpenGL canvas crash in one process, so the suite runs as three of them. Importing the
 # tests of the network loads TensorFlow, so the other two leave their folder out.
 PYTEST := $(PYTHON) -m pytest -q --durations=5
+PLAIN = $(PYTEST) -p no:pytest-qt -m "not window"
+BESIDE := tests/cli tests/review tests/tools
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
 .NOTPARALLEL:
@@ -30,9 +32,13 @@ check:
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(PYTHON) -m npe2 validate attunet-gui --imports
 
+# Two processes for two cores; what the first one printed follows when the second is done.
 test-plain:
 	@echo "==> tests without TensorFlow and without a window"
-	@$(PYTEST) -p no:pytest-qt --ignore=tests/network -m "not window" tests
+	@printed=$$(mktemp); \
+	$(PLAIN) $(BESIDE) > $$printed 2>&1 & beside=$$!; \
+	$(PLAIN) $(foreach folder,network $(notdir $(BESIDE)),--ignore=tests/$(folder)) tests; failed=$$?; \
+	wait $$beside || failed=1; cat $$printed; rm -f $$printed; exit $$failed
 
 test-network:
 	@echo "==> tests of the network"
