@@ -24,6 +24,7 @@ from attunet_gui.evaluation.pictures import draw_failures, draw_maps, draw_relia
 from attunet_gui.evaluation.scores import Scores
 from attunet_gui.evaluation.splits import read_folds
 from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.network.engines import KERAS
 from attunet_gui.network.predict import Model, load_model, looking_again
 
 
@@ -80,7 +81,7 @@ def evaluate(model_name: str, data: Data, wanted: Wanted) -> None:
         figure(1, 1)  # without matplotlib it is better to stop now than after the work
         make_folder(wanted.output)
     with console.status(f"loading {bundle.card.name}"):
-        model = load_model(bundle)
+        model = load_model(bundle, KERAS if wanted.held else None)
     with progress_bar(bundle.card.name) as progress:
         measured = measure(model, cases, progress)
         gates = hold_gates(model, cases, measured, progress) if wanted.held else measured.gates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -17,27 +18,30 @@ _THICKER_THAN_A_TABLE_MM = 8.0
 _SMALLEST_PIECE_MM2 = 150.0
 
 
-def body_threshold_hu(hu: NDArray[Any]) -> float:
-    """HU above which a voxel belongs to the patient rather than to air.
+def body_threshold_hu(lowest_hu: float) -> float:
+    """HU above which a voxel belongs to the patient rather than to air, in CT that goes down to `lowest_hu`.
 
     -300 HU keeps fat. CT that was clipped at or above it (at -160, or at 0 as in the public 8-bit
     slices) has no such air; there the cut lies just above the clipped floor.
     """
-    floor = float(hu.min())
-    return _FAT_SAFE_HU if floor < _FAT_SAFE_HU - _CLIP_MARGIN_HU else floor + _CLIP_MARGIN_HU
+    above = lowest_hu >= _FAT_SAFE_HU - _CLIP_MARGIN_HU
+    return lowest_hu + _CLIP_MARGIN_HU if above else _FAT_SAFE_HU
 
 
-def fat_is_lost(hu: NDArray[Any]) -> bool:
+def fat_is_lost(lowest_hu: float) -> bool:
     """Whether fat is as dark as air, because the CT was clipped above it: organs are islands then."""
-    return body_threshold_hu(hu) > _FAT_HU
+    return body_threshold_hu(lowest_hu) > _FAT_HU
 
 
-def body_box(hu: NDArray[Any], spacing_mm: tuple[float, float, float]) -> tuple[slice, slice]:
+def body_box(
+    hu: NDArray[Any], spacing_mm: tuple[float, float, float], lowest_hu: float | None = None
+) -> tuple[slice, slice]:
     """In-plane box (rows, columns) around the patient, over all slices.
 
     Args:
         hu: (z, y, x) HU.
         spacing_mm: (z, y, x) spacing.
+        lowest_hu: the smallest of `hu`, where that is known already.
 
     Returns:
         Row and column slices. The whole plane if no body is found (an empty or constant volume).
@@ -45,13 +49,14 @@ def body_box(hu: NDArray[Any], spacing_mm: tuple[float, float, float]) -> tuple[
     The search is coarse: a table or a hose is thin and opened away, and of what remains the largest piece is
     the patient; where fat is lost, every piece of some size is a part of the patient.
     """
-    cell_mm = _ORGAN_CELL_MM if fat_is_lost(hu) else _COARSE_MM
+    lowest = float(hu.min()) if lowest_hu is None else lowest_hu
+    cell_mm = _ORGAN_CELL_MM if fat_is_lost(lowest) else _COARSE_MM
     rows, columns = (max(1, round(cell_mm / s)) for s in spacing_mm[1:])
     coarse = hu[:: max(1, round(_COARSE_MM / spacing_mm[0]))]
-    if fat_is_lost(hu):
-        body = _organs(coarse, body_threshold_hu(hu), (rows, columns), spacing_mm)
+    if fat_is_lost(lowest):
+        body = _organs(coarse, body_threshold_hu(lowest), (rows, columns), spacing_mm)
     else:
-        body = _largest_piece(coarse[:, ::rows, ::columns] > body_threshold_hu(hu))
+        body = _largest_piece(coarse[:, ::rows, ::columns] > body_threshold_hu(lowest))
     if not body.any():
         return slice(0, hu.shape[1]), slice(0, hu.shape[2])
     high, wide = ndimage.find_objects(body.any(axis=0).astype(np.uint8))[0]
@@ -94,10 +99,18 @@ def body_mask(image: NDArray[Any], threshold: float, gap: int = 0) -> NDArray[np
 
     Pieces that are no more than `gap` pixels apart are joined first: organs, where fat is lost.
     """
-    mask = image > threshold
+    mask: NDArray[np.bool_] = image > threshold
     block = np.ones((1 + 2 * (gap // 2),) * 2, dtype=bool)
     for plane in mask:
-        joined = ndimage.binary_erosion(ndimage.binary_dilation(plane, block), block, border_value=1)
-        plane[:] = ndimage.binary_fill_holes(joined)
-    filled: NDArray[np.bool_] = mask
+        if len(block) > 1:
+            plane[:] = ndimage.binary_erosion(ndimage.binary_dilation(plane, block), block, border_value=1)
+        plane[:] = _filled(plane)
+    return mask
+
+
+def _filled(plane: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(rows, columns) without its holes: what is not reached from the edge belongs to it."""
+    # An empty frame around it makes all of the outside one piece, and see `core.gland` on odd sides.
+    outside: NDArray[Any] = cc3d.connected_components(~np.pad(plane, 2), connectivity=4)
+    filled: NDArray[np.bool_] = outside[2:-2, 2:-2] != outside[0, 0]
     return filled

@@ -9,10 +9,12 @@ coarser than the slice the filter widens to the frame's pixel, which keeps noise
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from attunet_gui.core.grid import Grid
 
@@ -56,12 +58,20 @@ class Frame:
 
     def to_network(self, planes: Floats, fill: float) -> Floats:
         """(n, y, x) float32 planes of the grid -> (n, rows, columns); `fill` outside the grid."""
+        rows, columns = self._network_weights
+        seen = np.empty((len(planes), *self.size), np.float32)
+        for plane, sight in zip(planes, seen, strict=True):
+            sight[:] = (rows @ (plane - np.float32(fill))) @ columns + np.float32(fill)
+        return seen
+
+    @cached_property
+    def _network_weights(self) -> tuple[Any, Floats]:
+        """(rows, y) with few entries a row, and (x, columns)."""
         rows, columns = (
             _weights(_centres(size, start, step), n, step)
             for size, start, step, n in zip(self.size, self.start, self.step, self._plane, strict=True)
         )
-        seen: Floats = np.matmul(np.matmul(rows, planes - np.float32(fill)), columns.T)
-        return seen + np.float32(fill)
+        return sparse.csr_array(rows), np.ascontiguousarray(columns.T)
 
     def moved(self, look: Look) -> Frame:
         """The frame as it lies under `look`: moved, and scaled about its centre."""
@@ -92,6 +102,11 @@ class Frame:
         """
         return (self._axis_weights(0, size[0]), self._axis_weights(1, size[1]))
 
+    @cached_property
+    def full_grid_weights(self) -> tuple[Floats, Floats]:
+        """`grid_weights` of a map of the frame's own size."""
+        return self.grid_weights(self.size)
+
     def _axis_weights(self, axis: int, coarse: int) -> Floats:
         factor = self.size[axis] / coarse
         step = self.step[axis] * factor
@@ -110,6 +125,33 @@ class Frame:
         return placed
 
 
+def cut(frame: Frame, plane: NDArray[Any], threshold: float, into: NDArray[np.uint8]) -> None:
+    """Where a map reaches `threshold`, interpolated on the grid: set in `into` in place.
+
+    Args:
+        frame: of the map.
+        plane: (rows, columns), one slice.
+        threshold: above 0.
+        into: (y, x), all 0.
+
+    Nothing between two pixels is above both, so only what lies around those above it is looked at.
+    """
+    above = plane >= threshold
+    if not above.any():
+        return
+    rows, columns = frame.full_grid_weights
+    high = _reached(rows, np.flatnonzero(above.any(axis=1)))
+    wide = _reached(columns, np.flatnonzero(above.any(axis=0)))
+    around = np.matmul(np.matmul(rows[high], plane.astype(np.float32)), columns[wide].T)
+    into[high, wide] = around >= threshold
+
+
+def _reached(weights: Floats, pixels: NDArray[np.intp]) -> slice:
+    """The grid's pixels on which any of `pixels` has a weight."""
+    reached = np.flatnonzero((weights[:, pixels] > 0).any(axis=1))
+    return slice(int(reached[0]), int(reached[-1]) + 1) if len(reached) else slice(0, 0)
+
+
 class MapOnGrid:
     """A frame's map shown on the CT's grid: an array-like that computes only what is looked at.
 
@@ -118,18 +160,19 @@ class MapOnGrid:
 
     Args:
         frame: the frame of the maps.
-        values: (z, r, c), any resolution over the frame's rectangle.
+        values: (z, r, c), any resolution over the frame's rectangle; may be filled in while it is shown.
+        within: (z, rows, columns) bool of the frame; a pixel of the map none of which is set counts as 0.
     """
 
     ndim = 3
     dtype = np.dtype(np.float32)
 
-    def __init__(self, frame: Frame, values: NDArray[Any]) -> None:
+    def __init__(self, frame: Frame, values: NDArray[Any], within: NDArray[np.bool_] | None = None) -> None:
         if len(values) != frame.grid.shape[0]:
             raise ValueError(f"expected {frame.grid.shape[0]} slices, got {len(values)}")
         self.shape = frame.grid.shape
         self.size = int(np.prod(self.shape))
-        self._values = values
+        self._values, self._within = values, within
         self._rows, self._columns = frame.grid_weights((values.shape[1], values.shape[2]))
 
     def __len__(self) -> int:
@@ -137,7 +180,10 @@ class MapOnGrid:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         z, y, x = _full_key(key)
-        values = self._values[z][None] if _is_int(z) else self._values[z]
+        where = slice(z, z + 1 or None) if _is_int(z) else z
+        values = self._values[where]
+        if self._within is not None:
+            values = values * (share(self._within[where], values.shape[1:]) > 0)
         rows, columns = np.atleast_2d(self._rows[y]), np.atleast_2d(self._columns[x])
         placed: Floats = np.matmul(np.matmul(rows, values.astype(np.float32)), columns.T)
         gone = tuple(axis for axis, k in enumerate((z, y, x)) if _is_int(k))
@@ -177,3 +223,19 @@ def _weights(positions: NDArray[Any], n: int, width: float) -> Floats:
     margin = int(np.ceil(reach))
     weights: Floats = (inside / whole)[:, margin : margin + n].astype(np.float32)
     return weights
+
+
+def share(mask: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """(z, rows, columns) bool -> (z, *size) float32, the share of each coarser pixel that is set."""
+    slices, rows, columns = mask.shape
+    if (rows, columns) == tuple(size):
+        return mask.astype(np.float32)
+    if rows % size[0] or columns % size[1]:
+        return mask[:, _nearest(rows, size[0])][:, :, _nearest(columns, size[1])].astype(np.float32)
+    blocks = mask.reshape(slices, size[0], rows // size[0], size[1], columns // size[1])
+    shares: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    return shares
+
+
+def _nearest(fine: int, coarse: int) -> NDArray[np.intp]:
+    return np.arange(coarse) * fine // coarse

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.frame import MapOnGrid
+from attunet_gui.core.frame import MapOnGrid, share
 from attunet_gui.core.prediction import Prediction
 
 Map = NDArray[np.float16]
@@ -47,23 +47,7 @@ def _overlay(prediction: Prediction, key: str, title: str, values: Map) -> Overl
     draft = share(prediction.probability >= prediction.threshold, size)
     body = share(prediction.body, size)
     inside, outside = _mean(values, draft), _mean(values, np.maximum(body - draft, 0))
-    return Overlay(key, title, prediction.on_grid(values * (body > 0)), inside, outside)
-
-
-def share(mask: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.float32]:
-    """(z, rows, columns) bool -> (z, *size) float32, the share of each coarser pixel that is set."""
-    slices, rows, columns = mask.shape
-    if (rows, columns) == tuple(size):
-        return mask.astype(np.float32)
-    if rows % size[0] or columns % size[1]:
-        return mask[:, _nearest(rows, size[0])][:, :, _nearest(columns, size[1])].astype(np.float32)
-    blocks = mask.reshape(slices, size[0], rows // size[0], size[1], columns // size[1])
-    shares: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
-    return shares
-
-
-def _nearest(fine: int, coarse: int) -> NDArray[np.intp]:
-    return np.arange(coarse) * fine // coarse
+    return Overlay(key, title, MapOnGrid(prediction.frame, values, prediction.body), inside, outside)
 
 
 def _mean(values: Map, weights: NDArray[Any]) -> float | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.frame import Frame, MapOnGrid
+from attunet_gui.core.edit import Edit, edit_between
+from attunet_gui.core.frame import Frame, MapOnGrid, cut
 from attunet_gui.core.gland import GlandMap, GlandRule, gland_only
 from attunet_gui.core.progress import Progress, silent
 
@@ -80,11 +81,81 @@ class Prediction:
 
         The product is what is left of the finest skip if every gate in turn had been laid over it.
         """
-        merged = self.gates[0].values.astype(np.float16)
-        for gate in self.gates[1:]:
-            factor = merged.shape[1] // gate.values.shape[1]
-            merged *= gate.values.repeat(factor, axis=1).repeat(factor, axis=2)
-        return merged
+        return _merged([gate.values for gate in self.gates])
+
+    def fill(self, part: Part) -> None:
+        """Put slices that are done into the maps, in place."""
+        self.probability[part.slices], self.body[part.slices] = part.probability, part.body
+        for gate, values in zip(self.gates, part.gates, strict=True):
+            gate.values[part.slices] = values
+        if "merged_gates" in self.__dict__:
+            self.merged_gates[part.slices] = _merged(part.gates)
+
+    def part(self, slices: NDArray[np.intp]) -> Part:
+        """`slices` of the maps."""
+        gates = tuple(gate.values[slices] for gate in self.gates)
+        return Part(slices, self.probability[slices], gates, self.body[slices])
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some slices of a prediction.
+
+    Attributes:
+        slices: (n,) their numbers.
+        probability: (n, rows, columns) float16.
+        gates: finest first, (n, r, c) float16 each.
+        body: (n, rows, columns) bool.
+    """
+
+    slices: NDArray[np.intp]
+    probability: NDArray[np.float16]
+    gates: tuple[NDArray[np.float16], ...]
+    body: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A prediction before any slice of it is done.
+
+    Attributes:
+        gate_sizes: (rows, columns) of each gate, finest first.
+        frame, model, threshold, smallest_piece_ml, gland: as of `Prediction`.
+    """
+
+    frame: Frame
+    gate_sizes: tuple[tuple[int, int], ...]
+    model: ModelId
+    threshold: float
+    smallest_piece_ml: float = 0.0
+    gland: GlandRule = field(default_factory=GlandRule)
+
+
+def blank(outline: Outline) -> Prediction:
+    """A prediction of zeros, to be filled slice by slice."""
+    frame, levels = outline.frame, len(outline.gate_sizes)
+    slices = frame.grid.shape[0]
+    return Prediction(
+        frame=frame,
+        probability=np.zeros((slices, *frame.size), np.float16),
+        gates=tuple(
+            GateMap(level, levels, np.zeros((slices, *size), np.float16))
+            for level, size in enumerate(outline.gate_sizes, start=1)
+        ),
+        body=np.zeros((slices, *frame.size), bool),
+        model=outline.model,
+        threshold=outline.threshold,
+        smallest_piece_ml=outline.smallest_piece_ml,
+        gland=outline.gland,
+    )
+
+
+def _merged(gates: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
+    merged = gates[0].copy()
+    for values in gates[1:]:
+        factor = merged.shape[1] // values.shape[1]
+        merged *= values.repeat(factor, axis=1).repeat(factor, axis=2)
+    return merged
 
 
 def draft_mask(prediction: Prediction, progress: Progress = silent) -> NDArray[np.uint8]:
@@ -94,7 +165,17 @@ def draft_mask(prediction: Prediction, progress: Progress = silent) -> NDArray[n
     cleaned = gland_only(found, prediction.gland, prediction.smallest_piece_ml)
     mask = np.zeros(frame.grid.shape, dtype=np.uint8)
     for z, plane in enumerate(cleaned):
-        if float(plane.max(initial=0)) >= threshold:
-            mask[z] = frame.to_grid(plane[None])[0] >= threshold
+        cut(frame, plane, threshold, mask[z])
         progress(z + 1, len(mask), "draft")
     return mask
+
+
+def drafted_so_far(prediction: Prediction, slices: NDArray[np.intp]) -> Edit:
+    """What the probability alone drafts in neighbouring `slices`, as a change of an empty mask.
+
+    Which pieces are the gland is known only when all slices are done: `draft_mask`.
+    """
+    planes = np.zeros((len(slices), *prediction.frame.grid.shape[1:]), np.uint8)
+    for plane, z in zip(planes, slices, strict=True):
+        cut(prediction.frame, prediction.probability[z], prediction.threshold, plane)
+    return edit_between(np.broadcast_to(np.uint8(0), planes.shape), planes, (int(slices[0]), 0, 0))

@@ -45,7 +45,7 @@ class Preprocessing(BaseModel):
 def frame_for(volume: Volume, wanted: Preprocessing) -> Frame:
     """The frame of `wanted.size` pixels of `wanted.spacing_mm` centred on the patient."""
     spacing = volume.grid.spacing_mm
-    box = body_box(volume.hu, spacing)
+    box = body_box(volume.hu, spacing, volume.lowest_hu)
     step = (wanted.spacing_mm / spacing[1], wanted.spacing_mm / spacing[2])
     centre = [(side.start + side.stop - 1) / 2 for side in box]
     start = [c - s * (n - 1) / 2 for c, s, n in zip(centre, step, wanted.size, strict=True)]
@@ -64,11 +64,11 @@ def network_slices(
 ) -> NDArray[np.float32]:
     """Single slices `indices` as the network sees them: (n, rows, columns) float32 in [0, 1].
 
-    Outside the volume it is as dark as the darkest voxel of these slices: 0 in CT that shows air, more in
-    CT that was clipped at fat.
+    Outside the volume it is as dark as the volume's darkest voxel: 0 in CT that shows air, more in CT that
+    was clipped at fat.
     """
-    seen = windowed(volume.hu[indices], wanted.window_hu)
-    return frame.to_network(seen, fill=float(seen.min()))
+    darkest = windowed(np.array([volume.lowest_hu]), wanted.window_hu)[0]
+    return frame.to_network(windowed(volume.hu[indices], wanted.window_hu), fill=float(darkest))
 
 
 def neighbour_indices(z: NDArray[np.intp], neighbours: int, slices: int) -> NDArray[np.intp]:

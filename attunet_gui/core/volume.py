@@ -83,3 +83,8 @@ class Volume:
     def hu_range(self) -> tuple[float, float]:
         """Smallest and largest HU."""
         return float(self.hu.min()), float(self.hu.max())
+
+    @property
+    def lowest_hu(self) -> float:
+        """The darkest voxel."""
+        return self.hu_range[0]

@@ -94,7 +94,8 @@ def _with(fold: Fold, choice: Suggestion) -> Fold:
     card = fold.model.card.model_copy(
         update={"calibration": choice.calibration, "threshold": choice.threshold}
     )
-    return Fold(replace(fold.model, card=card), fold.cases)
+    bundle = replace(fold.model.bundle, card=card)
+    return Fold(replace(fold.model, bundle=bundle), fold.cases)
 
 
 def _suggestion(measured: Iterable[Measured]) -> Suggestion:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from attunet_gui.core.overlay import share
+from attunet_gui.core.frame import share
 from attunet_gui.core.prediction import GateMap, Prediction
 from attunet_gui.evaluation.tally import LEVELS
 

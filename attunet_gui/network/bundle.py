@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -111,8 +111,48 @@ def verify(bundle: Bundle) -> None:
         )
 
 
-def load_network(bundle: Bundle) -> Any:
-    """The Keras model with the bundle's weights, in float32. Imports TensorFlow.
+def load_network(bundle: Bundle, config: BaseModel | None = None) -> Any:
+    """The Keras model with the bundle's weights, in Keras' current precision. Imports TensorFlow.
+
+    Args:
+        bundle: whose weights.
+        config: another configuration that has the same weights; None is the card's.
+
+    Raises:
+        BadModel: changed bytes, or arrays that are not exactly the network's.
+    """
+    config = config or parse_config(bundle.card.family, bundle.card.config)
+    with checked_weights(bundle) as weights:
+        network = family(bundle.card.family).build(config)
+        for variable in network.weights:
+            variable.assign(weights.take(variable.path, tuple(variable.shape)))
+    return network
+
+
+class Weights:
+    """The arrays of a bundle's weights, handed out one by one to whoever builds the network."""
+
+    def __init__(self, bundle: Bundle, stored: Any) -> None:
+        self._bundle, self._stored = bundle, stored
+        self._left = set(stored.keys())
+
+    def take(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """The array `name`, float32; `BadModel` if it is missing, of another shape or not finite."""
+        found = tuple(self._stored.get_slice(name).get_shape()) if name in self._left else None
+        if found != shape:
+            raise BadModel(_difference(self._bundle, {} if found is None else {name: found}, {name: shape}))
+        self._left.remove(name)
+        return _finite(self._bundle, self._stored.get_tensor(name))
+
+    def check_all_taken(self) -> None:
+        """`BadModel` if an array is left that the network has no place for."""
+        if self._left:
+            raise BadModel(_difference(self._bundle, dict.fromkeys(self._left, "too many"), {}))
+
+
+@contextmanager
+def checked_weights(bundle: Bundle) -> Iterator[Weights]:
+    """The weights of `bundle`, for building the network without Keras; all must be taken.
 
     Raises:
         BadModel: changed bytes, or arrays that are not exactly the network's.
@@ -120,11 +160,10 @@ def load_network(bundle: Bundle) -> Any:
     verify(bundle)
     kind, config = family(bundle.card.family), parse_config(bundle.card.family, bundle.card.config)
     _check_count(bundle, kind.parameters(config))
-    network = kind.build(config)
-    variables = {v.path: v for v in network.weights}
-    for name, values in _checked_arrays(bundle, {k: tuple(v.shape) for k, v in variables.items()}):
-        variables[name].assign(values)
-    return network
+    with _opened(bundle) as stored:
+        weights = Weights(bundle, stored)
+        yield weights
+        weights.check_all_taken()
 
 
 def _check_count(bundle: Bundle, expected: int) -> None:
@@ -146,18 +185,10 @@ def _opened(bundle: Bundle) -> Iterator[Any]:
         raise BadModel(f"The weights of {bundle.card.name} cannot be read: {error}.") from error
 
 
-def _checked_arrays(
-    bundle: Bundle, expected: dict[str, tuple[int, ...]]
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    with _opened(bundle) as stored:
-        shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
-        if shapes != expected:
-            raise BadModel(_difference(bundle, shapes, expected))
-        for name in expected:
-            values = stored.get_tensor(name).astype(np.float32)
-            if not np.isfinite(values).all():
-                raise BadModel(f"The weights of {bundle.card.name} hold numbers that are not finite.")
-            yield name, values
+def _finite(bundle: Bundle, values: NDArray[Any]) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise BadModel(f"The weights of {bundle.card.name} hold numbers that are not finite.")
+    return values.astype(np.float32)
 
 
 def _difference(bundle: Bundle, shapes: dict[str, Any], expected: dict[str, Any]) -> str:

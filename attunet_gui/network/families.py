@@ -23,17 +23,28 @@ class Family:
         config_type: its validated configuration.
         parameters: number of weights of a configuration, known without building it.
         builder: "module:function" that turns a configuration into a `keras.Model`.
+        grapher: "module:function" that turns a configuration and a bundle's weights into an `openvino.Model`.
     """
 
     name: str
     config_type: type[BaseModel]
     parameters: Callable[[Any], int]
     builder: str
+    grapher: str
 
     def build(self, config: BaseModel) -> Any:
         """The Keras model for `config`, with fresh weights. Imports TensorFlow."""
-        module, function = self.builder.split(":")
-        return getattr(import_module(module), function)(config)
+        return _function(self.builder)(config)
+
+    def graph(self, config: BaseModel, weights: Any) -> Any:
+        """The OpenVINO graph for `config` with `weights`, a `bundle.Weights`. Imports OpenVINO."""
+        return _function(self.grapher)(config, weights)
+
+
+def _function(place: str) -> Callable[..., Any]:
+    module, function = place.split(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -42,6 +53,7 @@ FAMILIES: tuple[Family, ...] = (
         AttentionUNet2DConfig,
         parameter_count,
         "attunet_gui.network.attention_unet.model:build",
+        "attunet_gui.network.attention_unet.graph:build",
     ),
 )
 

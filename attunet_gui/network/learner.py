@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.errors import AttunetError
 from attunet_gui.network.attention_unet.config import PROBABILITY
 from attunet_gui.network.augment import augmented
 from attunet_gui.network.backend import keras, tf
-from attunet_gui.network.families import family, parse_config
+from attunet_gui.network.bundle import load_network
+from attunet_gui.network.families import parse_config
 from attunet_gui.network.precision import precision_for
 from attunet_gui.network.predict import Model
 from attunet_gui.network.settings import Augmentation, TrainingSettings
@@ -79,23 +79,17 @@ class Learner:
         step_seconds: how long a step took lately; 0.0 before the first.
 
     Raises:
-        AttunetError: the model runs in an engine that cannot learn.
+        BadModel: its weights are damaged.
     """
 
     def __init__(self, model: Model) -> None:
-        network = getattr(model.engine, "network", None)
-        if network is None:
-            raise AttunetError(
-                f"Only a model in Keras can learn from corrections, not one in {model.id.engine}."
-            )
         config: Any = parse_config(model.card.family, model.card.config)
         self.model = model
         self.size = _view_size(model, 2 ** (config.levels - 1))
         self.step_seconds = 0.0
         with _policy(precision_for(TrainingSettings())):
-            self._network = family(model.card.family).build(config.model_copy(update={"size": self.size}))
-        self._start = network.get_weights()
-        self._network.set_weights(self._start)
+            self._network = load_network(model.bundle, config.model_copy(update={"size": self.size}))
+        self._start = self._network.get_weights()
         self._optimiser = keras.optimizers.Adam(_RATE, global_clipnorm=1.0)
         self._optimiser.build(self._network.trainable_variables)
         self._rested = [np.array(variable.numpy()) for variable in self._optimiser.variables]

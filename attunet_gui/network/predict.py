@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +13,15 @@ from attunet_gui.core.body import body_mask, body_threshold_hu, fat_is_lost
 from attunet_gui.core.card import Card
 from attunet_gui.core.clock import Clock
 from attunet_gui.core.frame import Frame, Look
-from attunet_gui.core.prediction import GateMap, ModelId, Prediction
+from attunet_gui.core.order import Outwards
+from attunet_gui.core.prediction import ModelId, Outline, Part, Prediction, blank
 from attunet_gui.core.preprocess import Preprocessing, frame_for, neighbour_indices, network_slices, windowed
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
-from attunet_gui.network.attention_unet.config import PROBABILITY
+from attunet_gui.network.attention_unet.config import PROBABILITY, gate_names, gate_sizes
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.network.engines import Engine, EngineKind, default_engine
-
-_BATCH = 2
-"""Small, so that a cancel is obeyed within a fraction of a second on a slow laptop."""
+from attunet_gui.network.families import parse_config
 
 _FAT_GAP_MM = 20.0
 _LOOKS = (
@@ -38,13 +38,21 @@ class Model:
     """A bundle made ready to predict.
 
     Attributes:
+        bundle: card and weights.
+        engine: runs its network.
+        id: who speaks, in records.
         looks: further looks at each slice, whose probability is averaged with that of the plain one.
     """
 
-    card: Card
+    bundle: Bundle
     engine: Engine
     id: ModelId
     looks: tuple[Look, ...] = ()
+
+    @property
+    def card(self) -> Card:
+        """The bundle's card."""
+        return self.bundle.card
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """As `Engine.run`, the probability calibrated."""
@@ -56,7 +64,7 @@ def load_model(bundle: Bundle, kind: EngineKind | None = None) -> Model:
     """Load `bundle` into an engine (the default one if `kind` is None); `BadModel` if it is damaged."""
     kind = kind or default_engine()
     identity = ModelId(bundle.card.name, bundle.card.sha256, kind.name)
-    return Model(bundle.card, kind.load(bundle), identity)
+    return Model(bundle, kind.load(bundle), identity)
 
 
 def looking_again(model: Model) -> Model:
@@ -64,87 +72,88 @@ def looking_again(model: Model) -> Model:
     return replace(model, looks=_LOOKS)
 
 
-def predict(volume: Volume, model: Model, progress: Progress = silent) -> Prediction:
+Arrived = Callable[[Prediction, NDArray[np.intp]], None]
+"""Told of slices that are done, in the prediction that is being filled."""
+
+
+def predict(
+    volume: Volume,
+    model: Model,
+    progress: Progress = silent,
+    order: Outwards | None = None,
+    arrived: Arrived = lambda _prediction, _slices: None,
+) -> Prediction:
     """Probability and gates of every slice of `volume`.
 
-    Gates are those of the first, plain look. `progress` is called after each batch of slices and may raise
-    `Cancelled`.
+    Gates are those of the first, plain look.
+
+    Args:
+        volume: the CT.
+        model: who predicts.
+        progress: called after each batch of slices; may raise `Cancelled`.
+        order: which slices first; it may change its mind meanwhile. From the middle outwards if None.
+        arrived: called when slices are done.
     """
     clock = Clock()
-    frame = frame_for(volume, model.card.preprocessing)
-    images = _images(volume, frame, model)
-    body = _body(volume, images, model.card.preprocessing)
+    frame, slices = frame_for(volume, model.card.preprocessing), volume.grid.shape[0]
+    prediction = blank(_outline(frame, model))
+    views = [_View(volume, each, model.card.preprocessing) for each in _frames(frame, model)]
+    order = order or Outwards(slices)
     clock.lap("preprocess")
-    passes = 1 + len(model.looks)
-    maps = _run(model, images, _stretch(progress, 0, passes))
-    probability = maps.pop(PROBABILITY)
-    for done, look in enumerate(model.looks, start=1):
-        other = frame.moved(look)
-        seen = _run(model, _images(volume, other, model), _stretch(progress, done, passes))[PROBABILITY]
-        # A running mean: after this look, done + 1 of them.
-        probability += ((frame.carried_from(other, seen) - probability) / (done + 1)).astype(np.float16)
+    done = 0
+    while len(batch := order.next(model.engine.batch)):
+        prediction.fill(_part(batch, views, model))
+        done += len(batch)
+        arrived(prediction, batch)
+        progress(done, slices, "slices")
     clock.lap("network")
-    return Prediction(
-        frame=frame,
-        probability=probability,
-        gates=_gates(maps),
-        body=body,
-        model=model.id,
-        threshold=model.card.threshold,
-        smallest_piece_ml=model.card.smallest_piece_ml,
-        gland=model.card.gland,
-        seconds=clock.seconds,
-    )
+    return replace(prediction, seconds=clock.seconds)
 
 
-def _stretch(progress: Progress, done_before: int, passes: int) -> Progress:
-    """`progress` of one pass as part of several."""
-    return lambda done, total, stage: progress(done_before * total + done, passes * total, stage)
+def _outline(frame: Frame, model: Model) -> Outline:
+    card = model.card
+    config: Any = parse_config(card.family, card.config)
+    return Outline(frame, gate_sizes(config), model.id, card.threshold, card.smallest_piece_ml, card.gland)
 
 
-def _images(volume: Volume, frame: Frame, model: Model) -> NDArray[np.float32]:
-    """(z, rows, columns) as the network sees each slice."""
-    parts = _batches(volume.grid.shape[0])
-    wanted = model.card.preprocessing
-    return np.concatenate([network_slices(volume, frame, wanted, part) for part in parts], dtype=np.float32)
+def _frames(frame: Frame, model: Model) -> list[Frame]:
+    return [frame, *(frame.moved(look) for look in model.looks)]
 
 
-def _run(model: Model, images: NDArray[np.float32], progress: Progress) -> dict[str, NDArray[np.float16]]:
-    slices, neighbours = len(images), model.card.preprocessing.neighbours
-    maps: dict[str, NDArray[np.float16]] = {}
-    for part in _batches(slices):
-        # Always a whole batch: another size would make the engine compile again.
-        whole = np.pad(part, (0, min(_BATCH, slices) - len(part)), mode="edge")
-        channels = images[neighbour_indices(whole, neighbours, slices)]
-        outputs = model.run(np.ascontiguousarray(np.moveaxis(channels, 1, -1)))
-        _store(maps, outputs, part, slices)
-        progress(int(part[-1]) + 1, slices, "slices")
-    return maps
+class _View:
+    """The slices of a volume on one frame, each made when it is first asked for."""
+
+    def __init__(self, volume: Volume, frame: Frame, wanted: Preprocessing) -> None:
+        self.frame = frame
+        self._volume, self._wanted = volume, wanted
+        self._slices = volume.grid.shape[0]
+        self._images = np.empty((self._slices, *frame.size), np.float32)
+        self._made = np.zeros(self._slices, bool)
+        cut = windowed(np.array([body_threshold_hu(volume.lowest_hu)]), wanted.window_hu)[0]
+        self._cut = max(float(cut), 0.02)
+        self._gap = round(_FAT_GAP_MM / wanted.spacing_mm) if fat_is_lost(volume.lowest_hu) else 0
+
+    def images(self, slices: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(n, rows, columns, channels) as the network sees `slices`."""
+        around = neighbour_indices(slices, self._wanted.neighbours, self._slices)
+        missing = np.unique(around[~self._made[around]])
+        for z in missing:
+            self._images[z] = network_slices(self._volume, self.frame, self._wanted, np.array([z]))[0]
+        self._made[missing] = True
+        return np.ascontiguousarray(np.moveaxis(self._images[around], 1, -1))
+
+    def body(self, slices: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """(n, rows, columns), the patient's outline."""
+        return body_mask(self._images[slices], self._cut, self._gap)
 
 
-def _batches(slices: int) -> Iterator[NDArray[np.intp]]:
-    for start in range(0, slices, _BATCH):
-        yield np.arange(start, min(start + _BATCH, slices))
-
-
-def _store(
-    maps: dict[str, NDArray[np.float16]],
-    outputs: Mapping[str, NDArray[np.float32]],
-    part: NDArray[np.intp],
-    slices: int,
-) -> None:
-    for name, values in outputs.items():
-        if name not in maps:
-            maps[name] = np.zeros((slices, *values.shape[1:]), np.float16)
-        maps[name][part] = values[: len(part)]
-
-
-def _gates(maps: Mapping[str, NDArray[np.float16]]) -> tuple[GateMap, ...]:
-    finest_first = sorted(maps, key=lambda name: -maps[name].shape[1])
-    return tuple(GateMap(level, len(maps), maps[name]) for level, name in enumerate(finest_first, start=1))
-
-
-def _body(volume: Volume, images: NDArray[np.float32], wanted: Preprocessing) -> NDArray[np.bool_]:
-    cut = windowed(np.array([body_threshold_hu(volume.hu)]), wanted.window_hu)
-    gap = round(_FAT_GAP_MM / wanted.spacing_mm) if fat_is_lost(volume.hu) else 0
-    return body_mask(images, max(float(cut[0]), 0.02), gap)
+def _part(batch: NDArray[np.intp], views: list[_View], model: Model) -> Part:
+    plain, *others = views
+    outputs = model.run(plain.images(batch))
+    seen = [outputs[PROBABILITY]]
+    for view in others:
+        carried = model.run(view.images(batch))[PROBABILITY]
+        seen.append(plain.frame.carried_from(view.frame, carried))
+    config: Any = parse_config(model.card.family, model.card.config)
+    gates = tuple(outputs[name].astype(np.float16) for name in gate_names(config))
+    return Part(batch, np.mean(seen, axis=0).astype(np.float16), gates, plain.body(batch))

@@ -14,12 +14,15 @@ from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.evaluation.cases import Case
+from attunet_gui.network.bundle import Bundle
 from attunet_gui.network.predict import Model
 from tests.cards import card_fields
 
 
 class BrightIsOrgan:
     """An engine whose probability is 0.9 where the slice is bright, 0.1 elsewhere, and a gate that agrees."""
+
+    batch = 2
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         bright = batch[..., batch.shape[-1] // 2] > 0.8
@@ -29,9 +32,10 @@ class BrightIsOrgan:
 
 def bright_model(**changes: object) -> Model:
     preprocessing = {"size": [64, 64], "spacing_mm": 4.0, "window_hu": [-160, 240]}
-    fields = card_fields(preprocessing=preprocessing) | changes
+    config = {"size": [64, 64], "filters": 2, "levels": 2, "gate_filters": 4}
+    fields = card_fields(preprocessing=preprocessing, config=config) | changes
     card = Card.model_validate(fields | {"weights": {"sha256": "0" * 64, "bytes": 1}})
-    return Model(card, BrightIsOrgan(), ModelId("bright", "0" * 64, "known"))
+    return Model(Bundle(Path(), card), BrightIsOrgan(), ModelId("bright", "0" * 64, "known"))
 
 
 def case(patient: str, name: str, miss: int = 0, slices: int = 1) -> Case:

@@ -82,7 +82,8 @@ def test_a_lesson_follows_from_its_seed(learner: Learner) -> None:
 def test_zero_is_where_the_draft_is_cut(model: Model, learner: Learner) -> None:
     card = model.card.model_copy(update={"threshold": 0.8})
     images = _lesson(learner).right.images
-    moved = Learner(replace(model, card=card)).logits(images) - learner.logits(images)
+    other = replace(model, bundle=replace(model.bundle, card=card))
+    moved = Learner(other).logits(images) - learner.logits(images)
     assert np.allclose(moved, -np.log(0.8 / 0.2), atol=0.05)
 
 

@@ -15,7 +15,6 @@ from safetensors.numpy import load_file, save_file
 from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.errors import BadModel
 from attunet_gui.network.bundle import Bundle, find_bundles, load_network, read_bundle, recalibrate, verify
-from attunet_gui.network.engines import ENGINES, EngineKind
 
 pytestmark = pytest.mark.network
 
@@ -147,15 +146,3 @@ def test_a_network_far_larger_than_its_weights_is_refused_before_it_is_built(fol
     _change_card(folder, lambda card: card["config"].update(filters=256, gate_filters=1024))
     with pytest.raises(BadModel, match="do not fit"):
         load_network(read_bundle(folder))
-
-
-@pytest.mark.parametrize("kind", ENGINES, ids=lambda kind: kind.name)
-def test_every_engine_agrees_with_keras_in_float32(kind: EngineKind, tiny_bundle: Path) -> None:
-    bundle = read_bundle(tiny_bundle)
-    batch = np.random.default_rng(4).random((3, 64, 64, 3)).astype(np.float32)
-    reference = load_network(bundle)(batch)
-    outputs = kind.load(bundle).run(batch)
-    assert set(outputs) == set(reference)
-    for name, values in outputs.items():
-        assert values.shape == reference[name].shape[:3]
-        assert np.abs(values - np.asarray(reference[name])[..., 0]).max() < 1e-5

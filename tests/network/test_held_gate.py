@@ -10,6 +10,7 @@ import pytest
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.prediction import ModelId
 from attunet_gui.network.bundle import read_bundle
+from attunet_gui.network.engines import KERAS
 from attunet_gui.network.held_gate import gate_held
 from attunet_gui.network.predict import Model, load_model
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.network
 
 @pytest.mark.parametrize("coefficient", [0.0, 0.3, 1.0])
 def test_one_gate_is_held_and_let_go(tiny_bundle: Path, coefficient: float) -> None:
-    model = load_model(read_bundle(tiny_bundle))
+    model = load_model(read_bundle(tiny_bundle), KERAS)
     batch = np.random.default_rng(1).random((2, 64, 64, 3)).astype(np.float32)
     before = model.run(batch)
     with gate_held(model, "gate2", coefficient) as held:
@@ -32,7 +33,7 @@ def test_one_gate_is_held_and_let_go(tiny_bundle: Path, coefficient: float) -> N
 
 
 def test_it_is_let_go_after_an_error_too(tiny_bundle: Path) -> None:
-    model = load_model(read_bundle(tiny_bundle))
+    model = load_model(read_bundle(tiny_bundle), KERAS)
     batch = np.random.default_rng(1).random((1, 64, 64, 3)).astype(np.float32)
     before = model.run(batch)["gate1"]
     with pytest.raises(RuntimeError), gate_held(model, "gate1", 0.0):
@@ -41,6 +42,6 @@ def test_it_is_let_go_after_an_error_too(tiny_bundle: Path) -> None:
 
 
 def test_another_engine_cannot_hold_a_gate(tiny_bundle: Path) -> None:
-    model = Model(read_bundle(tiny_bundle).card, object(), ModelId("m", "0" * 64, "other"))  # type: ignore[arg-type]
+    model = Model(read_bundle(tiny_bundle), object(), ModelId("m", "0" * 64, "other"))  # type: ignore[arg-type]
     with pytest.raises(AttunetError, match="not in other"), gate_held(model, "gate1", 0.5):
         pass

@@ -14,9 +14,10 @@ from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.card import Card
 from attunet_gui.core.errors import Cancelled
 from attunet_gui.core.metrics import dice
+from attunet_gui.core.order import Outwards
 from attunet_gui.core.prediction import ModelId, draft_mask
 from attunet_gui.core.volume import Volume
-from attunet_gui.network.bundle import read_bundle
+from attunet_gui.network.bundle import Bundle, read_bundle
 from attunet_gui.network.predict import Model, load_model, looking_again, predict
 from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
 from tests.cards import card_fields
@@ -29,18 +30,20 @@ class _BrightIsPancreas:
 
     def __init__(self) -> None:
         self.seen: list[NDArray[np.float32]] = []
+        self.batch = 2
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         self.seen.append(batch)
         middle = batch[..., 1]
-        return {"probability": (middle > 0.9).astype(np.float32), "gate1": middle[:, ::2, ::2]}
+        gates = {f"gate{level}": middle[:, :: 2**level, :: 2**level] for level in range(1, 5)}
+        return {"probability": (middle > 0.9).astype(np.float32), **gates}
 
 
 def _model(spacing_mm: float) -> tuple[Model, _BrightIsPancreas]:
-    fields = card_fields(preprocessing={"size": [224, 224], "spacing_mm": spacing_mm})
+    fields = card_fields(config={}, preprocessing={"size": [224, 224], "spacing_mm": spacing_mm})
     card = Card.model_validate(fields | {"weights": {"sha256": "0" * 64, "bytes": 1}})
     engine = _BrightIsPancreas()
-    return Model(card, engine, ModelId("bright", "0" * 64, "test")), engine
+    return Model(Bundle(Path(), card), engine, ModelId("bright", "0" * 64, "test")), engine
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def test_the_draft_lies_where_the_network_saw_it(volume: Volume) -> None:
 
 def test_channels_are_the_slice_and_its_neighbours(volume: Volume) -> None:
     model, engine = _model(spacing_mm=3.0)
-    predict(volume, model)
+    predict(volume, model, order=Outwards(12, start=0))
     seen = np.concatenate(engine.seen)
     assert seen.shape == (12, 224, 224, 3)
     assert np.array_equal(seen[1:, ..., 0], seen[:-1, ..., 1])
@@ -88,9 +91,9 @@ def test_several_looks_are_averaged_where_they_belong(volume: Volume) -> None:
     plain = predict(volume, model)
     averaged = predict(volume, looking_again(model), lambda done, total, stage: seen.append((done, total)))
     assert len(engine.seen) == 6 * 6
-    assert seen[-1] == (60, 60)
+    assert seen[-1] == (12, 12)
     assert [done for done, _total in seen] == sorted(done for done, _total in seen)
-    assert len({frame.tobytes() for frame in engine.seen[::6]}) == 5, "no look is like another"
+    assert len({frame.tobytes() for frame in engine.seen[6:11]}) == 5, "no look is like another"
     assert dice(draft_mask(averaged), draft_mask(plain)) > 0.9
     assert 0 < np.abs(averaged.probability - plain.probability).max() <= 1
     assert averaged.probability.max() <= 1
