@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 from attunet_gui.core.correction import Signed, Tally, compare, sidecar, tally
+from attunet_gui.core.edit import Edit
 from attunet_gui.core.errors import AttunetError, Cancelled, ChooseSeries
 from attunet_gui.core.overlay import Overlay, overlays
 from attunet_gui.core.prediction import ModelId, Prediction
@@ -51,12 +52,23 @@ class Network(Protocol):
     """What a session needs of `jobs.runner.Runner`."""
 
     status_changed: Any
+    begun: Any
+    arrived: Any
     finished: Any
     proposed: Any
     failed: Any
 
     def warm(self, bundle: Path) -> None:
         """Load `bundle` in advance."""
+
+    def show(self, volume: Volume) -> None:
+        """Hand over `volume` in advance."""
+
+    def prepare(self, bundle: Path) -> None:
+        """Make ready to learn with `bundle`."""
+
+    def look(self, index: int) -> None:
+        """Go on with slice `index`, if a draft is being made."""
 
     def submit(self, request: Request) -> int:
         """Start `request`; the number that its result will carry."""
@@ -141,7 +153,10 @@ class Session:
     changed = Signal()
     case_opened = Signal(Case)
     series_needed = Signal(Path, tuple)
+    draft_begun = Signal(Prediction)
+    slices_arrived = Signal(np.ndarray, Edit)
     draft_arrived = Signal(Draft)
+    draft_dropped = Signal()
     proposal_arrived = Signal(Proposal)
     overlays_arrived = Signal(tuple)
     mask_saved = Signal(Path, object)
@@ -169,6 +184,8 @@ class Session:
         self._closed = False
         self._came_home.connect(self._settle, thread="current")
         network.status_changed.connect(self._job_changed, thread="current")
+        network.begun.connect(self._begun, thread="current")
+        network.arrived.connect(self._arrived, thread="current")
         network.finished.connect(self._finished, thread="current")
         network.proposed.connect(self._proposed, thread="current")
         network.failed.connect(self._job_failed, thread="current")
@@ -183,6 +200,7 @@ class Session:
         self._saved_crc: int | None = None
         self._model: ModelId | None = None
         self._placed: Draft | None = None
+        self._arriving = False
 
     @property
     def on_disk(self) -> bool:
@@ -273,6 +291,7 @@ class Session:
         self.cancel()
         self._forget_case()
         self.case, self.file_job = case, None
+        self._network.show(case.volume)
         self._clean = 0
         self.message = Message(_opening_words(case))
         if case.found is not None:
@@ -310,13 +329,22 @@ class Session:
         if self.bundle is not None:
             self._network.warm(self.bundle.folder)
 
-    def request_draft(self) -> None:
-        """Run the network on the open case; `draft_arrived` or a message follows."""
+    def request_draft(self, first: int | None = None) -> None:
+        """Run the network on the open case, slice `first` and its neighbours before the others.
+
+        `draft_begun` follows, `slices_arrived` again and again, then `draft_arrived`; or `draft_dropped`.
+        """
         if self.case is None or self.bundle is None:
             return
         self.message = Message("")
-        self._job = self._network.submit(Predict(volume=self.case.volume, bundle=self.bundle.folder))
+        request = Predict(volume=self.case.volume, bundle=self.bundle.folder, first=first)
+        self._job = self._network.submit(request)
         self.changed.emit()
+
+    def look(self, index: int) -> None:
+        """The person has gone to slice `index`: a draft under way goes on there."""
+        if self._job:
+            self._network.look(index)
 
     def request_propagation(self, mask: Mask, slices: tuple[int, ...], before: Mask | None = None) -> None:
         """Learn from corrected `slices` of `mask`; `proposal_arrived` or a message follows.
@@ -345,10 +373,18 @@ class Session:
     def cancel(self) -> None:
         """Stop the network; the mask stays as it is."""
         if self._job:
-            self._job = 0
             self._network.cancel()
-            self.job = JobStatus()
+            self._drop_job()
             self.say("The run was cancelled; your mask is as it was.")
+
+    def _drop_job(self) -> None:
+        self._job = 0
+        self.job = JobStatus()
+        if self._arriving:
+            self._arriving = False
+            self.overlays = () if self.draft is None else overlays(self.draft.prediction)
+            self.draft_dropped.emit()
+            self.overlays_arrived.emit(self.overlays)
 
     def _job_changed(self, status: JobStatus) -> None:
         if not self._closed and (status.job == self._job or status.state == "idle"):
@@ -357,14 +393,24 @@ class Session:
 
     def _job_failed(self, job: int, sentence: str) -> None:
         if not self._closed and job in (self._job, 0):
-            self._job = 0
-            self.job = JobStatus()
+            self._drop_job()
             self.say(sentence, problem=True)
+
+    def _begun(self, job: int, prediction: Prediction) -> None:
+        if job == self._job and self.case is not None:
+            self._arriving = True
+            self.overlays = overlays(prediction, measured=False)
+            self.draft_begun.emit(prediction)
+            self.overlays_arrived.emit(self.overlays)
+
+    def _arrived(self, job: int, slices: NDArray[np.intp], drafted: Edit) -> None:
+        if job == self._job and self._arriving:
+            self.slices_arrived.emit(slices, drafted)
 
     def _finished(self, job: int, prediction: Prediction, mask: Mask) -> None:
         if job != self._job or self.case is None:
             return
-        self._job = 0
+        self._job, self._arriving = 0, False
         self.job = JobStatus()
         self.draft = Draft(prediction, mask)
         ml = int(np.count_nonzero(mask)) * self.case.volume.grid.voxel_volume_ml
@@ -398,6 +444,8 @@ class Session:
     def mask_touched(self) -> None:
         """The person changed the mask; `count` will say whether it still differs from what is kept."""
         self._touches += 1
+        if self.bundle is not None and self.draft is not None:
+            self._network.prepare(self.bundle.folder)
         if not self.edited:
             self.edited = True
             self.changed.emit()
@@ -501,6 +549,8 @@ class Session:
         self._closed = True
         self._generation += 1
         self._network.status_changed.disconnect(self._job_changed)
+        self._network.begun.disconnect(self._begun)
+        self._network.arrived.disconnect(self._arrived)
         self._network.finished.disconnect(self._finished)
         self._network.proposed.disconnect(self._proposed)
         self._network.failed.disconnect(self._job_failed)

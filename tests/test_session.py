@@ -12,6 +12,7 @@ import psygnal
 import pytest
 from psygnal import Signal
 
+from attunet_gui.core.edit import NOTHING, Edit
 from attunet_gui.core.frame import Frame
 from attunet_gui.core.prediction import GateMap, ModelId, Prediction
 from attunet_gui.core.proposal import Proposal
@@ -30,6 +31,8 @@ class ScriptedNetwork:
     """Answers when the test says so."""
 
     status_changed = Signal(JobStatus)
+    begun = Signal(int, Prediction)
+    arrived = Signal(int, np.ndarray, Edit)
     finished = Signal(int, Prediction, np.ndarray)
     proposed = Signal(int, Proposal)
     failed = Signal(int, str)
@@ -37,10 +40,22 @@ class ScriptedNetwork:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.warmed: list[Path] = []
+        self.shown: list[Volume] = []
+        self.prepared: list[Path] = []
+        self.looked: list[int] = []
         self.cancelled = 0
 
     def warm(self, bundle: Path) -> None:
         self.warmed.append(bundle)
+
+    def show(self, volume: Volume) -> None:
+        self.shown.append(volume)
+
+    def prepare(self, bundle: Path) -> None:
+        self.prepared.append(bundle)
+
+    def look(self, index: int) -> None:
+        self.looked.append(index)
 
     def submit(self, request: Request) -> int:
         self.requests.append(request)
@@ -459,3 +474,57 @@ def test_after_closing_nothing_comes_home(network: ScriptedNetwork, ct: Path) ->
     psygnal.emit_queued()
     assert session.draft is None
     assert not session.message.problem
+
+
+def test_slices_arrive_before_the_draft_and_the_network_follows_the_eye(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    assert network.shown == [session.case.volume]  # type: ignore[union-attr]
+    said: list[str] = []
+    session.draft_begun.connect(lambda _prediction: said.append("begun"))
+    session.slices_arrived.connect(lambda slices, _drafted: said.append(f"slices {slices.tolist()}"))
+    session.draft_arrived.connect(lambda _draft: said.append("draft"))
+    session.look(3)
+    assert network.looked == [], "nothing is being drafted"
+    session.request_draft(first=4)
+    assert network.requests[0].first == 4
+    session.look(9)
+    assert network.looked == [9]
+    network.begun.emit(1, prediction_of(session.case.volume))  # type: ignore[union-attr]
+    network.arrived.emit(1, np.array([4, 5]), NOTHING)
+    until(lambda: said == ["begun", "slices [4, 5]"])
+    assert session.draft is None
+    assert [overlay.inside for overlay in session.overlays] == [None] * 4
+    network.answer(1, mask)
+    until(lambda: said[-1] == "draft" and session.overlays[0].inside is not None)
+
+
+def test_a_draft_that_is_dropped_half_way_takes_its_maps_along(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    opened(session, ct)
+    dropped: list[bool] = []
+    session.draft_dropped.connect(lambda: dropped.append(True))
+    session.request_draft()
+    network.begun.emit(1, prediction_of(session.case.volume))  # type: ignore[union-attr]
+    until(lambda: session.overlays)
+    session.cancel()
+    assert dropped == [True]
+    assert session.overlays == ()
+    network.arrived.emit(1, np.array([0]), NOTHING)
+    psygnal.emit_queued()
+    assert session.draft is None
+
+
+def test_a_first_correction_makes_the_network_ready_to_learn(
+    session: Session, network: ScriptedNetwork, ct: Path
+) -> None:
+    mask = opened(session, ct)
+    session.mask_touched()
+    assert network.prepared == [], "without a draft there is nothing to carry on"
+    session.request_draft()
+    network.answer(1, mask)
+    place_draft(session)
+    session.mask_touched()
+    assert network.prepared == [Path("somewhere")]

@@ -32,22 +32,28 @@ class Overlay:
     outside: float | None
 
 
-def overlays(prediction: Prediction) -> tuple[Overlay, ...]:
-    """The probability, the merged gates, and each gate, finest first."""
+def overlays(prediction: Prediction, measured: bool = True) -> tuple[Overlay, ...]:
+    """The probability, the merged gates, and each gate, finest first.
+
+    Without `measured` the means are left out, as while slices are still missing.
+    """
     named: list[tuple[str, str, Map]] = [("probability", "Probability", prediction.probability)]
     if prediction.gates:
         named.append(("gates", "Gates merged", prediction.merged_gates))
     for gate in prediction.gates:
         named.append((f"gate {gate.level}", gate.title[0].upper() + gate.title[1:], gate.values))
-    return tuple(_overlay(prediction, *each) for each in named)
+    return tuple(_overlay(prediction, *each, measured=measured) for each in named)
 
 
-def _overlay(prediction: Prediction, key: str, title: str, values: Map) -> Overlay:
+def _overlay(prediction: Prediction, key: str, title: str, values: Map, measured: bool) -> Overlay:
+    shown = MapOnGrid(prediction.frame, values, prediction.body)
+    if not measured:
+        return Overlay(key, title, shown, None, None)
     size = values.shape[1:]
     draft = share(prediction.probability >= prediction.threshold, size)
     body = share(prediction.body, size)
     inside, outside = _mean(values, draft), _mean(values, np.maximum(body - draft, 0))
-    return Overlay(key, title, MapOnGrid(prediction.frame, values, prediction.body), inside, outside)
+    return Overlay(key, title, shown, inside, outside)
 
 
 def _mean(values: Map, weights: NDArray[Any]) -> float | None:

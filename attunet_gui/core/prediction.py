@@ -158,6 +158,25 @@ def _merged(gates: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
     return merged
 
 
+def outline_of(prediction: Prediction) -> Outline:
+    """What is known of `prediction` before any slice of it is done."""
+    sizes = tuple((gate.values.shape[1], gate.values.shape[2]) for gate in prediction.gates)
+    return Outline(
+        frame=prediction.frame,
+        gate_sizes=sizes,
+        model=prediction.model,
+        threshold=prediction.threshold,
+        smallest_piece_ml=prediction.smallest_piece_ml,
+        gland=prediction.gland,
+    )
+
+
+def draft_edit(prediction: Prediction, progress: Progress = silent) -> Edit:
+    """The draft as a change of an empty mask."""
+    mask = draft_mask(prediction, progress)
+    return edit_between(np.broadcast_to(np.uint8(0), mask.shape), mask)
+
+
 def draft_mask(prediction: Prediction, progress: Progress = silent) -> NDArray[np.uint8]:
     """The draft, the gland alone: (z, y, x) uint8 0/1 on the canonical grid, cut after interpolation."""
     frame, threshold = prediction.frame, prediction.threshold

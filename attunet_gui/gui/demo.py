@@ -94,7 +94,7 @@ class Film:
         self.app.desk.run_or_cancel()
         self.until(lambda: session.job.state == "running" or bool(session.overlays), "starting the network")
         self.shoot("drafting")
-        self.until(lambda: bool(session.overlays), "drafting")
+        self.until(lambda: session.draft is not None, "drafting")
         self.shoot("draft")
         self.app.desk.check()
         self.shoot("check")

@@ -78,12 +78,16 @@ class Desk(QObject):
         session.changed.connect(self._show)
         session.case_opened.connect(self._case_opened)
         session.series_needed.connect(self._series_needed)
+        session.draft_begun.connect(self._draft_begun)
+        session.slices_arrived.connect(layers.arrive)
+        session.draft_dropped.connect(layers.end_arrival)
         session.draft_arrived.connect(self._draft_arrived)
         session.overlays_arrived.connect(self._overlays_arrived)
         session.mask_saved.connect(self._saved)
         session.save_failed.connect(self._save_failed)
         self.correcting.mask_changed.connect(self._touched)
         self.guide.changed.connect(self._show)
+        layers.viewer.dims.events.current_step.connect(lambda: session.look(layers.slice))
         layers.mask_drawn.connect(self._count_soon)
         layers.look_changed.connect(self.look_changed.emit)
         layers.layer_lost.connect(self._layer_lost)
@@ -170,7 +174,7 @@ class Desk(QObject):
         if case.volume.origin.kind != "phantom":
             self.preferences.remember(case.volume.origin.path)
         if self.preferences.draft_on_open and case.found is None:
-            self.session.request_draft()
+            self.session.request_draft(self.layers.slice)
 
     # What was left behind
 
@@ -238,7 +242,11 @@ class Desk(QObject):
         self._agreed_to_replace = answer == "replace"
         self._override = asked and self._agreed_to_replace
         self._painted_meanwhile = False
-        self.session.request_draft()
+        self.session.request_draft(self.layers.slice)
+
+    def _draft_begun(self) -> None:
+        if not self.session.edited or self._agreed_to_replace:
+            self.layers.begin_arrival()
 
     def _draft_arrived(self, draft: Draft) -> None:
         if draft is not self.session.draft:
@@ -248,6 +256,7 @@ class Desk(QObject):
             QTimer.singleShot(_STROKE_MS, self, lambda: self._draft_arrived(draft))
             return
         self.checked = False
+        self.layers.end_arrival()
         place = on_arrival(self.session.edited, self._agreed_to_replace, self._painted_meanwhile)
         if place == "beside":
             self.layers.show_beside(draft.mask)

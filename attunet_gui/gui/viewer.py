@@ -25,6 +25,7 @@ from attunet_gui.gui.case_layers import CT, MAP_OPACITY, MM, ct_layer, labels_la
 from attunet_gui.gui.napari_strokes import box_of, bytes_of, finish
 
 MASK, OTHER, CHANGES, RING = "Pancreas", "New draft", "Proposed changes", "Place to check"
+ARRIVING = "Draft on its way"
 Tool = Literal["pan_zoom", "paint", "erase", "polygon"]
 
 _HISTORY_BYTES = 32_000_000
@@ -183,6 +184,39 @@ class CaseLayers:
         if layer is not None and layer in self.viewer.layers:
             self.viewer.layers.remove(layer)
 
+    # A draft that arrives
+
+    def begin_arrival(self) -> None:
+        """Show slices of a draft from now on as they are done; the mask stays as it is."""
+        self._drop(ARRIVING)
+        if CT not in self._layers:
+            return
+        mask = self.mask
+        colour = theme.OTHER_DRAFT if mask is not None and mask.any() else theme.MASK
+        with self._undisturbed():
+            empty = np.zeros(self._layers[CT].data.shape, np.uint8)
+            layer = mask_layer(ARRIVING, empty, self._layers[CT], colour)
+            layer.editable = False
+            self._add(ARRIVING, layer)
+            self._raise_masks()
+
+    def arrive(self, slices: NDArray[np.intp], drafted: Edit) -> None:
+        """Show `drafted`, what the draft adds to an empty mask in `slices`, and the maps there."""
+        layer = self._layers.get(ARRIVING)
+        if layer is None:
+            return
+        if drafted.changes:
+            drafted.apply(layer.data)
+        if slices[0] <= self.slice <= slices[-1]:
+            layer.refresh()
+            for shown in self._maps().values():
+                if shown.visible:
+                    shown.refresh()
+
+    def end_arrival(self) -> None:
+        """The draft is complete and becomes the mask, or nothing more of it will come."""
+        self._drop(ARRIVING)
+
     # Proposals and places
 
     def show_changes(self, allowed: Edit, conflicts: Edit = NOTHING) -> None:
@@ -236,7 +270,13 @@ class CaseLayers:
 
     def show_maps(self, overlays: tuple[Overlay, ...]) -> None:
         """Add the maps, hidden; a map that was on before stays on, with its opacity."""
-        before = {key: (layer.visible, layer.opacity) for key, layer in self._maps().items()}
+        layers = self._maps()
+        if layers and list(layers) == [overlay.key for overlay in overlays]:
+            for overlay in overlays:
+                layers[overlay.key].data = overlay.map
+            self.look_changed.emit()
+            return
+        before = {key: (layer.visible, layer.opacity) for key, layer in layers.items()}
         with self._undisturbed():
             for key in list(before):
                 self._drop(key)
@@ -253,7 +293,7 @@ class CaseLayers:
 
     def _raise_masks(self) -> None:
         layers = self.viewer.layers
-        for key in (OTHER, CHANGES, RING, MASK):
+        for key in (OTHER, ARRIVING, CHANGES, RING, MASK):
             if key in self._layers:
                 layers.move(layers.index(self._layers[key]), len(layers))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.edit import Edit
+from attunet_gui.core.prediction import Outline, Part
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.volume import Volume
 
@@ -35,10 +37,16 @@ class JobStatus:
 
 @dataclass(frozen=True, eq=False)
 class Predict:
-    """Request: draft the pancreas in `volume` with the model in folder `bundle`."""
+    """Request: draft the pancreas in `volume` with the model in folder `bundle`.
 
-    volume: Volume
+    Attributes:
+        first: the slice that is wanted first, then outwards; None is the middle one.
+        volume: on the way to the child None, which stands for the one that it holds.
+    """
+
+    volume: Volume | None
     bundle: Path
+    first: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +54,7 @@ class Adapt:
     """Request: learn from slices a person has corrected and propose what to change in the others.
 
     Attributes:
-        volume: the CT.
+        volume: the CT; None as in `Predict`.
         bundle: folder of the model that is adapted; its weights stay as they are.
         mask: (z, y, x) uint8 0/1 as it is now, right in the corrected slices.
         before: (z, y, x) uint8 0/1, what the corrections began with; None where nobody knows.
@@ -55,7 +63,7 @@ class Adapt:
         seed: the same seed and as many steps give the same proposal.
     """
 
-    volume: Volume
+    volume: Volume | None
     bundle: Path
     mask: NDArray[np.uint8]
     before: NDArray[np.uint8] | None
@@ -75,6 +83,27 @@ class Warm:
     """Load the model in folder `bundle`, so that the first draft need not wait for it."""
 
     bundle: Path
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Make ready to learn with the model in folder `bundle`, beside whatever else is done."""
+
+    bundle: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Hold:
+    """Keep `volume`: the requests that follow are about it."""
+
+    volume: Volume
+
+
+@dataclass(frozen=True)
+class Look:
+    """The person looks at slice `index` now: draft from there outwards."""
+
+    index: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +140,29 @@ class Progressed:
 
 
 @dataclass(frozen=True, eq=False)
-class Finished:
-    """Job `job` is done; `draft` is the (z, y, x) uint8 mask on the canonical grid."""
+class Begun:
+    """Slices of job `job`, a `Predict`, will arrive."""
 
     job: int
-    prediction: Prediction
-    draft: NDArray[np.uint8]
+    outline: Outline
+
+
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """Slices of job `job` are done; `drafted` is what they add to an empty mask, every piece of it."""
+
+    job: int
+    part: Part
+    drafted: Edit
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """All slices of job `job` have arrived; `draft`, the gland alone, is a change of an empty mask."""
+
+    job: int
+    draft: Edit
+    seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,5 +188,5 @@ class Stopped:
     job: int
 
 
-ToChild = Warm | Run | Cancel | Quit
-ToParent = Progressed | Finished | Proposed | Failed | Stopped
+ToChild = Warm | Prepare | Hold | Look | Run | Cancel | Quit
+ToParent = Progressed | Begun | Arrived | Finished | Proposed | Failed | Stopped

@@ -28,13 +28,21 @@ from time import monotonic
 import numpy as np
 from psygnal import Signal
 
-from attunet_gui.core.prediction import Prediction
+from attunet_gui.core.edit import Edit
+from attunet_gui.core.prediction import Prediction, blank
 from attunet_gui.core.proposal import Proposal
+from attunet_gui.core.volume import Volume
+from attunet_gui.jobs import wire
 from attunet_gui.jobs.messages import (
+    Arrived,
+    Begun,
     Cancel,
     Failed,
     Finished,
+    Hold,
     JobStatus,
+    Look,
+    Prepare,
     Progressed,
     Proposed,
     Quit,
@@ -58,11 +66,15 @@ class Runner:
     """Starts the child when it is needed, sends it work, and reports by signals.
 
     Signals are emitted from a background thread:
-        status_changed(JobStatus); finished(job, Prediction, draft (z, y, x) uint8);
-        proposed(job, Proposal); failed(job, sentence).
+        status_changed(JobStatus);
+        begun(job, Prediction), whose maps are filled as slices arrive;
+        arrived(job, slices, Edit), what they add to an empty mask;
+        finished(job, Prediction, draft (z, y, x) uint8); proposed(job, Proposal); failed(job, sentence).
     """
 
     status_changed = Signal(JobStatus)
+    begun = Signal(int, Prediction)
+    arrived = Signal(int, np.ndarray, Edit)
     finished = Signal(int, Prediction, np.ndarray)
     proposed = Signal(int, Proposal)
     failed = Signal(int, str)
@@ -73,6 +85,7 @@ class Runner:
         self._first: tuple[float, int] = (0.0, 0)
         self._child: _Child | None = None
         self._open: Run | None = None
+        self._arriving: Prediction | None = None
 
     @property
     def status(self) -> JobStatus:
@@ -89,15 +102,28 @@ class Runner:
         """Start the child and have it load `bundle`; returns at once and reports nothing on success."""
         self._living_child().send(Warm(bundle))
 
+    def show(self, volume: Volume) -> None:
+        """Have the child hold `volume`, so that a request about it need not wait for it."""
+        self._living_child().hold(volume)
+
+    def prepare(self, bundle: Path) -> None:
+        """Have the child make ready to learn with `bundle`; returns at once."""
+        self._living_child().send(Prepare(bundle))
+
+    def look(self, index: int) -> None:
+        """The person looks at slice `index`: what is being drafted goes on from there."""
+        child = self._child
+        if child is not None and self._status.state != "idle":
+            child.send(Look(index))
+
     def submit(self, request: Request) -> int:
         """Send `request` to the child and return its job number; an unfinished job is cancelled."""
         self.cancel()
         with self._lock:
-            child = self._living_child()
             job = self._status.job + 1
-            self._open = Run(job, request)
+            self._open, self._arriving = Run(job, request), None
             status = self._set(JobStatus("loading", job))
-            child.send(self._open)
+            self._living_child().run(self._open)
         self.status_changed.emit(status)
         return job
 
@@ -139,9 +165,17 @@ class Runner:
                 return
             status = self._next_status(message)
         match message:
-            case Finished(job, prediction, draft):
+            case Begun(job, outline):
+                self._arriving = blank(outline)
+                self.begun.emit(job, self._arriving)
+            case Arrived(job, part, drafted) if self._arriving is not None:
+                self._arriving.fill(part)
+                self.arrived.emit(job, part.slices, drafted)
+            case Finished(job, draft, seconds) if self._arriving is not None:
+                mask = np.zeros(self._arriving.frame.grid.shape, np.uint8)
+                draft.apply(mask)
                 self.status_changed.emit(status)
-                self.finished.emit(job, prediction, draft)
+                self.finished.emit(job, replace(self._arriving, seconds=seconds), mask)
             case Proposed(job, proposal):
                 self.status_changed.emit(status)
                 self.proposed.emit(job, proposal)
@@ -152,7 +186,7 @@ class Runner:
                 self.status_changed.emit(status)
 
     def _next_status(self, message: ToParent) -> JobStatus:
-        if isinstance(message, Failed) and message.job == 0:
+        if isinstance(message, Begun | Arrived) or (isinstance(message, Failed) and message.job == 0):
             return self._status
         if not isinstance(message, Progressed):
             self._open = None
@@ -177,7 +211,7 @@ class Runner:
             self._child = None
             before = self._status
             if child.was_killed and self._open is not None:
-                self._living_child().send(self._open)
+                self._living_child().run(self._open)
                 return
             self._open = None
             status = self._set(JobStatus(job=before.job))
@@ -203,6 +237,7 @@ class _Child:
         far_end.close()
         self._outbox: queue.SimpleQueue[ToChild | None] = queue.SimpleQueue()
         self._received, self._died = received, died
+        self._held: Volume | None = None
         self._settled: set[int] = set()
         self._news = threading.Condition()
         self.was_killed = False
@@ -220,6 +255,18 @@ class _Child:
     def send(self, message: ToChild) -> None:
         """Queue `message`; never blocks, however large it is."""
         self._outbox.put(message)
+
+    def hold(self, volume: Volume) -> None:
+        """Have it hold `volume`, unless it does."""
+        if volume is not self._held:
+            self._held = volume
+            self.send(Hold(volume))
+
+    def run(self, run: Run) -> None:
+        """Have it do `run`, on the volume that it holds."""
+        if run.request.volume is not None:
+            self.hold(run.request.volume)
+        self.send(replace(run, request=replace(run.request, volume=None)))
 
     def stop_job(self, job: int, kill_after: float | None) -> None:
         self.send(Cancel(job))
@@ -246,7 +293,7 @@ class _Child:
     def _send_all(self) -> None:
         while (message := self._outbox.get()) is not None:
             try:
-                self._pipe.send(message)
+                wire.send(self._pipe, message)
             except OSError:
                 return
             except Exception:
@@ -257,7 +304,7 @@ class _Child:
     def _receive_all(self) -> None:
         try:
             while True:
-                message: ToParent = self._pipe.recv()
+                message: ToParent = wire.receive(self._pipe)
                 if isinstance(message, Stopped | Finished | Proposed | Failed):
                     with self._news:
                         self._settled.add(message.job)

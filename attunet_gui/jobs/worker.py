@@ -1,9 +1,10 @@
-"""The child process: owns TensorFlow and the loaded models, answers one request at a time."""
+"""The child process: owns the network's engine and TensorFlow, answers one request at a time."""
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -12,31 +13,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attunet_gui.core.errors import AttunetError, Cancelled
-from attunet_gui.core.prediction import draft_mask
+from attunet_gui.core.order import Outwards
+from attunet_gui.core.prediction import draft_edit, drafted_so_far, outline_of
+from attunet_gui.jobs import wire
 from attunet_gui.jobs.messages import (
     Adapt,
+    Arrived,
+    Begun,
     Cancel,
     Failed,
     Finished,
+    Hold,
+    Look,
     Predict,
+    Prepare,
     Progressed,
     Proposed,
     Quit,
     Run,
     Stopped,
     ToChild,
+    ToParent,
     Warm,
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from attunet_gui.core.prediction import Prediction
     from attunet_gui.core.progress import Progress
     from attunet_gui.core.volume import Volume
     from attunet_gui.network.learner import Learner
     from attunet_gui.network.predict import Model
 
 _NICENESS = 10
-_IDLE_SECONDS = 2.0
-"""After a draft the person looks; if nothing is asked for so long, there is time to prepare for more."""
 
 Work = Callable[[], Finished | Proposed | None]
 
@@ -58,92 +69,96 @@ class _Worker:
         self._waiting: deque[ToChild] = deque()
         self._cancelled: set[int] = set()
         self._models: dict[tuple[Path, str], Model] = {}
-        self._ready: Learner | None = None
-        self._drafted: Model | None = None
+        self._pupil = _Pupil()
+        self._volume: Volume | None = None
+        self._order = Outwards(0)
 
     def serve(self) -> None:
         while True:
-            match self._next():
+            match self._waiting.popleft() if self._waiting else self._receive():
                 case Quit():
                     return
                 case Warm(bundle):
                     self._answer(0, partial(self._warm, bundle))
+                case Prepare(bundle):
+                    self._answer(0, partial(self._prepare, bundle))
+                case Hold(volume):
+                    self._volume = volume
                 case Run(job) as run:
                     self._answer(job, partial(self._run, run))
                 case Cancel(job):
                     self._cancelled.add(job)
 
-    def _next(self) -> ToChild:
-        if not self._waiting and self._drafted and not self._pipe.poll(_IDLE_SECONDS):
-            self._prepare_to_learn()
-        message: ToChild = self._waiting.popleft() if self._waiting else self._pipe.recv()
+    def _receive(self) -> ToChild:
+        message: ToChild = wire.receive(self._pipe)
         return message
+
+    def _send(self, message: ToParent) -> None:
+        wire.send(self._pipe, message)
 
     def _answer(self, job: int, work: Work) -> None:
         try:
             self._check(job)
             finished = work()
         except Cancelled:
-            self._pipe.send(Stopped(job))
+            self._send(Stopped(job))
         except (EOFError, ConnectionError):
             raise  # the parent is gone
         except AttunetError as error:
-            self._pipe.send(Failed(job, str(error)))
+            self._send(Failed(job, str(error)))
         except MemoryError:
-            self._pipe.send(Failed(job, "There is not enough memory for this CT; close other programs."))
+            self._send(Failed(job, "There is not enough memory for this CT; close other programs."))
         except Exception as error:
             logging.getLogger(__name__).exception("job %d", job)
-            self._pipe.send(Failed(job, f"The network failed ({type(error).__name__}); try again."))
+            self._send(Failed(job, f"The network failed ({type(error).__name__}); try again."))
         else:
             if finished is not None:
-                self._pipe.send(finished)
+                self._send(finished)
 
     def _warm(self, folder: Path) -> None:
         self._model(folder)
 
+    def _prepare(self, folder: Path) -> None:
+        self._pupil.prepare(self._model(folder))
+
     def _run(self, run: Run) -> Finished | Proposed:
         def progress(done: int, total: int, stage: str) -> None:
             self._check(run.job)
-            self._pipe.send(Progressed(run.job, done, total, stage))
+            self._send(Progressed(run.job, done, total, stage))
 
         progress(0, 1, "loading")
-        model = self._model(run.request.bundle)
+        model, volume = self._model(run.request.bundle), run.request.volume or self._volume
+        assert volume is not None, "a request before its volume"
         match run.request:
-            case Predict(volume):
+            case Predict(first=first):
+                self._order = Outwards(volume.grid.shape[0], first)
                 return self._predict(run.job, volume, model, progress)
             case Adapt():
-                return self._adapt(run.job, run.request, model, progress)
+                return self._adapt(run.job, run.request, (model, volume), progress)
 
     def _predict(self, job: int, volume: Volume, model: Model, progress: Progress) -> Finished:
         from attunet_gui.network.predict import predict
 
-        prediction = predict(volume, model, progress)
-        self._drafted = model
-        return Finished(job, prediction, draft_mask(prediction, lambda *_: self._check(job)))
+        begun = False
 
-    def _adapt(self, job: int, request: Adapt, model: Model, progress: Progress) -> Proposed:
+        def arrived(prediction: Prediction, slices: NDArray[np.intp]) -> None:
+            nonlocal begun
+            if not begun:
+                self._send(Begun(job, outline_of(prediction)))
+            begun = True
+            self._send(Arrived(job, prediction.part(slices), drafted_so_far(prediction, slices)))
+
+        prediction = predict(volume, model, progress, self._order, arrived)
+        draft = draft_edit(prediction, lambda *_: self._check(job))
+        return Finished(job, draft, prediction.seconds)
+
+    def _adapt(self, job: int, request: Adapt, about: tuple[Model, Volume], progress: Progress) -> Proposed:
         from attunet_gui.network.adapt import Corrections, Effort, propose
 
+        model, volume = about
         told = Corrections(request.mask, request.slices, request.before)
         effort = Effort(request.budget_seconds, request.seed)
-        return Proposed(job, propose(request.volume, self._learner(model), told, effort, progress))
-
-    def _learner(self, model: Model) -> Learner:
-        from attunet_gui.network.learner import Learner
-
-        if self._ready is None or self._ready.model is not model:
-            self._ready = Learner(model)
-        return self._ready
-
-    def _prepare_to_learn(self) -> None:
-        """Compile what learning needs, so that the first proposal need not wait for it."""
-        model, self._drafted = self._drafted, None
-        try:
-            if model is not None:
-                self._learner(model).warm()
-        except Exception:
-            # Nobody has asked for it yet; whoever does is told.
-            logging.getLogger(__name__).exception("preparing to learn")
+        return Proposed(job, propose(volume, self._pupil.learner(model), told, effort, progress))
 
     def _model(self, folder: Path) -> Model:
         from attunet_gui.network.bundle import read_bundle
@@ -158,10 +173,53 @@ class _Worker:
     def _check(self, job: int) -> None:
         """Read what has arrived meanwhile; raise `Cancelled` if it concerns this job."""
         while self._pipe.poll():
-            message = self._pipe.recv()
-            if isinstance(message, Cancel):
-                self._cancelled.add(message.job)
-            else:
-                self._waiting.append(message)
+            match self._receive():
+                case Cancel(other):
+                    self._cancelled.add(other)
+                case Look(index):
+                    self._order.look(index)
+                case message:
+                    self._waiting.append(message)
         if job in self._cancelled:
             raise Cancelled
+
+
+class _Pupil:
+    """The copy of a model that can learn. It takes TensorFlow, so it is made beside the drafting."""
+
+    def __init__(self) -> None:
+        self._model: Model | None = None
+        self._ready: Learner | None = None
+        self._problem: Exception | None = None
+        self._making: threading.Thread | None = None
+
+    def prepare(self, model: Model) -> None:
+        """Begin to make it, unless that is done or under way; returns at once."""
+        if model is not self._model:
+            self._wait()
+            self._model, self._ready, self._problem = model, None, None
+            self._making = threading.Thread(target=self._make, args=(model,), daemon=True)
+            self._making.start()
+
+    def learner(self, model: Model) -> Learner:
+        """It, once it is made; raises what went wrong."""
+        self.prepare(model)
+        self._wait()
+        if self._ready is None:
+            self._model = None
+            raise self._problem or RuntimeError("the copy was not made")
+        return self._ready
+
+    def _wait(self) -> None:
+        if self._making is not None:
+            self._making.join()
+
+    def _make(self, model: Model) -> None:
+        from attunet_gui.network.learner import Learner
+
+        try:
+            learner = Learner(model)
+            learner.warm()
+            self._ready = learner
+        except Exception as error:
+            self._problem = error

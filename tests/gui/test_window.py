@@ -38,7 +38,7 @@ def opened(app: Application, ct: Path) -> None:
 def drafted(app: Application, ct: Path) -> None:
     opened(app, ct)
     app.desk.next_step()
-    until(lambda: bool(app.session.overlays))
+    until(lambda: app.session.draft is not None and app.session.job.state == "idle")
     live(0.3)
 
 
@@ -270,7 +270,7 @@ def test_a_case_after_a_painted_one_takes_its_draft(app: Application, ct: Path) 
     assert discarding.asked is not None
     until(lambda: app.session.case is not case)
     app.session.request_draft()
-    until(lambda: bool(app.session.overlays))
+    until(lambda: app.session.draft is not None and app.session.job.state == "idle")
     assert app.session.draft is not None
     assert np.array_equal(mask_of(app), app.session.draft.mask)
     assert OTHER not in [layer.name for layer in app.viewer.layers]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attunet_gui.core.prediction import Prediction
 from attunet_gui.core.volume import Volume
 from attunet_gui.jobs.messages import Adapt, JobStatus, Predict
 from attunet_gui.jobs.runner import Runner
@@ -27,6 +28,7 @@ class _Ears:
     def __init__(self, runner: Runner) -> None:
         self.heard: queue.Queue[tuple[str, Any]] = queue.Queue()
         runner.status_changed.connect(lambda status: self.heard.put(("status", status)))
+        runner.arrived.connect(lambda *part: self.heard.put(("arrived", part)))
         runner.finished.connect(lambda *result: self.heard.put(("finished", result)))
         runner.proposed.connect(lambda *result: self.heard.put(("proposed", result)))
         runner.failed.connect(lambda *failure: self.heard.put(("failed", failure)))
@@ -81,6 +83,27 @@ def test_a_draft_is_made_cancelled_and_made_again(
     assert job == third, "a stale result was reported"
     assert runner.child_pid == warm_child, "a child that obeys is kept"
     assert monotonic() - asked < _PATIENCE_SECONDS
+
+
+def test_slices_arrive_from_the_one_in_view_outwards_and_make_up_the_prediction(
+    runner: Runner, volume: Volume, tiny_bundle: Path
+) -> None:
+    ears = _Ears(runner)
+    begun: list[Prediction] = []
+    runner.begun.connect(lambda _job, prediction: begun.append(prediction))
+    runner.show(volume)
+    runner.submit(Predict(volume, tiny_bundle, first=30))
+    _job, first, _drafted = ears.wait_for("arrived")
+    assert 30 in first
+    arrived = [first]
+    while sum(map(len, arrived)) < 40:
+        arrived.append(ears.wait_for("arrived")[1])
+    assert sorted(np.concatenate(arrived).tolist()) == list(range(40))
+    _job, prediction, _draft = ears.wait_for("finished")
+    assert prediction.probability is begun[0].probability
+    assert prediction.probability.max() > 0
+    assert prediction.gates[0].values.min() > 0
+    assert prediction.body.any()
 
 
 def test_a_killed_child_is_one_sentence_and_the_next_run_works(
