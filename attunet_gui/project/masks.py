@@ -1,0 +1,38 @@
+"""Masks of a project in their files: read without their CT, written on the same grid."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.grid import canonicalise
+from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.io import nifti
+
+
+def read_alone(path: Path) -> Volume:
+    """The mask in the NIfTI file `path` as a volume of 0 and 1 (z, y, x) int16, with its own grid.
+
+    `io.writing.write_mask` puts another mask on the same source grid with it, so the CT need not be read.
+
+    Raises:
+        UnreadableInput: if the file is damaged or gone.
+    """
+    if not path.exists():
+        raise UnreadableInput(f"The mask {path.name} is not where it was saved: put it back.")
+    content = nifti.load(path)
+    placement = canonicalise(content.grid)
+    inside = (placement.to_canonical(content.stored) != 0).astype(np.int16)
+    return Volume(inside, placement, nifti.stem(path), Origin(path, "NIfTI", content.frame))
+
+
+def sha256_of(path: Path) -> str:
+    """Of the file; `UnreadableInput` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableInput(f"The mask {path.name} could not be read ({error.strerror}).") from error

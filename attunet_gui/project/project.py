@@ -1,0 +1,468 @@
+"""One project: a folder with a database, drafts and masks. Everything here answers in milliseconds.
+
+What takes longer (adding a folder, drafting, opening, agreement) is in the modules beside this one and takes
+a `Progress`.
+"""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from attunet_gui.core.activity import Activity
+from attunet_gui.core.errors import UnwritableOutput
+from attunet_gui.io.writing import make_folder
+from attunet_gui.project.database import (
+    Database,
+    check_version,
+    connect,
+    folder_of,
+    is_missing_file,
+    keep_private,
+    make_tables,
+    sqlite_url,
+    use_write_ahead,
+)
+from attunet_gui.project.errors import ProjectError
+from attunet_gui.project.events import (
+    PAYLOADS,
+    Accepted,
+    Assigned,
+    Checked,
+    Event,
+    Noted,
+    Payload,
+    ProjectSettings,
+    Rejected,
+    Reopened,
+)
+from attunet_gui.project.events import Saved as SavedEvent
+from attunet_gui.project.masks import read_alone, sha256_of
+from attunet_gui.project.rows import CaseQuery, CaseRow, HistoryLine, Saved, cached, counted, listed, row_of
+from attunet_gui.project.schema import CaseRecord, EventRecord
+from attunet_gui.project.seeded_errors import ACCEPTED_FROM, kept_share
+from attunet_gui.project.status import CaseState, SavedState, Status, fold
+
+BY_ITSELF = "attunet"
+"""Who does what no person did."""
+
+DATABASE_FILE, URL_FILE = "project.db", "database.url"
+_DRAFTS, _MASKS, _THUMBNAILS, _COPIES = "drafts", "masks", "thumbnails", "cases"
+
+Rule = Callable[[CaseState], Sequence[Payload]]
+"""What shall happen to a case that is in a state; raises `ProjectError` if it may not."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What is said of a mask when it is saved.
+
+    Attributes:
+        verified: slices of the canonical grid that a person has seen; None means every slice.
+        model: of the draft that it came from, by `events.model_words`; "" if all was drawn by hand.
+        active_seconds: time at work, pauses left out.
+        edits_by_tool: strokes by tool.
+        finished: whether she is done with the case, or will go on later.
+    """
+
+    verified: frozenset[int] | None = None
+    model: str = ""
+    active_seconds: float = 0.0
+    edits_by_tool: Mapping[str, int] = field(default_factory=dict, hash=False)
+    finished: bool = True
+
+    @classmethod
+    def of(cls, activity: Activity, verified: frozenset[int] | None, model: str, finished: bool) -> Review:
+        """With the time and the strokes of `activity`."""
+        edits = {tool: use.strokes for tool, use in activity.tools.items()}
+        return cls(verified, model, activity.seconds, edits, finished)
+
+
+class Project:
+    """Made by `open_project` and `create_project`. May be used from several threads.
+
+    Attributes:
+        folder: where its files are.
+        who: the person at the screen; may be set when that changes.
+        database: for the modules of this package.
+    """
+
+    def __init__(
+        self, folder: Path, database: Database, who: str, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self.folder = folder.absolute()
+        self.database = database
+        self.who = who
+        self._clock = clock or (lambda: datetime.now(UTC))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    # What there is
+
+    def cases(self, query: CaseQuery | None = None) -> tuple[CaseRow, ...]:
+        """The cases that `query` asks for; all, as they were added, without one."""
+        with self.database.reading() as session:
+            return tuple(row_of(row, self.folder) for row in session.execute(listed(query or CaseQuery())))
+
+    def count(self, query: CaseQuery | None = None) -> int:
+        """How many cases `query` finds, its pages put together."""
+        with self.database.reading() as session:
+            return session.execute(counted(query or CaseQuery())).scalar_one()
+
+    def counts(self) -> dict[Status, int]:
+        """How many cases there are of each status, none left out."""
+        with self.database.reading() as session:
+            grouped = select(CaseRecord.status, func.count()).group_by(CaseRecord.status)
+            found = {row[0]: int(row[1]) for row in session.execute(grouped)}
+        return {status: found.get(status.value, 0) for status in Status}
+
+    def case(self, name: str) -> CaseRow:
+        """The case called `name`; `ProjectError` if there is none."""
+        wanted = listed(CaseQuery()).where(CaseRecord.name == name)
+        with self.database.reading() as session:
+            found = session.execute(wanted).one_or_none()
+            if found is None:
+                raise ProjectError(f"There is no case called {name}: see attunet worklist list.")
+            return row_of(found, self.folder)
+
+    def again(self, case: CaseRow) -> CaseRow:
+        """The row of the same case as it is now."""
+        return self.case(case.name)
+
+    def state(self, case: CaseRow) -> CaseState:
+        """All that is known of a case."""
+        return fold(self.events(case))
+
+    def events(self, case: CaseRow) -> tuple[Event, ...]:
+        """What happened to a case, oldest first."""
+        with self.database.reading() as session:
+            return read_events(session, case.id)
+
+    def history(self, case: CaseRow) -> tuple[HistoryLine, ...]:
+        """The same in words; what is not yet for the annotator to know is not in them."""
+        return tuple(
+            HistoryLine(event.when, event.who, event.payload.words, event.model)
+            for event in self.events(case)
+        )
+
+    def draft(self, case: CaseRow) -> Path | None:
+        """The file of the last draft, on the source grid; None if there is none."""
+        draft = self.state(case).draft
+        return None if draft is None else self.folder / draft.mask
+
+    def saved(self, case: CaseRow) -> Saved | None:
+        """The last mask of the first reader; None if nothing is saved."""
+        first = self.state(case).first
+        return None if first is None else self._saved(first)
+
+    def saved_by_second(self, case: CaseRow) -> Saved | None:
+        """The last mask of the second, blind reader; None if there is none."""
+        second = self.state(case).second
+        return None if second is None else self._saved(second)
+
+    def _saved(self, state: SavedState) -> Saved:
+        said = state.said
+        return Saved(
+            mask=self.folder / said.mask,
+            verified=None if said.verified is None else frozenset(said.verified),
+            annotator=state.who,
+            model=state.model,
+            active_seconds=said.active_seconds,
+            edits_by_tool=said.edits,
+            time=state.when,
+            sha256=said.sha256,
+        )
+
+    @property
+    def settings(self) -> ProjectSettings:
+        """As they were set last."""
+        last = select(EventRecord).where(EventRecord.kind == "settings").order_by(EventRecord.id.desc())
+        with self.database.reading() as session:
+            found = session.scalars(last.limit(1)).one_or_none()
+            payload = ProjectSettings() if found is None else _event(found).payload
+        return payload if isinstance(payload, ProjectSettings) else ProjectSettings()
+
+    def set_settings(self, settings: ProjectSettings) -> None:
+        """Hold from now on."""
+        if settings.without_draft + settings.seeded_errors > 1:
+            raise ProjectError("The shares without draft and with a seeded error are more than all cases.")
+        with self.database.writing() as session:
+            session.add(record_of(None, Event(self.who, self.now(), "", settings)))
+
+    # Where files go
+
+    def draft_path(self, case: CaseRow, mark: str) -> Path:
+        """For a draft; `mark` tells drafts of one case apart. Its folder is made."""
+        return self._path(_DRAFTS, f"{case.name}_{mark}.nii.gz")
+
+    def mask_path(self, case: CaseRow) -> Path:
+        """For a mask that a person saves; a new name each time, so that what was saved stays as it was."""
+        stamp = self.now().strftime("%Y%m%d-%H%M%S")
+        return self._path(f"{_MASKS}/{case.name}", f"{stamp}-{secrets.token_hex(2)}.nii.gz")
+
+    def thumbnail_path(self, case: CaseRow) -> Path:
+        """For the small picture of a case, there or not."""
+        return self._path(_THUMBNAILS, f"{case.name}.png")
+
+    def copies(self) -> Path:
+        """Folder for copies of CT."""
+        return self._path(_COPIES, "")
+
+    def _path(self, folder: str, name: str) -> Path:
+        path = self.folder / folder
+        if not path.is_dir():
+            _make_private(path)
+        return path / name
+
+    def relative(self, path: Path) -> str:
+        """As events name files: relative where the file is within the project, which may be moved."""
+        path = path.absolute()
+        return (path.relative_to(self.folder) if path.is_relative_to(self.folder) else path).as_posix()
+
+    # What is done
+
+    def assign(self, cases: Iterable[CaseRow], to: str) -> None:
+        """Give cases to somebody; "" is nobody."""
+        with self.database.writing() as session:
+            for case in cases:
+                self._happen(session, case.id, lambda _state: (Assigned(to=to.strip()),))
+
+    def note(self, case: CaseRow, text: str) -> CaseRow:
+        """Keep `text` as the note of the case; "" takes it away."""
+        return self.decide(case, lambda _state: (Noted(text=text.strip()),))
+
+    def accept(self, case: CaseRow) -> CaseRow:
+        """The saved mask is right.
+
+        Raises:
+            ProjectError: if nobody has saved a finished mask.
+        """
+
+        def rule(state: CaseState) -> Sequence[Payload]:
+            if state.status != Status.REVIEWED:
+                raise ProjectError(
+                    f"{case.name} is {state.status}, and only what is reviewed can be accepted: save its "
+                    "mask as finished first."
+                )
+            return (Accepted(),)
+
+        return self.decide(case, rule)
+
+    def reject(self, case: CaseRow, reason: str) -> CaseRow:
+        """The case is of no use.
+
+        Raises:
+            ProjectError: if no reason is given.
+        """
+        if not reason.strip():
+            raise ProjectError(f"Say why {case.name} is rejected: the reason is kept with it.")
+        return self.decide(case, lambda _state: (Rejected(reason=reason.strip()),))
+
+    def reopen(self, case: CaseRow) -> CaseRow:
+        """Work on the case again, rejected or accepted as it is."""
+        return self.decide(case, lambda _state: (Reopened(),))
+
+    def save_reviewed(self, case: CaseRow, mask: Path, review: Review) -> Saved:
+        """Keep that a person's mask is in the file `mask`, written by `io.writing.write_mask`.
+
+        In a second read it is kept as the second reader's. If the person was shown a seeded error and says
+        that she is done, it is settled here: `state(case).check` says how, and a case whose error was
+        accepted is in progress again, with the draft as the model made it. Reads the file, and three where
+        an error was seeded: call it from where the mask was written.
+
+        Raises:
+            ProjectError: if the first reader saves in a second read.
+            UnreadableInput: if the file is not there.
+        """
+        sha256, model = sha256_of(mask), review.model
+        check = self._check(self.state(case), mask) if review.finished else None
+
+        def rule(state: CaseState) -> Sequence[Payload]:
+            said = self._said(state, mask, review, sha256)
+            return (said, check) if check is not None and state.check is None and said.read == 1 else (said,)
+
+        self.decide(case, rule, model=model)
+        return self._saved(
+            SavedState(self._said(CaseState(), mask, review, sha256), self.who, self.now(), model)
+        )
+
+    def _said(self, state: CaseState, mask: Path, review: Review, sha256: str) -> SavedEvent:
+        second = state.status == Status.SECOND_READ
+        if second:
+            check_second_reader(state, self.who)
+        return SavedEvent(
+            mask=self.relative(mask),
+            sha256=sha256,
+            verified=None if review.verified is None else tuple(sorted(review.verified)),
+            active_seconds=review.active_seconds,
+            edits=dict(review.edits_by_tool),
+            finished=review.finished,
+            read=2 if second else 1,
+        )
+
+    def _check(self, state: CaseState, mask: Path) -> Checked | None:
+        shown, draft = state.shown, state.draft
+        if shown is None or draft is None or shown.shown != "seeded error" or state.check is not None:
+            return None
+        kept = kept_share(*(read_alone(self.folder / name).hu for name in (draft.mask, shown.mask, mask)))  # type: ignore[arg-type]
+        return Checked(kept=kept, accepted=kept >= ACCEPTED_FROM)
+
+    # How it is kept
+
+    def decide(self, case: CaseRow, rule: Rule, model: str = "", who: str | None = None) -> CaseRow:
+        """Let happen to `case` what `rule` says of its state; nobody comes between the two.
+
+        Args:
+            case: which.
+            rule: raises `ProjectError` to refuse, then nothing happens.
+            model: that had a part in it.
+            who: None for the person at the screen.
+        """
+        with self.database.writing() as session:
+            self._happen(session, case.id, rule, model, who)
+        return self.again(case)
+
+    def _happen(
+        self, session: Session, case_id: int, rule: Rule, model: str = "", who: str | None = None
+    ) -> None:
+        before = read_events(session, case_id)
+        payloads = rule(fold(before))
+        if payloads:
+            new = [Event(who or self.who, self.now(), model, payload) for payload in payloads]
+            session.add_all([record_of(case_id, event) for event in new])
+            keep_columns(session, case_id, fold((*before, *new)))
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+        return self._clock()
+
+    def rebuild(self) -> int:
+        """Fold every case anew and correct what the list says of it; how many cases were wrong."""
+        wrong = 0
+        with self.database.writing() as session:
+            for record in session.scalars(select(CaseRecord)).all():
+                columns = cached(fold(read_events(session, record.id)))
+                if any(getattr(record, name) != value for name, value in columns.items()):
+                    keep_columns(session, record.id, fold(read_events(session, record.id)))
+                    wrong += 1
+        return wrong
+
+
+def check_second_reader(state: CaseState, who: str) -> None:
+    """`ProjectError` if `who` may not be the second reader of a case in `state`."""
+    if state.first is not None and state.first.who == who:
+        raise ProjectError("You annotated this case yourself: its second reader must be somebody else.")
+    if state.reader not in ("", who):
+        raise ProjectError(f"The second read of this case was given to {state.reader}: choose another case.")
+
+
+def keep_columns(session: Session, case_id: int, state: CaseState) -> None:
+    """Keep what the events of a case fold to, for the list."""
+    session.execute(update(CaseRecord).where(CaseRecord.id == case_id).values(**cached(state)))
+
+
+def record_of(case_id: int | None, event: Event) -> EventRecord:
+    """`event` as a row of the database."""
+    return EventRecord(
+        case_id=case_id,
+        who=event.who,
+        when=event.when,
+        kind=event.payload.kind,
+        model=event.model,
+        payload=event.payload.model_dump(mode="json"),
+    )
+
+
+def read_events(session: Session, case_id: int) -> tuple[Event, ...]:
+    """The events of a case, oldest first."""
+    found = select(EventRecord).where(EventRecord.case_id == case_id).order_by(EventRecord.id)
+    return tuple(_event(record) for record in session.scalars(found))
+
+
+def _event(record: EventRecord) -> Event:
+    return Event(record.who, record.when, record.model, PAYLOADS.validate_python(record.payload))
+
+
+def create_project(folder: Path, url: str | None = None, who: str = "") -> Project:
+    """A new project in `folder`, which is made for its owner alone.
+
+    Args:
+        folder: holds no project yet.
+        url: of a database, as SQLAlchemy has it; None for a SQLite file in the folder.
+        who: the person; "" for the user of this computer.
+
+    Raises:
+        ProjectError: if there is a project already, or the database cannot be opened.
+        UnwritableOutput: if the folder cannot be made.
+    """
+    if _has_project(folder):
+        raise ProjectError(f"{folder} holds a project already: open it, or name another folder.")
+    if not folder.is_dir():
+        _make_private(folder)
+    if url is None:
+        keep_private(folder / DATABASE_FILE)
+    else:
+        connect(url).close()
+        keep_private(folder / URL_FILE)
+        (folder / URL_FILE).write_text(url + "\n", "utf-8")
+    return open_project(folder, who)
+
+
+def open_project(where: Path | str, who: str = "") -> Project:
+    """The project at `where`, a folder or the URL of its database.
+
+    Raises:
+        ProjectError: if there is none, it was made by a newer program, or its database cannot be read.
+    """
+    folder = Path(where) if isinstance(where, Path) or "://" not in where else None
+    url = str(where) if folder is None else _url(folder)
+    name = "The project" if folder is None else folder.name
+    database = connect(url)
+    if folder is None and is_missing_file(database):
+        raise ProjectError("There is no project at this address: make one with attunet worklist new.")
+    if not check_version(database, name):
+        if folder is None:
+            raise ProjectError("There is no project in this database: make one with attunet worklist new.")
+        # Also where making it was cut off.
+        use_write_ahead(database)
+        make_tables(database, folder)
+    return Project(folder_of(database) if folder is None else folder, database, who or user_name())
+
+
+def _make_private(folder: Path) -> None:
+    make_folder(folder)
+    with suppress(OSError):  # a disk without permissions keeps nobody out
+        folder.chmod(0o700)
+
+
+def _has_project(folder: Path) -> bool:
+    return (folder / DATABASE_FILE).exists() or (folder / URL_FILE).exists()
+
+
+def _url(folder: Path) -> str:
+    if (folder / URL_FILE).is_file():
+        try:
+            return (folder / URL_FILE).read_text("utf-8").strip()
+        except OSError as error:
+            raise UnwritableOutput(f"{folder / URL_FILE} cannot be read ({error.strerror}).") from error
+    if (folder / DATABASE_FILE).is_file():
+        return sqlite_url(folder / DATABASE_FILE)
+    raise ProjectError(f"There is no project in {folder}: make one with attunet worklist new.")
+
+
+def user_name() -> str:
+    """The user of this computer."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,162 @@
+"""What is known of a case: a fold over its events, and nothing else.
+
+new -> drafted -> in progress -> reviewed -> accepted <-> second read
+                      ^-- reopened --+----------+   any -> rejected -> reopened
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import reduce
+
+from attunet_gui.project.events import (
+    Accepted,
+    Added,
+    Assigned,
+    Checked,
+    Drafted,
+    DraftFailed,
+    Event,
+    Noted,
+    Opened,
+    Rejected,
+    Reopened,
+    Saved,
+    SecondReadAsked,
+)
+
+
+class Status(StrEnum):
+    """Where a case is."""
+
+    NEW = "new"
+    DRAFTED = "drafted"
+    IN_PROGRESS = "in progress"
+    REVIEWED = "reviewed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SECOND_READ = "second read"
+
+
+WAITING = frozenset({Status.NEW, Status.DRAFTED, Status.IN_PROGRESS})
+"""What the next case is chosen from."""
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A saved mask: what was said of it, by whom, when, from whose draft."""
+
+    said: Saved
+    who: str
+    when: datetime
+    model: str
+
+
+@dataclass(frozen=True)
+class CaseState:
+    """A case after some events.
+
+    Attributes:
+        reason: why it is rejected; "" if it is not.
+        failure: why the last draft failed; "" if it did not.
+        draft, model: the last draft and who made it.
+        first, second: the last mask of either reader.
+        reader: who was asked for the second reading; "" for anybody.
+        asked: whether a second reading was ever asked for.
+        shown, shown_to: what the last person who opened it to annotate was shown.
+        check: how the last seeded error ended; None while there was none, or it is open.
+        changed: time of the last event.
+    """
+
+    status: Status = Status.NEW
+    assignee: str = ""
+    note: str = ""
+    reason: str = ""
+    failure: str = ""
+    draft: Drafted | None = None
+    model: str = ""
+    first: SavedState | None = None
+    second: SavedState | None = None
+    reader: str = ""
+    asked: bool = False
+    shown: Opened | None = None
+    shown_to: str = ""
+    check: Checked | None = None
+    changed: datetime | None = None
+
+    def after(self, event: Event) -> CaseState:
+        """The same, one event later."""
+        state = replace(self, changed=event.when)
+        match event.payload:
+            case Added():
+                return state
+            case Assigned(to=to):
+                return replace(state, assignee=to)
+            case Noted(text=text):
+                return replace(state, note=text)
+            case Drafted() | DraftFailed():
+                return state._drafted(event)
+            case Opened() | Saved() | Checked():
+                return state._worked(event)
+            case _:
+                return state._decided(event)
+
+    def _drafted(self, event: Event) -> CaseState:
+        if isinstance(event.payload, DraftFailed):
+            return replace(self, failure=event.payload.reason)
+        if not isinstance(event.payload, Drafted):
+            return self
+        status = Status.DRAFTED if self.status == Status.NEW else self.status
+        return replace(self, status=status, draft=event.payload, model=event.model, failure="")
+
+    def _worked(self, event: Event) -> CaseState:
+        match event.payload:
+            case Opened() as opened:
+                begun = self.status in (Status.NEW, Status.DRAFTED)
+                status = Status.IN_PROGRESS if begun else self.status
+                return replace(self, status=status, shown=opened, shown_to=event.who)
+            case Saved() as saved:
+                return self._saved(SavedState(saved, event.who, event.when, event.model))
+            case Checked(accepted=accepted) as check:
+                # The draft without the error is what the person goes on from.
+                return (
+                    replace(self, status=Status.IN_PROGRESS, check=check, first=None)
+                    if accepted
+                    else (replace(self, check=check))
+                )
+        return self
+
+    def _saved(self, saved: SavedState) -> CaseState:
+        if saved.said.read == 2:
+            done = saved.said.finished and self.status == Status.SECOND_READ
+            return replace(self, second=saved, status=Status.ACCEPTED if done else self.status)
+        if self.status == Status.SECOND_READ:
+            return replace(self, first=saved)
+        status = Status.REVIEWED if saved.said.finished else Status.IN_PROGRESS
+        return replace(self, first=saved, status=status, reason="")
+
+    def _decided(self, event: Event) -> CaseState:
+        match event.payload:
+            case Accepted():
+                return replace(self, status=Status.ACCEPTED, reason="")
+            case Rejected(reason=reason):
+                return replace(self, status=Status.REJECTED, reason=reason)
+            case Reopened():
+                return replace(self, status=self._resumed, reason="")
+            case SecondReadAsked(reader=reader):
+                return replace(self, status=Status.SECOND_READ, reader=reader, asked=True)
+        return self
+
+    @property
+    def _resumed(self) -> Status:
+        if self.first is not None:
+            return Status.IN_PROGRESS
+        return Status.NEW if self.draft is None else Status.DRAFTED
+
+
+def fold(events: Iterable[Event]) -> CaseState:
+    """The case after all of its `events`, oldest first."""
+    return reduce(CaseState.after, events, CaseState())
