@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,21 +77,49 @@ def read(path: Path, series: str | None = None, progress: Progress = silent) -> 
         ChooseSeries: if there are several and `series` is None.
         UnreadableInput: if there is none, or it is damaged, incomplete or not on one regular grid.
     """
-    folder = path if path.is_dir() else path.parent
-    found = _found(files_in(folder) if path.is_dir() else _siblings(path), progress)
-    key = _chosen(found, path, series)
-    headers = found.by_key[key]
-    _check_undamaged(found.damaged, headers)
+    several, key, headers = _series_at(path, series, progress)
     stacked = stack([each for header in headers for each in slices_of(header)])
     hu = _pixels(stacked, progress)
-    name = folder.resolve().name or "dicom"
-    several = len(found.by_key) > 1
+    name = (path if path.is_dir() else path.parent).resolve().name or "dicom"
     return _volume(
         stacked,
         hu,
         f"{name}_series{headers[0].text('SeriesNumber')}" if several else name,
         Origin(path, "DICOM", series=key),
     )
+
+
+def slices_in_order(path: Path, series: str | None = None, progress: Progress = silent) -> tuple[Slice, ...]:
+    """The slices of the volume that `read` makes of the same arguments, along its third source axis.
+
+    Where several show the same place, the first stands for all.
+
+    Raises:
+        ChooseSeries, UnreadableInput: as for `read`; pixels are not looked at.
+    """
+    _several, _key, headers = _series_at(path, series, progress)
+    stacked = stack([each for header in headers for each in slices_of(header)])
+    return tuple(group[0] for group in stacked.groups)
+
+
+def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
+    """(rows, columns) stored values of each slice, in their dtype.
+
+    Raises:
+        UnreadableInput: if they cannot be decoded.
+    """
+    decode = _Decoder()
+    for each in slices:
+        yield decode(each)
+
+
+def _series_at(path: Path, series: str | None, progress: Progress) -> tuple[bool, str, list[Header]]:
+    """Whether there are several series, and key and headers of the one that is meant."""
+    found = _found(files_in(path) if path.is_dir() else _siblings(path), progress)
+    key = _chosen(found, path, series)
+    headers = found.by_key[key]
+    _check_undamaged(found.damaged, headers)
+    return len(found.by_key) > 1, key, headers
 
 
 def _volume(stacked: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume:

@@ -43,6 +43,24 @@ def write_mask(path: Path, mask: NDArray[Any], volume: Volume, progress: Progres
     _write_nifti(path, mask.astype(np.uint8, copy=False), volume, progress)
 
 
+def write_labels(path: Path, labels: NDArray[np.uint8], volume: Volume, progress: Progress = silent) -> None:
+    """Write `labels` as uint8 NIfTI on the source grid of `volume`, as `write_mask` does.
+
+    Args:
+        path: a `.nii` or `.nii.gz` file in an existing folder.
+        labels: (z, y, x) uint8 on the canonical grid; what the values mean is the caller's business.
+        volume: the volume they belong to.
+        progress: called between steps; may raise to cancel, then nothing is written.
+
+    Raises:
+        ValueError: if the labels have another shape than the volume or are not uint8.
+        UnwritableOutput: as for `write_mask`.
+    """
+    if labels.dtype != np.uint8:
+        raise ValueError(f"labels are uint8, got {labels.dtype}")
+    _write_nifti(path, labels, volume, progress)
+
+
 def write_map(path: Path, values: NDArray[np.float32], volume: Volume, progress: Progress = silent) -> None:
     """Write `values` as float32 NIfTI on the source grid of `volume`.
 
