@@ -1,0 +1,172 @@
+"""DICOM Segmentation (PS3.3, A.51) of cases whose CT is DICOM: NAME/pancreas.dcm.
+
+Without identifiers its UIDs are new, so it belongs to the copy of the CT that is written beside it, NAME/ct,
+and to images that were given their UIDs with the same key; a PACS that has the originals cannot match it.
+With identifiers it refers to the originals, which are not copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.seg import (
+    SegmentAlgorithmTypeValues,
+    Segmentation,
+    SegmentationTypeValues,
+    SegmentDescription,
+    segread,
+)
+from highdicom.sr import CodedConcept
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from attunet_gui import __version__
+from attunet_gui.core.errors import UnreadableInput, UnwritableOutput
+from attunet_gui.core.progress import Progress
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.atomic import write_atomically
+from attunet_gui.io.dicom import read, slices_in_order
+from attunet_gui.io.exports.case import OpenedCase, fingerprint
+from attunet_gui.io.exports.dicom_source import new_images, original_images
+from attunet_gui.io.exports.identity import Identity
+from attunet_gui.io.writing import make_folder
+
+SEG_FILE, CT_FOLDER = "pancreas.dcm", "ct"
+
+_STRUCTURE = CodedConcept("123037004", "SCT", "Anatomical Structure")
+_PANCREAS = CodedConcept("15776009", "SCT", "Pancreas")
+_LONG_STRING = 64
+_SERIES_NUMBER = 300
+
+
+def write(opened: OpenedCase, folder: Path, identity: Identity, progress: Progress) -> None:
+    """As `Format.write`; `UnreadableInput` for a case that did not come as DICOM."""
+    name, origin = opened.case.name, opened.volume.origin
+    if origin.kind != "DICOM":
+        raise UnreadableInput(
+            f"{name} came as {origin.kind}, and a DICOM SEG needs the DICOM images it was drawn on: export "
+            "it as nifti, nnunet or msd."
+        )
+    slices = slices_in_order(origin.path, origin.series, progress)
+    place = folder / name
+    make_folder(place)
+    if identity.kept:
+        images = original_images(opened, slices, identity)
+    else:
+        images = new_images(opened, slices, identity)
+        _write_series(place / CT_FOLDER, images, opened.volume, progress)
+    # Source arrays are (column, row, slice); DICOM frames are (row, column).
+    mask = np.ascontiguousarray(opened.volume.placement.to_source(opened.mask).transpose(2, 1, 0))
+    _write_seg(place / SEG_FILE, _made(opened, images, mask, identity), images, mask)
+
+
+def _write_series(folder: Path, images: Sequence[Dataset], volume: Volume, progress: Progress) -> None:
+    make_folder(folder)
+    for number, image in enumerate(images):
+        progress(number, len(images), "writing")
+        write_atomically(folder / f"{number + 1:04d}.dcm", _saving(image), _nothing)
+    again = read(folder, progress=progress)
+    same = again.grid.matches(volume.grid) and np.array_equal(again.hu, volume.hu)
+    if not same or again.hu.dtype != volume.hu.dtype:
+        raise _differs(f"{folder.parent.name}/{folder.name}")
+
+
+def _nothing(_path: Path) -> None:
+    """The series is compared as a whole, when all of it is there."""
+
+
+def _saving(data: Dataset) -> Any:
+    def produce(file: BinaryIO) -> None:
+        data.save_as(file, enforce_file_format=True)
+
+    return produce
+
+
+def _write_seg(path: Path, seg: Segmentation, images: Sequence[Dataset], mask: NDArray[np.uint8]) -> None:
+    uids = [image.SOPInstanceUID for image in images]
+
+    def verify(written: Path) -> None:
+        again = segread(written)
+        pixels = again.get_pixels_by_source_instance(
+            uids, ignore_spatial_locations=True, assert_missing_frames_are_empty=True
+        )
+        if not np.array_equal(pixels[..., 0], mask):
+            raise _differs(f"{path.parent.name}/{path.name}")
+
+    write_atomically(path, _saving(seg), verify)
+
+
+def _made(
+    opened: OpenedCase, images: Sequence[Dataset], mask: NDArray[np.uint8], identity: Identity
+) -> Segmentation:
+    try:
+        return _segmentation(opened, images, mask, identity)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # highdicom says so of headers that do not conform; there are more ways than could be listed.
+        raise UnreadableInput(
+            f"The DICOM headers of {opened.case.name} do not allow a SEG ({error}): export it as nifti, "
+            "nnunet or msd."
+        ) from error
+
+
+def _segmentation(
+    opened: OpenedCase, images: Sequence[Dataset], mask: NDArray[np.uint8], identity: Identity
+) -> Segmentation:
+    case = opened.case
+    whole = fingerprint(case, identity)
+    return Segmentation(
+        images,
+        mask,
+        SegmentationTypeValues.BINARY,
+        [_description(opened)],
+        series_instance_uid=identity.uid("seg series", whole),
+        series_number=_SERIES_NUMBER,
+        sop_instance_uid=identity.uid("seg", whole),
+        instance_number=1,
+        manufacturer="attunet-gui",
+        manufacturer_model_name="attunet-gui",
+        software_versions=__version__,
+        device_serial_number="none",
+        content_label="PANCREAS",
+        content_description=_seen(opened),
+        content_creator_name=identity.pseudonym("annotator", case.annotator)[:_LONG_STRING] or None,
+        series_description="Pancreas, research use only",
+    )
+
+
+def _description(opened: OpenedCase) -> SegmentDescription:
+    model = opened.case.model
+    drafted = AlgorithmIdentificationSequence(
+        name=model[:_LONG_STRING],
+        family=codes.cid7162.ArtificialIntelligence,
+        version=__version__,
+        source="attunet-gui",
+    )
+    kinds = SegmentAlgorithmTypeValues
+    return SegmentDescription(
+        segment_number=1,
+        segment_label="Pancreas",
+        segmented_property_category=_STRUCTURE,
+        segmented_property_type=_PANCREAS,
+        algorithm_type=kinds.SEMIAUTOMATIC if model else kinds.MANUAL,
+        algorithm_identification=drafted if model else None,
+    )
+
+
+def _seen(opened: OpenedCase) -> str:
+    """How much of it a person has verified; a SEG knows no label for slices to be ignored."""
+    verified, slices = opened.case.verified, len(opened.mask)
+    count = slices if verified is None else len(verified)
+    return f"Pancreas; {count} of {slices} slices verified by a person"
+
+
+def _differs(name: str) -> UnwritableOutput:
+    return UnwritableOutput(
+        f"{name} was not exported: it read back differently from what was written, so the disk may be "
+        "failing; export to another place."
+    )

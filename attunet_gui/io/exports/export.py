@@ -1,0 +1,246 @@
+"""One export: which cases are written, which are there already, and the manifest that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePath, PureWindowsPath
+
+import numpy as np
+
+from attunet_gui import __version__
+from attunet_gui.core.errors import AttunetError, UnwritableOutput
+from attunet_gui.core.grid import Grid
+from attunet_gui.core.metrics import volume_ml
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.io.exports.case import LABELS, ExportCase, OpenedCase, check_names, fingerprint, open_case
+from attunet_gui.io.exports.form import DATASET_FILE, Format
+from attunet_gui.io.exports.identity import Identity
+from attunet_gui.io.exports.manifest import (
+    Annotation,
+    CaseEntry,
+    Manifest,
+    entries_below,
+    entry_of,
+    read_manifest,
+)
+from attunet_gui.io.exports.staging import Staging, staging, strangers
+from attunet_gui.io.pair_collection import MANIFEST_FILE
+from attunet_gui.io.writing import write_json, write_text
+
+_RIGHT_ANGLE = 1e-4
+"""Largest cosine between two axes that counts as a right angle; float32 headers round by less."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for.
+
+    Attributes:
+        folder: of the data set; new, empty, or with an earlier export of the same kind.
+        format: from `EXPORTS`.
+        identity: how identifiers are treated.
+    """
+
+    folder: Path
+    format: Format
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an export did, by names of cases.
+
+    Attributes:
+        added, replaced: written; the second had changed since the last export, or its files had.
+        unchanged: there already, and compared with the manifest byte by byte.
+        others: in the data set from an earlier export, and not among the cases asked for now.
+        refused: name -> sentence; not written. A version from an earlier export stays.
+    """
+
+    added: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Entries of cases by name: made now or before a stop; and what is in the data set already."""
+
+    made: dict[str, CaseEntry]
+    there: dict[str, CaseEntry]
+    refused: dict[str, str]
+
+
+def export(cases: Sequence[ExportCase], order: Order, progress: Progress = silent) -> Report:
+    """Write `cases` as the data set that `order` asks for, or bring the one that is there up to date.
+
+    The folder is the old data set until the new one is complete, whatever happens meanwhile. A case that
+    cannot be read or that the format cannot hold is refused and stops no other.
+
+    Args:
+        cases: their names are the pseudonyms.
+        order: where to, and how.
+        progress: called between steps; may raise `Cancelled`, then everything is as before.
+
+    Raises:
+        UnwritableOutput: if the data set cannot be written; what was done is found again by the next try.
+        AttunetError: if two cases have one name, or something else is in the folder.
+    """
+    listed = tuple(cases)
+    check_names(listed)
+    with staging(order.folder) as stage:
+        before = _earlier(stage.target, order)
+        plan = _carried_out(listed, order, before, stage, progress)
+        if plan.made or not (before is None or before.is_whole(stage.target)):
+            _assemble(plan, order, before, stage)
+        return _report(listed, plan, before)
+
+
+def _earlier(folder: Path, order: Order) -> Manifest | None:
+    """The manifest of the data set that is in `folder`, None for a new one."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    if not (folder / MANIFEST_FILE).is_file():
+        raise AttunetError(f"{order.folder} is not empty and holds no export: name a new folder.")
+    found = read_manifest(folder)
+    if (found.format, found.identifiers) != (order.format.name, _identifiers(order)):
+        raise AttunetError(
+            f"{order.folder} holds an export as {found.format} with identifiers {found.identifiers}: name "
+            "another folder for another kind."
+        )
+    return found
+
+
+def _identifiers(order: Order) -> str:
+    return "kept" if order.identity.kept else "removed"
+
+
+def _carried_out(
+    cases: Sequence[ExportCase], order: Order, before: Manifest | None, stage: Staging, progress: Progress
+) -> _Plan:
+    known = {} if before is None else before.by_name
+    plan = _Plan({}, {}, {})
+    for number, case in enumerate(cases):
+        try:
+            told = _within(progress, number, len(cases))
+            told(0, 1, "")
+            entry = known.get(case.name)
+            state = fingerprint(case, order.identity)
+            if entry is not None and entry.fingerprint == state and entry.is_in(stage.target):
+                plan.there[case.name] = entry
+            else:
+                plan.made[case.name] = _made(case, order, state, stage, told)
+        except UnwritableOutput:
+            raise
+        except AttunetError as error:
+            plan.refused[case.name] = str(error)
+    progress(len(cases), len(cases), "cases")
+    return plan
+
+
+def _within(progress: Progress, number: int, total: int) -> Progress:
+    # Steps within a case only give the chance to cancel.
+    return lambda _done, _total, _stage: progress(number, total, "cases")
+
+
+def _made(case: ExportCase, order: Order, state: str, stage: Staging, progress: Progress) -> CaseEntry:
+    finished = stage.finished(case.name)
+    if finished is not None and finished.fingerprint == state:
+        return finished
+    folder = stage.begin(case.name)
+    opened = open_case(case, progress)
+    order.format.write(opened, folder, order.identity, progress)
+    entry = _with_files(_entry(opened, order.identity, state), folder)
+    stage.finish(entry)
+    return entry
+
+
+def _with_files(entry: CaseEntry, folder: Path) -> CaseEntry:
+    """`entry` with the files that are in `folder`."""
+    return entry.model_copy(update={"files": entries_below(folder)})
+
+
+def _entry(opened: OpenedCase, identity: Identity, state: str) -> CaseEntry:
+    case, volume = opened.case, opened.volume
+    source = volume.placement.source
+    verified = None if case.verified is None else tuple(sorted(case.verified))
+    return CaseEntry(
+        name=case.name,
+        subject=case.subject or case.name,
+        shape=source.shape,
+        spacing_mm=source.spacing_mm,
+        sheared=_sheared(source),
+        pancreas_ml=volume_ml(opened.labels == LABELS["pancreas"], volume.grid),
+        annotation=Annotation(
+            annotator=identity.pseudonym("annotator", case.annotator) or None,
+            model=_last_part(case.model) or None,
+            edits=dict(case.edits),
+            active_seconds=case.seconds,
+            time=None if case.time is None else case.time.astimezone(UTC),
+            verified=verified,
+        ),
+        files=(),
+        fingerprint=state,
+        source=volume.origin.path.name if identity.kept else None,
+    )
+
+
+def _last_part(model: str) -> str:
+    # A model may be named by the folder it lies in.
+    return PureWindowsPath(PurePath(model).name).name
+
+
+def _sheared(grid: Grid) -> bool:
+    axes = grid.affine[:3, :3] / np.linalg.norm(grid.affine[:3, :3], axis=0)
+    return bool(np.abs(axes.T @ axes - np.eye(3)).max() > _RIGHT_ANGLE)
+
+
+def _assemble(plan: _Plan, order: Order, before: Manifest | None, stage: Staging) -> None:
+    """Put the data set together, its manifest last, and put it in place."""
+    stage.clear_data()
+    kept = {} if before is None else {n: e for n, e in before.by_name.items() if n not in plan.made}
+    for name, entry in kept.items():
+        if name not in plan.there and not entry.is_in(stage.target):
+            raise UnwritableOutput(
+                f"{order.folder} was not changed: files of {name} in it are missing or changed, and nothing "
+                "was given to make them anew; export to a new folder."
+            )
+        stage.take(stage.target, (file.path for file in entry.files))
+    for name, entry in plan.made.items():
+        stage.take(stage.folder_of(name), (file.path for file in entry.files))
+    if before is not None:
+        stage.take(stage.target, strangers(stage.target, before.paths))
+    _describe(kept | plan.made, order, stage.data)
+    stage.put_in_place()
+
+
+def _describe(entries: dict[str, CaseEntry], order: Order, folder: Path) -> None:
+    manifest = Manifest(
+        made_by=f"attunet export {__version__}",
+        made=datetime.now(UTC).replace(microsecond=0),
+        format=order.format.name,
+        identifiers="kept" if order.identity.kept else "removed",
+        labels=LABELS,
+        cases=tuple(entries[name] for name in sorted(entries)),
+    )
+    dataset = order.format.dataset(manifest)
+    if dataset is not None:
+        write_json(folder / DATASET_FILE, dataset)
+        manifest = manifest.model_copy(update={"files": (entry_of(folder, DATASET_FILE),)})
+    write_text(folder / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
+
+
+def _report(cases: Sequence[ExportCase], plan: _Plan, before: Manifest | None) -> Report:
+    known = frozenset() if before is None else frozenset(before.by_name)
+    asked = frozenset(case.name for case in cases)
+    return Report(
+        added=tuple(name for name in plan.made if name not in known),
+        replaced=tuple(name for name in plan.made if name in known),
+        unchanged=tuple(plan.there),
+        others=tuple(sorted(known - asked)),
+        refused=plan.refused,
+    )

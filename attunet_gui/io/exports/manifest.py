@@ -1,0 +1,168 @@
+"""manifest.json of an export: every case, who made it and how, and the sha256 of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from attunet_gui.core.card import first_fault
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.io.pair_collection import MANIFEST_FILE
+
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or parts[0] == "/" or "\\" in path or re.match(r"[A-Za-z]:", path):
+        raise ValueError("a path within the export was expected")
+    return path
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FileEntry(_Frozen):
+    """A file of the export; `path` is relative to its folder, with slashes."""
+
+    path: Annotated[str, AfterValidator(_inside)]
+    bytes: int = Field(ge=0)
+    sha256: _Sha256
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether the file in `folder` is there, byte by byte as it was written."""
+        try:
+            return entry_of(folder, self.path) == self
+        except OSError:
+            return False
+
+
+class Annotation(_Frozen):
+    """How the labels came to be.
+
+    Attributes:
+        annotator: pseudonym.
+        model: that drafted the case; None if it was drawn from nothing.
+        edits: how often each tool was used.
+        active_seconds: of work.
+        time: when it was saved, UTC.
+        verified: slices (z of the canonical grid, 0 nearest to the feet) a person has seen; None is all.
+    """
+
+    annotator: str | None
+    model: str | None
+    edits: Mapping[str, int]
+    active_seconds: float = Field(ge=0)
+    time: AwareDatetime | None
+    verified: tuple[int, ...] | None
+
+
+class CaseEntry(_Frozen):
+    """A case of the export.
+
+    Attributes:
+        name: its pseudonym.
+        subject: pseudonym of the person; never put cases that share one on both sides of a split.
+        shape: of the source grid, array order (i, j, k).
+        spacing_mm: along the same axes.
+        sheared: true if the axes are not at right angles, as after a tilted gantry.
+        pancreas_ml: volume of label 1.
+        annotation: how the labels came to be.
+        files: what belongs to it.
+        fingerprint: tells a later export whether the case has changed since.
+        source: file name of the CT, only where identifiers were to be kept.
+    """
+
+    name: str
+    subject: str
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    sheared: bool
+    pancreas_ml: float
+    annotation: Annotation
+    files: tuple[FileEntry, ...]
+    fingerprint: _Sha256
+    source: str | None = None
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether every file of it is in `folder` as it was written."""
+        return all(file.is_in(folder) for file in self.files)
+
+
+class Manifest(_Frozen):
+    """`manifest.json`.
+
+    Attributes:
+        made_by: program and version.
+        made: UTC.
+        format: name in `EXPORTS`.
+        identifiers: whether names and UIDs of the source were taken out.
+        labels: value of each label.
+        cases: in the order of their names.
+        files: what belongs to no single case, without the manifest itself.
+    """
+
+    made_by: str
+    made: AwareDatetime
+    format: str
+    identifiers: Literal["removed", "kept"]
+    labels: Mapping[str, int]
+    cases: tuple[CaseEntry, ...]
+    files: tuple[FileEntry, ...] = ()
+
+    @property
+    def by_name(self) -> dict[str, CaseEntry]:
+        """The cases by their names."""
+        return {case.name: case for case in self.cases}
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether the files of no single case are in `folder` as they were written."""
+        return all(file.is_in(folder) for file in self.files)
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every file that the export made, itself included."""
+        listed = [*self.files, *(file for case in self.cases for file in case.files)]
+        return frozenset([MANIFEST_FILE, *(file.path for file in listed)])
+
+
+def entry_of(folder: Path, path: str) -> FileEntry:
+    """The entry of the file `path` in `folder`, read from the disk; OSError if it is not there."""
+    with (folder / path).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileEntry(path=path, bytes=file.tell(), sha256=digest)
+
+
+def entries_below(folder: Path) -> tuple[FileEntry, ...]:
+    """The entries of all files below `folder`, in the order of their paths."""
+    return tuple(entry_of(folder, path) for path in sorted(files_below(folder)))
+
+
+def files_below(folder: Path) -> Iterable[str]:
+    """Every file below `folder`, relative, with slashes."""
+    return (
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the export in `folder`.
+
+    Raises:
+        AttunetError: if there is none, or it is damaged.
+    """
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+    except OSError as error:
+        raise AttunetError(f"{folder} is not an export: it has no {MANIFEST_FILE}.") from error
+    except ValidationError as error:
+        place, fault = first_fault(error)
+        raise AttunetError(f"{MANIFEST_FILE} in {folder} is damaged, {place}: {fault}.") from error
