@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from attunet_gui import __version__
+from attunet_gui.cli.worklist_commands import worklist
 
 app = typer.Typer(
     name="attunet",
@@ -21,6 +22,7 @@ models = typer.Typer(help="List, show, verify and measure models.", no_args_is_h
 app.add_typer(models, name="models")
 bench = typer.Typer(help="Measure what the product is worth to an annotator.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
+app.add_typer(worklist, name="worklist")
 
 ModelOption = Annotated[
     str | None, typer.Option("--model", "-m", help="Name of a model, or the folder of a bundle.")

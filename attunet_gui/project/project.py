@@ -155,6 +155,13 @@ class Project:
             for event in self.events(case)
         )
 
+    def fingerprint(self, case: CaseRow) -> str:
+        """Of the CT as it was added, by `fingerprint.fingerprint`."""
+        with self.database.reading() as session:
+            return session.execute(
+                select(CaseRecord.fingerprint).where(CaseRecord.id == case.id)
+            ).scalar_one()
+
     def draft(self, case: CaseRow) -> Path | None:
         """The file of the last draft, on the source grid; None if there is none."""
         draft = self.state(case).draft
@@ -189,7 +196,7 @@ class Project:
         last = select(EventRecord).where(EventRecord.kind == "settings").order_by(EventRecord.id.desc())
         with self.database.reading() as session:
             found = session.scalars(last.limit(1)).one_or_none()
-            payload = ProjectSettings() if found is None else _event(found).payload
+            payload = ProjectSettings() if found is None else event_of(found).payload
         return payload if isinstance(payload, ProjectSettings) else ProjectSettings()
 
     def set_settings(self, settings: ProjectSettings) -> None:
@@ -386,10 +393,11 @@ def record_of(case_id: int | None, event: Event) -> EventRecord:
 def read_events(session: Session, case_id: int) -> tuple[Event, ...]:
     """The events of a case, oldest first."""
     found = select(EventRecord).where(EventRecord.case_id == case_id).order_by(EventRecord.id)
-    return tuple(_event(record) for record in session.scalars(found))
+    return tuple(event_of(record) for record in session.scalars(found))
 
 
-def _event(record: EventRecord) -> Event:
+def event_of(record: EventRecord) -> Event:
+    """What a row of the database says."""
     return Event(record.who, record.when, record.model, PAYLOADS.validate_python(record.payload))
 
 

@@ -43,11 +43,11 @@ class CaseRow:
         path, series: what `io.reading.read` opens.
         status, assignee, note, reason, failure: as in `status.CaseState`.
         model: name and sha256 of the last draft's model; "" without a draft.
-        annotator: whose mask was saved last; "" for nobody's.
+        annotator: the first reader, whose mask was saved; "" for nobody.
         reader: who is asked for a second read.
         volume_ml, uncertainty, effort, places, visible: of the draft, as in `attunet_gui.project.outlook`;
             None without one.
-        active_seconds: of the last saved mask.
+        active_seconds: of her last saved mask.
         changed: time of the last event, UTC.
     """
 
@@ -169,7 +169,7 @@ def row_of(found: Any, folder: Path) -> CaseRow:
 
 def cached(state: CaseState) -> dict[str, Any]:
     """The columns of `CaseRecord` that say what its events fold to."""
-    draft, last = state.draft, state.second or state.first
+    draft, first = state.draft, state.first
     return {
         "status": state.status.value,
         "assignee": state.assignee,
@@ -177,13 +177,13 @@ def cached(state: CaseState) -> dict[str, Any]:
         "reason": state.reason,
         "failure": state.failure,
         "model": state.model,
-        "annotator": "" if last is None else last.who,
+        "annotator": "" if first is None else first.who,
         "reader": state.reader,
         "volume_ml": None if draft is None else draft.volume_ml,
         "uncertainty": None if draft is None else draft.uncertainty,
         "effort": None if draft is None else draft.effort,
         "places": None if draft is None else draft.places,
         "visible": None if draft is None else draft.visible,
-        "active_seconds": 0.0 if last is None else last.said.active_seconds,
+        "active_seconds": 0.0 if first is None else first.said.active_seconds,
         "changed": state.changed,
     }

@@ -1,0 +1,213 @@
+"""What can be typed after `attunet worklist`. Bodies are in `worklist`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from attunet_gui.project.project import Project
+
+worklist = typer.Typer(
+    help="A project of many CT: who does which case, what happened to it, how well people agree.",
+    no_args_is_help=True,
+)
+
+ProjectArgument = Annotated[str, typer.Argument(metavar="PROJECT", help="Its folder, or its database's URL.")]
+CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help="Such as case-0012.")]
+WhoOption = Annotated[str, typer.Option("--as", metavar="NAME", help="Who you are; else this user.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+
+
+@contextmanager
+def _opened(where: str, who: str = "") -> Iterator[Project]:
+    from attunet_gui.project.project import open_project
+
+    project = open_project(where, who)
+    try:
+        yield project
+    finally:
+        project.close()
+
+
+@worklist.command("new")
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of the project.")],
+    database: Annotated[
+        str | None, typer.Option(metavar="URL", help="A SQLAlchemy URL; else a file in the folder.")
+    ] = None,
+) -> None:
+    """Make an empty project."""
+    from attunet_gui.cli.worklist import new_project
+
+    new_project(folder, database)
+
+
+@worklist.command("add")
+def add(
+    project: ProjectArgument,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="CT files and DICOM series below it.")],
+    copy: Annotated[bool, typer.Option("--copy", help="Keep copies in the project.")] = False,
+    who: WhoOption = "",
+) -> None:
+    """Add every CT of a folder that is not in the list yet."""
+    from attunet_gui.cli import worklist as command
+
+    with _opened(project, who) as opened:
+        command.add(opened, folder, copy)
+
+
+@worklist.command("list")
+def show_list(
+    project: ProjectArgument,
+    status: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+    assigned: Annotated[str | None, typer.Option(help="Only cases of this person; '' is nobody.")] = None,
+    search: Annotated[str, typer.Option(help="Words in name, file name, note, reason or person.")] = "",
+    sort: Annotated[str, typer.Option(help="Such as added, status, uncertainty, effort, changed.")] = "added",
+    descending: Annotated[bool, typer.Option("--descending", help="The largest first.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="How many to leave out before.")] = 0,
+    files: Annotated[bool, typer.Option("--files", help="Show file names; may name patients.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """The cases with their status."""
+    from attunet_gui.cli.worklist import Wanted
+    from attunet_gui.cli.worklist import show_list as command
+
+    wanted = Wanted(
+        tuple(status or ()), assigned, search, sort, descending, limit, offset, files, as_json
+    )  # fmt: skip
+    with _opened(project) as opened:
+        command(opened, wanted)
+
+
+@worklist.command("next")
+def show_next(
+    project: ProjectArgument,
+    order: Annotated[
+        str, typer.Option("--by", help="effort, least-effort, uncertainty, random or file.")
+    ] = "effort",
+    most: Annotated[int, typer.Option("-n", min=1, help="Also what would follow.")] = 1,
+    who: WhoOption = "",
+) -> None:
+    """Which case to do next, and why."""
+    from attunet_gui.cli.worklist import show_next as command
+
+    with _opened(project, who) as opened:
+        command(opened, order, most)
+
+
+@worklist.command("draft")
+def draft(
+    project: ProjectArgument,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Name or folder of a model.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also what another model drafted.")] = False,
+) -> None:
+    """Draft every case that has no draft; typed again after a stop, it goes on where it was."""
+    from attunet_gui.cli.worklist import draft as command
+
+    with _opened(project) as opened:
+        command(opened, model, again)
+
+
+@worklist.command("assign")
+def assign(
+    project: ProjectArgument,
+    cases: Annotated[list[str], typer.Argument(metavar="CASE...")],
+    to: Annotated[str, typer.Option("--to", help="To whom; '' is nobody.")],
+    who: WhoOption = "",
+) -> None:
+    """Give cases to somebody."""
+    from attunet_gui.cli.worklist import assign as command
+
+    with _opened(project, who) as opened:
+        command(opened, cases, to)
+
+
+@worklist.command("note")
+def note(project: ProjectArgument, case: CaseArgument, text: str, who: WhoOption = "") -> None:
+    """Keep a note with a case; an empty one takes it away."""
+    with _opened(project, who) as opened:
+        _say(opened.note(opened.case(case), text).name, "the note is kept")
+
+
+@worklist.command("accept")
+def accept(project: ProjectArgument, case: CaseArgument, who: WhoOption = "") -> None:
+    """Accept the saved mask of a case that was reviewed."""
+    with _opened(project, who) as opened:
+        _say(opened.accept(opened.case(case)).name, "accepted")
+
+
+@worklist.command("reject")
+def reject(
+    project: ProjectArgument,
+    case: CaseArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the case.")],
+    who: WhoOption = "",
+) -> None:
+    """Reject a case that is of no use."""
+    with _opened(project, who) as opened:
+        _say(opened.reject(opened.case(case), reason).name, "rejected")
+
+
+@worklist.command("reopen")
+def reopen(project: ProjectArgument, case: CaseArgument, who: WhoOption = "") -> None:
+    """Work on a case again."""
+    with _opened(project, who) as opened:
+        row = opened.reopen(opened.case(case))
+        _say(row.name, str(row.status))
+
+
+@worklist.command("history")
+def history(project: ProjectArgument, case: CaseArgument) -> None:
+    """Who did what to a case, when, with which model."""
+    from attunet_gui.cli.worklist import show_history
+
+    with _opened(project) as opened:
+        show_history(opened, case)
+
+
+@worklist.command("second-read")
+def second_read(
+    project: ProjectArgument,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of the accepted cases.")] = 0.1,
+    reader: Annotated[str, typer.Option(help="By whom; else anybody but the first.")] = "",
+    who: WhoOption = "",
+) -> None:
+    """Have a share of the accepted cases drawn again by another annotator, without the first mask."""
+    from attunet_gui.cli.worklist import second_read as command
+
+    with _opened(project, who) as opened:
+        command(opened, share, reader)
+
+
+@worklist.command("checks")
+def checks(
+    project: ProjectArgument,
+    without_draft: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of cases opened without their draft.")
+    ] = None,
+    seeded_errors: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of drafts shown with a known error.")
+    ] = None,
+    as_json: JsonOption = False,
+    who: WhoOption = "",
+) -> None:
+    """How often wrong drafts are accepted; with shares: begin, change or (with 0) end measuring it."""
+    from attunet_gui.cli import worklist as command
+
+    with _opened(project, who) as opened:
+        if without_draft is not None or seeded_errors is not None:
+            command.set_checks(opened, without_draft, seeded_errors)
+        else:
+            command.show_checks(opened, as_json)
+
+
+def _say(name: str, what: str) -> None:
+    from attunet_gui.cli.console import console
+
+    console.print(f"{name}: {what}.")

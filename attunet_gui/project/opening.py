@@ -1,0 +1,124 @@
+"""What a person is shown when she opens a case: its draft, what she saved, nothing, or a known error."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from attunet_gui.io.writing import write_mask
+from attunet_gui.project.chance import draw
+from attunet_gui.project.errors import ProjectError
+from attunet_gui.project.events import Opened, Payload, ProjectSettings, ShownKind
+from attunet_gui.project.masks import read_alone
+from attunet_gui.project.project import Project, check_second_reader
+from attunet_gui.project.rows import CaseRow
+from attunet_gui.project.seeded_errors import ERRORS
+from attunet_gui.project.status import CaseState, Status
+
+_MARK = 8
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a case is to be opened.
+
+    Attributes:
+        case: as it is now.
+        mask: file to begin with, on the source grid; None for an empty mask.
+        model: whose draft `mask` came from, by `events.model_words`; "" for none.
+        blind: whether no draft and no mask of anybody may be shown, and none be made.
+    """
+
+    case: CaseRow
+    mask: Path | None
+    model: str
+    blind: bool
+
+
+def open_case(project: Project, case: CaseRow) -> Opening:
+    """Begin or go on with `case`, and keep that in its history.
+
+    A milliseconds' matter, but for a case that is shown with a seeded error the first time: then a mask is
+    read and one is written. Only settings that somebody has chosen lead to that.
+
+    Raises:
+        ProjectError: if it is a second read that this person may not do.
+        UnreadableInput: if the draft is gone.
+        UnwritableOutput: if the draft with an error cannot be written.
+    """
+    state = project.state(case)
+    shown = _shown(project, case, state)
+    error = _error_for(project, case) if shown == "seeded error" else ""
+    wrong = _made_wrong(project, case, state, error) if error else ""
+    if shown == "seeded error" and not wrong:
+        shown = "draft"
+    opened = Opened(shown=shown, mask=wrong, error=error if wrong else "")
+
+    def rule(now: CaseState) -> Sequence[Payload]:
+        if now.status == Status.SECOND_READ:
+            check_second_reader(now, project.who)
+        return (opened,)
+
+    case = project.decide(case, rule)
+    mask = _mask_of(project, state, opened)
+    blind = shown == "nothing" and state.draft is not None
+    return Opening(case, mask, "" if mask is None else state.model, blind)
+
+
+def _shown(project: Project, case: CaseRow, state: CaseState) -> ShownKind:
+    settings = project.settings
+    if state.status == Status.SECOND_READ:
+        check_second_reader(state, project.who)
+        if state.second is not None and state.second.who == project.who:
+            return "saved"
+        return "draft" if settings.second_reader_sees_draft and state.draft is not None else "nothing"
+    if state.first is not None:
+        return "saved"
+    return "nothing" if state.draft is None else _by_chance(settings, case, state)
+
+
+def _by_chance(settings: ProjectSettings, case: CaseRow, state: CaseState) -> ShownKind:
+    """The same for a case each time, until its error is settled."""
+    chance = draw(settings.seed, case.name, "shown")
+    if chance < settings.without_draft:
+        return "nothing"
+    wrong = chance < settings.without_draft + settings.seeded_errors and state.check is None
+    return "seeded error" if wrong else "draft"
+
+
+def _error_for(project: Project, case: CaseRow) -> str:
+    kinds = tuple(ERRORS)
+    return kinds[int(draw(project.settings.seed, case.name, "error") * len(kinds))]
+
+
+def _made_wrong(project: Project, case: CaseRow, state: CaseState, error: str) -> str:
+    """The file of the draft with `error`; "" if the draft is empty, so that nothing can be made wrong."""
+    if state.draft is None:
+        raise ProjectError(f"{case.name} has no draft that an error could be put into.")
+    draft = read_alone(project.folder / state.draft.mask)
+    if not draft.hu.any():
+        return ""
+    seed = int(draw(project.settings.seed, case.name, "place") * 2**32)
+    wrong = ERRORS[error](draft.hu.astype(np.uint8), draft.grid.spacing_mm, seed)
+    # Named like any other draft: the name of a file must not give it away.
+    mark = hashlib.blake2b(f"{case.name} {error} {seed} {state.draft.sha256}".encode()).hexdigest()[:_MARK]
+    path = project.draft_path(case, mark)
+    write_mask(path, wrong, draft)
+    return project.relative(path)
+
+
+def _mask_of(project: Project, state: CaseState, opened: Opened) -> Path | None:
+    match opened.shown:
+        case "nothing":
+            return None
+        case "seeded error":
+            return project.folder / opened.mask
+        case "saved":
+            saved = state.second if state.status == Status.SECOND_READ else state.first
+            return None if saved is None else project.folder / saved.said.mask
+        case "draft":
+            return None if state.draft is None else project.folder / state.draft.mask

@@ -1,0 +1,55 @@
+"""A second, blind reading of a share of the accepted cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from attunet_gui.project.chance import draw
+from attunet_gui.project.errors import ProjectError
+from attunet_gui.project.events import Payload, SecondReadAsked
+from attunet_gui.project.project import Project
+from attunet_gui.project.rows import CaseQuery
+from attunet_gui.project.schema import EventRecord
+from attunet_gui.project.status import CaseState, Status
+
+
+def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[str, ...]:
+    """Have a share of the accepted cases drawn again by somebody else; names of the cases chosen now.
+
+    The draw goes by the project's seed. Cases that were read twice, or wait for it, count towards the share,
+    so asking again after more were accepted only tops it up. At least one case is chosen where any can be.
+
+    Args:
+        project: whose.
+        share: 0 to 1 of all cases that are accepted.
+        reader: who shall do it; "" is anybody but the first annotator.
+
+    Raises:
+        ProjectError: if no case is accepted, or the reader annotated all that could be chosen.
+    """
+    accepted = project.cases(CaseQuery(status=frozenset({Status.ACCEPTED, Status.SECOND_READ})))
+    if not accepted:
+        raise ProjectError("No case is accepted yet: a second read is of what the first reader accepted.")
+    settings, asked = project.settings, _asked(project)
+    wanted = max(1, round(share * len(accepted))) if share > 0 else 0
+    free = [case for case in accepted if case.id not in asked and case.annotator != reader]
+    free.sort(key=lambda case: draw(settings.seed, case.name, "second read"))
+    chosen = free[: max(0, wanted - len(asked))]
+    if wanted > len(asked) and not chosen:
+        raise ProjectError(f"Every accepted case that has no second read yet was annotated by {reader}.")
+    payload = SecondReadAsked(reader=reader, share=share, seed=settings.seed)
+
+    def rule(state: CaseState) -> Sequence[Payload]:
+        return (payload,) if state.status == Status.ACCEPTED and not state.asked else ()
+
+    for case in chosen:
+        project.decide(case, rule)
+    return tuple(case.name for case in chosen)
+
+
+def _asked(project: Project) -> set[int]:
+    ever = select(EventRecord.case_id).where(EventRecord.kind == "second read asked").distinct()
+    with project.database.reading() as session:
+        return {number for number in session.scalars(ever) if number is not None}

@@ -1,0 +1,61 @@
+"""A small picture of each case: the middle slice in a soft-tissue window, made when it is first wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from attunet_gui.core.errors import UnwritableOutput
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.reading import read
+from attunet_gui.project.project import Project
+from attunet_gui.project.rows import CaseRow
+
+SIZE = 96
+"""Pixels of the longer side."""
+
+_WINDOW_HU = (-160.0, 240.0)
+
+
+def thumbnail(project: Project, case: CaseRow, progress: Progress = silent) -> Path:
+    """The PNG of `case`; made of the CT if it is not there. Slow then: call it from a thread.
+
+    Raises:
+        UnreadableInput: if the CT cannot be read.
+        UnwritableOutput: if the picture cannot be written.
+    """
+    path = project.thumbnail_path(case)
+    if not path.exists():
+        keep_thumbnail(path, read(case.path, series=case.series, progress=progress))
+    return path
+
+
+def keep_thumbnail(path: Path, volume: Volume) -> None:
+    """Write the picture of `volume` to `path`; `UnwritableOutput` if that fails."""
+    unfinished = path.with_name(f".{path.name}.part.png")
+    try:
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(picture(volume)), str(unfinished))
+        unfinished.replace(path)
+    except (RuntimeError, OSError) as error:
+        unfinished.unlink(missing_ok=True)
+        raise UnwritableOutput(f"The small picture {path.name} could not be written.") from error
+
+
+def picture(volume: Volume) -> NDArray[np.uint8]:
+    """(rows, columns) uint8 grey, square pixels, the longer side `SIZE`."""
+    plane = volume.hu[volume.grid.shape[0] // 2].astype(np.float32)
+    mm = volume.grid.spacing_mm[1:]
+    extent = [size * step for size, step in zip(plane.shape, mm, strict=True)]
+    wanted = [max(1, round(SIZE * side / max(extent))) for side in extent]
+    low, high = _WINDOW_HU
+    grey = np.clip((plane - low) / (high - low), 0, 1) * 255
+    factors = [to / size for to, size in zip(wanted, plane.shape, strict=True)]
+    # Smoothed first where it gets smaller, so that noise does not become a pattern.
+    smooth = ndimage.gaussian_filter(grey, [max(0.0, 0.4 / factor - 0.4) for factor in factors])
+    small: NDArray[np.uint8] = np.clip(ndimage.zoom(smooth, factors, order=1), 0, 255).astype(np.uint8)
+    return small
