@@ -118,7 +118,7 @@ def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted:
         clock.lap("read")
         prediction = predict(volume, model, progress)
         clock.lap("predict")
-        mask = draft_mask(prediction, progress)
+        mask = draft_mask(prediction)
         clock.lap("draft")
         write_mask(path, mask, volume)
         _write_maps(case.name, output, volume, prediction, wanted)

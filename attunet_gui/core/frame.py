@@ -61,17 +61,18 @@ class Frame:
         rows, columns = self._network_weights
         seen = np.empty((len(planes), *self.size), np.float32)
         for plane, sight in zip(planes, seen, strict=True):
-            sight[:] = (rows @ (plane - np.float32(fill))) @ columns + np.float32(fill)
-        return seen
+            across = rows @ (plane - np.float32(fill))
+            sight[:] = (columns @ np.ascontiguousarray(across.T)).T
+        return seen + np.float32(fill)
 
     @cached_property
-    def _network_weights(self) -> tuple[Any, Floats]:
-        """(rows, y) with few entries a row, and (x, columns)."""
+    def _network_weights(self) -> tuple[Any, Any]:
+        """Matrices (rows, y) and (columns, x), sparse: a pixel of the network sees few of the grid's."""
         rows, columns = (
             _weights(_centres(size, start, step), n, step)
             for size, start, step, n in zip(self.size, self.start, self.step, self._plane, strict=True)
         )
-        return sparse.csr_array(rows), np.ascontiguousarray(columns.T)
+        return sparse.csr_array(rows), sparse.csr_array(columns)
 
     def moved(self, look: Look) -> Frame:
         """The frame as it lies under `look`: moved, and scaled about its centre."""
@@ -125,29 +126,32 @@ class Frame:
         return placed
 
 
-def cut(frame: Frame, plane: NDArray[Any], threshold: float, into: NDArray[np.uint8]) -> None:
-    """Where a map reaches `threshold`, interpolated on the grid: set in `into` in place.
+def cut(frame: Frame, maps: NDArray[Any], threshold: float) -> tuple[tuple[slice, slice], NDArray[np.uint8]]:
+    """Where maps reach `threshold`, interpolated on the grid.
 
     Args:
-        frame: of the map.
-        plane: (rows, columns), one slice.
+        frame: of the maps.
+        maps: (n, rows, columns).
         threshold: above 0.
-        into: (y, x), all 0.
+
+    Returns:
+        A box (rows, columns) of the grid outside of which nothing does, and the (n, y, x) uint8 0/1 in it.
 
     Nothing between two pixels is above both, so only what lies around those above it is looked at.
     """
-    above = plane >= threshold
-    if not above.any():
-        return
+    above = maps >= threshold
     rows, columns = frame.full_grid_weights
-    high = _reached(rows, np.flatnonzero(above.any(axis=1)))
-    wide = _reached(columns, np.flatnonzero(above.any(axis=0)))
-    around = np.matmul(np.matmul(rows[high], plane.astype(np.float32)), columns[wide].T)
-    into[high, wide] = around >= threshold
+    high = _reached(rows, np.flatnonzero(above.any(axis=(0, 2))))
+    wide = _reached(columns, np.flatnonzero(above.any(axis=(0, 1))))
+    placed = np.zeros((len(maps), high.stop - high.start, wide.stop - wide.start), np.uint8)
+    across = np.ascontiguousarray(columns[wide].T)
+    for z in np.flatnonzero(above.any(axis=(1, 2))):
+        placed[z] = (rows[high] @ maps[z].astype(np.float32)) @ across >= threshold
+    return (high, wide), placed
 
 
 def _reached(weights: Floats, pixels: NDArray[np.intp]) -> slice:
-    """The grid's pixels on which any of `pixels` has a weight."""
+    """From the first to the last pixel of the grid on which any of `pixels` has a weight."""
     reached = np.flatnonzero((weights[:, pixels] > 0).any(axis=1))
     return slice(int(reached[0]), int(reached[-1]) + 1) if len(reached) else slice(0, 0)
 

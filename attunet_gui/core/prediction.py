@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from attunet_gui.core.edit import Edit, edit_between
 from attunet_gui.core.frame import Frame, MapOnGrid, cut
 from attunet_gui.core.gland import GlandMap, GlandRule, gland_only
-from attunet_gui.core.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -171,30 +170,28 @@ def outline_of(prediction: Prediction) -> Outline:
     )
 
 
-def draft_edit(prediction: Prediction, progress: Progress = silent) -> Edit:
-    """The draft as a change of an empty mask."""
-    mask = draft_mask(prediction, progress)
-    return edit_between(np.broadcast_to(np.uint8(0), mask.shape), mask)
-
-
-def draft_mask(prediction: Prediction, progress: Progress = silent) -> NDArray[np.uint8]:
+def draft_mask(prediction: Prediction) -> NDArray[np.uint8]:
     """The draft, the gland alone: (z, y, x) uint8 0/1 on the canonical grid, cut after interpolation."""
-    frame, threshold = prediction.frame, prediction.threshold
-    found = GlandMap(prediction.probability, threshold, frame.spacing_mm)
-    cleaned = gland_only(found, prediction.gland, prediction.smallest_piece_ml)
-    mask = np.zeros(frame.grid.shape, dtype=np.uint8)
-    for z, plane in enumerate(cleaned):
-        cut(frame, plane, threshold, mask[z])
-        progress(z + 1, len(mask), "draft")
+    mask = np.zeros(prediction.frame.grid.shape, dtype=np.uint8)
+    draft_edit(prediction).apply(mask)
     return mask
+
+
+def draft_edit(prediction: Prediction) -> Edit:
+    """The draft as a change of an empty mask."""
+    found = GlandMap(prediction.probability, prediction.threshold, prediction.frame.spacing_mm)
+    cleaned = gland_only(found, prediction.gland, prediction.smallest_piece_ml)
+    return _drafted(prediction, cleaned, 0)
 
 
 def drafted_so_far(prediction: Prediction, slices: NDArray[np.intp]) -> Edit:
     """What the probability alone drafts in neighbouring `slices`, as a change of an empty mask.
 
-    Which pieces are the gland is known only when all slices are done: `draft_mask`.
+    Which pieces are the gland is known only when all slices are done: `draft_edit`.
     """
-    planes = np.zeros((len(slices), *prediction.frame.grid.shape[1:]), np.uint8)
-    for plane, z in zip(planes, slices, strict=True):
-        cut(prediction.frame, prediction.probability[z], prediction.threshold, plane)
-    return edit_between(np.broadcast_to(np.uint8(0), planes.shape), planes, (int(slices[0]), 0, 0))
+    return _drafted(prediction, prediction.probability[slices], int(slices[0]))
+
+
+def _drafted(prediction: Prediction, maps: NDArray[np.float16], first: int) -> Edit:
+    (rows, columns), placed = cut(prediction.frame, maps, prediction.threshold)
+    return edit_between(np.zeros_like(placed), placed, (first, rows.start, columns.start))

@@ -149,8 +149,8 @@ class _Worker:
             self._send(Arrived(job, prediction.part(slices), drafted_so_far(prediction, slices)))
 
         prediction = predict(volume, model, progress, self._order, arrived)
-        draft = draft_edit(prediction, lambda *_: self._check(job))
-        return Finished(job, draft, prediction.seconds)
+        self._check(job)
+        return Finished(job, draft_edit(prediction), prediction.seconds)
 
     def _adapt(self, job: int, request: Adapt, about: tuple[Model, Volume], progress: Progress) -> Proposed:
         from attunet_gui.network.adapt import Corrections, Effort, propose

@@ -30,7 +30,7 @@ class Engine(Protocol):
     batch: int
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-        """(n, rows, columns, channels) in [0, 1] -> every named output, channel axis dropped."""
+        """(n, channels, rows, columns) in [0, 1] -> every named output, channel axis dropped."""
 
 
 @dataclass(frozen=True)

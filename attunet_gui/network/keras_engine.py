@@ -32,5 +32,5 @@ class KerasEngine:
         # Always a whole batch: another size would be compiled again.
         short = max(0, self.batch - len(batch))
         whole = np.pad(batch, [(0, short), (0, 0), (0, 0), (0, 0)], mode="edge")
-        outputs = dropped_channel(self._forward(tf.constant(whole)))
+        outputs = dropped_channel(self._forward(tf.constant(np.moveaxis(whole, 1, -1))))
         return {name: values[: len(batch)] for name, values in outputs.items()}

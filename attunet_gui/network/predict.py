@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,6 +73,7 @@ def looking_again(model: Model) -> Model:
     return replace(model, looks=_LOOKS)
 
 
+Outputs = Mapping[str, NDArray[np.float32]]
 Arrived = Callable[[Prediction, NDArray[np.intp]], None]
 """Told of slices that are done, in the prediction that is being filled."""
 
@@ -101,13 +103,28 @@ def predict(
     order = order or Outwards(slices)
     clock.lap("preprocess")
     done = 0
-    while len(batch := order.next(model.engine.batch)):
-        prediction.fill(_part(batch, views, model))
-        done += len(batch)
-        arrived(prediction, batch)
+    for part in _parts(order, views, model):
+        prediction.fill(part)
+        done += len(part.slices)
+        arrived(prediction, part.slices)
         progress(done, slices, "slices")
     clock.lap("network")
     return replace(prediction, seconds=clock.seconds)
+
+
+def _parts(order: Outwards, views: list[_View], model: Model) -> Iterator[Part]:
+    """Slices as they are done; the next ones are made ready while the network computes."""
+    with ThreadPoolExecutor(1, "attunet-engine") as computing:
+        running: tuple[NDArray[np.intp], list[Future[Outputs]]] | None = None
+        while True:
+            batch = order.next(model.engine.batch)
+            images = [view.images(batch) for view in views] if len(batch) else []
+            started = (batch, [computing.submit(model.run, each) for each in images])
+            if running is not None:
+                yield _part(running[0], [each.result() for each in running[1]], views, model)
+            if not len(batch):
+                return
+            running = started
 
 
 def _outline(frame: Frame, model: Model) -> Outline:
@@ -134,26 +151,25 @@ class _View:
         self._gap = round(_FAT_GAP_MM / wanted.spacing_mm) if fat_is_lost(volume.lowest_hu) else 0
 
     def images(self, slices: NDArray[np.intp]) -> NDArray[np.float32]:
-        """(n, rows, columns, channels) as the network sees `slices`."""
+        """(n, channels, rows, columns) as the network sees `slices`."""
         around = neighbour_indices(slices, self._wanted.neighbours, self._slices)
         missing = np.unique(around[~self._made[around]])
         for z in missing:
             self._images[z] = network_slices(self._volume, self.frame, self._wanted, np.array([z]))[0]
         self._made[missing] = True
-        return np.ascontiguousarray(np.moveaxis(self._images[around], 1, -1))
+        return self._images[around]
 
     def body(self, slices: NDArray[np.intp]) -> NDArray[np.bool_]:
         """(n, rows, columns), the patient's outline."""
         return body_mask(self._images[slices], self._cut, self._gap)
 
 
-def _part(batch: NDArray[np.intp], views: list[_View], model: Model) -> Part:
-    plain, *others = views
-    outputs = model.run(plain.images(batch))
-    seen = [outputs[PROBABILITY]]
-    for view in others:
-        carried = model.run(view.images(batch))[PROBABILITY]
-        seen.append(plain.frame.carried_from(view.frame, carried))
+def _part(batch: NDArray[np.intp], found: list[Outputs], views: list[_View], model: Model) -> Part:
+    plain = views[0]
+    probability = found[0][PROBABILITY]
+    for done, (view, outputs) in enumerate(zip(views[1:], found[1:], strict=True), start=1):
+        carried = plain.frame.carried_from(view.frame, outputs[PROBABILITY])
+        probability = probability + (carried - probability) / np.float32(done + 1)
     config: Any = parse_config(model.card.family, model.card.config)
-    gates = tuple(outputs[name].astype(np.float16) for name in gate_names(config))
-    return Part(batch, np.mean(seen, axis=0).astype(np.float16), gates, plain.body(batch))
+    gates = tuple(found[0][name].astype(np.float16) for name in gate_names(config))
+    return Part(batch, probability.astype(np.float16), gates, plain.body(batch))

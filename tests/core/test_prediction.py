@@ -8,7 +8,15 @@ import pytest
 from attunet_gui.core.frame import Frame
 from attunet_gui.core.grid import Grid
 from attunet_gui.core.metrics import dice, volume_ml
-from attunet_gui.core.prediction import GateMap, ModelId, Prediction, draft_mask
+from attunet_gui.core.prediction import (
+    GateMap,
+    ModelId,
+    Prediction,
+    blank,
+    draft_mask,
+    drafted_so_far,
+    outline_of,
+)
 
 
 def _prediction(probability: np.ndarray, smallest_ml: float = 0.0) -> Prediction:
@@ -48,12 +56,6 @@ def test_the_draft_is_the_gland_without_islands_and_holes() -> None:
     assert draft[3, 30, 30] == 0
 
 
-def test_every_slice_is_reported_so_that_work_can_be_cancelled() -> None:
-    seen: list[int] = []
-    draft_mask(_prediction(np.zeros((4, 32, 32))), lambda done, total, stage: seen.append(done))
-    assert seen == [1, 2, 3, 4]
-
-
 def test_merged_gates_are_their_product_at_the_finest_resolution() -> None:
     prediction = _prediction(np.zeros((4, 32, 32)))
     assert prediction.merged_gates.shape == (4, 16, 16)
@@ -74,3 +76,25 @@ def test_volume_is_in_millilitres() -> None:
     assert volume_ml(np.ones((10, 10, 10)), Grid((10, 10, 10), np.diag([2.0, 2, 2.5, 1]))) == pytest.approx(
         10
     )
+
+
+def test_slices_filled_one_by_one_make_the_same_prediction() -> None:
+    rng = np.random.default_rng(3)
+    whole = _prediction(rng.random((6, 16, 16)))
+    filled = blank(outline_of(whole))
+    assert filled.merged_gates.max() == 0
+    for slices in (np.array([2, 3]), np.array([0, 1]), np.array([4, 5])):
+        filled.fill(whole.part(slices))
+    assert np.array_equal(filled.probability, whole.probability)
+    assert np.array_equal(filled.body, whole.body)
+    assert np.array_equal(filled.merged_gates, whole.merged_gates)
+    assert np.array_equal(draft_mask(filled), draft_mask(whole))
+
+
+def test_what_is_drafted_so_far_is_every_piece_in_those_slices() -> None:
+    probability = np.zeros((6, 16, 16))
+    probability[1:3, 2:6, 2:6] = probability[2, 12, 12] = 0.9
+    mask = np.zeros((6, 16, 16), np.uint8)
+    drafted_so_far(_prediction(probability), np.array([2, 3])).apply(mask)
+    assert np.array_equal(mask != 0, (probability >= 0.5) & (np.arange(6) >= 2)[:, None, None])
+    assert not drafted_so_far(_prediction(probability), np.array([4, 5])).changes

@@ -41,8 +41,8 @@ def test_every_output_of_every_engine_is_keras_in_float32(
     kind: EngineKind, count: int, tiny_bundle: Path
 ) -> None:
     bundle = read_bundle(tiny_bundle)
-    batch = np.random.default_rng(4).random((count, 64, 64, 3)).astype(np.float32)
-    reference = load_network(bundle)(batch)
+    batch = np.random.default_rng(4).random((count, 3, 64, 64)).astype(np.float32)
+    reference = load_network(bundle)(np.moveaxis(batch, 1, -1))
     engine = OpenVINOEngine(bundle, "f32") if kind is OPENVINO else kind.load(bundle)
     outputs = engine.run(batch)
     assert set(outputs) == set(reference)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.network
 @pytest.mark.parametrize("coefficient", [0.0, 0.3, 1.0])
 def test_one_gate_is_held_and_let_go(tiny_bundle: Path, coefficient: float) -> None:
     model = load_model(read_bundle(tiny_bundle), KERAS)
-    batch = np.random.default_rng(1).random((2, 64, 64, 3)).astype(np.float32)
+    batch = np.random.default_rng(1).random((2, 3, 64, 64)).astype(np.float32)
     before = model.run(batch)
     with gate_held(model, "gate2", coefficient) as held:
         during = held.run(batch)
@@ -34,7 +34,7 @@ def test_one_gate_is_held_and_let_go(tiny_bundle: Path, coefficient: float) -> N
 
 def test_it_is_let_go_after_an_error_too(tiny_bundle: Path) -> None:
     model = load_model(read_bundle(tiny_bundle), KERAS)
-    batch = np.random.default_rng(1).random((1, 64, 64, 3)).astype(np.float32)
+    batch = np.random.default_rng(1).random((1, 3, 64, 64)).astype(np.float32)
     before = model.run(batch)["gate1"]
     with pytest.raises(RuntimeError), gate_held(model, "gate1", 0.0):
         raise RuntimeError

@@ -24,11 +24,11 @@ _UP = np.array([2.0, 2.0], np.float32)
 def build(config: AttentionUNet2DConfig, weights: Weights) -> openvino.Model:
     """The graph for one slice at a time.
 
-    Input `image`: (1, rows, columns, channels) float32. Outputs as those of `model.build`, without the
+    Input `image`: (1, channels, rows, columns) float32. Outputs as those of `model.build`, without the
     channel's axis: (1, rows, columns) float32.
     """
-    image = ops.parameter([1, *config.size, config.channels], np.float32, name="image")
-    x, inputs, skips = ops.transpose(image, np.array([0, 3, 1, 2])), config.channels, []
+    image = ops.parameter([1, config.channels, *config.size], np.float32, name="image")
+    x, inputs, skips = image, config.channels, []
     for level in range(config.levels - 1):
         skips.append(_block(x, inputs, config, level, "encoder", weights))
         inputs = _width(config, level)
