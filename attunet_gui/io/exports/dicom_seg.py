@@ -134,9 +134,14 @@ def _segmentation(
         device_serial_number="none",
         content_label="PANCREAS",
         content_description=_seen(opened),
-        content_creator_name=identity.pseudonym("annotator", case.annotator)[:_LONG_STRING] or None,
+        content_creator_name=_creator(identity.pseudonym("annotator", case.annotator)),
         series_description="Pancreas, research use only",
     )
+
+
+def _creator(name: str) -> str | None:
+    # A name of one part ends with a caret, or readers take it for a malformed one.
+    return f"{name[: _LONG_STRING - 1].rstrip('^')}^" if name else None
 
 
 def _description(opened: OpenedCase) -> SegmentDescription:

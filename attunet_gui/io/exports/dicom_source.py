@@ -93,7 +93,7 @@ def _uids(opened: OpenedCase, each: Slice, source: Any, identity: Identity) -> d
 def _blank(opened: OpenedCase, number: int) -> Dataset:
     image = Dataset()
     image.SOPClassUID = CTImageStorage
-    image.PatientName = image.PatientID = opened.case.name
+    image.PatientName, image.PatientID = f"{opened.case.name}^", opened.case.name
     image.PatientIdentityRemoved, image.DeidentificationMethod = "YES", _METHOD
     for keyword in _EMPTY:
         setattr(image, keyword, None)

@@ -14,7 +14,7 @@ from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.core.grid import Grid
 from attunet_gui.core.metrics import volume_ml
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.io.exports.case import LABELS, ExportCase, OpenedCase, check_names, fingerprint, open_case
+from attunet_gui.io.exports.case import PANCREAS, ExportCase, OpenedCase, check_names, fingerprint, open_case
 from attunet_gui.io.exports.form import DATASET_FILE, Format
 from attunet_gui.io.exports.identity import Identity
 from attunet_gui.io.exports.manifest import (
@@ -174,7 +174,7 @@ def _entry(opened: OpenedCase, identity: Identity, state: str) -> CaseEntry:
         shape=source.shape,
         spacing_mm=source.spacing_mm,
         sheared=_sheared(source),
-        pancreas_ml=volume_ml(opened.labels == LABELS["pancreas"], volume.grid),
+        pancreas_ml=volume_ml(opened.labels == PANCREAS, volume.grid),
         annotation=Annotation(
             annotator=identity.pseudonym("annotator", case.annotator) or None,
             model=_last_part(case.model) or None,
@@ -224,7 +224,7 @@ def _describe(entries: dict[str, CaseEntry], order: Order, folder: Path) -> None
         made=datetime.now(UTC).replace(microsecond=0),
         format=order.format.name,
         identifiers="kept" if order.identity.kept else "removed",
-        labels=LABELS,
+        labels=order.format.labels,
         cases=tuple(entries[name] for name in sorted(entries)),
     )
     dataset = order.format.dataset(manifest)

@@ -72,7 +72,7 @@ class CaseEntry(_Frozen):
         shape: of the source grid, array order (i, j, k).
         spacing_mm: along the same axes.
         sheared: true if the axes are not at right angles, as after a tilted gantry.
-        pancreas_ml: volume of label 1.
+        pancreas_ml: volume of the mask in the verified slices.
         annotation: how the labels came to be.
         files: what belongs to it.
         fingerprint: tells a later export whether the case has changed since.
@@ -103,7 +103,7 @@ class Manifest(_Frozen):
         made: UTC.
         format: name in `EXPORTS`.
         identifiers: whether names and UIDs of the source were taken out.
-        labels: value of each label.
+        labels: name -> value of what is in the label files, or in the segmentation.
         cases: in the order of their names.
         files: what belongs to no single case, without the manifest itself.
     """

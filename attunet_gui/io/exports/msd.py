@@ -41,4 +41,4 @@ def _dataset(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-MSD = Format("msd", "Medical Segmentation Decathlon task", _write, _dataset)
+MSD = Format("msd", "Medical Segmentation Decathlon task", _write, dataset=_dataset)

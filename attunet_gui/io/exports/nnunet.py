@@ -36,4 +36,4 @@ def _dataset(manifest: Manifest) -> dict[str, Any]:
     return content
 
 
-NNUNET = Format("nnunet", "nnU-Net v2 raw data set", _write, _dataset)
+NNUNET = Format("nnunet", "nnU-Net v2 raw data set", _write, dataset=_dataset)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress
-from attunet_gui.io.exports.case import OpenedCase
+from attunet_gui.io.exports.case import PANCREAS, OpenedCase
 from attunet_gui.io.exports.form import Format
 from attunet_gui.io.exports.identity import Identity
 from attunet_gui.io.exports.msd import MSD
@@ -20,7 +20,9 @@ def _write_dicom_seg(opened: OpenedCase, folder: Path, identity: Identity, progr
     dicom_seg.write(opened, folder, identity, progress)
 
 
-DICOM_SEG = Format("dicomseg", "DICOM SEG, for cases that came as DICOM", _write_dicom_seg)
+DICOM_SEG = Format(
+    "dicomseg", "DICOM SEG, for cases that came as DICOM", _write_dicom_seg, {"pancreas": PANCREAS}
+)
 
 EXPORTS: tuple[Format, ...] = (NNUNET, MSD, NIFTI, DICOM_SEG)
 """A new one is a module and a line here."""
