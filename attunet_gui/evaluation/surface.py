@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,43 @@ import SimpleITK
 from numpy.typing import NDArray
 
 
-def mean_surface_distance_mm(
+@dataclass(frozen=True, eq=False)
+class SurfaceDistances:
+    """From each surface voxel of either mask to the surface of the other.
+
+    Attributes:
+        from_draft: (surface voxels of the draft,) float32, mm to the truth.
+        from_truth: (surface voxels of the truth,) float32, mm to the draft.
+    """
+
+    from_draft: NDArray[np.float32]
+    from_truth: NDArray[np.float32]
+
+    @property
+    def mean_mm(self) -> float:
+        """Average symmetric surface distance (ASSD): the mean over the surface voxels of both."""
+        return float(self._both.mean())
+
+    def percentile_mm(self, percent: float) -> float:
+        """The larger of the two directed percentiles; 95 is HD95, 100 the Hausdorff distance."""
+        return float(max(np.percentile(each, percent) for each in (self.from_draft, self.from_truth)))
+
+    def share_within(self, tolerance_mm: float) -> float:
+        """Normalised surface distance (NSD): the share of all surface voxels that lie at most so far apart.
+
+        Nikolov et al. 2021 (doi 10.2196/26151), with voxels in place of surface elements.
+        """
+        return float((self._both <= tolerance_mm).mean())
+
+    @property
+    def _both(self) -> NDArray[np.float32]:
+        return np.concatenate([self.from_draft, self.from_truth])
+
+
+def surface_distances(
     draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]
-) -> float | None:
-    """Mean distance from the surface voxels of either mask to the surface of the other, mm; symmetric.
+) -> SurfaceDistances | None:
+    """The distances between two surfaces.
 
     As in SimpleITK's notebook 34, Segmentation Evaluation: the surface is the voxels with a face outside, and
     distances are exact between voxel centres (Maurer et al. 2003, doi 10.1109/TPAMI.2003.1177156).
@@ -29,7 +63,15 @@ def mean_surface_distance_mm(
         return None
     box = _box(masks[0] | masks[1])
     a, b = (_image(mask[box], spacing_mm) for mask in masks)
-    return float(np.concatenate([_distances(a, b), _distances(b, a)]).mean())
+    return SurfaceDistances(_distances(a, b), _distances(b, a))
+
+
+def mean_surface_distance_mm(
+    draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]
+) -> float | None:
+    """`SurfaceDistances.mean_mm` of `surface_distances`; None if a mask is empty."""
+    found = surface_distances(draft, truth, spacing_mm)
+    return None if found is None else found.mean_mm
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:

@@ -1,0 +1,90 @@
+"""One mask against another on one grid: overlap, surface distances and volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.metrics import overlap
+from attunet_gui.evaluation.surface import surface_distances
+
+TOLERANCE_MM = 2.0
+"""Up to which two outlines agree, in NSD."""
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """How a draft compares with the truth, or one reader with another.
+
+    Two empty masks agree: DSC, precision, recall and NSD are 1, distances 0. If one alone is empty, these
+    four are 0 and the distances None, since nothing is measured to a surface that is not there.
+
+    Attributes:
+        dsc: 2 |draft and truth| / (|draft| + |truth|).
+        precision: share of the draft that is true.
+        recall: share of the truth that is drafted.
+        hd95_mm: the larger of the two directed 95th percentiles of the surface distance.
+        assd_mm: average symmetric surface distance.
+        nsd: share of both surfaces that lies within `TOLERANCE_MM` of the other.
+        draft_ml, truth_ml: volumes.
+    """
+
+    dsc: float
+    precision: float
+    recall: float
+    hd95_mm: float | None
+    assd_mm: float | None
+    nsd: float
+    draft_ml: float
+    truth_ml: float
+
+    @property
+    def volume_error_ml(self) -> float:
+        """Volume of the draft less that of the truth."""
+        return self.draft_ml - self.truth_ml
+
+    @property
+    def relative_volume_error(self) -> float | None:
+        """`volume_error_ml` as a share of the truth; None if the truth is empty."""
+        return self.volume_error_ml / self.truth_ml if self.truth_ml else None
+
+
+def compare(draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]) -> PairScores:
+    """The scores of one pair.
+
+    Args:
+        draft, truth: (z, y, x) of one shape; what is not zero is inside.
+        spacing_mm: (z, y, x).
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if draft.shape != truth.shape:
+        raise ValueError(f"masks of one shape can be compared, not {draft.shape} and {truth.shape}")
+    found = overlap(draft, truth)
+    hd95_mm, assd_mm, nsd = _surface(draft, truth, spacing_mm)
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    return PairScores(
+        dsc=found.dsc,
+        precision=found.precision,
+        recall=found.recall,
+        hd95_mm=hd95_mm,
+        assd_mm=assd_mm,
+        nsd=nsd,
+        draft_ml=found.draft * voxel_ml,
+        truth_ml=found.truth * voxel_ml,
+    )
+
+
+def _surface(
+    draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]
+) -> tuple[float | None, float | None, float]:
+    """HD95, ASSD and NSD."""
+    distances = surface_distances(draft, truth, spacing_mm)
+    if distances is not None:
+        return distances.percentile_mm(95), distances.mean_mm, distances.share_within(TOLERANCE_MM)
+    agree = not (draft.any() or truth.any())
+    return (0.0, 0.0, 1.0) if agree else (None, None, 0.0)
