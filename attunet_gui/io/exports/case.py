@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,11 @@ class ExportCase:
     time: datetime | None = None
     series: str | None = None
     subject: str = ""
+
+    @property
+    def model_name(self) -> str:
+        """The last part of `model`: a model may be named by the folder it lies in."""
+        return PureWindowsPath(PurePath(self.model).name).name
 
 
 @dataclass(frozen=True, eq=False)

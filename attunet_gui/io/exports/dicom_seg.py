@@ -145,7 +145,7 @@ def _creator(name: str) -> str | None:
 
 
 def _description(opened: OpenedCase) -> SegmentDescription:
-    model = opened.case.model
+    model = opened.case.model_name
     drafted = AlgorithmIdentificationSequence(
         name=model[:_LONG_STRING],
         family=codes.cid7162.ArtificialIntelligence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 
@@ -177,7 +177,7 @@ def _entry(opened: OpenedCase, identity: Identity, state: str) -> CaseEntry:
         pancreas_ml=volume_ml(opened.labels == PANCREAS, volume.grid),
         annotation=Annotation(
             annotator=identity.pseudonym("annotator", case.annotator) or None,
-            model=_last_part(case.model) or None,
+            model=case.model_name or None,
             edits=dict(case.edits),
             active_seconds=case.seconds,
             time=None if case.time is None else case.time.astimezone(UTC),
@@ -187,11 +187,6 @@ def _entry(opened: OpenedCase, identity: Identity, state: str) -> CaseEntry:
         fingerprint=state,
         source=volume.origin.path.name if identity.kept else None,
     )
-
-
-def _last_part(model: str) -> str:
-    # A model may be named by the folder it lies in.
-    return PureWindowsPath(PurePath(model).name).name
 
 
 def _sheared(grid: Grid) -> bool:

@@ -1,0 +1,259 @@
+"""What holds for every format in the registry; one that is added is picked up here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pydicom
+import pytest
+from numpy.testing import assert_array_equal
+
+from attunet_gui.core.errors import AttunetError, Cancelled
+from attunet_gui.core.progress import Progress
+from attunet_gui.io.exports import EXPORTS, Manifest, Order, export, export_format, read_manifest
+from attunet_gui.io.exports.form import Format
+from tests.io.exports.material import (
+    IDENTITY,
+    KINDS,
+    MASK,
+    STORED,
+    WHEN,
+    every_file,
+    expected_labels,
+    listed,
+    make_case,
+    nib_array,
+)
+
+PARTLY = frozenset({1, 2, 5})
+
+
+def seg_labels(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """HU and mask, slice by slice as the images in the export say, by pydicom and highdicom alone."""
+    images = [pydicom.dcmread(path) for path in (folder / name / "ct").iterdir()]
+    images.sort(key=lambda image: image.ImagePositionPatient[2])
+    seg = highdicom.seg.segread(folder / name / "pancreas.dcm")
+    mask = seg.get_pixels_by_source_instance(
+        [image.SOPInstanceUID for image in images],
+        ignore_spatial_locations=True,
+        assert_missing_frames_are_empty=True,
+    )
+    hu = [image.pixel_array * image.RescaleSlope + image.RescaleIntercept for image in images]
+    return np.array(hu), mask[..., 0]
+
+
+def pairs_of(image: str, label: str) -> Callable[[Path, str], tuple[np.ndarray, np.ndarray]]:
+    return lambda folder, name: (
+        nib_array(folder / image.format(name)),
+        nib_array(folder / label.format(name)),
+    )
+
+
+READ_BACK = {
+    "nnunet": pairs_of("imagesTr/{}_0000.nii.gz", "labelsTr/{}.nii.gz"),
+    "msd": pairs_of("imagesTr/{}.nii.gz", "labelsTr/{}.nii.gz"),
+    "nifti": pairs_of("images/{}.nii.gz", "labels/{}.nii.gz"),
+    "dicomseg": seg_labels,
+}
+"""(folder, name) -> HU and labels (k, j, i), by other software."""
+
+formats = pytest.mark.parametrize("form", EXPORTS, ids=lambda form: form.name)
+holders = pytest.mark.parametrize(
+    ("form", "kind"),
+    [(form, kind) for form in EXPORTS for kind in KINDS if form.name != "dicomseg" or "dicom" in kind],
+    ids=lambda each: getattr(each, "name", each),
+)
+
+
+def order(folder: Path, form: Format) -> Order:
+    return Order(folder, form, IDENTITY)
+
+
+def cancelling(steps: int) -> Progress:
+    """Cancels after so many steps."""
+    left = iter(range(steps))
+
+    def report(_done: int, _total: int, _stage: str) -> None:
+        if next(left, None) is None:
+            raise Cancelled
+
+    return report
+
+
+def test_every_format_is_tested() -> None:
+    assert {form.name for form in EXPORTS} == set(READ_BACK)
+    assert len({form.name for form in EXPORTS}) == len(EXPORTS)
+    assert all(export_format(form.name) is form for form in EXPORTS)
+    with pytest.raises(AttunetError, match="'word': choose one of nnunet, msd"):
+        export_format("word")
+
+
+@holders
+@pytest.mark.parametrize("verified", [None, PARTLY], ids=["all verified", "partly"])
+def test_other_software_reads_the_same_voxels(
+    tmp_path: Path, form: Format, kind: str, verified: frozenset[int] | None
+) -> None:
+    case = make_case(tmp_path / "source", kind, verified=verified)
+    report = export([case], order(tmp_path / "out", form))
+    assert (report.added, report.refused) == (("case-1",), {})
+    hu, labels = READ_BACK[form.name](tmp_path / "out", "case-1")
+    assert_array_equal(hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(labels, expected_labels(verified) if "ignore" in form.labels else MASK)
+
+
+@formats
+def test_the_manifest_names_every_file_and_what_was_done(tmp_path: Path, form: Format) -> None:
+    case = make_case(tmp_path / "source", "dicom", verified=PARTLY)
+    export([case], order(tmp_path / "out", form))
+    manifest = read_manifest(tmp_path / "out")
+    entry = manifest.by_name["case-1"]
+    sums = {path: hashlib.sha256(b).hexdigest() for path, b in every_file(tmp_path / "out").items()}
+    assert sums == listed(manifest.files) | listed(entry.files) | {"manifest.json": sums["manifest.json"]}
+    said = entry.annotation
+    assert (said.model, said.edits, said.active_seconds) == ("starter-2", {"brush": 3}, 61.5)
+    assert (said.time, said.verified) == (WHEN, (1, 2, 5))
+    assert (entry.shape, entry.subject, entry.sheared) == ((4, 5, 6), "case-1", False)
+    assert said.annotator is not None
+    assert said.annotator.startswith("annotator-")
+    assert str(tmp_path) not in (tmp_path / "out" / "manifest.json").read_text()
+
+
+@formats
+def test_a_second_export_adds_replaces_and_says_so(tmp_path: Path, form: Format) -> None:
+    one, two, three = (make_case(tmp_path / name, "dicom", name) for name in ("one", "two", "three"))
+    wanted = order(tmp_path / "out", form)
+    export([one, two], wanted)
+    before = every_file(tmp_path / "out")
+    again = export([one, two], wanted)
+    assert (again.added, again.replaced, again.unchanged) == ((), (), ("one", "two"))
+    assert every_file(tmp_path / "out") == before
+
+    changed = make_case(tmp_path / "two", "dicom", "two", frozenset({0, 1}))
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    report = export([changed, three], wanted)
+    assert (report.added, report.replaced) == (("three",), ("two",))
+    assert (report.unchanged, report.others) == ((), ("one",))
+    after = every_file(tmp_path / "out")
+    of_one = {path: content for path, content in before.items() if "one" in path}
+    assert of_one.items() <= after.items()
+    assert after["notes.txt"] == b"mine"
+    manifest = read_manifest(tmp_path / "out")
+    assert sorted(manifest.by_name) == ["one", "three", "two"]
+    assert all(entry.is_in(tmp_path / "out") for entry in manifest.cases)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "out", "three", "two"]
+
+
+@formats
+def test_what_was_damaged_or_taken_away_is_put_back(tmp_path: Path, form: Format) -> None:
+    cases = [make_case(tmp_path / name, "dicom", name) for name in ("one", "two")]
+    wanted = order(tmp_path / "out", form)
+    export(cases, wanted)
+    files = [path for path in every_file(tmp_path / "out") if path != "manifest.json"]
+    for path in files:
+        content = (tmp_path / "out" / path).read_bytes()
+        (tmp_path / "out" / path).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        export(cases, wanted)
+        (tmp_path / "out" / path).unlink()
+        export(cases, wanted)
+        manifest = read_manifest(tmp_path / "out")
+        assert manifest.is_whole(tmp_path / "out")
+        assert all(entry.is_in(tmp_path / "out") for entry in manifest.cases)
+    assert set(files) < set(every_file(tmp_path / "out"))
+
+
+@formats
+def test_a_case_that_cannot_be_read_stops_no_other(tmp_path: Path, form: Format) -> None:
+    good, gone, other = (make_case(tmp_path / name, "dicom", name) for name in ("good", "gone", "other"))
+    gone.mask.unlink()
+    (other.image / "im000").write_bytes((other.image / "im000").read_bytes()[:-20])
+    report = export([gone, other, good], order(tmp_path / "out", form))
+    assert report.added == ("good",)
+    assert report.refused["gone"].startswith("gone cannot be read")
+    assert "im000 is damaged" in report.refused["other"]
+    assert list(read_manifest(tmp_path / "out").by_name) == ["good"]
+
+
+@formats
+def test_nothing_to_export_makes_no_folder(tmp_path: Path, form: Format) -> None:
+    case = make_case(tmp_path / "source", "dicom", verified=frozenset())
+    report = export([case], order(tmp_path / "out", form))
+    assert report.refused == {
+        "case-1": "Nobody has verified a slice of case-1: there is nothing to export of it."
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@formats
+def test_cancelled_at_any_step_leaves_everything_as_it_was(tmp_path: Path, form: Format) -> None:
+    first, second = (make_case(tmp_path / name, "dicom", name) for name in ("one", "two"))
+    wanted = order(tmp_path / "out", form)
+    export([first], wanted)
+    before = every_file(tmp_path / "out")
+    for steps in range(0, 200, 5):
+        try:
+            export([first, second], wanted, cancelling(steps))
+        except Cancelled:
+            assert every_file(tmp_path / "out") == before
+            assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "out", "two"]
+        else:
+            break
+    assert steps > 0
+    assert sorted(read_manifest(tmp_path / "out").by_name) == ["one", "two"]
+
+
+def test_what_is_in_the_folder_is_never_overwritten(tmp_path: Path) -> None:
+    case = make_case(tmp_path / "source", "nifti")
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "thesis.txt").write_text("years of work")
+    with pytest.raises(AttunetError, match="taken is not empty and holds no export"):
+        export([case], order(taken, EXPORTS[0]))
+    assert every_file(taken) == {"thesis.txt": b"years of work"}
+    export([case], order(tmp_path / "out", EXPORTS[0]))
+    with pytest.raises(AttunetError, match="holds an export as nnunet with identifiers removed"):
+        export([case], order(tmp_path / "out", EXPORTS[1]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "source", "taken"]
+
+
+def test_an_empty_folder_will_do(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    export([make_case(tmp_path / "source", "nifti")], order(tmp_path / "out", EXPORTS[0]))
+    assert read_manifest(tmp_path / "out").by_name
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", "a.b", "-a", "NUL", "ä", "x" * 64])
+def test_a_name_that_fits_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    case = make_case(tmp_path / "source", "nifti", name)
+    with pytest.raises(AttunetError, match="does not fit a file"):
+        export([case], order(tmp_path / "out", EXPORTS[0]))
+
+
+def test_names_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
+    cases = [make_case(tmp_path / "source", "nifti", name) for name in ("Case", "case")]
+    with pytest.raises(AttunetError, match="Two cases are called case"):
+        export(cases, order(tmp_path / "out", EXPORTS[0]))
+
+
+def test_verified_slices_of_another_ct_are_refused(tmp_path: Path) -> None:
+    case = make_case(tmp_path / "source", "nifti", verified=frozenset({2, 6}))
+    report = export([case], order(tmp_path / "out", EXPORTS[0]))
+    assert "has 6 slices, but slice 6 was verified" in report.refused["case-1"]
+
+
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    export([make_case(tmp_path / "source", "nifti")], order(tmp_path / "out", EXPORTS[0]))
+    path = tmp_path / "out" / "manifest.json"
+    said = json.loads(path.read_text())
+    said["cases"][0]["files"][0]["path"] = "/etc/passwd"
+    path.write_text(json.dumps(said))
+    with pytest.raises(AttunetError, match=r"damaged, cases\.0\.files\.0\.path: .*within the export"):
+        read_manifest(tmp_path / "out")
+    for outside in ("../x", "a/../../x", "C:/x", "a\\b", ""):
+        said["cases"][0]["files"][0]["path"] = outside
+        with pytest.raises(ValueError, match="within the export"):
+            Manifest.model_validate(said)
