@@ -1,0 +1,55 @@
+"""Whether the order of the worklist is worth anything: what a draft says of its errors against the truth.
+
+    python benchmarks/next_case.py FOLDER --model starter-2 --cases 24
+
+FOLDER has images/ and labels/ as .nii.gz. Every case is drafted; Spearman's rank correlation is printed of
+`project.outlook`'s numbers with what was wrong: the wrong volume in ml, 1 - DSC, and the slices whose DSC is
+below 0.85, which somebody would correct.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from attunet_gui.cli.models import choose_model
+from attunet_gui.core.metrics import dice, volume_ml
+from attunet_gui.evaluation.cases import pair_cases
+from attunet_gui.evaluation.drafting import drafts
+from attunet_gui.network.predict import load_model
+from attunet_gui.project.outlook import outlook
+
+_SAID = ("uncertainty", "effort", "places", "volume_ml", "visible")
+_SLICE_IS_GOOD = 0.85
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--cases", type=int, default=24)
+    wanted = parser.parse_args()
+    found = pair_cases(wanted.folder)
+    chosen = [found[k] for k in np.linspace(0, len(found) - 1, wanted.cases).astype(int)]
+    rows = []
+    for drafted in drafts(load_model(choose_model(wanted.model)), chosen):
+        said = outlook(drafted.volume, drafted.prediction, drafted.draft)
+        wrong = drafted.draft != drafted.truth
+        pairs = zip(drafted.draft, drafted.truth, strict=True)
+        bad = sum(dice(a, b) < _SLICE_IS_GOOD for a, b in pairs)
+        was = (volume_ml(wrong, drafted.volume.grid), 1 - dice(drafted.draft, drafted.truth), float(bad))
+        rows.append((*(getattr(said, name) for name in _SAID), *was))
+        print(" ".join(f"{value:8.3f}" for value in rows[-1]), flush=True)
+    table = np.array(rows)
+    print(f"{'':12} {'wrong ml':>9} {'1 - DSC':>9} {'slices':>9}")
+    for k, name in enumerate(_SAID):
+        ranks = [spearmanr(table[:, k], table[:, j]).statistic for j in range(len(_SAID), table.shape[1])]
+        print(f"{name:12} " + " ".join(f"{value:9.2f}" for value in ranks))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""The database: private, append-only, shared by processes, whole after a kill; and what is done with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from attunet_gui.core.activity import Activity, ToolUse
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.project.adding import add_folder
+from attunet_gui.project.database import sqlite_url
+from attunet_gui.project.errors import ProjectError
+from attunet_gui.project.events import ProjectSettings
+from attunet_gui.project.project import DATABASE_FILE, Project, Review, create_project, open_project
+from attunet_gui.project.rows import ORDERS, CaseQuery, OrderKey
+from attunet_gui.project.status import Status
+from tests.project.material import MODEL, ball, drafted_project, new_project, save, write_ct
+
+_ROUNDS = 6
+_ROOT = Path(__file__).parents[2]
+
+
+def _rows(project: Project, statement: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(project.folder / DATABASE_FILE) as connection:
+        return connection.execute(statement).fetchall()
+
+
+# Opening
+
+
+def test_everything_is_its_owners_alone(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    project.set_settings(ProjectSettings())
+    assert stat.S_IMODE(project.folder.stat().st_mode) == 0o700
+    for path in project.folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_folder_that_was_there_keeps_its_rights(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir(mode=0o755)
+    create_project(folder).close()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / DATABASE_FILE).stat().st_mode) == 0o600
+
+
+def test_the_database_is_in_write_ahead_mode_with_foreign_keys(tmp_path: Path) -> None:
+    project = new_project(tmp_path, 1)
+    assert _rows(project, "PRAGMA journal_mode") == [("wal",)]
+    with project.database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() > 1000
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+
+
+@pytest.mark.parametrize("version", ["2", "99", "none"])
+def test_a_newer_project_is_refused_and_left_as_it_is(tmp_path: Path, version: str) -> None:
+    project = new_project(tmp_path, 1)
+    project.close()
+    path = project.folder / DATABASE_FILE
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE about SET value = ? WHERE key = 'schema'", (version,))
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(ProjectError, match="newer"):
+        open_project(project.folder)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_project_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="no project"):
+        open_project(tmp_path)
+    assert not list(tmp_path.iterdir())
+    missing = tmp_path / "missing.db"
+    with pytest.raises(ProjectError, match="no project"):
+        open_project(sqlite_url(missing))
+    assert not missing.exists()
+    (tmp_path / DATABASE_FILE).write_bytes(b"this is not a database, though it is long enough for one" * 20)
+    with pytest.raises(ProjectError, match="cannot be read"):
+        open_project(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    with sqlite3.connect(other / DATABASE_FILE) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+    with pytest.raises(ProjectError, match="not of a project"):
+        open_project(other)
+
+
+def test_a_project_is_not_made_over_another(tmp_path: Path) -> None:
+    create_project(tmp_path / "p").close()
+    with pytest.raises(ProjectError, match="already"):
+        create_project(tmp_path / "p")
+
+
+def test_making_that_was_cut_off_is_finished_by_opening(tmp_path: Path) -> None:
+    (tmp_path / DATABASE_FILE).touch(0o600)
+    assert open_project(tmp_path).count() == 0
+
+
+def test_another_database_is_named_by_its_url(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "elsewhere.db")
+    made = create_project(tmp_path / "p", url)
+    made.set_settings(ProjectSettings(seed=9))
+    made.close()
+    assert not (tmp_path / "p" / DATABASE_FILE).exists()
+    assert open_project(tmp_path / "p").settings.seed == 9
+    by_url = open_project(url)
+    assert (by_url.settings.seed, by_url.folder) == (9, tmp_path / "p")
+    with pytest.raises(ProjectError, match="driver"):
+        create_project(tmp_path / "q", "nosuch://host/db")
+
+
+def test_a_project_may_be_moved(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    path = save(project, project.cases()[0], ball())
+    project.close()
+    moved = project.folder.rename(tmp_path / "moved")
+    again = open_project(moved)
+    saved = again.saved(again.cases()[0])
+    assert saved is not None
+    assert saved.mask == moved / path.relative_to(project.folder)
+    assert saved.mask.is_file()
+
+
+# What has happened stays
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE events SET who = 'nobody'", "DELETE FROM events", "DELETE FROM cases WHERE id = 1"],
+)
+def test_no_statement_changes_what_has_happened(tmp_path: Path, statement: str) -> None:
+    project = new_project(tmp_path, 1)
+    before = _rows(project, "SELECT * FROM events")
+    with pytest.raises(ProjectError), project.database.writing() as session:
+        session.connection().exec_driver_sql(statement)
+    assert _rows(project, "SELECT * FROM events") == before
+
+
+def test_an_event_says_who_when_what_and_with_which_model(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    project.note(project.cases()[0], "thin slices")
+    added, drafted, noted = project.events(project.cases()[0])
+    assert (added.who, drafted.who, noted.who) == ("anna", "attunet", "anna")
+    assert (added.model, drafted.model) == ("", MODEL)
+    assert added.when.tzinfo == UTC
+    assert abs((datetime.now(UTC) - noted.when).total_seconds()) < 3600
+    words = [line.words for line in project.history(project.cases()[0])]
+    assert words[0].startswith("added")
+    assert words[1].startswith("drafted")
+    assert words[2] == "note: thin slices"
+
+
+# Two at once, and kills
+
+_BUSY = """
+import sys
+from pathlib import Path
+from attunet_gui.project.project import open_project
+
+project = open_project(Path(sys.argv[1]), sys.argv[2])
+print("ready", flush=True)
+number = 0
+while number < int(sys.argv[3]):
+    for case in project.cases():
+        project.note(case, f"{sys.argv[2]} {number}")
+        project.assign([case], f"{sys.argv[2]} {number}")
+    number += 1
+    print(number, flush=True)
+"""
+
+
+def _busy(project: Project, who: str, rounds: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _BUSY, str(project.folder), who, str(rounds)],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    project = new_project(tmp_path, 2)
+    children = [_busy(project, who, 15) for who in ("anna", "bert")]
+    assert [child.wait(120) for child in children] == [0, 0]
+    for child in children:
+        assert child.stdout is not None
+        child.stdout.close()
+    assert len(_rows(project, "SELECT id FROM events WHERE kind = 'noted'")) == 2 * 2 * 15
+    assert project.rebuild() == 0
+
+
+def test_killed_at_any_moment_it_opens_again_whole(tmp_path: Path) -> None:
+    project = new_project(tmp_path, 2)
+    seen = 0
+    for kill in range(_ROUNDS):
+        child = _busy(project, f"run{kill}", 10**6)
+        assert child.stdout is not None
+        for _ in range(2 + kill):
+            said = child.stdout.readline()
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait(30)
+        child.stdout.close()
+        again = open_project(project.folder)
+        assert _rows(again, "PRAGMA integrity_check") == [("ok",)]
+        assert again.rebuild() == 0
+        # What the child had said was done is there; no event was lost or half written.
+        notes = [case.note.split()[1] for case in again.cases()]
+        assert all(int(note) >= int(said) - 1 for note in notes)
+        count = len(_rows(again, "SELECT id FROM events"))
+        assert count > seen
+        seen = count
+        again.close()
+
+
+# What is asked
+
+
+def test_the_list_is_sorted_filtered_searched_and_paged(tmp_path: Path) -> None:
+    project = new_project(tmp_path, 5)
+    cases = project.cases()
+    assert [case.name for case in cases] == [f"case-000{k}" for k in range(1, 6)]
+    project.assign(cases[:2], "bert")
+    project.reject(cases[4], "moved during the scan")
+    project.note(cases[3], "100% sure_of it")
+
+    def names(query: CaseQuery) -> list[str]:
+        assert project.count(query) == len(project.cases(query))
+        return [case.name[-1] for case in project.cases(query)]
+
+    assert names(CaseQuery(status=frozenset({Status.REJECTED}))) == ["5"]
+    assert names(CaseQuery(assignee="bert", descending=True)) == ["2", "1"]
+    assert names(CaseQuery(assignee="")) == ["3", "4", "5"]
+    assert names(CaseQuery(text="DURING scan")) == ["5"]
+    assert names(CaseQuery(text="100% sure_")) == ["4"]
+    assert names(CaseQuery(text="%")) == ["4"]
+    assert names(CaseQuery(text="ct2.nii")) == ["3"]
+    page = CaseQuery(order="name", limit=2, offset=3)
+    assert [case.name[-1] for case in project.cases(page)] == ["4", "5"]
+    assert project.count(page) == 5
+    assert project.counts()[Status.NEW] == 4
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_cases_without_a_value_come_last_in_any_order(tmp_path: Path, order: OrderKey) -> None:
+    project = drafted_project(tmp_path, 2)
+    add_folder(project, write_ct(tmp_path / "late" / "new.nii.gz", 50))
+    for descending in (False, True):
+        found = project.cases(CaseQuery(order=order, descending=descending))
+        assert len(found) == 3
+        if order in ("volume", "uncertainty", "effort"):
+            assert found[-1].name == "case-0003"
+
+
+def test_a_case_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="case-0009"):
+        new_project(tmp_path, 1).case("case-0009")
+
+
+# What is done
+
+
+def test_a_saved_mask_is_kept_with_all_that_is_said_of_it(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    case = project.cases()[0]
+    assert project.saved(case) is None
+    done = Activity(seconds=95.0, tools={"brush": ToolUse(strokes=4), "grow": ToolUse(strokes=1)})
+    first = save(project, case, ball(), Review.of(done, frozenset({3, 5}), MODEL, finished=False))
+    assert project.again(case).status == Status.IN_PROGRESS
+    second = save(project, case, ball(radius_mm=14), Review.of(done, None, MODEL, finished=True))
+    assert first != second
+    assert first.is_file()
+    saved = project.saved(case)
+    assert saved is not None
+    assert (saved.mask, saved.verified, saved.annotator, saved.model) == (second, None, "anna", MODEL)
+    assert (saved.active_seconds, saved.edits_by_tool) == (95.0, {"brush": 4, "grow": 1})
+    assert (project.again(case).status, project.again(case).annotator) == (Status.REVIEWED, "anna")
+    assert project.accept(case).status == Status.ACCEPTED
+
+
+def test_the_sha256_is_that_of_the_file(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    path = save(project, project.cases()[0], ball())
+    told = subprocess.run(["sha256sum", str(path)], capture_output=True, text=True, check=True).stdout
+    saved = project.saved(project.cases()[0])
+    assert saved is not None
+    assert saved.sha256 == told.split()[0]
+
+
+def test_a_mask_that_is_not_there_is_not_recorded(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    case = project.cases()[0]
+    with pytest.raises(UnreadableInput):
+        project.save_reviewed(case, tmp_path / "nowhere.nii.gz", Review())
+    assert project.saved(case) is None
+
+
+def test_only_what_is_reviewed_is_accepted_and_only_with_a_reason_rejected(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    case = project.cases()[0]
+    for _ in range(2):
+        with pytest.raises(ProjectError, match="reviewed"):
+            project.accept(case)
+        save(project, case, ball(), Review(verified=frozenset({1}), finished=False))
+    with pytest.raises(ProjectError, match="why"):
+        project.reject(case, "  ")
+    assert project.again(case).status == Status.IN_PROGRESS
+
+
+def test_shares_that_are_more_than_all_are_refused(tmp_path: Path) -> None:
+    project = new_project(tmp_path, 0)
+    with pytest.raises(ProjectError, match="more than all"):
+        project.set_settings(ProjectSettings(without_draft=0.6, seeded_errors=0.6))
+    assert project.settings == ProjectSettings()
