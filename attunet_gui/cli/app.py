@@ -104,7 +104,16 @@ def predict(
 
 @app.command()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Name of a model, or the folder of a bundle.")],
+    model: Annotated[
+        str | None, typer.Argument(help="Name of a model, or the folder of a bundle; none with --pred.")
+    ] = None,
+    pred: Annotated[
+        Path | None, typer.Option(help="Folder of masks to compare with those of --truth.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="Folder of true masks, or a data set.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of their CT, for the pictures.")] = None,
+    label: Annotated[int, typer.Option(min=1, help="Value of the pancreas in masks.")] = 1,
+    ignore: Annotated[int | None, typer.Option(help="Value of what is not judged in --truth.")] = None,
     slices: Annotated[
         Path | None, typer.Option(help="Folder with images/ and masks/ as JPEG slices.")
     ] = None,
@@ -118,11 +127,17 @@ def evaluate(
     hold_gates: Annotated[bool, typer.Option("--hold-gates", help="Also hold each gate. Slow.")] = False,
     tta: Annotated[bool, typer.Option("--tta", help="Also average five looks. Slow.")] = False,
 ) -> None:
-    """Measure a model on labelled CT: DSC by patient, calibration, gates, the worst cases."""
+    """Measure a model on labelled CT, or masks against masks: DSC, surface distances, volumes, a report."""
     from attunet_gui.cli import evaluate as command
+    from attunet_gui.cli.evaluate_pairs import evaluate_pairs, folders_to_compare
+    from attunet_gui.evaluation.pair_files import PairOrder
 
+    folders = folders_to_compare(model, pred, truth)
+    if folders:
+        evaluate_pairs(PairOrder(*folders, images, label, ignore), output)
+        return
     data = command.data_from(slices, pairs, folds, fold)
-    command.evaluate(model, data, command.Wanted(output, tuple(spacing or (0.8,)), hold_gates, tta))
+    command.evaluate(str(model), data, command.Wanted(output, tuple(spacing or (0.8,)), hold_gates, tta))
 
 
 @app.command()

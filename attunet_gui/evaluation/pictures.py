@@ -55,13 +55,18 @@ def draw_reliability(path: Path, curves: Mapping[str, Reliability]) -> None:
 
 
 def draw_failures(path: Path, views: Sequence[View]) -> None:
+    """`draw_slices` as a PNG file."""
+    save(draw_slices(views), path)
+
+
+def draw_slices(views: Sequence[View]) -> Any:
     """Slices side by side with the outlines of truth and draft."""
     rows = -(-len(views) // _IN_A_ROW)
     drawn = figure(3.4 * _IN_A_ROW, 3.0 * rows + 0.3)
     for axes, view in zip(grid(drawn, rows, _IN_A_ROW), views, strict=False):
         _draw_slice(axes, view)
     drawn.suptitle("Lowest DSC first. Blue: truth; orange: draft.", fontsize=9)
-    save(drawn, path)
+    return drawn
 
 
 def draw_maps(path: Path, views: Sequence[View]) -> None:

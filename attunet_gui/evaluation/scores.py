@@ -127,6 +127,21 @@ def paired(these: Scores, others: Scores, seed: int = 0) -> Summary:
     return Summary(**{name: _estimate(found, drawn, each=False) for name, found in differences.items()})
 
 
+def estimate(values: Sequence[float], people: Sequence[str], seed: int = 0) -> Estimate:
+    """The mean of `values` by person (of a person's values their mean counts); interval as in `summarise`.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("there are no values to average")
+    groups: dict[str, list[float]] = {}
+    for person, value in sorted(zip(people, values, strict=True)):
+        groups.setdefault(person, []).append(value)
+    arrays = [np.array(group) for group in groups.values()]
+    return _estimate(arrays, _drawn(len(arrays), seed), each=False)
+
+
 def _drawn(patients: int, seed: int) -> NDArray[np.intp]:
     return np.random.default_rng(seed).integers(patients, size=(_DRAWS, patients))
 

@@ -1,7 +1,8 @@
-"""Reading a label file back onto the volume it belongs to."""
+"""Reading a label file, back onto the volume it belongs to where there is one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,38 @@ def read_mask(path: Path, volume: Volume, *, label: int | None = None) -> NDArra
     if label is None:
         _check_one_label(values[inside], path)
     return np.ascontiguousarray(placement.to_canonical(inside)).view(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFile:
+    """A label file, without a CT to lie on.
+
+    Attributes:
+        values: (z, y, x) the stored values on the canonical grid, of whatever type they are.
+        placement: source grid, canonical grid and the map between them.
+    """
+
+    values: NDArray[Any]
+    placement: Reorientation
+
+    def lies_on(self, grid: Grid) -> bool:
+        """Whether its canonical grid is `grid`, to a thousandth of a millimetre."""
+        return self.placement.canonical.matches(grid, _TOLERANCE_MM)
+
+
+def read_labels(path: Path, volume: Volume | None = None) -> LabelFile:
+    """Every label in `path` (NIfTI, NRRD or MetaImage), on the canonical grid.
+
+    Args:
+        path: the label file.
+        volume: the volume it was drawn on; None for any.
+
+    Raises:
+        UnreadableInput: if the file is no label file, or lies on another grid than `volume`.
+    """
+    values, grid = _load(path)
+    placement = _placement(grid, volume, path) if volume else canonicalise(grid)
+    return LabelFile(np.ascontiguousarray(placement.to_canonical(values)), placement)
 
 
 def _load(path: Path) -> tuple[NDArray[Any], Grid]:

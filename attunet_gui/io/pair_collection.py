@@ -54,7 +54,7 @@ def find_pairs(folder: Path) -> tuple[Pair, ...]:
     names = sorted(path.name.removesuffix(_ENDING) for path in (folder / _IMAGES).glob(f"*{_ENDING}"))
     if not names:
         raise AttunetError(f"There are no CTs in {folder}: {_IMAGES}/NAME{_ENDING} were expected there.")
-    people = _people(folder / MANIFEST_FILE)
+    people = read_people(folder)
     pairs = tuple(pair_in(folder, name, people.get(name, (name,))) for name in names)
     for pair in pairs:
         if not pair.label.is_file():
@@ -72,7 +72,9 @@ def read_pair(pair: Pair, label: int = 1) -> tuple[Volume, NDArray[np.uint8]]:
     return volume, read_mask(pair.label, volume, label=label)
 
 
-def _people(manifest: Path) -> dict[str, tuple[str, ...]]:
+def read_people(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Name of a case -> its people, as far as `manifest.json` in `folder` says; `AttunetError` if damaged."""
+    manifest = folder / MANIFEST_FILE
     if not manifest.is_file():
         return {}
     try:

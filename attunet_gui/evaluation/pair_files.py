@@ -1,0 +1,173 @@
+"""Drafts and truths in two folders, matched by name and compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import AttunetError, UnreadableInput
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.evaluation.pair_table import PairRow
+from attunet_gui.evaluation.pairs import compare
+from attunet_gui.evaluation.views import View
+from attunet_gui.io.datasets import label_values
+from attunet_gui.io.masks import LabelFile, read_labels
+from attunet_gui.io.pair_collection import read_people
+from attunet_gui.io.reading import read
+
+_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+_ADDED = re.compile(r"(_pancreas|_0000)$")
+"""What `attunet predict` and nnU-Net put behind the name of a case."""
+_MARGIN_MM = 40.0
+_WITHOUT_CT = -1000
+
+
+@dataclass(frozen=True)
+class PairOrder:
+    """What is compared.
+
+    Attributes:
+        drafts, truths: folders of label files; or data sets, whose labels are taken.
+        images: folder of the CT, to draw in pictures; None draws outlines alone.
+        label: the value of the organ.
+        ignore: the value in truths of what is not judged; None reads it off `dataset.json`, if there is one.
+    """
+
+    drafts: Path
+    truths: Path
+    images: Path | None = None
+    label: int = 1
+    ignore: int | None = None
+
+
+@dataclass(frozen=True)
+class _Files:
+    name: str
+    person: str
+    draft: Path
+    truth: Path
+    image: Path | None
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedPair:
+    """One pair.
+
+    Attributes:
+        row: its scores.
+        view: the slice where draft and truth differ most.
+    """
+
+    row: PairRow
+    view: View = field(repr=False)
+
+
+def compared_pairs(order: PairOrder, progress: Progress = silent) -> Iterator[ComparedPair]:
+    """Every truth with its draft, in the order of names; drafts without a truth are left out.
+
+    Raises:
+        AttunetError: a folder without label files, or a truth without a draft.
+        UnreadableInput: a file cannot be read, or a draft lies on another grid than its truth.
+    """
+    listed = _matched(order)
+    ignore = label_values(order.truths).ignore if order.ignore is None else order.ignore
+    for number, files in enumerate(listed, start=1):
+        yield _compared(files, order.label, ignore)
+        progress(number, len(listed), "comparing")
+
+
+def _matched(order: PairOrder) -> list[_Files]:
+    drafts, truths = _by_name(order.drafts), _by_name(order.truths)
+    images = _by_name(order.images, ("imagesTr", "images")) if order.images else {}
+    people = read_people(order.truths) or read_people(order.truths.parent)
+    missing = sorted(truths.keys() - drafts.keys())
+    if missing:
+        raise AttunetError(
+            f"{len(missing)} of {len(truths)} cases in {order.truths} have no draft in {order.drafts}, "
+            f"such as {missing[0]}; name the files alike."
+        )
+    return [
+        _Files(name, people.get(name, (name,))[0], drafts[name], truths[name], images.get(name))
+        for name in sorted(truths)
+    ]
+
+
+def _by_name(folder: Path, within: tuple[str, ...] = ("labelsTr", "labels")) -> Mapping[str, Path]:
+    """Name of the case -> file; of a data set those in the folder `within` it."""
+    for inner in within:
+        folder = folder / inner if (folder / inner).is_dir() else folder
+    files = [path for path in folder.glob("*") if path.name.lower().endswith(_ENDINGS)]
+    if not files:
+        raise AttunetError(f"There are no files in {folder}: NIfTI, NRRD or MetaImage were expected.")
+    plain = {path: _ADDED.sub("", _without_ending(path.name)) for path in sorted(files)}
+    found: dict[str, Path] = {}
+    for path, name in plain.items():
+        # A folder of `attunet predict` may hold maps of gates and probability beside the masks.
+        if name.endswith(("_probability", *(f"_gate{level}" for level in range(1, 10)))):
+            continue
+        if name in found:
+            raise AttunetError(f"{folder} has two files for {name}: {found[name].name} and {path.name}.")
+        found[name] = path
+    return found
+
+
+def _without_ending(name: str) -> str:
+    return next(name[: -len(ending)] for ending in _ENDINGS if name.lower().endswith(ending))
+
+
+def _compared(files: _Files, label: int, ignore: int | None) -> ComparedPair:
+    truth, draft = read_labels(files.truth), read_labels(files.draft)
+    grid = truth.placement.canonical
+    if not draft.lies_on(grid):
+        raise UnreadableInput(
+            f"{files.draft} does not lie on the grid of {files.truth}: {_sizes(draft)} voxels against "
+            f"{_sizes(truth)}, or elsewhere in the patient; bring it onto that grid first."
+        )
+    judged = np.True_ if ignore is None else truth.values != ignore
+    masks = [((each.values == label) & judged).astype(np.uint8) for each in (draft, truth)]
+    row = PairRow(files.name, files.person, compare(masks[0], masks[1], grid.spacing_mm))
+    return ComparedPair(row, _view(files, row, masks[0], masks[1], grid.spacing_mm))
+
+
+def _sizes(labels: LabelFile) -> str:
+    return " x ".join(map(str, labels.placement.source.shape))
+
+
+def _view(
+    files: _Files,
+    row: PairRow,
+    draft: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    spacing_mm: tuple[float, float, float],
+) -> View:
+    z = int(np.argmax((draft != truth).sum(axis=(1, 2))))
+    at = (z, *_around(draft[z] | truth[z], spacing_mm))
+    hu: NDArray[np.int16] | NDArray[np.float32] = np.full(draft.shape[1:], _WITHOUT_CT, np.int16)[at[1:]]
+    if files.image is not None:
+        volume = read(files.image)
+        if volume.hu.shape == draft.shape:
+            hu = volume.hu[at].copy()
+    return View(
+        title=f"{row.name}, slice {z + 1} of {len(draft)}, DSC {row.scores.dsc:.2f}",
+        dsc=row.scores.dsc,
+        hu=hu,
+        truth=truth[at].copy(),
+        draft=draft[at].copy(),
+        maps=(),
+        aspect=spacing_mm[1] / spacing_mm[2],
+    )
+
+
+def _around(mask: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> tuple[slice, slice]:
+    """Rows and columns of the mask with some room; everything if it is empty."""
+    box = []
+    for axis, size, step in zip((1, 0), mask.shape, spacing_mm[1:], strict=True):
+        at = np.flatnonzero(mask.any(axis=axis))
+        margin = round(_MARGIN_MM / step)
+        box.append(slice(max(0, at[0] - margin), at[-1] + margin + 1) if len(at) else slice(0, size))
+    return box[0], box[1]

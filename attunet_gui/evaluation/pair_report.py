@@ -1,0 +1,109 @@
+"""The scores of many pairs as one HTML file that needs no other: tables, plots, the worst slices."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from attunet_gui.core.card import NOT_A_DEVICE
+from attunet_gui.core.provenance import now, versions
+from attunet_gui.evaluation.pair_table import MEASURES, MeasureSummary, PairRow, summarise_pairs
+from attunet_gui.evaluation.pictures import draw_slices, figure
+from attunet_gui.evaluation.views import View
+
+_COLOUR = "#0072b2"
+_DOTS_PER_INCH = 90
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What is reported.
+
+    Attributes:
+        title: of the report.
+        rows: a row a case.
+        worst: slices of the cases with the lowest DSC, lowest first.
+    """
+
+    title: str
+    rows: tuple[PairRow, ...]
+    worst: tuple[View, ...]
+
+
+def as_html(compared: Compared) -> str:
+    """The report; `AttunetError` without matplotlib."""
+    pages = Environment(
+        loader=PackageLoader("attunet_gui.evaluation"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+    )
+    return pages.get_template("pairs.html").render(
+        title=compared.title,
+        warning=NOT_A_DEVICE,
+        made=now(),
+        versions=versions(),
+        measures=MEASURES,
+        summary=[_cells(summary) for summary in summarise_pairs(compared.rows)],
+        rows=sorted(compared.rows, key=lambda row: row.scores.dsc),
+        plots=[_svg(draw(compared.rows)) for draw in (_by_case, _volumes)],
+        worst=_png(draw_slices(compared.worst)) if compared.worst else None,
+    )
+
+
+def _cells(found: MeasureSummary) -> tuple[str, ...]:
+    """Title, mean, deviation, interval, cases left out."""
+    if found.estimate is None:
+        return (found.measure.title, "-", "-", "-", str(found.undefined))
+    digits, interval = found.measure.digits, found.estimate.interval
+    within = "unknown" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
+    figures = (f"{value:.{digits}f}" for value in (found.estimate.mean, found.estimate.deviation))
+    return (found.measure.title, *figures, within, str(found.undefined))
+
+
+def _by_case(rows: Sequence[PairRow]) -> Any:
+    """DSC and NSD of every case, lowest DSC first."""
+    drawn = figure(6.4, 3.2)
+    axes = drawn.subplots()
+    ordered = sorted(rows, key=lambda row: row.scores.dsc)
+    at = np.arange(1, len(ordered) + 1)
+    axes.plot(at, [row.scores.dsc for row in ordered], "o", color=_COLOUR, markersize=4, label="DSC")
+    axes.plot(at, [row.scores.nsd for row in ordered], "x", color="#d55e00", markersize=4, label="NSD")
+    axes.set(xlabel="case, by DSC", ylabel="score", ylim=(-0.02, 1.02))
+    axes.legend(loc="lower right")
+    return drawn
+
+
+def _volumes(rows: Sequence[PairRow]) -> Any:
+    """Volume error against the true volume."""
+    drawn = figure(6.4, 3.2)
+    axes = drawn.subplots()
+    truth, error = [row.scores.truth_ml for row in rows], [row.scores.volume_error_ml for row in rows]
+    axes.axhline(0, color="0.6", linewidth=1)
+    axes.axhline(float(np.mean(error)), color=_COLOUR, linestyle="--", linewidth=1, label="mean")
+    axes.plot(truth, error, "o", color=_COLOUR, markersize=4)
+    axes.set(xlabel="true volume, ml", ylabel="draft less truth, ml")
+    axes.legend(loc="best")
+    return drawn
+
+
+def _svg(drawn: Any) -> Markup:
+    """Within the page, without the XML declaration that a file has."""
+    text = _saved(drawn, "svg").decode()
+    return Markup(text[text.index("<svg") :])
+
+
+def _png(drawn: Any) -> str:
+    return "data:image/png;base64," + base64.b64encode(_saved(drawn, "png")).decode()
+
+
+def _saved(drawn: Any, kind: str) -> bytes:
+    content = BytesIO()
+    drawn.savefig(content, format=kind, dpi=_DOTS_PER_INCH)
+    return content.getvalue()

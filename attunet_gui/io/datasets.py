@@ -1,0 +1,258 @@
+"""Labelled CT in the layouts data sets come in: nnU-Net raw, MSD, and plain pairs. One line a layout.
+
+Every layout may have a `manifest.json` that says who is in a case, as `io.pair_collection` reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.masks import read_labels
+from attunet_gui.io.pair_collection import MANIFEST_FILE, find_pairs, read_people
+from attunet_gui.io.reading import read
+
+DATASET_FILE = "dataset.json"
+_ORGAN, _IGNORE = "pancreas", "ignore"
+_LARGEST_JSON = 50_000_000
+
+
+@dataclass(frozen=True)
+class LabelValues:
+    """What the values in label files mean; every other value is background.
+
+    Attributes:
+        organ: the pancreas.
+        ignore: voxels nobody has judged; None if there are none.
+    """
+
+    organ: int = 1
+    ignore: int | None = None
+
+
+@dataclass(frozen=True)
+class DatasetCase:
+    """One CT with its label file.
+
+    Attributes:
+        name: of its files.
+        people: whose body is in it, the patient first; then whoever lent an organ.
+        image, label: the files.
+        values: what is in the label file.
+    """
+
+    name: str
+    people: tuple[str, ...]
+    image: Path
+    label: Path
+    values: LabelValues
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way of laying out a data set.
+
+    Attributes:
+        name: for messages.
+        accepts: whether a folder is laid out so; reads a few names at most.
+        cases: what is in the folder, ordered by name; raises AttunetError.
+    """
+
+    name: str
+    accepts: Callable[[Path], bool]
+    cases: Callable[[Path], tuple[DatasetCase, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedCT:
+    """A CT as an annotator left it.
+
+    Attributes:
+        volume: the CT.
+        mask: (z, y, x) uint8 0/1, 1 is pancreas.
+        judged: (z, y, x) bool, false where nobody has looked; None if somebody has everywhere.
+    """
+
+    volume: Volume
+    mask: NDArray[np.uint8]
+    judged: NDArray[np.bool_] | None
+
+
+def find_dataset(folder: Path) -> tuple[DatasetCase, ...]:
+    """Every labelled CT of the data set in `folder`, ordered by name.
+
+    Raises:
+        AttunetError: no data set of a layout in `LAYOUTS`, an empty one, or one with a file missing.
+    """
+    for layout in LAYOUTS:
+        if layout.accepts(folder):
+            return _whole(layout, folder)
+    raise AttunetError(
+        f"There is no data set in {folder}: expected images/ and labels/, or imagesTr/ and labelsTr/ with "
+        f"{DATASET_FILE}."
+    )
+
+
+def read_judged(case: DatasetCase) -> JudgedCT:
+    """CT and labels of `case`.
+
+    Raises:
+        UnreadableInput: one of the two cannot be read, or they lie on different grids.
+    """
+    volume = read(case.image)
+    values = read_labels(case.label, volume).values
+    judged = None if case.values.ignore is None else values != case.values.ignore
+    whole = judged is None or bool(judged.all())
+    return JudgedCT(volume, (values == case.values.organ).astype(np.uint8), None if whole else judged)
+
+
+def label_values(folder: Path) -> LabelValues:
+    """What `dataset.json` or `manifest.json` in `folder`, or in the one above, says of label values.
+
+    Without either the pancreas is 1, and nothing is ignored.
+
+    Raises:
+        AttunetError: one of the files is damaged.
+    """
+    for place in (folder, folder.parent):
+        for name in (DATASET_FILE, MANIFEST_FILE):
+            labels = _read_json(place / name).get("labels") if (place / name).is_file() else None
+            if isinstance(labels, dict):
+                return _values(labels)
+    return LabelValues()
+
+
+def dataset_digest(cases: Sequence[DatasetCase], progress: Progress = silent) -> str:
+    """sha256 over names and bytes of all files of `cases`, whatever their order and where they lie."""
+    whole = hashlib.sha256()
+    for number, case in enumerate(sorted(cases, key=lambda case: case.name), start=1):
+        whole.update(f"{case.name} {_sha256(case.image)} {_sha256(case.label)}\n".encode())
+        progress(number, len(cases), "reading")
+    return whole.hexdigest()
+
+
+def case_digest(case: DatasetCase) -> str:
+    """sha256 of the CT file of `case`: the same CT under another name is still the same."""
+    return _sha256(case.image)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _whole(layout: Layout, folder: Path) -> tuple[DatasetCase, ...]:
+    cases = layout.cases(folder)
+    if not cases:
+        raise AttunetError(f"The {layout.name} data set in {folder} has no cases.")
+    for case in cases:
+        for path in (case.image, case.label):
+            if not path.is_file():
+                raise AttunetError(f"{case.name} is not whole: {path} was expected.")
+    return cases
+
+
+def _nnunet_cases(folder: Path) -> tuple[DatasetCase, ...]:
+    described = _read_json(folder / DATASET_FILE)
+    ending, values = str(described.get("file_ending", ".nii.gz")), label_values(folder)
+    channels = described.get("channel_names")
+    if not isinstance(channels, dict) or len(channels) != 1:
+        raise AttunetError(f"{folder} has not one channel: CT alone was expected.")
+    added = f"_0000{ending}"
+    names = sorted(path.name.removesuffix(added) for path in (folder / "imagesTr").glob(f"*{added}"))
+    people = read_people(folder)
+    return tuple(
+        DatasetCase(
+            name,
+            people.get(name, (name,)),
+            folder / "imagesTr" / f"{name}{added}",
+            folder / "labelsTr" / f"{name}{ending}",
+            values,
+        )
+        for name in names
+    )
+
+
+def _msd_cases(folder: Path) -> tuple[DatasetCase, ...]:
+    return tuple(sorted(_msd_listed(folder), key=lambda case: case.name))
+
+
+def _msd_listed(folder: Path) -> Iterator[DatasetCase]:
+    described, values, people = _read_json(folder / DATASET_FILE), label_values(folder), read_people(folder)
+    listed = described.get("training")
+    if not isinstance(listed, list):
+        raise AttunetError(f"{folder / DATASET_FILE} has no list 'training'.")
+    for entry in listed:
+        if not isinstance(entry, dict) or not {"image", "label"} <= entry.keys():
+            raise AttunetError(f"{folder / DATASET_FILE} lists a case without image and label.")
+        image, label = (_inside(folder, str(entry[part])) for part in ("image", "label"))
+        name = image.name.removesuffix(".nii.gz").removesuffix(".nii")
+        yield DatasetCase(name, people.get(name, (name,)), image, label, values)
+
+
+def _inside(folder: Path, path: str) -> Path:
+    parts = PurePosixPath(path).parts
+    if ".." in parts or path.startswith("/") or "\\" in path:
+        raise AttunetError(f"{folder / DATASET_FILE} names {path}, which does not lie in the data set.")
+    return folder.joinpath(*parts)
+
+
+def _pair_cases(folder: Path) -> tuple[DatasetCase, ...]:
+    values = label_values(folder)
+    return tuple(
+        DatasetCase(pair.name, pair.people, pair.image, pair.label, values) for pair in find_pairs(folder)
+    )
+
+
+def _values(labels: Mapping[str, Any]) -> LabelValues:
+    """nnU-Net and manifests name the value, MSD the other way round."""
+    turned = all(str(key).isdigit() for key in labels)
+    named = {str(name).lower(): value for value, name in labels.items()} if turned else labels
+    numbers = {str(name).lower(): int(value) for name, value in named.items() if isinstance(value, int | str)}
+    ignore = numbers.get(_IGNORE)
+    organs = [value for name, value in numbers.items() if _ORGAN in name]
+    return LabelValues(organs[0] if organs else 1, ignore)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise AttunetError(f"{path} is too large to describe a data set.")
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise AttunetError(f"{path} is missing: it says which labels there are.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise AttunetError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(found, dict):
+        raise AttunetError(f"{path} does not describe a data set: an object was expected.")
+    return found
+
+
+def _is_nnunet(folder: Path) -> bool:
+    return (folder / "imagesTr").is_dir() and "channel_names" in _described(folder)
+
+
+def _is_msd(folder: Path) -> bool:
+    return (folder / "imagesTr").is_dir() and "training" in _described(folder)
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    return _read_json(folder / DATASET_FILE) if (folder / DATASET_FILE).is_file() else {}
+
+
+LAYOUTS: tuple[Layout, ...] = (
+    Layout("nnU-Net", _is_nnunet, _nnunet_cases),
+    Layout("MSD", _is_msd, _msd_cases),
+    Layout("pairs", lambda folder: (folder / "images").is_dir(), _pair_cases),
+)
+"""Every layout, first match wins."""

@@ -1,0 +1,109 @@
+"""Data sets in every layout, and those that only look like one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.io.datasets import (
+    LabelValues,
+    dataset_digest,
+    find_dataset,
+    label_values,
+    read_judged,
+)
+from attunet_gui.io.exports import EXPORTS, ExportCase, Identity, Order, export
+from attunet_gui.io.exports.form import Format
+
+AFFINE = np.diag([-1.5, -1.5, 3.0, 1.0])
+
+
+def _write(path: Path, values: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(values, AFFINE), path)
+    return path
+
+
+def _case(folder: Path, name: str, verified: frozenset[int] | None) -> ExportCase:
+    hu = np.random.default_rng(len(name)).integers(-100, 200, (14, 12, 6)).astype(np.int16)
+    mask = np.zeros(hu.shape, np.uint8)
+    mask[4:9, 3:8, 1:5] = 1
+    image = _write(folder / "in" / f"{name}.nii.gz", hu)
+    return ExportCase(name, image, _write(folder / "in" / f"{name}_mask.nii.gz", mask), verified)
+
+
+@pytest.mark.parametrize("kind", [each for each in EXPORTS if each.name != "dicomseg"], ids=lambda e: e.name)
+def test_our_own_exports_come_back_with_what_nobody_judged(kind: Format, tmp_path: Path) -> None:
+    cases = (_case(tmp_path, "whole", None), _case(tmp_path, "half", frozenset({0, 1, 2})))
+    export(cases, Order(tmp_path / "out", kind, Identity(b"key")))
+    half, whole = (read_judged(case) for case in find_dataset(tmp_path / "out"))
+    assert whole.judged is None
+    assert whole.mask.sum() == 5 * 5 * 4
+    assert half.judged is not None
+    assert half.judged.all(axis=(1, 2)).tolist() == [True] * 3 + [False] * 3
+    assert half.mask.sum() == 5 * 5 * 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"background": 0, "pancreas": 1, "ignore": 2}, LabelValues(1, 2)),
+        ({"0": "background", "1": "pancreas", "2": "cancer"}, LabelValues(1, None)),
+        ({"background": 0, "liver": 1, "Pancreas": 7}, LabelValues(7, None)),
+        ({"background": 0, "organ": 1}, LabelValues(1, None)),
+    ],
+)
+def test_label_names_are_read_either_way_round(labels: object, expected: LabelValues, tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    assert label_values(tmp_path) == expected
+
+
+def test_plain_pairs_need_no_description(tmp_path: Path) -> None:
+    values = np.zeros((6, 5, 4), np.int16)
+    _write(tmp_path / "images" / "a.nii.gz", values)
+    values[2, 2, 2] = 1
+    values[3, 3, 3] = 2
+    _write(tmp_path / "labels" / "a.nii.gz", values)
+    (case,) = find_dataset(tmp_path)
+    found = read_judged(case)
+    assert (found.mask.sum(), found.judged) == (1, None)
+
+
+def test_a_digest_goes_by_content_and_not_by_place(tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        _write(tmp_path / folder / "images" / "a.nii.gz", np.zeros((3, 3, 3), np.int16))
+        _write(tmp_path / folder / "labels" / "a.nii.gz", np.ones((3, 3, 3), np.uint8))
+    one, other = (dataset_digest(find_dataset(tmp_path / folder)) for folder in ("one", "other"))
+    assert one == other
+    _write(tmp_path / "other" / "labels" / "a.nii.gz", np.zeros((3, 3, 3), np.uint8))
+    assert dataset_digest(find_dataset(tmp_path / "other")) != one
+
+
+def _break(folder: Path, described: object) -> None:
+    (folder / "imagesTr").mkdir()
+    (folder / "dataset.json").write_text(described if isinstance(described, str) else json.dumps(described))
+
+
+@pytest.mark.parametrize(
+    ("described", "says"),
+    [
+        ("no json", "cannot be read"),
+        ([1], "an object was expected"),
+        ({"channel_names": {"0": "CT", "1": "PET"}, "labels": {}}, "CT alone"),
+        ({"training": [{"image": "../../etc/passwd", "label": "x"}], "labels": {}}, "does not lie in"),
+        ({"training": [{"image": "./imagesTr/a.nii.gz"}], "labels": {}}, "without image and label"),
+        ({"training": [], "labels": {}}, "has no cases"),
+        ({"training": [{"image": "a.nii.gz", "label": "b.nii.gz"}], "labels": {}}, "is not whole"),
+        ({}, "There is no data set"),
+    ],
+)
+def test_what_is_no_data_set_is_said_in_one_sentence(described: object, says: str, tmp_path: Path) -> None:
+    _break(tmp_path, described)
+    with pytest.raises(AttunetError, match=says) as told:
+        find_dataset(tmp_path)
+    assert "\n" not in str(told.value)
