@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -138,6 +139,30 @@ def evaluate(
         return
     data = command.data_from(slices, pairs, folds, fold)
     command.evaluate(str(model), data, command.Wanted(output, tuple(spacing or (0.8,)), hold_gates, tta))
+
+
+@app.command("export")
+def export_cases(
+    project: Annotated[str, typer.Argument(metavar="PROJECT", help="Its folder, or its database's URL.")],
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="nnunet, msd, nifti or dicomseg.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder of the data set.")],
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only cases of this one, else accepted; may be repeated.")
+    ] = None,
+    keep_identifiers: Annotated[
+        bool,
+        typer.Option(
+            "--keep-identifiers",
+            help="Keep file names, annotators' names and, in dicomseg, all that DICOM says of the patient.",
+        ),
+    ] = False,
+) -> None:
+    """Export a project's cases as a data set, without anything of the patients; again: what has changed."""
+    from attunet_gui.cli.export import Wanted, export_project
+    from attunet_gui.project.project import open_project
+
+    with closing(open_project(project)) as opened:
+        export_project(opened, output, Wanted(form, tuple(status or ("accepted",)), keep_identifiers))
 
 
 @app.command()

@@ -41,11 +41,13 @@ class ExportCase:
         mask: label file on the grid of the CT, not 0 is pancreas.
         verified: slices (z indices of the canonical grid) a person has seen; None is every slice.
         annotator: who saved the mask; "" if that is not known.
-        model: name of the model that drafted it; "" if it was drawn from nothing.
+        model: name of the model that drafted it, and after a space what tells it from others of that name; ""
+            if it was drawn from nothing.
         edits: how often each tool was used.
         seconds: of active work.
         time: when the mask was saved, with its zone.
         series: key of the DICOM series where the image is a folder of several.
+        mask_sha256: what the mask has to be; "" takes whatever is there.
         subject: pseudonym of whoever is in the CT, for cases that share a person; "" is one of its own.
     """
 
@@ -59,6 +61,7 @@ class ExportCase:
     seconds: float = 0.0
     time: datetime | None = None
     series: str | None = None
+    mask_sha256: str = ""
     subject: str = ""
 
     @property
@@ -116,7 +119,7 @@ def fingerprint(case: ExportCase, identity: Identity) -> str:
     Files of the CT count by place, size and time of change, the mask by its bytes.
 
     Raises:
-        UnreadableInput: if a file is not there or may not be read.
+        UnreadableInput: if a file is not there or may not be read, or the mask is another one.
     """
     try:
         files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in _files(case.image)]
@@ -125,6 +128,10 @@ def fingerprint(case: ExportCase, identity: Identity) -> str:
         raise UnreadableInput(
             f"{case.name} cannot be read ({error.strerror}): it may have been moved, or its disk is away."
         ) from error
+    if case.mask_sha256 not in ("", mask):
+        raise UnreadableInput(
+            f"The mask of {case.name} is not the one that was saved: open it and save it again."
+        )
     verified = None if case.verified is None else sorted(case.verified)
     time = None if case.time is None else case.time.isoformat()
     done = [case.annotator, case.model, sorted(case.edits.items()), case.seconds, time]

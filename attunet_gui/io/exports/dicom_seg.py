@@ -145,11 +145,11 @@ def _creator(name: str) -> str | None:
 
 
 def _description(opened: OpenedCase) -> SegmentDescription:
-    model = opened.case.model_name
+    model, _, digest = opened.case.model_name.partition(" ")
     drafted = AlgorithmIdentificationSequence(
         name=model[:_LONG_STRING],
         family=codes.cid7162.ArtificialIntelligence,
-        version=__version__,
+        version=digest[:_LONG_STRING] or "unknown",
         source="attunet-gui",
     )
     kinds = SegmentAlgorithmTypeValues

@@ -46,7 +46,7 @@ def make_case(
     else:
         image = write_source("nii.gz" if kind == "nifti" else kind, folder, Grid(SHAPE[::-1], affine), hu.T)
     mask = write_nifti(folder / "mask.nii.gz", MASK.T, affine)
-    done = {"annotator": "Ann Other", "model": "/home/ann/models/starter-2", "edits": {"brush": 3}}
+    done = {"annotator": "Ann Other", "model": "/home/ann/models/starter-2 c0ffee", "edits": {"brush": 3}}
     return ExportCase(name, image, mask, verified, seconds=61.5, time=WHEN, **done)
 
 

@@ -41,7 +41,7 @@ def test_the_segment_is_the_pancreas_drafted_by_a_model(tmp_path: Path) -> None:
     assert (kind.CodeValue, kind.CodingSchemeDesignator, kind.CodeMeaning) == ("15776009", "SCT", "Pancreas")
     assert segment.SegmentAlgorithmType == "SEMIAUTOMATIC"
     (algorithm,) = segment.SegmentationAlgorithmIdentificationSequence
-    assert algorithm.AlgorithmName == "starter-2"
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("starter-2", "c0ffee")
     assert (seg.SegmentationType, seg.Modality, seg.ContentLabel) == ("BINARY", "SEG", "PANCREAS")
     assert seg.ContentDescription == "Pancreas; 2 of 6 slices verified by a person"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom
@@ -115,7 +116,7 @@ def test_the_manifest_names_every_file_and_what_was_done(tmp_path: Path, form: F
     sums = {path: hashlib.sha256(b).hexdigest() for path, b in every_file(tmp_path / "out").items()}
     assert sums == listed(manifest.files) | listed(entry.files) | {"manifest.json": sums["manifest.json"]}
     said = entry.annotation
-    assert (said.model, said.edits, said.active_seconds) == ("starter-2", {"brush": 3}, 61.5)
+    assert (said.model, said.edits, said.active_seconds) == ("starter-2 c0ffee", {"brush": 3}, 61.5)
     assert (said.time, said.verified) == (WHEN, (1, 2, 5))
     assert (entry.shape, entry.subject, entry.sheared) == ((4, 5, 6), "case-1", False)
     assert said.annotator is not None
@@ -243,6 +244,15 @@ def test_verified_slices_of_another_ct_are_refused(tmp_path: Path) -> None:
     case = make_case(tmp_path / "source", "nifti", verified=frozenset({2, 6}))
     report = export([case], order(tmp_path / "out", EXPORTS[0]))
     assert "has 6 slices, but slice 6 was verified" in report.refused["case-1"]
+
+
+def test_a_mask_that_somebody_changed_is_refused(tmp_path: Path) -> None:
+    case = make_case(tmp_path / "source", "nifti")
+    saved = replace(case, mask_sha256=hashlib.sha256(case.mask.read_bytes()).hexdigest())
+    assert export([saved], order(tmp_path / "out", EXPORTS[0])).added == ("case-1",)
+    case.mask.write_bytes(case.mask.read_bytes()[:-4] + b"oops")
+    report = export([saved], order(tmp_path / "out", EXPORTS[0]))
+    assert "The mask of case-1 is not the one that was saved" in report.refused["case-1"]
 
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:

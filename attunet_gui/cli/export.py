@@ -1,0 +1,104 @@
+"""`attunet export`: the cases of a project as a data set for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.io.exports import ExportCase, Identity, Order, Report, export, export_format, read_key
+from attunet_gui.project.project import Project
+from attunet_gui.project.rows import CaseQuery, CaseRow
+from attunet_gui.project.status import Status
+
+KEY_FILE = "export.key"
+"""In the project, so that all who work on it map names and UIDs alike; it never leaves it."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is exported, and whether with names and UIDs of the source."""
+
+    format: str
+    status: Sequence[str] = (Status.ACCEPTED,)
+    keep_identifiers: bool = False
+
+
+def export_project(project: Project, output: Path, wanted: Wanted) -> None:
+    """Export the cases of `project` into `output`, and say what was done.
+
+    Raises:
+        AttunetError: if no case is of the status, or one could not be exported; the others then are.
+    """
+    form = export_format(wanted.format)
+    rows = _rows(project, wanted.status)
+    cases = [case for row in rows if (case := _case(project, row)) is not None]
+    identity = Identity(read_key(project.folder / KEY_FILE), wanted.keep_identifiers)
+    with progress_bar("exporting") as progress:
+        report = export(cases, Order(output, form, identity), progress)
+    unsaved = {row.name for row in rows} - {case.name for case in cases}
+    _tell(report, output, form.title)
+    for name in sorted(unsaved):
+        console.print(f"{name} was not exported: nobody has saved a mask of it.")
+    missing = len(report.refused) + len(unsaved)
+    if missing:
+        raise AttunetError(f"{_cases(missing)} of {len(rows)} could not be exported; see above.")
+
+
+def _rows(project: Project, names: Sequence[str]) -> tuple[CaseRow, ...]:
+    wanted = frozenset(_status(name) for name in names)
+    rows = project.cases(CaseQuery(status=wanted))
+    if not rows:
+        said = " or ".join(sorted(wanted))
+        raise AttunetError(f"No case of the project is {said}: accept some, or name another --status.")
+    return rows
+
+
+def _status(name: str) -> Status:
+    try:
+        return Status(name.replace("-", " ").lower())
+    except ValueError:
+        known = ", ".join(status.value.replace(" ", "-") for status in Status)
+        raise AttunetError(f"There is no status {name!r}; there is {known}.") from None
+
+
+def _case(project: Project, row: CaseRow) -> ExportCase | None:
+    saved = project.saved(row)
+    if saved is None:
+        return None
+    return ExportCase(
+        name=row.name,
+        image=row.path,
+        mask=saved.mask,
+        verified=saved.verified,
+        annotator=saved.annotator,
+        model=saved.model,
+        edits=saved.edits_by_tool,
+        seconds=saved.active_seconds,
+        time=saved.time,
+        series=row.series,
+        mask_sha256=saved.sha256,
+    )
+
+
+def _tell(report: Report, output: Path, title: str) -> None:
+    done = len(report.added) + len(report.replaced) + len(report.unchanged)
+    if done:
+        console.print(
+            f"{_cases(done)} in {output} ({title}): {len(report.added)} added, {len(report.replaced)} "
+            f"replaced, {len(report.unchanged)} unchanged; every label was read back and compared."
+        )
+    if report.others:
+        console.print(f"From earlier exports there {_are(len(report.others))}: {', '.join(report.others)}.")
+    for name, reason in report.refused.items():
+        console.print(f"{name} was not exported: {reason}")
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count} cases"
+
+
+def _are(count: int) -> str:
+    return "is another case" if count == 1 else f"are {count} other cases"
