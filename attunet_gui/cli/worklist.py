@@ -90,7 +90,7 @@ def show_list(project: Project, wanted: Wanted) -> None:
 
 def _table(rows: Sequence[CaseRow], files: bool) -> Table:
     table = Table()
-    for title in ("case", "status", "ml", "unsure", "effort", "assigned", "annotator"):
+    for title in ("case", "status", "ml", "unsure", "slices", "assigned", "annotator"):
         table.add_column(title, no_wrap=True)
     table.add_column("note")
     if files:
@@ -99,7 +99,7 @@ def _table(rows: Sequence[CaseRow], files: bool) -> Table:
         words = " · ".join(filter(None, (row.reason, row.failure, row.note)))
         cells = [
             *(row.name, row.status, _number(row.volume_ml, 1), _number(row.uncertainty, 2)),
-            *(_number(row.effort, 1), row.assignee, row.annotator, words),
+            *(_number(row.effort, 0), row.assignee, row.annotator, words),
         ]
         table.add_row(*cells, *([row.file_name] if files else []))
     return table

@@ -185,6 +185,20 @@ def second_read(
         command(opened, share, reader)
 
 
+@worklist.command("agreement")
+def agreement(
+    project: ProjectArgument,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder for agreement.json and agreement.png.")
+    ] = None,
+) -> None:
+    """How well two readers, and the draft, agree on the cases that were read twice."""
+    from attunet_gui.cli.worklist_agreement import show_agreement
+
+    with _opened(project) as opened:
+        show_agreement(opened, output)
+
+
 @worklist.command("checks")
 def checks(
     project: ProjectArgument,

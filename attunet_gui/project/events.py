@@ -67,7 +67,8 @@ class Drafted(_Payload):
     @property
     def words(self) -> str:
         """For the history."""
-        return f"drafted: {self.volume_ml:.1f} ml, {self.places} places to check, effort {self.effort:.1f}"
+        slices = f"about {self.effort:.0f} of {self.slices} slices to correct"
+        return f"drafted: {self.volume_ml:.1f} ml, {self.places} places to check, {slices}"
 
 
 class DraftFailed(_Payload):

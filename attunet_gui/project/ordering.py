@@ -75,8 +75,10 @@ def _by_chance(case: Candidate, seed: int) -> float | None:
 
 
 STRATEGIES: tuple[Strategy, ...] = (
-    Strategy("effort", "most correction first", "the most to correct, {score:.1f}", _by_effort),
-    Strategy("least-effort", "least correction first", "the least to correct, {score:.1f}", _by_least_effort),
+    Strategy("effort", "most to correct first", "the most to correct, {score:.0f} slices", _by_effort),
+    Strategy(
+        "least-effort", "least to correct first", "the least to correct, {score:.0f} slices", _by_least_effort
+    ),
     Strategy("uncertainty", "least certain first", "the least certain draft, {score:.2f}", _by_uncertainty),
     Strategy("random", "random, where pancreas is seen", "drawn where the pancreas is seen", _by_chance),
     Strategy("file", "in file order", "the next in the list", _in_file_order),

@@ -3,11 +3,14 @@
 All are taken from the network's calibrated probability p and the share c of each pixel of its frame that the
 draft covers. A p below 0.1 counts as 0: summed up over the body it would drown the gland.
 
-- expected DSC = 2 sum(p c) / (sum(p) + sum(c)), and **uncertainty** = 1 - expected DSC;
-- **effort** = sum(p + c - 2 p c) in ml, the volume that is expected to be wrong, plus 0.5 for every place to
-  check: each place costs a look and a gesture however small it is;
-- **visible** = min(1, sum(p) in ml / 20): an adult's pancreas has 72 +- 26 ml (Saisho et al. 2007, doi
+- expected DSC = 2 sum(p c) / (sum(p) + sum(c)), and **uncertainty** = 1 - expected DSC of the whole;
+- **effort** = how many slices have an expected DSC below 0.85: those somebody is going to correct. Slices
+  with less than 20 mm² of either are left out;
+- **visible** = min(1, sum(p) in ml / 20): an adult's pancreas has 72 ± 26 ml (Saisho et al. 2007, doi
   10.1002/ca.20543), so less than 20 ml means that it is cut off, or that the network hardly sees it.
+
+On 24 synthetic CT drafted by starter-2, Spearman's rank correlation of effort with the number of slices whose
+true DSC is below 0.85 was 0.86, of uncertainty with 1 - DSC 0.68: `benchmarks/next_case.py`.
 """
 
 from __future__ import annotations
@@ -24,8 +27,11 @@ from attunet_gui.review.evidence import make_evidence
 from attunet_gui.review.search import find_places
 
 _FAINT = 0.1
-_A_PLACE = 0.5
+_GOOD_SLICE = 0.85
+_LEAST_MM2 = 20.0
 _WHOLE_GLAND_ML = 20.0
+
+_Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Outlook:
     Attributes:
         volume_ml: of the draft.
         uncertainty: 1 - expected DSC, 0 to 1.
-        effort: expected wrong volume in ml, each place to check counting as 0.5 ml more.
+        effort: slices that are expected to need correction.
         places: how many places there are to check.
         visible: 0 to 1, how much of a gland the network sees.
     """
@@ -53,14 +59,22 @@ def outlook(volume: Volume, prediction: Prediction, draft: NDArray[np.uint8]) ->
     found = find_places(draft, evidence)
     likely = prediction.probability.astype(np.float32)
     likely[likely < _FAINT] = 0
-    expected, drafted = float(likely.sum()), float(found.carried.cover.sum())
-    common = float((likely * found.carried.cover).sum())
-    total = expected + drafted
-    wrong_ml = (total - 2 * common) * evidence.voxel_ml
+    common, both = _shared(likely, found.carried.cover)
+    pixel_mm2 = float(np.prod(prediction.frame.spacing_mm[1:]))
+    enough = both * pixel_mm2 > 2 * _LEAST_MM2
+    poor = enough & (2 * common < _GOOD_SLICE * both)
+    whole = float(both.sum())
     return Outlook(
         volume_ml=volume_ml(draft, volume.grid),
-        uncertainty=min(1.0, max(0.0, 1 - 2 * common / total)) if total else 0.0,
-        effort=max(0.0, wrong_ml) + _A_PLACE * len(found.places),
+        uncertainty=min(1.0, max(0.0, 1 - 2 * float(common.sum()) / whole)) if whole else 0.0,
+        effort=float(np.count_nonzero(poor)),
         places=len(found.places),
-        visible=min(1.0, expected * evidence.voxel_ml / _WHOLE_GLAND_ML),
+        visible=min(1.0, float(likely.sum()) * evidence.voxel_ml / _WHOLE_GLAND_ML),
     )
+
+
+def _shared(likely: _Floats, cover: _Floats) -> tuple[_Floats, _Floats]:
+    """(z,) of each slice: sum of the product, and sum of both."""
+    common: _Floats = (likely * cover).sum(axis=(1, 2))
+    both: _Floats = likely.sum(axis=(1, 2)) + cover.sum(axis=(1, 2))
+    return common, both

@@ -139,10 +139,18 @@ def test_a_sure_draft_is_certain_and_a_doubtful_one_is_not(tmp_path: Path) -> No
     doubtful = outlook(volume, _with(prediction, mask * 0.6), mask)
     assert sure.uncertainty == pytest.approx(0, abs=1e-3)
     assert doubtful.uncertainty == pytest.approx(1 - 2 * 0.6 / 1.6, abs=1e-3)
+    assert sure.effort == 0
+    assert doubtful.effort == np.count_nonzero(mask.any(axis=(1, 2)))
     ml = mask.sum() * 12 / 1000
-    assert sure.effort == pytest.approx(0.5 * sure.places, abs=1e-3)
-    assert doubtful.effort == pytest.approx(0.4 * ml + 0.5 * doubtful.places, rel=1e-3)
     assert doubtful.visible == pytest.approx(min(1.0, 0.6 * ml / 20), rel=1e-3)
+
+
+def test_only_the_doubtful_slices_are_to_be_corrected(tmp_path: Path) -> None:
+    volume = read(write_ct(tmp_path / "a.nii.gz", 1))
+    prediction, mask = Ball().draft(volume, silent)
+    probability = mask * 1.0
+    probability[5:7] *= 0.5
+    assert outlook(volume, _with(prediction, probability), mask).effort == 2
 
 
 def test_an_empty_draft_where_nothing_is_seen_is_no_effort(tmp_path: Path) -> None:

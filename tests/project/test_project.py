@@ -24,7 +24,7 @@ from attunet_gui.project.rows import ORDERS, CaseQuery, OrderKey
 from attunet_gui.project.status import Status
 from tests.project.material import MODEL, ball, drafted_project, new_project, save, write_ct
 
-_ROUNDS = 6
+_ROUNDS = 4
 _ROOT = Path(__file__).parents[2]
 
 
