@@ -1,0 +1,150 @@
+"""`attunet export`: from a real project to a data set that other software reads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from attunet_gui.io.exports import EXPORTS, read_manifest
+from attunet_gui.io.reading import read
+from attunet_gui.io.writing import write_mask
+from attunet_gui.project.adding import add_folder
+from attunet_gui.project.project import Project, Review
+from tests.io.exports.material import SHAPE as DICOM_SHAPE
+from tests.io.exports.material import STORED
+from tests.io.material import write_series
+from tests.project.material import MODEL, ball, new_project
+
+FORMATS = [form.name for form in EXPORTS]
+
+
+def attunet(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "attunet_gui", *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+def save(project: Project, name: str, mask: np.ndarray, verified: frozenset[int] | None = None) -> None:
+    case = project.case(name)
+    path = project.mask_path(case)
+    write_mask(path, mask, read(case.path, series=case.series))
+    project.save_reviewed(case, path, Review(verified, MODEL, 90.0, {"brush": 4}))
+
+
+def reviewed_project(folder: Path) -> Project:
+    """case-0001 accepted, case-0002 accepted with half of its slices seen, case-0003 reviewed only."""
+    project = new_project(folder, who="Anna Smith")
+    halves = (None, frozenset(range(6)), None)
+    for number, verified in enumerate(halves, start=1):
+        save(project, f"case-000{number}", ball(), verified)
+    for name in ("case-0001", "case-0002"):
+        project.accept(project.case(name))
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = reviewed_project(tmp_path)
+    made.close()
+    return made
+
+
+def test_accepted_cases_become_a_data_set(tmp_path: Path, project: Project) -> None:
+    out = tmp_path / "Dataset701_Pancreas"
+    done = attunet("export", project.folder, "--format", "nnunet", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "2 cases in" in done.stdout
+    assert "2 added, 0 replaced, 0 unchanged" in done.stdout
+    assert json.loads((out / "dataset.json").read_text())["numTraining"] == 2
+    half = np.asarray(nib.load(out / "labelsTr" / "case-0002.nii.gz").dataobj).T
+    assert_array_equal(half[:6], ball()[:6])
+    assert (half[6:] == 2).all()
+    manifest = read_manifest(out)
+    said = manifest.by_name["case-0001"].annotation
+    assert (said.model, said.edits, said.active_seconds) == (MODEL, {"brush": 4}, 90.0)
+    content = b"".join(path.read_bytes() for path in out.rglob("*.json"))
+    for secret in (b"Anna", b"Smith", b"ct0", str(tmp_path).encode()):
+        assert secret not in content
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_again_it_adds_replaces_and_says_so(tmp_path: Path, project: Project) -> None:
+    words = ("export", project.folder, "--format", "nifti", "-o", tmp_path / "out")
+    attunet(*words)
+    changed = Project(project.folder, project.database, "Anna Smith")
+    changed.reopen(changed.case("case-0001"))
+    save(changed, "case-0001", ball(radius_mm=9.0))
+    changed.accept(changed.case("case-0001"))
+    changed.accept(changed.case("case-0003"))
+    done = attunet(*words)
+    assert "1 added, 1 replaced, 1 unchanged" in done.stdout
+    labels = np.asarray(nib.load(tmp_path / "out" / "labels" / "case-0001.nii.gz").dataobj).T
+    assert_array_equal(labels, ball(radius_mm=9.0))
+    changed.reject(changed.case("case-0003"), "cut off")
+    assert "From earlier exports there is another case: case-0003." in attunet(*words).stdout
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_dicom_case_goes_into_every_format(tmp_path: Path, form: str) -> None:
+    write_series(tmp_path / "ct" / "Jane Doe", STORED)
+    project = new_project(tmp_path, cases=0)
+    add_folder(project, tmp_path / "ct")
+    mask = np.zeros(DICOM_SHAPE, np.uint8)
+    mask[2, 1:3] = 1
+    save(project, "case-0001", mask)
+    project.close()
+    out = tmp_path / "out"
+    done = attunet("export", project.folder, "--format", form, "-o", out, "--status", "reviewed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(read_manifest(out).by_name) == ["case-0001"]
+    assert not any(b"Jane" in path.read_bytes() for path in out.rglob("*") if path.is_file())
+
+
+def test_a_case_that_does_not_fit_is_named_and_stops_no_other(tmp_path: Path, project: Project) -> None:
+    done = attunet("export", project.folder, "--format", "dicomseg", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "case-0001 was not exported: case-0001 came as NIfTI" in done.stdout
+    assert "2 cases of 2 could not be exported" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_are_kept_where_that_is_asked_for(tmp_path: Path, project: Project) -> None:
+    out = tmp_path / "out"
+    attunet("export", project.folder, "--format", "msd", "-o", out, "--keep-identifiers")
+    entry = read_manifest(out).by_name["case-0001"]
+    assert (entry.source, entry.annotation.annotator) == ("ct0.nii.gz", "Anna Smith")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("--format", "word"),
+            "There is no export format 'word': choose one of nnunet, msd, nifti, dicomseg.",
+        ),
+        (("--format", "msd", "--status", "done"), "There is no status 'done'; there is new, drafted"),
+        (("--format", "msd", "--status", "rejected"), "No case of the project is rejected: accept some"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence(
+    tmp_path: Path, project: Project, words: tuple[str, ...], sentence: str
+) -> None:
+    done = attunet("export", project.folder, *words, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert sentence in done.stderr.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_case_without_a_mask_is_named(tmp_path: Path) -> None:
+    project = new_project(tmp_path, cases=1)
+    project.close()
+    done = attunet("export", project.folder, "--format", "msd", "-o", tmp_path / "out", "--status", "new")
+    assert "case-0001 was not exported: nobody has saved a mask of it." in done.stdout
+    assert done.returncode == 1
