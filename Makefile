@@ -54,7 +54,7 @@ coverage:
 	@$(PYTHON) -m coverage report
 
 lock:
-	@.venv/bin/uv pip compile pyproject.toml --extra app --extra cpu --extra fast --extra train --extra dev --universal \
+	@.venv/bin/uv pip compile pyproject.toml --extra app --extra cpu --extra fast --extra train --extra package --extra dev --universal \
 	  --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
 
 clean:
