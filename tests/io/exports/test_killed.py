@@ -19,14 +19,14 @@ from tests.io.exports.killed import export_until_killed
 from tests.io.exports.material import IDENTITY, every_file, make_case
 
 HIDDEN = ".out.attunet-export"
-KILLS = 8
+KILLS = 7
 
 
 @pytest.fixture(scope="module")
 def nursery() -> ForkServerContext:
     """Where children are born with all imports done."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.io.exports.killed"])
+    context.set_forkserver_preload(["tests.io.exports.killed", "attunet_gui.io.exports.dicom_seg"])
     return context
 
 
@@ -69,8 +69,11 @@ class Scene:
         return listed and whole and names and manifest.by_name["two"].annotation.verified is None
 
 
-@pytest.mark.parametrize("earlier", [False, True], ids=["new", "over an earlier one"])
-@pytest.mark.parametrize("form", ["nnunet", "dicomseg"])
+@pytest.mark.parametrize(
+    ("form", "earlier"),
+    [("nnunet", False), ("nnunet", True), ("dicomseg", True)],
+    ids=["new", "over an earlier one", "a folder of files a case"],
+)
 def test_a_kill_at_any_step_leaves_old_or_new(
     tmp_path: Path, nursery: ForkServerContext, form: str, earlier: bool
 ) -> None:
