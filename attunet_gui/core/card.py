@@ -13,6 +13,9 @@ from attunet_gui.core.preprocess import Preprocessing
 NOT_A_DEVICE = "Research use only. Not a medical device; not for diagnosis or treatment."
 
 
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
 def first_fault(error: ValidationError) -> tuple[str, str]:
     """Where the first fault is ("weights.sha256"; "" for the whole) and what is wrong there."""
     first = error.errors()[0]
@@ -56,13 +59,56 @@ class Result(BaseModel):
     command: str
 
 
+class ModelRef(BaseModel):
+    """A model by name and weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    sha256: str = Field(pattern=_SHA256)
+
+
+class GuardRecord(BaseModel):
+    """What came out when the model was compared with its parent: may it take its place, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    passed: bool
+    sentence: str
+
+
+class Lineage(BaseModel):
+    """Where a fine-tuned model comes from.
+
+    Attributes:
+        ancestors: its parent first, then the parent's parent and so on.
+        data_sha256: of names and bytes of all files of the data set it learnt from.
+        trained_on, held_out: sha256 of CT files that it or an ancestor learnt from, and of those that only
+            ever judge: no descendant may learn from them.
+        guard: the comparison with the parent; None before it was made.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ancestors: tuple[ModelRef, ...] = Field(min_length=1)
+    data_sha256: str = Field(pattern=_SHA256)
+    trained_on: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    guard: GuardRecord | None = None
+
+    @property
+    def parent(self) -> ModelRef:
+        """The model it was made from."""
+        return self.ancestors[0]
+
+
 class WeightsFile(BaseModel):
     """The one weights file of a bundle; any changed byte is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: Literal["weights.safetensors"] = "weights.safetensors"
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(pattern=_SHA256)
     bytes: int = Field(gt=0, le=2**31)
 
 
@@ -77,6 +123,7 @@ class Card(BaseModel):
         threshold: calibrated probability from which a voxel belongs to the draft.
         smallest_piece_ml: pieces of the draft below this volume are dropped; 0 keeps all.
         gland: which of the others belong to one gland.
+        lineage: of a model that was made from another by corrected cases; None for others.
         recommended: offered before models that are not, where nobody has chosen one.
     """
 
@@ -95,6 +142,7 @@ class Card(BaseModel):
     gland: GlandRule = GlandRule()
     training: Training
     results: tuple[Result, ...] = ()
+    lineage: Lineage | None = None
     recommended: bool = False
     intended_use: str
     limits: str

@@ -51,7 +51,7 @@ def augmented(
 
     Args:
         images: (batch, rows, columns, channels) uint8.
-        truth: (batch, rows, columns, 1) uint8 0/1.
+        truth: (batch, rows, columns, masks) uint8 0/1; all masks move alike.
         seed: (2,) int32; the same seed gives the same slices.
         settings: ranges.
         window_hu: HU of the values 0 and 1.
@@ -61,19 +61,20 @@ def augmented(
     """
     draws = _Draws(seed)
     alone = tf.reduce_all(images == images[..., :1], axis=(1, 2, 3), keepdims=True)
+    channels = images.shape[-1]
     both = tf.concat([tf.cast(images, tf.float32) / 255.0, tf.cast(truth, tf.float32)], axis=-1)
     at = _positions(both.shape, draws, settings)
     moved = _resampled(both, at)
-    values = _with_values_changed(moved[..., :-1], draws, settings)
+    values = _with_values_changed(moved[..., :channels], draws, settings)
     values = _with_texture_changed(values, draws, settings)
     values = _with_noise(values, draws, settings)
     # What the window or a picture's range had cut off stays cut off: no noise of a scanner reaches up there.
-    darkest = tf.reduce_min(both[..., :-1], axis=(1, 2, 3), keepdims=True)
-    values = tf.where(moved[..., :-1] <= darkest + _HALF_GRAY, darkest, tf.maximum(values, darkest))
+    darkest = tf.reduce_min(both[..., :channels], axis=(1, 2, 3), keepdims=True)
+    values = tf.where(moved[..., :channels] <= darkest + _HALF_GRAY, darkest, tf.maximum(values, darkest))
     values = _clipped(values, draws, settings, window_hu)
-    middle = images.shape[-1] // 2
+    middle = channels // 2
     values = tf.where(alone, values[..., middle : middle + 1], values)
-    return tf.clip_by_value(values, 0.0, 1.0), tf.cast(moved[..., -1:] >= 0.5, tf.float32)
+    return tf.clip_by_value(values, 0.0, 1.0), tf.cast(moved[..., channels:] >= 0.5, tf.float32)
 
 
 def _positions(shape: Any, draws: _Draws, settings: Augmentation) -> Any:

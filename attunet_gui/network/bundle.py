@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from attunet_gui.core.calibration import Calibration
-from attunet_gui.core.card import Card, Result, WeightsFile, first_fault
+from attunet_gui.core.card import Card, Lineage, Result, WeightsFile, first_fault
 from attunet_gui.core.errors import BadModel
 from attunet_gui.network.families import family, parse_config
 
@@ -220,6 +220,11 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
 def add_results(bundle: Bundle, results: tuple[Result, ...]) -> Bundle:
     """Put measured figures into the card of `bundle`; the weights they were measured on stay as they are."""
     return _with_card(bundle.folder, bundle.card.model_copy(update={"results": results}))
+
+
+def trace(bundle: Bundle, lineage: Lineage) -> Bundle:
+    """Put where it comes from into the card of `bundle`; the weights stay as they are."""
+    return _with_card(bundle.folder, bundle.card.model_copy(update={"lineage": lineage}))
 
 
 def recalibrate(bundle: Bundle, calibration: Calibration, threshold: float) -> Bundle:

@@ -49,6 +49,22 @@ LOSSES: dict[str, Loss] = {
 }
 
 
+def where_counted(loss: Loss, truth: Any, probability: Any, counted: Any) -> Any:
+    """`loss` over the pixels that count; the others have no gradient at all, whatever is predicted there.
+
+    Both masks are emptied there, which every loss here takes for agreement.
+
+    Args:
+        loss: one of `LOSSES`.
+        truth, probability: as for `loss`.
+        counted: of the same shape, 1 or true where the truth is known.
+    """
+    counted = ops.cast(counted, "bool")
+    empty = ops.zeros_like(probability)
+    known = ops.where(counted, ops.cast(truth, probability.dtype), empty)
+    return loss(known, ops.where(counted, probability, empty))
+
+
 def _one_minus_dice(truth: Any, probability: Any, axes: tuple[int, ...]) -> Any:
     truth = ops.cast(truth, "float32")
     probability = ops.cast(probability, "float32")

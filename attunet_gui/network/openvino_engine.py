@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from attunet_gui.network.bundle import Bundle, checked_weights
 from attunet_gui.network.families import family, parse_config
+from attunet_gui.network.quiet_openvino import openvino
 
 
 class OpenVINOEngine:

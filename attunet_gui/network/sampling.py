@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,12 @@ from attunet_gui.core.preprocess import Preprocessing, frame_for, network_slices
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.settings import Sampling
 
+IGNORED = 2
+"""In the truth of a case: nobody has judged this pixel, and it teaches nothing."""
+
+
+_WHOLLY = 1 - 1e-4
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingCase:
@@ -18,7 +24,7 @@ class TrainingCase:
 
     Attributes:
         images: (z, rows, columns) uint8, the HU window mapped to 0..255.
-        truth: (z, rows, columns) uint8 0/1.
+        truth: (z, rows, columns) uint8, 1 in the organ, 0 outside, `IGNORED` where nobody knows.
         name: what it is called in tables.
         people: whose body is in it, the patient first; then whoever gave an organ to it.
     """
@@ -27,6 +33,11 @@ class TrainingCase:
     truth: NDArray[np.uint8]
     name: str = ""
     people: tuple[str, ...] = ()
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some of it was never judged."""
+        return bool((self.truth == IGNORED).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +56,11 @@ class TrainingData:
     sources: tuple[Source, ...]
     held_out: tuple[TrainingCase, ...] = ()
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether a case that is trained on is."""
+        return any(case.is_partial for source in self.sources for case in source.cases)
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -52,7 +68,7 @@ class Batch:
 
     Attributes:
         images: (batch, rows, columns, channels) uint8.
-        truth: (batch, rows, columns, 1) uint8 0/1.
+        truth: (batch, rows, columns, 1) uint8, as in `TrainingCase`.
     """
 
     images: NDArray[np.uint8]
@@ -65,32 +81,42 @@ def training_case(
     wanted: Preprocessing,
     name: str = "",
     people: tuple[str, ...] = (),
+    judged: NDArray[np.bool_] | None = None,
 ) -> TrainingCase:
-    """`volume` and its canonical (z, y, x) `mask` on the frame that `predict` would use."""
+    """`volume` and its canonical (z, y, x) `mask` on the frame that `predict` would use.
+
+    A pixel is `IGNORED` as soon as a voxel it is made of is not in `judged` (z, y, x).
+    """
     frame = frame_for(volume, wanted)
     slices = np.arange(volume.grid.shape[0])
     images = network_slices(volume, frame, wanted, slices)
-    truth = frame.to_network(mask.astype(np.float32), fill=0.0) >= 0.5
-    return TrainingCase((images * 255 + 0.5).astype(np.uint8), truth.astype(np.uint8), name, people)
+    truth = (frame.to_network(mask.astype(np.float32), fill=0.0) >= 0.5).astype(np.uint8)
+    if judged is not None:
+        truth[frame.to_network(judged.astype(np.float32), fill=1.0) < _WHOLLY] = IGNORED
+    return TrainingCase((images * 255 + 0.5).astype(np.uint8), truth, name, people)
 
 
 class Sampler:
     """Draws batches; batch `number` depends on the seed and on `number` only, so a run can go on anywhere.
 
     Args:
-        sources: where slices come from; within a source each case is equally likely.
+        sources: where slices come from; within a source each case is equally likely. Slices that are
+            `IGNORED` as a whole are never drawn, and cases without another slice neither.
         neighbours: slices on each side that join as channels.
         settings: shares.
         seed: same seed, same batches.
     """
 
     def __init__(self, sources: tuple[Source, ...], neighbours: int, settings: Sampling, seed: int) -> None:
-        self._sources = tuple(source for source in sources if source.weight > 0 and source.cases)
+        taught = (_taught(source) for source in sources)
+        self._sources = tuple(source for source in taught if source.weight > 0 and source.cases)
         weights = np.array([source.weight for source in self._sources])
         self._chances = weights / weights.sum()
         self._organ = [
-            [np.flatnonzero(case.truth.any(axis=(1, 2))) for case in source.cases] for source in self._sources
+            [np.flatnonzero((case.truth == 1).any(axis=(1, 2))) for case in source.cases]
+            for source in self._sources
         ]
+        self._judged = [[_judged_slices(case) for case in source.cases] for source in self._sources]
         self._offsets = np.arange(-neighbours, neighbours + 1)
         self._settings, self._seed = settings, seed
 
@@ -107,7 +133,8 @@ class Sampler:
         number = int(random.integers(len(self._sources[source].cases)))
         case, organ = self._sources[source].cases[number], self._organ[source][number]
         wants_organ = len(organ) > 0 and random.random() < self._settings.foreground_share
-        z = int(random.choice(organ) if wants_organ else random.integers(len(case.truth)))
+        judged = self._judged[source][number]
+        z = int(random.choice(organ) if wants_organ else judged[random.integers(len(judged))])
         around = np.clip(z + self._around(random), 0, len(case.images) - 1)
         return case.images[around], case.truth[z]
 
@@ -117,3 +144,12 @@ class Sampler:
             return 0 * self._offsets
         direction = -1 if random.random() < self._settings.reversed_share else 1
         return direction * int(random.integers(1, self._settings.neighbour_stride_max + 1)) * self._offsets
+
+
+def _taught(source: Source) -> Source:
+    """`source` without cases that nobody has judged any slice of."""
+    return replace(source, cases=tuple(case for case in source.cases if len(_judged_slices(case))))
+
+
+def _judged_slices(case: TrainingCase) -> NDArray[np.intp]:
+    return np.flatnonzero((case.truth != IGNORED).any(axis=(1, 2)))

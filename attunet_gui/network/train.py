@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -21,6 +21,7 @@ from attunet_gui.core.errors import AttunetError, Cancelled
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.network.attention_unet.config import PROBABILITY
+from attunet_gui.network.attention_unet.model import shift_logits
 from attunet_gui.network.augment import augmented
 from attunet_gui.network.backend import keras, tf
 from attunet_gui.network.bundle import Bundle, load_network
@@ -34,14 +35,15 @@ from attunet_gui.network.checkpoint import (
 )
 from attunet_gui.network.families import family, parse_config
 from attunet_gui.network.history import Log
-from attunet_gui.network.losses import LOSSES
+from attunet_gui.network.losses import LOSSES, where_counted
 from attunet_gui.network.precision import precision_for
 from attunet_gui.network.prefetch import Ahead, made_ahead
-from attunet_gui.network.sampling import Batch, Sampler, TrainingData
+from attunet_gui.network.sampling import IGNORED, Batch, Sampler, TrainingData
 from attunet_gui.network.settings import Precision, TrainingSettings
 from attunet_gui.network.validate import Infer, Validation, validate
 
 _RECENT = 50
+_TIMED_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Job:
         threshold: probability from which a pixel counts in validation.
         settings: the run.
         start: a bundle whose weights the network starts with; None starts fresh.
+        folded: put calibration and threshold of `start` into the weights, so that training goes on from what
+            its drafts show: the draft of the result is cut at 0.5 of what it says itself.
     """
 
     family: str
@@ -62,6 +66,7 @@ class Job:
     settings: TrainingSettings
     threshold: float = 0.5
     start: Bundle | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,17 @@ def train(
     return Trained(state.result(job.settings.keep), standing, state.precision, job.settings.keep)
 
 
+def step_seconds(job: Job, data: TrainingData) -> float:
+    """How long a step of `job` takes on this machine, in seconds; the first ones, which compile, left out."""
+    sampler = Sampler(data.sources, job.preprocessing.neighbours, job.settings.sampling, job.settings.seed)
+    step, taken = _step_function(_State(job), partial=data.is_partial), []
+    for number in range(1, _TIMED_STEPS + 1):
+        batch, began = sampler.draw(number, job.settings.batch), perf_counter()
+        float(step(tf.constant(batch.images), tf.constant(batch.truth), tf.constant(number)))
+        taken.append(perf_counter() - began)
+    return min(taken[1:])
+
+
 class _State:
     """The network, its average, its best average and the optimiser."""
 
@@ -124,7 +140,8 @@ class _State:
         self.precision = precision_for(job.settings)
         self.network = self._built(self.precision)
         if job.start:
-            self.network.set_weights(load_network(job.start).get_weights())
+            self.network.set_weights(started(job.start, folded=job.folded).get_weights())
+        self.first = [np.asarray(weight.numpy()) for weight in self.network.trainable_variables]
         self.average = self._built(self.precision)
         self.average.set_weights(self.network.get_weights())
         self.optimiser = _optimiser(job.settings)
@@ -174,6 +191,15 @@ class _State:
         return plain
 
 
+def started(bundle: Bundle, *, folded: bool) -> Any:
+    """The network of `bundle`; if `folded`, with a probability of 0.5 where its draft is cut."""
+    network, card = load_network(bundle), bundle.card
+    if folded:
+        edge = math.log(card.threshold / (1 - card.threshold))
+        shift_logits(network, card.calibration.slope, card.calibration.offset - edge)
+    return network
+
+
 def _named(part: str, variables: Any) -> Iterator[tuple[str, Any]]:
     for variable in variables:
         yield f"{part}/{variable.path}", variable
@@ -213,18 +239,23 @@ def _optimiser(settings: TrainingSettings) -> Any:
     return optimiser
 
 
-def _step_function(state: _State) -> Any:
+def _step_function(state: _State, *, partial: bool) -> Any:
     settings, window = state.job.settings, state.job.preprocessing.window_hu
-    loss, network, optimiser = LOSSES[settings.loss], state.network, state.optimiser
+    network, optimiser = state.network, state.optimiser
+    loss = _loss_function(settings.loss, partial=partial)
+    anchored = tuple(zip(network.trainable_variables, state.first, strict=True)) if settings.anchor else ()
     averaged = tuple(zip(state.average.weights, network.weights, strict=True))
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(images: tf.Tensor, truth: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([settings.seed, number])
-        varied, target = augmented(images, truth, seed, settings.augmentation, window)
+        masks = _organ_and_ignored(truth) if partial else truth
+        varied, target = augmented(images, masks, seed, settings.augmentation, window)
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(loss(target, network(varied, training=True)[PROBABILITY]))
         optimiser.apply(tape.gradient(value, network.trainable_variables), network.trainable_variables)
+        for weight, first in anchored:
+            weight.assign(weight.value + optimiser.learning_rate * settings.anchor * (first - weight.value))
         done = tf.cast(number, tf.float32)
         # Short at first: an average over the first steps would remember the random start.
         momentum = tf.minimum(settings.average, (1 + done) / (10 + done))
@@ -233,6 +264,21 @@ def _step_function(state: _State) -> Any:
         return value
 
     return step
+
+
+def _loss_function(name: str, *, partial: bool) -> Callable[[Any, Any], Any]:
+    """A loss of targets and probability; of partial truth the second channel of the target is `IGNORED`."""
+    loss = LOSSES[name]
+    if not partial:
+        return loss
+    return lambda target, found: where_counted(loss, target[..., :1], found, target[..., 1:] < 0.5)
+
+
+def _organ_and_ignored(truth: tf.Tensor) -> tf.Tensor:
+    """(batch, rows, columns, 2) of truth with `IGNORED`, a pixel wider: slices are resampled."""
+    ignored = tf.cast(truth == IGNORED, tf.float32)
+    wider = tf.cast(tf.nn.max_pool2d(ignored, 3, 1, "SAME"), tf.uint8)
+    return tf.concat([tf.cast(truth == 1, tf.uint8), wider], axis=-1)
 
 
 def inference(network: Any) -> Infer:
@@ -254,7 +300,7 @@ class _Run:
     def __init__(self, job: Job, data: TrainingData, state: _State, log: Log, keep: RunFolder | None) -> None:
         self._job, self._data, self._state, self._log, self._keep = job, data, state, log, keep
         self._neighbours = job.preprocessing.neighbours
-        self._step = _step_function(state)
+        self._step = _step_function(state, partial=data.is_partial)
         self._infer = inference(state.average)
 
     def to_the_end(self, standing: Standing, progress: Progress) -> Standing:

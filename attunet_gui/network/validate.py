@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.metrics import dice
 from attunet_gui.core.preprocess import neighbour_indices
-from attunet_gui.network.sampling import TrainingCase
+from attunet_gui.network.sampling import IGNORED, TrainingCase
 
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]]
 """(n, rows, columns, channels) uint8 -> probability (n, rows, columns)."""
@@ -32,15 +32,16 @@ class Validation:
 
 
 def validate(cases: tuple[TrainingCase, ...], neighbours: int, threshold: float, infer: Infer) -> Validation:
-    """Scores of the drafts of `cases`."""
+    """Scores of the drafts of `cases`, as far as they were judged."""
     by_slice: list[float] = []
     by_volume: list[float] = []
     for case in cases:
-        draft = probabilities(case, neighbours, infer) >= threshold
-        organ = np.flatnonzero(case.truth.any(axis=(1, 2)))
-        by_slice += [dice(draft[z], case.truth[z]) for z in organ]
+        draft = (probabilities(case, neighbours, infer) >= threshold) & (case.truth != IGNORED)
+        truth = case.truth == 1
+        organ = np.flatnonzero(truth.any(axis=(1, 2)))
+        by_slice += [dice(draft[z], truth[z]) for z in organ]
         if len(organ):
-            by_volume.append(dice(draft, case.truth))
+            by_volume.append(dice(draft, truth))
     return Validation(_mean(by_slice), _mean(by_volume))
 
 

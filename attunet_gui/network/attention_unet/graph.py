@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino import opset13 as ops
 
 from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig, gate_names
 from attunet_gui.network.bundle import Weights
+from attunet_gui.network.quiet_openvino import openvino, ops
 
 _EPSILON = 1e-3
 """Of Keras' batch normalisation."""

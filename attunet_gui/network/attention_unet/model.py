@@ -66,6 +66,13 @@ def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
     score.bias.assign([_logit(coefficient)])
 
 
+def shift_logits(network: keras.Model, slope: float, offset: float) -> None:
+    """Make every logit of the probability x into `slope` * x + `offset`, within the last normalisation."""
+    norm = network.get_layer("head_norm")
+    norm.gamma.assign(slope * norm.gamma)
+    norm.beta.assign(slope * norm.beta + offset)
+
+
 def _logit(probability: float) -> float:
     if probability in (0, 1):
         return 40.0 if probability else -110.0  # exactly 1 and 0 in float32

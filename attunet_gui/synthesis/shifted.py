@@ -1,0 +1,56 @@
+"""Phantoms of a kind that a model for everyday CT does badly on: another scanner, phase and patient.
+
+No contrast medium, a low dose reconstructed with a smooth kernel, thick slices, small patients. A seed is the
+patient that it is in `synthesis.phantom`.
+"""
+
+from __future__ import annotations
+
+from itertools import count, islice
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from attunet_gui.core.volume import Volume
+from attunet_gui.synthesis.geometry import F32, Point
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom
+from attunet_gui.synthesis.placement import centred_volume
+from attunet_gui.synthesis.scene import draw_patient, stream
+
+_NOISE_HU = 60.0
+_GRAIN_MM = 2.0
+"""Standard deviation of the Gaussian the noise is smoothed with: blobs as large as lobules."""
+_SIZE = 0.75
+"""Of the patient, as a share of an adult."""
+_THICKNESS_MM, _PIXEL_MM = 6.0, 1.6
+_HEIGHT_MM, _FIELD_MM = 230.0, 430.0
+
+
+def unenhanced_seeds(first: int, number: int) -> tuple[int, ...]:
+    """The first `number` seeds from `first` on whose patient is scanned without contrast medium."""
+    return tuple(islice((seed for seed in count(first) if draw_patient(seed).phase == "native"), number))
+
+
+def shifted_phantom(seed: int) -> tuple[Volume, NDArray[np.uint8]]:
+    """The patient of `seed` as the other scanner shows her, and the pancreas (z, y, x) uint8 0/1.
+
+    Raises:
+        ValueError: the patient of `seed` got contrast medium; take one of `unenhanced_seeds`.
+    """
+    if draw_patient(seed).phase != "native":
+        raise ValueError(f"the patient of seed {seed} got contrast medium")
+    side = round(_FIELD_MM / _PIXEL_MM)
+    shape = (round(_HEIGHT_MM / _THICKNESS_MM), side, side)
+    phantom = make_phantom(PhantomRequest(seed, shape, (_THICKNESS_MM, _PIXEL_MM, _PIXEL_MM)))
+    noisy = phantom.hu + np.float32(_NOISE_HU) * _noise(shape, stream(seed, "low dose"))
+    hu = np.rint(np.clip(noisy, -1024, 3071)).astype(np.int16)
+    spacing: Point = (_SIZE * _THICKNESS_MM, _SIZE * _PIXEL_MM, _SIZE * _PIXEL_MM)
+    return centred_volume(hu, spacing, f"shifted-{seed}", "phantom"), phantom.pancreas
+
+
+def _noise(shape: tuple[int, int, int], random: np.random.Generator) -> F32:
+    """Of unit variance, independent from slice to slice."""
+    white = random.standard_normal(shape, dtype=np.float32)
+    smooth = gaussian_filter(white, (0.0, _GRAIN_MM / _PIXEL_MM, _GRAIN_MM / _PIXEL_MM))
+    return np.asarray(smooth / smooth.std(), np.float32)

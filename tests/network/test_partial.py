@@ -1,0 +1,131 @@
+"""What nobody judged teaches nothing: no gradient, no draw, no score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attunet_gui.core.calibration import Calibration
+from attunet_gui.core.grid import Grid, canonicalise
+from attunet_gui.core.preprocess import Preprocessing
+from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.network.augment import augmented
+from attunet_gui.network.backend import tf
+from attunet_gui.network.losses import LOSSES, where_counted
+from attunet_gui.network.sampling import IGNORED, Sampler, Source, TrainingCase, TrainingData, training_case
+from attunet_gui.network.settings import Augmentation, Sampling
+from attunet_gui.network.train import started, train
+from attunet_gui.network.validate import validate
+from tests.network.test_train import _case, _data, _job, _weights
+
+pytestmark = pytest.mark.network
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_ignored_pixels_have_a_gradient_of_exactly_zero_and_the_others_have_one(name: str) -> None:
+    random = np.random.default_rng(1)
+    truth = tf.constant((random.random((2, 8, 9, 1)) < 0.3).astype(np.float32))
+    counted = random.random((2, 8, 9, 1)) < 0.5
+    counted[1] = False
+    logits = tf.Variable(random.normal(0, 3, truth.shape).astype(np.float32))
+    with tf.GradientTape() as tape:
+        value = tf.reduce_mean(where_counted(LOSSES[name], truth, tf.sigmoid(logits), counted))
+    gradient = tape.gradient(value, logits).numpy()
+    assert np.all(gradient[~counted] == 0.0)
+    assert np.all(gradient[counted] != 0.0)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_is_predicted_where_nobody_judged_does_not_change_the_loss(name: str) -> None:
+    random = np.random.default_rng(2)
+    truth, one, other = (random.random((1, 6, 7, 1)).round(1).astype(np.float32) for _ in range(3))
+    counted = random.random(truth.shape) < 0.6
+    losses = [
+        np.asarray(where_counted(LOSSES[name], truth.round(), np.where(counted, one, there), counted))
+        for there in (one, other, np.ones_like(one))
+    ]
+    assert np.array_equal(losses[0], losses[1])
+    assert np.array_equal(losses[0], losses[2])
+
+
+def _partial(seed: int, known: slice) -> TrainingCase:
+    case = _case(seed)
+    truth = np.full_like(case.truth, IGNORED)
+    truth[known] = case.truth[known]
+    return TrainingCase(case.images, truth)
+
+
+def test_ignored_is_learnt_from_neither_as_background_nor_as_organ() -> None:
+    """Half of each slice is hidden: what comes out is another network than from either reading of it."""
+
+    def learnt(hidden: int | None) -> np.ndarray:
+        case = _case(1)
+        truth = case.truth.copy()
+        truth[:, :, 20:] = truth[:, :, 20:] if hidden is None else hidden
+        data = TrainingData((Source("some", 1.0, (TrainingCase(case.images, truth),)),))
+        return _weights(train(_job(steps=2), data))
+
+    ignored = learnt(IGNORED)
+    assert np.array_equal(ignored, learnt(IGNORED))
+    assert not any(np.allclose(ignored, learnt(other), atol=1e-6) for other in (None, 0, 1))
+
+
+def test_slices_that_are_ignored_are_never_drawn() -> None:
+    sources = (Source("some", 1.0, (_partial(1, slice(2, 4)), _partial(2, slice(0, 0)))),)
+    batch = Sampler(sources, 1, Sampling(), seed=1).draw(1, 64)
+    assert not (batch.truth == IGNORED).any()
+    assert batch.truth.any()
+
+
+def test_masks_move_together_and_the_ignored_one_covers_all_it_touched() -> None:
+    truth = np.zeros((4, 32, 48, 2), np.uint8)
+    truth[:, 8:20, 10:30, 0] = 1
+    truth[:, 8:20, 10:30, 1] = 1
+    images = np.repeat(truth[..., :1] * 200, 3, axis=-1)
+    _, target = augmented(images, truth, tf.constant([1, 2]), Augmentation(), (-160.0, 240.0))
+    assert np.array_equal(target[..., 0], target[..., 1])
+    assert target.numpy().any()
+
+
+def test_validation_counts_judged_pixels_only() -> None:
+    case = _partial(1, slice(0, 3))
+    bright = lambda images: (images[..., 1] > 120).astype(np.float32)  # noqa: E731
+    assert validate((case,), 1, 0.5, bright).volumes == pytest.approx(1.0)
+
+
+def test_a_pixel_is_ignored_as_soon_as_a_part_of_it_is() -> None:
+    hu = np.zeros((4, 40, 60), np.int16)
+    affine = np.diag([-4.0, -4.0, 5.0, 1.0])
+    volume = Volume(hu, canonicalise(Grid((60, 40, 4), affine)), "x", Origin(__file__, "test"))  # type: ignore[arg-type]
+    mask, judged = np.ones(hu.shape, np.uint8), np.ones(hu.shape, bool)
+    judged[2], judged[1, 20, 30] = False, False
+    found = training_case(volume, mask, Preprocessing(size=(32, 48), spacing_mm=8.0), judged=judged)
+    assert (found.truth[2] == IGNORED).sum() >= 20 * 30
+    assert 1 <= (found.truth[1] == IGNORED).sum() <= 4
+    assert not (found.truth[[0, 3]] == IGNORED).any()
+
+
+def test_a_folded_start_cuts_its_draft_at_one_half(tiny_bundle: Any) -> None:
+    from attunet_gui.network.bundle import read_bundle, recalibrate
+
+    line = Calibration(slope=0.6, offset=-1.5)
+    bundle = recalibrate(read_bundle(tiny_bundle), line, 0.23)
+    size = (*bundle.card.preprocessing.size, bundle.card.preprocessing.channels)
+    images = np.random.default_rng(3).random((2, *size)).astype(np.float32)
+    plain, folded = (
+        np.asarray(started(bundle, folded=fold)(images)["probability"]) for fold in (False, True)
+    )
+    edge = np.log(0.23 / 0.77)
+    there = line.apply(plain.astype(np.float64))
+    assert np.log(folded / (1 - folded)) == pytest.approx(np.log(there / (1 - there)) - edge, abs=1e-3)
+
+
+def test_an_anchor_keeps_weights_near_where_they_began() -> None:
+    def far(anchor: float) -> float:
+        begun, ended = (_weights(train(_job(steps=n, learning_rate=lr, anchor=anchor, average=0.0), _data()))
+                        for n, lr in ((1, 1e-9), (6, 1e-2)))  # fmt: skip
+        return float(np.abs(ended - begun).sum())
+
+    assert far(50.0) < 0.6 * far(0.0)
