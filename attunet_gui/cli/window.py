@@ -56,10 +56,15 @@ def open_demo(out: Path, tour: bool) -> None:
             "There is no display and no virtual one: install it (Debian: apt-get install xvfb xauth)."
         )
     console.print(f"No display here: running the demo on a virtual one, pictures and results go to {out}/")
-    command = [runner, "-a", "-s", _SCREEN, sys.executable, "-m", "attunet_gui", "demo", "--out", str(out)]
+    command = [runner, "-a", "-s", _SCREEN, *_ourselves(), "demo", "--out", str(out)]
     command += ["--tour"] * tour
     done = subprocess.run(command, env=os.environ | {"ATTUNET_DEMO_SCRIPTED": "1"}, check=False)
     if done.returncode:
         raise AttunetError(f"The demo on the virtual display ended with exit code {done.returncode}.")
     for path in sorted(out.iterdir()):
         console.print(f"  {path}")
+
+
+def _ourselves() -> tuple[str, ...]:
+    """The words that start this program anew: packaged, its executable is the program."""
+    return (sys.executable,) if getattr(sys, "frozen", False) else (sys.executable, "-m", "attunet_gui")
