@@ -29,8 +29,11 @@ _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _EMPTY = (
     *("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"),
     *("ReferringPhysicianName", "Manufacturer", "PositionReferenceIndicator", "KVP", "AcquisitionNumber"),
+    "Laterality",
 )
 """Tags that have to be there and may say nothing."""
+_POSITIONS = frozenset(way + side for way in ("HF", "FF") for side in ("S", "P", "DL", "DR"))
+"""How a patient lies in a CT (PS3.3, C.7.3.1.1.2); any other text in that tag stays behind."""
 _NEEDED = (*_EMPTY[:7], "PatientName", "PatientID")
 
 
@@ -72,6 +75,8 @@ def new_images(opened: OpenedCase, slices: Sequence[Slice], identity: Identity) 
                 "exported without identifiers."
             )
         image = _blank(opened, number)
+        position = str(source.get("PatientPosition"))
+        image.PatientPosition = position if position in _POSITIONS else None
         for keyword, uid in _uids(opened, each, source, identity).items():
             setattr(image, keyword, uid)
         _place(image, each)
