@@ -17,7 +17,8 @@ app = typer.Typer(
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 models = typer.Typer(help="List, show, verify and measure models.", no_args_is_help=True)
 app.add_typer(models, name="models")
@@ -271,6 +272,26 @@ def calibrate(
 
 
 @app.command()
+def activity(
+    replay: Annotated[
+        str | None, typer.Option(metavar="CASE", help="Show the history of this case instead.")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the replay goes.")] = Path(
+        "replay.gif"
+    ),
+    folder: Annotated[Path | None, typer.Option(help="Other journals than your own.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """What was done on each case: active time, edits by tool, what the human changed."""
+    from attunet_gui.cli.activity import replay_case, show_activity
+
+    if replay is None:
+        show_activity(folder, as_json)
+    else:
+        replay_case(replay, output, folder)
+
+
+@app.command()
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """Check this installation: versions, GPU, display, models."""
     from attunet_gui.cli.doctor import examine
@@ -336,3 +357,24 @@ def bench_effort(
 
     material = Material(range(first_seed, first_seed + phantoms), pairs, cases)
     measure(model, material, carried if propagation else 0, output)
+
+
+@bench.command("speed")
+def bench_speed(
+    model: ModelOption = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this row; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny volumes, once: to see that it works.")] = False,
+    peers: Annotated[
+        Path | None, typer.Option(help="Python of the environment that benchmarks/peers.sh made.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the volumes here for the next time.")
+    ] = None,
+) -> None:
+    """Measure how fast the product is on this machine, and its peers beside it."""
+    from attunet_gui.cli.speed import Wanted, measure_speed
+
+    measure_speed(model, Wanted(tuple(only or ()), quick, as_json, peers, keep))

@@ -1,0 +1,148 @@
+"""`attunet activity`: what the journals tell of each case: time, tools, changes, and a replay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.core.activity import human_correction, replay
+from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
+from attunet_gui.core.progress import Progress
+from attunet_gui.io.journal import SUFFIX, Journaled, read_journal
+from attunet_gui.io.reading import read
+from attunet_gui.paths import user_data
+
+_FRAME_MS = 400
+_MOST_FRAMES = 400
+"""Of a longer history only every n-th change is shown."""
+_WINDOW_HU = (-160.0, 240.0)
+_MASK = np.array([86, 180, 233], np.float32)
+_ADDED = np.array([230, 159, 0], np.float32)
+_REMOVED = np.array([204, 121, 167], np.float32)
+"""Blue, orange and purple of Okabe and Ito."""
+
+
+def show_activity(folder: Path | None, as_json: bool) -> None:
+    """Print a row a case: active time, who, tools, slices, and what became of the draft."""
+    found = [_told(journal) for journal in _journals(folder)]
+    if as_json:
+        console.print_json(json.dumps(found))
+        return
+    table = Table("case", "active", "who", "tools", "slices", "changed since the draft")
+    for case in found:
+        table.add_row(*_row(case))
+    console.print(table if found else "No work has been kept yet.")
+
+
+def replay_case(name: str, target: Path, folder: Path | None) -> None:
+    """Write the history of case `name` as an animation: each change on its slice."""
+    if target.suffix.lower() != ".gif":
+        raise AttunetError(f"A replay is written as .gif, not as {target.name}; name another file.")
+    journal = _journal_of(name, folder)
+    with progress_bar(name) as progress:
+        frames = list(_frames(journal, progress))
+    if not frames:
+        raise AttunetError(f"Nothing in the history of {name} can be shown any more.")
+    from PIL import Image
+
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    try:
+        first.save(target, save_all=True, append_images=others, duration=_FRAME_MS, loop=0)
+    except OSError as error:
+        raise UnwritableOutput(
+            f"{target} cannot be written ({error.strerror}); name another folder."
+        ) from error
+    console.print(f"{len(frames)} changes written to {target}.")
+
+
+def _journals(folder: Path | None) -> Iterator[Journaled]:
+    for path in sorted((folder or user_data() / "journal").glob(f"*{SUFFIX}")):
+        try:
+            yield read_journal(path)
+        except UnreadableInput as error:
+            console.print(str(error))
+
+
+def _journal_of(name: str, folder: Path | None) -> Journaled:
+    for journal in _journals(folder):
+        if name in (journal.header.identity.name, journal.path.stem):
+            return journal
+    raise AttunetError(f"No work is kept of a case {name!r}; `attunet activity` lists those there are.")
+
+
+def _told(journal: Journaled) -> dict[str, Any]:
+    identity, activity = journal.header.identity, journal.activity
+    correction = human_correction(journal.mask(), journal.stacks[0])
+    voxel_ml = float(np.prod(identity.spacing_mm)) / 1000
+    return {
+        "case": identity.name,
+        "active_seconds": round(activity.seconds, 1),
+        "users": dict(activity.users),
+        "tools": {
+            tool: asdict(use) | dict(zip(("added_ml", "removed_ml"), use.ml(voxel_ml), strict=True))
+            for tool, use in activity.tools.items()
+        },
+        "slices": len(activity.slices),
+        "added_ml": correction.added * voxel_ml,
+        "removed_ml": correction.removed * voxel_ml,
+        "dsc_with_draft": correction.dsc,
+    }
+
+
+def _row(case: dict[str, Any]) -> tuple[str, ...]:
+    minutes, seconds = divmod(round(case["active_seconds"]), 60)
+    tools = (f"{tool} {use['strokes']}" for tool, use in case["tools"].items())
+    changed = f"+{case['added_ml']:.1f} -{case['removed_ml']:.1f} ml, DSC {case['dsc_with_draft']:.3f}"
+    return (
+        case["case"],
+        f"{minutes}:{seconds:02d} min",
+        ", ".join(case["users"]),
+        ", ".join(tools),
+        str(case["slices"]),
+        changed,
+    )
+
+
+def _frames(journal: Journaled, progress: Progress) -> Iterator[NDArray[np.uint8]]:
+    """(y, x, 3) uint8 pictures, each of the slice on which a change was made."""
+    hu, total = _hu(journal, progress), len(journal.kept) + len(journal.entries)
+    every, before = max(1, total // _MOST_FRAMES), journal.base_mask()
+    steps = replay(journal.base_mask(), journal.entries, journal.kept, journal.ahead)
+    for number, (_entry, box, mask) in enumerate(steps):
+        progress(number + 1, total, "changes")
+        if number % every:
+            continue
+        changed = (mask[box] != before[box]).sum(axis=(1, 2))
+        z = box[0].start + int(np.argmax(changed))
+        yield _picture(None if hu is None else hu[z], mask[z], before[z])
+        before = mask.copy()
+
+
+def _hu(journal: Journaled, progress: Progress) -> NDArray[Any] | None:
+    """The CT, if it still lies where it was; a phantom or a CT that was moved is shown as a mask alone."""
+    identity = journal.header.identity
+    try:
+        hu = read(identity.path, series=identity.series, progress=progress).hu
+    except AttunetError:
+        return None
+    return hu if hu.shape == tuple(identity.shape) else None
+
+
+def _picture(
+    hu: NDArray[Any] | None, mask: NDArray[np.uint8], before: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    low, high = _WINDOW_HU
+    gray = np.zeros(mask.shape, np.float32) if hu is None else np.clip((hu - low) / (high - low), 0, 1) * 255
+    picture = np.repeat(gray[..., None], 3, axis=2).astype(np.float32)
+    added, removed = (mask != 0) & (before == 0), (mask == 0) & (before != 0)
+    for where, colour in ((mask != 0, _MASK), (added, _ADDED), (removed, _REMOVED)):
+        picture[where] = 0.5 * picture[where] + 0.5 * colour
+    return picture.astype(np.uint8)
