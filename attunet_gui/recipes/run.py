@@ -103,7 +103,7 @@ def train_run(
     data = _split(order, recipe, sources)
     job = Job(recipe.family, recipe.config, recipe.preprocessing, recipe.training, recipe.threshold, start)
     folder = RunFolder(order.output, fingerprint(recipe, sources, start))
-    trained = train(job, data, folder, _with_curve(order, recipe.training.validate_every, progress))
+    trained = train(job, data, folder, with_curve(order.output, recipe.training.validate_every, progress))
     training = _training(order, recipe, data, start, trained)
     fields = card_fields(recipe, training) | {"versions": versions()}
     bundle = write_bundle(order.output / BUNDLE_FOLDER, trained.network, fields)
@@ -113,12 +113,12 @@ def train_run(
     return Finished(bundle, trained.standing.seconds, trained.waiting_share, trained.precision)
 
 
-def _with_curve(order: Order, every: int, progress: Progress) -> Progress:
-    """`progress` that also draws the curve so far, every so many steps."""
+def with_curve(folder: Path, every: int, progress: Progress) -> Progress:
+    """`progress` that also draws the curve of the run in `folder` so far, every so many steps."""
 
     def told(done: int, total: int, stage: str) -> None:
         if done and done % every == 0:
-            draw_curves(order.output / CURVES_FILE, read_log(order.output / LOG_FILE))
+            draw_curves(folder / CURVES_FILE, read_log(folder / LOG_FILE))
         progress(done, total, stage)
 
     return told
@@ -253,13 +253,13 @@ def _draw(order: Order, recipe: Recipe, data: TrainingData, trained: Trained) ->
 
 def _examples(held_out: tuple[TrainingCase, ...], recipe: Recipe, infer: Infer) -> list[Example]:
     """The slice with most organ of cases evenly spread over `held_out`."""
-    with_organ = [case for case in held_out if case.truth.any()]
+    with_organ = [case for case in held_out if (case.truth == 1).any()]
     numbers = np.linspace(0, len(with_organ) - 1, min(_EXAMPLES, len(with_organ))).astype(int)
     examples = []
     for case in (with_organ[number] for number in numbers):
-        z = int(case.truth.sum(axis=(1, 2)).argmax())
+        z = int((case.truth == 1).sum(axis=(1, 2)).argmax())
         around = neighbour_indices(np.array([z]), recipe.preprocessing.neighbours, len(case.images))
         probability = infer(np.moveaxis(case.images[around], 1, -1))[0]
         name = case.name if len(case.images) == 1 else f"{case.name}, slice {z}"
-        examples.append(Example(name, case.images[z], case.truth[z], probability >= recipe.threshold))
+        examples.append(Example(name, case.images[z], case.truth[z] == 1, probability >= recipe.threshold))
     return examples

@@ -1,0 +1,120 @@
+"""May a fine-tuned model take the place of the one it was made from? Decided from scores alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from attunet_gui.evaluation.scores import Estimate, estimate
+
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class CaseChange:
+    """Two models on one case that neither has learnt from.
+
+    Attributes:
+        group: what the case stands for, such as "validation" or "phantoms".
+        case, person: its name, and whose it is.
+        dsc_before, dsc_after: of the old and of the new model.
+        nsd_before, nsd_after: NSD at 2 mm.
+    """
+
+    group: str
+    case: str
+    person: str
+    dsc_before: float
+    dsc_after: float
+    nsd_before: float
+    nsd_after: float
+
+
+@dataclass(frozen=True)
+class GuardRule:
+    """When a model is kept back.
+
+    Attributes:
+        tolerance: a mean drop of DSC or NSD beyond this is too large to be laid to chance, however few cases
+            there are. Smaller ones count if the whole 95 % interval lies below zero.
+    """
+
+    tolerance: float = 0.03
+
+
+@dataclass(frozen=True)
+class GroupChange:
+    """How much higher the new model scores than the old one on one group, mean of people."""
+
+    group: str
+    cases: int
+    dsc: Estimate
+    nsd: Estimate
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the guard says.
+
+    Attributes:
+        passed: not worse beyond noise in any group.
+        sentence: why.
+        groups: what it rests on.
+        cases: the rows behind it.
+    """
+
+    passed: bool
+    sentence: str
+    groups: tuple[GroupChange, ...]
+    cases: tuple[CaseChange, ...]
+
+
+def judge(changes: Sequence[CaseChange], rule: GuardRule = GuardRule()) -> Verdict:
+    """Whether the new model is worse than the old one beyond noise, in DSC or NSD, in any group.
+
+    Differences are paired by case and the intervals resample people (paired bootstrap; `scores.estimate`).
+
+    Raises:
+        ValueError: there is nothing to judge by.
+    """
+    if not changes:
+        raise ValueError("a model cannot be judged without cases")
+    names = list(dict.fromkeys(change.group for change in changes))
+    groups = tuple(_group(name, [each for each in changes if each.group == name]) for name in names)
+    faults = [fault for group in groups for fault in _faults(group, rule)]
+    sentence = faults[0] if faults else _praise(groups)
+    return Verdict(not faults, sentence, groups, tuple(changes))
+
+
+def _group(name: str, changes: Sequence[CaseChange]) -> GroupChange:
+    people = [change.person for change in changes]
+    dsc = estimate([change.dsc_after - change.dsc_before for change in changes], people, _SEED)
+    nsd = estimate([change.nsd_after - change.nsd_before for change in changes], people, _SEED)
+    return GroupChange(name, len(changes), dsc, nsd)
+
+
+def _faults(group: GroupChange, rule: GuardRule) -> list[str]:
+    found = []
+    for title, change in (("DSC", group.dsc), ("NSD", group.nsd)):
+        surely = change.interval is not None and change.interval[1] < 0
+        if surely or change.mean < -rule.tolerance:
+            found.append(
+                f"The old model stays: on {_named(group)} the new one's {title} is {-change.mean:.3f} lower"
+                f"{_within(change)}."
+            )
+    return found
+
+
+def _praise(groups: Sequence[GroupChange]) -> str:
+    told = ", ".join(f"{group.dsc.mean:+.3f}{_within(group.dsc)} on {_named(group)}" for group in groups)
+    return f"The new model may take over, it is nowhere worse beyond noise: DSC {told}."
+
+
+def _named(group: GroupChange) -> str:
+    return f"{group.group} ({group.cases} {'case' if group.cases == 1 else 'cases'})"
+
+
+def _within(change: Estimate) -> str:
+    if change.interval is None:
+        return ""
+    return " (95 % interval {:+.3f} to {:+.3f})".format(*change.interval)

@@ -1,0 +1,212 @@
+"""The cases of a fine-tuning: who teaches, who judges, what is replayed, and what a descendant must know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from attunet_gui.core.card import Card, Lineage, ModelRef
+from attunet_gui.core.preprocess import Preprocessing
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.evaluation.versus import JudgedCase
+from attunet_gui.io.datasets import (
+    DatasetCase,
+    JudgedCT,
+    case_digest,
+    dataset_digest,
+    find_dataset,
+    read_judged,
+)
+from attunet_gui.network.bundle import Bundle
+from attunet_gui.network.sampling import Source, TrainingCase, TrainingData, training_case
+from attunet_gui.recipes.children import in_children
+from attunet_gui.recipes.finetuning.order import FinetuneOrder
+from attunet_gui.recipes.holding import Division, Known, Past, hold_back, with_named_judges
+from attunet_gui.recipes.phantoms import labelled_phantom
+
+CORRECTED, PHANTOMS, VALIDATION = "corrected cases", "phantoms", "validation"
+_REPLAYED_SEED, _JUDGING_SEED = 50000, 51000
+_JUDGES_OF_REPLAY = 5
+_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """A data set that is replayed: its name in tables, its cases, and who of them does what."""
+
+    name: str
+    cases: tuple[DatasetCase, ...]
+    division: Division
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a fine-tuning is made of.
+
+    Attributes:
+        parent: the model it starts from.
+        cases: of the data set.
+        division: of these.
+        judging: the cases that judge, of the data set or of the one that was named.
+        earlier: data sets that are replayed.
+        data_sha256: of the data set.
+        hashes: sha256 of the CT files of all of these by path.
+    """
+
+    parent: Bundle
+    cases: tuple[DatasetCase, ...]
+    division: Division
+    judging: tuple[DatasetCase, ...]
+    earlier: tuple[Earlier, ...]
+    data_sha256: str
+    hashes: Mapping[Path, str]
+
+
+def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) -> Material:
+    """Who teaches and who judges.
+
+    Raises:
+        AttunetError: a folder is no data set, a named judge was learnt from, or nobody is left for either.
+    """
+    past = past_of(parent.card)
+    cases = find_dataset(order.dataset)
+    judging = find_dataset(order.validation) if order.validation else ()
+    earlier = tuple(find_dataset(folder) for folder in order.replay.folders)
+    hashes = _hashes([*cases, *judging, *(case for found in earlier for case in found)], progress)
+    known = _known(cases, hashes)
+    if order.validation:
+        division = with_named_judges(known, _known(judging, hashes), past)
+    else:
+        division = hold_back(known, past, _SHARE, order.seed)
+        judging = chosen(cases, division.held_out)
+    # Both models know what was learnt from before: there nobody has an unfair lead, and anybody may judge.
+    judged = Past(held_out=past.held_out | {hashes[case.image] for case in judging})
+    replayed = [
+        _earlier(
+            f"earlier data {number}", found, hold_back(_known(found, hashes), judged, _SHARE, order.seed)
+        )
+        for number, found in enumerate(earlier, start=1)
+    ]
+    return Material(
+        parent,
+        cases,
+        division,
+        judging,
+        tuple(replayed),
+        dataset_digest(cases, progress),
+        hashes,
+    )
+
+
+def _hashes(cases: Sequence[DatasetCase], progress: Progress) -> dict[Path, str]:
+    found = {}
+    for number, case in enumerate(cases, start=1):
+        found[case.image] = case_digest(case)
+        progress(number, len(cases), "reading")
+    return found
+
+
+def _known(cases: Sequence[DatasetCase], hashes: Mapping[Path, str]) -> tuple[Known, ...]:
+    return tuple(Known(case.name, case.people, hashes[case.image]) for case in cases)
+
+
+def _earlier(name: str, cases: tuple[DatasetCase, ...], kept: Division) -> Earlier:
+    """With a few judges only: they are there to see what is forgotten."""
+    held = kept.held_out
+    return Earlier(name, cases, Division(kept.training, held[:_JUDGES_OF_REPLAY], held[_JUDGES_OF_REPLAY:]))
+
+
+def chosen(cases: Sequence[DatasetCase], names: Sequence[str]) -> tuple[DatasetCase, ...]:
+    """Those of `cases` whose name is among `names`."""
+    wanted = set(names)
+    return tuple(case for case in cases if case.name in wanted)
+
+
+def past_of(card: Card) -> Past:
+    """What the model of `card` and its ancestors learnt from and held out."""
+    if card.lineage is None:
+        return Past()
+    return Past(frozenset(card.lineage.trained_on), frozenset(card.lineage.held_out))
+
+
+def training_data(order: FinetuneOrder, material: Material, progress: Progress) -> TrainingData:
+    """The corrected cases and what is replayed, in memory; those that judge, to draw the curve."""
+    wanted, replay = material.parent.card.preprocessing, order.replay
+    corrected = chosen(material.cases, material.division.training)
+    held = _loaded(material.judging, wanted, "loading validation", progress)
+    again = [
+        Source(
+            each.name,
+            1.0,
+            _loaded(chosen(each.cases, each.division.training), wanted, f"loading {each.name}", progress),
+        )
+        for each in material.earlier
+    ]
+    if replay.phantoms:
+        seeds = range(_REPLAYED_SEED, _REPLAYED_SEED + replay.phantoms)
+        made = in_children(partial(_phantom_case, wanted=wanted), seeds, "making phantoms", progress)
+        again.append(Source(PHANTOMS, 1.0, made))
+    new = Source(
+        CORRECTED, 1.0 - (replay.share if again else 0.0), _loaded(corrected, wanted, "loading", progress)
+    )
+    weighted = (Source(each.name, replay.share / len(again), each.cases) for each in again)
+    return TrainingData((new, *weighted), held)
+
+
+def _loaded(
+    cases: Sequence[DatasetCase], wanted: Preprocessing, stage: str, progress: Progress
+) -> tuple[TrainingCase, ...]:
+    return in_children(partial(_training_case, wanted=wanted), cases, stage, progress) if cases else ()
+
+
+def _training_case(case: DatasetCase, wanted: Preprocessing) -> TrainingCase:
+    found = read_judged(case)
+    return training_case(found.volume, found.mask, wanted, case.name, case.people, found.judged)
+
+
+def _phantom_case(seed: int, wanted: Preprocessing) -> TrainingCase:
+    volume, mask = labelled_phantom(seed)
+    return training_case(volume, mask, wanted, f"phantom {seed}", (f"phantom {seed}",))
+
+
+def lineage(material: Material) -> Lineage:
+    """What the card of the new model says of where it comes from; the guard has not spoken yet."""
+    card = material.parent.card
+    past = past_of(card)
+    taught = {material.hashes[case.image] for case in chosen(material.cases, material.division.training)}
+    held = {material.hashes[case.image] for case in material.judging}
+    for each in material.earlier:
+        taught |= {material.hashes[case.image] for case in chosen(each.cases, each.division.training)}
+        held |= {material.hashes[case.image] for case in chosen(each.cases, each.division.held_out)}
+    before = card.lineage.ancestors if card.lineage else ()
+    return Lineage(
+        ancestors=(ModelRef(name=card.name, sha256=card.sha256), *before),
+        data_sha256=material.data_sha256,
+        trained_on=tuple(sorted(past.trained_on | taught)),
+        held_out=tuple(sorted(past.held_out | held)),
+    )
+
+
+def judges(order: FinetuneOrder, material: Material) -> tuple[JudgedCase, ...]:
+    """Everything that the old and the new model are compared on."""
+    replayed = range(_JUDGING_SEED, _JUDGING_SEED + order.replay.judging)
+    groups = [(VALIDATION, material.judging)]
+    groups += [(each.name, chosen(each.cases, each.division.held_out)) for each in material.earlier]
+    return (
+        *(
+            JudgedCase(group, case.name, case.people[0], partial(read_judged, case))
+            for group, cases in groups
+            for case in cases
+        ),
+        *(
+            JudgedCase(PHANTOMS, f"phantom {seed}", f"phantom {seed}", partial(_judged_phantom, seed))
+            for seed in replayed
+        ),
+    )
+
+
+def _judged_phantom(seed: int) -> JudgedCT:
+    volume, mask = labelled_phantom(seed)
+    return JudgedCT(volume, mask, None)

@@ -1,0 +1,233 @@
+"""The run of a fine-tuning: train, compare with the model before, sign the card.
+
+It is the loop of every training: batches follow from the seed, there is a checkpoint every minute, and a run
+that was stopped goes on. Against forgetting, part of each batch is replayed from earlier data: phantoms made
+on the spot, and data sets the caller names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attunet_gui.core.calibration import Calibration
+from attunet_gui.core.card import Card, DataSource, GuardRecord, Result, Training
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.provenance import versions
+from attunet_gui.evaluation.guard import GroupChange, Verdict, judge
+from attunet_gui.evaluation.versus import compare_models
+from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.network.bundle import Bundle, add_results, read_bundle, trace, write_bundle
+from attunet_gui.network.checkpoint import CHECKPOINT_FILE, RunFolder
+from attunet_gui.network.history import LOG_FILE
+from attunet_gui.network.predict import load_model
+from attunet_gui.network.sampling import Source, TrainingData
+from attunet_gui.network.settings import TrainingSettings
+from attunet_gui.recipes.finetuning.material import (
+    PHANTOMS,
+    Material,
+    gather,
+    judges,
+    lineage,
+    training_data,
+)
+from attunet_gui.recipes.finetuning.order import FinetuneOrder, settings_for
+from attunet_gui.recipes.holding import Division
+from attunet_gui.recipes.run import BUNDLE_FOLDER, with_curve
+from attunet_gui.recipes.schema import PhantomData
+
+if TYPE_CHECKING:
+    from attunet_gui.network.train import Job, Trained
+
+PLAN_FILE, VERDICT_FILE = "finetune.json", "verdict.json"
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What came out.
+
+    Attributes:
+        bundle: the new model; its card holds its lineage and the verdict.
+        verdict: of the guard.
+        division: of the corrected cases.
+        steps, seconds: of training.
+        precision: what it was computed with.
+    """
+
+    bundle: Bundle
+    verdict: Verdict
+    division: Division
+    steps: int
+    seconds: float
+    precision: str
+
+
+def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
+    """Learn from corrected cases, or go on where an earlier run stopped; write `output`/bundle and judge it.
+
+    Raises:
+        AttunetError: data set, parent or what is in the folder do not fit; nobody is left to judge.
+        UnreadableInput: a case cannot be read.
+        Cancelled: from `progress`; the next call goes on there.
+    """
+    parent = read_bundle(order.parent)
+    _name(order, parent.card, "0" * 64)
+    material = gather(order, parent, progress)
+    make_folder(order.output)
+    _cleared(order)
+    data = training_data(order, material, progress)
+    bundle, trained = _trained(order, material, data, progress)
+    verdict = judge(compare_models(load_model(parent), load_model(bundle), judges(order, material), progress))
+    bundle = _signed(bundle, verdict)
+    write_json(order.output / VERDICT_FILE, asdict(verdict) | {"groups": [_told(g) for g in verdict.groups]})
+    standing = trained.standing
+    return Finetuned(bundle, verdict, material.division, standing.step, standing.seconds, trained.precision)
+
+
+def _cleared(order: FinetuneOrder) -> None:
+    if order.restart:
+        for name in (CHECKPOINT_FILE, LOG_FILE, PLAN_FILE):
+            (order.output / name).unlink(missing_ok=True)
+
+
+def _trained(
+    order: FinetuneOrder, material: Material, data: TrainingData, progress: Progress
+) -> tuple[Bundle, Trained]:
+    # TensorFlow, which data that do not fit need not wait for.
+    from attunet_gui.network.train import train
+
+    asked = _asked(order, material, data)
+    settings = settings_for(_steps(order, material, data, asked), order.seed)
+    write_json(order.output / PLAN_FILE, {"asked": asked, "steps": settings.steps})
+    folder = RunFolder(order.output, _digest({"asked": asked, "settings": settings.model_dump(mode="json")}))
+    trained = train(
+        _job(material, settings), data, folder, with_curve(order.output, settings.validate_every, progress)
+    )
+    fields = _card_fields(order, material, data, settings, trained)
+    return write_bundle(order.output / BUNDLE_FOLDER, trained.network, fields), trained
+
+
+def _job(material: Material, settings: TrainingSettings) -> Job:
+    from attunet_gui.network.train import Job
+
+    card = material.parent.card
+    return Job(card.family, card.config, card.preprocessing, settings, 0.5, material.parent, folded=True)
+
+
+def _steps(order: FinetuneOrder, material: Material, data: TrainingData, asked: dict[str, Any]) -> int:
+    """As asked; of a time that is asked for as many as fit, found once and then kept for the run."""
+    from attunet_gui.network.train import step_seconds
+
+    if order.effort.minutes is None:
+        return order.effort.steps
+    kept = _read_plan(order.output / PLAN_FILE)
+    if kept.get("asked") == asked:
+        return int(kept["steps"])
+    job = _job(material, settings_for(1, order.seed))
+    return max(1, round(60 * order.effort.minutes / step_seconds(job, data)))
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _asked(order: FinetuneOrder, material: Material, data: TrainingData) -> dict[str, Any]:
+    return {
+        "parent": material.parent.card.sha256,
+        "data": material.data_sha256,
+        "seed": order.seed,
+        "effort": asdict(order.effort),
+        "held_out": sorted(material.division.held_out),
+        "sources": [[each.name, each.weight, [case.name for case in each.cases]] for each in data.sources],
+    }
+
+
+def _card_fields(
+    order: FinetuneOrder, material: Material, data: TrainingData, settings: TrainingSettings, trained: Trained
+) -> dict[str, Any]:
+    card = material.parent.card
+    training = Training(
+        command=f"attunet finetune DATASET --from {card.name} --steps {settings.steps} --seed {order.seed}",
+        seed=order.seed,
+        steps=trained.standing.step,
+        seconds=round(trained.standing.seconds, 1),
+        data=(*map(_learnt_from, data.sources), *card.training.data),
+        settings={**settings.model_dump(), "computed_in": trained.precision},
+    )
+    changed = {
+        "name": _name(order, card, material.data_sha256),
+        "title": f"{card.title}, fine-tuned",
+        "description": f"{card.name}, fine-tuned on {len(material.division.training)} corrected cases.",
+        "calibration": Calibration(),
+        "threshold": 0.5,
+        "training": training,
+        "results": (),
+        "recommended": False,
+        "lineage": lineage(material),
+        "versions": versions(),
+    }
+    return card.model_dump(exclude={"weights"}) | changed
+
+
+def _learnt_from(source: Source) -> DataSource:
+    if source.name != PHANTOMS:
+        return DataSource(
+            name=source.name,
+            cases=len(source.cases),
+            licence="as their owner says",
+            attribution="Corrected by whoever fine-tuned the model.",
+        )
+    about = PhantomData(kind="phantoms", name=PHANTOMS, first_seed=0, cases=len(source.cases))
+    return DataSource(name=PHANTOMS, cases=about.cases, licence=about.licence, attribution=about.attribution)
+
+
+def _name(order: FinetuneOrder, card: Card, data_sha256: str) -> str:
+    if order.name:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", order.name):
+            raise AttunetError(f"{order.name!r} is no name for a model: use a-z, 0-9, '.', '_' and '-'.")
+        return order.name
+    return f"{card.name.split('-tuned-')[0][:40]}-tuned-{data_sha256[:8]}"
+
+
+def _signed(bundle: Bundle, verdict: Verdict) -> Bundle:
+    """The bundle with the verdict and its own scores in the card."""
+    assert bundle.card.lineage is not None
+    guard = GuardRecord(passed=verdict.passed, sentence=verdict.sentence)
+    bundle = trace(bundle, bundle.card.lineage.model_copy(update={"guard": guard}))
+    return add_results(bundle, tuple(_results(bundle, verdict)))
+
+
+def _results(bundle: Bundle, verdict: Verdict) -> Iterator[Result]:
+    for group in verdict.groups:
+        rows = [row for row in verdict.cases if row.group == group.group]
+        for title, part in (("DSC", "dsc_after"), ("NSD at 2 mm", "nsd_after")):
+            yield Result(
+                measure=f"{title}, whole volume",
+                data=f"{group.group}, held out of training",
+                cases=len(rows),
+                value=round(sum(getattr(row, part) for row in rows) / len(rows), 4),
+                command=bundle.card.training.command,
+            )
+
+
+def _told(group: GroupChange) -> dict[str, Any]:
+    return {
+        "group": group.group,
+        "cases": group.cases,
+        "dsc": group.dsc.model_dump(),
+        "nsd": group.nsd.model_dump(),
+    }
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,122 @@
+"""Which corrected cases judge a fine-tuned model and are never learnt from, now or later."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from attunet_gui.core.errors import AttunetError
+
+
+@dataclass(frozen=True)
+class Known:
+    """A case as the choice sees it.
+
+    Attributes:
+        name: of the case.
+        people: whose body is in it, the patient first; then whoever lent an organ.
+        sha256: of its CT file.
+    """
+
+    name: str
+    people: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a model and its ancestors remember, as sha256 of CT files."""
+
+    trained_on: frozenset[str] = frozenset()
+    held_out: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Division:
+    """Names of the cases that teach, of those that judge, and of those that do neither.
+
+    Attributes:
+        left_out: in which somebody who judges lent an organ, or that were learnt from once and now share a
+            person with one who judges.
+    """
+
+    training: tuple[str, ...]
+    held_out: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def hold_back(cases: Sequence[Known], past: Past, share: float, seed: int) -> Division:
+    """Divide `cases`, person by person.
+
+    Who judged an ancestor judges again. If that is less than `share` of the people, others join, chosen by
+    a hash of seed and CT, so that the same are chosen when the data set has grown. Whom an ancestor learnt
+    from is not chosen: the old model would have an unfair lead.
+
+    Args:
+        cases: of the data set.
+        past: of the model that is fine-tuned.
+        share: of people, 0 to 1; one at least.
+        seed: of the choice.
+
+    Raises:
+        AttunetError: nobody is left to judge, or nobody to learn from.
+    """
+    people = sorted({case.people[0] for case in cases})
+    out = {person for case in cases if case.sha256 in past.held_out for person in case.people}
+    learnt = {person for case in cases if case.sha256 in past.trained_on for person in case.people}
+    keys = {case.people[0]: _key(seed, case) for case in sorted(cases, key=lambda c: c.sha256, reverse=True)}
+    fresh = sorted((each for each in people if each not in out | learnt), key=lambda each: keys[each])
+    judges = len(out & set(people))
+    wanted = min(max(1, round(share * len(people))), len(people) - 1)
+    out |= set(fresh[: max(0, wanted - judges)])
+    return divide(cases, out, past)
+
+
+def with_named_judges(cases: Sequence[Known], judges: Sequence[Known], past: Past) -> Division:
+    """The judges are named: of the data set everybody teaches who is not among them.
+
+    Raises:
+        AttunetError: an ancestor learnt from a judge, or nobody is left to learn from.
+    """
+    learnt = [case.name for case in judges if case.sha256 in past.trained_on]
+    if learnt:
+        raise AttunetError(
+            f"{learnt[0]} cannot judge: the model has learnt from it; name another validation set."
+        )
+    hashes, people = {case.sha256 for case in judges}, {case.people[0] for case in judges}
+    people |= {case.people[0] for case in cases if case.sha256 in hashes | past.held_out}
+    taught = tuple(
+        case.name
+        for case in cases
+        if people.isdisjoint(case.people) and case.sha256 not in hashes | past.held_out
+    )
+    if not taught:
+        raise AttunetError("No case is left to learn from: everyone in the data set is held out.")
+    others = tuple(case.name for case in cases if case.name not in set(taught))
+    return Division(taught, tuple(case.name for case in judges), others)
+
+
+def divide(cases: Sequence[Known], out: Iterable[str], past: Past) -> Division:
+    """`cases` with the people `out` held out; errors as for `hold_back`."""
+    held_people = set(out)
+    held, training, neither = [], [], []
+    for case in cases:
+        if case.people[0] in held_people and case.sha256 not in past.trained_on:
+            held.append(case.name)
+        elif held_people.isdisjoint(case.people) and case.sha256 not in past.held_out:
+            training.append(case.name)
+        else:
+            neither.append(case.name)
+    if not held:
+        raise AttunetError(
+            "No case is left to judge the new model by: add cases of people it has not learnt from, or name "
+            "a validation set with --validation."
+        )
+    if not training:
+        raise AttunetError("No case is left to learn from: everyone in the data set is held out.")
+    return Division(tuple(training), tuple(held), tuple(neither))
+
+
+def _key(seed: int, case: Known) -> str:
+    return hashlib.sha256(f"{seed} {case.sha256}".encode()).hexdigest()
