@@ -103,8 +103,6 @@ def test_the_picture_shows_the_band_of_published_readers(tmp_path: Path) -> None
     found = agreement(_read_twice(tmp_path))
     draw_agreement(tmp_path / "a.png", found)
     picture = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "a.png")))
-    band = (picture[..., :3] == picture[..., :3].max()).all(axis=-1)
     assert picture.shape[0] > 300
     blue = (picture[..., 2].astype(int) - picture[..., 0]) > 30
     assert blue.sum() > 1000
-    assert not band.all()
