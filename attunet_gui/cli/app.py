@@ -222,6 +222,41 @@ def train(
     (command.train_on_collection if dataset else command.train_by_recipe)(order)
 
 
+@app.command("finetune")
+def finetuning(
+    dataset: Annotated[
+        Path, typer.Argument(help="Corrected cases: nnU-Net raw, MSD, or images/ and labels/.")
+    ],
+    output: RunOption,
+    start: Annotated[str | None, typer.Option("--from", metavar="MODEL", help="Else the default.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="A data set that judges; else a fifth of the people is held back.")
+    ] = None,
+    replay: Annotated[
+        list[Path] | None, typer.Option(help="An earlier data set, so that it is not forgotten; repeatable.")
+    ] = None,
+    phantoms: Annotated[int, typer.Option(min=0, help="How many are learnt again; 0 for none.")] = 12,
+    steps: Annotated[int | None, typer.Option(min=1, help="How long to learn; else as documented.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Instead of --steps: as many as fit in this time.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of the new model.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Same seed and steps, same model.")] = 1,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Make it the default if it is not worse.")] = False,
+    restart: RestartOption = False,
+) -> None:
+    """Make a model better by corrected cases, into RUN/bundle, and compare it with the one before."""
+    from attunet_gui.cli.finetune import finetune_model
+    from attunet_gui.cli.models import choose_model
+    from attunet_gui.recipes.finetuning.order import Effort, FinetuneOrder, Replay
+
+    again = Replay(tuple(replay or ()), phantoms)
+    effort = Effort(steps or Effort.steps, minutes)
+    parent = choose_model(start).folder
+    order = FinetuneOrder(dataset, parent, output, validation, again, effort, name, seed, restart)
+    raise typer.Exit(finetune_model(order, wanted=adopt))
+
+
 @app.command("crossvalidate")
 def crossvalidation(
     recipe: Annotated[Path, typer.Argument(help="A recipe with [crossvalidation].")],
@@ -323,6 +358,56 @@ def models_verify(
     from attunet_gui.cli.models import verify_models
 
     raise typer.Exit(verify_models(name))
+
+
+@models.command("compare")
+def models_compare(
+    old: str,
+    new: str,
+    dataset: Annotated[Path | None, typer.Option(help="Labelled CT on which both draft.")] = None,
+) -> None:
+    """Two cards side by side; with --dataset, whether NEW is worse than OLD there."""
+    from attunet_gui.cli.models import compare_models
+
+    compare_models(old, new, dataset)
+
+
+@models.command("adopt")
+def models_adopt(
+    name: Annotated[str, typer.Argument(help="Name of a model, or the folder of a bundle.")],
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also one that the guard held back.")] = False,
+) -> None:
+    """Make a model your default."""
+    from attunet_gui.cli.models import adopt_model
+
+    adopt_model(name, anyway=anyway)
+
+
+@models.command("rollback")
+def models_rollback() -> None:
+    """Return to the default before."""
+    from attunet_gui.cli.models import rollback_model
+
+    rollback_model()
+
+
+@models.command("import")
+def models_import(source: Annotated[Path, typer.Argument(help="An archive, or a bundle's folder.")]) -> None:
+    """Copy a model into your own folder."""
+    from attunet_gui.cli.models import import_one
+
+    import_one(source)
+
+
+@models.command("export")
+def models_export(
+    name: Annotated[str, typer.Argument(help="Name of a model, or the folder of a bundle.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The archive, or a folder for it.")],
+) -> None:
+    """Write a model as one file."""
+    from attunet_gui.cli.models import export_one
+
+    export_one(name, output)
 
 
 @models.command("measure")

@@ -1,26 +1,32 @@
-"""`attunet models`: which models there are and whether they are what their cards say."""
+"""`attunet models`: which models there are, which is the default, how they come and go."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.verdict import print_verdict
+from attunet_gui.core.card import Card
 from attunet_gui.core.errors import BadModel
-from attunet_gui.network.bundle import CARD_FILE, Bundle, find_bundles, read_bundle, verify
-from attunet_gui.paths import model_folders
+from attunet_gui.network.bundle import CARD_FILE, Bundle, read_bundle, verify
+from attunet_gui.paths import model_folders, user_data
+from attunet_gui.registry.adoption import adopt, check_adoptable, offered_bundles, rollback
+from attunet_gui.registry.archive import export_model, import_model
 
 
 def choose_model(wish: str | None) -> Bundle:
-    """The bundle named `wish`, or in the folder `wish`; for None the first that is found.
+    """The bundle named `wish`, or in the folder `wish`; for None the default.
 
     Raises:
         BadModel: there is none; or the only one of that name is damaged, with what is wrong with it.
     """
     if wish is not None and (Path(wish) / CARD_FILE).is_file():
         return read_bundle(Path(wish))
-    found = find_bundles(model_folders())
+    found = offered_bundles()
     for bundle in found:
         if wish in (None, bundle.card.name):
             return bundle
@@ -35,13 +41,109 @@ def choose_model(wish: str | None) -> Bundle:
 
 
 def list_models() -> None:
-    """Print a row a model."""
-    table = Table("name", "family", "MB", "best result", "folder")
-    for bundle in find_bundles(model_folders()):
+    """Print a row a model, the default first."""
+    table = Table("name", "default", "family", "from", "guard", "MB", "best result", "folder")
+    for number, bundle in enumerate(offered_bundles()):
         card = bundle.card
         best = f"{card.results[0].measure} {card.results[0].value:.3f}" if card.results else "-"
-        table.add_row(card.name, card.family, f"{card.weights.bytes / 1e6:.1f}", best, str(bundle.folder))
+        table.add_row(
+            card.name,
+            "" if number else "yes",
+            card.family,
+            _parent(card),
+            _guard(card),
+            f"{card.weights.bytes / 1e6:.1f}",
+            best,
+            str(bundle.folder),
+        )
     console.print(table)
+
+
+def _parent(card: Card) -> str:
+    return card.lineage.parent.name if card.lineage else "-"
+
+
+def _guard(card: Card) -> str:
+    if card.lineage is None:
+        return "-"
+    if card.lineage.guard is None:
+        return "not compared"
+    return "passed" if card.lineage.guard.passed else "held back"
+
+
+def _data(card: Card) -> str:
+    return card.lineage.data_sha256[:12] if card.lineage else "-"
+
+
+_COMPARED: tuple[tuple[str, Callable[[Card], str]], ...] = (
+    ("weights", lambda card: card.sha256[:12]),
+    ("from", _parent),
+    ("learnt from", lambda card: ", ".join(f"{each.cases} {each.name}" for each in card.training.data)),
+    ("corrected cases", _data),
+    ("steps", lambda card: str(card.training.steps)),
+    ("guard", _guard),
+)
+
+
+def compare_models(first: str, second: str, dataset: Path | None) -> None:
+    """Print two cards side by side; with a data set, what the guard says of the second on it."""
+    old, new = choose_model(first), choose_model(second)
+    table = Table("", old.card.name, new.card.name)
+    for title, of in _COMPARED:
+        table.add_row(title, of(old.card), of(new.card))
+    results = (*old.card.results, *new.card.results)
+    for key in dict.fromkeys((result.measure, result.data) for result in results):
+        table.add_row("; ".join(key), _result(old.card, key), _result(new.card, key))
+    console.print(table)
+    if dataset is not None:
+        _compare_on(dataset, old, new)
+
+
+def _result(card: Card, key: tuple[str, str]) -> str:
+    found = [each.value for each in card.results if (each.measure, each.data) == key]
+    return f"{found[0]:.3f}" if found else "-"
+
+
+def _compare_on(dataset: Path, old: Bundle, new: Bundle) -> None:
+    from attunet_gui.evaluation.guard import judge
+    from attunet_gui.evaluation.versus import JudgedCase, compare_models
+    from attunet_gui.io.datasets import find_dataset, read_judged
+    from attunet_gui.network.predict import load_model
+
+    cases = [
+        JudgedCase("data set", case.name, case.people[0], partial(read_judged, case))
+        for case in find_dataset(dataset)
+    ]
+    with progress_bar("compare") as progress:
+        verdict = judge(compare_models(load_model(old), load_model(new), cases, progress))
+    print_verdict(verdict)
+
+
+def adopt_model(name: str, *, anyway: bool) -> None:
+    """Make a model the default of this user; one that lies elsewhere is imported first."""
+    bundle = choose_model(name)
+    check_adoptable(bundle, anyway=anyway)
+    if bundle.folder.parent not in model_folders():
+        bundle = import_model(bundle.folder, model_folders()[0])
+    adopt(bundle, user_data(), anyway=anyway)
+    console.print(f"{bundle.card.name} is the default now; `attunet models rollback` undoes it.")
+
+
+def rollback_model() -> None:
+    """Return to the default before."""
+    rollback(user_data())
+    console.print(f"{choose_model(None).card.name} is the default now.")
+
+
+def import_one(source: Path) -> None:
+    """Copy a model into this user's folder."""
+    bundle = import_model(source, model_folders()[0])
+    console.print(f"{bundle.card.name} is in {bundle.folder}; `attunet models adopt` makes it the default.")
+
+
+def export_one(name: str, output: Path) -> None:
+    """Write a model as one file."""
+    console.print(f"Written to {export_model(choose_model(name), output)}.")
 
 
 def show_model(name: str) -> None:

@@ -21,8 +21,9 @@ from attunet_gui.gui.qt import start_signal_queue
 from attunet_gui.gui.state import View
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import Bundle, find_bundles
-from attunet_gui.paths import model_folders, user_data
+from attunet_gui.network.bundle import Bundle
+from attunet_gui.paths import user_data
+from attunet_gui.registry.adoption import offered_bundles
 from attunet_gui.session import Session
 
 TITLE = "attunet"
@@ -75,7 +76,7 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
     settings = get_settings(napari_settings)
     settings.application.confirm_close_window = False
     settings.application.first_time = False
-    app = build(Runner(), find_bundles(model_folders()), preferences, journal)
+    app = build(Runner(), offered_bundles(), preferences, journal)
     app.session.warm()
     return app
 

@@ -24,8 +24,8 @@ from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.io.reading import read, reader_for
 from attunet_gui.io.writing import write_mask
 from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import find_bundles
-from attunet_gui.paths import model_folders, user_data
+from attunet_gui.paths import user_data
+from attunet_gui.registry.adoption import offered_bundles
 from attunet_gui.session import Session
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
@@ -86,7 +86,7 @@ def dock(napari_viewer: Viewer) -> Dock:
     """npe2 widget hook: the dock with a session of its own in `napari_viewer`."""
     start_signal_queue()
     runner = Runner()
-    session = Session(runner, find_bundles(model_folders()))
+    session = Session(runner, offered_bundles())
     desk = Desk(
         session, CaseLayers(napari_viewer), Preferences(user_data() / "window.ini"), user_data() / "journal"
     )

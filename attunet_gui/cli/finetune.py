@@ -1,0 +1,38 @@
+"""`attunet finetune`: corrected cases make the model better, or it stays as it was."""
+
+from __future__ import annotations
+
+from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.verdict import print_verdict
+from attunet_gui.paths import model_folders, user_data
+from attunet_gui.recipes.finetuning.order import FinetuneOrder
+from attunet_gui.recipes.finetuning.run import Finetuned, finetune
+from attunet_gui.registry.adoption import adopt
+from attunet_gui.registry.archive import import_model
+
+
+def finetune_model(order: FinetuneOrder, *, wanted: bool) -> int:
+    """Learn, compare, say what came out; adopt it if that is `wanted`; exit code 1 if it is held back."""
+    with progress_bar("finetune") as progress:
+        done = finetune(order, progress)
+    _say(done)
+    if not done.verdict.passed:
+        return 1
+    if wanted:
+        adopt(import_model(done.bundle.folder, model_folders()[0]), user_data())
+        console.print(f"{done.bundle.card.name} is the default now; `attunet models rollback` undoes it.")
+    else:
+        console.print(f"`attunet models adopt {done.bundle.folder}` makes it the default.")
+    return 0
+
+
+def _say(done: Finetuned) -> None:
+    division = done.division
+    console.print(
+        f"{done.bundle.folder}: {done.steps} steps in {done.seconds / 60:.1f} min, in {done.precision}; "
+        f"{len(division.training)} cases taught, {len(division.held_out)} judged."
+    )
+    if division.left_out:
+        named = ", ".join(division.left_out)
+        console.print(f"{named}: did neither, there is somebody in them who judges or once did.")
+    print_verdict(done.verdict)

@@ -1,0 +1,169 @@
+"""Models as one file: a zip of card and weights, both stored as they are. What comes in is not trusted."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from attunet_gui.core.card import WeightsFile
+from attunet_gui.core.errors import BadModel, UnwritableOutput
+from attunet_gui.io.atomic import write_atomically
+from attunet_gui.io.writing import make_folder
+from attunet_gui.network.bundle import CARD_FILE, Bundle, read_bundle, verify
+
+ARCHIVE_ENDING = ".attunet-model.zip"
+_WEIGHTS_FILE: str = WeightsFile.model_fields["file"].default
+_LARGEST = {CARD_FILE: 1_000_000, _WEIGHTS_FILE: 2**31}
+_BLOCK = 2**20
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def export_model(bundle: Bundle, path: Path) -> Path:
+    """Write `bundle` as one archive; the same model gives the same bytes.
+
+    Args:
+        bundle: whose weights are compared with its card first.
+        path: the file, or a folder in which it is named after the model.
+
+    Returns:
+        The file.
+
+    Raises:
+        BadModel: the weights were changed.
+        UnwritableOutput: it could not be written.
+    """
+    verify(bundle)
+    target = path / f"{bundle.card.name}{ARCHIVE_ENDING}" if path.is_dir() else path
+
+    def produce(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name in _LARGEST:
+                with (bundle.folder / name).open("rb") as source, archive.open(_entry(name), "w") as entry:
+                    shutil.copyfileobj(source, entry, _BLOCK)
+
+    def check(written: Path) -> None:
+        with zipfile.ZipFile(written) as archive:
+            if archive.testzip() is not None:
+                raise UnwritableOutput(f"{target.name} reads back differently: try another disk.")
+
+    write_atomically(target, produce, check)
+    return target
+
+
+def import_model(source: Path, models: Path) -> Bundle:
+    """Copy the model in `source`, an archive or the folder of a bundle, into the folder `models`.
+
+    Only card and weights are taken, nothing in them is executed, and the model is there whole or not at all.
+
+    Raises:
+        BadModel: `source` holds anything else, a link, too much or changed weights; or another model of that
+            name is there.
+        UnwritableOutput: it cannot be copied.
+    """
+    make_folder(models)
+    # Not among the models: nobody shall take it for one while it fills.
+    temporary = models.parent / f".import-{secrets.token_hex(6)}"
+    try:
+        temporary.mkdir()
+        _fill(source, temporary)
+        bundle = read_bundle(temporary)
+        verify(bundle)
+        return _put_in_place(bundle, models / bundle.card.name)
+    except OSError as error:
+        raise UnwritableOutput(
+            f"{source.name} was not imported ({error.strerror or error}): try again."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(bundle: Bundle, target: Path) -> Bundle:
+    if target.exists():
+        if read_bundle(target).card == bundle.card:
+            return read_bundle(target)
+        raise BadModel(
+            f"Another model called {bundle.card.name} is there already: {target}; move it away first."
+        )
+    bundle.folder.rename(target)
+    return read_bundle(target)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _NO_TIME)
+    entry.external_attr = (stat.S_IFREG | 0o644) << 16
+    return entry
+
+
+def _fill(source: Path, folder: Path) -> None:
+    opened = _folder_files(source) if source.is_dir() else _archive_files(source)
+    with opened as files:
+        for name, file in files:
+            _copy(file, folder / name, _LARGEST[name])
+
+
+def _copy(file: IO[bytes], target: Path, most: int) -> None:
+    """By what is read, not by what a header claims."""
+    left = most
+    with target.open("xb") as written:
+        while block := file.read(_BLOCK):
+            left -= len(block)
+            if left < 0:
+                raise BadModel(f"{target.name} is too large for a model of this program.")
+            written.write(block)
+
+
+@contextmanager
+def _folder_files(source: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    for name in _LARGEST:
+        path = source / name
+        if path.is_symlink() or not path.is_file():
+            raise BadModel(f"There is no {name} in {source}, or it is a link; choose the folder of a model.")
+
+    def files() -> Iterator[tuple[str, IO[bytes]]]:
+        for name in _LARGEST:
+            with (source / name).open("rb") as file:
+                yield name, file
+
+    yield files()
+
+
+@contextmanager
+def _archive_files(source: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    if not source.is_file():
+        raise BadModel(f"There is no model at {source}; name an archive or the folder of a bundle.")
+    try:
+        with zipfile.ZipFile(source) as archive:
+            entries = archive.infolist()
+            _check_entries(source, entries)
+
+            def files() -> Iterator[tuple[str, IO[bytes]]]:
+                for entry in entries:
+                    with archive.open(entry) as file:
+                        yield entry.filename, file
+
+            yield files()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BadModel(f"{source.name} is damaged or no archive of a model ({error}).") from error
+
+
+def _check_entries(source: Path, entries: list[zipfile.ZipInfo]) -> None:
+    names = sorted(entry.filename for entry in entries)
+    if names != sorted(_LARGEST):
+        shown = ", ".join(repr(name)[:60] for name in names[:3]) or "nothing"
+        raise BadModel(
+            f"{source.name} is no model: expected {' and '.join(sorted(_LARGEST))}, found {shown}."
+        )
+    for entry in entries:
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG) or entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
+            raise BadModel(
+                f"{entry.filename} in {source.name} is a link, packed or encrypted, not a plain file."
+            )
+        if entry.file_size > _LARGEST[entry.filename]:
+            raise BadModel(f"{entry.filename} in {source.name} is too large for a model of this program.")
