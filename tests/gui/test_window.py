@@ -131,7 +131,7 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
 ) -> None:
     opened(app, ct)
     app.desk.run_or_cancel()
-    assert app.session.job.state != "idle"
+    assert runner.status.state != "idle"
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGKILL)
     until(lambda: app.session.message.problem)
@@ -145,9 +145,13 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
     until(lambda: app.session.draft is not None)
 
 
-def test_painting_works_while_the_network_runs_and_is_kept(app: Application, ct: Path) -> None:
+def test_painting_works_while_the_network_runs_and_is_kept(
+    app: Application, ct: Path, runner: Runner
+) -> None:
     opened(app, ct)
     app.desk.take_tool("paint")
+    assert runner.child_pid is not None
+    os.kill(runner.child_pid, signal.SIGSTOP)  # or the draft would be there before the stroke
     app.desk.run_or_cancel()
     until(lambda: app.session.job.state != "idle")
     app.desk.slice_up()
@@ -155,6 +159,7 @@ def test_painting_works_while_the_network_runs_and_is_kept(app: Application, ct:
     painted = mask_of(app).copy()
     assert painted.any()
     step = app.viewer.dims.current_step
+    os.kill(runner.child_pid, signal.SIGCONT)
     until(lambda: app.session.draft is not None)
     live(0.3)
     np.testing.assert_array_equal(mask_of(app), painted)
