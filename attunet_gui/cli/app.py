@@ -463,3 +463,26 @@ def bench_speed(
     from attunet_gui.cli.speed import Wanted, measure_speed
 
     measure_speed(model, Wanted(tuple(only or ()), quick, as_json, peers, keep))
+
+
+@bench.command("learning")
+def bench_learning(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Folder for everything.")],
+    model: ModelOption = None,
+    corrected: Annotated[
+        list[int] | None, typer.Option("-k", min=2, help="Cases that are corrected; repeatable.")
+    ] = None,
+    unseen: Annotated[int, typer.Option(min=2, help="Cases of either kind to measure on.")] = 8,
+    steps: Annotated[int | None, typer.Option(min=1, help="Of each run; else as attunet finetune.")] = None,
+    wrong: Annotated[bool, typer.Option(help="Also learn from labels that are wrong on purpose.")] = True,
+) -> None:
+    """Correct phantoms of a kind the model does badly on, learn from them, and measure on unseen ones."""
+    from attunet_gui.cli.bench_learning import measure_learning
+    from attunet_gui.cli.models import choose_model
+    from attunet_gui.recipes.finetuning.order import Effort
+    from attunet_gui.recipes.learning import Proof
+
+    counts = tuple(corrected or Proof.counts)
+    effort = Effort(steps or Effort.steps)
+    frozen = Proof.frozen if wrong else 0
+    measure_learning(Proof(choose_model(model).folder, output, counts, unseen, frozen, effort))

@@ -23,6 +23,7 @@ from attunet_gui.core.provenance import versions
 from attunet_gui.evaluation.guard import GroupChange, Verdict, judge
 from attunet_gui.evaluation.versus import compare_models
 from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.network.blending import blend
 from attunet_gui.network.bundle import Bundle, add_results, read_bundle, trace, write_bundle
 from attunet_gui.network.checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.history import LOG_FILE
@@ -37,7 +38,7 @@ from attunet_gui.recipes.finetuning.material import (
     lineage,
     training_data,
 )
-from attunet_gui.recipes.finetuning.order import FinetuneOrder, settings_for
+from attunet_gui.recipes.finetuning.order import KEPT, FinetuneOrder, settings_for
 from attunet_gui.recipes.holding import Division
 from attunet_gui.recipes.run import BUNDLE_FOLDER, with_curve
 from attunet_gui.recipes.schema import PhantomData
@@ -100,15 +101,15 @@ def _trained(
     order: FinetuneOrder, material: Material, data: TrainingData, progress: Progress
 ) -> tuple[Bundle, Trained]:
     # TensorFlow, which data that do not fit need not wait for.
-    from attunet_gui.network.train import train
+    from attunet_gui.network.train import started, train
 
     asked = _asked(order, material, data)
     settings = settings_for(_steps(order, material, data, asked), order.seed)
     write_json(order.output / PLAN_FILE, {"asked": asked, "steps": settings.steps})
     folder = RunFolder(order.output, _digest({"asked": asked, "settings": settings.model_dump(mode="json")}))
-    trained = train(
-        _job(material, settings), data, folder, with_curve(order.output, settings.validate_every, progress)
-    )
+    told = with_curve(order.output, settings.validate_every, progress)
+    trained = train(_job(material, settings), data, folder, told)
+    blend(started(material.parent, folded=True), trained.network, KEPT)
     fields = _card_fields(order, material, data, settings, trained)
     return write_bundle(order.output / BUNDLE_FOLDER, trained.network, fields), trained
 
@@ -162,7 +163,7 @@ def _card_fields(
         steps=trained.standing.step,
         seconds=round(trained.standing.seconds, 1),
         data=(*map(_learnt_from, data.sources), *card.training.data),
-        settings={**settings.model_dump(), "computed_in": trained.precision},
+        settings={**settings.model_dump(), "computed_in": trained.precision, "blend": KEPT},
     )
     changed = {
         "name": _name(order, card, material.data_sha256),

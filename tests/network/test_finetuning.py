@@ -1,0 +1,134 @@
+"""The whole way with a tiny network: corrected cases, a better model, and one from wrong labels held back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from attunet_gui.core.errors import AttunetError, Cancelled
+from attunet_gui.network.bundle import load_network, read_bundle
+from attunet_gui.network.checkpoint import CHECKPOINT_FILE
+from attunet_gui.recipes.finetuning.order import Effort, FinetuneOrder, Replay
+from attunet_gui.recipes.finetuning.run import VERDICT_FILE, Finetuned, finetune
+
+pytestmark = pytest.mark.network
+_ALONE = Replay(phantoms=0, judging=0)
+
+
+def _write(folder: Path, seeds: range, *, aside: int = 0) -> Path:
+    """A bright organ in a gray body; its label lies `aside` voxels beside it."""
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        hu = np.full((48, 40, 5), -1000, np.int16)
+        hu[4:44, 4:36] = 40 + random.integers(-15, 15, (40, 32, 5))
+        label = np.zeros(hu.shape, np.uint8)
+        x, y = random.integers(8, 14), random.integers(8, 14)
+        hu[x : x + 14, y : y + 12, 1:4] = 210
+        label[x + aside : x + aside + 14, y : y + 12, 1:4] = 1
+        for part, values in (("images", hu), ("labels", label)):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            image = nib.Nifti1Image(values, np.diag([-6.0, -6.0, 5.0, 1.0]))
+            nib.save(image, folder / part / f"case-{seed}.nii.gz")
+    return folder
+
+
+def _order(folder: Path, parent: Path, steps: int = 150) -> FinetuneOrder:
+    return FinetuneOrder(folder / "right", parent, folder / "run", replay=_ALONE, effort=Effort(steps))
+
+
+@pytest.fixture(scope="module")
+def learnt(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finetuned]:
+    folder = tmp_path_factory.mktemp("finetuned")
+    _write(folder / "right", range(6))
+    return folder, finetune(_order(folder, tiny_bundle))
+
+
+def test_a_better_model_passes_and_its_card_tells_where_it_comes_from(
+    learnt: tuple[Path, Finetuned], tiny_bundle: Path
+) -> None:
+    folder, done = learnt
+    assert done.verdict.passed, done.verdict.sentence
+    (group,) = done.verdict.groups
+    assert group.dsc.mean > 0.2
+    assert (len(done.division.training), len(done.division.held_out)) == (5, 1)
+    lineage = read_bundle(folder / "run" / "bundle").card.lineage
+    assert lineage is not None
+    assert lineage.guard is not None
+    assert (lineage.guard.passed, lineage.parent.sha256) == (True, read_bundle(tiny_bundle).card.sha256)
+    assert (len(lineage.trained_on), len(lineage.held_out)) == (5, 1)
+    assert json.loads((folder / "run" / VERDICT_FILE).read_text())["passed"]
+
+
+def test_a_model_from_wrong_labels_is_held_back(learnt: tuple[Path, Finetuned], tmp_path: Path) -> None:
+    parent = learnt[0] / "run" / "bundle"
+    wrong = _write(tmp_path / "wrong", range(20, 25), aside=14)
+    frozen = _write(tmp_path / "frozen", range(30, 33))
+    order = replace(_order(tmp_path, parent), dataset=wrong, validation=frozen)
+    done = finetune(order)
+    assert not done.verdict.passed
+    assert done.verdict.sentence.startswith("The old model stays")
+    lineage = done.bundle.card.lineage
+    assert lineage is not None
+    assert lineage.guard is not None
+    assert not lineage.guard.passed
+    assert len(lineage.ancestors) == 2
+
+
+def test_who_judged_a_model_never_teaches_the_next(learnt: tuple[Path, Finetuned], tmp_path: Path) -> None:
+    folder, first = learnt
+    grown = _write(_write(tmp_path / "grown", range(6)), range(40, 46))
+    order = replace(_order(tmp_path, folder / "run" / "bundle", steps=1), dataset=grown)
+    second = finetune(order)
+    assert set(first.division.held_out) <= set(second.division.held_out)
+    old, new = first.bundle.card.lineage, second.bundle.card.lineage
+    assert old is not None
+    assert new is not None
+    assert set(old.held_out).isdisjoint(new.trained_on)
+    assert len(new.held_out) > len(old.held_out)
+
+
+def test_a_cancelled_run_goes_on_and_ends_where_it_would_have(tiny_bundle: Path, tmp_path: Path) -> None:
+    _write(tmp_path / "right", range(3))
+    order = _order(tmp_path, tiny_bundle, steps=4)
+
+    def cancel(done: int, total: int, stage: str) -> None:
+        if stage.startswith("training") and done == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        finetune(order, cancel)
+    assert (order.output / CHECKPOINT_FILE).is_file()
+    assert not (order.output / "bundle").exists()
+    resumed = finetune(order)
+    whole = finetune(replace(order, output=tmp_path / "whole"))
+    here, there = (load_network(done.bundle).get_weights() for done in (resumed, whole))
+    assert all(np.allclose(a, b, atol=2e-3) for a, b in zip(here, there, strict=True))
+    with pytest.raises(AttunetError, match="another recipe"):
+        finetune(replace(order, seed=7))
+
+
+def test_no_learning_is_the_parent_again(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Calibration and threshold move into the weights; the drafts stay."""
+    import shutil
+
+    from attunet_gui.core.calibration import Calibration
+    from attunet_gui.network.bundle import recalibrate
+
+    copy = Path(shutil.copytree(tiny_bundle, tmp_path / "parent"))
+    recalibrate(read_bundle(copy), Calibration(slope=0.7, offset=0.4), 0.61)
+    _write(tmp_path / "right", range(3))
+    done = finetune(_order(tmp_path, copy, steps=1))
+    assert (done.bundle.card.threshold, done.bundle.card.calibration) == (0.5, Calibration())
+    assert abs(done.verdict.groups[0].dsc.mean) < 0.1
+
+
+def test_names_that_do_not_fit_are_refused_before_any_work(tiny_bundle: Path, tmp_path: Path) -> None:
+    _write(tmp_path / "right", range(3))
+    with pytest.raises(AttunetError, match="no name for a model"):
+        finetune(replace(_order(tmp_path, tiny_bundle), name="../evil"))
+    assert not (tmp_path / "run").exists()
