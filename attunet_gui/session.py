@@ -98,15 +98,17 @@ class Message:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A mask that was saved beside the CT earlier.
+    """A mask that the case begins with.
 
     Attributes:
         model: of the draft that it came from, as its record says; None if there was none.
+        saved: whether a person saved it; otherwise it is a draft that was made in advance.
     """
 
     path: Path
     mask: Mask
     model: ModelId | None
+    saved: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,7 @@ class Case:
     Attributes:
         volume: the CT.
         identity: by which the work on it is found again.
-        found: the mask that was saved beside it earlier.
+        found: the mask that was saved beside it earlier, or drafted in advance.
     """
 
     volume: Volume
@@ -208,6 +210,11 @@ class Session:
         known = self._saved_crc is not None and not self.edited
         return known and (self.tally is None or self.tally.crc == self._saved_crc)
 
+    @property
+    def model(self) -> ModelId | None:
+        """Whose draft the mask came from; None if it was drawn from nothing."""
+        return self._model
+
     def say(self, text: str, problem: bool = False) -> None:
         """Make `text` the last message."""
         self.message = Message(text, problem)
@@ -219,13 +226,25 @@ class Session:
         """Read the CT at `path`; `case_opened`, `series_needed` or a message follows."""
         if series is None:
             self._note_edits()
-        self._start_reading(path.name, path, lambda progress: read(path, series=series, progress=progress))
+        self._start_reading(
+            path.name, path, lambda progress: _case_of(read(path, series=series, progress=progress))
+        )
+
+    def open_made(self, name: str, make: Callable[[Progress], Case]) -> None:
+        """Open what `make` makes, called in a background thread; `case_opened` or a message follows.
+
+        Args:
+            name: what is opened, for the person.
+            make: may raise `AttunetError`, and `Cancelled` from its `Progress`.
+        """
+        self._note_edits()
+        self._start_reading(name, Path(name), make)
 
     def open_phantom(self, seed: int) -> None:
         """Make the phantom of `seed` and open it."""
 
-        def make(progress: Progress) -> Volume:
-            return phantom_volume(make_phantom(PhantomRequest(seed), progress))
+        def make(progress: Progress) -> Case:
+            return _case_of(phantom_volume(make_phantom(PhantomRequest(seed), progress)))
 
         self._note_edits()
         self._start_reading(f"phantom {seed}", Path(), make)
@@ -237,7 +256,7 @@ class Session:
             self.file_job = None
             self.say("Opening was stopped.")
 
-    def _start_reading(self, name: str, path: Path, work: Callable[[Progress], Volume]) -> None:
+    def _start_reading(self, name: str, path: Path, work: Callable[[Progress], Case]) -> None:
         self._generation += 1
         self.file_job = FileJob("reading", name)
         self._files.submit(self._read, self._generation, path, work)
@@ -247,11 +266,9 @@ class Session:
         """Remember what the person agreed to leave; what is done later was not agreed to."""
         self._touches_at_opening, self._edited_at_opening = self._touches, self.edited
 
-    def _read(self, generation: int, path: Path, work: Callable[[Progress], Volume]) -> None:
+    def _read(self, generation: int, path: Path, work: Callable[[Progress], Case]) -> None:
         try:
-            volume = work(self._progress(generation))
-            case = Case(volume, identify(volume), _found_beside(volume))
-            home: Callable[[], None] = partial(self._opened, generation, case)
+            home: Callable[[], None] = partial(self._opened, generation, work(self._progress(generation)))
         except Cancelled:
             return
         except ChooseSeries as error:
@@ -295,8 +312,9 @@ class Session:
         self._clean = 0
         self.message = Message(_opening_words(case))
         if case.found is not None:
-            self.saved_to, self._model = case.found.path, case.found.model
-            self._submit_count(case.found.mask, "file")
+            self._model = case.found.model
+            self.saved_to = case.found.path if case.found.saved else None
+            self._submit_count(case.found.mask, "file" if case.found.saved else "draft")
         self.case_opened.emit(case)
         self.changed.emit()
 
@@ -336,9 +354,14 @@ class Session:
         """
         if self.case is None or self.bundle is None:
             return
+        self._submit(Predict(volume=self.case.volume, bundle=self.bundle.folder, first=first))
+
+    def _submit(self, request: Request) -> None:
         self.message = Message("")
-        request = Predict(volume=self.case.volume, bundle=self.bundle.folder, first=first)
         self._job = self._network.submit(request)
+        # What the network said while it took the request was said before its number was known.
+        if self.job.job != self._job:
+            self.job = JobStatus("loading", self._job)
         self.changed.emit()
 
     def look(self, index: int) -> None:
@@ -358,8 +381,7 @@ class Session:
             return
         if before is None and self._placed is not None:
             before = self._placed.mask
-        self.message = Message("")
-        self._job = self._network.submit(
+        self._submit(
             Adapt(
                 volume=self.case.volume,
                 bundle=self.bundle.folder,
@@ -368,7 +390,6 @@ class Session:
                 slices=tuple(sorted(set(slices))),
             )
         )
-        self.changed.emit()
 
     def cancel(self) -> None:
         """Stop the network; the mask stays as it is."""
@@ -601,9 +622,15 @@ def _recorded_model(record: Path) -> ModelId | None:
         return None
 
 
+def _case_of(volume: Volume) -> Case:
+    return Case(volume, identify(volume), _found_beside(volume))
+
+
 def _opening_words(case: Case) -> str:
     words = [f"{case.volume.name} is open."]
-    if case.found is not None:
+    if case.found is not None and not case.found.saved:
+        words.append("Its draft was opened with it.")
+    elif case.found is not None:
         words.append(f"Its saved mask {case.found.path.name} was opened with it.")
     return " ".join([*words, *case.volume.notes])
 

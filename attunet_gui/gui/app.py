@@ -20,6 +20,8 @@ from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import start_signal_queue
 from attunet_gui.gui.state import View
 from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.gui.worklist.joined import JoinedPanel
+from attunet_gui.gui.worklist.panel import WorklistPanel
 from attunet_gui.jobs.runner import Runner
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.paths import user_data
@@ -41,6 +43,7 @@ class Application:
     session: Session
     desk: Desk
     dock: Dock
+    worklist: WorklistPanel
 
     def window_is_gone(self) -> bool:
         """Whether the window was closed."""
@@ -58,6 +61,7 @@ def stay(prepare: Callable[[Application], None]) -> None:
     app = start(Preferences(user_data() / "window.ini"), user_data() / "napari.yaml", user_data() / "journal")
     prepare(app)
     QTimer.singleShot(0, app.desk.offer_recovery)
+    QTimer.singleShot(0, app.desk.worklist.open_last)
     napari.run()
     app.desk.end()
     app.session.close()
@@ -95,6 +99,7 @@ def build(
     assert isinstance(window, QMainWindow)
     desk.window = window
     _bare(place)
+    panel = _worklist(viewer, desk, dock)
     line = viewer.window.add_dock_widget(dock.bottom, name="attunet line", area="bottom")
     _bare(line)
     line.setMinimumHeight(0)
@@ -108,7 +113,17 @@ def build(
     viewer.window.show()
     viewer.window.resize(*_fitting(window))
     window.resizeDocks([place], [WIDTH], Qt.Orientation.Horizontal)
-    return Application(runner, viewer, window, session, desk, dock)
+    return Application(runner, viewer, window, session, desk, dock, panel)
+
+
+def _worklist(viewer: napari.Viewer, desk: Desk, dock: Dock) -> WorklistPanel:
+    """The list at the left, hidden until a project is open."""
+    panel = WorklistPanel(desk.worklist.list)
+    place = viewer.window.add_dock_widget(panel, name="Worklist", area="left", add_vertical_stretch=False)
+    _bare(place)
+    JoinedPanel(desk.worklist, panel, place, desk.window)
+    dock.case.project.show()
+    return panel
 
 
 def _bare(place: QDockWidget) -> None:

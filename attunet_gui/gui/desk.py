@@ -22,6 +22,7 @@ from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import Review, View, decide, facts_of, on_arrival
 from attunet_gui.gui.toolbox import Toolbox
 from attunet_gui.gui.viewer import MASK, CaseLayers, Tool
+from attunet_gui.gui.worklist.worklist import Worklist
 from attunet_gui.io.journal import journal_path
 from attunet_gui.network.bundle import read_bundle
 from attunet_gui.session import Case, Draft, Session
@@ -57,6 +58,7 @@ class Desk(QObject):
         self.carrying = Carrying(session, layers, self.correcting)
         self.toolbox = Toolbox(session, layers, self.correcting)
         self.window: QWidget = QWidget()
+        self.worklist = Worklist(self)
         self.checked = self.closed = False
         self._agreed_to_replace = self._override = False
         self._painted_meanwhile = False
@@ -87,6 +89,9 @@ class Desk(QObject):
         session.save_failed.connect(self._save_failed)
         self.correcting.mask_changed.connect(self._touched)
         self.guide.changed.connect(self._show)
+        self.worklist.changed.connect(self._show)
+        self.worklist.kept.connect(self._kept)
+        self.worklist.not_kept.connect(self._save_failed)
         layers.viewer.dims.events.current_step.connect(lambda: session.look(layers.slice))
         layers.mask_drawn.connect(self._count_soon)
         layers.look_changed.connect(self.look_changed.emit)
@@ -95,7 +100,7 @@ class Desk(QObject):
     @property
     def view(self) -> View:
         """What the panels should show now."""
-        return decide(facts_of(self.session, self._review()))
+        return decide(facts_of(self.session, self._review(), self.worklist.listing))
 
     def _review(self) -> Review:
         guide = self.guide
@@ -120,6 +125,8 @@ class Desk(QObject):
             "next_place": self.guide.next_place,
             "next_unseen": self.guide.next_unseen,
             "save": self.save,
+            "accept": self.worklist.accept_case,
+            "next_case": self.worklist.next_case,
         }
         command = commands.get(self.view.step.command)
         if command is not None:
@@ -141,11 +148,11 @@ class Desk(QObject):
 
     def open_path(self, path: Path) -> None:
         """Open the CT at `path`, once unsaved corrections are safe."""
-        self._when_safe("open another CT", lambda: self.session.open(path))
+        self.when_safe("open another CT", lambda: self.session.open(path))
 
     def open_demo(self) -> None:
         """Open the phantom."""
-        self._when_safe("open the demo", lambda: self.session.open_phantom(DEMO_SEED))
+        self.when_safe("open the demo", lambda: self.session.open_phantom(DEMO_SEED))
 
     def _start_folder(self) -> Path:
         recent = self.preferences.recent
@@ -161,6 +168,7 @@ class Desk(QObject):
     def _case_opened(self, case: Case) -> None:
         self.checked = self._agreed_to_replace = self._override = self._painted_meanwhile = False
         self._let_go()
+        self.worklist.arrived(case)
         work = self._work_on(case)
         # The layer owns its voxels: the person's strokes must not reach what was read.
         self.layers.show_case(case.volume, work.mask.copy())
@@ -171,9 +179,9 @@ class Desk(QObject):
         if work.unsaved:
             self.session.mask_touched()
         self._count()
-        if case.volume.origin.kind != "phantom":
+        if case.volume.origin.kind != "phantom" and self.worklist.listed is None:
             self.preferences.remember(case.volume.origin.path)
-        if self.preferences.draft_on_open and case.found is None:
+        if self.preferences.draft_on_open and case.found is None and not self.worklist.blind:
             self.session.request_draft(self.layers.slice)
 
     # What was left behind
@@ -192,6 +200,8 @@ class Desk(QObject):
         """The work on `case`: that which was left behind, if the person wants it, or a new one."""
         user = self.session.annotator
         wanted, self._wanted = self._wanted, None
+        if self.worklist.listed is not None:
+            wanted = self.worklist.left_behind(case)
         left = wanted or self._left_behind(case)
         if left is not None and (wanted or questions.ask_recovery(self.window, left) == "bring back"):
             try:
@@ -203,9 +213,10 @@ class Desk(QObject):
                 words = f"{left.strokes} unsaved strokes are back." if left.strokes else "Your work is back."
                 self.session.say(work.note_on_opening or f"{words} Ctrl+Z still undoes them.")
                 return work
-        self._kept_at = journal_path(self.journal, case.identity)
+        folder = self.worklist.journal
+        self._kept_at = journal_path(folder, case.identity)
         empty = np.zeros(case.volume.grid.shape, np.uint8)
-        return Work.begin(case.identity, empty if case.found is None else case.found.mask, self.journal, user)
+        return Work.begin(case.identity, empty if case.found is None else case.found.mask, folder, user)
 
     def _let_go(self) -> None:
         """Leave the work on the last case, and delete what the person said may go."""
@@ -218,12 +229,15 @@ class Desk(QObject):
     def end(self) -> None:
         """The window is gone: finish what runs beside it."""
         self.closed = True
+        self.worklist.end()
         self.guide.end()
         self.toolbox.end()
         self._let_go()
 
     def _left_behind(self, case: Case) -> Pending | None:
-        same = (left for left in pending(self.journal) if left.identity.digest == case.identity.digest)
+        same = (
+            left for left in pending(self.worklist.journal) if left.identity.digest == case.identity.digest
+        )
         return next(same, None)
 
     # Drafting
@@ -234,6 +248,9 @@ class Desk(QObject):
             self.session.cancel()
             return
         if self.session.case is None or self.session.bundle is None:
+            return
+        if self.worklist.blind:
+            self.session.say("This case is drawn without a draft: nobody's mask may be seen before yours.")
             return
         asked = self.session.edited
         answer = questions.ask_rerun(self.window) if asked else "replace"
@@ -338,7 +355,11 @@ class Desk(QObject):
     # Saving
 
     def save(self) -> None:
-        """Save beside the CT, or where it was saved before; ask where that is not possible."""
+        """Save beside the CT, or where it was saved before; a case of a project there, in a new file."""
+        listed = self.worklist.target
+        if listed is not None:
+            self._save_to(listed)
+            return
         known = self.session.saved_to
         target = known or self.session.default_target()
         if target is None or (target != known and target.exists()):
@@ -367,13 +388,19 @@ class Desk(QObject):
             self.session.save(mask, target)
 
     def _saved(self, path: Path, mask: NDArray[np.uint8]) -> None:
+        if self.worklist.listed is not None and path.is_relative_to(self.worklist.listed.project.folder):
+            self.worklist.record(path, mask)
+        else:
+            self._kept(path, mask)
+
+    def _kept(self, path: Path, mask: NDArray[np.uint8]) -> None:
         if self.correcting.work is not None:
             self.correcting.work.saved(path, mask)
         self._count()
         after, self._after_saving = self._after_saving, None
         if after is not None:
             # Asks again if the person went on correcting while the file was written.
-            self._when_safe(*after)
+            self.when_safe(*after)
 
     def _save_failed(self) -> None:
         self._after_saving = None
@@ -383,7 +410,8 @@ class Desk(QObject):
         self.session.annotator = name.strip() or self.session.annotator
         self.preferences.annotator = name.strip()
 
-    def _when_safe(self, doing: str, act: Callable[[], None]) -> None:
+    def when_safe(self, doing: str, act: Callable[[], None]) -> None:
+        """Do `act` once unsaved corrections are safe; asks the person where they are not."""
         if self._is_safe(doing, act):
             act()
 

@@ -101,6 +101,7 @@ class Dock(QWidget):
         case.file_asked.connect(desk.open_file)
         case.folder_asked.connect(desk.open_folder)
         case.demo_asked.connect(desk.open_demo)
+        case.project_asked.connect(desk.worklist.open_project)
         case.recent_asked.connect(desk.open_path)
         case.recent_needed.connect(lambda: case.show_recent(desk.preferences.recent))
         case.forget_asked.connect(desk.preferences.forget_recent)

@@ -57,6 +57,25 @@ class Preferences:
     def annotator(self, name: str) -> None:
         self._set("annotator", name)
 
+    @property
+    def project(self) -> Path | None:
+        """The project that was open last, if it is still there."""
+        text = str(self._settings.value("project", ""))
+        return Path(text) if text and Path(text).is_dir() else None
+
+    @project.setter
+    def project(self, folder: Path | None) -> None:
+        self._set("project", "" if folder is None else str(folder))
+
+    @property
+    def next_by(self) -> str:
+        """Key of the strategy by which the next case is chosen."""
+        return str(self._settings.value("next_by", "effort"))
+
+    @next_by.setter
+    def next_by(self, key: str) -> None:
+        self._set("next_by", key)
+
     def _set(self, key: str, value: object) -> None:
         self._settings.setValue(key, value)
         self._settings.sync()

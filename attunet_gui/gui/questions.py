@@ -78,6 +78,19 @@ def ask_recovery(parent: QWidget, left: Pending) -> Recovery:
     return "bring back" if box.clickedButton() is back else "later"
 
 
+def ask_yes(parent: QWidget, title: str, text: str, more: str, yes: str) -> bool:
+    """Whether `yes` shall be done; nothing is lost either way."""
+    box = _box(parent, title)
+    box.setText(text)
+    box.setInformativeText(more)
+    accept = box.addButton(yes, _Role.AcceptRole)
+    leave = box.addButton("Cancel", _Role.RejectRole)
+    box.setDefaultButton(accept)
+    box.setEscapeButton(leave)
+    box.exec()
+    return box.clickedButton() is accept
+
+
 def _box(parent: QWidget, title: str) -> QMessageBox:
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
@@ -120,12 +133,12 @@ def choose_target(parent: QWidget, suggestion: Path) -> Path | None:
 
 def show_help(parent: QWidget) -> QDialog:
     """All shortcuts; stays open beside the work."""
-    return _reading(parent, "Keyboard shortcuts", help_html())
+    return show_reading(parent, "Keyboard shortcuts", help_html())
 
 
 def show_card(parent: QWidget, card: Card) -> QDialog:
     """What a model says of itself."""
-    return _reading(parent, card.title, card_html(card))
+    return show_reading(parent, card.title, card_html(card))
 
 
 def card_html(card: Card) -> str:
@@ -148,7 +161,8 @@ def card_html(card: Card) -> str:
     )
 
 
-def _reading(parent: QWidget, title: str, html: str) -> QDialog:
+def show_reading(parent: QWidget, title: str, html: str) -> QDialog:
+    """A text; stays open beside the work."""
     dialog = QDialog(parent)
     dialog.setWindowTitle(title)
     text = QTextBrowser(dialog)

@@ -11,11 +11,11 @@ from typing import Literal
 from attunet_gui.core.grid import Grid
 from attunet_gui.core.progress import LEARNING
 from attunet_gui.jobs.messages import JobStatus
-from attunet_gui.session import FileJob, Message, Session
+from attunet_gui.session import Case, FileJob, Message, Session
 
 Command = Literal[
     "open", "stop_reading", "choose_model", "run", "cancel", "check", "next_place", "next_unseen", "save",
-    "nothing",
+    "accept", "next_case", "nothing",
 ]  # fmt: skip
 
 
@@ -32,6 +32,21 @@ class Review:
     checked: bool = False
     places: int | None = None
     unseen: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The worklist, as far as it decides what comes next.
+
+    Attributes:
+        is_open: there is a project.
+        status: of the open case; "" if it is none of the project.
+        blind: no draft may be made of it.
+    """
+
+    is_open: bool = False
+    status: str = ""
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,7 @@ class Facts:
     job: JobStatus = field(default_factory=JobStatus)
     file_job: FileJob | None = None
     message: Message = field(default_factory=lambda: Message(""))
+    listing: Listing = field(default_factory=Listing)
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,7 @@ class View:
     canvas_hint: str
 
 
-def facts_of(session: Session, review: Review) -> Facts:
+def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
     """The session as plain values."""
     case, counted = session.case, session.tally
     grid = None if case is None else case.volume.grid
@@ -111,14 +127,19 @@ def facts_of(session: Session, review: Review) -> Facts:
         details="" if grid is None else _details(grid),
         volume_ml=ml,
         model="" if session.bundle is None else session.bundle.card.title,
-        drafted=session.draft is not None,
+        drafted=session.draft is not None or _begun_with_draft(case),
         review=review,
         edited=session.edited,
         saved_to=session.saved_to.name if session.saved_to is not None and session.on_disk else "",
         job=session.job,
         file_job=session.file_job,
         message=session.message,
+        listing=listing,
     )
+
+
+def _begun_with_draft(case: Case | None) -> bool:
+    return case is not None and case.found is not None and not case.found.saved
 
 
 def _details(grid: Grid) -> str:
@@ -139,7 +160,7 @@ def decide(facts: Facts) -> View:
         unsaved=facts.edited,
         step=_step(facts),
         run_button=_run_button(facts),
-        run_enabled=running or (is_open and bool(facts.model)),
+        run_enabled=running or (is_open and bool(facts.model) and not facts.listing.blind),
         running=running,
         bar=_bar(facts),
         drafted=facts.drafted,
@@ -176,6 +197,8 @@ def _save_hint(facts: Facts) -> str:
 def _step(facts: Facts) -> Step:
     if facts.file_job is not None:
         return _file_step(facts.file_job)
+    if not facts.case and facts.listing.is_open:
+        return Step("Open the next case", "next_case", "The worklist chooses it. Or double-click one in it.")
     if not facts.case:
         return Step(
             "Open a CT…",
@@ -184,11 +207,40 @@ def _step(facts: Facts) -> Step:
         )
     if facts.job.state != "idle":
         return _job_step(facts.job)
+    if facts.listing.status:
+        return _listed_step(facts)
     if facts.drafted and facts.volume_ml and not facts.saved_to:
         left = _review_step(facts.review)
         if left is not None:
             return left
     return _finished_step(facts)
+
+
+def _listed_step(facts: Facts) -> Step:
+    """Of a case of the worklist: saving and going on are one step."""
+    accepted = facts.listing.status == "accepted" and not facts.edited
+    if accepted:
+        return Step("Open the next case", "next_case", "This case is accepted.")
+    if not facts.volume_ml:
+        return _unmarked_step(facts)
+    left = _review_step(facts.review)
+    if left is not None:
+        return left
+    if facts.review.places is None and not facts.review.checked:
+        return Step(
+            "Check the mask", "check", "Goes to the slice with the most pancreas and takes the brush."
+        )
+    return Step(
+        "Accept, open the next", "accept", "Saves the mask, keeps that it is right, opens the next case."
+    )
+
+
+def _unmarked_step(facts: Facts) -> Step:
+    if facts.listing.blind:
+        return Step(
+            "Draw it by hand", "check", "This case is drawn without a draft. Paint it with the brush."
+        )
+    return _drafted_step(facts) if facts.drafted else _undrafted_step(facts)
 
 
 def _finished_step(facts: Facts) -> Step:

@@ -429,7 +429,7 @@ def create_project(folder: Path, url: str | None = None, who: str = "") -> Proje
         ProjectError: if there is a project already, or the database cannot be opened.
         UnwritableOutput: if the folder cannot be made.
     """
-    if _has_project(folder):
+    if holds_project(folder):
         raise ProjectError(f"{folder} holds a project already: open it, or name another folder.")
     if not folder.is_dir():
         _make_private(folder)
@@ -469,7 +469,8 @@ def _make_private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _has_project(folder: Path) -> bool:
+def holds_project(folder: Path) -> bool:
+    """Whether a project is in `folder`."""
     return (folder / DATABASE_FILE).exists() or (folder / URL_FILE).exists()
 
 

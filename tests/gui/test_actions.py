@@ -10,10 +10,11 @@ from attunet_gui.gui.actions import ACTIONS, NAPARI_KEYS, Action, help_html, key
 from attunet_gui.gui.carrying import Carrying
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.guide import Guide
+from attunet_gui.gui.worklist.worklist import Worklist
 from attunet_gui.tools.registry import TOOLS
 
 KEYS = [action.keys for action in ACTIONS if action.keys] + [kind.keys for kind in TOOLS]
-NOT_FOR_MASKS = {"A", "D", "I", "K", "R", "Shift+L"}
+NOT_FOR_MASKS = {"A", "D", "I", "K", "R", "Shift+L", "Shift+A"}
 """napari's keys for points, shapes and 3-D pictures; none of them is in hand while a mask is corrected."""
 
 
@@ -44,7 +45,7 @@ def test_no_shortcut_takes_one_of_naparis_keys() -> None:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.method + action.keys)
 def test_every_action_is_something_the_desk_can_do(action: Action) -> None:
     owner, _, method = action.method.rpartition(".")
-    kinds = {"": Desk, "guide": Guide, "carrying": Carrying}
+    kinds = {"": Desk, "guide": Guide, "carrying": Carrying, "worklist": Worklist}
     assert callable(getattr(kinds[owner], method))
 
 

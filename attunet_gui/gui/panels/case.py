@@ -19,6 +19,7 @@ class CasePanel(QWidget):
     file_asked = Signal()
     folder_asked = Signal()
     demo_asked = Signal()
+    project_asked = Signal()
     recent_asked = Signal(object)
     recent_needed = Signal()
     forget_asked = Signal()
@@ -38,6 +39,8 @@ class CasePanel(QWidget):
         self.menu.aboutToShow.connect(self.recent_needed)
         recent = button("Recent", "CTs opened before", lambda: None)
         recent.setMenu(self.menu)
+        self.project = button("List…", tip("worklist.open_project"), self.project_asked.emit)
+        self.project.hide()
         layout = column(self)
         layout.addWidget(self.name)
         layout.addWidget(self.details)
@@ -48,6 +51,7 @@ class CasePanel(QWidget):
                 button("Folder…", tip("open_folder"), self.folder_asked.emit),
                 recent,
                 button("Demo", "Open a made-up abdomen: no patient's image", self.demo_asked.emit),
+                self.project,
             )
         )
 

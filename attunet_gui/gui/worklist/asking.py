@@ -1,0 +1,179 @@
+"""Dialogs of the worklist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QInputDialog,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from attunet_gui.gui import questions
+from attunet_gui.gui.panels.parts import button, row, words
+from attunet_gui.gui.worklist.tasks import ExportWish
+from attunet_gui.gui.worklist.words import history_rows
+from attunet_gui.io.exports import EXPORTS
+from attunet_gui.project.events import ProjectSettings
+from attunet_gui.project.rows import HistoryLine
+from attunet_gui.project.status import Status
+
+_WIDTH = 460
+_STATUS: tuple[tuple[str, frozenset[Status]], ...] = (
+    ("Accepted cases", frozenset({Status.ACCEPTED, Status.SECOND_READ})),
+    ("Accepted and reviewed cases", frozenset({Status.ACCEPTED, Status.SECOND_READ, Status.REVIEWED})),
+    (
+        "Every case with a saved mask",
+        frozenset({Status.ACCEPTED, Status.SECOND_READ, Status.REVIEWED, Status.IN_PROGRESS}),
+    ),
+)
+_IDENTIFIERS = (
+    "Off, no name, number, date of birth, UID or path of a patient leaves the project. On, file names and "
+    "UIDs of the source go along."
+)
+_CHECKS = (
+    "To learn how often wrong drafts are accepted, some cases can be shown without their draft, and some "
+    "with a known error in it. Nobody is told which, while she works; who leaves an error in is told when "
+    "she finishes the case, and does it again, so that no such mask becomes accepted. Annotators should know "
+    "that this goes on. 0 % ends it."
+)
+
+
+def choose_project(parent: QWidget, start: Path) -> Path | None:
+    """The folder of a project, or one to make it in."""
+    return questions.choose_folder(parent, "Open a project, or a folder to make one in", start)
+
+
+def ask_make(parent: QWidget, folder: Path) -> bool:
+    """Whether a project shall be made in `folder`."""
+    return questions.ask_yes(
+        parent,
+        "No project yet",
+        f"There is no project in {folder.name}. Make one?",
+        "A list, drafts and masks go into this folder. CT stay where they are.",
+        "Make a project",
+    )
+
+
+def ask_text(parent: QWidget, title: str, label: str, text: str = "") -> str | None:
+    """A line of text; None if it was not given."""
+    said, given = QInputDialog.getText(parent, title, label, QLineEdit.EchoMode.Normal, text)
+    return said.strip() if given else None
+
+
+def show_history(parent: QWidget, name: str, lines: Sequence[HistoryLine]) -> QDialog:
+    """What happened to a case, newest first; stays open beside the work."""
+    told = "".join(
+        f"<tr><td>{when}&nbsp;&nbsp;</td><td>{escape(who)}&nbsp;&nbsp;</td><td>{escape(what)}</td></tr>"
+        for when, who, what in history_rows(lines)
+    )
+    return questions.show_reading(parent, f"History of {name}", f"<table cellpadding='3'>{told}</table>")
+
+
+class ExportDialog(QDialog):
+    """What to export, where to."""
+
+    def __init__(self, parent: QWidget, start: Path) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Export")
+        self.format, self.status = QComboBox(), QComboBox()
+        for form in EXPORTS:
+            self.format.addItem(form.title, form.name)
+        for title, status in _STATUS:
+            self.status.addItem(title, status)
+        self.folder = QLineEdit(str(start))
+        self.folder.setToolTip("A new folder, or one with an earlier export, which is brought up to date")
+        choose = button("Choose…", "Choose the folder", self._choose)
+        self.keep = QCheckBox("Keep names and UIDs of the source")
+        self.keep.setToolTip(_IDENTIFIERS)
+        form_layout = QFormLayout()
+        form_layout.addRow("Format", self.format)
+        form_layout.addRow("Cases", self.status)
+        form_layout.addRow("Folder", row(self.folder, choose, stretch=0))
+        form_layout.addRow("", self.keep)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form_layout)
+        layout.addWidget(words(f"{_IDENTIFIERS} Slices that nobody looked at are marked as such."))
+        layout.addWidget(_buttons(self, "Export"))
+        self.resize(_WIDTH, self.sizeHint().height())
+
+    def _choose(self) -> None:
+        folder = questions.choose_folder(self, "Export to", Path(self.folder.text()).parent)
+        if folder is not None:
+            self.folder.setText(str(folder))
+
+    @property
+    def wish(self) -> ExportWish:
+        """What was chosen."""
+        return ExportWish(
+            format=self.format.currentData(),
+            status=self.status.currentData(),
+            folder=Path(self.folder.text()),
+            keep_identifiers=self.keep.isChecked(),
+        )
+
+
+def ask_export(parent: QWidget, start: Path) -> ExportWish | None:
+    """What to export; None for nothing."""
+    dialog = ExportDialog(parent, start)
+    return dialog.wish if dialog.exec() and dialog.folder.text().strip() else None
+
+
+class ChecksDialog(QDialog):
+    """How much of the list measures the annotators; says what that means."""
+
+    def __init__(self, parent: QWidget, settings: ProjectSettings) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Measure how often wrong drafts are accepted")
+        self._settings = settings
+        self.without, self.errors = _percent(settings.without_draft), _percent(settings.seeded_errors)
+        form_layout = QFormLayout()
+        form_layout.addRow("Cases shown without a draft", self.without)
+        form_layout.addRow("Drafts shown with a known error", self.errors)
+        layout = QVBoxLayout(self)
+        layout.addWidget(words(_CHECKS))
+        layout.addLayout(form_layout)
+        layout.addWidget(_buttons(self, "Use from now on"))
+        self.resize(_WIDTH, self.sizeHint().height())
+
+    @property
+    def settings(self) -> ProjectSettings:
+        """As they were, with the shares that were chosen."""
+        shares = {"without_draft": self.without.value() / 100, "seeded_errors": self.errors.value() / 100}
+        return self._settings.model_copy(update=shares)
+
+
+def ask_checks(parent: QWidget, settings: ProjectSettings) -> ProjectSettings | None:
+    """New settings; None to leave them as they are."""
+    dialog = ChecksDialog(parent, settings)
+    return dialog.settings if dialog.exec() else None
+
+
+def _percent(share: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(0, 100)
+    box.setDecimals(0)
+    box.setSuffix(" %")
+    box.setValue(100 * share)
+    return box
+
+
+def _buttons(dialog: QDialog, accept: str) -> QDialogButtonBox:
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel, dialog)
+    yes = QPushButton(accept)
+    yes.setDefault(True)
+    buttons.addButton(yes, QDialogButtonBox.ButtonRole.AcceptRole)
+    buttons.accepted.connect(dialog.accept)
+    buttons.rejected.connect(dialog.reject)
+    return buttons

@@ -1,0 +1,259 @@
+"""The list as a Qt model: pages of the database and small pictures, fetched beside the window when shown."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
+from qtpy.QtGui import QColor, QFont, QImage, QPainter
+
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.worklist.beside import Newest
+from attunet_gui.gui.worklist.words import about, line
+from attunet_gui.project.project import Project
+from attunet_gui.project.rows import CaseQuery, CaseRow
+from attunet_gui.project.thumbnails import thumbnail
+
+PAGE = 100
+PICTURE = 44
+"""Pixels of the longer side of a small picture in the list."""
+
+_PAGES_KEPT, _PICTURES_KEPT = 60, 400
+_PAGES_WAITING, _PICTURES_WAITING = 3, 24
+_Role = Qt.ItemDataRole
+_SHOWN = frozenset(
+    {
+        *(_Role.DisplayRole, _Role.AccessibleTextRole, _Role.ToolTipRole, _Role.DecorationRole),
+        *(_Role.UserRole, _Role.FontRole, _Role.SizeHintRole),
+    }
+)
+
+
+@dataclass(frozen=True)
+class _Page:
+    number: int
+    rows: tuple[CaseRow, ...]
+    count: int
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class _Asked:
+    project: Project
+    query: CaseQuery
+    number: int
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class _Pictured:
+    project: Project
+    row: CaseRow
+
+
+class CaseList(QAbstractListModel):
+    """Lines of two rows of text and a picture. A row that is not there yet is empty and comes by itself.
+
+    Signals:
+        filled: a query has been answered, or answered anew; `rowCount` is right.
+    """
+
+    filled = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._project: Project | None = None
+        self._query = CaseQuery()
+        self._count = 0
+        self._pages: OrderedDict[int, tuple[CaseRow, ...]] = OrderedDict()
+        self._stale: set[int] = set()
+        self._images: OrderedDict[str, QImage] = OrderedDict()
+        self._open_name, self._blank = "", _blank()
+        self._loader = Newest("attunet-list", _load, _PAGES_WAITING)
+        self._loader.made.connect(self._page_made)
+        self._painter = Newest("attunet-pictures", _picture, _PICTURES_WAITING)
+        self._painter.made.connect(self._picture_made)
+
+    # What is asked for
+
+    def show_query(self, project: Project | None, query: CaseQuery) -> None:
+        """Show what `query` finds, from the top; None shows nothing."""
+        self._loader.forget()
+        if project is not self._project:
+            self._painter.forget()
+            self._images.clear()
+        self._project, self._query = project, query
+        if project is None:
+            self._fill(0)
+        else:
+            self._ask(0, fresh=True)
+
+    def refresh(self) -> None:
+        """The rows may have changed: ask for them again, and stay where the person is."""
+        self._stale = set(self._pages)
+        if self._project is not None:
+            newest = next(reversed(self._pages), 0)
+            self._ask(newest, fresh=False)
+
+    def mark_open(self, name: str) -> None:
+        """Show which case is on screen."""
+        self._open_name = name
+        self._all_changed()
+
+    def _ask(self, number: int, fresh: bool) -> None:
+        if self._project is not None:
+            self._loader.ask(_Asked(self._project, self._query, number, fresh))
+
+    def _page_made(self, generation: int, asked: _Asked, page: _Page) -> None:
+        if generation != self._loader.generation or asked.project is not self._project:
+            return
+        if page.fresh:
+            self._fill(page.count)
+        elif page.count != self._count:
+            self._grow(page.count)
+        self._pages[page.number] = page.rows
+        self._pages.move_to_end(page.number)
+        self._stale.discard(page.number)
+        while len(self._pages) > _PAGES_KEPT:
+            self._stale.discard(self._pages.popitem(last=False)[0])
+        first = page.number * PAGE
+        if page.rows:
+            self.dataChanged.emit(self.index(first), self.index(min(first + PAGE, self._count) - 1))
+        self.filled.emit()
+
+    def _fill(self, count: int) -> None:
+        self.beginResetModel()
+        self._count = count
+        self._pages.clear()
+        self._stale.clear()
+        self.endResetModel()
+
+    def _grow(self, count: int) -> None:
+        # Not a reset: the view would jump to the top.
+        if count > self._count:
+            self.beginInsertRows(QModelIndex(), self._count, count - 1)
+            self._count = count
+            self.endInsertRows()
+        else:
+            self.beginRemoveRows(QModelIndex(), count, self._count - 1)
+            self._count = count
+            self.endRemoveRows()
+        self._stale |= set(self._pages)
+
+    def _picture_made(self, _generation: int, asked: _Pictured, image: QImage) -> None:
+        if asked.project is not self._project:
+            return
+        self._images[asked.row.name] = image
+        while len(self._images) > _PICTURES_KEPT:
+            self._images.popitem(last=False)
+        line = self.line_of(asked.row.name)
+        if line is not None:
+            self.dataChanged.emit(self.index(line), self.index(line), [_Role.DecorationRole])
+
+    def _all_changed(self) -> None:
+        if self._count:
+            self.dataChanged.emit(self.index(0), self.index(self._count - 1))
+
+    # What there is
+
+    def row_at(self, number: int) -> CaseRow | None:
+        """The case in line `number`; None while it is not there yet, which asks for it."""
+        page = number // PAGE
+        rows = self._pages.get(page)
+        if rows is None or page in self._stale:
+            self._stale.discard(page)
+            self._ask(page, fresh=False)
+        if rows is None or number % PAGE >= len(rows):
+            return None
+        self._pages.move_to_end(page)
+        return rows[number % PAGE]
+
+    def line_of(self, name: str) -> int | None:
+        """The line of the case `name`, if it is among those that were fetched."""
+        for page, rows in self._pages.items():
+            for number, row in enumerate(rows):
+                if row.name == name:
+                    return page * PAGE + number
+        return None
+
+    def end(self) -> None:
+        """Stop fetching for good."""
+        self._loader.end()
+        self._painter.end()
+
+    # Qt's hooks
+
+    def rowCount(self, parent: Any = None) -> int:  # noqa: N802
+        """How many cases there are, on all pages."""
+        return 0 if parent is not None and parent.isValid() else self._count
+
+    def data(self, index: Any, role: int = _Role.DisplayRole) -> Any:
+        """Text, picture or `CaseRow` (UserRole) of a line."""
+        if not index.isValid() or role not in _SHOWN:
+            return None
+        if role == _Role.SizeHintRole:
+            return QSize(0, PICTURE + 8)
+        row = self.row_at(index.row())
+        if row is None:
+            return "…" if role == _Role.DisplayRole else None
+        return self._of(row, role)
+
+    def _of(self, row: CaseRow, role: int) -> Any:
+        is_open = row.name == self._open_name
+        match role:
+            case _Role.DisplayRole:
+                return f"{'▸ ' if is_open else ''}{row.name}  ·  {row.status}\n{line(row)}"
+            case _Role.AccessibleTextRole:
+                return f"{row.name}, {row.status}, {line(row)}"
+            case _Role.ToolTipRole:
+                return about(row)
+            case _Role.DecorationRole:
+                return self._image(row)
+            case _Role.UserRole:
+                return row
+            case _Role.FontRole:
+                font = QFont()
+                font.setBold(is_open)
+                return font
+        return None
+
+    def _image(self, row: CaseRow) -> QImage:
+        image = self._images.get(row.name)
+        if image is not None:
+            return image
+        if self._project is not None:
+            self._painter.ask(_Pictured(self._project, row))
+        return self._blank
+
+
+def _load(asked: _Asked) -> _Page:
+    query = replace(asked.query, limit=PAGE, offset=asked.number * PAGE)
+    return _Page(asked.number, asked.project.cases(query), asked.project.count(asked.query), asked.fresh)
+
+
+def _picture(asked: _Pictured) -> QImage | None:
+    path: Path = thumbnail(asked.project, asked.row)
+    image = QImage(str(path))
+    if image.isNull():
+        return None
+    keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    return _framed(image.scaled(PICTURE, PICTURE, keep, smooth))
+
+
+def _framed(image: QImage) -> QImage:
+    """In the middle of a square, so that the text of all lines begins at one place."""
+    square = QImage(PICTURE, PICTURE, QImage.Format.Format_ARGB32_Premultiplied)
+    square.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(square)
+    painter.drawImage((PICTURE - image.width()) // 2, (PICTURE - image.height()) // 2, image)
+    painter.end()
+    return square
+
+
+def _blank() -> QImage:
+    image = QImage(PICTURE, PICTURE, QImage.Format.Format_ARGB32_Premultiplied)
+    image.fill(QColor(128, 128, 128, 40))
+    return image

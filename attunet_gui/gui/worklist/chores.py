@@ -1,0 +1,137 @@
+"""Work of minutes beside the window: importing, drafting the list, exporting; with progress and an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event
+from time import monotonic
+from typing import Literal
+
+from qtpy.QtCore import QObject
+
+from attunet_gui.core.errors import Cancelled
+from attunet_gui.core.progress import Progress
+from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.worklist.beside import sentence_of
+
+ChoreKind = Literal["import", "draft", "export"]
+DOING: dict[ChoreKind, str] = {"import": "Importing", "draft": "Drafting the list", "export": "Exporting"}
+_TELL_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class ChoreStatus:
+    """How far a chore has come; `total` 0 means that nobody knows how long.
+
+    Attributes:
+        cases: of which case the rest speaks, such as (3, 120); (0, 0) while that is not known.
+    """
+
+    kind: ChoreKind
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+    cases: tuple[int, int] = (0, 0)
+    stopping: bool = False
+
+
+@dataclass(frozen=True)
+class _Running:
+    status: ChoreStatus
+    stop: Event
+
+
+class Chores(QObject):
+    """One chore of a kind at a time.
+
+    Signals:
+        changed: one began, went on or ended.
+        ended(kind, sentence, problem): in the window's thread, also after a cancel.
+    """
+
+    changed = Signal()
+    ended = Signal(str, str, bool)
+    _came_home = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._threads = ThreadPoolExecutor(len(DOING), "attunet-chore")
+        self._running: dict[ChoreKind, _Running] = {}
+        self._came_home.connect(self._settle)
+        self._over = False
+
+    @property
+    def running(self) -> tuple[ChoreStatus, ...]:
+        """What is going on."""
+        return tuple(running.status for running in self._running.values())
+
+    def begin(self, kind: ChoreKind, work: Callable[[Progress], str]) -> None:
+        """Do `work`, which gives a sentence on what it did; nothing if one of this kind is going on."""
+        if kind in self._running:
+            return
+        stop = Event()
+        self._running[kind] = _Running(ChoreStatus(kind), stop)
+        self._threads.submit(self._run, kind, work, stop)
+        self.changed.emit()
+
+    def cancel(self, kind: ChoreKind) -> None:
+        """Stop at the next chance; what is done stays."""
+        running = self._running.get(kind)
+        if running is not None:
+            running.stop.set()
+            self._running[kind] = replace(running, status=replace(running.status, stopping=True))
+            self.changed.emit()
+
+    def _run(self, kind: ChoreKind, work: Callable[[Progress], str], stop: Event) -> None:
+        try:
+            sentence, problem = work(self._progress(kind, stop)), False
+        except Cancelled:
+            sentence, problem = (
+                f"{DOING[kind]} was stopped; what is done stays, and the rest can follow.",
+                False,
+            )
+        except Exception as error:
+            sentence, problem = sentence_of(error, DOING[kind].lower()), True
+        self._came_home.emit(partial(self._end_of, kind, sentence, problem))
+
+    def _progress(self, kind: ChoreKind, stop: Event) -> Progress:
+        told = -_TELL_EVERY_S
+
+        def progress(done: int, total: int, stage: str) -> None:
+            nonlocal told
+            if stop.is_set():
+                raise Cancelled
+            # Ten thousand files would be ten thousand events for the window.
+            if stage == "cases" or monotonic() - told > _TELL_EVERY_S:
+                told = monotonic()
+                self._came_home.emit(partial(self._went_on, kind, done, total, stage))
+
+        return progress
+
+    def _went_on(self, kind: ChoreKind, done: int, total: int, stage: str) -> None:
+        running = self._running.get(kind)
+        if running is None:
+            return
+        cases = (done, total) if stage == "cases" else running.status.cases
+        status = replace(running.status, done=done, total=total, stage=stage, cases=cases)
+        self._running[kind] = replace(running, status=status)
+        self.changed.emit()
+
+    def _end_of(self, kind: ChoreKind, sentence: str, problem: bool) -> None:
+        self._running.pop(kind, None)
+        self.ended.emit(kind, sentence, problem)
+        self.changed.emit()
+
+    def _settle(self, home: Callable[[], None]) -> None:
+        if not self._over:
+            home()
+
+    def end(self) -> None:
+        """Stop everything and wait for it."""
+        self._over = True
+        for running in self._running.values():
+            running.stop.set()
+        self._threads.shutdown(wait=True)

@@ -1,0 +1,306 @@
+"""The worklist beside the picture: what is next, the list, and what runs beside. It shows, and emits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QModelIndex, QSize, Qt, QTimer
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QLineEdit,
+    QListView,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+from superqt.utils import signals_blocked
+
+from attunet_gui.gui.actions import tip
+from attunet_gui.gui.panels.parts import button, column, row, words
+from attunet_gui.gui.qt import QShortcut, Signal
+from attunet_gui.gui.worklist.cases import PICTURE, CaseList
+from attunet_gui.gui.worklist.state import ChoreView, ListFacts, ListView, actions_for, decide_list
+from attunet_gui.project.ordering import STRATEGIES
+from attunet_gui.project.rows import CaseQuery, CaseRow, OrderKey
+from attunet_gui.project.status import Status
+
+_SEARCH_AFTER_MS = 250
+_WIDTH = 250
+_ORDERS: tuple[tuple[str, OrderKey, bool], ...] = (
+    ("As added", "added", False),
+    ("Most to correct", "effort", True),
+    ("Least to correct", "effort", False),
+    ("Least certain", "uncertainty", True),
+    ("Last changed", "changed", True),
+    ("Status", "status", False),
+    ("Largest draft", "volume", True),
+    ("Smallest draft", "volume", False),
+    ("Assigned to", "assignee", False),
+    ("Annotator", "annotator", False),
+    ("File name", "file", False),
+)
+
+
+class _List(QListView):
+    """Letters are shortcuts of the window; a search by letters would fetch every page."""
+
+    def keyboardSearch(self, search: str) -> None:  # noqa: N802
+        """Qt's hook."""
+
+
+class WorklistPanel(QWidget):
+    """The list of a project.
+
+    Signals:
+        open_asked(CaseRow); query_asked(CaseQuery); next_by_asked(key); next_asked; accept_asked;
+        stop_asked(kind);
+        asked(what, CaseRow): "assign", "note", "reject", "reopen" or "history" of the marked case;
+        project_asked(what): "import", "import copies", "draft", "export", "checks", "open" or "close".
+    """
+
+    open_asked = Signal(object)
+    query_asked = Signal(object)
+    next_asked = Signal()
+    accept_asked = Signal()
+    next_by_asked = Signal(str)
+    stop_asked = Signal(str)
+    asked = Signal(str, object)
+    project_asked = Signal(str)
+
+    def __init__(self, cases: CaseList) -> None:
+        super().__init__()
+        self._cases = cases
+        self.view = decide_list(ListFacts())
+        self.title = QElidingLabel()
+        font = self.title.font()
+        font.setBold(True)
+        self.title.setFont(font)
+        self.summary, self.choice, self.hint, self.found = words(), words(), words(), words()
+        self._make_buttons()
+        self._make_filter()
+        self._make_list()
+        self._bars: dict[str, _ChoreLine] = {}
+        self._chores = QVBoxLayout()
+        self._lay_out()
+        self.setMinimumWidth(_WIDTH)
+
+    def _make_buttons(self) -> None:
+        self.next = button("Next case  F6", tip("worklist.next_case"), self.next_asked.emit)
+        self.accept = button("Accept  Shift+A", tip("worklist.accept_case"), self.accept_asked.emit)
+        self.next_by = QComboBox()
+        self.next_by.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.next_by.setToolTip("How the next case is chosen")
+        for strategy in STRATEGIES:
+            self.next_by.addItem(strategy.title.capitalize(), strategy.key)
+        self.next_by.activated.connect(lambda _index: self.next_by_asked.emit(self.next_by.currentData()))
+        self.project_menu = QMenu(self)
+        self.project = button("Project", "Import, draft the list, export", lambda: None)
+        self.project.setMenu(self.project_menu)
+        self._project_actions = {
+            what: self.project_menu.addAction(title, partial(self.project_asked.emit, what))
+            for title, what in (
+                ("Import a folder of CT…", "import"),
+                ("Import a folder, copying the CT…", "import copies"),
+                ("Draft the whole list", "draft"),
+                ("Export…", "export"),
+                ("Measure wrong drafts…", "checks"),
+                ("Open another project…", "open"),
+                ("Close the project", "close"),
+            )
+        }
+        self.case_menu = QMenu(self)
+        self.case = button("Case", "What can be done with the marked case", lambda: None)
+        self.case.setMenu(self.case_menu)
+        self._case_actions = {
+            what: self.case_menu.addAction(title, partial(self._ask, what))
+            for title, what in (
+                ("Open  (Enter)", "open"),
+                ("Assign…", "assign"),
+                ("Note…", "note"),
+                ("Reject…", "reject"),
+                ("Work on it again", "reopen"),
+                ("History…", "history"),
+            )
+        }
+        self.case_menu.aboutToShow.connect(self._show_case_actions)
+
+    def _make_filter(self) -> None:
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search")
+        self.search.setClearButtonEnabled(True)
+        self.search.setToolTip("Words in case, file name, note, reason or person")
+        self._typed = QTimer(self)
+        self._typed.setSingleShot(True)
+        self._typed.setInterval(_SEARCH_AFTER_MS)
+        self._typed.timeout.connect(self._query_changed)
+        self.search.textEdited.connect(lambda _text: self._typed.start())
+        self.search.textChanged.connect(lambda text: None if text else self._typed.start())
+        self.status, self.order = QComboBox(), QComboBox()
+        self.status.addItem("All cases", None)
+        for status in Status:
+            self.status.addItem(status.value.capitalize(), status)
+        for title, key, descending in _ORDERS:
+            self.order.addItem(title, (key, descending))
+        self.status.setToolTip("Show only cases of this status")
+        self.order.setToolTip("Order of the list")
+        for box in (self.status, self.order):
+            box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.activated.connect(lambda _index: self._query_changed())
+
+    def _make_list(self) -> None:
+        self.list = _List()
+        self.list.setModel(self._cases)
+        self.list.setUniformItemSizes(True)
+        self.list.setIconSize(QSize(PICTURE, PICTURE))
+        self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.setAccessibleName("Cases of the project")
+        self.list.customContextMenuRequested.connect(
+            lambda point: self.case_menu.popup(self.list.viewport().mapToGlobal(point))
+        )
+        self.list.doubleClicked.connect(self._open_index)
+        for keys in ("Return", "Enter"):
+            # Only in the list: in a dialogue or a field they mean something else.
+            context = Qt.ShortcutContext.WidgetShortcut
+            QShortcut(QKeySequence(keys), self.list, partial(self._ask, "open"), context=context)
+
+    def _lay_out(self) -> None:
+        layout = column(self)
+        layout.addWidget(self.title)
+        layout.addWidget(self.summary)
+        layout.addLayout(row(self.next, self.accept))
+        layout.addWidget(self.next_by)
+        layout.addWidget(self.choice)
+        layout.addWidget(self.search)
+        layout.addLayout(row(self.status, self.order))
+        layout.addWidget(self.found)
+        layout.addWidget(self.list, 1)
+        layout.addWidget(self.hint)
+        layout.addLayout(row(self.case, self.project))
+        layout.addLayout(self._chores)
+
+    # What is asked
+
+    @property
+    def marked(self) -> CaseRow | None:
+        """The case that is marked in the list."""
+        index = self.list.currentIndex()
+        return self._cases.row_at(index.row()) if index.isValid() else None
+
+    def _ask(self, what: str) -> None:
+        marked = self.marked
+        if marked is None:
+            return
+        if what == "open":
+            self.open_asked.emit(marked)
+        else:
+            self.asked.emit(what, marked)
+
+    def _open_index(self, index: QModelIndex) -> None:
+        found = self._cases.row_at(index.row())
+        if found is not None:
+            self.open_asked.emit(found)
+
+    def _query_changed(self) -> None:
+        self._typed.stop()
+        status = self.status.currentData()
+        order, descending = self.order.currentData()
+        self.query_asked.emit(
+            CaseQuery(
+                status=frozenset() if status is None else frozenset({Status(status)}),
+                text=self.search.text(),
+                order=order,
+                descending=descending,
+            )
+        )
+
+    # What is shown
+
+    def show_view(self, view: ListView) -> None:
+        """Apply `view`."""
+        self.view = view
+        self.title.setText(view.title)
+        for label, text in (
+            (self.summary, view.summary),
+            (self.choice, view.choice),
+            (self.found, view.found),
+            (self.hint, view.empty_hint),
+        ):
+            label.setText(text)
+            label.setVisible(bool(text))
+        self.next.setEnabled(view.next_enabled)
+        self.accept.setEnabled(view.accept_enabled)
+        enabled = {
+            "import": view.import_enabled,
+            "import copies": view.import_enabled,
+            "draft": view.draft_enabled,
+            "export": view.export_enabled,
+        }
+        for what, wanted in enabled.items():
+            self._project_actions[what].setEnabled(wanted)
+        self._show_chores({chore.kind: chore for chore in view.chores})
+
+    def show_next_by(self, key: str) -> None:
+        """Show by what the next case is chosen."""
+        with signals_blocked(self.next_by):
+            self.next_by.setCurrentIndex(max(0, self.next_by.findData(key)))
+
+    def show_query(self, query: CaseQuery) -> None:
+        """Show what is searched for, as after another project was opened."""
+        if query == CaseQuery():
+            with signals_blocked(self.search):
+                self.search.clear()
+            self.status.setCurrentIndex(0)
+            self.order.setCurrentIndex(0)
+
+    def _show_case_actions(self) -> None:
+        may = actions_for(self.marked, busy=not self.view.next_enabled)
+        enabled = {"open": may.open, "reject": may.reject, "reopen": may.reopen}
+        for what, action in self._case_actions.items():
+            action.setEnabled(enabled.get(what, may.other))
+
+    def _show_chores(self, chores: Mapping[Any, ChoreView]) -> None:
+        for kind in set(self._bars) - set(chores):
+            line = self._bars.pop(kind)
+            self._chores.removeWidget(line)
+            line.deleteLater()
+        for kind, chore in chores.items():
+            if kind not in self._bars:
+                self._bars[kind] = _ChoreLine(partial(self.stop_asked.emit, kind))
+                self._chores.addWidget(self._bars[kind])
+            self._bars[kind].show_chore(chore)
+
+
+class _ChoreLine(QWidget):
+    """How far something that runs beside has come, and its end."""
+
+    def __init__(self, stop: Any) -> None:
+        super().__init__()
+        self.text = QElidingLabel()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.stop: QPushButton = button("Stop", "Stop it; what is done stays", stop)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(row(self.text, self.stop, stretch=0))
+        layout.addWidget(self.bar)
+
+    def show_chore(self, chore: ChoreView) -> None:
+        """Apply `chore`."""
+        self.text.setText(chore.bar.text)
+        self.text.setToolTip(chore.bar.text)
+        self.bar.setMaximum(chore.bar.total)
+        self.bar.setValue(chore.bar.done)
+        self.stop.setEnabled(not chore.stopping)

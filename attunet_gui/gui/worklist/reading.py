@@ -1,0 +1,146 @@
+"""A case of the list as it is opened: the CT, what the project shows with it, and the next one in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+
+from attunet_gui.core.errors import Cancelled
+from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.progress import Progress
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.journal import Identity, identify
+from attunet_gui.io.masks import read_mask
+from attunet_gui.io.reading import read
+from attunet_gui.project.opening import Opening, open_case
+from attunet_gui.project.project import Project
+from attunet_gui.project.rows import CaseRow
+from attunet_gui.session import Case, Found
+
+_DIGEST = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """The open case, as one of its project.
+
+    Attributes:
+        project: whose.
+        case: as the session has it; named by its pseudonym.
+        opening: what the project shows with it.
+    """
+
+    project: Project
+    case: Case
+    opening: Opening
+
+    @property
+    def row(self) -> CaseRow:
+        """The line of the list, as it was when the case was opened."""
+        return self.opening.case
+
+
+@dataclass(frozen=True, eq=False)
+class ReadCt:
+    """A CT that is ready to be shown."""
+
+    volume: Volume
+    identity: Identity
+
+
+def read_ct(row: CaseRow, progress: Progress) -> ReadCt:
+    """The CT of `row`, called by its pseudonym: nothing that is shown or kept names the patient."""
+    volume = replace(read(row.path, series=row.series, progress=progress), name=row.name)
+    return ReadCt(volume, identify(volume))
+
+
+def read_listed(project: Project, row: CaseRow, ct: ReadCt) -> Listed:
+    """`row` with the mask that its project shows; that it was opened is in its history then."""
+    opening = open_case(project, row)
+    found = None
+    if opening.mask is not None:
+        shown = project.state(row).shown
+        saved = shown is not None and shown.shown == "saved"
+        mask = read_mask(opening.mask, ct.volume)
+        found = Found(opening.mask, mask, _model_of(opening.model), saved)
+    return Listed(project, Case(ct.volume, ct.identity, found), opening)
+
+
+def _model_of(words: str) -> ModelId | None:
+    name, _, sha256 = words.rpartition(" ")
+    return ModelId(name, sha256, "") if name else None
+
+
+def journal_folder(folder: Path, project: Project) -> Path:
+    """Where the work on cases of `project` is kept below `folder`.
+
+    Apart from other work, and for each person alone: a second reader must not meet the strokes of the first,
+    and a case of a project is not to be recovered outside of it.
+    """
+    said = f"{project.folder}\0{project.who}".encode()
+    return folder / "projects" / blake2b(said, digest_size=_DIGEST).hexdigest()
+
+
+class Ahead:
+    """The next case, read before it is asked for; one at most."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "attunet-ahead")
+        self._lock = Lock()
+        self._generation = 0
+        self._name = ""
+        self._reading: Future[ReadCt | None] | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the case that is read, or being read; "" for none."""
+        return self._name
+
+    def begin(self, choose: Callable[[], CaseRow | None]) -> None:
+        """Read the case that `choose` names, in place of the one that was read before."""
+        with self._lock:
+            self._generation += 1
+            self._name = ""
+            self._reading = self._thread.submit(self._read, self._generation, choose)
+
+    def take(self, row: CaseRow) -> ReadCt | None:
+        """The CT of `row` if it is the one; waits while it is being read. Call it from a thread."""
+        with self._lock:
+            reading, same = self._reading, self._name == row.name
+            self._reading, self._name = None, ""
+            if not same:
+                self._generation += 1
+                return None
+        try:
+            return None if reading is None else reading.result()
+        except Exception:
+            # Whoever opens the case reads it again, and hears what is wrong.
+            return None
+
+    def _read(self, generation: int, choose: Callable[[], CaseRow | None]) -> ReadCt | None:
+        row = choose()
+        if row is None or generation != self._generation:
+            return None
+        with self._lock:
+            self._name = row.name
+
+        def progress(done: int, total: int, stage: str) -> None:  # noqa: ARG001
+            if generation != self._generation:
+                raise Cancelled
+
+        return read_ct(row, progress)
+
+    def forget(self) -> None:
+        """Drop what was read."""
+        with self._lock:
+            self._generation += 1
+            self._reading, self._name = None, ""
+
+    def end(self) -> None:
+        """Stop for good."""
+        self.forget()
+        self._thread.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,118 @@
+"""What takes minutes, as functions of a `Progress` that give a sentence for the person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.progress import Progress
+from attunet_gui.gui.worklist.words import cases, few
+from attunet_gui.io.exports import Identity, Order, Report, export, export_format, read_key
+from attunet_gui.jobs.runner import Runner
+from attunet_gui.network.bundle import Bundle
+from attunet_gui.project.adding import AddedCases, add_folder
+from attunet_gui.project.drafting import ChildDrafter, Drafter, draft_cases
+from attunet_gui.project.exporting import export_cases, key_path
+from attunet_gui.project.project import Project
+from attunet_gui.project.rows import CaseQuery
+from attunet_gui.project.status import Status
+
+Drafting = Callable[[Bundle], "ClosingDrafter"]
+
+
+class ClosingDrafter(Drafter):
+    """A drafter that is closed after the list."""
+
+    def close(self) -> None:
+        """Let go of what it used."""
+
+
+def child_drafter(bundle: Bundle) -> ClosingDrafter:
+    """Drafts in a child of its own, so that the open case need not wait for the list."""
+    drafter: ClosingDrafter = ChildDrafter(  # type: ignore[assignment]
+        Runner(), bundle.folder, (bundle.card.name, bundle.card.sha256)
+    )
+    return drafter
+
+
+def import_folder(project: Project, folder: Path, copy: bool, progress: Progress) -> str:
+    """Add every CT at `folder`."""
+    done = add_folder(project, folder, copy=copy, progress=progress)
+    if done.failed:
+        raise AttunetError(f"{_added(done)} {_failed('was not added', done.failed)}")
+    return _added(done)
+
+
+def _added(done: AddedCases) -> str:
+    words = [f"{cases(len(done.added))} added, {done.known} were in the list already."]
+    if done.left_out:
+        words.append(f"{done.left_out} files are labels or results: left out.")
+    if done.moved:
+        words.append(f"Found in another place: {few(done.moved)}.")
+    if done.changed:
+        words.append(f"Another image now, left as it was: {few(done.changed)}.")
+    return " ".join(words)
+
+
+def _failed(what: str, failed: list[tuple[str, str]]) -> str:
+    name, reason = failed[0]
+    more = f" And {cases(len(failed) - 1)} more." if len(failed) > 1 else ""
+    return f"{name} {what}: {reason}{more}"
+
+
+def draft_list(project: Project, bundle: Bundle, drafting: Drafting, progress: Progress) -> str:
+    """Draft every case without a draft that nobody has begun."""
+    drafter = drafting(bundle)
+    try:
+        outcome = draft_cases(project, drafter, progress)
+    finally:
+        drafter.close()
+    words = f"{cases(len(outcome.done))} drafted by {bundle.card.title}."
+    if outcome.failed:
+        raise AttunetError(f"{words} {_failed('was not drafted', outcome.failed)}")
+    return words
+
+
+@dataclass(frozen=True)
+class ExportWish:
+    """What is exported, where to.
+
+    Attributes:
+        format: name of a format of `io.exports.EXPORTS`.
+        status: cases of these.
+        folder: of the data set.
+        keep_identifiers: whether names and UIDs of the source go along.
+    """
+
+    format: str
+    status: frozenset[Status]
+    folder: Path
+    keep_identifiers: bool = False
+
+
+def export_list(project: Project, wish: ExportWish, progress: Progress) -> str:
+    """Write the data set that `wish` asks for, or bring the one that is there up to date."""
+    rows = project.cases(CaseQuery(status=wish.status))
+    found = export_cases(project, rows)
+    if not found:
+        said = " or ".join(sorted(wish.status))
+        raise AttunetError(f"No case that is {said} has a saved mask: there is nothing to export yet.")
+    form = export_format(wish.format)
+    identity = Identity(read_key(key_path(project)), wish.keep_identifiers)
+    report = export(found, Order(wish.folder, form, identity), progress)
+    return _exported(report, wish.folder, len(rows) - len(found))
+
+
+def _exported(report: Report, folder: Path, unsaved: int) -> str:
+    done = len(report.added) + len(report.replaced) + len(report.unchanged)
+    words = (
+        f"{cases(done)} in {folder}: {len(report.added)} added, {len(report.replaced)} replaced, "
+        f"{len(report.unchanged)} unchanged."
+    )
+    if unsaved:
+        words += f" {cases(unsaved)} without a saved mask left out."
+    if report.refused:
+        raise AttunetError(f"{words} {_failed('was not exported', list(report.refused.items()))}")
+    return words

@@ -1,0 +1,79 @@
+"""What is said of a case in the list; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from attunet_gui.project.rows import CaseRow, HistoryLine
+from attunet_gui.project.status import Status
+
+_FEW = 5
+
+
+def line(row: CaseRow) -> str:
+    """The second row of a line: what is to do, how much there is, whose it is."""
+    parts = [row.reason or row.failure]
+    if row.effort is not None:
+        parts.append(f"{row.effort:.0f} to correct")
+    if row.volume_ml is not None:
+        parts.append(f"{row.volume_ml:.0f} ml")
+    parts += [row.assignee and f"@{row.assignee}", row.note and f"“{row.note}”"]
+    return "  ·  ".join(part for part in parts if part) or "no draft yet"
+
+
+def about(row: CaseRow) -> str:
+    """All that the list knows of a case; may name the file, so for the window alone."""
+    told = [
+        f"{row.name}: {row.status}",
+        f"File: {row.file_name}",
+        _draft(row),
+        row.assignee and f"Assigned to {row.assignee}",
+        row.annotator and f"Annotated by {row.annotator}, {row.active_seconds / 60:.1f} min",
+        row.note and f"Note: {row.note}",
+        row.reason and f"Rejected: {row.reason}",
+        row.failure and f"Not drafted: {row.failure}",
+    ]
+    return "\n".join(filter(None, told))
+
+
+def _draft(row: CaseRow) -> str:
+    if row.volume_ml is None or row.effort is None or row.uncertainty is None:
+        return ""
+    return (
+        f"Draft: {row.volume_ml:.1f} ml, about {row.effort:.0f} slices to correct, "
+        f"uncertainty {row.uncertainty:.2f}, {row.places} places to check"
+    )
+
+
+def counts_words(counts: Mapping[Status, int]) -> str:
+    """Such as "120 cases: 12 accepted, 3 in progress, 105 new"."""
+    total = sum(counts.values())
+    if not total:
+        return "No case yet: import a folder of CT."
+    told = ", ".join(f"{count} {status}" for status, count in reversed(tuple(counts.items())) if count)
+    return f"{cases(total)}: {told}"
+
+
+def cases(count: int) -> str:
+    """ "1 case", "12 cases"."""
+    return "1 case" if count == 1 else f"{count:,} cases".replace(",", " ")
+
+
+def few(names: Sequence[str]) -> str:
+    """The first few, and how many more."""
+    shown = ", ".join(names[:_FEW])
+    return f"{shown} and {len(names) - _FEW} more" if len(names) > _FEW else shown
+
+
+def history_rows(lines: Sequence[HistoryLine]) -> list[tuple[str, str, str]]:
+    """(when in local time, who, what), newest first."""
+    return [(_local(one.when), one.who, one.words + _by(one.model)) for one in reversed(lines)]
+
+
+def _local(when: datetime) -> str:
+    return f"{when.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _by(model: str) -> str:
+    return f" (by {model.split()[0]})" if model else ""

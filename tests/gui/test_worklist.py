@@ -1,0 +1,367 @@
+"""The worklist on the real desk, with a real project and a network that answers by script; no window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from attunet_gui.core.history import DRAFT
+from attunet_gui.gui import questions
+from attunet_gui.gui.worklist import asking
+from attunet_gui.gui.worklist.tasks import ExportWish
+from attunet_gui.gui.worklist.worklist import Worklist
+from attunet_gui.network.bundle import Bundle
+from attunet_gui.project.events import ProjectSettings
+from attunet_gui.project.masks import read_alone
+from attunet_gui.project.project import Project, open_project
+from attunet_gui.project.rows import CaseQuery, CaseRow
+from attunet_gui.project.second_reads import ask_second_reads
+from attunet_gui.project.status import Status
+from tests.gui.test_desk import World, qt, world_in
+from tests.project.material import Ball, ball, drafted_project, new_project, write_ct
+
+__all__ = ["qt"]
+
+
+@dataclass
+class Room:
+    """A desk with a project of three drafted CT, which another process may look into."""
+
+    world: World
+    outside: Project
+
+    @property
+    def worklist(self) -> Worklist:
+        return self.world.desk.worklist
+
+    @property
+    def on_screen(self) -> str:
+        case = self.world.desk.session.case
+        return "" if case is None else case.volume.name
+
+    def row(self, name: str) -> CaseRow:
+        return self.outside.case(name)
+
+    def status(self, name: str) -> str:
+        return str(self.row(name).status)
+
+    def open(self, name: str) -> None:
+        self.worklist.open_case(self.row(name))
+        self.world.until(lambda: self.on_screen == name and self.worklist.listed is not None)
+
+    def settle(self) -> None:
+        """Until nothing is read, written or recorded."""
+        for _ in range(5):
+            self.world.live()
+        self.world.until(lambda: not self.worklist.facts.busy)
+
+
+def room_in(folder: Path, project: Project, who: str = "anna") -> Room:
+    world = world_in(folder)
+    world.desk.set_annotator(who)
+    world.desk.worklist.show_project(project.folder)
+    world.until(lambda: world.desk.worklist.project is not None and world.desk.worklist.list.rowCount() > 0)
+    return Room(world, project)
+
+
+@pytest.fixture
+def room(qt: QApplication, tmp_path: Path) -> Iterator[Room]:
+    made = room_in(tmp_path, drafted_project(tmp_path))
+    yield made
+    made.world.desk.end()
+    made.world.desk.session.close()
+    made.outside.close()
+
+
+def test_a_case_opens_with_its_draft_under_its_pseudonym(room: Room) -> None:
+    room.open("case-0002")
+    np.testing.assert_array_equal(room.world.mask, ball())
+    desk = room.world.desk
+    assert not desk.session.edited
+    assert desk.session.saved_to is None
+    assert desk.session.model is not None
+    assert desk.session.model.name == "ball"
+    assert room.status("case-0002") == Status.IN_PROGRESS
+    assert desk.preferences.recent == [], "a file name may be the patient's"
+    assert room.world.network.requests == []
+
+
+def test_saving_writes_into_the_project_and_says_how_far_it_is(room: Room) -> None:
+    room.open("case-0001")
+    room.world.desk.layers.go_to_slice(5)
+    room.world.until(lambda: room.world.desk.guide.known and 5 in room.world.desk.guide.state.seen)
+    room.world.paint(5, 5, 5)
+    painted = room.world.mask.copy()
+    room.world.desk.save()
+    room.world.until(lambda: "in progress" in room.world.said)
+    saved = room.outside.saved(room.row("case-0001"))
+    assert saved is not None
+    np.testing.assert_array_equal(read_alone(saved.mask).hu, painted)
+    assert saved.annotator == "anna"
+    assert saved.model.split()[0] == "ball"
+    assert saved.edits_by_tool == {"brush": 1}
+    assert saved.verified is not None
+    assert 5 in saved.verified
+    assert 0 not in saved.verified
+    assert not list((room.outside.folder.parent / "ct").glob("*pancreas*"))
+    assert not room.world.desk.correcting.work.unsaved  # type: ignore[union-attr]
+
+
+def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: Room) -> None:
+    room.worklist.set_next_by("file")
+    room.open("case-0001")
+    room.world.until(lambda: room.worklist._ahead.name == "case-0002")
+    room.worklist.accept_case()
+    room.world.until(lambda: room.on_screen == "case-0002")
+    assert room.status("case-0001") == Status.ACCEPTED
+    assert room.worklist.facts.choice == "case-0002: the next in the list"
+    told = [line.words for line in room.outside.history(room.row("case-0001"))]
+    assert told[-1] == "accepted"
+    assert "named as the next case" in " ".join(
+        line.words for line in room.outside.history(room.row("case-0002"))
+    )
+    room.worklist.accept_case()
+    room.world.until(lambda: room.on_screen == "case-0003")
+    room.worklist.accept_case()
+    room.world.until(lambda: "Nothing waits" in room.world.said)
+    assert room.status("case-0003") == Status.ACCEPTED
+    assert room.world.desk.view.step.command == "next_case"
+
+
+def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: Room) -> None:
+    room.open("case-0001")
+    room.world.until(lambda: room.world.desk.guide.state.seen)
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    saved = room.outside.saved(room.row("case-0001"))
+    assert saved is not None
+    assert saved.verified == frozenset({6})
+
+
+def test_unsaved_strokes_come_back_without_a_question(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "ask_unsaved", lambda *_: "keep")
+    room.open("case-0001")
+    room.world.paint(5, 5, 5)
+    painted = room.world.mask.copy()
+    room.worklist.open_case(room.row("case-0002"))
+    room.settle()
+    assert room.on_screen == "case-0001", "she kept on editing"
+    # The window is killed, and started again.
+    room.world.desk.correcting.end()
+    folder = room.world.desk.journal.parent
+    again = world_in(folder)
+    again.desk.set_annotator("anna")
+    asked: list[str] = []
+    monkeypatch.setattr(
+        questions, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
+    )
+    again.desk.offer_recovery()
+    assert asked == [], "a case of a project is not opened outside of it"
+    again.desk.worklist.open_last()
+    again.until(lambda: again.desk.session.case is not None)
+    assert asked == ["case-0001"]
+    assert again.desk.worklist.listed is not None
+    np.testing.assert_array_equal(again.mask, painted)
+    again.desk.end()
+    again.desk.session.close()
+
+
+def test_a_second_reader_meets_nothing_of_the_first(room: Room, tmp_path: Path) -> None:
+    room.open("case-0001")
+    room.world.paint(5, 5, 5)
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    ask_second_reads(room.outside, 1.0)
+    second = room_in(tmp_path, room.outside, who="bert")
+    second.worklist.next_case()
+    second.world.until(lambda: second.on_screen == "case-0001")
+    assert not second.world.mask.any()
+    second.world.desk.run_or_cancel()
+    assert second.world.network.requests == []
+    assert "without a draft" in second.world.said
+    assert not second.world.desk.view.run_enabled
+    second.world.paint(6, 20, 24)
+    second.worklist.accept_case()
+    second.world.until(lambda: second.status("case-0001") == Status.ACCEPTED)
+    read = second.outside.saved_by_second(second.row("case-0001"))
+    assert read is not None
+    assert (read.annotator, read.edits_by_tool) == ("bert", {"brush": 1})
+    second.world.desk.end()
+    second.world.desk.session.close()
+
+
+def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: Room) -> None:
+    room.outside.set_settings(ProjectSettings(seeded_errors=1.0))
+    room.open("case-0001")
+    assert not np.array_equal(room.world.mask, ball())
+    assert "error" not in room.world.said
+    room.worklist.accept_case()
+    room.world.until(lambda: "known error" in room.world.said or np.array_equal(room.world.mask, ball()))
+    room.world.until(lambda: np.array_equal(room.world.mask, ball()))
+    assert room.on_screen == "case-0001"
+    assert room.status("case-0001") == Status.IN_PROGRESS
+
+
+def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.open("case-0001")
+    room.world.paint(5, 5, 5)
+
+    def refuse(*_: object) -> None:
+        raise asking_error()
+
+    monkeypatch.setattr(Project, "save_reviewed", refuse)
+    room.worklist.accept_case()
+    room.world.until(lambda: "not recorded" in room.world.said)
+    assert room.world.desk.session.edited
+    assert room.on_screen == "case-0001"
+    assert room.world.desk.correcting.work.unsaved  # type: ignore[union-attr]
+
+
+def asking_error() -> Exception:
+    from attunet_gui.project.errors import ProjectError
+
+    return ProjectError("The database is locked.")
+
+
+def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(room: Room) -> None:
+    rows = [room.row(name) for name in ("case-0001", "case-0002", "case-0003")]
+    room.worklist.assign(rows[:2], "bert")
+    room.worklist.note(rows[0], "thin slices")
+    room.worklist.reject(rows[2], "not the abdomen")
+    room.world.until(lambda: room.status("case-0003") == Status.REJECTED)
+    assert (room.row("case-0001").assignee, room.row("case-0001").note) == ("bert", "thin slices")
+    told: list[str] = []
+    room.worklist.history(rows[2], lambda _row, lines: told.extend(line.words for line in lines))
+    room.world.until(lambda: told)
+    assert told[-1] == "rejected: not the abdomen"
+    room.worklist.reopen(rows[2])
+    room.world.until(lambda: room.status("case-0003") == Status.DRAFTED)
+    room.worklist.reject(rows[0], " ")
+    room.world.until(lambda: "Say why" in room.world.said)
+    assert room.world.desk.session.message.problem
+
+
+def test_the_list_is_filtered_searched_and_ordered_by_the_database(room: Room) -> None:
+    room.outside.note(room.row("case-0002"), "fatty")
+    cases = room.worklist.list
+    for query, names in (
+        (CaseQuery(text="fatty"), ["case-0002"]),
+        (CaseQuery(status=frozenset({Status.ACCEPTED})), []),
+        (CaseQuery(order="file", descending=True), ["case-0003", "case-0002", "case-0001"]),
+    ):
+        room.worklist.show_query(query)
+        room.world.until(lambda query=query: room.worklist.facts.found == room.outside.count(query))
+        room.world.until(
+            lambda names=names: cases.rowCount() == len(names) and (not names or cases.row_at(0))
+        )
+        shown = [cases.row_at(line) for line in range(cases.rowCount())]
+        assert [row.name for row in shown if row] == names
+
+
+class _BallToTheEnd(Ball):
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class _Named:
+    name, title, sha256 = "ball", "Ball", "ab" * 32
+
+
+def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tmp_path: Path) -> None:
+    project = new_project(tmp_path, cases=0)
+    for number in range(4):
+        write_ct(tmp_path / "more" / f"ct{number}.nii.gz", 10 + number)
+    world = world_in(tmp_path)
+    worklist = world.desk.worklist
+    worklist.drafting = lambda _bundle: _BallToTheEnd()
+    world.desk.session.bundle = Bundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
+    worklist.show_project(project.folder)
+    world.until(lambda: worklist.project is not None)
+    worklist.import_folder(tmp_path / "more", copy=False)
+    assert worklist.facts.chores
+    world.until(lambda: worklist.list.rowCount() == 4)
+    assert "4 cases added" in world.said
+    worklist.draft_list()
+    world.until(lambda: "4 cases drafted" in world.said)
+    world.until(lambda: worklist.facts.counts[Status.DRAFTED] == 4)
+    world.desk.end()
+    world.desk.session.close()
+    project.close()
+
+
+def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplication, tmp_path: Path) -> None:
+    project = new_project(tmp_path, cases=3)
+    room = room_in(tmp_path, project)
+    room.worklist.drafting = lambda _bundle: _Stopping(room.worklist)
+    room.open("case-0001")
+    room.world.paint(5, 5, 5)
+    before = room.world.mask.copy()
+    room.worklist.draft_list()
+    room.world.until(lambda: not room.worklist.facts.chores)
+    assert "was stopped" in room.world.said
+    np.testing.assert_array_equal(room.world.mask, before)
+    assert room.status("case-0001") == Status.IN_PROGRESS
+    assert room.outside.draft(room.row("case-0001")) is None
+    assert [room.status(name) for name in ("case-0002", "case-0003")] == [Status.DRAFTED, Status.NEW]
+    assert all(stroke.tool != DRAFT for stroke in room.world.desk.correcting.work.history.done)  # type: ignore[union-attr]
+    room.world.desk.end()
+    room.world.desk.session.close()
+    project.close()
+
+
+class _Stopping(_BallToTheEnd):
+    """Is told to stop while it drafts the first case."""
+
+    def __init__(self, worklist: Worklist) -> None:
+        super().__init__(lambda _number: worklist.chores._running["draft"].stop.set())
+
+
+def test_accepted_cases_are_exported_without_names(room: Room, tmp_path: Path) -> None:
+    room.open("case-0001")
+    room.world.until(lambda: room.world.desk.guide.state.seen)
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    wish = ExportWish("nnunet", frozenset({Status.ACCEPTED}), tmp_path / "out")
+    room.worklist.export(wish)
+    room.world.until(lambda: (tmp_path / "out" / "dataset.json").exists() and not room.worklist.facts.chores)
+    assert json.loads((tmp_path / "out" / "dataset.json").read_text())["numTraining"] == 1
+    assert "ct0" not in "".join(str(path) for path in (tmp_path / "out").rglob("*"))
+    room.worklist.export(ExportWish("nnunet", frozenset({Status.REJECTED}), tmp_path / "none"))
+    room.world.until(lambda: "nothing to export" in room.world.said)
+
+
+def test_closing_the_project_leaves_the_case_on_screen(room: Room) -> None:
+    room.open("case-0001")
+    room.worklist.close_project()
+    room.world.until(lambda: "closed" in room.world.said)
+    assert room.on_screen == "case-0001"
+    assert room.worklist.listed is None
+    assert room.world.desk.preferences.project is None
+    assert room.worklist.list.rowCount() == 0
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_project_is_made_only_if_the_person_says_so(
+    qt: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    world = world_in(tmp_path)
+    (tmp_path / "new").mkdir()
+    monkeypatch.setattr(asking, "choose_project", lambda *_: tmp_path / "new")
+    monkeypatch.setattr(asking, "ask_make", lambda *_: made)
+    world.desk.worklist.open_project()
+    for _ in range(50):
+        world.live()
+    if made:
+        world.until(lambda: world.desk.worklist.project is not None)
+        assert world.desk.view.step.command == "next_case"
+    assert (world.desk.worklist.project is not None) is made
+    world.desk.end()
+    world.desk.session.close()
+    if made:
+        open_project(tmp_path / "new").close()
