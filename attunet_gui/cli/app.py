@@ -99,6 +99,9 @@ def predict(
     tta: Annotated[bool, typer.Option("--tta", help="Average five looks; five times as slow.")] = False,
 ) -> None:
     """Draft the pancreas in every CT of INPUT, on the grid of each source."""
+    from attunet_gui.core.nibabel_alone import import_nibabel_alone
+
+    import_nibabel_alone()
     from attunet_gui.cli.predict import Wanted, predict_all
 
     raise typer.Exit(predict_all(source, output, model, Wanted(gates, probability, overwrite, tta)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.models import choose_model
 from attunet_gui.core.card import NOT_A_DEVICE
 from attunet_gui.core.clock import Clock
-from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
+from attunet_gui.core.errors import AttunetError, BadModel, UnreadableInput, UnwritableOutput
 from attunet_gui.core.metrics import volume_ml
 from attunet_gui.core.overlay import overlays
 from attunet_gui.core.prediction import Prediction, draft_mask
@@ -24,6 +26,7 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.io.cases import CaseRef, find_cases
 from attunet_gui.io.reading import read
 from attunet_gui.io.writing import make_folder, write_json, write_map, write_mask
+from attunet_gui.network.bundle import Bundle
 from attunet_gui.network.predict import Model, load_model, looking_again, predict
 
 _MADE_BY = "attunet predict"
@@ -40,19 +43,45 @@ class Wanted:
     looks: bool = False
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is done with every case.
+
+    Attributes:
+        output: folder for the results.
+        model: gives the model once it is loaded; `BadModel` if it is damaged.
+        wanted: what else is asked for.
+    """
+
+    output: Path
+    model: Callable[[], Model]
+    wanted: Wanted
+
+
 def predict_all(source: Path, output: Path, model_name: str | None, wanted: Wanted) -> int:
     """Draft every CT at `source` into `output`; exit code 1 if any failed, the others are done."""
     with progress_bar("looking for CT") as progress:
         cases = _cases(source, output, progress)
     bundle = choose_model(model_name)
     make_folder(output)
-    with console.status(f"loading {bundle.card.name}"):
-        model = looking_again(load_model(bundle)) if wanted.looks else load_model(bundle)
+    with ThreadPoolExecutor(1, "attunet-model") as beside:
+        # The model is loaded while the first CT is read.
+        model = beside.submit(_loaded, bundle, wanted)
+        return _predict_cases(cases, source, Work(output, model.result, wanted))
+
+
+def _loaded(bundle: Bundle, wanted: Wanted) -> Model:
+    return looking_again(load_model(bundle)) if wanted.looks else load_model(bundle)
+
+
+def _predict_cases(cases: list[CaseRef], source: Path, work: Work) -> int:
     failures: list[tuple[CaseRef, str]] = []
     for number, case in enumerate(cases, start=1):
         try:
-            done = _predict_case(case, source, output, model, wanted)
+            done = _predict_case(case, source, work)
             console.print(f"[{number}/{len(cases)}] {done}")
+        except BadModel:
+            raise
         except AttunetError as error:
             failures.append((case, str(error)))
         except MemoryError:
@@ -108,7 +137,8 @@ def _is_ours(record: Path) -> bool:
     return isinstance(found, dict) and found.get("made_by") == _MADE_BY
 
 
-def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted: Wanted) -> str:
+def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
+    output, wanted = work.output, work.wanted
     if not wanted.overwrite:
         _check_replaceable(case, output)
     clock = Clock()
@@ -116,6 +146,8 @@ def _predict_case(case: CaseRef, root: Path, output: Path, model: Model, wanted:
     with progress_bar(case.name) as progress:
         volume = read(case.path, series=case.series, progress=progress)
         clock.lap("read")
+        model = work.model()
+        clock.lap("load")
         prediction = predict(volume, model, progress)
         clock.lap("predict")
         mask = draft_mask(prediction)

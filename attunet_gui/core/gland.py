@@ -9,14 +9,16 @@ enough for what it weighs: the more probability a piece has, the wider the gap i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
-from scipy.spatial import KDTree
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 _MOST_POINTS = 20_000
 """Of a larger piece every n-th voxel stands for all; its neighbours lie a voxel or two away."""
@@ -137,6 +139,8 @@ def _gland(pieces: list[_Piece], rule: GlandRule) -> list[int]:
     gaps = {piece.number: np.inf for piece in rest}
     newest = kept[:1]
     while newest and rest:
+        from scipy.spatial import KDTree
+
         tree = KDTree(newest[0].points)
         for piece in rest:
             gaps[piece.number] = min(gaps[piece.number], _gap(tree, piece, rule.reach_mm))

@@ -21,6 +21,7 @@ from attunet_gui.network.families import family, parse_config
 _SIDE = 4096
 _PRODUCTS = 5
 _SLICES = 48
+_NOT_INSTALLED = "peer not installed: benchmarks/peers.sh DIR, then --peers DIR/bin/python"
 _PEER = Path(__file__).with_name("monai_peer.py")
 
 Convolution = tuple[tuple[int, ...], tuple[int, ...]]
@@ -28,7 +29,7 @@ Convolution = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def operations(convolutions: Iterable[Convolution]) -> int:
-    """Multiplications and additions of convolutions, counted apart; all else in a U-Net is below 1 % of it."""
+    """Multiplications and additions of convolutions, counted apart; all else is below 1 %."""
     return sum(2 * int(np.prod(result)) * int(np.prod(kernel[1:])) for kernel, result in convolutions)
 
 
@@ -82,16 +83,15 @@ def arithmetic(bench: Bench) -> dict[str, Runs]:
             used.append(each * slices / engine(engine_seconds, bench.bundle, path, slices))
             rates.append(engine(product_rate, _SIDE if bench.size.plane >= 512 else 256))
             share.append(100 * used[-1] / rates[-1])
-    note = f"{each / 1e9:.2f} GFLOP a slice; {used[-1] / 1e9:.0f} of {rates[-1] / 1e9:.0f} GFLOP/s in the last run"
+    last = f"{used[-1] / 1e9:.0f} of {rates[-1] / 1e9:.0f} GFLOP/s"
+    note = f"{each / 1e9:.2f} GFLOP a slice; {last} in the last run"
     return {"arithmetic": Runs(ours=tuple(share), note=note)}
 
 
 def monai(bench: Bench) -> dict[str, Runs]:
     """Row `monai`: MONAI's AttentionUnet of equal width in PyTorch, in an environment of its own."""
     if bench.peers is None:
-        return {
-            "monai": Runs(note="peer not installed: benchmarks/peers.sh DIR, then --peers DIR/bin/python")
-        }
+        return {"monai": Runs(note=_NOT_INSTALLED)}
     card, path = read_bundle(bench.bundle).card, bench.file(bench.size.whole)
     config: Any = parse_config(card.family, card.config)
     widths = [config.filters << level for level in range(config.levels)]
@@ -105,7 +105,7 @@ def monai(bench: Bench) -> dict[str, Runs]:
     }
     ours, theirs, last = [], [], {}
     with apart() as engine:
-        for _ in range(bench.size.runs):
+        for _ in range(min(3, bench.size.runs)):
             ours.append(1000 * engine(engine_seconds, bench.bundle, path, slices) / slices)
             last = json.loads(printed([str(bench.peers), "-I", str(_PEER), json.dumps(job)], nice=True))
             theirs.append(1000 * last["seconds"] / slices)

@@ -80,6 +80,14 @@ class Bench:
             write_ct(path, made(slices, self.size.plane))
         return path
 
+    def cached(self, slices: int) -> Volume:
+        """A CT of so many slices, kept without compression."""
+        path = self.folder / f"speed-{slices}x{self.size.plane}.npy"
+        if not path.exists():
+            make_folder(self.folder)
+            np.save(path, made(slices, self.size.plane).hu)
+        return _placed(np.load(path))
+
     def volume(self, slices: int) -> Volume:
         """The CT of `file(slices)`."""
         return read(self.file(slices))
@@ -100,6 +108,11 @@ def made(slices: int, plane: int) -> Volume:
         )
         noise = _NOISE_HU * rng.standard_normal(near.shape, np.float32)
         hu[z] = np.clip(near + noise, -1024, 3071)
+    return _placed(hu)
+
+
+def _placed(hu: NDArray[np.int16]) -> Volume:
+    slices, plane, _ = hu.shape
     side = _COARSE.shape[1] * _COARSE.spacing_mm[1] / plane
     return centred_volume(hu, (_SLICE_MM, side, side), f"speed-{slices}", "phantom")
 

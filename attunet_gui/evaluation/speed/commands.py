@@ -25,7 +25,8 @@ def cold_start(bench: Bench) -> dict[str, Runs]:
     """Row `cold`: `attunet predict` in a new process until it reports the first slices."""
     path = bench.file(bench.size.whole)
     took = [_first_slice(path, bench.bundle) for _ in range(bench.size.runs)]
-    about = f"{bench.size.whole} slices in {path.stat().st_size / 1e6:.0f} MB of .nii.gz, read before the first slice"
+    size = f"{path.stat().st_size / 1e6:.0f} MB of .nii.gz"
+    about = f"{bench.size.whole} slices, {size}, are read before the first is drafted"
     return {"cold": Runs(ours=tuple(took), note=about)}
 
 

@@ -50,8 +50,8 @@ class Machine:
         if self.others <= _IDLE_SHARE:
             return ""
         return (
-            f"This machine is not idle: other programs take {self.others:.0%} of its cores, so times come out "
-            "too long and ratios uncertain; close them and measure again."
+            f"This machine is not idle: other programs take {self.others:.0%} of its cores, so times "
+            "come out too long and ratios are uncertain; close them and measure again."
         )
 
 

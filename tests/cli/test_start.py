@@ -1,0 +1,52 @@
+"""What a start of the command line leaves unloaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded_by(code: str) -> set[str]:
+    """Modules of a new Python after `code`."""
+    show = f"{code}\nimport sys\nprint(' '.join(name for name, module in sys.modules.items() if module))"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_help_loads_neither_arrays_nor_colours() -> None:
+    code = (
+        "import sys\nsys.argv = ['attunet', '--help']\n"
+        "from attunet_gui.cli.app import app\n"
+        "try:\n    app()\nexcept SystemExit:\n    pass"
+    )
+    assert not loaded_by(code) & {
+        "numpy",
+        "scipy",
+        "rich",
+        "rich.markdown",
+        "pydantic",
+        "attunet_gui.core.card",
+    }
+
+
+@pytest.mark.parametrize("later", ["", "import pydicom\n"])
+def test_a_prediction_starts_without_pydicom_and_may_load_it_later(later: str) -> None:
+    code = (
+        "from attunet_gui.core.nibabel_alone import import_nibabel_alone\n"
+        "import_nibabel_alone()\nimport attunet_gui.cli.predict\n"
+    )
+    loaded = loaded_by(code + later)
+    assert "nibabel" in loaded
+    assert ("pydicom" in loaded) == bool(later)
+
+
+def test_a_pydicom_that_is_there_stays() -> None:
+    code = (
+        "import pydicom\n"
+        "from attunet_gui.core.nibabel_alone import import_nibabel_alone\nimport_nibabel_alone()"
+    )
+    loaded = loaded_by(code)
+    assert "pydicom" in loaded
+    assert "nibabel" not in loaded
