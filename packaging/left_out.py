@@ -24,6 +24,8 @@ MODULES = [
     "openvino.torch", "openvino.frontend.pytorch", "openvino.frontend.jax", "openvino.frontend.tensorflow",
     "torch", "jax", "PyQt5", "PyQt6", "PySide2", "tkinter", "_tkinter", "wx", "gi",
     "keras.src.backend.torch", "keras.src.backend.jax", "keras.src.backend.openvino", "tensorboard",
+    # bound to other machines, other terms, or read only where they are there
+    "grpc", "h5py", "readline", "lxml", "google.cloud",
     # build tools
     "pip", "setuptools", "pkg_resources", "wheel", "clang", "PyInstaller", "hatchling", "uv",
     # Qt that is not a window of widgets
@@ -45,6 +47,21 @@ FILES = [
     "PySide6/Qt/plugins/platforms/libqvnc.so", "PySide6/Qt/plugins/platforms/libqlinuxfb.so",
     "PySide6/Qt/plugins/platforms/libqvkkhrdisplay.so", "PySide6/Qt/plugins/platforms/libqminimal*.so",
     "PySide6/Qt/plugins/egldeviceintegrations/*", "PySide6/Qt/plugins/generic/*",
+    # of every desktop: what draws on the host's graphics driver must be what that driver was built with
+    "libstdc++.so*", "libgcc_s.so*", "libX11.so*", "libX11-xcb.so*", "libXau.so*", "libXdmcp.so*",
+    "libXext.so*", "libXrender.so*", "libxcb.so*", "libxcb-glx.so*", "libxcb-shm.so*", "libGL*",
+    "libEGL*", "libdrm*",
+    "libwayland-*", "libfontconfig.so*", "libfreetype.so*", "libexpat.so*", "libuuid.so*", "libdbus-1.so*",
+    "libglib-2.0.so*", "libgthread-2.0.so*", "libz.so*",
+    # of GTK, which lends Qt its file dialogue; the desktop's portal does as well
+    "PySide6/Qt/plugins/platformthemes/libqgtk3.so", "libgtk-3*", "libgdk*", "libgio-2.0*", "libgobject-2.0*",
+    "libgmodule-2.0*", "libatk*", "libpango*", "libcairo*", "libpixman*", "libharfbuzz*", "libgraphite2*",
+    "libfribidi*", "libthai*", "libdatrie*", "libepoxy*", "libmount*", "libblkid*", "libselinux*",
+    "libpcre2*",
+    # what those and Qt's network need, but nothing that is left
+    "libsystemd*", "libgcrypt*", "libgpg-error*", "liblz4*", "libcap.so*", "libkrb5*", "libk5crypto*",
+    "libgssapi*", "libkeyutils*", "libcom_err*", "libbrotli*", "libpng16*", "libjpeg.so*", "libbsd*",
+    "libmd.so*",
     # tests, headers and examples of everybody
     "*/tests/*", "*/test/*", "*/_tests/*", "*/testing/data/*", "*.pyi", "*.h", "*.hpp", "*.pxd",
     "pydicom/data/test_files/*", "highdicom/_test_files/*", "nibabel/tests/*", "tensorflow/include/*",

@@ -24,6 +24,9 @@ _WITHOUT_TEXT = {
     "shiboken6": ("LGPL-3", "GPL-3"),
 }
 """Packages whose wheels bring no text, and the texts they name."""
+_PROJECT = Path(__file__).resolve().parents[1]
+_MADE = "base_library.zip"
+"""Python's own modules, put together by the build."""
 _IN_METADATA = {"pyjpegls"}
 """Packages whose wheels say their licence (MIT) in their metadata only."""
 
@@ -55,6 +58,7 @@ def parts_of(sources: Iterable[Path]) -> tuple[Part, ...]:
     left = {source.resolve() for source in sources if source.is_file()}
     python, owned = _python_parts(left)
     left = {source for source in left - owned if not source.is_relative_to(_standard_library())}
+    left = {source for source in left if not source.is_relative_to(_PROJECT) and source.name != _MADE}
     parts = (*python, _python_itself(), _bootloader(), *_system_parts(left))
     bare = [part.name for part in parts if not part.texts]
     if bare:
