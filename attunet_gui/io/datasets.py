@@ -24,6 +24,8 @@ from attunet_gui.io.reading import read
 
 DATASET_FILE = "dataset.json"
 _ORGAN, _IGNORE = "pancreas", "ignore"
+_WITHIN = ("cancer", "tumor", "tumour", "lesion", "cyst")
+"""Parts of the gland that some data sets label apart, as MSD's Task07 does."""
 _LARGEST_JSON = 50_000_000
 
 
@@ -32,11 +34,11 @@ class LabelValues:
     """What the values in label files mean; every other value is background.
 
     Attributes:
-        organ: the pancreas.
+        organ: the pancreas, with lesions within it.
         ignore: voxels nobody has judged; None if there are none.
     """
 
-    organ: int = 1
+    organ: tuple[int, ...] = (1,)
     ignore: int | None = None
 
 
@@ -113,7 +115,7 @@ def read_judged(case: DatasetCase) -> JudgedCT:
     values = read_labels(case.label, volume).values
     judged = None if case.values.ignore is None else values != case.values.ignore
     whole = judged is None or bool(judged.all())
-    return JudgedCT(volume, (values == case.values.organ).astype(np.uint8), None if whole else judged)
+    return JudgedCT(volume, np.isin(values, case.values.organ).astype(np.uint8), None if whole else judged)
 
 
 def label_values(folder: Path) -> LabelValues:
@@ -221,7 +223,8 @@ def _values(labels: Mapping[str, Any]) -> LabelValues:
     numbers = {str(name).lower(): int(value) for name, value in named.items() if isinstance(value, int | str)}
     ignore = numbers.get(_IGNORE)
     organs = [value for name, value in numbers.items() if _ORGAN in name]
-    return LabelValues(organs[0] if organs else 1, ignore)
+    lesions = [value for name, value in numbers.items() if name in _WITHIN]
+    return LabelValues(tuple(sorted({*organs, *lesions})) if organs else (1,), ignore)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

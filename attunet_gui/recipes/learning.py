@@ -6,8 +6,10 @@ kind that no run has seen, and once from labels that are wrong on purpose, which
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -18,12 +20,11 @@ from pydantic import BaseModel, ConfigDict
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.evaluation.cases import Labelled
 from attunet_gui.evaluation.scores import Estimate, estimate
 from attunet_gui.evaluation.versus import JudgedCase, draft_scores
 from attunet_gui.io.datasets import JudgedCT
 from attunet_gui.io.pair_collection import pair_in
-from attunet_gui.io.writing import make_folder, write_ct, write_mask
+from attunet_gui.io.writing import make_folder, write_ct, write_json, write_mask
 from attunet_gui.network.bundle import read_bundle
 from attunet_gui.network.predict import Model, load_model
 from attunet_gui.recipes.children import in_children
@@ -101,20 +102,56 @@ def prove(proof: Proof, progress: Progress = silent) -> tuple[Learnt, ...]:
     """
     if min(proof.counts) < 2:
         raise AttunetError("At least two cases are needed: one to learn from and one to judge.")
-    seeds = unenhanced_seeds(_TAUGHT_SEED, max(proof.counts))
-    unseen = _unseen(proof.unseen)
-    parent = read_bundle(proof.parent)
-    found = [Learnt(corrected=0, scores=_scores(load_model(parent), unseen, progress))]
-    for count in proof.counts:
-        folder = _written(proof.output / f"corrected-{count}", seeds[:count], progress)
-        order = FinetuneOrder(folder, proof.parent, proof.output / f"run-{count}", effort=proof.effort)
-        found.append(_run(order, count, unseen, progress))
-    if proof.frozen:
-        found.append(_wrong(proof, seeds, unseen, progress))
-    return tuple(found)
+    runs = _runs(proof, unenhanced_seeds(_TAUGHT_SEED, max(proof.counts)))
+    made = [_record_of(proof, name) for name, _ in runs]
+    unseen = () if all(map(Path.is_file, made)) else _unseen(proof.unseen, progress)
+    return tuple(
+        _kept(path, partial(run, unseen, progress)) for path, (_, run) in zip(made, runs, strict=True)
+    )
 
 
-def _wrong(proof: Proof, seeds: Sequence[int], unseen: Sequence[JudgedCase], progress: Progress) -> Learnt:
+Run = Callable[[Sequence[JudgedCase], Progress], Learnt]
+
+
+def _runs(proof: Proof, seeds: Sequence[int]) -> tuple[tuple[str, Run], ...]:
+    """Name and run, in order."""
+    wrong = (("wrong", partial(_from_wrong_labels, proof, seeds)),) if proof.frozen else ()
+    right = ((str(count), partial(_from_right_labels, proof, seeds[:count])) for count in proof.counts)
+    return (("none", partial(_as_it_was, proof)), *right, *wrong)
+
+
+def _record_of(proof: Proof, name: str) -> Path:
+    """Where the result of a run is kept; another model, effort or number of cases has another place."""
+    told = [read_bundle(proof.parent).card.sha256, asdict(proof.effort), proof.unseen, proof.frozen]
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    return proof.output / f"{name}-{digest}.json"
+
+
+def _kept(path: Path, run: Callable[[], Learnt]) -> Learnt:
+    try:
+        return Learnt.model_validate_json(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        found = run()
+        write_json(path, found.model_dump(mode="json"))
+        return found
+
+
+def _as_it_was(proof: Proof, unseen: Sequence[JudgedCase], progress: Progress) -> Learnt:
+    return Learnt(corrected=0, scores=_scores(load_model(read_bundle(proof.parent)), unseen, progress))
+
+
+def _from_right_labels(
+    proof: Proof, seeds: Sequence[int], unseen: Sequence[JudgedCase], progress: Progress
+) -> Learnt:
+    count = len(seeds)
+    folder = _written(proof.output / f"corrected-{count}", seeds, progress)
+    order = FinetuneOrder(folder, proof.parent, proof.output / f"run-{count}", effort=proof.effort)
+    return _run(order, count, unseen, progress)
+
+
+def _from_wrong_labels(
+    proof: Proof, seeds: Sequence[int], unseen: Sequence[JudgedCase], progress: Progress
+) -> Learnt:
     count = min(10, max(proof.counts))
     folder = _written(proof.output / "wrong", seeds[:count], progress, _beside)
     right = unenhanced_seeds(_FROZEN_SEED, proof.frozen)
@@ -139,18 +176,25 @@ def _run(order: FinetuneOrder, count: int, unseen: Sequence[JudgedCase], progres
     )
 
 
-def _unseen(count: int) -> tuple[JudgedCase, ...]:
-    new = [(NEW, seed, shifted_phantom) for seed in unenhanced_seeds(_UNSEEN_SEED, count)]
-    old = [(OLD, seed, labelled_phantom) for seed in range(_OLD_SEED, _OLD_SEED + count)]
+def _unseen(count: int, progress: Progress) -> tuple[JudgedCase, ...]:
+    """Made once, since every run is measured on them."""
+    new = [(NEW, seed) for seed in unenhanced_seeds(_UNSEEN_SEED, count)]
+    wanted = [*new, *((OLD, seed) for seed in range(_OLD_SEED, _OLD_SEED + count))]
+    made = in_children(_judged, wanted, "making unseen cases", progress)
     return tuple(
-        JudgedCase(kind, f"{kind} {seed}", f"{kind} {seed}", partial(_judged, make, seed))
-        for kind, seed, make in (*new, *old)
+        JudgedCase(kind, f"{kind} {seed}", f"{kind} {seed}", partial(_same, judged))
+        for (kind, seed), judged in zip(wanted, made, strict=True)
     )
 
 
-def _judged(make: Callable[[int], Labelled], seed: int) -> JudgedCT:
-    volume, mask = make(seed)
+def _judged(wanted: tuple[str, int]) -> JudgedCT:
+    kind, seed = wanted
+    volume, mask = shifted_phantom(seed) if kind == NEW else labelled_phantom(seed)
     return JudgedCT(volume, mask, None)
+
+
+def _same(judged: JudgedCT) -> JudgedCT:
+    return judged
 
 
 def _scores(model: Model, cases: Sequence[JudgedCase], progress: Progress) -> tuple[Scored, ...]:

@@ -1,7 +1,7 @@
 """Phantoms of a kind that a model for everyday CT does badly on: another scanner, phase and patient.
 
-No contrast medium, a low dose reconstructed with a smooth kernel, thick slices, small patients. A seed is the
-patient that it is in `synthesis.phantom`.
+As from a cone-beam scanner: HU that are not calibrated, coarse noise, thick slices; no contrast medium; small
+patients. A seed is the patient that it is in `synthesis.phantom`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom
 from attunet_gui.synthesis.placement import centred_volume
 from attunet_gui.synthesis.scene import draw_patient, stream
 
-_NOISE_HU = 60.0
+_SLOPE, _OFFSET_HU = 0.8, -75.0
+"""What the other scanner makes of HU: scatter pulls them together and down, as in cone-beam CT."""
+_NOISE_HU = 45.0
 _GRAIN_MM = 2.0
 """Standard deviation of the Gaussian the noise is smoothed with: blobs as large as lobules."""
 _SIZE = 0.75
 """Of the patient, as a share of an adult."""
 _THICKNESS_MM, _PIXEL_MM = 6.0, 1.6
+_AIR_HU = -900
 _HEIGHT_MM, _FIELD_MM = 230.0, 430.0
 
 
@@ -43,7 +46,10 @@ def shifted_phantom(seed: int) -> tuple[Volume, NDArray[np.uint8]]:
     side = round(_FIELD_MM / _PIXEL_MM)
     shape = (round(_HEIGHT_MM / _THICKNESS_MM), side, side)
     phantom = make_phantom(PhantomRequest(seed, shape, (_THICKNESS_MM, _PIXEL_MM, _PIXEL_MM)))
-    noisy = phantom.hu + np.float32(_NOISE_HU) * _noise(shape, stream(seed, "low dose"))
+    scattered = np.where(
+        phantom.hu > _AIR_HU, phantom.hu * np.float32(_SLOPE) + np.float32(_OFFSET_HU), phantom.hu
+    )
+    noisy = scattered + np.float32(_NOISE_HU) * _noise(shape, stream(seed, "low dose"))
     hu = np.rint(np.clip(noisy, -1024, 3071)).astype(np.int16)
     spacing: Point = (_SIZE * _THICKNESS_MM, _SIZE * _PIXEL_MM, _SIZE * _PIXEL_MM)
     return centred_volume(hu, spacing, f"shifted-{seed}", "phantom"), phantom.pancreas

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from tests.cli.test_commands import attunet
@@ -52,6 +54,22 @@ def test_a_model_is_measured_from_slices_to_pictures(tmp_path: Path, tiny_bundle
     assert all(gate["held_open"] is not None and gate["held_at_mean"] is not None for gate in gates)
 
 
+def test_masks_are_compared_with_masks_without_a_model(tmp_path: Path) -> None:
+    truth = np.zeros((20, 18, 9), np.uint8)
+    truth[4:12, 5:12, 2:7] = 1
+    for folder, shift in (("truth", 0), ("pred", 2)):
+        (tmp_path / folder).mkdir()
+        image = nib.Nifti1Image(np.roll(truth, shift, axis=0), np.diag([-1.5, -1.5, 3.0, 1.0]))
+        nib.save(image, tmp_path / folder / "a.nii.gz")
+    folders = ("--pred", tmp_path / "pred", "--truth", tmp_path / "truth")
+    done = attunet("evaluate", *folders, "-o", tmp_path / "out", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"pairs.json", "pairs.csv", "report.html"}
+    found = json.loads((tmp_path / "out" / "pairs.json").read_text())
+    assert found["cases"][0]["dsc"] == pytest.approx(6 / 8)
+    assert found["summary"]["hd95_mm"]["mean"] == pytest.approx(3.0)
+
+
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, tiny_bundle: Path, slices: Path) -> None:
     folds = tmp_path / "folds.json"
     folds.write_text(json.dumps({"folds": [["9"], ["8"]]}))
@@ -67,3 +85,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, tiny_bundle: Path, sl
         assert done.returncode == 1
         assert says in done.stderr
         assert done.stderr.count("\n") == 1
+    for words in ((), ("--pred", slices), (tiny_bundle, "--pred", slices, "--truth", slices)):
+        done = attunet("evaluate", *words, home=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert "either a model, or masks" in done.stderr

@@ -52,10 +52,10 @@ def test_our_own_exports_come_back_with_what_nobody_judged(kind: Format, tmp_pat
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        ({"background": 0, "pancreas": 1, "ignore": 2}, LabelValues(1, 2)),
-        ({"0": "background", "1": "pancreas", "2": "cancer"}, LabelValues(1, None)),
-        ({"background": 0, "liver": 1, "Pancreas": 7}, LabelValues(7, None)),
-        ({"background": 0, "organ": 1}, LabelValues(1, None)),
+        ({"background": 0, "pancreas": 1, "ignore": 2}, LabelValues((1,), 2)),
+        ({"0": "background", "1": "pancreas", "2": "cancer"}, LabelValues((1, 2), None)),
+        ({"background": 0, "liver": 1, "Pancreas": 7}, LabelValues((7,), None)),
+        ({"background": 0, "organ": 1}, LabelValues((1,), None)),
     ],
 )
 def test_label_names_are_read_either_way_round(labels: object, expected: LabelValues, tmp_path: Path) -> None:

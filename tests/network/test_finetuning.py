@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.errors import AttunetError, Cancelled
-from attunet_gui.network.bundle import load_network, read_bundle
+from attunet_gui.network.bundle import load_network, read_bundle, recalibrate
 from attunet_gui.network.checkpoint import CHECKPOINT_FILE
-from attunet_gui.recipes.finetuning.order import Effort, FinetuneOrder, Replay
+from attunet_gui.recipes.finetuning import run
+from attunet_gui.recipes.finetuning.order import Effort, FinetuneOrder, Replay, settings_for
 from attunet_gui.recipes.finetuning.run import VERDICT_FILE, Finetuned, finetune
 
 pytestmark = pytest.mark.network
@@ -37,12 +41,23 @@ def _write(folder: Path, seeds: range, *, aside: int = 0) -> Path:
     return folder
 
 
-def _order(folder: Path, parent: Path, steps: int = 150) -> FinetuneOrder:
+@pytest.fixture(scope="module", autouse=True)
+def _in_large_steps() -> Iterator[None]:
+    """So small a network, without anything learnt before, gets nowhere in the steps of a large one."""
+    with pytest.MonkeyPatch.context() as patch:
+        large = {"learning_rate": 2e-2, "average": 0.9}
+        patch.setattr(run, "settings_for", lambda *of: settings_for(*of).model_copy(update=large))
+        yield
+
+
+def _order(folder: Path, parent: Path, steps: int = 100) -> FinetuneOrder:
     return FinetuneOrder(folder / "right", parent, folder / "run", replay=_ALONE, effort=Effort(steps))
 
 
 @pytest.fixture(scope="module")
-def learnt(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finetuned]:
+def learnt(
+    _in_large_steps: None, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Finetuned]:
     folder = tmp_path_factory.mktemp("finetuned")
     _write(folder / "right", range(6))
     return folder, finetune(_order(folder, tiny_bundle))
@@ -114,11 +129,6 @@ def test_a_cancelled_run_goes_on_and_ends_where_it_would_have(tiny_bundle: Path,
 
 def test_no_learning_is_the_parent_again(tiny_bundle: Path, tmp_path: Path) -> None:
     """Calibration and threshold move into the weights; the drafts stay."""
-    import shutil
-
-    from attunet_gui.core.calibration import Calibration
-    from attunet_gui.network.bundle import recalibrate
-
     copy = Path(shutil.copytree(tiny_bundle, tmp_path / "parent"))
     recalibrate(read_bundle(copy), Calibration(slope=0.7, offset=0.4), 0.61)
     _write(tmp_path / "right", range(3))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from attunet_gui.network.settings import Augmentation, Sampling, TrainingSettings
 
-_STEPS = 240
-KEPT = 0.75
+_STEPS = 200
+KEPT = 0.6
 """How far the new model goes from the old one towards what was learnt, see `network.blending`."""
 
 

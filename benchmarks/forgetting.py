@@ -1,0 +1,72 @@
+"""How far to go towards what was learnt: the new kind gained against what is forgotten, by share of the way.
+
+    python benchmarks/forgetting.py RUN/bundle --parent starter-2 --slices FOLDER
+
+RUN/bundle is of `attunet finetune` or `attunet bench learning`. FOLDER has images/ and masks/ as JPEG slices
+of people, of whom fine-tuning replays nothing. For each share of the way from the parent's weights to those
+that training ended with, the mean DSC is printed: unseen phantoms of the new kind, everyday phantoms, slices.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from attunet_gui.cli.models import choose_model
+from attunet_gui.core.metrics import dice
+from attunet_gui.core.prediction import draft_mask
+from attunet_gui.evaluation.cases import Labelled, slice_cases
+from attunet_gui.network.bundle import Bundle, load_network, read_bundle, write_bundle
+from attunet_gui.network.predict import load_model, predict
+from attunet_gui.network.train import started
+from attunet_gui.recipes.finetuning.order import KEPT
+from attunet_gui.recipes.phantoms import labelled_phantom
+from attunet_gui.synthesis.shifted import shifted_phantom, unenhanced_seeds
+
+_SHARES = (0.0, 0.25, 0.5, KEPT, 0.75, 1.0)
+_CASES = 6
+_EVERY = 4
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--parent", required=True)
+    parser.add_argument("--slices", type=Path, required=True)
+    asked = parser.parse_args()
+    child, parent = read_bundle(asked.bundle), choose_model(asked.parent)
+    kinds = (
+        [shifted_phantom(seed) for seed in unenhanced_seeds(64000, _CASES)],
+        [labelled_phantom(seed) for seed in range(90000, 90000 + _CASES)],
+        [case.load() for case in slice_cases(asked.slices)[::_EVERY]],
+    )
+    print("| share | new kind | everyday phantoms | slices of people |\n| --- | --- | --- | --- |")
+    for share in _SHARES:
+        with TemporaryDirectory() as folder:
+            bundle = _between(parent, child, share, Path(folder))
+            print(
+                f"| {share:.2f} | " + " | ".join(f"{_dsc(bundle, kind):.3f}" for kind in kinds) + " |",
+                flush=True,
+            )
+
+
+def _between(parent: Bundle, child: Bundle, share: float, folder: Path) -> Bundle:
+    """The child keeps `KEPT` of the way; where training ended lies further on the same line."""
+    first, network = started(parent, folded=True).get_weights(), load_network(child)
+    ways = zip(first, network.get_weights(), strict=True)
+    network.set_weights([start + share / KEPT * (there - start) for start, there in ways])
+    return write_bundle(folder, network, child.card.model_dump(exclude={"weights"}))
+
+
+def _dsc(bundle: Bundle, cases: Sequence[Labelled]) -> float:
+    model = load_model(bundle)
+    return float(np.mean([dice(draft_mask(predict(volume, model)), truth) for volume, truth in cases]))
+
+
+if __name__ == "__main__":
+    main()
