@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
+from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QFont, QImage, QPainter
 
 from attunet_gui.gui.qt import Signal
@@ -18,8 +18,8 @@ from attunet_gui.project.rows import CaseQuery, CaseRow
 from attunet_gui.project.thumbnails import thumbnail
 
 PAGE = 100
-PICTURE = 44
-"""Pixels of the longer side of a small picture in the list."""
+PICTURE, LINE = 44, 52
+"""Pixels: the longer side of a small picture in the list, and the height of a line."""
 
 _PAGES_KEPT, _PICTURES_KEPT = 60, 400
 _PAGES_WAITING, _PICTURES_WAITING = 3, 24
@@ -27,7 +27,7 @@ _Role = Qt.ItemDataRole
 _SHOWN = frozenset(
     {
         *(_Role.DisplayRole, _Role.AccessibleTextRole, _Role.ToolTipRole, _Role.DecorationRole),
-        *(_Role.UserRole, _Role.FontRole, _Role.SizeHintRole),
+        *(_Role.UserRole, _Role.FontRole),
     }
 )
 
@@ -69,6 +69,7 @@ class CaseList(QAbstractListModel):
         self._query = CaseQuery()
         self._count = 0
         self._pages: OrderedDict[int, tuple[CaseRow, ...]] = OrderedDict()
+        self._lines: dict[str, int] = {}
         self._stale: set[int] = set()
         self._images: OrderedDict[str, QImage] = OrderedDict()
         self._open_name, self._blank = "", _blank()
@@ -115,11 +116,12 @@ class CaseList(QAbstractListModel):
         elif page.count != self._count:
             self._grow(page.count)
         self._pages[page.number] = page.rows
+        first = page.number * PAGE
+        self._lines |= {row.name: first + number for number, row in enumerate(page.rows)}
         self._pages.move_to_end(page.number)
         self._stale.discard(page.number)
         while len(self._pages) > _PAGES_KEPT:
             self._stale.discard(self._pages.popitem(last=False)[0])
-        first = page.number * PAGE
         if page.rows:
             self.dataChanged.emit(self.index(first), self.index(min(first + PAGE, self._count) - 1))
         self.filled.emit()
@@ -128,6 +130,7 @@ class CaseList(QAbstractListModel):
         self.beginResetModel()
         self._count = count
         self._pages.clear()
+        self._lines.clear()
         self._stale.clear()
         self.endResetModel()
 
@@ -173,11 +176,7 @@ class CaseList(QAbstractListModel):
 
     def line_of(self, name: str) -> int | None:
         """The line of the case `name`, if it is among those that were fetched."""
-        for page, rows in self._pages.items():
-            for number, row in enumerate(rows):
-                if row.name == name:
-                    return page * PAGE + number
-        return None
+        return self._lines.get(name)
 
     def end(self) -> None:
         """Stop fetching for good."""
@@ -194,8 +193,6 @@ class CaseList(QAbstractListModel):
         """Text, picture or `CaseRow` (UserRole) of a line."""
         if not index.isValid() or role not in _SHOWN:
             return None
-        if role == _Role.SizeHintRole:
-            return QSize(0, PICTURE + 8)
         row = self.row_at(index.row())
         if row is None:
             return "…" if role == _Role.DisplayRole else None

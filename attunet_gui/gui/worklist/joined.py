@@ -31,7 +31,7 @@ class JoinedPanel(QObject):
     def __init__(self, worklist: Worklist, panel: WorklistPanel, dock: QDockWidget, window: QWidget) -> None:
         super().__init__(panel)
         self._worklist, self._panel, self._dock, self._window = worklist, panel, dock, window
-        self._was_open = False
+        self._was_open, self._marked = False, ""
         self._reading: QWidget | None = None
         panel.open_asked.connect(worklist.open_case)
         panel.query_asked.connect(worklist.show_query)
@@ -41,7 +41,6 @@ class JoinedPanel(QObject):
         panel.stop_asked.connect(worklist.stop)
         panel.asked.connect(self._of_case)
         panel.project_asked.connect(self._of_project)
-        panel.show_next_by(worklist.next_by)
         worklist.changed.connect(self.show)
         dock.hide()
         self.show()
@@ -50,10 +49,19 @@ class JoinedPanel(QObject):
         """Show what the worklist says."""
         view = decide_list(self._worklist.facts)
         self._panel.show_view(view)
+        self._panel.show_next_by(self._worklist.next_by)
+        self._mark_open()
         if view.is_open != self._was_open:
             self._was_open = view.is_open
             self._dock.setVisible(view.is_open)
             self._panel.show_query(self._worklist.query)
+
+    def _mark_open(self) -> None:
+        """Mark the case on screen in the list, once: afterwards the person marks what she likes."""
+        row = self._worklist.facts.open_case
+        name = "" if row is None else row.name
+        if name != self._marked and (not name or self._panel.mark(name)):
+            self._marked = name
 
     def _of_case(self, what: str, row: CaseRow) -> None:
         worklist = self._worklist

@@ -11,11 +11,12 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
+    QHeaderView,
     QLineEdit,
-    QListView,
     QMenu,
     QProgressBar,
     QPushButton,
+    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -25,7 +26,7 @@ from superqt.utils import signals_blocked
 from attunet_gui.gui.actions import tip
 from attunet_gui.gui.panels.parts import button, column, row, words
 from attunet_gui.gui.qt import QShortcut, Signal
-from attunet_gui.gui.worklist.cases import PICTURE, CaseList
+from attunet_gui.gui.worklist.cases import LINE, PICTURE, CaseList
 from attunet_gui.gui.worklist.state import ChoreView, ListFacts, ListView, actions_for, decide_list
 from attunet_gui.project.ordering import STRATEGIES
 from attunet_gui.project.rows import CaseQuery, CaseRow, OrderKey
@@ -48,11 +49,28 @@ _ORDERS: tuple[tuple[str, OrderKey, bool], ...] = (
 )
 
 
-class _List(QListView):
-    """Letters are shortcuts of the window; a search by letters would fetch every page."""
+class _List(QTableView):
+    """A table of one column: Qt's list goes through all of its lines again whenever one of them changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.horizontalHeader().hide()
+        self.horizontalHeader().setStretchLastSection(True)
+        lines = self.verticalHeader()
+        lines.hide()
+        lines.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        lines.setDefaultSectionSize(LINE)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setIconSize(QSize(PICTURE, PICTURE))
 
     def keyboardSearch(self, search: str) -> None:  # noqa: N802
-        """Qt's hook."""
+        """Qt's hook. Letters are shortcuts of the window, and a search by them would fetch every page."""
 
 
 class WorklistPanel(QWidget):
@@ -158,11 +176,6 @@ class WorklistPanel(QWidget):
     def _make_list(self) -> None:
         self.list = _List()
         self.list.setModel(self._cases)
-        self.list.setUniformItemSizes(True)
-        self.list.setIconSize(QSize(PICTURE, PICTURE))
-        self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.setAccessibleName("Cases of the project")
         self.list.customContextMenuRequested.connect(
@@ -254,6 +267,13 @@ class WorklistPanel(QWidget):
         """Show by what the next case is chosen."""
         with signals_blocked(self.next_by):
             self.next_by.setCurrentIndex(max(0, self.next_by.findData(key)))
+
+    def mark(self, name: str) -> bool:
+        """Mark the case `name`; whether it is among the lines that are known."""
+        line = self._cases.line_of(name)
+        if line is not None:
+            self.list.setCurrentIndex(self._cases.index(line))
+        return line is not None
 
     def show_query(self, query: CaseQuery) -> None:
         """Show what is searched for, as after another project was opened."""

@@ -9,6 +9,10 @@ from attunet_gui.project.rows import CaseRow, HistoryLine
 from attunet_gui.project.status import Status
 
 _FEW = 5
+_TOLD_FIRST = (
+    *(Status.ACCEPTED, Status.REVIEWED, Status.IN_PROGRESS, Status.DRAFTED, Status.NEW),
+    *(Status.SECOND_READ, Status.REJECTED),
+)
 
 
 def line(row: CaseRow) -> str:
@@ -51,7 +55,7 @@ def counts_words(counts: Mapping[Status, int]) -> str:
     total = sum(counts.values())
     if not total:
         return "No case yet: import a folder of CT."
-    told = ", ".join(f"{count} {status}" for status, count in reversed(tuple(counts.items())) if count)
+    told = ", ".join(f"{counts[status]} {status}" for status in _TOLD_FIRST if counts.get(status))
     return f"{cases(total)}: {told}"
 
 

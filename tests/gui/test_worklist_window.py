@@ -1,0 +1,137 @@
+"""The worklist in the whole window, by keys and clicks. Looked at: the pictures that it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from napari.settings import get_settings
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QDialog, QWidget
+
+from attunet_gui.gui.app import Application
+from attunet_gui.gui.worklist.asking import ChecksDialog, ExportDialog
+from attunet_gui.project.project import Project
+from attunet_gui.project.status import Status
+from tests.gui.conftest import live, until
+from tests.project.material import drafted_project
+
+pytestmark = pytest.mark.window
+
+
+def in_project(app: Application, folder: Path, cases: int = 5) -> Project:
+    project = drafted_project(folder, cases)
+    project.note(project.case("case-0002"), "thin slices")
+    project.assign([project.case("case-0004")], "Berta")
+    project.reject(project.case("case-0005"), "not the abdomen")
+    app.desk.set_annotator("anna")
+    app.desk.worklist.show_project(project.folder)
+    until(lambda: app.desk.worklist.list.rowCount() == cases and app.worklist.isVisible())
+    live(0.5)
+    return project
+
+
+def shot(app: Application, path: Path) -> None:
+    live(0.5)
+    app.window.grab().save(str(path))
+    assert path.stat().st_size > 1000
+
+
+def press(app: Application, keys: str) -> None:
+    app.window.activateWindow()
+    live(0.1)
+    QTest.keySequence(app.window, QKeySequence(keys))
+
+
+def test_without_a_project_the_list_takes_no_room(app: Application) -> None:
+    assert not app.worklist.isVisible()
+    assert app.dock.case.project.isVisible()
+
+
+def test_a_morning_with_the_keyboard(app: Application, tmp_path: Path) -> None:
+    project = in_project(app, tmp_path)
+    app.desk.worklist.set_next_by("file")
+    assert app.dock.next_step.button.text() == "Open the next case"
+    press(app, "F6")
+    until(lambda: app.session.case is not None and app.desk.guide.known)
+    assert app.dock.case.name.text() == "case-0001"
+    assert "ct0" not in app.window.windowTitle()
+    shot(app, tmp_path / "opened.png")
+    press(app, "Shift+A")
+    until(lambda: app.session.case is not None and app.session.case.volume.name == "case-0002")
+    assert project.case("case-0001").status == Status.ACCEPTED
+    until(lambda: "1 accepted" in app.worklist.summary.text())
+    panel = app.worklist
+    panel.list.setFocus()
+    panel.list.setCurrentIndex(panel.list.model().index(2, 0))
+    live(0.1)
+    QTest.keyClick(panel.list, Qt.Key.Key_Return)
+    until(lambda: app.session.case is not None and app.session.case.volume.name == "case-0003")
+    shot(app, tmp_path / "third.png")
+    project.close()
+
+
+def test_letters_typed_into_the_search_are_no_shortcuts(app: Application, tmp_path: Path) -> None:
+    project = in_project(app, tmp_path)
+    panel = app.worklist
+    panel.search.setFocus()
+    live(0.1)
+    QTest.keyClicks(panel.search, "thin")
+    until(lambda: app.desk.worklist.list.rowCount() == 1)
+    assert panel.search.text() == "thin"
+    assert panel.found.text() == "1 of 5 shown"
+    panel.search.clear()
+    until(lambda: app.desk.worklist.list.rowCount() == 5)
+    panel.status.setCurrentIndex(panel.status.findData(Status.REJECTED))
+    panel.status.activated.emit(panel.status.currentIndex())
+    until(lambda: app.desk.worklist.list.rowCount() == 1)
+    project.close()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_nothing_is_cut_off_beside_the_list(app: Application, tmp_path: Path, theme: str) -> None:
+    app.viewer.theme = theme
+    get_settings().appearance.theme = theme
+    project = in_project(app, tmp_path)
+    app.viewer.window.resize(1280, 800)
+    app.desk.worklist.next_case()
+    until(lambda: app.session.case is not None and app.desk.guide.known)
+    until(lambda: app.desk.worklist.list._images)
+    live(0.5)
+    shot(app, tmp_path / f"{theme}.png")
+    for button in (*app.worklist.findChildren(QWidget), *app.dock.findChildren(QWidget)):
+        if button.isVisible() and button.metaObject().className() == "QPushButton":
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+    centre = app.window.centralWidget()
+    assert centre is not None
+    assert centre.width() > 500, "the picture is what she works on"
+    project.close()
+
+
+@pytest.mark.parametrize("what", ["export", "checks"])
+def test_a_dialogue_says_what_it_does(app: Application, tmp_path: Path, what: str) -> None:
+    project = in_project(app, tmp_path)
+    seen: list[QDialog] = []
+
+    def look() -> None:
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, QDialog):
+            seen.append(dialog)
+            dialog.grab().save(str(tmp_path / f"{what}.png"))
+            if isinstance(dialog, ExportDialog):
+                assert not dialog.keep.isChecked()
+                dialog.folder.setText(str(tmp_path / "out"))
+            if isinstance(dialog, ChecksDialog):
+                dialog.errors.setValue(20)
+            dialog.accept()
+
+    QTimer.singleShot(400, look)
+    app.worklist.project_asked.emit(what)
+    until(lambda: seen and app.session.message.text)
+    if what == "checks":
+        until(lambda: project.settings.seeded_errors == 0.2)
+    else:
+        until(lambda: "nothing to export" in app.session.message.text)
+    project.close()
