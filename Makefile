@@ -10,6 +10,7 @@ SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
 .NOTPARALLEL:
 .PHONY: help run test setup check test-plain test-network test-window coverage lock clean
+.PHONY: package package-check deb deb-check wheelhouse start-up
 
 help:
 	@echo "make run     set up, then open the window on a demo CT (on a virtual display if there is none)"
@@ -56,6 +57,28 @@ coverage:
 lock:
 	@.venv/bin/uv pip compile pyproject.toml --extra app --extra cpu --extra fast --extra train --extra package --extra dev --universal \
 	  --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
+
+# Packages; docs/packaging.md says what is in them. PACKAGES is where they go.
+PACKAGES := out/package
+FOLDER = $(patsubst %.tar.xz,%,$(firstword $(wildcard $(PACKAGES)/attunet-*.tar.xz)))
+
+package:
+	@packaging/package.sh $(PACKAGES)
+
+package-check:
+	@packaging/package-check.sh $(FOLDER).tar.xz
+
+deb:
+	@packaging/deb.sh $(FOLDER)
+
+deb-check:
+	@packaging/deb-check.sh $(PACKAGES)/attunet_*_amd64.deb
+
+wheelhouse:
+	@packaging/wheelhouse.sh
+
+start-up:
+	@$(SCREEN) $(PYTHON) packaging/start_up.py $(FOLDER)/attunet .venv/bin/attunet
 
 clean:
 	rm -rf out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
