@@ -458,6 +458,7 @@ def bench_speed(
     peers: Annotated[
         Path | None, typer.Option(help="Python of the environment that benchmarks/peers.sh made.")
     ] = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Rounds of each measure; else 5 or fewer.")] = None,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the volumes here for the next time.")
     ] = None,
@@ -465,7 +466,7 @@ def bench_speed(
     """Measure how fast the product is on this machine, and its peers beside it."""
     from attunet_gui.cli.speed import Wanted, measure_speed
 
-    measure_speed(model, Wanted(tuple(only or ()), quick, as_json, peers, keep))
+    measure_speed(model, Wanted(tuple(only or ()), quick, as_json, peers, runs, keep))
 
 
 @bench.command("learning")

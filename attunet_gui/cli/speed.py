@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -205,6 +205,7 @@ class Wanted:
         quick: on tiny volumes, once: to see that it works.
         as_json: print JSON instead of a table.
         peers: Python of an environment with PyTorch and MONAI.
+        runs: rounds of each measure; None for as many as it takes.
         keep: folder for the volumes, which stay there; None for a temporary one.
     """
 
@@ -212,6 +213,7 @@ class Wanted:
     quick: bool = False
     as_json: bool = False
     peers: Path | None = None
+    runs: int | None = None
     keep: Path | None = None
 
 
@@ -226,6 +228,7 @@ def measure_speed(model_name: str | None, wanted: Wanted) -> None:
     _say(machine.told, machine.warning)
     with _folder(wanted.keep) as folder:
         size = QUICK if wanted.quick else FULL
+        size = replace(size, runs=wanted.runs or size.runs)
         bench = Bench(choose_model(model_name).folder.resolve(), folder, size, keys, wanted.peers)
         rows = tuple(row for probe in PROBES for row in _measured(probe, bench))
     _print(rows, _record(machine, bench, rows) if wanted.as_json else None)

@@ -84,6 +84,8 @@ class _Worker:
                     self._answer(0, partial(self._prepare, bundle))
                 case Hold(volume):
                     self._volume = volume
+                    # Found now, while nobody waits for it.
+                    _ = volume.hu_range
                 case Run(job) as run:
                     self._answer(job, partial(self._run, run))
                 case Cancel(job):

@@ -114,6 +114,10 @@ def predict(
 
 def _parts(order: Outwards, views: list[_View], model: Model) -> Iterator[Part]:
     """Slices as they are done; the next ones are made ready while the network computes."""
+    looked_at = order.next(1)
+    if len(looked_at):
+        # By itself: a person waits for this one, and for no other.
+        yield _part(looked_at, [model.run(view.images(looked_at)) for view in views], views, model)
     with ThreadPoolExecutor(1, "attunet-engine") as computing:
         running: tuple[NDArray[np.intp], list[Future[Outputs]]] | None = None
         while True:

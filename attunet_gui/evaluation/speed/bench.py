@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -133,8 +134,21 @@ Call = Callable[..., Any]
 @contextmanager
 def apart() -> Iterator[Call]:
     """Calls functions in one process of its own, as nice as the child that drafts."""
-    with ProcessPoolExecutor(1, get_context("spawn"), os.nice, (NICENESS,)) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), _begin_apart) as pool:
         yield lambda function, *arguments: pool.submit(function, *arguments).result()
+
+
+def _begin_apart() -> None:
+    os.nice(NICENESS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's process would wait for work forever if the bench was killed."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def printed(command: list[str], nice: bool = False) -> str:
