@@ -13,6 +13,11 @@ from pathlib import Path
 
 OPENED_BY_NAME = ("libgl1", "libegl1", "libgl1-mesa-dri", "fonts-dejavu-core", "xkb-data")
 """What no file names, because it is opened when the window is: graphics driver, a font, keyboards."""
+NOT_NEEDED_TO_BUILD = {
+    "libwayland-cursor.so.0": "libwayland-cursor0",
+    "libwayland-egl.so.1": "libwayland-egl1",
+}
+"""Of a Wayland desktop; a machine that builds has no window of its own."""
 _NEEDED = re.compile(r"^  NEEDED +(\S+)$", re.MULTILINE)
 _GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)")
 
@@ -38,7 +43,7 @@ def package_of(library: str) -> str | None:
         found = subprocess.run(asked, capture_output=True, text=True, check=False)
         if not found.returncode:
             return found.stdout.split(":")[0]
-    return None
+    return NOT_NEEDED_TO_BUILD.get(library)
 
 
 def main() -> None:
