@@ -144,9 +144,12 @@ def cut(frame: Frame, maps: NDArray[Any], threshold: float) -> tuple[tuple[slice
     high = _reached(rows, np.flatnonzero(above.any(axis=(0, 2))))
     wide = _reached(columns, np.flatnonzero(above.any(axis=(0, 1))))
     placed = np.zeros((len(maps), high.stop - high.start, wide.stop - wide.start), np.uint8)
-    across = np.ascontiguousarray(columns[wide].T)
+    # Sparse: a pixel of the grid lies between two of the map.
+    down, across = sparse.csr_array(rows[high]), sparse.csr_array(columns[wide])
     for z in np.flatnonzero(above.any(axis=(1, 2))):
-        placed[z] = (rows[high] @ maps[z].astype(np.float32)) @ across >= threshold
+        tall = down @ maps[z].astype(np.float32)
+        flat = (across @ np.ascontiguousarray(tall.T)).T
+        placed[z] = flat >= threshold
     return (high, wide), placed
 
 
