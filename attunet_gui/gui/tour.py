@@ -1,4 +1,4 @@
-"""The pictures of the user guide: every tool before and after, the list, the strip, the diff, the recovery.
+"""The pictures of the user guide: the worklist, every tool before and after, the strip, the recovery.
 
 Works on the phantom, whose true pancreas is known, so that corrections can be made without a hand.
 """
@@ -19,6 +19,7 @@ from attunet_gui.gui.demo import Film
 from attunet_gui.gui.desk import DEMO_SEED
 from attunet_gui.gui.questions import ask_recovery
 from attunet_gui.gui.viewer import CHANGES, MASK
+from attunet_gui.gui.worklist.tour import show_worklist
 from attunet_gui.io.journal import Pending
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom
 from attunet_gui.tools.registry import TOOLS
@@ -46,6 +47,8 @@ class Tour(Film):
         self._carry()
         self._verify()
         self._recovery()
+        self._save()
+        show_worklist(self)
 
     @property
     def mask(self) -> NDArray[np.uint8]:
