@@ -70,8 +70,6 @@ class TrainingSettings(BaseModel):
         steps, batch: optimiser steps, and slices a step.
         learning_rate: the peak; it rises over the first 5 % of the steps and falls to 0 as a cosine.
         weight_decay: decoupled (AdamW); 0 is Adam.
-        anchor: how strongly weights are drawn back to those the run started from, as a weight decay towards
-            them (Xuhong et al. 2018, arXiv:1802.01483, decoupled as in AdamW); 0 lets them go.
         loss: a name in `LOSSES`.
         average: momentum of the moving average of the weights; the average is what is validated and kept.
         validate_every: steps between validations.
@@ -88,7 +86,6 @@ class TrainingSettings(BaseModel):
     batch: int = Field(default=12, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
-    anchor: float = Field(default=0.0, ge=0)
     loss: str = "dice_and_cross_entropy"
     average: float = Field(default=0.99, ge=0, lt=1)
     validate_every: int = Field(default=200, ge=1)

@@ -141,7 +141,6 @@ class _State:
         self.network = self._built(self.precision)
         if job.start:
             self.network.set_weights(started(job.start, folded=job.folded).get_weights())
-        self.first = [np.asarray(weight.numpy()) for weight in self.network.trainable_variables]
         self.average = self._built(self.precision)
         self.average.set_weights(self.network.get_weights())
         self.optimiser = _optimiser(job.settings)
@@ -243,7 +242,6 @@ def _step_function(state: _State, *, partial: bool) -> Any:
     settings, window = state.job.settings, state.job.preprocessing.window_hu
     network, optimiser = state.network, state.optimiser
     loss = _loss_function(settings.loss, partial=partial)
-    anchored = tuple(zip(network.trainable_variables, state.first, strict=True)) if settings.anchor else ()
     averaged = tuple(zip(state.average.weights, network.weights, strict=True))
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -254,8 +252,6 @@ def _step_function(state: _State, *, partial: bool) -> Any:
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(loss(target, network(varied, training=True)[PROBABILITY]))
         optimiser.apply(tape.gradient(value, network.trainable_variables), network.trainable_variables)
-        for weight, first in anchored:
-            weight.assign(weight.value + optimiser.learning_rate * settings.anchor * (first - weight.value))
         done = tf.cast(number, tf.float32)
         # Short at first: an average over the first steps would remember the random start.
         momentum = tf.minimum(settings.average, (1 + done) / (10 + done))

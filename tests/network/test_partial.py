@@ -11,14 +11,18 @@ from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig
+from attunet_gui.network.attention_unet.model import build
 from attunet_gui.network.augment import augmented
 from attunet_gui.network.backend import tf
+from attunet_gui.network.blending import blend
 from attunet_gui.network.losses import LOSSES, where_counted
 from attunet_gui.network.sampling import IGNORED, Sampler, Source, TrainingCase, TrainingData, training_case
 from attunet_gui.network.settings import Augmentation, Sampling
 from attunet_gui.network.train import started, train
 from attunet_gui.network.validate import validate
-from tests.network.test_train import _case, _data, _job, _weights
+from tests.cards import TINY_CONFIG
+from tests.network.test_train import _case, _job, _weights
 
 pytestmark = pytest.mark.network
 
@@ -122,10 +126,10 @@ def test_a_folded_start_cuts_its_draft_at_one_half(tiny_bundle: Any) -> None:
     assert np.log(folded / (1 - folded)) == pytest.approx(np.log(there / (1 - there)) - edge, abs=1e-3)
 
 
-def test_an_anchor_keeps_weights_near_where_they_began() -> None:
-    def far(anchor: float) -> float:
-        begun, ended = (_weights(train(_job(steps=n, learning_rate=lr, anchor=anchor, average=0.0), _data()))
-                        for n, lr in ((1, 1e-9), (6, 1e-2)))  # fmt: skip
-        return float(np.abs(ended - begun).sum())
-
-    assert far(50.0) < 0.6 * far(0.0)
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_part_of_the_way_is_a_point_on_the_straight_line(share: float) -> None:
+    first, last = (build(AttentionUNet2DConfig.model_validate(TINY_CONFIG)) for _ in range(2))
+    begun, ended = first.get_weights(), last.get_weights()
+    blend(first, last, share)
+    for start, end, found in zip(begun, ended, last.get_weights(), strict=True):
+        assert found == pytest.approx((1 - share) * start + share * end, abs=1e-6)
