@@ -1,0 +1,73 @@
+"""Where processor time goes in a draft of 512 x 512 x 240: `python benchmarks/profile_draft.py` prints it.
+
+Processor seconds over all threads, so that other programs on the machine hardly change them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.cli.models import choose_model
+from attunet_gui.core.order import Outwards
+from attunet_gui.core.prediction import Prediction, draft_edit, drafted_so_far
+from attunet_gui.core.preprocess import frame_for, network_slices
+from attunet_gui.evaluation.speed.bench import FULL, made
+from attunet_gui.network.predict import load_model, predict
+
+
+class _FirstIsThere(Exception):
+    pass
+
+
+def main() -> None:
+    """Print a line a stage."""
+    volume = made(FULL.whole, FULL.plane)
+    model = load_model(choose_model(None))
+    wanted = model.card.preprocessing
+    predict(volume, model)
+
+    def first() -> None:
+        def stop(_prediction: Prediction, _slices: NDArray[np.intp]) -> None:
+            raise _FirstIsThere
+
+        try:
+            predict(volume, model, order=Outwards(FULL.whole, 100), arrived=stop)
+        except _FirstIsThere:
+            return
+
+    def streamed(prediction: Prediction, slices: NDArray[np.intp]) -> None:
+        prediction.part(slices)
+        drafted_so_far(prediction, slices)
+
+    drafted: list[Prediction] = []
+    frame = frame_for(volume, wanted)
+    images = np.random.default_rng(0).random((model.engine.batch, wanted.channels, *wanted.size), np.float32)
+    _told("range of the CT", lambda: replace(volume).hu_range)
+    _told("first slice, range known", first)
+    _told("all slices, streamed", lambda: drafted.append(predict(volume, model, arrived=streamed)))
+    _told("gland and final cut", lambda: draft_edit(drafted[-1]))
+    batches = range(0, FULL.whole, model.engine.batch)
+    _told("the engine alone", lambda: [model.engine.run(images) for _ in batches])
+    every = np.arange(FULL.whole)[:, None]
+    _told(
+        "slices for the network",
+        lambda: [network_slices(volume, frame, wanted, np.array([z])) for z in every],
+    )
+
+
+def _told(what: str, work: Callable[[], object]) -> None:
+    took = []
+    for _ in range(3):
+        start = time.process_time()
+        work()
+        took.append(time.process_time() - start)
+    print(f"{what:<26}{min(took):>8.3f} s   (to {max(took):.3f})")
+
+
+if __name__ == "__main__":
+    main()
