@@ -159,6 +159,7 @@ class Session:
     slices_arrived = Signal(np.ndarray, Edit)
     draft_arrived = Signal(Draft)
     draft_dropped = Signal()
+    evidence_arrived = Signal(Draft)
     proposal_arrived = Signal(Proposal)
     overlays_arrived = Signal(tuple)
     mask_saved = Signal(Path, object)
@@ -202,7 +203,12 @@ class Session:
         self._saved_crc: int | None = None
         self._model: ModelId | None = None
         self._placed: Draft | None = None
-        self._arriving = False
+        self._arriving = self._for_evidence = False
+
+    @property
+    def looking(self) -> bool:
+        """Whether the network looks at a case that began with a mask, for its maps alone."""
+        return self._for_evidence and self._job != 0
 
     @property
     def on_disk(self) -> bool:
@@ -356,8 +362,20 @@ class Session:
             return
         self._submit(Predict(volume=self.case.volume, bundle=self.bundle.folder, first=first))
 
+    def request_evidence(self, first: int | None = None) -> None:
+        """Run the network on a case that began with a mask, for its maps alone; `evidence_arrived` follows.
+
+        The mask stays as it is. What then counts as the draft is what the case began with, if that was one.
+        """
+        if self.case is None or self.case.found is None or self.bundle is None:
+            return
+        said = self.message
+        self._submit(Predict(volume=self.case.volume, bundle=self.bundle.folder, first=first))
+        self._for_evidence, self.message = True, said
+        self.changed.emit()
+
     def _submit(self, request: Request) -> None:
-        self.message = Message("")
+        self.message, self._for_evidence = Message(""), False
         self._job = self._network.submit(request)
         # What the network said while it took the request was said before its number was known.
         if self.job.job != self._job:
@@ -421,11 +439,12 @@ class Session:
         if job == self._job and self.case is not None:
             self._arriving = True
             self.overlays = overlays(prediction, measured=False)
-            self.draft_begun.emit(prediction)
+            if not self._for_evidence:
+                self.draft_begun.emit(prediction)
             self.overlays_arrived.emit(self.overlays)
 
     def _arrived(self, job: int, slices: NDArray[np.intp], drafted: Edit) -> None:
-        if job == self._job and self._arriving:
+        if job == self._job and self._arriving and not self._for_evidence:
             self.slices_arrived.emit(slices, drafted)
 
     def _finished(self, job: int, prediction: Prediction, mask: Mask) -> None:
@@ -433,10 +452,21 @@ class Session:
             return
         self._job, self._arriving = 0, False
         self.job = JobStatus()
+        if self._for_evidence:
+            self._take_evidence(self.case, Draft(prediction, mask))
+            return
         self.draft = Draft(prediction, mask)
         ml = int(np.count_nonzero(mask)) * self.case.volume.grid.voxel_volume_ml
         self.message = Message(f"The draft is ready: {ml:.1f} ml.")
         self.draft_arrived.emit(self.draft)
+        self._files.submit(self._make_overlays, self.draft)
+        self.changed.emit()
+
+    def _take_evidence(self, case: Case, made: Draft) -> None:
+        self._for_evidence, self.draft = False, made
+        if case.found is not None and not case.found.saved:
+            self.draft = self._placed = replace(made, mask=case.found.mask)
+        self.evidence_arrived.emit(self.draft)
         self._files.submit(self._make_overlays, self.draft)
         self.changed.emit()
 

@@ -84,6 +84,7 @@ class Desk(QObject):
         session.slices_arrived.connect(layers.arrive)
         session.draft_dropped.connect(layers.end_arrival)
         session.draft_arrived.connect(self._draft_arrived)
+        session.evidence_arrived.connect(self._evidence_arrived)
         session.overlays_arrived.connect(self._overlays_arrived)
         session.mask_saved.connect(self._saved)
         session.save_failed.connect(self._save_failed)
@@ -104,9 +105,10 @@ class Desk(QObject):
 
     def _review(self) -> Review:
         guide = self.guide
+        known = guide.known and (bool(guide.places) or not self.session.looking)
         return Review(
             checked=self.checked,
-            places=len(guide.places) if guide.known else None,
+            places=len(guide.places) if known else None,
             unseen=len(guide.unseen),
         )
 
@@ -181,6 +183,8 @@ class Desk(QObject):
         self._count()
         if case.volume.origin.kind != "phantom" and self.worklist.listed is None:
             self.preferences.remember(case.volume.origin.path)
+        if self.worklist.listed is not None and case.found is not None and not self.worklist.blind:
+            self.session.request_evidence(self.layers.slice)
         if self.preferences.draft_on_open and case.found is None and not self.worklist.blind:
             self.session.request_draft(self.layers.slice)
 
@@ -284,6 +288,10 @@ class Desk(QObject):
         if self.session.case is not None:
             self.guide.begin(self.session.case, draft)
         self.carrying.show_conflicts(refused)
+
+    def _evidence_arrived(self, draft: Draft) -> None:
+        if self.session.case is not None:
+            self.guide.look_again(self.session.case, draft)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
         self.layers.show_maps(self.session.overlays)

@@ -82,6 +82,17 @@ class Guide(QObject):
         self._look.start()
         self.changed.emit()
 
+    def look_again(self, case: Case, draft: Draft) -> None:
+        """Search anew with what the network says of `case`; what was seen and closed stays so."""
+        self._generation += 1
+        self._searching = False
+        self._submit(partial(_evidence_of, case, draft), self._evidence_renewed)
+
+    def _evidence_renewed(self, evidence: Evidence) -> None:
+        self._found = None
+        self._evidence_made(evidence)
+        self.changed.emit()
+
     def end(self) -> None:
         """Stop searching for good."""
         self._generation += 1
@@ -169,7 +180,7 @@ class Guide(QObject):
     def reviewed(self) -> bool:
         """Whether no place is open and every slice with mask was seen."""
         found = self._found
-        if found is None or not found.carried.slices:
+        if found is None or not found.carried.slices or self._session.looking:
             return False
         return is_reviewed(found.places, found.carried.slices, self.state)
 
@@ -178,7 +189,7 @@ class Guide(QObject):
         """How far the review has come, for people."""
         if self._session.case is None:
             return "Open a CT first."
-        if self._found is None:
+        if self._found is None or (self._session.looking and not self.places):
             return "Looking for doubtful places…"
         places, unseen = len(self.places), len(self.unseen)
         if not (places or self._found.carried.slices):

@@ -62,6 +62,7 @@ class Facts:
         review: how far the person has come with it.
         edited: the mask holds edits that are in no file.
         saved_to: file name of the saved mask; "" if there is none.
+        looking: the network looks at a mask that was drafted in advance; nobody need wait for it.
     """
 
     case: str = ""
@@ -76,6 +77,7 @@ class Facts:
     file_job: FileJob | None = None
     message: Message = field(default_factory=lambda: Message(""))
     listing: Listing = field(default_factory=Listing)
+    looking: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
         file_job=session.file_job,
         message=session.message,
         listing=listing,
+        looking=session.looking,
     )
 
 
@@ -205,7 +208,7 @@ def _step(facts: Facts) -> Step:
             "open",
             "Or drop a file or a DICOM folder on the window. No CT at hand? Try the demo.",
         )
-    if facts.job.state != "idle":
+    if facts.job.state != "idle" and not facts.looking:
         return _job_step(facts.job)
     if facts.listing.status:
         return _listed_step(facts)
@@ -230,6 +233,8 @@ def _listed_step(facts: Facts) -> Step:
         return Step(
             "Check the mask", "check", "Goes to the slice with the most pancreas and takes the brush."
         )
+    if facts.looking:
+        return Step("Accept, open the next", "accept", "The network still looks for doubtful places.")
     return Step(
         "Accept, open the next", "accept", "Saves the mask, keeps that it is right, opens the next case."
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from attunet_gui.gui.state import Facts, Review, decide, on_arrival, time_left
+from attunet_gui.gui.state import Facts, Listing, Review, decide, on_arrival, time_left
 from attunet_gui.jobs.messages import JobStatus
 from attunet_gui.session import FileJob, Message
 
@@ -15,6 +15,7 @@ OPEN = replace(EMPTY, case="c1", volume_ml=0.0)
 RUNNING = replace(OPEN, job=JobStatus("running", 1, 12, 96, "slices", 33.0))
 DRAFTED = replace(OPEN, drafted=True, volume_ml=71.3)
 EDITED = replace(DRAFTED, review=Review(checked=True), edited=True)
+LISTED = replace(DRAFTED, listing=Listing(True, "in progress"))
 SAVED = replace(DRAFTED, review=Review(checked=True), saved_to="c1_pancreas.nii.gz")
 
 
@@ -35,6 +36,21 @@ SAVED = replace(DRAFTED, review=Review(checked=True), saved_to="c1_pancreas.nii.
         (SAVED, "Open the next CT…", "open"),
         (replace(SAVED, edited=True), "Save the mask", "save"),
         (replace(OPEN, message=Message("The process ended.", problem=True)), "Draft the pancreas", "run"),
+        (replace(EMPTY, listing=Listing(is_open=True)), "Open the next case", "next_case"),
+        (LISTED, "Check the mask", "check"),
+        (replace(LISTED, review=Review(places=2)), "Go to the next place", "next_place"),
+        (replace(LISTED, review=Review(places=0, unseen=3)), "Look at what is unseen", "next_unseen"),
+        (replace(LISTED, review=Review(places=0)), "Accept, open the next", "accept"),
+        (replace(LISTED, saved_to="m.nii.gz", review=Review(places=0)), "Accept, open the next", "accept"),
+        (
+            replace(LISTED, looking=True, job=RUNNING.job, review=Review(checked=True)),
+            "Accept, open the next",
+            "accept",
+        ),
+        (replace(LISTED, listing=Listing(True, "accepted")), "Open the next case", "next_case"),
+        (replace(LISTED, listing=Listing(True, "accepted"), edited=True), "Check the mask", "check"),
+        (replace(OPEN, listing=Listing(True, "in progress", True)), "Draw it by hand", "check"),
+        (replace(OPEN, listing=Listing(True, "in progress")), "Draft the pancreas", "run"),
     ],
 )
 def test_every_state_says_what_to_do_next(facts: Facts, button: str, command: str) -> None:

@@ -89,7 +89,26 @@ def test_a_case_opens_with_its_draft_under_its_pseudonym(room: Room) -> None:
     assert desk.session.model.name == "ball"
     assert room.status("case-0002") == Status.IN_PROGRESS
     assert desk.preferences.recent == [], "a file name may be the patient's"
-    assert room.world.network.requests == []
+
+
+def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Room) -> None:
+    room.open("case-0002")
+    desk, network = room.world.desk, room.world.network
+    room.world.until(lambda: desk.guide.known and 6 in desk.guide.state.seen)
+    assert desk.session.looking
+    assert desk.view.step.command != "cancel", "nobody need wait for it"
+    room.world.paint(6, 5, 5)
+    before = room.world.mask.copy()
+    network.answer(len(network.requests), np.zeros_like(before))
+    room.world.until(lambda: desk.session.draft is not None and desk.session.overlays)
+    np.testing.assert_array_equal(room.world.mask, before)
+    assert desk.session.draft is not None
+    np.testing.assert_array_equal(desk.session.draft.mask, ball())
+    assert not desk.session.looking
+    assert 6 in desk.guide.state.seen
+    assert desk.session.model is not None
+    assert desk.session.model.name == "ball", "the mask came from the draft of the project"
+    room.world.until(lambda: desk.guide.known)
 
 
 def test_saving_writes_into_the_project_and_says_how_far_it_is(room: Room) -> None:

@@ -20,9 +20,9 @@ def line(row: CaseRow) -> str:
     parts = [row.reason or row.failure]
     if row.effort is not None:
         parts.append(f"{row.effort:.0f} to correct")
+    parts += [row.assignee and f"@{row.assignee}", row.note and f"“{row.note}”"]
     if row.volume_ml is not None:
         parts.append(f"{row.volume_ml:.0f} ml")
-    parts += [row.assignee and f"@{row.assignee}", row.note and f"“{row.note}”"]
     return "  ·  ".join(part for part in parts if part) or "no draft yet"
 
 
