@@ -21,7 +21,6 @@ from attunet_gui.project.events import ProjectSettings
 from attunet_gui.project.masks import read_alone
 from attunet_gui.project.project import Project, open_project
 from attunet_gui.project.rows import CaseQuery, CaseRow
-from attunet_gui.project.second_reads import ask_second_reads
 from attunet_gui.project.status import Status
 from tests.gui.test_desk import World, qt, world_in
 from tests.project.material import Ball, ball, drafted_project, new_project, write_ct
@@ -196,7 +195,8 @@ def test_a_second_reader_meets_nothing_of_the_first(room: Room, tmp_path: Path) 
     room.world.paint(5, 5, 5)
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
-    ask_second_reads(room.outside, 1.0)
+    room.worklist.ask_second_reads(1.0, "")
+    room.world.until(lambda: "To be drawn again" in room.world.said)
     second = room_in(tmp_path, room.outside, who="bert")
     second.worklist.next_case()
     second.world.until(lambda: second.on_screen == "case-0001")

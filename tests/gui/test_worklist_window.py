@@ -110,7 +110,7 @@ def test_nothing_is_cut_off_beside_the_list(app: Application, tmp_path: Path, th
     project.close()
 
 
-@pytest.mark.parametrize("what", ["export", "checks"])
+@pytest.mark.parametrize("what", ["export", "checks", "second reads"])
 def test_a_dialogue_says_what_it_does(app: Application, tmp_path: Path, what: str) -> None:
     project = in_project(app, tmp_path)
     seen: list[QDialog] = []
@@ -132,6 +132,8 @@ def test_a_dialogue_says_what_it_does(app: Application, tmp_path: Path, what: st
     until(lambda: seen and app.session.message.text)
     if what == "checks":
         until(lambda: project.settings.seeded_errors == 0.2)
+    elif what == "second reads":
+        until(lambda: "No case is accepted yet" in app.session.message.text)
     else:
         until(lambda: "nothing to export" in app.session.message.text)
     project.close()

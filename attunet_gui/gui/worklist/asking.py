@@ -42,6 +42,11 @@ _IDENTIFIERS = (
     "Off, no name, number, date of birth, UID or path of a patient leaves the project. On, file names and "
     "UIDs of the source go along."
 )
+_SECOND_READS = 0.1
+_BLIND = (
+    "A share of the accepted cases is drawn again, to know how well people agree. The second reader sees no "
+    "draft and nothing of the first; attunet worklist agreement compares them."
+)
 _CHECKS = (
     "To learn how often wrong drafts are accepted, some cases can be shown without their draft, and some "
     "with a known error in it. Nobody is told which, while she works; who leaves an error in is told when "
@@ -152,6 +157,30 @@ class ChecksDialog(QDialog):
         """As they were, with the shares that were chosen."""
         shares = {"without_draft": self.without.value() / 100, "seeded_errors": self.errors.value() / 100}
         return self._settings.model_copy(update=shares)
+
+
+class SecondReadsDialog(QDialog):
+    """How many cases are drawn again, by whom."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Second reads")
+        self.share, self.reader = _percent(_SECOND_READS), QLineEdit()
+        self.reader.setPlaceholderText("anybody but the first annotator")
+        form_layout = QFormLayout()
+        form_layout.addRow("Of the accepted cases", self.share)
+        form_layout.addRow("By", self.reader)
+        layout = QVBoxLayout(self)
+        layout.addWidget(words(_BLIND))
+        layout.addLayout(form_layout)
+        layout.addWidget(_buttons(self, "Ask for them"))
+        self.resize(_WIDTH, self.sizeHint().height())
+
+
+def ask_second_reads(parent: QWidget) -> tuple[float, str] | None:
+    """Share of the accepted cases, 0 to 1, and the reader; None for none."""
+    dialog = SecondReadsDialog(parent)
+    return (dialog.share.value() / 100, dialog.reader.text().strip()) if dialog.exec() else None
 
 
 def ask_checks(parent: QWidget, settings: ProjectSettings) -> ProjectSettings | None:

@@ -98,6 +98,7 @@ class JoinedPanel(QObject):
             "import copies": partial(self._import, copy=True),
             "draft": worklist.draft_list,
             "export": self._export,
+            "second reads": self._ask_second_reads,
             "checks": partial(worklist.settings, self._ask_checks),
             "open": worklist.open_project,
             "close": worklist.close_project,
@@ -118,6 +119,11 @@ class JoinedPanel(QObject):
         wanted = asking.ask_checks(self._window, settings)
         if wanted is not None and wanted != settings:
             self._worklist.set_checks(wanted)
+
+    def _ask_second_reads(self) -> None:
+        wanted = asking.ask_second_reads(self._window)
+        if wanted is not None:
+            self._worklist.ask_second_reads(*wanted)
 
     def _near(self) -> Path:
         project = self._worklist.project

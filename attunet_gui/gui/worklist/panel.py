@@ -80,7 +80,8 @@ class WorklistPanel(QWidget):
         open_asked(CaseRow); query_asked(CaseQuery); next_by_asked(key); next_asked; accept_asked;
         stop_asked(kind);
         asked(what, CaseRow): "assign", "note", "reject", "reopen" or "history" of the marked case;
-        project_asked(what): "import", "import copies", "draft", "export", "checks", "open" or "close".
+        project_asked(what): "import", "import copies", "draft", "export", "second reads", "checks", "open" or
+            "close".
     """
 
     open_asked = Signal(object)
@@ -128,6 +129,7 @@ class WorklistPanel(QWidget):
                 ("Import a folder, copying the CT…", "import copies"),
                 ("Draft the whole list", "draft"),
                 ("Export…", "export"),
+                ("Ask for second reads…", "second reads"),
                 ("Measure wrong drafts…", "checks"),
                 ("Open another project…", "open"),
                 ("Close the project", "close"),

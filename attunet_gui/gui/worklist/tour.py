@@ -58,3 +58,5 @@ def _work(film: Film) -> None:
     film.until(lambda: session.case is not first and film.app.desk.guide.known, "the second case")
     film.app.desk.go_to_pancreas()
     film.until(lambda: worklist.facts.counts.get(Status.ACCEPTED) == 1, "the list")
+    film.until(lambda: bool(session.overlays) and not session.looking, "the maps")
+    film.until(lambda: film.app.desk.guide.known, "the places")

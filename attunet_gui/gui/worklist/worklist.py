@@ -45,6 +45,7 @@ from attunet_gui.project.events import ProjectSettings
 from attunet_gui.project.ordering import Choice, choose_next, ranked
 from attunet_gui.project.project import Project, Review, create_project, holds_project, open_project
 from attunet_gui.project.rows import CaseQuery, CaseRow, HistoryLine
+from attunet_gui.project.second_reads import ask_second_reads
 from attunet_gui.project.status import Status
 from attunet_gui.session import Case, Session
 from attunet_gui.work import Pending, pending
@@ -424,6 +425,19 @@ class Worklist(QObject):
     def set_checks(self, settings: ProjectSettings) -> None:
         """Measure from now on how often wrong drafts are accepted, or stop that."""
         self._decide(lambda project: project.set_settings(settings), f"From now on {settings.words}.")
+
+    def ask_second_reads(self, share: float, reader: str) -> None:
+        """Have a share of the accepted cases drawn again by `reader`; "" is anybody but the first."""
+        if self.project is None:
+            return
+        project = self._mine()
+
+        def told(names: tuple[str, ...]) -> None:
+            who = reader or "anybody but their first annotator"
+            chosen = f"To be drawn again by {who}: {few(names)}."
+            self._decided(chosen if names else "So many cases are read twice already: none was added.")
+
+        self._beside.ask(lambda: ask_second_reads(project, share, reader), told)
 
     def settings(self, then: Callable[[ProjectSettings], None]) -> None:
         """Give the settings of the project to `then`."""
