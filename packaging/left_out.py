@@ -19,7 +19,7 @@ MODULES = [
     "napari.benchmarks", "napari_svg", "pytest", "_pytest", "hypothesis", "mypy", "mypyc", "numba",
     "sphinx", "docutils", "babel",
     # reach for a network: downloads of sample data, reports of use
-    "requests", "urllib3", "pooch", "openvino_telemetry", "openvino.tools", "PySide6.QtNetwork",
+    "urllib3", "pooch", "openvino_telemetry", "openvino.tools", "PySide6.QtNetwork",
     # other back ends of what we use
     "openvino.torch", "openvino.frontend.pytorch", "openvino.frontend.jax", "openvino.frontend.tensorflow",
     "torch", "jax", "PyQt5", "PyQt6", "PySide2", "tkinter", "_tkinter", "wx", "gi",
@@ -30,7 +30,7 @@ MODULES = [
     "pip", "setuptools", "pkg_resources", "wheel", "clang", "PyInstaller", "hatchling", "uv",
     # Qt that is not a window of widgets
     "PySide6.QtQml", "PySide6.QtQuick", "PySide6.QtQuickWidgets", "PySide6.QtDesigner", "PySide6.QtSql",
-    "PySide6.QtTest", "PySide6.QtHelp", "PySide6.QtUiTools", "PySide6.QtPrintSupport",
+    "PySide6.QtHelp", "PySide6.QtUiTools", "PySide6.QtPrintSupport",
 ]  # fmt: skip
 
 FILES = [
@@ -63,7 +63,7 @@ FILES = [
     "libgssapi*", "libkeyutils*", "libcom_err*", "libbrotli*", "libpng16*", "libjpeg.so*", "libbsd*",
     "libmd.so*",
     # tests, headers and examples of everybody
-    "*/tests/*", "*/test/*", "*/_tests/*", "*/testing/data/*", "*.pyi", "*.h", "*.hpp", "*.pxd",
+    "*/tests/*", "*/test/*", "*/_tests/*", "*/testing/data/*", "PySide6/*.pyi", "openvino/*.pyi", "*.h", "*.hpp", "*.pxd",
     "pydicom/data/test_files/*", "highdicom/_test_files/*", "nibabel/tests/*", "tensorflow/include/*",
     "matplotlib/mpl-data/sample_data/*", "skimage/data/*",
 ]  # fmt: skip

@@ -9,23 +9,29 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-def _below(package: str) -> Iterator[str]:
-    """Every module below `package` but tests; much of it is imported by name, when it is first used."""
-    found = find_spec(package.partition(".")[0])
+_NEVER = ("tensorflow.compiler.mlir.stablehlo", "tensorflow.lite.testing", "tensorflow.lite.tools.test")
+_BY_NAME = "tensorflow/lite/experimental/microfrontend/python/ops"
+"""Where a library lies that is opened by its path when TensorFlow is imported."""
+
+
+def _root() -> Path:
+    found = find_spec("tensorflow")
     assert found is not None
     assert found.origin is not None
-    root = Path(found.origin).parents[1]
-    for file in root.joinpath(*package.split(".")).rglob("*.py"):
-        if not file.stem.endswith("_test"):
-            yield ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    return Path(found.origin).parents[1]
 
 
-hiddenimports = [
-    "ml_dtypes",
-    *_below("tensorflow.python"),
-    *_below("tensorflow.core"),
-    *_below("tensorflow._api.v2"),
-]
+def _modules() -> Iterator[str]:
+    """Every module but tests; much of TensorFlow is imported by name, when it is first used."""
+    root = _root()
+    for file in (*root.rglob("tensorflow/**/*.py"), *root.glob("tensorflow/lite/python/_pywrap*.so")):
+        name = ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        if not name.endswith("_test") and not name.startswith(_NEVER):
+            yield name
+
+
+hiddenimports = ["ml_dtypes", *_modules()]
+datas = [(str(file), _BY_NAME) for file in (_root() / _BY_NAME).glob("*.so")]
 
 # AutoGraph reads the source of what it traces.
 module_collection_mode = {"tensorflow.python.autograph": "py+pyz"}
