@@ -5,6 +5,7 @@ Read from where each file came from: the records of the Python packages, and of 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -82,8 +83,8 @@ def write(parts: Iterable[Part], folder: Path) -> None:
 def _python_parts(files: set[Path]) -> tuple[list[Part], set[Path]]:
     parts, owned = [], set[Path]()
     for distribution in distributions():
-        listed = {Path(str(distribution.locate_file(file))).resolve() for file in distribution.files or ()}
-        mine = listed & files
+        root = Path(str(distribution.locate_file(""))).resolve()
+        mine = {Path(os.path.normpath(root / file)) for file in distribution.files or ()} & files
         owned |= mine
         if any(not file.parent.name.endswith(".dist-info") for file in mine):
             parts.append(_python_part(distribution))

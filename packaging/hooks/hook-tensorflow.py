@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-
 _NEVER = ("tensorflow.compiler.mlir.stablehlo", "tensorflow.lite.testing", "tensorflow.lite.tools.test")
 _BY_NAME = "tensorflow/lite/experimental/microfrontend/python/ops"
 """Where a library lies that is opened by its path when TensorFlow is imported."""
