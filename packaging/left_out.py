@@ -63,8 +63,8 @@ FILES = [
     "libgssapi*", "libkeyutils*", "libcom_err*", "libbrotli*", "libpng16*", "libjpeg.so*", "libbsd*",
     "libmd.so*",
     # tests, headers and examples of everybody
-    "*/tests/*", "*/test/*", "*/_tests/*", "*/testing/data/*", "PySide6/*.pyi", "openvino/*.pyi", "*.h", "*.hpp",
-    "*.pxd",
+    "*/tests/*", "*/test/*", "*/_tests/*", "*/testing/data/*", "PySide6/*.pyi", "openvino/*.pyi",
+    "*.h", "*.hpp", "*.pxd",
     "pydicom/data/test_files/*", "highdicom/_test_files/*", "nibabel/tests/*", "tensorflow/include/*",
     "matplotlib/mpl-data/sample_data/*", "skimage/data/*",
 ]  # fmt: skip
