@@ -52,8 +52,7 @@ def network_operations(bundle: Path) -> int:
 
 def product_rate(side: int = _SIDE) -> float:
     """Operations a second of a large matrix product, in what this CPU is fastest: bfloat16, else float32."""
-    import openvino
-    from openvino import opset13 as ops
+    from attunet_gui.network.quiet_openvino import openvino, ops
 
     core = openvino.Core()
     left = ops.parameter([side, side], np.float32)
