@@ -7,6 +7,7 @@ import os
 import sys
 from multiprocessing import freeze_support
 
+from attunet_gui.core.discretion import be_discreet, place_of
 from attunet_gui.core.errors import AttunetError, Cancelled
 
 INTERRUPTED = 130
@@ -15,6 +16,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Entry point of `attunet`: every failure is one line and a non-zero exit code."""
     freeze_support()
+    be_discreet()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from attunet_gui.cli.app import app
 
@@ -30,7 +32,8 @@ def main() -> None:
         if os.environ.get("ATTUNET_DEBUG"):
             raise
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        _end(f"unexpected {type(error).__name__}: {error}; run again with ATTUNET_DEBUG=1 for details", 1)
+        kind, place = type(error).__name__, place_of(error)
+        _end(f"unexpected {kind} at {place}; run again with ATTUNET_DEBUG=1 for details", 1)
 
 
 def _end(sentence: str, code: int) -> None:

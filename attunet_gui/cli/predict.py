@@ -16,6 +16,7 @@ from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.models import choose_model
 from attunet_gui.core.card import NOT_A_DEVICE
 from attunet_gui.core.clock import Clock
+from attunet_gui.core.discretion import place_of
 from attunet_gui.core.errors import AttunetError, BadModel, UnreadableInput, UnwritableOutput
 from attunet_gui.core.metrics import volume_ml
 from attunet_gui.core.overlay import overlays
@@ -87,7 +88,9 @@ def _predict_cases(cases: list[CaseRef], source: Path, work: Work) -> int:
         except MemoryError:
             failures.append((case, "There was not enough memory for this CT; close other programs."))
         except Exception as error:
-            failures.append((case, f"An unexpected {type(error).__name__} stopped this case: {error}"))
+            failures.append(
+                (case, f"An unexpected {type(error).__name__} at {place_of(error)} stopped this case.")
+            )
     return _summary(failures, len(cases))
 
 

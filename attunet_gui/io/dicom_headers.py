@@ -39,6 +39,11 @@ _GROUP_OF_TAG = {
 }
 
 
+def series_key(uid: str) -> str:
+    """What is kept instead of a SeriesInstanceUID: the archive of a hospital finds a patient by a UID."""
+    return f"series-{sha256(uid.encode()).hexdigest()[:20]}"
+
+
 @dataclass(frozen=True, eq=False)
 class Header:
     """One readable DICOM file.
@@ -64,10 +69,13 @@ class Header:
     @property
     def series(self) -> str:
         """What images of one series share, even where an anonymiser has emptied SeriesInstanceUID."""
+        uid = self.text("SeriesInstanceUID")
+        if uid:
+            return series_key(uid)
         parts = [self.text(word) for word in ("SeriesNumber", "SeriesDescription", "Columns", "Rows")]
         # Hashed, because keys are kept with results and a path may name the patient.
         digest = sha256("|".join([str(self.path.parent.resolve()), *parts]).encode()).hexdigest()
-        return self.text("SeriesInstanceUID") or f"no-uid-{digest[:16]}"
+        return f"no-uid-{digest[:16]}"
 
     @property
     def frames(self) -> int:

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attunet_gui.core.discretion import be_discreet
 from attunet_gui.core.errors import AttunetError, Cancelled
 from attunet_gui.core.order import Outwards
 from attunet_gui.core.prediction import draft_edit, drafted_so_far, outline_of
@@ -54,6 +55,7 @@ Work = Callable[[], Finished | Proposed | None]
 
 def serve(pipe: Connection) -> None:
     """Entry point of the child: answer messages from `pipe` until `Quit` or until the parent is gone."""
+    be_discreet()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if hasattr(os, "nice"):
         os.nice(_NICENESS)

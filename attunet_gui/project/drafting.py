@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.discretion import place_of
 from attunet_gui.core.errors import AttunetError, Cancelled, UnreadableInput, UnwritableOutput
 from attunet_gui.core.prediction import Prediction
 from attunet_gui.core.progress import Progress, silent
@@ -138,7 +139,7 @@ def _draft(project: Project, case: CaseRow, drafter: Drafter, progress: Progress
     except MemoryError:
         failure = "There was not enough memory for this CT; close other programs."
     except Exception as error:
-        failure = f"An unexpected {type(error).__name__} stopped this case: {error}"
+        failure = f"An unexpected {type(error).__name__} at {place_of(error)} stopped this case."
     if failure is not None:
         # The name of the file may be the patient's, and this sentence is shown everywhere.
         failure = failure.replace(case.file_name, case.name)
