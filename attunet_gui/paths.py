@@ -26,6 +26,11 @@ def model_folders() -> tuple[Path, ...]:
     return (user_data() / "models", _shipped("models"))
 
 
+def documents() -> Path:
+    """The folder of the documents that come with the product, as Markdown with pictures."""
+    return _shipped("docs")
+
+
 def shipped_recipe(name: str) -> Path:
     """The recipe called `name` that comes with the product."""
     return _shipped("resources") / "recipes" / f"{name}.toml"

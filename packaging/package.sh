@@ -28,7 +28,7 @@ add_what_a_desktop_needs() {
 
 add_what_a_reader_needs() {
   cp "$root/LICENSE" "$root/README.md" "$out/$name/"
-  cp -r "$root/docs" "$out/$name/docs"
+  ln -s lib/attunet_gui/_data/docs "$out/$name/docs"
   "$python" "$root/packaging/licences.py" "$out/build/work/attunet/inside.txt" "$out/$name/licences"
 }
 

@@ -8,9 +8,9 @@ from functools import partial
 from operator import attrgetter
 
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QMenu, QWidget
 
-from attunet_gui.gui.qt import QShortcut
+from attunet_gui.gui.qt import QAction, QShortcut
 from attunet_gui.tools.registry import TOOLS
 
 
@@ -58,7 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("toggle_gates", "G", "Show or hide the merged gates", "Look"),
     Action("next_gate", "Shift+G", "Show one gate after the other", "Look"),
     Action("next_window", "W", "Next HU window", "Look"),
-    Action("help", "F1", "Show all shortcuts", "Help"),
+    Action("read_guide", "F1", "Read the user guide", "Help"),
     Action("help", "?", "Show all shortcuts", "Help"),
 )
 
@@ -100,6 +100,23 @@ def bind(window: QWidget, desk: object) -> list[QShortcut]:
 def bind_tools(window: QWidget, press: Callable[[str], None]) -> list[QShortcut]:
     """Bind every tool of the registry to `press(key of the tool)`, anywhere in `window`."""
     return [QShortcut(QKeySequence(kind.keys), window, partial(press, kind.key)) for kind in TOOLS]
+
+
+def add_to_menu(menu: QMenu, desk: object) -> None:
+    """Put the actions that help at the top of `menu`."""
+    wanted = dict.fromkeys(action.method for action in ACTIONS if action.group == "Help")
+    items = [QAction(tip(method), menu) for method in wanted]
+    for item, method in zip(items, wanted, strict=True):
+        item.triggered.connect(partial(_do, attrgetter(method)(desk)))
+    before = menu.actions()
+    menu.addActions(items)
+    # Those that were there go to the end.
+    for item in before:
+        menu.addAction(item)
+
+
+def _do(method: Callable[[], None], *_checked: bool) -> None:
+    method()
 
 
 def help_html() -> str:

@@ -17,6 +17,7 @@ from attunet_gui.gui import questions, theme
 from attunet_gui.gui.carrying import Carrying
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.guide import Guide
+from attunet_gui.gui.manual import Manual
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import Review, View, decide, facts_of, on_arrival
@@ -510,3 +511,8 @@ class Desk(QObject):
     def help(self) -> None:
         """Show all shortcuts."""
         self._dialog = questions.show_help(self.window)
+
+    def read_guide(self) -> None:
+        """Show the documents that come with the product."""
+        self._dialog = Manual(self.window)
+        self._dialog.show()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from psygnal.qt import start_emitting_from_queue
 from qtpy.QtCore import Qt
 from qtpy.QtCore import Signal as Signal  # type: ignore[attr-defined]
+from qtpy.QtGui import QAction as QAction  # type: ignore[attr-defined]
 from qtpy.QtGui import QShortcut as QShortcut  # type: ignore[attr-defined]
 
 _QUEUE_MS = 20

@@ -22,7 +22,7 @@ _GATE_TIP = (
     "Ctrl+click shows several maps at once."
 )
 _PROBABILITY_TIP = (
-    "The network's output for each pixel, 0 to 1. It is not calibrated: 0.9 does not mean right in 9 of 10.\n"
+    "The network's output for each pixel, 0 to 1. How far it was calibrated, the model's card says.\n"
     "In / out: mean value in the draft and in the rest of the body."
 )
 _EMPTY = "The probability and the four gates appear here with the draft."
