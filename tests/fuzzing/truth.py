@@ -1,0 +1,171 @@
+"""Whether a mask lies where it was drawn, according to readers that are not the product's."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import SimpleITK
+
+from attunet_gui.core.volume import Volume
+
+_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_LARGEST = 256 << 20
+_OFF_GRID = 0.2
+_AIR = -1024.0
+
+
+class NoSecondOpinion(Exception):
+    """The other reader cannot open the source."""
+
+
+def threshold(volume: Volume) -> float:
+    """HU that divides the voxels of `volume`, between two whole numbers."""
+    return float(np.floor(np.median(volume.hu))) + 0.5
+
+
+def fault(path: Path, volume: Volume, written: Path, limit: float) -> str:
+    """What is wrong with the mask in `written`, drawn where `volume` is above `limit`; "" if nothing.
+
+    Raises:
+        NoSecondOpinion: if nobody else can open `path`.
+    """
+    mask = nib.load(written)
+    if volume.origin.kind == "DICOM":
+        return _dicom_fault(path, mask, limit)
+    values, affine = (_nifti if volume.origin.kind == "NIfTI" else _itk)(path)
+    return _grid_fault(mask, values, affine) or _values_fault(np.asarray(mask.dataobj), values, limit)
+
+
+def _grid_fault(mask: Any, values: np.ndarray, affine: np.ndarray) -> str:
+    if mask.shape != values.shape:
+        return f"the mask has {mask.shape} voxels, the source {values.shape}"
+    largest = np.abs(affine).max()
+    if not np.allclose(mask.affine, affine, rtol=1e-5, atol=1e-6 * largest):
+        return f"the mask lies at {mask.affine.tolist()}, the source at {affine.tolist()}"
+    return ""
+
+
+def _values_fault(mask: np.ndarray, values: np.ndarray, limit: float) -> str:
+    with np.errstate(all="ignore"):
+        hu = values.astype(np.float32).astype(np.float64)
+    hu = np.maximum(np.where(np.isfinite(hu), hu, _AIR), _AIR)
+    clear = np.abs(hu - limit) > 1e-5 * np.maximum(np.abs(hu), 1)
+    wrong = int(np.count_nonzero(((hu > limit) != (mask != 0)) & clear))
+    return f"{wrong} of {hu.size} voxels of the mask are elsewhere" if wrong else ""
+
+
+def _nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            raw = file.read(_LARGEST)
+        kind = nib.Nifti1Image if 348 in (_int(raw, "little"), _int(raw, "big")) else nib.Nifti2Image
+        image = kind.from_bytes(raw)
+        values = np.asarray(image.dataobj)
+    except Exception as error:
+        raise NoSecondOpinion from error
+    return values.reshape((*values.shape[:3], 1, 1)[:3]), image.affine
+
+
+def _int(raw: bytes, order: Any) -> int:
+    return int.from_bytes(raw[:4], order)
+
+
+def _itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        image = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        raise NoSecondOpinion from error
+    values = SimpleITK.GetArrayFromImage(image)
+    corner = np.array(image.TransformIndexToPhysicalPoint((0,) * image.GetDimension()))
+    affine = np.eye(4)
+    for axis in range(3):
+        step = [0] * image.GetDimension()
+        step[axis] = 1
+        affine[:3, axis] = (np.array(image.TransformIndexToPhysicalPoint(step)) - corner)[:3]
+    affine[:3, 3] = corner[:3]
+    return values.reshape(values.shape[-3:]).T, _LPS @ affine
+
+
+# DICOM: pixel by pixel, as PS3.3 C.7.6.2.1.1 places them
+
+
+def _dicom_fault(path: Path, mask: Any, limit: float) -> str:
+    """The mask has to lie exactly on one of the series that are there; which one, the product has said."""
+    faults = [_series_fault(series, mask, limit) for series in _series_at(path)]
+    return "" if "" in faults else "; ".join(faults) or "there is no series"
+
+
+def _series_fault(series: list[Any], mask: Any, limit: float) -> str:
+    to_voxel = np.linalg.inv(_LPS @ mask.affine)
+    drawn = np.asarray(mask.dataobj)
+    claimed = np.zeros(mask.shape, bool)
+    for values, places in _placed_pixels(series):
+        found = (to_voxel @ places)[:3]
+        at = np.rint(found).astype(int)
+        size = np.array(mask.shape)[:, None]
+        if np.abs(found - at).max() > _OFF_GRID or (at < 0).any() or (at >= size).any():
+            return "a slice of the series lies beside the grid of the mask"
+        wrong = _values_fault(drawn[tuple(at)], values, limit)
+        if wrong:
+            return wrong
+        claimed[tuple(at)] = True
+    return "" if claimed.all() else "the mask has slices that are not in the series"
+
+
+def _placed_pixels(series: list[Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """HU (n,) and places (4, n) in LPS mm of every image of `series`."""
+    for data in series:
+        try:
+            stored = np.atleast_3d(data.pixel_array.T).T
+            for frame, image in enumerate(stored):
+                slope, intercept = (
+                    float(_of(data, frame, f"Rescale{word}")) for word in ("Slope", "Intercept")
+                )
+                yield (image * slope + intercept).ravel(), _places(data, frame, image.shape)
+        except Exception as error:
+            raise NoSecondOpinion from error
+
+
+def _series_at(path: Path) -> list[list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for file in sorted(path.rglob("*") if path.is_dir() else path.parent.iterdir()):
+        if not file.is_file() or any(
+            part.startswith(".") for part in file.relative_to(path.parent).parts[1:]
+        ):
+            continue
+        try:
+            data = pydicom.dcmread(file, force=True)
+            image = "Rows" in data and data.get("Modality") == "CT"
+            key = str(data.get("SeriesInstanceUID") or file.parent)
+        except Exception:
+            continue
+        if image:
+            found.setdefault(key, []).append(data)
+    return list(found.values())
+
+
+def _of(data: Any, frame: int, keyword: str) -> Any:
+    per_frame = data.get("PerFrameFunctionalGroupsSequence") or []
+    shared = data.get("SharedFunctionalGroupsSequence") or []
+    for group in (*per_frame[frame : frame + 1], *shared[:1]):
+        for sequence in group:
+            if sequence.VR == "SQ" and sequence.value and keyword in sequence.value[0]:
+                return sequence.value[0].get(keyword)
+    return data[keyword].value
+
+
+def _places(data: Any, frame: int, shape: tuple[int, ...]) -> np.ndarray:
+    cosines = np.array(_of(data, frame, "ImageOrientationPatient"), float)
+    between_rows, between_columns = (float(step) for step in _of(data, frame, "PixelSpacing"))
+    corner = np.array(_of(data, frame, "ImagePositionPatient"), float)
+    row, column = (index.ravel() for index in np.indices(shape))
+    along = cosines[:3, None] * between_columns * column + cosines[3:, None] * between_rows * row
+    return np.vstack([corner[:, None] + along, np.ones(row.size)])
