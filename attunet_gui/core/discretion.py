@@ -1,7 +1,7 @@
 """What is told of an unexpected error: its kind and the places in the code, never its words.
 
-The words of an exception may hold what was just read, such as a name from a DICOM tag, and a terminal or the log
-of a desktop session is read by others. ATTUNET_DEBUG=1 shows everything.
+The words of an exception may hold what was just read, such as a name from a DICOM tag, and a terminal or the
+log of a desktop session is read by others. ATTUNET_DEBUG=1 shows everything.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +28,10 @@ _REASONS = {
 }
 
 
+_PREFIX, _SUFFIX = ".attunet-", ".part"
+_DAY_S = 86400.0
+
+
 def write_atomically(path: Path, produce: Callable[[BinaryIO], None], verify: Callable[[Path], None]) -> None:
     """Let `produce` write a temporary file next to `path`, let `verify` re-read it, then put it in place.
 
@@ -36,16 +42,18 @@ def write_atomically(path: Path, produce: Callable[[BinaryIO], None], verify: Ca
 
     Raises:
         UnwritableOutput: if anything fails. Whatever is raised, no temporary file stays behind and a file
-            that was at `path` is as before.
+            that was at `path` is as before. What a process that was killed left in the folder is cleared.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".attunet-{secrets.token_hex(6)}.part")
+    temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(6)}{_SUFFIX}")
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder")
-        _write(temporary, produce)
-        verify(temporary)
-        temporary.replace(target)
+        clear_left(target.parent)
+        with _ours(temporary, _rights(target)):
+            _write(temporary, produce)
+            verify(temporary)
+            temporary.replace(target)
         _sync_folder(target.parent)
     except OSError as error:
         reason = _REASONS.get(
@@ -56,8 +64,63 @@ def write_atomically(path: Path, produce: Callable[[BinaryIO], None], verify: Ca
         _remove(temporary)
 
 
+def clear_left(folder: Path) -> None:
+    """Remove the temporary files in `folder` whose process is dead; those of living ones stay."""
+    with suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
+                with suppress(OSError):
+                    _clear(Path(entry.path))
+
+
+def _rights(target: Path) -> int:
+    """No file is open to more people than its folder, nor than the file it replaces."""
+    rights = 0o666 & target.parent.stat().st_mode
+    with suppress(OSError):
+        rights &= target.stat().st_mode | 0o600
+    return rights | 0o600
+
+
+@contextmanager
+def _ours(temporary: Path, rights: int) -> Iterator[None]:
+    """The empty file `temporary`, locked as long as this process works on it."""
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
+    if sys.platform == "win32":  # there a file that somebody holds cannot be put in place
+        os.close(handle)
+        yield
+        return
+    import fcntl
+
+    try:
+        with suppress(OSError):  # some network disks know no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _clear(left: Path) -> None:
+    """Nothing without an answer from the system: on a disk that knows no locks the file may be another's."""
+    if sys.platform == "win32":
+        if time.time() - left.stat().st_mtime > _DAY_S:
+            left.unlink()
+        return
+    import fcntl
+
+    handle = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            status = os.fstat(handle)
+            # An empty one may have been made this instant, and be locked the next.
+            if status.st_size or time.time() - status.st_mtime > _DAY_S:
+                left.unlink()
+    finally:
+        os.close(handle)
+
+
 def _write(temporary: Path, produce: Callable[[BinaryIO], None]) -> None:
-    with temporary.open("xb") as file:
+    with temporary.open("r+b") as file:
         produce(file)
         file.flush()
         os.fsync(file.fileno())

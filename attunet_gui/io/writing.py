@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -96,6 +97,24 @@ def make_folder(folder: Path) -> None:
         raise UnwritableOutput(
             f"The folder {folder} cannot be made ({error.strerror}); name another."
         ) from error
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make `folder` and those above it, for their owner alone whatever the umask; rights that are there stay.
+
+    Raises:
+        UnwritableOutput: if that cannot be.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        make_folder(each)
+        keep_to_owner(each)
+
+
+def keep_to_owner(path: Path) -> None:
+    """Take from everybody but its owner every right to `path`; nothing on a disk that knows no rights."""
+    with suppress(OSError):
+        path.chmod(path.stat().st_mode & 0o700)
 
 
 def write_json(path: Path, data: Any) -> None:

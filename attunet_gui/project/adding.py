@@ -16,7 +16,7 @@ from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.io.atomic import write_atomically
 from attunet_gui.io.cases import CaseRef, find_cases
-from attunet_gui.io.writing import make_folder
+from attunet_gui.io.writing import make_private_folder
 from attunet_gui.project.events import Added, Event, Moved
 from attunet_gui.project.fingerprint import fingerprint
 from attunet_gui.project.masks import sha256_of
@@ -231,7 +231,7 @@ def _copied_series(source: Path, series: str, target: Path) -> Path:
 
     found = next(each for each in list_series(source) if each.key == series)
     unfinished = target.with_name(f".{target.name}.part")
-    make_folder(unfinished)
+    make_private_folder(unfinished)
     for number, file in enumerate(found.files, start=1):
         _copy(file, unfinished / f"{number:05}.dcm")
     if target.exists():

@@ -36,14 +36,25 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one state of the database; `ProjectError` if the database refuses."""
+        self._check_there()
         with _told(), Session(self.engine) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that commits at its end, all or nothing; others who write wait meanwhile."""
+        self._check_there()
         with _told(), Session(self.writer) as session, session.begin():
             yield session
+
+    def _check_there(self) -> None:
+        # An open file can still be written to after its folder was moved away: nobody would find that again.
+        if is_missing_file(self):
+            folder = Path(self.engine.url.database or "").parent
+            raise ProjectError(
+                f"The project is not in {folder} any more: bring its disk or its folder back, then do it "
+                "again; what you draw is kept meanwhile."
+            )
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -55,10 +66,23 @@ def _told() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise ProjectError(
-            f"The project's database refused ({cause}); nothing was changed, try again."
-        ) from error
+        raise _refusal(error) from error
+
+
+_TROUBLE = (
+    (("disk is full",), "The disk of the project is full: free some space, then do it again."),
+    (("readonly",), "The project can only be read here: copy its folder to where you may write."),
+    (("disk i/o", "unable to open"), "The project's disk does not answer: look whether it is connected."),
+    (("locked", "busy"), "Another program keeps the project's database busy: try again in a minute."),
+)
+
+
+def _refusal(error: SQLAlchemyError) -> ProjectError:
+    cause = str(getattr(error, "orig", None) or error)
+    for signs, sentence in _TROUBLE:
+        if any(sign in cause.lower() for sign in signs):
+            return ProjectError(f"Nothing was changed. {sentence}")
+    return ProjectError(f"The project's database refused ({cause}); nothing was changed, try again.")
 
 
 def sqlite_url(path: Path) -> str:
@@ -88,7 +112,8 @@ def connect(url: str) -> Database:
 def _prepare(connection: Any, _record: Any) -> None:
     # The driver would begin transactions by its own rules; `_begin` does.
     connection.isolation_level = None
-    for setting in (f"busy_timeout = {_BUSY_MS}", "foreign_keys = ON", "synchronous = FULL"):
+    settings = ("foreign_keys = ON", "synchronous = FULL", "temp_store = MEMORY")
+    for setting in (f"busy_timeout = {_BUSY_MS}", *settings):
         connection.execute(f"PRAGMA {setting}")
 
 
@@ -133,7 +158,8 @@ def check_version(database: Database, name: str) -> bool:
             ).scalar_one_or_none()
     except DatabaseError as error:
         raise ProjectError(
-            f"{name} has a database that cannot be read ({error.orig}): restore it from a copy."
+            f"{name} has a database that cannot be read ({error.orig}): look whether its disk is connected, "
+            "else restore it from a copy."
         ) from error
     if found is None or not found.isdecimal() or int(found) > SCHEMA_VERSION:
         raise ProjectError(

@@ -7,19 +7,20 @@ a `Progress`.
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from attunet_gui.core.activity import Activity
 from attunet_gui.core.errors import UnwritableOutput
-from attunet_gui.io.writing import make_folder
+from attunet_gui.io.writing import make_private_folder
 from attunet_gui.project.database import (
     Database,
     check_version,
@@ -227,8 +228,14 @@ class Project:
 
     def _path(self, folder: str, name: str) -> Path:
         path = self.folder / folder
+        if not holds_project(self.folder):
+            # Or a folder made anew would take a mask that the project, once it is back, knows nothing of.
+            raise UnwritableOutput(
+                f"The project is not in {self.folder} any more: bring its disk or its folder back, then save "
+                "again; what you draw is kept meanwhile."
+            )
         if not path.is_dir():
-            _make_private(path)
+            make_private_folder(path)
         return path / name
 
     def relative(self, path: Path) -> str:
@@ -413,8 +420,15 @@ def read_events(session: Session, case_id: int) -> tuple[Event, ...]:
 
 
 def event_of(record: EventRecord) -> Event:
-    """What a row of the database says."""
-    return Event(record.who, record.when, record.model, PAYLOADS.validate_python(record.payload))
+    """What a row of the database says; `ProjectError` if only a newer version could."""
+    try:
+        payload = PAYLOADS.validate_python(record.payload)
+    except ValidationError as error:
+        raise ProjectError(
+            f"The project holds an entry ({record.kind}) that this version does not know: update attunet-gui "
+            "to work on it."
+        ) from error
+    return Event(record.who, record.when, record.model, payload)
 
 
 def create_project(folder: Path, url: str | None = None, who: str = "") -> Project:
@@ -432,7 +446,7 @@ def create_project(folder: Path, url: str | None = None, who: str = "") -> Proje
     if holds_project(folder):
         raise ProjectError(f"{folder} holds a project already: open it, or name another folder.")
     if not folder.is_dir():
-        _make_private(folder)
+        make_private_folder(folder)
     if url is None:
         keep_private(folder / DATABASE_FILE)
     else:
@@ -451,6 +465,7 @@ def open_project(where: Path | str, who: str = "") -> Project:
     folder = Path(where) if isinstance(where, Path) or "://" not in where else None
     url = str(where) if folder is None else _url(folder)
     name = "The project" if folder is None else folder.name
+    _check_writable(folder)
     database = connect(url)
     if folder is None and is_missing_file(database):
         raise ProjectError("There is no project at this address: make one with attunet worklist new.")
@@ -463,10 +478,13 @@ def open_project(where: Path | str, who: str = "") -> Project:
     return Project(folder_of(database) if folder is None else folder, database, who or user_name())
 
 
-def _make_private(folder: Path) -> None:
-    make_folder(folder)
-    with suppress(OSError):  # a disk without permissions keeps nobody out
-        folder.chmod(0o700)
+def _check_writable(folder: Path | None) -> None:
+    # SQLite would say only that it cannot open the file; others would go on until the first mask is saved.
+    if folder is not None and not os.access(folder, os.W_OK):
+        raise ProjectError(
+            f"{folder.name} can only be read here: ask for the right to write, or copy the folder to where "
+            "you have it."
+        )
 
 
 def holds_project(folder: Path) -> bool:

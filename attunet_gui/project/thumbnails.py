@@ -13,6 +13,7 @@ from attunet_gui.core.errors import UnwritableOutput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.reading import read
+from attunet_gui.io.writing import keep_to_owner
 from attunet_gui.project.project import Project
 from attunet_gui.project.rows import CaseRow
 
@@ -40,6 +41,7 @@ def keep_thumbnail(path: Path, volume: Volume) -> None:
     unfinished = path.with_name(f".{path.name}.part.png")
     try:
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(picture(volume)), str(unfinished))
+        keep_to_owner(unfinished)
         unfinished.replace(path)
     except (RuntimeError, OSError) as error:
         unfinished.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from attunet_gui.core.progress import Progress, silent
 from attunet_gui.evaluation.drafting import score_drafts
 from attunet_gui.evaluation.scores import CaseScore, Scores, summarise
 from attunet_gui.evaluation.splits import write_folds
-from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.io.writing import make_private_folder, write_json
 from attunet_gui.network.predict import load_model
 from attunet_gui.network.sampling import Source
 from attunet_gui.recipes.run import Order, fingerprint, start_bundle, train_run
@@ -37,7 +37,7 @@ def crossvalidate(order: Order, progress: Progress = silent) -> Scores:
     recipe = read_recipe(order.recipe)
     folding = folding_of(recipe, order.recipe)
     start_bundle(order, recipe)  # now, not after the data are read
-    make_folder(order.output)
+    make_private_folder(order.output)
     sources = load_sources(recipe, order.folders, progress)
     folds = folds_of(sources, folding)
     write_folds(order.output / FOLDS_FILE, folds)
@@ -80,7 +80,7 @@ def scored_run(
         AttunetError: as for `run_recipe`.
     """
     assert recipe.validation is not None
-    make_folder(order.output)
+    make_private_folder(order.output)
     start = start_bundle(order, recipe)
     path, run = order.output / SCORES_FILE, fingerprint(recipe, sources, start)
     found = None if order.restart else _scores_of(path, run)

@@ -16,7 +16,7 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import neighbour_indices
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import versions
-from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.io.writing import make_private_folder, write_json
 from attunet_gui.network.bundle import Bundle, add_results, read_bundle, write_bundle
 from attunet_gui.network.checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.families import parse_config
@@ -87,7 +87,7 @@ def run_recipe(order: Order, progress: Progress = silent) -> Finished:
     recipe = read_recipe(order.recipe)
     check_folders(recipe, order.folders)
     start = start_bundle(order, recipe)
-    make_folder(order.output)
+    make_private_folder(order.output)
     sources = load_sources(recipe, order.folders, progress)
     return train_run(order, recipe, start, sources, progress)
 

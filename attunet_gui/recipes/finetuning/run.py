@@ -22,7 +22,7 @@ from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import versions
 from attunet_gui.evaluation.guard import GroupChange, Verdict, judge
 from attunet_gui.evaluation.versus import compare_models
-from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.io.writing import make_private_folder, write_json
 from attunet_gui.network.blending import blend
 from attunet_gui.network.bundle import Bundle, add_results, read_bundle, trace, write_bundle
 from attunet_gui.network.checkpoint import CHECKPOINT_FILE, RunFolder
@@ -80,7 +80,7 @@ def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
     parent = read_bundle(order.parent)
     _name(order, parent.card, "0" * 64)
     material = gather(order, parent, progress)
-    make_folder(order.output)
+    make_private_folder(order.output)
     _cleared(order)
     data = training_data(order, material, progress)
     bundle, trained = _trained(order, material, data, progress)
