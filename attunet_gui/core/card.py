@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.gland import GlandRule
@@ -14,6 +14,12 @@ NOT_A_DEVICE = "Research use only. Not a medical device; not for diagnosis or tr
 
 
 _SHA256 = r"^[0-9a-f]{64}$"
+
+Words = Annotated[
+    str,
+    Field(max_length=20_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"),
+]
+"""Text for a screen: nothing that steers a terminal or turns the direction of writing."""
 
 
 def first_fault(error: ValidationError) -> tuple[str, str]:
@@ -27,10 +33,10 @@ class DataSource(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Words
     cases: int = Field(ge=0)
-    licence: str
-    attribution: str
+    licence: Words
+    attribution: Words
 
 
 class Training(BaseModel):
@@ -38,7 +44,7 @@ class Training(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    command: str
+    command: Words
     seed: int
     steps: int = Field(ge=0)
     seconds: float = Field(ge=0)
@@ -51,12 +57,12 @@ class Result(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    measure: str
-    data: str
+    measure: Words
+    data: Words
     cases: int = Field(ge=1)
-    value: float
-    spread: float | None = None
-    command: str
+    value: FiniteFloat
+    spread: FiniteFloat | None = None
+    command: Words
 
 
 class ModelRef(BaseModel):
@@ -64,7 +70,7 @@ class ModelRef(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Words
     sha256: str = Field(pattern=_SHA256)
 
 
@@ -74,7 +80,7 @@ class GuardRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     passed: bool
-    sentence: str
+    sentence: Words
 
 
 class Lineage(BaseModel):
@@ -131,9 +137,9 @@ class Card(BaseModel):
 
     card_version: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    title: str
-    description: str
-    family: str
+    title: Words
+    description: Words
+    family: Words
     config: dict[str, Any]
     preprocessing: Preprocessing
     calibration: Calibration = Calibration()
@@ -144,11 +150,11 @@ class Card(BaseModel):
     results: tuple[Result, ...] = ()
     lineage: Lineage | None = None
     recommended: bool = False
-    intended_use: str
-    limits: str
-    warning: str = NOT_A_DEVICE
-    licence: str
-    versions: dict[str, str]
+    intended_use: Words
+    limits: Words
+    warning: Words = NOT_A_DEVICE
+    licence: Words
+    versions: dict[Words, Words]
     weights: WeightsFile
 
     @property

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from qtpy.QtCore import QSettings
 
+from attunet_gui.core.errors import UnwritableOutput
+from attunet_gui.io.writing import keep_to_owner, make_private_folder
+
 _RECENT = "recent"
 _MOST = 8
 
@@ -17,9 +20,12 @@ class Preferences:
 
     def __init__(self, file: Path) -> None:
         # Without a place to remember things the window still works, it only forgets.
-        with suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(OSError, UnwritableOutput):
+            make_private_folder(file.parent)
             file.touch(mode=0o600, exist_ok=True)
+            # napari and Qt write beside it by the umask.
+            keep_to_owner(file.parent)
+            keep_to_owner(file)
         self._file = file
         self._settings = QSettings(str(file), QSettings.Format.IniFormat)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -142,22 +143,23 @@ def show_card(parent: QWidget, card: Card) -> QDialog:
 
 
 def card_html(card: Card) -> str:
-    """The card of a model, for people."""
+    """The card of a model, for people; what looks like markup in it is shown as it stands."""
     results = "".join(
-        f"<li>{r.measure} {r.value:.3f}{'' if r.spread is None else f' ± {r.spread:.3f}'} on {r.data} "
-        f"({r.cases} cases)</li>"
+        f"<li>{escape(r.measure)} {r.value:.3f}{'' if r.spread is None else f' ± {r.spread:.3f}'} on "
+        f"{escape(r.data)} ({r.cases} cases)</li>"
         for r in card.results
     )
     data = "".join(
-        f"<li>{d.name}: {d.cases} cases, {d.licence}. {d.attribution}</li>" for d in card.training.data
+        f"<li>{escape(d.name)}: {d.cases} cases, {escape(d.licence)}. {escape(d.attribution)}</li>"
+        for d in card.training.data
     )
     return (
-        f"<h3>{card.title}</h3><p>{card.description}</p>"
-        f"<p><b>For</b> {card.intended_use}</p><p><b>Limits</b> {card.limits}</p>"
+        f"<h3>{escape(card.title)}</h3><p>{escape(card.description)}</p>"
+        f"<p><b>For</b> {escape(card.intended_use)}</p><p><b>Limits</b> {escape(card.limits)}</p>"
         f"<p><b>Measured</b></p><ul>{results or '<li>nothing yet</li>'}</ul>"
         f"<p><b>Trained on</b></p><ul>{data}</ul>"
         f"<p><b>Name</b> {card.name}<br><b>Weights</b> sha256 {card.sha256[:16]}…<br>"
-        f"<b>Licence</b> {card.licence}</p><p><b>{card.warning}</b></p>"
+        f"<b>Licence</b> {escape(card.licence)}</p><p><b>{escape(card.warning)}</b></p>"
     )
 
 

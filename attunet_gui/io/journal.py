@@ -44,6 +44,7 @@ from attunet_gui.io.entries import (
 )
 from attunet_gui.io.exclusive import Hold, hold, is_held
 from attunet_gui.io.frames import MAGIC, BadFrame, Frame, read_frames
+from attunet_gui.io.writing import make_private_folder
 
 __all__ = [
     "Base",
@@ -122,7 +123,7 @@ class Journal:
         self._most_bytes, self._most_frames = MOST_BYTES, MOST_FRAMES
         self._broken = True
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(path.parent)
             self._hold: Hold = hold(path.with_suffix(".lock"))
         except OSError as error:
             raise _unwritable(error) from error
@@ -224,6 +225,13 @@ class Journal:
             self._file = -1
         self._broken = True
         self._hold.release()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        make_private_folder(folder)
+    except UnwritableOutput as error:
+        raise UnwritableOutput(_NOT_KEPT.format(f"the folder {folder} cannot be made")) from error
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -476,6 +484,6 @@ def set_aside(path: Path) -> Path:
     """Keep a copy of the journal at `path` beside it, if it is there, before something of it is lost."""
     aside = path.with_suffix(".damaged")
     with suppress(OSError):
+        aside.touch(0o600)
         shutil.copyfile(path, aside)
-        aside.chmod(0o600)
     return aside

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,9 +53,9 @@ def read_bundle(folder: Path) -> Bundle:
     """
     path = folder / CARD_FILE
     try:
-        if path.stat().st_size > _LARGEST_CARD:
-            raise BadModel(f"{path} is too large for a model card; this is not a model bundle.")
-        card = Card.model_validate(json.loads(path.read_text("utf-8")))
+        card = Card.model_validate(
+            json.loads(_text_of(path), parse_constant=_finite_number, parse_float=_finite_number)
+        )
     except FileNotFoundError as error:
         raise BadModel(
             f"There is no {CARD_FILE} in {folder}; choose the folder of a model bundle."
@@ -68,6 +69,24 @@ def read_bundle(folder: Path) -> Bundle:
     _check_consistent(card)
     _check_size(bundle)
     return bundle
+
+
+def _text_of(path: Path) -> str:
+    # A pipe or a device is never read: it may have no end.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise BadModel(f"{path} is no plain file; choose the folder of a model bundle.")
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_CARD + 1)
+    if len(content) > _LARGEST_CARD:
+        raise BadModel(f"{path} is too large for a model card; this is not a model bundle.")
+    return content.decode("utf-8")
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return number
 
 
 def check_card(fields: dict[str, Any]) -> None:
@@ -169,7 +188,11 @@ def checked_weights(bundle: Bundle) -> Iterator[Weights]:
 def _check_count(bundle: Bundle, expected: int) -> None:
     """Before any memory is taken for the network: does the file hold as many numbers as it needs?"""
     with _opened(bundle) as stored:
-        found = sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+        arrays = [stored.get_slice(name) for name in stored.keys()]  # noqa: SIM118
+        found = sum(math.prod(array.get_shape()) for array in arrays)
+        kinds = {array.get_dtype() for array in arrays}
+    if kinds - {"F32"}:
+        raise BadModel(f"The weights of {bundle.card.name} are {min(kinds - {'F32'})} numbers, not float32.")
     if found != expected:
         raise BadModel(
             f"The weights of {bundle.card.name} do not fit its network: {found} numbers, expected {expected}."
@@ -182,7 +205,7 @@ def _opened(bundle: Bundle) -> Iterator[Any]:
         with safe_open(bundle.weights_path, framework="numpy") as stored:
             yield stored
     except SafetensorError as error:
-        raise BadModel(f"The weights of {bundle.card.name} cannot be read: {error}.") from error
+        raise BadModel(f"The weights of {bundle.card.name} cannot be read: {_plain(str(error))}.") from error
 
 
 def _finite(bundle: Bundle, values: NDArray[Any]) -> NDArray[np.float32]:
@@ -191,11 +214,16 @@ def _finite(bundle: Bundle, values: NDArray[Any]) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
+def _plain(text: str) -> str:
+    """What a file says, fit for a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:200])
+
+
 def _difference(bundle: Bundle, shapes: dict[str, Any], expected: dict[str, Any]) -> str:
     odd = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
     name = odd[0]
     return (
-        f"The weights of {bundle.card.name} do not fit its network: {name} is "
+        f"The weights of {bundle.card.name} do not fit its network: {_plain(name)} is "
         f"{shapes.get(name, 'missing')}, expected {expected.get(name, 'nothing')}."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import stat
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +15,14 @@ from typing import IO, BinaryIO
 from attunet_gui.core.card import WeightsFile
 from attunet_gui.core.errors import BadModel, UnwritableOutput
 from attunet_gui.io.atomic import write_atomically
-from attunet_gui.io.writing import make_folder
+from attunet_gui.io.writing import make_private_folder
 from attunet_gui.network.bundle import CARD_FILE, Bundle, read_bundle, verify
 
 ARCHIVE_ENDING = ".attunet-model.zip"
 _WEIGHTS_FILE: str = WeightsFile.model_fields["file"].default
 _LARGEST = {CARD_FILE: 1_000_000, _WEIGHTS_FILE: 2**31}
 _BLOCK = 2**20
+_UNFINISHED, _DAY_S = ".import-", 86400.0
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -66,9 +68,10 @@ def import_model(source: Path, models: Path) -> Bundle:
             name is there.
         UnwritableOutput: it cannot be copied.
     """
-    make_folder(models)
+    make_private_folder(models)
     # Not among the models: nobody shall take it for one while it fills.
-    temporary = models.parent / f".import-{secrets.token_hex(6)}"
+    temporary = models.parent / f"{_UNFINISHED}{secrets.token_hex(6)}"
+    _clear_left(models.parent)
     try:
         temporary.mkdir()
         _fill(source, temporary)
@@ -81,6 +84,13 @@ def import_model(source: Path, models: Path) -> Bundle:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _clear_left(folder: Path) -> None:
+    """Remove what an import that was killed left here, once nobody can be at it any more."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > _DAY_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _put_in_place(bundle: Bundle, target: Path) -> Bundle:

@@ -72,7 +72,7 @@ def test_truncated_weights_are_refused_before_they_are_read(folder: Path) -> Non
         (lambda card: card["config"].update(filters=-1), "filters"),
         (lambda card: card["config"].update(layer="Lambda"), "layer"),
         (lambda card: card["preprocessing"].update(neighbours=2), "contradicts itself"),
-        (lambda card: card["preprocessing"].update(window_hu=[float("-inf"), 240]), "window_hu"),
+        (lambda card: card["preprocessing"].update(window_hu=[float("-inf"), 240]), "finite"),
         (lambda card: card["weights"].update(file="../other.safetensors"), "weights.file"),
         (lambda card: card["weights"].update(sha256="x"), "sha256"),
         (lambda card: card.pop("intended_use"), "intended_use"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import stat
 import zipfile
@@ -163,3 +164,23 @@ def test_a_folder_with_a_link_is_refused(tiny_bundle: Path, tmp_path: Path) -> N
     (folder / "weights.safetensors").symlink_to(tiny_bundle / "weights.safetensors")
     with pytest.raises(BadModel, match="is a link"):
         import_model(folder, tmp_path / "models")
+
+
+def test_many_entries_and_a_pipe_are_refused(entries: Entries, tmp_path: Path) -> None:
+    many = [*entries, *((zipfile.ZipInfo(f"{number}"), b"") for number in range(20_000))]
+    with pytest.raises(BadModel, match="is no model") as told:
+        import_model(_packed(tmp_path / "many.zip", many), tmp_path / "models")
+    assert len(str(told.value)) < 300
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(BadModel, match="There is no model"):
+        import_model(tmp_path / "pipe.zip", tmp_path / "models")
+
+
+def test_what_a_killed_import_left_is_cleared_a_day_later(tiny_bundle: Path, tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".import-old", tmp_path / ".import-fresh"
+    for folder in (old, fresh):
+        folder.mkdir()
+        (folder / "weights.safetensors").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    import_model(tiny_bundle, tmp_path / "models")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".import-fresh", "models"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 PROBABILITY = "probability"
 _NORM = 4
 """Weights of a batch normalisation a channel: scale, offset, mean, variance."""
+
+
+_MOST_NUMBERS = 2**26
+"""In one layer of one slice: 256 MiB, 40 times the article's. A small file must not ask for all memory."""
 
 
 class AttentionUNet2DConfig(BaseModel):
@@ -39,6 +44,8 @@ class AttentionUNet2DConfig(BaseModel):
         step = 2 ** (self.levels - 1)
         if any(n < step or n % step or n > 2048 for n in self.size):
             raise ValueError(f"each side of size must be a multiple of {step} up to 2048, got {self.size}")
+        if math.prod(self.size) * self.filters > _MOST_NUMBERS:
+            raise ValueError(f"{self.filters} filters of {self.size} pixels take too much memory")
         if self.channels % 2 == 0:
             raise ValueError(f"channels must be odd (a slice and its neighbours), got {self.channels}")
         return self
