@@ -40,6 +40,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("worklist.open_project", "F3", "Open a project, or make one", "Worklist"),
     Action("worklist.next_case", "F6", "Open the next case of the worklist", "Worklist"),
     Action("worklist.accept_case", "Shift+A", "Accept the case: save it, open the next", "Worklist"),
+    Action("learning.ask", "F7", "Improve the model from accepted cases", "Worklist"),
     Action("run_or_cancel", "F5", "Draft the pancreas, or cancel the run", "Draft"),
     Action("guide.next_place", "N", "Go to the next place to check", "Review"),
     Action("guide.accept_place", "A", "The place in hand is right: go on to the next", "Review"),

@@ -123,6 +123,7 @@ def _worklist(viewer: napari.Viewer, desk: Desk, dock: Dock) -> WorklistPanel:
     place = viewer.window.add_dock_widget(panel, name="Worklist", area="left", add_vertical_stretch=False)
     _bare(place)
     JoinedPanel(desk.worklist, panel, place, desk.window)
+    panel.improve_asked.connect(desk.learning.ask)
     dock.case.project.show()
     return panel
 

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication
+from qtpy.QtWidgets import QWidget
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.gui.app import Application, start, stay
@@ -143,9 +144,9 @@ class Film:
         tally = self.app.session.tally
         return 0 if tally is None else tally.voxels
 
-    def until(self, reached: Callable[[], bool], doing: str) -> None:
+    def until(self, reached: Callable[[], bool], doing: str, patience_s: float = _PATIENCE_S) -> None:
         """Let the window live until `reached`."""
-        end = monotonic() + _PATIENCE_S
+        end = monotonic() + patience_s
         while not reached():
             if monotonic() > end or self.app.session.message.problem:
                 raise AttunetError(
@@ -162,6 +163,12 @@ class Film:
         if self.app.session.case is not None:
             _check_not_black(picture, name)
         return path
+
+    def shoot_widget(self, widget: QWidget, name: str) -> None:
+        """A picture of one widget, such as a dialogue, numbered like the others."""
+        _live(_SETTLE_S)
+        self._count += 1
+        widget.grab().save(str(self.out / f"{self._count:02d}_{name}.png"))
 
 
 def _check_not_black(picture: NDArray[np.uint8], name: str) -> None:

@@ -17,6 +17,7 @@ from attunet_gui.gui import questions, theme
 from attunet_gui.gui.carrying import Carrying
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.guide import Guide
+from attunet_gui.gui.learning.learning import Learning
 from attunet_gui.gui.manual import Manual
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import Signal
@@ -60,6 +61,7 @@ class Desk(QObject):
         self.toolbox = Toolbox(session, layers, self.correcting)
         self.window: QWidget = QWidget()
         self.worklist = Worklist(self)
+        self.learning = Learning(self)
         self.checked = self.closed = False
         self._agreed_to_replace = self._override = False
         self._painted_meanwhile = False
@@ -235,6 +237,7 @@ class Desk(QObject):
         """The window is gone: finish what runs beside it."""
         self.closed = True
         self.worklist.end()
+        self.learning.end()
         self.guide.end()
         self.toolbox.end()
         self._let_go()

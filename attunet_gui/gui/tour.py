@@ -17,6 +17,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from attunet_gui.core.edit import edit_between
 from attunet_gui.gui.demo import Film
 from attunet_gui.gui.desk import DEMO_SEED
+from attunet_gui.gui.learning.tour import show_learning
 from attunet_gui.gui.questions import ask_recovery
 from attunet_gui.gui.viewer import CHANGES, MASK
 from attunet_gui.gui.worklist.tour import show_worklist
@@ -49,6 +50,7 @@ class Tour(Film):
         self._recovery()
         self._save()
         show_worklist(self)
+        show_learning(self)
 
     @property
     def mask(self) -> NDArray[np.uint8]:
@@ -168,8 +170,7 @@ class Tour(Film):
     def _shoot_dialogue(self) -> None:
         box = QApplication.activeModalWidget()
         if isinstance(box, QMessageBox):
-            self._count += 1
-            box.grab().save(str(self.out / f"{self._count:02d}_recovery.png"))
+            self.shoot_widget(box, "recovery")
             box.reject()
 
 

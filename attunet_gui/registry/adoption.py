@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from attunet_gui.core.card import ModelRef
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.provenance import now
-from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.io.writing import make_private_folder, write_json
 from attunet_gui.network.bundle import Bundle, find_bundles, verify
 from attunet_gui.paths import model_folders, user_data
 
@@ -40,8 +40,20 @@ def offered_bundles() -> tuple[Bundle, ...]:
 
     An adopted model that is gone or was changed is passed over.
     """
+    return _offered(adopted(read_history(user_data())))
+
+
+def offered_before() -> Bundle | None:
+    """The model that a roll-back would make the default; None if nothing was adopted or none is at hand."""
+    history = read_history(user_data())
+    last = adopted(history)
+    if last is None:
+        return None
+    return next(iter(_offered(adopted((*history, Step(what="rollback", model=last, time=""))))), None)
+
+
+def _offered(wanted: ModelRef | None) -> tuple[Bundle, ...]:
     found = find_bundles(model_folders())
-    wanted = adopted(read_history(user_data()))
     return tuple(sorted(found, key=lambda bundle: ref_of(bundle) != wanted))
 
 
@@ -136,5 +148,5 @@ def _read(folder: Path) -> tuple[Step, ...]:
 
 
 def _add(folder: Path, history: Sequence[Step], step: Step) -> None:
-    make_folder(folder)
+    make_private_folder(folder)
     write_json(folder / HISTORY_FILE, _History(steps=(*history, step)).model_dump(mode="json"))

@@ -10,6 +10,7 @@ from attunet_gui.gui.actions import ACTIONS, NAPARI_KEYS, Action, help_html, key
 from attunet_gui.gui.carrying import Carrying
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.guide import Guide
+from attunet_gui.gui.learning.learning import Learning
 from attunet_gui.gui.worklist.worklist import Worklist
 from attunet_gui.tools.registry import TOOLS
 
@@ -45,7 +46,7 @@ def test_no_shortcut_takes_one_of_naparis_keys() -> None:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.method + action.keys)
 def test_every_action_is_something_the_desk_can_do(action: Action) -> None:
     owner, _, method = action.method.rpartition(".")
-    kinds = {"": Desk, "guide": Guide, "carrying": Carrying, "worklist": Worklist}
+    kinds = {"": Desk, "guide": Guide, "carrying": Carrying, "worklist": Worklist, "learning": Learning}
     assert callable(getattr(kinds[owner], method))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QWidget
 from superqt.utils import signals_blocked
 
 from attunet_gui.core.card import Card
-from attunet_gui.gui.actions import tip
+from attunet_gui.gui.actions import keys_of, tip
 from attunet_gui.gui.panels.parts import button, column, row
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import View
+from attunet_gui.network.engines import default_engine
 
 
 class DraftPanel(QWidget):
@@ -19,6 +20,8 @@ class DraftPanel(QWidget):
     model_asked = Signal(str)
     card_asked = Signal()
     other_model_asked = Signal()
+    improve_asked = Signal()
+    back_asked = Signal()
     run_asked = Signal()
     draft_on_open_asked = Signal(bool)
 
@@ -31,15 +34,31 @@ class DraftPanel(QWidget):
         self.card = button(
             "About", "What this model was made for, trained on, and how it measured", self._card
         )
-        other = button("Other…", "Use the folder of another model", self.other_model_asked.emit)
+        self.more = button(
+            "More", "Use another model, improve it, or go back to the one before", lambda: None
+        )
+        self.more.setMenu(self._make_menu())
         self.run = button("", tip("run_or_cancel"), self.run_asked.emit)
         self.on_open = QCheckBox("on opening")
         self.on_open.setToolTip("Draft each CT as soon as it is open")
         self.on_open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.on_open.toggled.connect(self.draft_on_open_asked)
         layout = column(self)
-        layout.addLayout(row(self.models, self.card, other, stretch=0))
+        layout.addLayout(row(self.models, self.card, self.more, stretch=0))
         layout.addLayout(row(self.run, self.on_open, stretch=0))
+
+    def _make_menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.addAction("Folder of another model…", self.other_model_asked.emit)
+        menu.addAction(f"Improve the model…  {keys_of('learning.ask')}", self.improve_asked.emit)
+        self._back = menu.addAction("", self.back_asked.emit)
+        self._back.setVisible(False)
+        return menu
+
+    def show_before(self, name: str) -> None:
+        """Offer the way back to the model `name`; "" for none."""
+        self._back.setText(f"Go back to {name}")
+        self._back.setVisible(bool(name))
 
     def _card(self) -> None:
         self.card_asked.emit()
@@ -50,7 +69,8 @@ class DraftPanel(QWidget):
             self.models.clear()
             for card in cards:
                 self.models.addItem(card.title, card.name)
-                tooltip = f"{card.description}\n\n{card.limits}"
+                engine = f"Drafts with {default_engine().name}."
+                tooltip = f"{card.description}\n\n{card.limits}\n\n{engine}"
                 self.models.setItemData(self.models.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
             if not cards:
                 self.models.addItem("No model was found")

@@ -1,4 +1,4 @@
-"""Work of minutes beside the window: importing, drafting the list, exporting; with progress and an end."""
+"""Work of minutes beside the window: importing, drafting, exporting, learning; with progress and an end."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from attunet_gui.core.progress import Progress
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.worklist.beside import sentence_of
 
-ChoreKind = Literal["import", "draft", "export"]
-DOING: dict[ChoreKind, str] = {"import": "Importing", "draft": "Drafting the list", "export": "Exporting"}
+ChoreKind = Literal["import", "draft", "export", "learn", "compare"]
+DOING: dict[ChoreKind, str] = {
+    "import": "Importing",
+    "draft": "Drafting the list",
+    "export": "Exporting",
+    "learn": "Improving the model",
+    "compare": "Comparing drafts",
+}
 _TELL_EVERY_S = 0.1
 
 

@@ -23,9 +23,9 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
-from attunet_gui.gui.actions import tip
+from attunet_gui.gui.actions import keys_of, tip
 from attunet_gui.gui.panels.parts import button, column, row, words
-from attunet_gui.gui.qt import QShortcut, Signal
+from attunet_gui.gui.qt import QAction, QShortcut, Signal
 from attunet_gui.gui.worklist.cases import LINE, PICTURE, CaseList
 from attunet_gui.gui.worklist.state import ChoreView, ListFacts, ListView, actions_for, decide_list
 from attunet_gui.project.ordering import STRATEGIES
@@ -81,7 +81,8 @@ class WorklistPanel(QWidget):
         stop_asked(kind);
         asked(what, CaseRow): "assign", "note", "reject", "reopen" or "history" of the marked case;
         project_asked(what): "import", "import copies", "draft", "export", "second reads", "checks", "open" or
-            "close".
+            "close";
+        improve_asked.
     """
 
     open_asked = Signal(object)
@@ -92,6 +93,7 @@ class WorklistPanel(QWidget):
     stop_asked = Signal(str)
     asked = Signal(str, object)
     project_asked = Signal(str)
+    improve_asked = Signal()
 
     def __init__(self, cases: CaseList) -> None:
         super().__init__()
@@ -135,6 +137,10 @@ class WorklistPanel(QWidget):
                 ("Close the project", "close"),
             )
         }
+        improve = QAction(f"Improve the model…  {keys_of('learning.ask')}", self.project_menu)
+        improve.setToolTip(tip("learning.ask"))
+        improve.triggered.connect(lambda _checked=False: self.improve_asked.emit())
+        self.project_menu.insertAction(self._project_actions["second reads"], improve)
         self.case_menu = QMenu(self)
         self.case = button("Case", "What can be done with the marked case", lambda: None)
         self.case.setMenu(self.case_menu)

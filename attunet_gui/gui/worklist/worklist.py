@@ -208,7 +208,8 @@ class Worklist(QObject):
         project, self.project, self.listed, self.choice = self.project, None, None, None
         self._ahead.forget()
         for chore in self.chores.running:
-            self.chores.cancel(chore.kind)
+            if project is not None:
+                self.chores.cancel(chore.kind)
         self._known = _Known({}, 0)
         self.list.show_query(None, CaseQuery())
         self.list.mark_open("")

@@ -69,6 +69,35 @@ class FinetuneOrder:
     restart: bool = False
 
 
+@dataclass(frozen=True)
+class AcceptedCase:
+    """A case on which a person has decided.
+
+    Attributes:
+        name: of the case.
+        image, series: the CT, and which series of it.
+        mask: its file, on the source grid.
+        verified: slices somebody looked at; None for all.
+        role: what it was to the new model: "taught", "judged" or "neither".
+    """
+
+    name: str
+    image: Path
+    series: str | None
+    mask: Path
+    verified: frozenset[int] | None
+    role: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two models, in the folders `old` and `new`, are compared on."""
+
+    old: Path
+    new: Path
+    cases: tuple[AcceptedCase, ...]
+
+
 def settings_for(steps: int, seed: int) -> TrainingSettings:
     """How a model is fine-tuned in `steps` steps; docs/finetuning.md says what these values rest on."""
     return TrainingSettings(

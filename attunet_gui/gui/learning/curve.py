@@ -1,0 +1,114 @@
+"""The curve of a lesson: from the rows of its log to a picture that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from attunet_gui.gui import theme
+
+_HEIGHT, _LEFT, _TOP, _BOTTOM = 150, 42, 22, 20
+_DOT = 4.0
+Point = tuple[int, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What was measured so far.
+
+    Attributes:
+        losses: (step, loss), a point a step.
+        scores: (step, mean DSC of the held-out slices that show the pancreas).
+        seconds: of learning so far.
+    """
+
+    losses: tuple[Point, ...] = ()
+    scores: tuple[Point, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def step(self) -> int:
+        """The last one."""
+        return self.losses[-1][0] if self.losses else 0
+
+    def seconds_left(self, steps: int) -> float | None:
+        """Until step `steps`, at the pace so far; None while there is nothing to go by."""
+        return self.seconds / self.step * max(0, steps - self.step) if self.step else None
+
+
+def curve_of(rows: Sequence[Mapping[str, Any]]) -> Curve:
+    """The rows of `network.history.read_log` as a curve."""
+    return Curve(
+        tuple((int(row["step"]), float(row["loss"])) for row in rows),
+        tuple((int(row["step"]), float(row["validation"]["slices"])) for row in rows if "validation" in row),
+        float(rows[-1]["seconds"]) if rows else 0.0,
+    )
+
+
+class CurveWidget(QWidget):
+    """The loss falls, the DSC of those who are held back rises; or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._curve, self._steps = Curve(), 0
+        self.setFixedHeight(_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("Curve of learning")
+        self.setToolTip("Orange: the loss of each step, lower is better. Blue: DSC of the slices that judge.")
+
+    def show_curve(self, curve: Curve, steps: int) -> None:
+        """Show `curve` of a lesson of so many `steps`; 0 if nobody knows yet."""
+        self._curve, self._steps = curve, max(steps, curve.step)
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:  # noqa: N802
+        """Qt's hook."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        area = QRectF(_LEFT, _TOP, self.width() - 2 * _LEFT, self.height() - _TOP - _BOTTOM)
+        highest = max((loss for _step, loss in self._curve.losses), default=1.0)
+        self._axes(painter, area, highest)
+        losses = self._placed(self._curve.losses, area, highest)
+        scores = self._placed(self._curve.scores, area, 1.0)
+        self._line(painter, losses, theme.UNSURE)
+        self._line(painter, scores, theme.MASK)
+        painter.setBrush(QColor(theme.MASK))
+        for point in scores:
+            painter.drawEllipse(point, _DOT, _DOT)
+
+    def _placed(self, points: Sequence[Point], area: QRectF, top: float) -> list[QPointF]:
+        wide, high = area.width() / max(1, self._steps), area.height() / (top or 1.0)
+        return [QPointF(area.left() + step * wide, area.bottom() - value * high) for step, value in points]
+
+    def _line(self, painter: QPainter, points: list[QPointF], colour: str) -> None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(QColor(colour), 1.6))
+        painter.drawPolyline(QPolygonF(points))
+
+    def _axes(self, painter: QPainter, area: QRectF, highest: float) -> None:
+        text = self.palette().color(QPalette.ColorRole.WindowText)
+        faint = QColor(text)
+        faint.setAlpha(90)
+        painter.setPen(faint)
+        painter.drawRect(area)
+        right, left = Qt.AlignmentFlag.AlignRight, Qt.AlignmentFlag.AlignLeft
+        last = self._curve.scores[-1][1] if self._curve.scores else None
+        _write(painter, QRectF(area.left(), 0, area.width() / 2, _TOP), left, "Loss", theme.UNSURE)
+        told = "DSC of the judges" if last is None else f"DSC of the judges {last:.3f}"
+        _write(painter, QRectF(area.center().x(), 0, area.width() / 2, _TOP), right, told, theme.MASK)
+        _write(painter, QRectF(0, area.top() - 8, _LEFT - 4, 16), right, f"{highest:.2f}", text)
+        _write(painter, QRectF(0, area.bottom() - 8, _LEFT - 4, 16), right, "0", text)
+        _write(painter, QRectF(area.right() + 4, area.top() - 8, _LEFT, 16), left, "1", text)
+        _write(painter, QRectF(area.right() + 4, area.bottom() - 8, _LEFT, 16), left, "0", text)
+        told = f"step {self._curve.step} of {self._steps}" if self._steps else ""
+        _write(painter, QRectF(area.left(), area.bottom() + 2, area.width(), _BOTTOM - 2), right, told, text)
+
+
+def _write(painter: QPainter, place: QRectF, side: Qt.AlignmentFlag, text: str, colour: QColor | str) -> None:
+    painter.setPen(QColor(colour))
+    painter.drawText(place, side | Qt.AlignmentFlag.AlignVCenter, text)

@@ -1,0 +1,297 @@
+"""The dialog of a lesson: what will happen, how far it is, what came out. It shows, and emits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QFormLayout,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import signals_blocked
+
+from attunet_gui.gui import questions
+from attunet_gui.gui.learning.curve import Curve, CurveWidget
+from attunet_gui.gui.learning.state import LearningView
+from attunet_gui.gui.learning.table import ResultTable
+from attunet_gui.gui.learning.tasks import LearningWish
+from attunet_gui.gui.panels.parts import button, row, words
+from attunet_gui.gui.qt import Signal
+from attunet_gui.recipes.finetuning.order import Effort
+
+_WIDTH = 620
+_MOST_MINUTES = 600
+
+
+class FolderLine(QWidget):
+    """A folder, or several.
+
+    Signals:
+        changed: another text was entered or chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, title: str, placeholder: str, tip: str, *, several: bool = False) -> None:
+        super().__init__()
+        self._title, self._several = title, several
+        self.text = QLineEdit()
+        self.text.setPlaceholderText(placeholder)
+        self.text.setToolTip(tip)
+        self.text.editingFinished.connect(self.changed)
+        layout = row(self.text, button("Choose…", tip, self.choose), stretch=0)
+        self.setLayout(layout)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What is entered."""
+        text = self.text.text()
+        parts = text.split(os.pathsep) if self._several else [text]
+        return tuple(Path(part.strip()) for part in parts if part.strip())
+
+    def show_folders(self, folders: tuple[Path, ...]) -> None:
+        """Show `folders`."""
+        self.text.setText(os.pathsep.join(map(str, folders)))
+
+    def choose(self) -> None:
+        """Ask for a folder; of several it is one more."""
+        known = self.folders
+        start = known[-1].parent if known else Path.home()
+        folder = questions.choose_folder(self, self._title, start)
+        if folder is not None:
+            self.show_folders((*known, folder) if self._several else (folder,))
+            self.changed.emit()
+
+
+class WishForm(QWidget):
+    """The few things that can be chosen.
+
+    Signals:
+        changed(LearningWish).
+    """
+
+    changed = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wish = LearningWish()
+        self.source = QComboBox()
+        self.source.addItem("The accepted cases of the project", False)
+        self.source.addItem("A data set in a folder", True)
+        self.source.setToolTip("What the model learns from")
+        self.dataset = FolderLine(
+            "Learn from", "folder of the data set", "nnU-Net, MSD, or images/ and labels/; any of our exports"
+        )
+        self.minutes = QSpinBox()
+        self.minutes.setRange(1, _MOST_MINUTES)
+        self.minutes.setSuffix(" min")
+        self.minutes.setToolTip("How long to learn; reading and comparing come on top")
+        self.validation = FolderLine(
+            "Judge by",
+            "a fifth of the people, always the same",
+            "Folder of a data set that judges and never teaches; empty: some of those above do",
+        )
+        self.replay = FolderLine(
+            "Also remember",
+            "phantoms alone",
+            "Folders of earlier data that are learnt again, so that they are not forgotten; empty: none",
+            several=True,
+        )
+        layout = QFormLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addRow("Learn from", self.source)
+        layout.addRow("", self.dataset)
+        layout.addRow("For about", self.minutes)
+        layout.addRow("Judged by", self.validation)
+        layout.addRow("Also remember", self.replay)
+        self._layout = layout
+        self.source.activated.connect(self._source_chosen)
+        self.minutes.valueChanged.connect(lambda _minutes: self._tell())
+        for line in (self.dataset, self.validation, self.replay):
+            line.changed.connect(self._tell)
+        self.show_wish(self._wish)
+
+    @property
+    def wish(self) -> LearningWish:
+        """What is chosen."""
+        dataset, validation = self.dataset.folders, self.validation.folders
+        effort = self._wish.effort
+        if effort.minutes is None or round(effort.minutes) != self.minutes.value():
+            effort = Effort(minutes=float(self.minutes.value()))
+        return replace(
+            self._wish,
+            dataset=dataset[0] if self.source.currentData() and dataset else None,
+            validation=validation[0] if validation else None,
+            effort=effort,
+            replay=replace(self._wish.replay, folders=self.replay.folders),
+        )
+
+    def show_wish(self, wish: LearningWish) -> None:
+        """Show `wish`."""
+        self._wish = wish
+        with signals_blocked(self.minutes):
+            self.minutes.setValue(max(1, round(wish.effort.minutes or 1)))
+        self.source.setCurrentIndex(int(wish.dataset is not None))
+        self.dataset.show_folders(() if wish.dataset is None else (wish.dataset,))
+        self.validation.show_folders(() if wish.validation is None else (wish.validation,))
+        self.replay.show_folders(wish.replay.folders)
+        self._show_dataset()
+
+    def _source_chosen(self) -> None:
+        self._show_dataset()
+        if self.source.currentData() and not self.dataset.folders:
+            self.dataset.choose()
+        self._tell()
+
+    def _show_dataset(self) -> None:
+        self._layout.setRowVisible(self.dataset, bool(self.source.currentData()))
+
+    def _tell(self) -> None:
+        self.changed.emit(self.wish)
+
+
+class LearningDialog(QDialog):
+    """Stays open beside the work.
+
+    Signals:
+        wish_changed(LearningWish); learn_asked; stop_asked; compare_asked; adopt_asked; back_asked;
+        case_asked(name).
+    """
+
+    wish_changed = Signal(object)
+    learn_asked = Signal()
+    stop_asked = Signal()
+    compare_asked = Signal()
+    adopt_asked = Signal()
+    back_asked = Signal()
+    case_asked = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Improve the model")
+        self.view: LearningView | None = None
+        self.intro, self.verdict, self.about_differences = words(), words(strong=True), words()
+        self.form, self.curve = WishForm(), CurveWidget()
+        self.form.changed.connect(self.wish_changed)
+        self.doing, self.bar = words(), QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self._make_buttons()
+        self._make_tables()
+        self._lay_out()
+        self.resize(_WIDTH, self.sizeHint().height())
+
+    def _make_buttons(self) -> None:
+        self.learn = self._button("Learn", "Learn from these cases", self.learn_asked.emit)
+        self.stop = self._button("Stop", "Stop it; what is learnt is kept", self.stop_asked.emit)
+        self.compare = self._button(
+            "Compare on accepted cases", "Have both models draft them", self.compare_asked.emit
+        )
+        self.adopt = self._button("Adopt the new model", "", self.adopt_asked.emit)
+        self.back = self._button("", "Draft with the model before again", self.back_asked.emit)
+        self.leave = self._button("Close", "Close this; learning goes on", self.close)
+
+    def _button(self, text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
+        made = button(text, tip, clicked)
+        # Enter in a field must begin nothing.
+        made.setAutoDefault(False)
+        return made
+
+    def _make_tables(self) -> None:
+        self.judges = ResultTable("Who judges", roles=False)
+        self.differences = ResultTable("Accepted case", roles=True)
+        self.differences.case_asked.connect(self.case_asked)
+        accepted = QWidget()
+        layout = QVBoxLayout(accepted)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addWidget(self.about_differences)
+        layout.addWidget(self.differences, 1)
+        layout.addLayout(row(self.compare))
+        self.results = QTabWidget()
+        self.results.addTab(self.judges, "Cases that judge")
+        self.results.addTab(accepted, "Accepted cases")
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        for widget in (self.intro, self.form, self.curve, self.doing, self.bar, self.verdict):
+            layout.addWidget(widget)
+        layout.addWidget(self.results, 1)
+        room = QWidget()
+        room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        layout.addLayout(row(self.learn, self.stop, self.adopt, self.back, room, self.leave, stretch=4))
+
+    def show_wish(self, wish: LearningWish) -> None:
+        """Show what is asked for."""
+        self.form.show_wish(wish)
+
+    def show_curve(self, curve: Curve, steps: int) -> None:
+        """Show how learning went so far."""
+        self.curve.show_curve(curve, steps)
+
+    def show_view(self, view: LearningView) -> None:
+        """Apply `view`."""
+        if view == self.view:
+            return
+        before, self.view = self.view, view
+        self.intro.setText(view.intro)
+        self.intro.setVisible(bool(view.intro))
+        self.form.setVisible(view.form_shown)
+        self.form.setEnabled(view.form_enabled)
+        self._show_progress(view)
+        self._show_buttons(view)
+        self._show_results(view)
+        if before is None or _pieces(before) != _pieces(view):
+            self._fit()
+
+    def _show_progress(self, view: LearningView) -> None:
+        self.curve.setVisible(view.curve_shown)
+        self.doing.setVisible(view.bar is not None)
+        self.bar.setVisible(view.bar is not None)
+        if view.bar is not None:
+            self.doing.setText(view.bar.text)
+            self.bar.setMaximum(view.bar.total)
+            self.bar.setValue(view.bar.done)
+
+    def _show_buttons(self, view: LearningView) -> None:
+        self.learn.setText(view.learn_text)
+        self.learn.setEnabled(view.learn_enabled)
+        self.stop.setVisible(view.stop_shown)
+        self.stop.setEnabled(view.stop_enabled)
+        self.adopt.setVisible(view.adopt_shown)
+        self.adopt.setEnabled(view.adopt_enabled)
+        self.adopt.setToolTip(view.adopt_tip)
+        self.back.setVisible(bool(view.back))
+        self.back.setText(view.back)
+
+    def _show_results(self, view: LearningView) -> None:
+        self.verdict.setVisible(bool(view.verdict))
+        self.verdict.setText(view.verdict)
+        self.results.setVisible(bool(view.judges))
+        self.judges.show_rows(view.judges)
+        self.results.setTabVisible(1, bool(view.differences_words))
+        self.about_differences.setText(view.differences_words)
+        self.differences.show_rows(view.differences)
+        self.compare.setVisible(view.compare_shown)
+
+    def _fit(self) -> None:
+        """Grow for what came out, and shrink again."""
+        self.layout().activate()
+        width = max(_WIDTH, self.width())
+        self.resize(width, max(self.heightForWidth(width), self.minimumSizeHint().height()))
+
+
+def _pieces(view: LearningView) -> tuple[bool, ...]:
+    """What is there at all; a dialogue that changed its size at every step could not be read."""
+    return (view.form_shown, view.curve_shown, view.bar is not None, bool(view.verdict))

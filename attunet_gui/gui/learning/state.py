@@ -1,0 +1,289 @@
+"""What the dialog of a lesson shows, decided from what is known; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from statistics import mean
+
+from attunet_gui.evaluation.guard import CaseChange, GroupChange, Verdict
+from attunet_gui.gui.learning.curve import Curve
+from attunet_gui.gui.learning.tasks import Default, LearningWish
+from attunet_gui.gui.state import Bar, time_left
+from attunet_gui.gui.worklist.chores import ChoreStatus
+from attunet_gui.gui.worklist.words import cases as cases_words
+from attunet_gui.recipes.finetuning.answer import Learnt
+
+_SHARE = 0.2
+_FEWEST = 2
+_NO_LEARNING = (
+    "This package was made without TensorFlow and cannot learn; install the whole one. It can still draft "
+    "with a model that learnt elsewhere."
+)
+
+
+@dataclass(frozen=True)
+class LearningFacts:
+    """What is known, as plain values.
+
+    Attributes:
+        able: whether what learns is installed.
+        model: title of the model that would be improved; "" for none.
+        project: name of the open project; "" for none.
+        place: where data and runs go, for a person.
+        accepted: cases of the project that are accepted.
+        wish: what is asked for.
+        found: cases in the chosen folder; None if none is chosen.
+        fault: what is wrong with a chosen folder.
+        chore: what is going on, learning or comparing.
+        curve: of the last lesson.
+        learnt: what came out of it.
+        differences: both models on accepted cases; None while nobody looked.
+        default: the model that is used, and the one before.
+    """
+
+    able: bool = True
+    model: str = ""
+    project: str = ""
+    place: str = ""
+    accepted: int = 0
+    wish: LearningWish = field(default_factory=LearningWish)
+    found: int | None = None
+    fault: str = ""
+    chore: ChoreStatus | None = None
+    curve: Curve = field(default_factory=Curve)
+    learnt: Learnt | None = None
+    differences: tuple[CaseChange, ...] | None = None
+    default: Default = field(default_factory=Default)
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A line of a table, old model against new.
+
+    Attributes:
+        name: of a case or a group.
+        role: of the case to the new model; "" for a group.
+        dsc, nsd: (old, new).
+        group: whether it stands for several.
+    """
+
+    name: str
+    role: str
+    dsc: tuple[float, float]
+    nsd: tuple[float, float]
+    group: bool = False
+
+    @property
+    def change(self) -> float:
+        """Of DSC; negative is worse."""
+        return self.dsc[1] - self.dsc[0]
+
+
+@dataclass(frozen=True)
+class LearningView:
+    """All that the dialog shows. It applies it and decides nothing."""
+
+    intro: str
+    form_shown: bool
+    form_enabled: bool
+    project_offered: bool
+    learn_text: str
+    learn_enabled: bool
+    stop_shown: bool
+    stop_enabled: bool
+    bar: Bar | None
+    curve_shown: bool
+    verdict: str
+    judges: tuple[ResultRow, ...]
+    differences: tuple[ResultRow, ...]
+    differences_words: str
+    compare_shown: bool
+    adopt_shown: bool
+    adopt_enabled: bool
+    adopt_tip: str
+    back: str
+
+
+def decide_learning(facts: LearningFacts) -> LearningView:
+    """The one dialog that fits `facts`."""
+    idle, learnt = facts.chore is None, facts.learnt
+    hindrance = hindrance_of(facts)
+    passed = learnt is not None and learnt.verdict.passed
+    adopted = learnt is not None and learnt.name == facts.default.name
+    compared = facts.differences is not None or not facts.accepted
+    return LearningView(
+        intro=_intro(facts, hindrance),
+        form_shown=idle and learnt is None,
+        form_enabled=facts.able,
+        project_offered=bool(facts.project),
+        learn_text="Learn again…" if learnt else "Go on learning" if facts.curve.step else "Learn",
+        learn_enabled=idle and (learnt is not None or not hindrance),
+        stop_shown=not idle,
+        stop_enabled=facts.chore is not None and not facts.chore.stopping,
+        bar=_bar(facts),
+        curve_shown=bool(facts.curve.losses),
+        verdict=_verdict(learnt),
+        judges=() if learnt is None else judges_of(learnt.verdict),
+        differences=worst_first(facts.differences or ()),
+        differences_words=_differences_words(facts),
+        compare_shown=idle and passed and not compared,
+        adopt_shown=passed and not adopted,
+        adopt_enabled=idle and compared,
+        adopt_tip=(
+            "Draft with it from the next case on; one click goes back"
+            if compared
+            else "First see what changes on the cases that are accepted"
+        ),
+        back=f"Go back to {facts.default.before}" if facts.default.before else "",
+    )
+
+
+def _intro(facts: LearningFacts, hindrance: str) -> str:
+    if facts.chore is not None:
+        return f"{facts.model} as it is drafts meanwhile. Go on working; this window may be closed."
+    return "" if facts.learnt else hindrance or _plan(facts)
+
+
+def hindrance_of(facts: LearningFacts) -> str:
+    """Why nothing can be learnt now; "" if it can."""
+    if not facts.able:
+        return _NO_LEARNING
+    if not facts.model:
+        return "There is no model to improve: choose one first."
+    if facts.fault:
+        return facts.fault
+    if facts.wish.dataset is None and not facts.project:
+        return "Open a project with accepted cases (F3), or choose the folder of a data set."
+    fewest = 1 if facts.wish.validation else _FEWEST
+    if _taught_and_judges(facts) < fewest:
+        return (
+            f"{_capital(cases_words(_taught_and_judges(facts)))}: learning needs two at least, of different "
+            "people, one to teach and one to judge. Accept more cases with Shift+A."
+        )
+    return ""
+
+
+def _taught_and_judges(facts: LearningFacts) -> int:
+    return facts.accepted if facts.wish.dataset is None else facts.found or 0
+
+
+def _plan(facts: LearningFacts) -> str:
+    total, wish = _taught_and_judges(facts), facts.wish
+    judges = 0 if wish.validation else max(1, round(_SHARE * total))
+    of = "accepted cases" if wish.dataset is None else f"cases in {wish.dataset.name}"
+    minutes = f"about {wish.effort.minutes:.0f} min" if wish.effort.minutes else f"{wish.effort.steps} steps"
+    who = (
+        f"The cases in {wish.validation.name} judge"
+        if wish.validation
+        else f"About {judges} {'judges' if judges == 1 else 'judge'} and never {_teach(judges)}"
+    )
+    return (
+        f"{facts.model} learns from about {total - judges} of {total} {of}. {who}: the old and the new model "
+        f"draft them, and phantoms, and are compared. Learning takes {minutes}, reading and comparing "
+        "take some more; go on working meanwhile. Stop when you like, the next run goes on. The new model "
+        "takes over only if it is nowhere worse and you adopt it. Everything stays on this machine, in "
+        f"{facts.place}."
+    )
+
+
+def _teach(count: int) -> str:
+    return "teaches" if count == 1 else "teach"
+
+
+def _bar(facts: LearningFacts) -> Bar | None:
+    chore = facts.chore
+    if chore is None:
+        return None
+    if chore.stopping:
+        return Bar(0, 0, "Stopping; what is learnt is kept")
+    return Bar(chore.done, chore.total, _doing(facts, chore))
+
+
+def _doing(facts: LearningFacts, chore: ChoreStatus) -> str:
+    if chore.kind == "compare":
+        return f"Comparing drafts of accepted cases: {chore.done} of {chore.total}"
+    if not chore.stage.startswith("training"):
+        counted = f", {chore.done} of {chore.total}" if chore.total > 1 else ""
+        return f"{_capital(chore.stage or 'starting')}{counted}"
+    told = [f"Step {chore.done} of {chore.total}"]
+    if facts.curve.losses:
+        told.append(f"loss {facts.curve.losses[-1][1]:.3f}")
+    left = facts.curve.seconds_left(chore.total)
+    if left is not None:
+        told.append(time_left(left))
+    return ", ".join(told)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _verdict(learnt: Learnt | None) -> str:
+    if learnt is None:
+        return ""
+    taught = len(learnt.division.training)
+    return (
+        f"{learnt.verdict.sentence} {_capital(cases_words(taught))} taught, {learnt.steps} steps in "
+        f"{learnt.seconds / 60:.1f} min."
+    )
+
+
+def judges_of(verdict: Verdict) -> tuple[ResultRow, ...]:
+    """The groups, each followed by its cases, worst first."""
+    rows: list[ResultRow] = []
+    for group in verdict.groups:
+        cases = [case for case in verdict.cases if case.group == group.group]
+        rows += [_group(group, cases), *worst_first(cases, role="")]
+    return tuple(rows)
+
+
+def _group(group: GroupChange, cases: Sequence[CaseChange]) -> ResultRow:
+    """Means of people, as the verdict takes them."""
+
+    def old_and_new(before: str, after: str) -> tuple[float, float]:
+        return _by_person(cases, before), _by_person(cases, after)
+
+    name = f"{_capital(group.group)}: {cases_words(group.cases)}"
+    return ResultRow(
+        name, "", old_and_new("dsc_before", "dsc_after"), old_and_new("nsd_before", "nsd_after"), True
+    )
+
+
+def _by_person(cases: Sequence[CaseChange], part: str) -> float:
+    ordered = sorted(cases, key=lambda case: case.person)
+    people = groupby(ordered, key=lambda case: case.person)
+    return mean(mean(float(getattr(case, part)) for case in own) for _person, own in people)
+
+
+def worst_first(changes: Iterable[CaseChange], role: str | None = None) -> tuple[ResultRow, ...]:
+    """A row a case, the largest loss of DSC first; the role is the group, unless another is given."""
+    rows = (
+        ResultRow(
+            case.case,
+            case.group if role is None else role,
+            (case.dsc_before, case.dsc_after),
+            (case.nsd_before, case.nsd_after),
+        )
+        for case in changes
+    )
+    return tuple(sorted(rows, key=lambda row: row.change))
+
+
+def _differences_words(facts: LearningFacts) -> str:
+    if facts.learnt is None or not facts.learnt.verdict.passed:
+        return ""
+    found = facts.differences
+    if found is None:
+        comparing = facts.chore is not None and facts.chore.kind == "compare"
+        if not facts.accepted:
+            return "There are no accepted cases to look at."
+        return (
+            "Both models draft accepted cases." if comparing else "Nobody looked at the accepted cases yet."
+        )
+    worse = sum(case.dsc_after < case.dsc_before for case in found)
+    return (
+        f"Drafts of {cases_words(len(found))} against the accepted mask: worse on {worse}. Double click "
+        "opens a case. Who taught is known to the new model, and proves nothing."
+    )

@@ -1,0 +1,79 @@
+"""Old model against new, a line a case; the sign and the colour say who wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from attunet_gui.gui import theme
+from attunet_gui.gui.learning.state import ResultRow
+from attunet_gui.gui.qt import Signal
+
+_NUMBERS = ("DSC old", "new", "change", "NSD old", "new")
+_CHANGE = 3
+_TOLD = 0.0005
+"""Smaller changes read as 0.000, and get no colour."""
+
+
+class ResultTable(QTableWidget):
+    """Rows of results.
+
+    Args:
+        first: heading of the first column.
+        roles: whether the role of a case is told.
+
+    Signals:
+        case_asked(name): of a row that stands for a case, by a double click or Enter.
+    """
+
+    case_asked = Signal(str)
+
+    def __init__(self, first: str, *, roles: bool) -> None:
+        super().__init__(0, 1 + len(_NUMBERS) + roles)
+        self._roles = roles
+        self._rows: Sequence[ResultRow] = ()
+        self.setHorizontalHeaderLabels([first, *_NUMBERS, *(["to the new model"] if roles else [])])
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.verticalHeader().hide()
+        self.setShowGrid(False)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setAccessibleName(f"{first}: old and new model")
+        self.itemActivated.connect(self._activated)
+
+    def show_rows(self, rows: Sequence[ResultRow]) -> None:
+        """Show `rows`, in their order."""
+        self._rows = rows
+        self.setRowCount(len(rows))
+        for line, row in enumerate(rows):
+            for column, text in enumerate(self._texts(row)):
+                self.setItem(line, column, _item(text, row, column))
+
+    def _texts(self, row: ResultRow) -> list[str]:
+        name = row.name if row.group else f"   {row.name}"
+        numbers = [f"{row.dsc[0]:.3f}", f"{row.dsc[1]:.3f}", f"{row.change:+.3f}"]
+        numbers += [f"{row.nsd[0]:.3f}", f"{row.nsd[1]:.3f}"]
+        return [name, *numbers, *([row.role] if self._roles else [])]
+
+    def _activated(self, item: QTableWidgetItem) -> None:
+        row = self._rows[item.row()]
+        if not row.group:
+            self.case_asked.emit(row.name)
+
+
+def _item(text: str, row: ResultRow, column: int) -> QTableWidgetItem:
+    item = QTableWidgetItem(text)
+    if 0 < column <= len(_NUMBERS):
+        item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+    if column == _CHANGE and abs(row.change) > _TOLD:
+        item.setForeground(QColor(theme.ADDED if row.change > 0 else theme.REMOVED))
+    if row.group:
+        font = item.font()
+        font.setBold(True)
+        item.setFont(font)
+    return item

@@ -1,0 +1,100 @@
+"""A stand-in for the child that learns, and what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from attunet_gui.core.card import GuardRecord, Lineage, ModelRef
+from attunet_gui.core.progress import Progress
+from attunet_gui.evaluation.guard import CaseChange, Verdict, judge
+from attunet_gui.gui.learning.tasks import COMPARE, LEARN
+from attunet_gui.network.bundle import read_bundle, trace
+from attunet_gui.network.history import LOG_FILE
+from attunet_gui.project.project import Project, Review
+from attunet_gui.recipes.finetuning.answer import Learnt
+from attunet_gui.recipes.finetuning.order import Comparison, FinetuneOrder
+from attunet_gui.recipes.holding import Division
+from tests.project.material import ball, save
+
+STEPS = 4
+
+
+def change(group: str, case: str, before: float, after: float, person: str = "") -> CaseChange:
+    return CaseChange(group, case, person or case, before, after, before - 0.1, after - 0.1)
+
+
+def verdict_of(*changes: CaseChange) -> Verdict:
+    return judge(changes)
+
+
+def learnt_of(verdict: Verdict, folder: Path = Path("bundle"), name: str = "better") -> Learnt:
+    division = Division(("case-0001", "case-0002"), ("case-0003",))
+    return Learnt(folder, name, verdict, division, STEPS, 90.0, "float32")
+
+
+def accept(project: Project, name: str) -> None:
+    """As if somebody had drawn a ball there."""
+    save(project, project.case(name), ball(), Review(finished=True))
+    project.accept(project.case(name))
+
+
+class Pupil:
+    """Stands in for `in_own_child`: writes a log like the real one, and a bundle made of `tiny`.
+
+    Attributes:
+        orders: what it was asked.
+        goes_on: set, it does not wait in the middle of a lesson.
+    """
+
+    def __init__(self, tiny: Path, *, gain: float = 0.1) -> None:
+        self._tiny, self._gain = tiny, gain
+        self.orders: list[Any] = []
+        self.goes_on = Event()
+        self.goes_on.set()
+
+    def __call__(self, work: str, order: Any, progress: Progress) -> Any:
+        self.orders.append(order)
+        if work == LEARN:
+            return self._learn(order, progress)
+        assert work == COMPARE
+        return self._compare(order, progress)
+
+    def _learn(self, order: FinetuneOrder, progress: Progress) -> Learnt:
+        order.output.mkdir(parents=True, exist_ok=True)
+        rows = [
+            {"step": n, "loss": 1 / n, "seconds": 2.0 * n, "validation": {"slices": 0.2 * n, "volumes": 0.2}}
+            for n in range(1, STEPS + 1)
+        ]
+        for row in rows:
+            with (order.output / LOG_FILE).open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            progress(int(str(row["step"])), STEPS, "training, loss 0.5")
+            while row["step"] == 2 and not self.goes_on.wait(0.01):
+                progress(2, STEPS, "training, loss 0.5")
+        verdict = verdict_of(
+            change("validation", "case-0003", 0.6, 0.6 + self._gain),
+            change("phantoms", "phantom 1", 0.8, 0.8),
+        )
+        return learnt_of(verdict, self._bundle(order, verdict), order.name)
+
+    def _bundle(self, order: FinetuneOrder, verdict: Verdict) -> Path:
+        folder = order.output / "bundle"
+        shutil.copytree(self._tiny, folder, dirs_exist_ok=True)
+        card = json.loads((folder / "card.json").read_text())
+        told = {"name": order.name, "title": f"{card['title']}, fine-tuned"}
+        (folder / "card.json").write_text(json.dumps(card | told))
+        guard = GuardRecord(passed=verdict.passed, sentence=verdict.sentence)
+        parent = ModelRef(name="parent", sha256="1" * 64)
+        trace(read_bundle(folder), Lineage(ancestors=(parent,), data_sha256="2" * 64, guard=guard))
+        return folder
+
+    def _compare(self, order: Comparison, progress: Progress) -> tuple[CaseChange, ...]:
+        progress(0, len(order.cases), "loading")
+        return tuple(
+            change(case.role, case.name, 0.7, 0.7 + 0.1 * (number - 1))
+            for number, case in enumerate(order.cases)
+        )

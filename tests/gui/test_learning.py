@@ -1,0 +1,295 @@
+"""A lesson: what the dialog shows, what is asked of the child, and what becomes of the model; no window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.progress import silent
+from attunet_gui.gui.learning.curve import Curve, curve_of
+from attunet_gui.gui.learning.learning import Learning
+from attunet_gui.gui.learning.state import LearningFacts, decide_learning, judges_of, worst_first
+from attunet_gui.gui.learning.tasks import Default, LearningWish, Lesson, comparison, exported, ordered
+from attunet_gui.gui.worklist.chores import ChoreStatus
+from attunet_gui.io.datasets import find_dataset
+from attunet_gui.network.bundle import read_bundle
+from attunet_gui.project.project import Project
+from attunet_gui.recipes.finetuning.order import Effort
+from attunet_gui.recipes.holding import Division
+from attunet_gui.registry.adoption import offered_bundles
+from tests.gui.lessons import Pupil, accept, change, learnt_of, verdict_of
+from tests.gui.test_desk import qt
+from tests.gui.test_worklist import Room, room_in
+from tests.project.material import drafted_project
+
+__all__ = ["qt"]
+
+READY = LearningFacts(model="Starter", project="study", place="study/learning", accepted=10)
+BETTER = verdict_of(change("validation", "b", 0.5, 0.7), change("phantoms", "p", 0.8, 0.8))
+WORSE = verdict_of(change("validation", "b", 0.7, 0.5))
+
+
+# What the dialog shows
+
+
+def test_it_says_beforehand_what_will_happen() -> None:
+    view = decide_learning(READY)
+    assert view.learn_enabled
+    assert "about 8 of 10 accepted cases" in view.intro
+    assert "About 2 judge and never teach" in view.intro
+    assert "about 8 min" in view.intro
+    assert "study/learning" in view.intro
+    assert not view.adopt_shown
+    assert not view.stop_shown
+    assert not view.judges
+    assert not view.back
+
+
+def test_named_judges_leave_every_case_to_teach(tmp_path: Path) -> None:
+    wish = LearningWish(tmp_path / "mine", tmp_path / "theirs")
+    view = decide_learning(replace(READY, wish=wish, found=3, accepted=0))
+    assert "about 3 of 3 cases in mine. The cases in theirs judge" in view.intro
+    assert view.learn_enabled
+
+
+@pytest.mark.parametrize(
+    ("change_of_facts", "why"),
+    [
+        ({"able": False}, "made without TensorFlow"),
+        ({"model": ""}, "no model to improve"),
+        ({"project": ""}, "Open a project with accepted cases"),
+        ({"accepted": 1}, "1 case: learning needs two at least"),
+        ({"fault": "There is no data set in x."}, "There is no data set in x."),
+    ],
+)
+def test_what_hinders_is_said_instead(change_of_facts: dict[str, object], why: str) -> None:
+    view = decide_learning(replace(READY, **change_of_facts))  # type: ignore[arg-type]
+    assert why in view.intro
+    assert not view.learn_enabled
+
+
+def test_while_it_learns_the_step_the_loss_and_the_time_left_are_told() -> None:
+    curve = Curve(losses=((1, 0.9), (50, 0.25)), seconds=100.0)
+    chore = ChoreStatus("learn", 50, 200, "training, loss 0.3, 7 min left, 0 % waiting")
+    view = decide_learning(replace(READY, chore=chore, curve=curve))
+    assert view.bar is not None
+    assert view.bar.text == "Step 50 of 200, loss 0.250, about 5 min left"
+    assert (view.bar.done, view.bar.total) == (50, 200)
+    assert view.stop_enabled
+    assert not view.learn_enabled
+    assert not view.form_enabled
+    stopping = decide_learning(replace(READY, chore=replace(chore, stopping=True)))
+    assert not stopping.stop_enabled
+
+
+def test_a_lesson_that_was_stopped_can_go_on() -> None:
+    assert decide_learning(replace(READY, curve=Curve(losses=((3, 0.5),)))).learn_text == "Go on learning"
+
+
+def test_a_better_model_can_be_adopted_once_the_accepted_cases_were_looked_at() -> None:
+    facts = replace(READY, learnt=learnt_of(BETTER))
+    before = decide_learning(facts)
+    assert before.adopt_shown
+    assert not before.adopt_enabled
+    assert before.compare_shown
+    after = decide_learning(replace(facts, differences=(change("taught", "a", 0.9, 0.8),)))
+    assert after.adopt_enabled
+    assert not after.compare_shown
+    assert "worse on 1" in after.differences_words
+    assert decide_learning(replace(facts, accepted=0)).adopt_enabled, "nothing to look at"
+    adopted = replace(facts, differences=(), default=Default("better", "starter-2"))
+    assert not decide_learning(adopted).adopt_shown
+    assert decide_learning(adopted).back == "Go back to starter-2"
+
+
+def test_a_model_that_is_held_back_cannot_be_adopted_and_it_is_said_why() -> None:
+    view = decide_learning(replace(READY, learnt=learnt_of(WORSE)))
+    assert "The old model stays: on validation (1 case) the new one's DSC is 0.200 lower." in view.verdict
+    assert not view.adopt_shown
+    assert not view.compare_shown
+
+
+def test_the_largest_loss_comes_first() -> None:
+    rows = worst_first([change("g", "up", 0.1, 0.9), change("g", "down", 0.9, 0.1), change("g", "as", 1, 1)])
+    assert [row.name for row in rows] == ["down", "as", "up"]
+
+
+def test_a_group_is_the_mean_of_its_people() -> None:
+    verdict = verdict_of(
+        change("validation", "a1", 0.2, 0.4, "a"),
+        change("validation", "a2", 0.4, 0.6, "a"),
+        change("validation", "b", 0.9, 0.9, "b"),
+    )
+    group, *cases = judges_of(verdict)
+    assert group.group
+    assert group.name == "Validation: 3 cases"
+    assert group.dsc[0] == pytest.approx(0.6)
+    assert group.dsc[1] == pytest.approx(0.7)
+    assert group.change == pytest.approx(verdict.groups[0].dsc.mean)
+    assert {row.name for row in cases} == {"a1", "a2", "b"}
+
+
+def test_a_log_becomes_a_curve() -> None:
+    rows: list[dict[str, Any]] = [
+        {"step": 1, "loss": 0.9, "seconds": 3.0},
+        {"step": 2, "loss": 0.8, "seconds": 5.0, "validation": {"slices": 0.4, "volumes": 0.5}},
+    ]
+    curve = curve_of(rows)
+    assert curve == Curve(((1, 0.9), (2, 0.8)), ((2, 0.4),), 5.0)
+    assert curve.seconds_left(6) == 10.0
+    assert curve_of([]).seconds_left(6) is None
+
+
+# What is asked of the child
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = drafted_project(tmp_path, 4)
+    for name in ("case-0001", "case-0002", "case-0003"):
+        accept(made, name)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def lesson(project: Project, tiny_bundle: Path) -> Lesson:
+    return Lesson(read_bundle(tiny_bundle), LearningWish(), project)
+
+
+def test_only_what_is_accepted_now_teaches(lesson: Lesson, project: Project) -> None:
+    folder = exported(lesson, silent)
+    assert [case.name for case in find_dataset(folder)] == ["case-0001", "case-0002", "case-0003"]
+    before = {case.name: case.image.read_bytes() for case in find_dataset(folder)}
+    project.reopen(project.case("case-0002"))
+    left = find_dataset(exported(lesson, silent))
+    assert [case.name for case in left] == ["case-0001", "case-0003"]
+    assert all(case.image.read_bytes() == before[case.name] for case in left), "who judged is known by it"
+
+
+def test_the_same_lesson_goes_on_in_the_same_run_and_another_does_not(lesson: Lesson) -> None:
+    first = ordered(lesson, silent)
+    assert ordered(lesson, silent) == first
+    assert first.output.is_relative_to(lesson.place)
+    assert first.name.startswith("tiny-tuned-")
+    longer = replace(lesson, wish=LearningWish(effort=Effort(minutes=20)))
+    assert ordered(longer, silent).output != first.output
+    assert lesson.project is not None
+    accept(lesson.project, "case-0004")
+    assert ordered(lesson, silent).output != first.output
+
+
+def test_without_accepted_cases_nothing_is_learnt(tmp_path: Path, tiny_bundle: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    with pytest.raises(AttunetError, match="No case is accepted yet"):
+        ordered(Lesson(read_bundle(tiny_bundle), LearningWish(), project), silent)
+    project.close()
+    with pytest.raises(AttunetError, match="No project is open"):
+        ordered(Lesson(read_bundle(tiny_bundle), LearningWish(), None), silent)
+
+
+def test_who_did_not_teach_is_compared_first(project: Project, tmp_path: Path) -> None:
+    learnt = learnt_of(BETTER)
+    order = comparison(project, tmp_path, learnt, Division(("case-0001", "case-0003"), ("case-0002",)))
+    assert [(case.name, case.role) for case in order.cases] == [
+        ("case-0002", "judged"),
+        ("case-0003", "taught"),
+        ("case-0001", "taught"),
+    ]
+    assert {case.role for case in comparison(project, tmp_path, learnt, None).cases} == {"not known"}
+
+
+# On the desk
+
+
+@pytest.fixture
+def room(qt: QApplication, tmp_path: Path, project: Project, tiny_bundle: Path) -> Iterator[Room]:
+    made = room_in(tmp_path, project)
+    made.world.desk.session.add_model(read_bundle(tiny_bundle))
+    made.world.until(lambda: made.world.desk.learning.facts.accepted == 3)
+    yield made
+    made.world.desk.end()
+    made.world.desk.session.close()
+
+
+def learning_of(room: Room, pupil: Pupil) -> Learning:
+    learning = room.world.desk.learning
+    learning.child, learning.able = pupil, True
+    return learning
+
+
+def test_a_lesson_is_learnt_compared_adopted_and_taken_back(room: Room, tiny_bundle: Path) -> None:
+    pupil = Pupil(tiny_bundle)
+    learning, session = learning_of(room, pupil), room.world.desk.session
+    shipped = offered_bundles()[0].card.name
+    learning.begin()
+    room.world.until(lambda: learning.facts.differences is not None)
+    facts = learning.facts
+    assert facts.learnt is not None
+    assert facts.curve.step == 4
+    assert [case.role for case in pupil.orders[1].cases] == ["judged", "taught", "taught"]
+    name = facts.learnt.name
+    room.world.until(lambda: decide_learning(learning.facts).adopt_enabled)
+    learning.adopt()
+    room.world.until(lambda: learning.default.name == name)
+    assert session.bundle is not None
+    assert session.bundle.card.name == name, "the next draft is by it"
+    assert offered_bundles()[0].card.name == name, "also in the next session"
+    assert learning.default.before == shipped
+    learning.go_back()
+    room.world.until(lambda: learning.default.name == shipped)
+    assert session.bundle.card.name == shipped
+    assert learning.default.before == ""
+
+
+def test_a_model_that_is_worse_is_held_back(room: Room, tiny_bundle: Path) -> None:
+    pupil = Pupil(tiny_bundle, gain=-0.3)
+    learning = learning_of(room, pupil)
+    learning.begin()
+    room.world.until(lambda: "The old model stays" in room.world.said)
+    room.settle()
+    assert len(pupil.orders) == 1, "nothing to compare"
+    before = offered_bundles()[0].card.name
+    learning.adopt()
+    room.settle()
+    assert offered_bundles()[0].card.name == before
+
+
+def test_a_lesson_stops_when_asked_and_goes_on_in_its_run(room: Room, tiny_bundle: Path) -> None:
+    pupil = Pupil(tiny_bundle)
+    pupil.goes_on.clear()
+    learning = learning_of(room, pupil)
+    learning.begin()
+    room.world.until(lambda: learning.facts.curve.step == 2)
+    learning.stop()
+    room.world.until(lambda: learning.facts.chore is None)
+    assert "was stopped; what is done stays" in room.world.said
+    assert learning.facts.learnt is None
+    assert decide_learning(learning.facts).learn_text == "Go on learning"
+    pupil.goes_on.set()
+    learning.begin()
+    room.world.until(lambda: learning.facts.learnt is not None)
+    assert pupil.orders[0] == pupil.orders[1]
+
+
+def test_a_folder_that_is_no_data_set_is_said_at_once(room: Room, tiny_bundle: Path, tmp_path: Path) -> None:
+    learning = learning_of(room, Pupil(tiny_bundle))
+    learning.set_wish(LearningWish(dataset=tmp_path / "nowhere"))
+    view = decide_learning(learning.facts)
+    assert "There is no data set in" in view.intro
+    assert not view.learn_enabled
+
+
+def test_closing_the_project_forgets_its_lesson(room: Room, tiny_bundle: Path) -> None:
+    learning = learning_of(room, Pupil(tiny_bundle))
+    learning.begin()
+    room.world.until(lambda: learning.facts.differences is not None)
+    room.worklist.close_project()
+    room.world.until(lambda: room.worklist.project is None)
+    assert learning.facts.learnt is None
