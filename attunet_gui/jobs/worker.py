@@ -63,6 +63,10 @@ def serve(pipe: Connection) -> None:
         _Worker(pipe).serve()
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
+    except Exception as error:
+        # Raised further, it would be printed in full by multiprocessing.
+        logging.getLogger(__name__).exception("the child ends")
+        raise SystemExit(1) from error
 
 
 class _Worker:

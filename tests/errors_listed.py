@@ -1,0 +1,166 @@
+"""The sentences a person may be shown when something failed, read from the code, and those in docs/errors.md.
+
+    python -m tests.errors_listed
+
+prints what the document lacks and what the code no longer says. A sentence is written with … where the code
+puts a name or a number. Found are the words of every `AttunetError` that is made, of what is said as a problem,
+of what the window and the commands say of a failure that nobody expected, and of what the child reports.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+DOCUMENT = _ROOT / "docs" / "errors.md"
+GAP = "…"
+_SENTENCE = re.compile(r"[A-Z…].* .*[.!]$")
+_SAYING = {"Failed", "_end"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A row of the document."""
+
+    sentence: str
+    advice: str
+
+
+def listed(text: str) -> tuple[Listed, ...]:
+    """The rows of the tables in the document."""
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.MULTILINE)
+    return tuple(Listed(*row) for row in rows if not row[0].startswith(("---", "It says")))
+
+
+def told(package: Path) -> dict[str, str]:
+    """Sentence -> "module.py:line" of the first place that says it, for every module below `package`."""
+    modules = {path: ast.parse(path.read_text("utf-8")) for path in sorted(package.rglob("*.py"))}
+    errors = _errors(modules.values())
+    found: dict[str, str] = {}
+    for path, tree in modules.items():
+        for line, sentence in _Module(tree, errors).sentences():
+            found.setdefault(sentence, f"{path.relative_to(package).as_posix()}:{line}")
+    return found
+
+
+def _errors(trees: Iterable[ast.Module]) -> frozenset[str]:
+    """AttunetError and all that are derived from it."""
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    known = {"AttunetError"}
+    while True:
+        new = {each.name for each in classes if known & {_name(base) for base in each.bases}} - known
+        if not new:
+            return frozenset(known)
+        known |= new
+
+
+def _name(node: ast.AST) -> str:
+    return getattr(node, "id", getattr(node, "attr", ""))
+
+
+class _Module:
+    def __init__(self, tree: ast.Module, errors: frozenset[str]) -> None:
+        self._tree, self._errors = tree, errors
+        self._functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+        self._constants = {
+            _name(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)
+        }
+
+    def sentences(self) -> Iterator[tuple[int, str]]:
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Call):
+                yield from ((node.lineno, said) for said in self._of_call(node))
+            elif _asks_for_kind(node):
+                returns = (each for each in ast.walk(node) if isinstance(each, ast.Return))
+                yield from ((each.lineno, said) for each in returns for said in self._within(each))
+            elif _is_broad(node):
+                yield from ((node.lineno, said) for said in self._within(node))
+
+    def _of_call(self, call: ast.Call) -> Iterator[str]:
+        name = _name(call.func)
+        if name in self._errors and call.args:
+            yield from self._texts(call.args[0])
+        elif name in _SAYING or _is_said(call):
+            yield from (text for argument in call.args for text in self._texts(argument))
+
+    def _within(self, part: ast.AST) -> Iterator[str]:
+        for node in ast.walk(part):
+            text = _text(node) if isinstance(node, ast.expr) else None
+            if text and _SENTENCE.match(text):
+                yield text
+
+    def _texts(self, node: ast.expr) -> Iterator[str]:
+        """What `node` may be: itself, what the function it calls returns, or a constant that it fills in."""
+        text = _text(node)
+        if text is not None:
+            yield text
+        elif isinstance(node, ast.IfExp):
+            yield from self._texts(node.body)
+            yield from self._texts(node.orelse)
+        elif isinstance(node, ast.Call) and _name(node.func) == "format":
+            constant = self._constants.get(_name(getattr(node.func, "value", node)))
+            if isinstance(constant, ast.Constant):
+                yield _normal(re.sub(r"{[^}]*}", GAP, str(constant.value)))
+        elif isinstance(node, ast.Call) and _name(node.func) in self._functions:
+            for inner in ast.walk(self._functions[_name(node.func)]):
+                if isinstance(inner, ast.Return) and inner.value is not None:
+                    yield from self._texts(inner.value)
+
+
+def _is_said(call: ast.Call) -> bool:
+    """`session.say(…, problem=True)` and `runner.failed.emit(job, …)`."""
+    if _name(call.func) == "emit":
+        return _name(getattr(call.func, "value", call)) == "failed"
+    return _name(call.func) == "say" and any(keyword.arg == "problem" for keyword in call.keywords)
+
+
+def _is_broad(node: ast.AST) -> bool:
+    """Whether it handles what nobody expected."""
+    return isinstance(node, ast.ExceptHandler) and _name(node.type or node) in {"Exception", "MemoryError"}
+
+
+def _asks_for_kind(node: ast.AST) -> bool:
+    """Whether it is a function that tells such failures apart."""
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    calls = (each for each in ast.walk(node) if isinstance(each, ast.Call) and len(each.args) == 2)
+    return any(_name(call.func) == "isinstance" and _name(call.args[1]) == "MemoryError" for call in calls)
+
+
+def _text(node: ast.AST) -> str | None:
+    """A literal text with gaps; None if `node` is none, or nothing but a gap."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value
+    elif isinstance(node, ast.JoinedStr):
+        text = "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        text = (_text(node.left) or GAP) + (_text(node.right) or GAP)
+    else:
+        return None
+    return _normal(text) if text.replace(GAP, "").strip() else None
+
+
+def _normal(text: str) -> str:
+    return re.sub(r"(… ?)*…", GAP, " ".join(text.split())).replace("|", "/")
+
+
+def differences(document: Path = DOCUMENT) -> tuple[list[str], list[str], list[str]]:
+    """What `document` lacks, what is in it and is never said, and what it has twice or without advice."""
+    said = told(_ROOT / "attunet_gui")
+    rows = listed(document.read_text("utf-8")) if document.exists() else ()
+    known = Counter(row.sentence for row in rows)
+    missing = [f"{place}  {sentence}" for sentence, place in said.items() if sentence not in known]
+    gone = sorted(known.keys() - said.keys())
+    bad = [sentence for sentence, count in known.items() if count > 1]
+    return missing, gone, bad + [row.sentence for row in rows if len(row.advice) < 8]
+
+
+if __name__ == "__main__":
+    for title, lines in zip(("missing", "never said", "twice, or no advice"), differences(), strict=True):
+        sys.stdout.write("".join(f"{title}: {line}\n" for line in lines))
