@@ -3,8 +3,8 @@
     python -m tests.errors_listed
 
 prints what the document lacks and what the code no longer says. A sentence is written with … where the code
-puts a name or a number. Found are the words of every `AttunetError` that is made, of what is said as a problem,
-of what the window and the commands say of a failure that nobody expected, and of what the child reports.
+puts a name or a number. Found are the words of every `AttunetError` that is made, of what is said as a
+problem, of what window and commands say of a failure that nobody expected, and of what the child reports.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from attunet_gui.core.discretion import be_discreet, place_of
 from attunet_gui.core.errors import AttunetError, Cancelled, WorkerDied
 from attunet_gui.core.progress import Progress
 from attunet_gui.jobs import wire
@@ -119,6 +120,7 @@ def _end(process: SpawnProcess) -> None:
 
 def _serve(pipe: Connection, work: str, order: object) -> None:
     """Entry point of the child."""
+    be_discreet()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
@@ -140,7 +142,8 @@ def _outcome(work: str, order: object, progress: Progress) -> object:
         return _Failed("There was not enough memory; close other programs and start it again.")
     except Exception as error:
         logging.getLogger(__name__).exception("%s", work)
-        return _Failed(f"An unexpected {type(error).__name__} came up ({error}); start it again.")
+        kind, place = type(error).__name__, place_of(error)
+        return _Failed(f"An unexpected {kind} came up at {place}; start it again.")
 
 
 def _tell(pipe: Connection, done: int, total: int, stage: str) -> None:

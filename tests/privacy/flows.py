@@ -43,7 +43,8 @@ def day(ct: Path, out: Path) -> None:
     """From the first draft to the export."""
     project = out / "project"
     orders = (
-        ("predict", ct, "-o", out / "drafts", "--model", MODEL, "--gates", "--probability"),
+        ("predict", ct, "-o", out / "drafts", "--model", MODEL),
+        ("predict", ct, "-o", out / "maps", "--model", MODEL, "--gates", "--probability"),
         ("worklist", "new", project),
         ("worklist", "add", project, ct, "--as", "anna"),
         ("worklist", "draft", project, "--model", MODEL),

@@ -127,6 +127,7 @@ def test_where_the_name_of_a_file_goes(patient: Path, tmp_path: Path) -> None:
     named = {name for name, mark in marks_in(day.root) if mark == MARK}
     places = {
         "results, named after the file": "out/drafts/",
+        "and maps": "out/maps/",
         "the project, where the CT lies": "out/project/project.db",
         "the sidecar of a mask": "out/project/masks/",
         "the journal, how to open it again": "XDG_DATA_HOME/attunet-gui/journal/",

@@ -107,10 +107,10 @@ def _made(
     try:
         return _segmentation(opened, images, mask, identity)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        # highdicom says so of headers that do not conform; there are more ways than could be listed.
+        # highdicom says so of headers that do not conform; its words may repeat what they hold.
         raise UnreadableInput(
-            f"The DICOM headers of {opened.case.name} do not allow a SEG ({error}): export it as nifti, "
-            "nnunet or msd."
+            f"The DICOM headers of {opened.case.name} do not allow a SEG ({type(error).__name__}): export it "
+            "as nifti, nnunet or msd."
         ) from error
 
 
