@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 from attunet_gui.core.card import GuardRecord, Lineage, ModelRef
+from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress
 from attunet_gui.evaluation.guard import CaseChange, Verdict, judge
 from attunet_gui.gui.learning.tasks import COMPARE, LEARN
@@ -47,17 +48,21 @@ class Pupil:
 
     Attributes:
         orders: what it was asked.
+        refuses: with what it fails, if not empty.
         goes_on: set, it does not wait in the middle of a lesson.
     """
 
     def __init__(self, tiny: Path, *, gain: float = 0.1) -> None:
         self._tiny, self._gain = tiny, gain
         self.orders: list[Any] = []
+        self.refuses = ""
         self.goes_on = Event()
         self.goes_on.set()
 
     def __call__(self, work: str, order: Any, progress: Progress) -> Any:
         self.orders.append(order)
+        if self.refuses:
+            raise AttunetError(self.refuses)
         if work == LEARN:
             return self._learn(order, progress)
         assert work == COMPARE

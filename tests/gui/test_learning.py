@@ -83,7 +83,7 @@ def test_while_it_learns_the_step_the_loss_and_the_time_left_are_told() -> None:
     assert (view.bar.done, view.bar.total) == (50, 200)
     assert view.stop_enabled
     assert not view.learn_enabled
-    assert not view.form_enabled
+    assert not view.form_shown
     stopping = decide_learning(replace(READY, chore=replace(chore, stopping=True)))
     assert not stopping.stop_enabled
 
@@ -259,6 +259,23 @@ def test_a_model_that_is_worse_is_held_back(room: Room, tiny_bundle: Path) -> No
     learning.adopt()
     room.settle()
     assert offered_bundles()[0].card.name == before
+
+
+def test_what_went_wrong_is_said_in_the_dialogue_and_can_be_tried_again(
+    room: Room, tiny_bundle: Path
+) -> None:
+    pupil = Pupil(tiny_bundle)
+    pupil.refuses = "The disk is full: make room."
+    learning = learning_of(room, pupil)
+    learning.begin()
+    room.world.until(lambda: learning.facts.problem)
+    view = decide_learning(learning.facts)
+    assert view.verdict == "The disk is full: make room."
+    assert view.learn_enabled
+    pupil.refuses = ""
+    learning.begin()
+    room.world.until(lambda: learning.facts.learnt is not None)
+    assert learning.facts.problem == ""
 
 
 def test_a_lesson_stops_when_asked_and_goes_on_in_its_run(room: Room, tiny_bundle: Path) -> None:

@@ -66,6 +66,15 @@ def test_whoever_stops_it_lets_it_finish_what_it_does(tmp_path: Path) -> None:
     assert (tmp_path / "note").read_text() == "stopped"
 
 
+def test_a_child_whose_parent_is_gone_stops() -> None:
+    near, far = multiprocessing.Pipe()
+    errand._tell(far, 1, 2, "working")
+    near.close()
+    with pytest.raises(Cancelled):
+        errand._tell(far, 2, 2, "working")
+    far.close()
+
+
 def test_a_child_that_does_not_obey_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errand, "_GRACE_S", 0.1)
     monkeypatch.setattr(errand, "_END_S", 0.5)

@@ -150,9 +150,11 @@ class WishForm(QWidget):
         self._show_dataset()
 
     def _source_chosen(self) -> None:
-        self._show_dataset()
         if self.source.currentData() and not self.dataset.folders:
             self.dataset.choose()
+        if not self.dataset.folders:
+            self.source.setCurrentIndex(0)
+        self._show_dataset()
         self._tell()
 
     def _show_dataset(self) -> None:
@@ -224,7 +226,7 @@ class LearningDialog(QDialog):
         self.results.addTab(accepted, "Accepted cases")
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
+        layout = self._column = QVBoxLayout(self)
         for widget in (self.intro, self.form, self.curve, self.doing, self.bar, self.verdict):
             layout.addWidget(widget)
         layout.addWidget(self.results, 1)
@@ -287,7 +289,7 @@ class LearningDialog(QDialog):
 
     def _fit(self) -> None:
         """Grow for what came out, and shrink again."""
-        self.layout().activate()
+        self._column.activate()
         width = max(_WIDTH, self.width())
         self.resize(width, max(self.heightForWidth(width), self.minimumSizeHint().height()))
 

@@ -55,6 +55,7 @@ class _Lesson:
     curve: Curve = field(default_factory=Curve)
     learnt: Learnt | None = None
     differences: tuple[CaseChange, ...] | None = None
+    problem: str = ""
 
 
 class Learning(QObject):
@@ -117,6 +118,7 @@ class Learning(QObject):
             learnt=lesson.learnt,
             differences=lesson.differences,
             default=self.default,
+            problem=lesson.problem,
         )
 
     @property
@@ -146,8 +148,12 @@ class Learning(QObject):
         dialog.back_asked.connect(self.go_back)
         dialog.case_asked.connect(self.open_case)
         self.changed.connect(self._show)
+        dialog.destroyed.connect(self._dialog_gone)
         dialog.show_wish(self.wish)
         return dialog
+
+    def _dialog_gone(self) -> None:
+        self.dialog = None
 
     def _show(self) -> None:
         if self.dialog is not None:
@@ -233,6 +239,7 @@ class Learning(QObject):
             worse = sum(case.dsc_after < case.dsc_before for case in found)
             return f"Of {len(found)} accepted cases the new model drafts {worse} worse than the old one."
 
+        self._lesson = replace(lesson, problem="")
         self._host.worklist.chores.begin("compare", work)
 
     def _has_compared(self, asked: Lesson, found: tuple[CaseChange, ...]) -> None:
@@ -245,7 +252,9 @@ class Learning(QObject):
             self._following.stop()
         self.changed.emit()
 
-    def _chore_ended(self, kind: str, _sentence: str, problem: bool) -> None:
+    def _chore_ended(self, kind: str, sentence: str, problem: bool) -> None:
+        if problem and kind in _OURS:
+            self._lesson = replace(self._lesson, problem=sentence)
         learnt = self._lesson.learnt
         if kind == "learn" and not problem and learnt is not None and learnt.verdict.passed:
             self.look_again()

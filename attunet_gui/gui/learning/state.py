@@ -41,6 +41,7 @@ class LearningFacts:
         learnt: what came out of it.
         differences: both models on accepted cases; None while nobody looked.
         default: the model that is used, and the one before.
+        problem: what went wrong last, in a sentence.
     """
 
     able: bool = True
@@ -56,6 +57,7 @@ class LearningFacts:
     learnt: Learnt | None = None
     differences: tuple[CaseChange, ...] | None = None
     default: Default = field(default_factory=Default)
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,6 @@ class LearningView:
     intro: str
     form_shown: bool
     form_enabled: bool
-    project_offered: bool
     learn_text: str
     learn_enabled: bool
     stop_shown: bool
@@ -117,14 +118,13 @@ def decide_learning(facts: LearningFacts) -> LearningView:
         intro=_intro(facts, hindrance),
         form_shown=idle and learnt is None,
         form_enabled=facts.able,
-        project_offered=bool(facts.project),
         learn_text="Learn again…" if learnt else "Go on learning" if facts.curve.step else "Learn",
         learn_enabled=idle and (learnt is not None or not hindrance),
         stop_shown=not idle,
         stop_enabled=facts.chore is not None and not facts.chore.stopping,
         bar=_bar(facts),
         curve_shown=bool(facts.curve.losses),
-        verdict=_verdict(learnt),
+        verdict=f"{_verdict(learnt)} {facts.problem}".strip(),
         judges=() if learnt is None else judges_of(learnt.verdict),
         differences=worst_first(facts.differences or ()),
         differences_words=_differences_words(facts),

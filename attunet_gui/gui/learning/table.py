@@ -47,7 +47,9 @@ class ResultTable(QTableWidget):
         self.itemActivated.connect(self._activated)
 
     def show_rows(self, rows: Sequence[ResultRow]) -> None:
-        """Show `rows`, in their order."""
+        """Show `rows`, in their order; what is marked stays so if they are the same."""
+        if rows == self._rows:
+            return
         self._rows = rows
         self.setRowCount(len(rows))
         for line, row in enumerate(rows):

@@ -1,0 +1,108 @@
+"""A lesson in the whole window. Looked at: the pictures that it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from napari.settings import get_settings
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QPushButton
+
+from attunet_gui.gui.app import Application
+from attunet_gui.gui.learning.dialog import LearningDialog
+from attunet_gui.registry.adoption import offered_bundles
+from tests.gui.conftest import live, until
+from tests.gui.lessons import Pupil, accept
+from tests.gui.test_worklist_window import press
+from tests.project.material import drafted_project
+
+pytestmark = pytest.mark.window
+
+
+def asked(app: Application, folder: Path, pupil: Pupil) -> LearningDialog:
+    """The dialog, by its key, over a project of four accepted cases."""
+    project = drafted_project(folder, 5)
+    for number in range(1, 5):
+        accept(project, f"case-{number:04d}")
+    project.close()
+    learning = app.desk.learning
+    learning.child, learning.able = pupil, True
+    app.desk.worklist.show_project(project.folder)
+    until(lambda: learning.facts.accepted == 4)
+    press(app, "F7")
+    until(lambda: learning.dialog is not None and learning.dialog.isVisible())
+    assert learning.dialog is not None
+    return learning.dialog
+
+
+def click(button: QPushButton) -> None:
+    until(lambda: button.isVisible() and button.isEnabled())
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def look(dialog: LearningDialog, path: Path) -> None:
+    live(0.3)
+    dialog.grab().save(str(path))
+    for button in dialog.findChildren(QPushButton):
+        if button.isVisible():
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+    assert dialog.height() <= 780, "it has to fit a small screen"
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_from_the_question_to_the_model_and_back(
+    app: Application, tmp_path: Path, tiny_bundle: Path, theme: str
+) -> None:
+    app.viewer.theme = theme
+    get_settings().appearance.theme = theme
+    pupil = Pupil(tiny_bundle)
+    pupil.goes_on.clear()
+    dialog, learning = asked(app, tmp_path, pupil), app.desk.learning
+    assert "about 3 of 4 accepted cases" in dialog.intro.text()
+    look(dialog, tmp_path / f"{theme}_asked.png")
+    click(dialog.learn)
+    until(lambda: learning.facts.curve.step == 2)
+    assert dialog.stop.isVisible()
+    assert not dialog.form.isVisible()
+    until(lambda: "Step 2 of 4" in dialog.doing.text())
+    look(dialog, tmp_path / f"{theme}_learning.png")
+    app.window.grab().save(str(tmp_path / f"{theme}_beside.png"))
+    pupil.goes_on.set()
+    until(lambda: learning.facts.differences is not None)
+    look(dialog, tmp_path / f"{theme}_judges.png")
+    dialog.results.setCurrentIndex(1)
+    worst, loss = dialog.differences.item(0, 0), dialog.differences.item(0, 3)
+    assert worst is not None
+    assert loss is not None
+    assert loss.text() == "-0.100", "the largest loss comes first"
+    look(dialog, tmp_path / f"{theme}_accepted.png")
+    before = offered_bundles()[0].card.name
+    click(dialog.adopt)
+    until(lambda: app.session.bundle is not None and app.session.bundle.card.name.startswith("tiny-tuned"))
+    assert "fine-tuned" in app.dock.draft.models.currentText()
+    name = worst.text().strip()
+    dialog.differences.itemActivated.emit(worst)
+    until(lambda: app.session.case is not None and app.session.case.volume.name == name)
+    click(dialog.back)
+    until(lambda: offered_bundles()[0].card.name == before)
+    look(dialog, tmp_path / f"{theme}_back.png")
+    dialog.close()
+
+
+def test_a_lesson_that_is_stopped_can_go_on(app: Application, tmp_path: Path, tiny_bundle: Path) -> None:
+    pupil = Pupil(tiny_bundle, gain=-0.3)
+    pupil.goes_on.clear()
+    dialog, learning = asked(app, tmp_path, pupil), app.desk.learning
+    click(dialog.learn)
+    until(lambda: learning.facts.curve.step == 2)
+    click(dialog.stop)
+    until(lambda: dialog.learn.isVisible() and dialog.learn.text() == "Go on learning")
+    look(dialog, tmp_path / "stopped.png")
+    pupil.goes_on.set()
+    click(dialog.learn)
+    until(lambda: "The old model stays" in dialog.verdict.text())
+    assert not dialog.adopt.isVisible()
+    look(dialog, tmp_path / "held_back.png")
+    dialog.close()
