@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from attunet_gui.core.errors import UnwritableOutput
+from attunet_gui.io.showable import showable_errors
 
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space and save again",
@@ -32,6 +33,7 @@ _PREFIX, _SUFFIX = ".attunet-", ".part"
 _DAY_S = 86400.0
 
 
+@showable_errors()
 def write_atomically(path: Path, produce: Callable[[BinaryIO], None], verify: Callable[[Path], None]) -> None:
     """Let `produce` write a temporary file next to `path`, let `verify` re-read it, then put it in place.
 

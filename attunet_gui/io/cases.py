@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.io.reading import READERS, reader_for
+from attunet_gui.io.showable import showable_errors
 
 _NAME_LENGTH = 100
 
@@ -29,6 +30,7 @@ class CaseRef:
     name: str
 
 
+@showable_errors()
 def find_cases(path: Path, progress: Progress = silent) -> tuple[CaseRef, ...]:
     """Every CT at `path`: the file itself, or all image files and DICOM series in the folder and below it.
 

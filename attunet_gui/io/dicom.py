@@ -15,12 +15,14 @@ from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
-from attunet_gui.core.grid import Grid, canonicalise
+from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.io.dicom_geometry import Stack, stack
 from attunet_gui.io.dicom_headers import Header, Slice, files_in, scan, slices_of
 from attunet_gui.io.hounsfield import AIR_HU, Hounsfield, fits_int16, hu_notes, scale_slice, spacing_notes
+from attunet_gui.io.placing import source_grid
+from attunet_gui.io.showable import showable
 
 # A padding value within the range of tissue is not believed: it would punch holes into the patient.
 _PADDING_BELOW_HU = -900.0
@@ -124,7 +126,7 @@ def _series_at(path: Path, series: str | None, progress: Progress) -> tuple[bool
 
 def _volume(stacked: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume:
     first = stacked.groups[0][0]
-    grid = Grid((first.shape[1], first.shape[0], len(stacked.groups)), stacked.affine)
+    grid = source_grid((first.shape[1], first.shape[0], len(stacked.groups)), stacked.affine, first.path.name)
     placement = canonicalise(grid)
     notes = stacked.notes + spacing_notes(grid) + hu_notes(hu)
     np.maximum(hu, hu.dtype.type(AIR_HU), out=hu)
@@ -157,7 +159,8 @@ def _series(key: str, headers: Sequence[Header]) -> Series:
     title = " ".join(part for part in (number, first.text("SeriesDescription")) if part) or "unnamed"
     count = sum(header.frames for header in headers)
     size = f"{first.text('Columns')} x {first.text('Rows')}"
-    return Series(key, number, f"{title}: {count} images, {size}", tuple(header.path for header in headers))
+    words = showable(f"{title}: {count} images, {size}")
+    return Series(key, number, words, tuple(header.path for header in headers))
 
 
 def _chosen(found: _Found, path: Path, series: str | None) -> str:
@@ -216,8 +219,9 @@ def _damaged(path: Path) -> UnreadableInput:
 def _pixels(stacked: Stack, progress: Progress) -> Hounsfield:
     rows, columns = stacked.groups[0][0].shape
     count = len(stacked.groups)
-    out: Hounsfield = np.empty((count, rows, columns), np.int16)
     decode = _Decoder()
+    decode(stacked.groups[0][0])  # refuses a size that is only claimed, before memory is taken for it
+    out: Hounsfield = np.empty((count, rows, columns), np.int16)
     for index, group in enumerate(stacked.groups):
         progress(index, count, "slices")
         values = _hu(group[0], decode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.io.dicom_deflated import unpacks_honestly
 from attunet_gui.io.sniff import looks_like_dicom
 
 _CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -57,8 +59,12 @@ class Header:
     tags: Any
 
     def text(self, keyword: str) -> str:
-        """The value of a tag as text; "" where it is absent."""
-        value = self.tags.get(keyword)
+        """The value of a tag as text; "" where it is absent or malformed."""
+        try:
+            value = self.tags.get(keyword)
+        except Exception:
+            # Parsed when asked for; a number of a series that is none must not keep anybody from the CT.
+            return ""
         return "" if value is None else str(value)
 
     @property
@@ -74,7 +80,8 @@ class Header:
             return series_key(uid)
         parts = [self.text(word) for word in ("SeriesNumber", "SeriesDescription", "Columns", "Rows")]
         # Hashed, because keys are kept with results and a path may name the patient.
-        digest = sha256("|".join([str(self.path.parent.resolve()), *parts]).encode()).hexdigest()
+        place = "|".join([str(self.path.parent.resolve()), *parts])
+        digest = sha256(place.encode(errors="surrogateescape")).hexdigest()
         return f"no-uid-{digest[:16]}"
 
     @property
@@ -155,15 +162,17 @@ def slices_of(header: Header) -> Iterator[Slice]:
     """
     framed = header.tags.get("PerFrameFunctionalGroupsSequence")
     if header.frames == 1 and not framed:
-        yield _slice(header, 0)
+        yield _slice_or_refusal(header, 0)
         return
     if not framed:
         raise UnreadableInput(
             f"{header.path.name} holds many images without their positions: "
             "export the series as single slices."
         )
+    if header.frames > len(framed):
+        raise _bad(header, "NumberOfFrames", "is more than there are positions")
     for frame in range(header.frames):
-        yield _slice(header, frame)
+        yield _slice_or_refusal(header, frame)
 
 
 def _header(path: Path) -> Header | None:
@@ -171,6 +180,8 @@ def _header(path: Path) -> Header | None:
     try:
         if not looks_like_dicom(path):
             return None if path.name.lower().endswith(_SUFFIXES) else Header(path, pydicom.Dataset())
+        if not unpacks_honestly(path):
+            return None
         tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
         header = Header(path, tags)
         # Values are parsed when asked for: ask now for those that decide what the file is.
@@ -185,6 +196,18 @@ def _header(path: Path) -> Header | None:
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
+
+
+def _slice_or_refusal(header: Header, frame: int) -> Slice:
+    try:
+        return _slice(header, frame)
+    except UnreadableInput:
+        raise
+    except Exception as error:
+        # A value is parsed when it is asked for, and the parser raises nearly anything on damaged bytes.
+        raise UnreadableInput(
+            f"{header.path.name} is a damaged DICOM file: copy it again or take it out."
+        ) from error
 
 
 def _slice(header: Header, frame: int) -> Slice:
@@ -221,9 +244,12 @@ def _directions(
 
 def _thickness(header: Header, frame: int) -> float | None:
     for keyword in ("SpacingBetweenSlices", "SliceThickness"):
-        value = _value(header, frame, keyword)
-        if value is not None and abs(float(value)) > 0:
-            return abs(float(value))
+        try:
+            value = abs(float(_value(header, frame, keyword)))
+        except (TypeError, ValueError, UnreadableInput):
+            continue  # it only counts where there is a single slice, and is then said to be missing
+        if isfinite(value) and value > 0:
+            return value
     return None
 
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import Grid, Reorientation, canonicalise
 from attunet_gui.core.volume import Volume
+from attunet_gui.io.showable import showable_errors
 
 # NIfTI-1 stores positions as float32: a grid that started as DICOM comes back rounded by less than this.
 _TOLERANCE_MM = 1e-3
 
 
+@showable_errors()
 def read_mask(path: Path, volume: Volume, *, label: int | None = None) -> NDArray[np.uint8]:
     """The mask in `path` (NIfTI, NRRD or MetaImage), on the canonical grid of `volume`.
 
@@ -57,6 +59,7 @@ class LabelFile:
         return self.placement.canonical.matches(grid, _TOLERANCE_MM)
 
 
+@showable_errors()
 def read_labels(path: Path, volume: Volume | None = None) -> LabelFile:
     """Every label in `path` (NIfTI, NRRD or MetaImage), on the canonical grid.
 

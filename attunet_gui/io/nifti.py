@@ -19,6 +19,8 @@ from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import NiftiFrame, Origin, Volume
 from attunet_gui.io.hounsfield import spacing_notes, to_hu
+from attunet_gui.io.placing import source_grid
+from attunet_gui.io.stored import MOST_UNPACKED
 
 FRAME_FIELDS = (
     *("qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
@@ -29,6 +31,9 @@ FRAME_FIELDS = (
 SUFFIXES = (".nii", ".nii.gz")
 
 _CHUNK = 8 << 20
+_MOST_BESIDE = 64 << 20
+"""Bytes of extensions before the voxels, or of anything behind them; honest files have a few thousand."""
+
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 _HEADERS = {348: Nifti1Header, 540: Nifti2Header}
 
@@ -60,14 +65,16 @@ def read(path: Path, progress: Progress = silent) -> Volume:
         UnreadableInput: if the file is damaged, not a 3-D image of real numbers, or has no usable affine.
     """
     content = load(path, progress)
+    grid, frame, notes = content.grid, content.frame, content.notes
     scaled = to_hu(content.stored, content.slope, content.intercept)
-    placement = canonicalise(content.grid)
+    del content  # a third copy of the voxels would stay alive
+    placement = canonicalise(grid)
     return Volume(
         hu=np.ascontiguousarray(placement.to_canonical(scaled.hu)),
         placement=placement,
         name=stem(path),
-        origin=Origin(path, "NIfTI", content.frame),
-        notes=content.notes + spacing_notes(content.grid) + scaled.notes,
+        origin=Origin(path, "NIfTI", frame),
+        notes=notes + spacing_notes(grid) + scaled.notes,
     )
 
 
@@ -82,7 +89,8 @@ def load(path: Path, progress: Progress = silent) -> NiftiContent:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file
-            return _parsed(stream, path, progress)
+            room = path.stat().st_size * MOST_UNPACKED["zlib" if packed else "raw"]
+            return _parsed(_Stream(stream, room), path, progress)
     except PermissionError as error:
         raise UnreadableInput(f"You may not read {path.name}: ask for access to it.") from error
     except (EOFError, zlib.error, OSError) as error:
@@ -95,17 +103,20 @@ def stem(path: Path) -> str:
     return Path(name).stem
 
 
-def _parsed(stream: BinaryIO, path: Path, progress: Progress) -> NiftiContent:
-    raw, header = _header(stream, path)
+@dataclass(frozen=True)
+class _Stream:
+    """Unpacked bytes, and how many of them there can be at most."""
+
+    bytes: BinaryIO
+    room: int
+
+
+def _parsed(stream: _Stream, path: Path, progress: Progress) -> NiftiContent:
+    raw, header = _header(stream.bytes, path)
     shape = _spatial_shape(header, path)
     frame, affine, notes = _frame(raw, header, path)
     slope, intercept = _scaling(header, path)
-    try:
-        grid = Grid(shape, affine)
-    except ValueError as error:
-        raise UnreadableInput(
-            f"{path.name} does not say where its voxels lie: its affine cannot be inverted."
-        ) from error
+    grid = source_grid(shape, affine, path.name)
     stored = _voxels(stream, header, path, progress).reshape(shape, order="F")
     return NiftiContent(stored, slope, intercept, grid, frame, notes + _frame_notes(frame, shape))
 
@@ -149,11 +160,13 @@ def _scaling(header: Any, path: Path) -> tuple[float, float]:
     return (1.0, 0.0) if slope is None else (float(slope), float(intercept))
 
 
-def _voxels(stream: BinaryIO, header: Any, path: Path, progress: Progress) -> NDArray[Any]:
+def _voxels(stream: _Stream, header: Any, path: Path, progress: Progress) -> NDArray[Any]:
     dtype = _dtype(header, path)
     count = int(np.prod([int(n) for n in header.get_data_shape()], dtype=object))
     gap = int(header.get_data_offset()) - int(header["sizeof_hdr"])
-    if gap < 0 or len(stream.read(gap)) < gap:
+    if gap < 0 or gap > _MOST_BESIDE or count * dtype.itemsize > stream.room:
+        raise _damaged(path)
+    if len(stream.bytes.read(gap)) < gap:
         raise _damaged(path)
     try:
         buffer = np.empty(count * dtype.itemsize, np.uint8)
@@ -161,12 +174,18 @@ def _voxels(stream: BinaryIO, header: Any, path: Path, progress: Progress) -> ND
         raise UnreadableInput(
             f"{path.name} claims to hold {count} voxels, more than fit in memory."
         ) from error
-    _fill(stream, buffer.data, path, progress)
-    if isinstance(stream, gzip.GzipFile):
-        # The checksum is tested at the end of the stream only.
-        while stream.read(_CHUNK):
-            pass
+    _fill(stream.bytes, buffer.data, path, progress)
+    if isinstance(stream.bytes, gzip.GzipFile):
+        _check_end(stream.bytes, path)
     return buffer.view(dtype)
+
+
+def _check_end(stream: BinaryIO, path: Path) -> None:
+    # The checksum is tested at the end of the stream only; a bomb has no end that is worth waiting for.
+    for _ in range(_MOST_BESIDE // _CHUNK):
+        if not stream.read(_CHUNK):
+            return
+    raise _damaged(path)
 
 
 def _fill(stream: BinaryIO, view: memoryview, path: Path, progress: Progress) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
+from attunet_gui.io.showable import showable, showable_errors
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Reader:
     read: Callable[[Path, str | None, Progress], Volume]
 
 
+@showable_errors()
 def read(path: Path, *, series: str | None = None, progress: Progress = silent) -> Volume:
     """The CT volume at `path`: an image file, a DICOM file (its whole series) or a DICOM folder.
 
@@ -44,7 +47,13 @@ def read(path: Path, *, series: str | None = None, progress: Progress = silent) 
         ChooseSeries: if a folder holds several CT series and `series` is None.
         UnreadableInput: in every other case that is not a CT volume.
     """
-    return reader_for(path).read(path, series, progress)
+    try:
+        volume = reader_for(path).read(path, series, progress)
+    except MemoryError as error:
+        raise UnreadableInput(
+            f"{path.name} needs more memory than this computer has free: close other programs."
+        ) from error
+    return replace(volume, name=showable(volume.name))
 
 
 def reader_for(path: Path) -> Reader:
@@ -53,9 +62,8 @@ def reader_for(path: Path) -> Reader:
     Raises:
         UnreadableInput: if there is nothing at `path`, or no reader accepts it.
     """
-    if not path.exists():
-        raise UnreadableInput(f"There is no file or folder {path}: it may have been moved or renamed.")
     try:
+        _check_there(path)
         for reader in READERS:
             if reader.accepts(path):
                 return reader
@@ -65,6 +73,15 @@ def reader_for(path: Path) -> Reader:
         ) from error
     endings = ", ".join(ending for reader in READERS for ending in reader.suffixes)
     raise UnreadableInput(f"{path.name} is not a CT image this program knows: open {endings} or DICOM.")
+
+
+def _check_there(path: Path) -> None:
+    kind = path.stat().st_mode if path.exists() else None
+    if kind is None:
+        raise UnreadableInput(f"There is no file or folder {path}: it may have been moved or renamed.")
+    # A pipe, or a device, would keep the reader waiting for ever.
+    if not (S_ISREG(kind) or S_ISDIR(kind)):
+        raise UnreadableInput(f"{path.name} is neither a file nor a folder: open an image file or a folder.")
 
 
 def _ends_with(suffixes: tuple[str, ...]) -> Callable[[Path], bool]:

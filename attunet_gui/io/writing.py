@@ -133,7 +133,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UnwritableOutput: if it could not be written or read back equal; an old file at `path` stays.
     """
-    encoded = text.encode()
+    # Names of files may hold bytes that are no text; in JSON this is the escape of such a byte.
+    encoded = text.encode(errors="backslashreplace")
 
     def produce(file: BinaryIO) -> None:
         file.write(encoded)

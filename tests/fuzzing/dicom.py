@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from struct import pack, unpack
 
-import gdcm
 import nibabel as nib
 import numpy as np
 import pydicom
@@ -19,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.fuzzing import places
 from tests.fuzzing.made import Made, Rng, cut, flipped, lengthened, pick, punched, rng_for, zeroed
-from tests.io.material import OTHER_SERIES, SERIES, write_enhanced, write_slice
+from tests.io.material import OTHER_SERIES, SERIES, ct_header, write_enhanced, write_slice
 
 KIND = "dicom"
 _LARGEST_SEED = 200_000
@@ -84,7 +83,6 @@ _SYNTAXES = (
     uid.ExplicitVRBigEndian,
 )
 _SYNTAXES += (uid.ImplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian, uid.UID("1.2.3.4"), uid.UID(""))
-_CODECS = ("RLELossless", "JPEGLosslessProcess14_1", "JPEGLSLossless", "JPEG2000Lossless")
 
 Files = list[Path]
 Mutator = Callable[[Path, Files, Rng], None]
@@ -96,7 +94,7 @@ def make(seed: int, number: int, folder: Path) -> Made:
     series = places.named(folder, pick(rng, places.NAMES) if rng.random() < 0.1 else b"series", "")
     series.mkdir()
     name, files = _base(series, rng)
-    honest, steps = _size(series) + _claimed_honestly(files), [name]
+    honest, steps = _size(series) + _unpacked(files), [name]
     for _ in range(int(rng.choice((0, 1, 2, 3), p=(0.04, 0.66, 0.2, 0.1)))):
         step = pick(rng, tuple(MUTATORS))
         MUTATORS[step](series, files, rng)
@@ -110,9 +108,16 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _claimed_honestly(files: Files) -> int:
-    """Voxels of a compressed base, unpacked."""
-    return 0 if files and files[0].stat().st_size < _LARGEST_SEED else 4 * _LARGEST_SEED
+def _unpacked(files: Files) -> int:
+    """Bytes of the voxels of a compressed base."""
+    total = 0
+    for file in files:
+        try:
+            data = pydicom.dcmread(file, stop_before_pixels=True)
+            total += int(data.Rows) * int(data.Columns) * int(data.get("NumberOfFrames") or 1) * 4
+        except Exception:
+            continue
+    return total
 
 
 # Where it starts
@@ -133,18 +138,20 @@ def _base(series: Path, rng: Rng) -> tuple[str, Files]:
     if kind < 0.15:
         chosen = pick(rng, _seeds())
         return chosen.name, [Path(shutil.copyfile(chosen, series / chosen.name))]
+    if kind < 0.25:
+        return _borrowed(series, rng)
     stored = rng.integers(0, 3000, (int(rng.integers(2, 8)), *rng.integers(4, 14, 2))).astype(np.uint16)
-    if kind < 0.23:
+    if kind < 0.33:
         positions = [(-20.0, -30.0, 40.0 + 2 * k) for k in range(len(stored))]
         return "enhanced", [write_enhanced(series / "enhanced", stored, positions)]
-    if kind < 0.25:
+    if kind < 0.35:
         stored = rng.integers(0, 3000, (12, 512, 512)).astype(np.uint16)
     files = _series(series, stored, rng)
-    if rng.random() < 0.2:
-        syntax = pick(rng, _CODECS)
+    if rng.random() < 0.1:
+        syntax = pick(rng, (uid.RLELossless, uid.JPEGLSLossless))
         for file in files:
-            _compress(file, getattr(gdcm.TransferSyntax, syntax))
-        return f"made here, {syntax}", files
+            _compress(file, syntax)
+        return f"made here, {syntax.name}", files
     return "made here", files
 
 
@@ -164,18 +171,40 @@ def _series(series: Path, stored: np.ndarray, rng: Rng, **tags: object) -> Files
     return made
 
 
-def _compress(path: Path, syntax: int) -> None:
-    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
-    reader.SetFileName(str(path))
-    if not reader.Read():
-        return
-    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
-    change.SetInput(reader.GetImage())
-    if change.Change():
-        writer.SetFileName(str(path))
-        writer.SetFile(reader.GetFile())
-        writer.SetImage(change.GetOutput())
-        writer.Write()
+def _compress(path: Path, syntax: uid.UID) -> None:
+    data = pydicom.dcmread(path)
+    data.compress(syntax, encoding_plugin="pydicom" if syntax == uid.RLELossless else "")
+    data.save_as(path)
+
+
+@cache
+def _compressed_seeds() -> tuple[Path, ...]:
+    return tuple(path for path in _seeds() if _is_compressed(path))
+
+
+def _is_compressed(path: Path) -> bool:
+    try:
+        data = pydicom.dcmread(path, stop_before_pixels=True)
+        return bool(data.file_meta.TransferSyntaxUID.is_compressed and data.SamplesPerPixel == 1)
+    except Exception:
+        return False
+
+
+def _borrowed(series: Path, rng: Rng) -> tuple[str, Files]:
+    """Somebody's compressed pixels in a CT: three slices that look alike."""
+    chosen = pick(rng, _compressed_seeds())
+    files = []
+    for k in range(3):
+        data = pydicom.dcmread(chosen)
+        own = ct_header(ImagePositionPatient=[0, 0, 2 * k])
+        own.file_meta = data.file_meta
+        for element in data.group_dataset(0x0028):
+            own.setdefault(element.tag, element)
+        own.PixelData, own.RescaleIntercept = data.PixelData, -1024
+        own["PixelData"].is_undefined_length = True
+        files.append(series / f"im{k}.dcm")
+        own.save_as(files[-1])
+    return f"pixels of {chosen.name}", files
 
 
 # Bytes of a tag, explicit little endian: written as no honest program would

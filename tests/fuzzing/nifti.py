@@ -69,7 +69,7 @@ def _fresh(rng: Rng) -> bytes:
     shape = tuple(int(n) for n in rng.integers(2, 13, 3))
     large = rng.random() < 0.02
     if large:
-        shape = (160, 160, 120)
+        shape = (320, 320, 160)
     data = _values(shape, np.dtype(pick(rng, _DTYPES)), rng)
     header = kind.header_class(endianness=pick(rng, ("<", "<", ">")))
     image = kind(data, None, header)

@@ -143,7 +143,7 @@ def _series_at(path: Path) -> list[list[Any]]:
             continue
         try:
             data = pydicom.dcmread(file, force=True)
-            image = "Rows" in data and data.get("Modality") == "CT"
+            image = "Rows" in data and data.get("Modality") == "CT" and data.get("SamplesPerPixel") == 1
             key = str(data.get("SeriesInstanceUID") or file.parent)
         except Exception:
             continue

@@ -1,0 +1,128 @@
+"""The header of a MetaImage: lines of `Key = value`, the last of which says where the voxels are.
+
+Source: the MetaIO documentation, https://itk.org/Wiki/ITK/MetaIO/Documentation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.io.described import (
+    LONGEST_HEADER,
+    Described,
+    colours,
+    dimensions,
+    files_named,
+    numbers,
+    spatial,
+    whole,
+)
+from attunet_gui.io.stored import Packing, Piece, damaged
+
+_TYPES = {
+    **{"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4"},
+    **{"MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8"},
+    **{"MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8"},
+}
+_MATRICES = ("TransformMatrix", "Rotation", "Orientation")
+_ORIGINS = ("Offset", "Position", "Origin")
+_LAST = "ElementDataFile"
+_AXES = 3
+
+Fields = dict[str, str]
+
+
+def header(path: Path) -> Described:
+    """What the header of `path` says.
+
+    Raises:
+        UnreadableInput: if it is damaged, or not one 3-D image of real numbers.
+        OSError: if it cannot be read.
+    """
+    fields, rest, end = _fields(path)
+    count = dimensions(path, fields.get("NDims", ""))
+    if whole(path, fields.get("ElementNumberOfChannels", "1")) != 1 or "_ARRAY" in fields.get(
+        "ElementType", ""
+    ):
+        raise colours(path)
+    sizes = fields.get("DimSize", "").split()
+    if len(sizes) != count:
+        raise damaged(path)
+    shape = spatial(path, [whole(path, size) for size in sizes])
+    _check_plain(path, fields)
+    placed = any(name in fields for name in _MATRICES)
+    return Described(
+        shape, _dtype(path, fields), _affine(path, fields, count), placed, _pieces(path, fields, rest, end)
+    )
+
+
+def _fields(path: Path) -> tuple[Fields, list[str], int]:
+    """The fields, the lines behind the last one, and where that ends."""
+    with path.open("rb") as file:
+        raw = file.read(LONGEST_HEADER)
+    fields: Fields = {}
+    end = 0
+    while _LAST not in fields:
+        stop = raw.find(b"\n", end)
+        # The name of a file may end the header without a new line.
+        line, end = (raw[end:], len(raw)) if stop < 0 else (raw[end:stop], stop + 1)
+        name, equals, value = line.decode("latin-1").partition("=")
+        if not equals:
+            raise damaged(path)
+        fields[name.strip()] = value.strip()
+    return fields, raw[end:].decode(errors="surrogateescape").splitlines(), end
+
+
+def _check_plain(path: Path, fields: Fields) -> None:
+    if fields.get("BinaryData", "True").lower() == "false":
+        raise UnreadableInput(f"{path.name} holds its voxels as text: save it in binary form.")
+    slope = fields.get("ElementToIntensityFunctionSlope", "1")
+    offset = fields.get("ElementToIntensityFunctionOffset", "0")
+    if (numbers(path, slope, 1)[0], numbers(path, offset, 1)[0]) != (1, 0):
+        raise UnreadableInput(
+            f"{path.name} stores its values scaled, which not all programs undo: save the values."
+        )
+
+
+def _dtype(path: Path, fields: Fields) -> np.dtype[Any]:
+    kind = _TYPES.get(fields.get("ElementType", ""))
+    if kind is None:
+        raise damaged(path)
+    big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False"))
+    return np.dtype((">" if big.lower() == "true" else "<") + kind)
+
+
+def _affine(path: Path, fields: Fields, count: int) -> NDArray[np.float64]:
+    spacing = _row(path, fields, ("ElementSpacing", "ElementSize"), np.ones(count))
+    matrix = _row(path, fields, _MATRICES, np.eye(count).ravel()).reshape(count, count)
+    if not (spacing > 0).all():
+        raise UnreadableInput(f"{path.name} has a spacing that is not positive: convert it again.")
+    affine = np.eye(4)
+    # A row of the matrix is the direction of an axis of the image.
+    affine[:3, :3] = matrix[:_AXES, :_AXES].T * spacing[:_AXES]
+    affine[:3, 3] = _row(path, fields, _ORIGINS, np.zeros(count))[:_AXES]
+    return affine
+
+
+def _row(
+    path: Path, fields: Fields, names: tuple[str, ...], default: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    name = next((name for name in names if name in fields), None)
+    return default if name is None else numbers(path, fields[name], len(default))
+
+
+def _pieces(path: Path, fields: Fields, rest: list[str], end: int) -> tuple[Piece, ...]:
+    packing: Packing = "zlib" if fields.get("CompressedData", "False").lower() == "true" else "raw"
+    skipped = whole(path, fields.get("HeaderSize", "0"))
+    if skipped < 0:
+        raise UnreadableInput(
+            f"{path.name} has voxels at the end of a file of unknown layout: convert it again."
+        )
+    if fields[_LAST].upper() == "LOCAL":
+        return (Piece(path, end + skipped, packing),)
+    return tuple(Piece(file, skipped, packing) for file in files_named(path, fields[_LAST], rest))

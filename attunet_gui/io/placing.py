@@ -1,0 +1,40 @@
+"""Source grids that a patient can lie on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.grid import Grid
+
+# Further out, the float32 of a NIfTI header no longer says where a voxel lies, and no scanner is so large.
+_SPACING_MM = (1e-4, 1e4)
+_FARTHEST_MM = 1e6
+
+
+def source_grid(shape: tuple[int, int, int], affine: NDArray[Any], name: str) -> Grid:
+    """The grid (i, j, k) -> RAS+ mm that the file called `name` describes.
+
+    Raises:
+        UnreadableInput: if the affine (4, 4) cannot be inverted, or puts voxels where no patient is.
+    """
+    try:
+        grid = Grid(shape, affine)
+    except ValueError as error:
+        raise UnreadableInput(
+            f"{name} does not say where its voxels lie: its affine cannot be inverted."
+        ) from error
+    low, high = _SPACING_MM
+    if (
+        min(grid.spacing_mm) < low
+        or max(grid.spacing_mm) > high
+        or np.abs(affine[:3, 3]).max() > _FARTHEST_MM
+    ):
+        size = " x ".join(f"{step:.3g}" for step in grid.spacing_mm)
+        raise UnreadableInput(
+            f"{name} places its voxels where no patient can be (steps of {size} mm): export it again."
+        )
+    return grid

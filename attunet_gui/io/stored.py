@@ -1,0 +1,128 @@
+"""Voxels as bytes in files -> one array, refused before memory is taken where they cannot be there."""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.progress import Progress
+
+Packing = Literal["raw", "zlib", "bzip2"]
+
+MOST_UNPACKED = {"raw": 1, "zlib": 1032, "bzip2": 50_000}
+"""Bytes that one packed byte can stand for: the bound of the method, so that no honest file is refused."""
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file, or a part of one, with voxels.
+
+    Attributes:
+        path: an ordinary file.
+        start: bytes before the voxels.
+        packing: how they are stored; "zlib" with the head of zlib or of gzip.
+    """
+
+    path: Path
+    start: int
+    packing: Packing
+
+
+def stored(
+    pieces: Sequence[Piece], shape: tuple[int, int, int], dtype: np.dtype[Any], progress: Progress
+) -> NDArray[Any]:
+    """The voxels in `pieces`, one behind the other, as (i, j, k) in Fortran order.
+
+    Raises:
+        UnreadableInput: if a file is no ordinary one, holds too little, or is damaged.
+    """
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    share = size // len(pieces)
+    for piece in pieces:
+        _check_room(piece, share)
+    if share * len(pieces) != size:
+        raise damaged(pieces[0].path)
+    buffer = np.empty(size, np.uint8)
+    for number, piece in enumerate(pieces):
+        progress(number, len(pieces), "reading")
+        with piece.path.open("rb") as file:
+            file.seek(piece.start)
+            _fill(file, piece, buffer.data[number * share : (number + 1) * share])
+    progress(len(pieces), len(pieces), "reading")
+    return buffer.view(dtype).reshape(shape, order="F")
+
+
+def damaged(path: Path) -> UnreadableInput:
+    """The refusal of a file that is not what its header says."""
+    return UnreadableInput(
+        f"{path.name} is damaged or incomplete, or a file it names is missing: copy it again."
+    )
+
+
+def _check_room(piece: Piece, size: int) -> None:
+    # Asked before the file is opened: a pipe would never answer.
+    if not piece.path.is_file():
+        raise damaged(piece.path)
+    held = piece.path.stat().st_size - piece.start
+    if piece.start < 0 or held * MOST_UNPACKED[piece.packing] < size:
+        raise damaged(piece.path)
+
+
+def _fill(file: BinaryIO, piece: Piece, view: memoryview) -> None:
+    if piece.packing == "raw":
+        if file.readinto(view) != len(view):  # type: ignore[attr-defined]
+            raise damaged(piece.path)
+        return
+    unpacker = _Unpacker(piece.packing)
+    try:
+        at = 0
+        while at < len(view):
+            part = unpacker.more(file, len(view) - at)
+            if not part:
+                raise damaged(piece.path)
+            view[at : at + len(part)] = part
+            at += len(part)
+        # The checksum is tested at the end of the stream only.
+        if unpacker.more(file, _CHUNK) or not unpacker.ended:
+            raise damaged(piece.path)
+    except (zlib.error, OSError, EOFError) as error:
+        raise damaged(piece.path) from error
+
+
+class _Unpacker:
+    """Hands out a packed stream in parts, so that no bomb is ever held whole."""
+
+    def __init__(self, packing: Packing) -> None:
+        self._zlib = zlib.decompressobj(zlib.MAX_WBITS + 32) if packing == "zlib" else None
+        self._bzip2 = bz2.BZ2Decompressor()
+
+    @property
+    def ended(self) -> bool:
+        return self._bzip2.eof if self._zlib is None else self._zlib.eof
+
+    def more(self, file: BinaryIO, most: int) -> bytes:
+        """Up to `most` bytes; none where the stream ends."""
+        while not self.ended:
+            part = self._step(file, min(most, _CHUNK))
+            if part is None:
+                return b""
+            if part:
+                return part
+        return b""
+
+    def _step(self, file: BinaryIO, most: int) -> bytes | None:
+        if self._zlib is None:
+            packed = file.read(_CHUNK) if self._bzip2.needs_input else b""
+            return None if self._bzip2.needs_input and not packed else self._bzip2.decompress(packed, most)
+        packed = self._zlib.unconsumed_tail or file.read(_CHUNK)
+        return self._zlib.decompress(packed, most) if packed else None
