@@ -267,6 +267,7 @@ class LearningDialog(QDialog):
             self.bar.setValue(view.bar.done)
 
     def _show_buttons(self, view: LearningView) -> None:
+        self.learn.setVisible(not view.stop_shown)
         self.learn.setText(view.learn_text)
         self.learn.setEnabled(view.learn_enabled)
         self.stop.setVisible(view.stop_shown)

@@ -142,7 +142,7 @@ def decide_learning(facts: LearningFacts) -> LearningView:
 
 def _intro(facts: LearningFacts, hindrance: str) -> str:
     if facts.chore is not None:
-        return f"{facts.model} as it is drafts meanwhile. Go on working; this window may be closed."
+        return f"Go on working: {facts.model} drafts meanwhile, and this window may be closed."
     return "" if facts.learnt else hindrance or _plan(facts)
 
 

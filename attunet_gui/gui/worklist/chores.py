@@ -22,7 +22,7 @@ DOING: dict[ChoreKind, str] = {
     "import": "Importing",
     "draft": "Drafting the list",
     "export": "Exporting",
-    "learn": "Improving the model",
+    "learn": "Learning",
     "compare": "Comparing drafts",
 }
 _TELL_EVERY_S = 0.1

@@ -100,6 +100,8 @@ def _chore_words(chore: ChoreStatus) -> str:
     doing = DOING[chore.kind]
     if chore.stopping:
         return f"{doing}: stopping"
+    if chore.kind == "compare" or chore.stage.startswith("training"):
+        return f"{doing}: {chore.done} of {chore.total}"
     done, total = chore.cases
     if total:
         return f"{doing}: {min(done + 1, total)} of {total}"
