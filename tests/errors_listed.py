@@ -135,15 +135,18 @@ def _asks_for_kind(node: ast.AST) -> bool:
 
 def _text(node: ast.AST) -> str | None:
     """A literal text with gaps; None if `node` is none, or nothing but a gap."""
+    text = _literal(node)
+    return _normal(text) if text is not None and text.replace(GAP, "").strip() else None
+
+
+def _literal(node: ast.AST) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        text = node.value
-    elif isinstance(node, ast.JoinedStr):
-        text = "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        text = (_text(node.left) or GAP) + (_text(node.right) or GAP)
-    else:
-        return None
-    return _normal(text) if text.replace(GAP, "").strip() else None
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return (_literal(node.left) or GAP) + (_literal(node.right) or GAP)
+    return None
 
 
 def _normal(text: str) -> str:

@@ -63,7 +63,6 @@ def day(ct: Path, out: Path) -> None:
         ("activity",),
         ("activity", "--replay", "scan", "-o", out / "replay.gif"),
         ("evaluate", "--pred", drafts, "--truth", drafts, "-o", out / "report"),
-        ("doctor", "--json"),
     )
     for order in orders:
         typed(*order)

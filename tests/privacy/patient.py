@@ -90,6 +90,8 @@ def unpacked(content: bytes, path: Path | None = None) -> Iterator[bytes]:
         with sqlite3.connect(path) as connection:
             yield "\n".join(connection.iterdump()).encode()
     elif path is not None and path.suffix == ".journal":
-        for frame in read_frames(io.BytesIO(content)):
+        with path.open("rb") as file:
+            frames = list(read_frames(file))
+        for frame in frames:
             yield repr(frame).encode()
             yield zlib.decompress(frame.data) if frame.data[:1] == b"\x78" else frame.data
