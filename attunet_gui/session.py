@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -46,6 +47,7 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_
 Mask = NDArray[np.uint8]
 
 _LOG = logging.getLogger(__name__)
+_TELL_EVERY_S = 0.1
 
 
 class Network(Protocol):
@@ -173,6 +175,7 @@ class Session:
         self._counter = ThreadPoolExecutor(1, "attunet-count")
         self._generation = 0
         self._job = 0
+        self._told = float("-inf")
         self._count = 0
         self._clean = 0
         self._touches = self._touches_at_opening = 0
@@ -300,7 +303,7 @@ class Session:
     def _file_progress(self, generation: int, done: int, total: int, stage: str) -> None:
         if generation == self._generation and self.file_job is not None:
             self.file_job = replace(self.file_job, done=done, total=total, stage=stage)
-            self.changed.emit()
+            self._tell_now_and_then()
 
     def _opened(self, generation: int, case: Case) -> None:
         if generation != self._generation:
@@ -427,7 +430,17 @@ class Session:
 
     def _job_changed(self, status: JobStatus) -> None:
         if not self._closed and (status.job == self._job or status.state == "idle"):
+            goes_on = (status.job, status.state) == (self.job.job, self.job.state)
             self.job = status
+            if goes_on:
+                self._tell_now_and_then()
+            else:
+                self.changed.emit()
+
+    def _tell_now_and_then(self) -> None:
+        """Of work that goes on: whoever shows it takes as long as a slice, and slices come by the hundred."""
+        if monotonic() - self._told > _TELL_EVERY_S:
+            self._told = monotonic()
             self.changed.emit()
 
     def _job_failed(self, job: int, sentence: str) -> None:

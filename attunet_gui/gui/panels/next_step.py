@@ -47,6 +47,9 @@ class NextStepPanel(QWidget):
         self.bar.setVisible(bar is not None)
         self.bar_text.setVisible(bar is not None)
         if bar is not None:
+            # Qt would draw a bar at once, and with it the whole window: that takes as long as a slice.
+            self.bar.setUpdatesEnabled(False)
             self.bar.setMaximum(bar.total)
             self.bar.setValue(bar.done)
+            self.bar.setUpdatesEnabled(True)
             self.bar_text.setText(bar.text)
