@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,9 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
     settings.application.confirm_close_window = False
     settings.application.first_time = False
     app = build(Runner(), offered_bundles(), preferences, journal)
+    # napari looks for garbage whenever a layer goes; the program itself is none, and looking there takes longest.
+    gc.collect()
+    gc.freeze()
     app.session.warm()
     return app
 

@@ -285,5 +285,5 @@ def _differences_words(facts: LearningFacts) -> str:
     worse = sum(case.dsc_after < case.dsc_before for case in found)
     return (
         f"Drafts of {cases_words(len(found))} against the accepted mask: worse on {worse}. Double click "
-        "opens a case. Who taught is known to the new model, and proves nothing."
+        "opens a case. One that taught proves nothing: the new model knows its mask."
     )
