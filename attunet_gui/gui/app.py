@@ -82,7 +82,7 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
     settings.application.confirm_close_window = False
     settings.application.first_time = False
     app = build(Runner(), offered_bundles(), preferences, journal)
-    # napari looks for garbage whenever a layer goes; the program itself is none, and looking there takes longest.
+    # napari looks for garbage whenever a layer goes; the program is none, and most of what is searched.
     gc.collect()
     gc.freeze()
     app.session.warm()

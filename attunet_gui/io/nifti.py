@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
+from isal import igzip, isal_zlib
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
@@ -88,12 +87,12 @@ def load(path: Path, progress: Progress = silent) -> NiftiContent:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            stream = cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file
+            stream = cast("BinaryIO", igzip.IGzipFile(fileobj=file)) if packed else file  # type: ignore[no-untyped-call]
             room = path.stat().st_size * MOST_UNPACKED["zlib" if packed else "raw"]
             return _parsed(_Stream(stream, room), path, progress)
     except PermissionError as error:
         raise UnreadableInput(f"You may not read {path.name}: ask for access to it.") from error
-    except (EOFError, zlib.error, OSError) as error:
+    except (EOFError, isal_zlib.error, OSError) as error:  # type: ignore[misc]
         raise _damaged(path) from error
 
 
@@ -175,7 +174,7 @@ def _voxels(stream: _Stream, header: Any, path: Path, progress: Progress) -> NDA
             f"{path.name} claims to hold {count} voxels, more than fit in memory."
         ) from error
     _fill(stream.bytes, buffer.data, path, progress)
-    if isinstance(stream.bytes, gzip.GzipFile):
+    if isinstance(stream.bytes, igzip.IGzipFile):
         _check_end(stream.bytes, path)
     return buffer.view(dtype)
 
