@@ -138,7 +138,7 @@ def _late(worker: _Worker) -> Judged | None:
 def _started(folder: Path, job: Job) -> _Worker:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, folder), daemon=True)
+    process = context.Process(target=_serve, args=(there, folder))
     process.start()
     there.close()
     here.send(job)

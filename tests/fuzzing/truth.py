@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nibabel as nib
@@ -18,6 +20,7 @@ _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _LARGEST = 256 << 20
 _OFF_GRID = 0.2
 _AIR = -1024.0
+_ITK_SECONDS = 20.0
 
 
 class NoSecondOpinion(Exception):
@@ -79,10 +82,21 @@ def _int(raw: bytes, order: Any) -> int:
 
 
 def _itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        raise NoSecondOpinion from error
+    """In a process of its own: ITK does not survive every damaged header."""
+    with TemporaryDirectory() as folder:
+        found = Path(folder) / "found.npz"
+        other = get_context("fork").Process(target=_itk_to, args=(path, found))
+        other.start()
+        other.join(_ITK_SECONDS)
+        other.kill()
+        if not found.exists():
+            raise NoSecondOpinion
+        with np.load(found) as arrays:
+            return arrays["values"], arrays["affine"]
+
+
+def _itk_to(path: Path, found: Path) -> None:
+    image = SimpleITK.ReadImage(str(path))
     values = SimpleITK.GetArrayFromImage(image)
     corner = np.array(image.TransformIndexToPhysicalPoint((0,) * image.GetDimension()))
     affine = np.eye(4)
@@ -91,7 +105,9 @@ def _itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
         step[axis] = 1
         affine[:3, axis] = (np.array(image.TransformIndexToPhysicalPoint(step)) - corner)[:3]
     affine[:3, 3] = corner[:3]
-    return values.reshape(values.shape[-3:]).T, _LPS @ affine
+    unfinished = found.with_suffix(".part.npz")
+    np.savez(unfinished, values=values.reshape(values.shape[-3:]).T, affine=_LPS @ affine)
+    unfinished.rename(found)
 
 
 # DICOM: pixel by pixel, as PS3.3 C.7.6.2.1.1 places them

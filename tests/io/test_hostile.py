@@ -14,7 +14,7 @@ import pydicom
 import pytest
 import SimpleITK
 from numpy.testing import assert_array_equal
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless
 
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.core.grid import Grid
@@ -285,3 +285,18 @@ def test_a_malformed_tag_that_is_not_needed_keeps_nobody_from_the_ct(tmp_path: P
 def test_a_single_slice_of_endless_thickness_is_refused(tmp_path: Path) -> None:
     for path in write_series(tmp_path, STORED[:1], SliceThickness="1e6"):
         assert "no patient can be" in refusal(path)
+
+
+@pytest.mark.parametrize(("tag", "value"), [("Rows", 7), ("Columns", 65535), ("BitsAllocated", 32)])
+def test_tags_that_describe_another_image_than_the_stream_are_refused(
+    tmp_path: Path, tag: str, value: int
+) -> None:
+    def compress(data: pydicom.Dataset) -> None:
+        data.compress(JPEGLSLossless)
+
+    def claim(data: pydicom.Dataset) -> None:
+        compress(data)
+        data[tag].value = value
+
+    assert_array_equal(read(changed(tmp_path / "a", compress)).hu, STORED.astype(np.int16) - 1024)
+    assert "damaged or incomplete" in refusal(changed(tmp_path / "b", claim))
