@@ -162,7 +162,7 @@ def _scaling(header: Any, path: Path) -> tuple[float, float]:
 def _voxels(stream: _Stream, header: Any, path: Path, progress: Progress) -> NDArray[Any]:
     dtype = _dtype(header, path)
     count = int(np.prod([int(n) for n in header.get_data_shape()], dtype=object))
-    gap = int(header.get_data_offset()) - int(header["sizeof_hdr"])
+    gap = _offset(header, path) - int(header["sizeof_hdr"])
     if gap < 0 or gap > _MOST_BESIDE or count * dtype.itemsize > stream.room:
         raise _damaged(path)
     if len(stream.bytes.read(gap)) < gap:
@@ -177,6 +177,13 @@ def _voxels(stream: _Stream, header: Any, path: Path, progress: Progress) -> NDA
     if isinstance(stream.bytes, igzip.IGzipFile):
         _check_end(stream.bytes, path)
     return buffer.view(dtype)
+
+
+def _offset(header: Any, path: Path) -> int:
+    try:
+        return int(header.get_data_offset())
+    except (ValueError, OverflowError) as error:
+        raise _damaged(path) from error
 
 
 def _check_end(stream: BinaryIO, path: Path) -> None:

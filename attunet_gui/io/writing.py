@@ -247,7 +247,8 @@ def _expected_affine(volume: Volume) -> NDArray[np.float64]:
 
 def _same_fields(frame: NiftiFrame, header: Any) -> bool:
     placed = all(frame.raw[name].tobytes() == header[name].tobytes() for name in nifti.FRAME_FIELDS)
-    return placed and bool((frame.raw["pixdim"] == header["pixdim"][:4]).all())
+    # Where the sform speaks, the spacing beside it may be anything, and is kept.
+    return placed and np.array_equal(frame.raw["pixdim"], header["pixdim"][:4], equal_nan=True)
 
 
 def _same_bytes(here: NDArray[Any], there: NDArray[Any]) -> bool:

@@ -143,7 +143,7 @@ def _base(series: Path, rng: Rng) -> tuple[str, Files]:
     stored = rng.integers(0, 3000, (int(rng.integers(2, 8)), *rng.integers(4, 14, 2))).astype(np.uint16)
     if kind < 0.33:
         positions = [(-20.0, -30.0, 40.0 + 2 * k) for k in range(len(stored))]
-        return "enhanced", [write_enhanced(series / "enhanced", stored, positions)]
+        return "enhanced", [_with_number(write_enhanced(series / "enhanced", stored, positions), rng)]
     if kind < 0.35:
         stored = rng.integers(0, 3000, (12, 512, 512)).astype(np.uint16)
     files = _series(series, stored, rng)
@@ -155,6 +155,18 @@ def _base(series: Path, rng: Rng) -> tuple[str, Files]:
     return "made here", files
 
 
+def _number(rng: Rng) -> uid.UID:
+    return uid.generate_uid(entropy_srcs=[str(rng.integers(2**62))])
+
+
+def _with_number(path: Path, rng: Rng) -> Path:
+    """With a number that follows from `rng`, where the one it was made with did not."""
+    data = pydicom.dcmread(path)
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = _number(rng)
+    data.save_as(path)
+    return path
+
+
 def _series(series: Path, stored: np.ndarray, rng: Rng, **tags: object) -> Files:
     turn = np.eye(3)
     if rng.random() < 0.5:
@@ -164,8 +176,7 @@ def _series(series: Path, stored: np.ndarray, rng: Rng, **tags: object) -> Files
     cosines = [f"{value:.9f}" for value in turn[:, :2].T.ravel()]
     made = []
     for k, image in enumerate(stored):
-        number = uid.generate_uid(entropy_srcs=[str(rng.integers(2**62))])
-        own = {"ImageOrientationPatient": cosines, "SOPInstanceUID": number, "InstanceNumber": k + 1}
+        own = {"ImageOrientationPatient": cosines, "SOPInstanceUID": _number(rng), "InstanceNumber": k + 1}
         place = origin + k * gap * turn[:, 2]
         made.append(write_slice(series / f"im{names[k]:03d}.dcm", image, place, **(own | tags)))
     return made
@@ -173,7 +184,8 @@ def _series(series: Path, stored: np.ndarray, rng: Rng, **tags: object) -> Files
 
 def _compress(path: Path, syntax: uid.UID) -> None:
     data = pydicom.dcmread(path)
-    data.compress(syntax, encoding_plugin="pydicom" if syntax == uid.RLELossless else "")
+    plugin = "pydicom" if syntax == uid.RLELossless else ""
+    data.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)
     data.save_as(path)
 
 
@@ -196,7 +208,7 @@ def _borrowed(series: Path, rng: Rng) -> tuple[str, Files]:
     files = []
     for k in range(3):
         data = pydicom.dcmread(chosen)
-        own = ct_header(ImagePositionPatient=[0, 0, 2 * k])
+        own = ct_header(ImagePositionPatient=[0, 0, 2 * k], SOPInstanceUID=_number(rng))
         own.file_meta = data.file_meta
         for element in data.group_dataset(0x0028):
             own.setdefault(element.tag, element)

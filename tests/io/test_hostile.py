@@ -18,9 +18,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless
 
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.core.grid import Grid
-from attunet_gui.io import read, write_json
+from attunet_gui.io import read, read_mask, write_json, write_mask
 from attunet_gui.io.stored import MOST_UNPACKED
-from tests.io.material import OTHER_SERIES, ct_like, write_nifti, write_series, write_source
+from tests.io.material import OTHER_SERIES, ct_like, marked, write_nifti, write_series, write_source
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 SHAPE = (4, 5, 6)
@@ -104,12 +104,23 @@ def test_a_little_behind_the_voxels_is_fine(tmp_path: Path) -> None:
     assert read(path).hu.shape == SHAPE[::-1]
 
 
-def test_an_offset_far_behind_the_header_takes_no_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("offset", [1e18, float("nan"), float("inf")])
+def test_an_offset_that_is_none_takes_no_memory(tmp_path: Path, offset: float) -> None:
     path = write_nifti(tmp_path / "ct.nii", ct_like(SHAPE), AFFINE)
     raw = bytearray(path.read_bytes())
-    raw[108:112] = struct.pack("<f", 1e18)
+    raw[108:112] = struct.pack("<f", offset)
     path.write_bytes(raw)
     assert "damaged or incomplete" in refusal(path)
+
+
+def test_a_mask_is_saved_beside_a_spacing_that_nobody_needs(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "ct.nii", ct_like(SHAPE), AFFINE)
+    raw = bytearray(path.read_bytes())
+    raw[80:84] = struct.pack("<f", float("nan"))
+    path.write_bytes(raw)
+    volume = read(path)
+    write_mask(tmp_path / "mask.nii.gz", marked(volume.hu), volume)
+    assert_array_equal(read_mask(tmp_path / "mask.nii.gz", volume), marked(volume.hu))
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e7])

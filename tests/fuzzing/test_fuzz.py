@@ -1,0 +1,188 @@
+"""The readers withstand damaged and hostile files; the judge of that withstands nothing that is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.core.grid import Grid, canonicalise
+from attunet_gui.core.volume import Volume
+from attunet_gui.io import read
+from tests.fuzzing import dicom, itk, nifti
+from tests.fuzzing.judge import FAULTS, judge, sentence_fault
+from tests.fuzzing.made import Made
+from tests.fuzzing.pool import MAKERS, Job, judge_all
+from tests.io.material import write_series, write_source
+
+SHAPE = (4, 5, 6)
+GRID = Grid(SHAPE, np.diag([-1.0, -1.0, 2.0, 1.0]))
+
+
+def test_what_is_fed_to_the_readers_is_read_rightly_or_refused() -> None:
+    jobs = [Job(kind, 5, number) for number in range(60) for kind in MAKERS]
+    judged = list(judge_all(jobs))
+    assert {each.job for each in judged} == set(jobs)
+    faults = [(each.job, each.steps, each.outcome) for each in judged if each.outcome.kind in FAULTS]
+    assert not faults
+    for kind in MAKERS:
+        outcomes = Counter(each.outcome.kind for each in judged if each.job.kind == kind)
+        assert min(outcomes["read"], outcomes["refused"]) >= 8, "a run that only sees one of both says little"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def entries(folder: Path) -> tuple[list[Path], dict[str, bytes]]:
+    return sorted(folder.iterdir()), contents(folder)
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_an_input_follows_from_its_number_alone(tmp_path: Path, kind: str) -> None:
+    for number in range(12):
+        made = []
+        for time in ("first", "second"):
+            folder = tmp_path / f"{number}{time}"
+            folder.mkdir()
+            steps = MAKERS[kind](3, number, folder).steps
+            made.append((steps, contents(folder)))
+        assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("mutator", nifti.MUTATORS)
+def test_every_way_to_damage_a_nifti_changes_it(mutator: str) -> None:
+    changed = 0
+    for number in range(12):
+        rng = np.random.default_rng(number)
+        _name, raw = nifti._base(rng)
+        changed += nifti.MUTATORS[mutator](raw, rng) != raw
+    assert changed
+
+
+@pytest.mark.parametrize("mutator", itk.MUTATORS)
+def test_every_way_to_damage_a_nrrd_or_metaimage_changes_it(tmp_path: Path, mutator: str) -> None:
+    changed = 0
+    for number in range(16):
+        rng, path = np.random.default_rng(number), tmp_path / f"ct{number}{itk._ENDINGS[number % 4]}"
+        itk._write(path, rng)
+        changed += itk.MUTATORS[mutator](path.read_bytes(), rng) != path.read_bytes()
+    assert changed
+
+
+@pytest.mark.parametrize("mutator", set(dicom.MUTATORS) - {"deflate bomb"})
+def test_every_way_to_damage_a_series_changes_it(tmp_path: Path, mutator: str) -> None:
+    changed = 0
+    for number in range(6):
+        rng, series = np.random.default_rng(number), tmp_path / str(number)
+        stored = rng.integers(0, 3000, (4, 6, 7)).astype(np.uint16)
+        series.mkdir()
+        files = dicom._series(series, stored, rng)
+        before = entries(series)
+        dicom.MUTATORS[mutator](series, files, rng)
+        changed += entries(series) != before
+    assert changed
+
+
+# The judge
+
+
+def source(folder: Path, kind: str) -> Made:
+    if kind == "dicom":
+        stored = np.random.default_rng(2).integers(0, 3000, SHAPE).astype(np.uint16)
+        return Made(write_series(folder / "series", stored)[0].parent, (), 10**6)
+    values = np.random.default_rng(2).integers(-1000, 1500, SHAPE).astype(np.int16)
+    return Made(write_source(kind, folder, GRID, values), (), 10**6)
+
+
+def judged(made: Made, folder: Path, read_ct: Callable[..., Volume]) -> str:
+    return judge(made, folder / "mask.nii.gz", read_ct).kind
+
+
+@pytest.mark.parametrize("kind", ["nii.gz", "nrrd", "mha", "dicom"])
+def test_a_good_file_is_read_and_its_mask_found_right(tmp_path: Path, kind: str) -> None:
+    outcome = judge(source(tmp_path, kind), tmp_path / "mask.nii.gz")
+    assert (outcome.kind, outcome.checked) == ("read", True)
+
+
+def misread(change: Callable[[Volume], dict[str, Any]]) -> Callable[..., Volume]:
+    """A reader with a fault in its geometry."""
+
+    def read_wrongly(path: Path, **told: Any) -> Volume:
+        volume = read(path, **told)
+        origin = replace(volume.origin, frame=None)
+        return replace(volume, origin=origin, **change(volume))
+
+    return read_wrongly
+
+
+def mirrored(volume: Volume) -> dict[str, Any]:
+    return {"hu": volume.hu[:, :, ::-1].copy()}
+
+
+def upside_down(volume: Volume) -> dict[str, Any]:
+    return {"hu": volume.hu[::-1].copy()}
+
+
+def shifted(volume: Volume) -> dict[str, Any]:
+    affine = volume.placement.source.affine.copy()
+    affine[0, 3] += 2
+    return {"placement": canonicalise(Grid(volume.placement.source.shape, affine))}
+
+
+def stretched(volume: Volume) -> dict[str, Any]:
+    affine = volume.placement.source.affine.copy()
+    affine[2, 2] *= 1.5
+    return {"placement": canonicalise(Grid(volume.placement.source.shape, affine))}
+
+
+@pytest.mark.parametrize("change", [mirrored, upside_down, shifted, stretched])
+@pytest.mark.parametrize("kind", ["nii.gz", "nrrd", "mha", "dicom"])
+def test_a_mask_on_a_wrong_geometry_is_found(
+    tmp_path: Path, kind: str, change: Callable[[Volume], dict[str, Any]]
+) -> None:
+    assert judged(source(tmp_path, kind), tmp_path, misread(change)) == "wrong geometry"
+
+
+def test_an_error_that_is_no_refusal_is_found(tmp_path: Path) -> None:
+    def fail(path: Path, **told: Any) -> Volume:
+        raise KeyError("oops")
+
+    assert judged(source(tmp_path, "nii.gz"), tmp_path, fail) == "traceback"
+
+
+def test_memory_beyond_the_honest_size_is_found(tmp_path: Path) -> None:
+    def waste(path: Path, **told: Any) -> Volume:
+        assert np.ones(20_000_000).any()
+        return read(path)
+
+    assert judged(source(tmp_path, "nii.gz"), tmp_path, waste) == "memory"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "no full stop",
+        "Two sentences. That is one too many.",
+        "Two\nlines.",
+        "\udcff is no text.",
+        "<object at 0x7f00> failed.",
+        "KeyError happened.",
+        "ct.nii could not be read, [Errno 5] of the system.",
+        "x" * 500 + ".",
+    ],
+)
+def test_what_is_no_clear_sentence_is_found(tmp_path: Path, words: str) -> None:
+    def refuse(path: Path, **told: Any) -> Volume:
+        raise UnreadableInput(words)
+
+    assert sentence_fault(words)
+    assert judged(source(tmp_path, "nii.gz"), tmp_path, refuse) == "unclear sentence"
