@@ -18,9 +18,9 @@ from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
-from attunet_gui.io.dicom_codestream import check_codestream
 from attunet_gui.io.dicom_geometry import Stack, stack
 from attunet_gui.io.dicom_headers import Header, Slice, files_in, scan, slices_of
+from attunet_gui.io.dicom_pixels import check_pixels
 from attunet_gui.io.hounsfield import AIR_HU, Hounsfield, fits_int16, hu_notes, scale_slice, spacing_notes
 from attunet_gui.io.placing import source_grid
 from attunet_gui.io.showable import showable
@@ -252,7 +252,7 @@ class _Decoder:
             if self._path != each.path:
                 self._data = _with_syntax(pydicom.dcmread(each.path, force=True))
                 self._path = each.path
-            check_codestream(self._data, each.frame)
+            check_pixels(self._data, each.frame)
             pixels: NDArray[Any] = pixel_array(self._data, index=each.frame)
         except Exception as error:
             # Decoders raise nearly anything on damaged bytes; all of it means the same to the user.

@@ -38,8 +38,9 @@ class Scaled:
 def to_hu(stored: NDArray[Any], slope: float = 1.0, intercept: float = 0.0) -> Scaled:
     """`stored` (any real dtype, 3-D) times `slope` plus `intercept`, as HU with notes.
 
-    NaN and infinite values become `AIR_HU`, as does everything below it. Works slice by slice along the last
-    axis so that no float64 copy of the volume is ever made. May reuse the memory of `stored`.
+    NaN and infinite values become `AIR_HU`, as does everything below it. Works slice by slice along the first
+    axis so that no float64 copy of the volume is ever made. The result is in C order, or, where
+    nothing had to be scaled, in the memory of `stored`.
     """
     if stored.dtype == np.int16 and slope == 1.0 and intercept == 0.0:
         hu: Hounsfield = _own(stored)
@@ -84,14 +85,14 @@ def _own(stored: NDArray[Any]) -> NDArray[Any]:
 
 
 def _scaled(stored: NDArray[Any], slope: float, intercept: float) -> tuple[Hounsfield, int]:
-    out: Hounsfield = np.empty(stored.shape, np.int16, order="F")
+    out: Hounsfield = np.empty(stored.shape, np.int16)
     missing = 0
-    for index in range(stored.shape[-1]):
-        values, gaps = scale_slice(stored[..., index], slope, intercept)
+    for index, image in enumerate(stored):
+        values, gaps = scale_slice(image, slope, intercept)
         missing += gaps
         if out.dtype == np.int16 and not fits_int16(values):
-            out = out.astype(np.float32, order="K")
-        out[..., index] = values
+            out = out.astype(np.float32)
+        out[index] = values
     return out, missing
 
 

@@ -311,3 +311,15 @@ def test_tags_that_describe_another_image_than_the_stream_are_refused(
 
     assert_array_equal(read(changed(tmp_path / "a", compress)).hu, STORED.astype(np.int16) - 1024)
     assert "damaged or incomplete" in refusal(changed(tmp_path / "b", claim))
+
+
+@pytest.mark.parametrize("more", [1, STORED[0].nbytes - 2, STORED[0].nbytes])
+def test_a_little_padding_is_fine_and_a_whole_image_more_is_not(tmp_path: Path, more: int) -> None:
+    def lengthen(data: pydicom.Dataset) -> None:
+        data.PixelData += bytes(more + more % 2)
+
+    folder = changed(tmp_path, lengthen)
+    if more < STORED[0].nbytes:
+        assert_array_equal(read(folder).hu, STORED.astype(np.int16) - 1024)
+    else:
+        assert "damaged or incomplete" in refusal(folder)

@@ -1,6 +1,6 @@
-"""What a JPEG stream within a DICOM file says of itself, before a decoder believes the file about it.
+"""Whether the pixels in a DICOM file are the image that its tags describe, before a decoder believes them.
 
-Where the two differ GDCM's decoder does not refuse, it ends the process.
+Where a JPEG stream is another image, GDCM's decoder does not refuse, it ends the process.
 Source of the layouts: ITU-T T.81 (JPEG), T.87 (JPEG-LS) and T.800 (JPEG 2000), annexes B, C and A.
 """
 
@@ -20,13 +20,15 @@ Said = tuple[int, int, int, int]
 """Rows, columns, samples a pixel, bits a sample."""
 
 
-def check_codestream(data: Any, frame: int) -> None:
-    """Nothing, if image `frame` of a data set is no JPEG or is the image that its tags describe.
+def check_pixels(data: Any, frame: int) -> None:
+    """Nothing, if image `frame` of a data set can be the one that its tags describe.
 
     Raises:
-        ValueError: if it is another, or no such stream.
+        ValueError: if it is another.
     """
     syntax = data.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        _check_length(data)
     if syntax not in (*_JPEG, *JPEG2000TransferSyntaxes):
         return
     stream = get_frame(data.PixelData, frame, number_of_frames=int(data.get("NumberOfFrames") or 1))
@@ -34,6 +36,14 @@ def check_codestream(data: Any, frame: int) -> None:
     tags = (data.Rows, data.Columns, data.SamplesPerPixel, data.BitsAllocated)
     if (rows, columns, samples, 8 * -(-bits // 8)) != tags:
         raise ValueError("the stream holds another image than the tags describe")
+
+
+def _check_length(data: Any) -> None:
+    image = int(data.Rows) * int(data.Columns) * int(data.SamplesPerPixel) * int(data.BitsAllocated) // 8
+    count = int(data.get("NumberOfFrames") or 1)
+    # A little padding is usual; room for one more image means that the size is wrong.
+    if len(data.PixelData) >= image * (count + 1):
+        raise ValueError("there are more pixels than the tags describe")
 
 
 def _jpeg(stream: bytes) -> Said:
