@@ -39,8 +39,8 @@ def to_hu(stored: NDArray[Any], slope: float = 1.0, intercept: float = 0.0) -> S
     """`stored` (any real dtype, 3-D) times `slope` plus `intercept`, as HU with notes.
 
     NaN and infinite values become `AIR_HU`, as does everything below it. Works slice by slice along the first
-    axis so that no float64 copy of the volume is ever made. The result is in C order, or, where
-    nothing had to be scaled, in the memory of `stored`.
+    axis so that no float64 copy of the volume is ever made. The result is in C order, and where
+    it can be in the memory of `stored`.
     """
     if stored.dtype == np.int16 and slope == 1.0 and intercept == 0.0:
         hu: Hounsfield = _own(stored)
@@ -80,8 +80,8 @@ def spacing_notes(grid: Grid) -> tuple[str, ...]:
 
 
 def _own(stored: NDArray[Any]) -> NDArray[Any]:
-    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    return native if native.flags.writeable else native.copy(order="K")
+    native = np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
+    return native if native.flags.writeable else native.copy()
 
 
 def _scaled(stored: NDArray[Any], slope: float, intercept: float) -> tuple[Hounsfield, int]:

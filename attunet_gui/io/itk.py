@@ -18,7 +18,7 @@ from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.io import metaimage, nrrd
-from attunet_gui.io.hounsfield import Hounsfield, spacing_notes, to_hu
+from attunet_gui.io.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.placing import source_grid
 from attunet_gui.io.stored import stored
 
@@ -55,10 +55,9 @@ def read(path: Path, progress: Progress = silent) -> Volume:
     placement = canonicalise(grid)
     scaled = to_hu(placement.to_canonical(content.stored))
     del content  # what was stored must not stay alive beside its copy
-    hu: Hounsfield = np.ascontiguousarray(scaled.hu)
     kind = "NRRD" if _is_nrrd(path) else "MetaImage"
     return Volume(
-        hu=hu,
+        hu=scaled.hu,
         placement=placement,
         name=path.stem,
         origin=Origin(path, kind),

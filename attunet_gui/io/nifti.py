@@ -17,7 +17,7 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import NiftiFrame, Origin, Volume
-from attunet_gui.io.hounsfield import Hounsfield, spacing_notes, to_hu
+from attunet_gui.io.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.placing import source_grid
 from attunet_gui.io.stored import MOST_UNPACKED
 
@@ -68,9 +68,8 @@ def read(path: Path, progress: Progress = silent) -> Volume:
     placement = canonicalise(grid)
     scaled = to_hu(placement.to_canonical(content.stored), content.slope, content.intercept)
     del content  # what was stored must not stay alive beside its copy
-    hu: Hounsfield = np.ascontiguousarray(scaled.hu)
     return Volume(
-        hu=hu,
+        hu=scaled.hu,
         placement=placement,
         name=stem(path),
         origin=Origin(path, "NIfTI", frame),
