@@ -30,6 +30,8 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter("Exporting", "export.md"),
     Chapter("Fine-tuning", "finetuning.md"),
     Chapter("The starter model", "starter.md"),
+    Chapter("Messages, and what to do", "errors.md"),
+    Chapter("What is written where", "privacy.md"),
 )
 
 

@@ -130,7 +130,7 @@ def _no_help(told: Corrections, held: _Held) -> str:
     words = f"With {_named(told.slices)} held out in turn the adapted network was"
     if held.after >= held.before + _GAIN:
         return f"{words} still wrong (DSC {held.after:.2f}); correct another slice, or draw by hand."
-    return f"{words} no better (DSC {held.after:.2f} instead of {held.before:.2f}); the mask stays."
+    return f"{words} not clearly better (DSC {held.after:.2f}, the draft {held.before:.2f}); the mask stays."
 
 
 class _Patient:

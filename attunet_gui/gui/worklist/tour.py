@@ -51,8 +51,9 @@ def _work(film: Film) -> None:
     worklist.assign(rows[3:5], "Berta")
     worklist.note(rows[1], "fatty pancreas")
     worklist.reject(rows[5], "liver only")
+    before = session.case
     worklist.next_case()
-    film.until(lambda: session.case is not None and film.app.desk.guide.known, "the first case")
+    film.until(lambda: session.case is not before and film.app.desk.guide.known, "the first case")
     first = session.case
     worklist.accept_case()
     film.until(lambda: session.case is not first and film.app.desk.guide.known, "the second case")
