@@ -277,7 +277,7 @@ def _with_syntax(data: Any) -> Any:
 def _undecoded(path: Path, data: Any) -> UnreadableInput:
     if data is None or _can_decode(data.file_meta.TransferSyntaxUID):
         return _damaged_pixels(path)
-    syntax = data.file_meta.TransferSyntaxUID.name
+    syntax = data.file_meta.TransferSyntaxUID.name or "something without a name"
     return UnreadableInput(f"{path.name} is compressed as {syntax}, unknown here: export it uncompressed.")
 
 

@@ -72,7 +72,7 @@ def _fields(path: Path) -> tuple[Fields, list[str], int]:
         # The name of a file may end the header without a new line.
         line, end = (raw[end:], len(raw)) if stop < 0 else (raw[end:stop], stop + 1)
         name, equals, value = line.decode("latin-1").partition("=")
-        if not equals:
+        if not equals or fields.get(name.strip(), value.strip()) != value.strip():
             raise damaged(path)
         fields[name.strip()] = value.strip()
     return fields, raw[end:].decode(errors="surrogateescape").splitlines(), end

@@ -83,7 +83,7 @@ def _fields(path: Path) -> tuple[Fields, list[str], int]:
         name, colon, value = line.partition(":")
         if line.startswith("#") or value.startswith("="):
             continue
-        if not colon:
+        if not colon or fields.get(_name(name), value.strip()) != value.strip():
             raise damaged(path)
         fields[_name(name)] = value.strip()
         if _name(name) == _DATA_FILE and value.split()[:1] == ["LIST"]:

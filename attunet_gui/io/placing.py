@@ -33,8 +33,7 @@ def source_grid(shape: tuple[int, int, int], affine: NDArray[Any], name: str) ->
         or max(grid.spacing_mm) > high
         or np.abs(affine[:3, 3]).max() > _FARTHEST_MM
     ):
-        size = " x ".join(f"{step:.3g}" for step in grid.spacing_mm)
         raise UnreadableInput(
-            f"{name} places its voxels where no patient can be (steps of {size} mm): export it again."
+            f"{name} places its voxels where no patient can be, too far or of a wrong size: export it again."
         )
     return grid

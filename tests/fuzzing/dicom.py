@@ -6,6 +6,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from struct import pack, unpack
@@ -185,7 +186,8 @@ def _series(series: Path, stored: np.ndarray, rng: Rng, **tags: object) -> Files
 def _compress(path: Path, syntax: uid.UID) -> None:
     data = pydicom.dcmread(path)
     plugin = "pydicom" if syntax == uid.RLELossless else ""
-    data.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)
+    with suppress(RuntimeError):  # an encoder does not take every small picture
+        data.compress(syntax, encoding_plugin=plugin, generate_instance_uid=False)
     data.save_as(path)
 
 

@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import SimpleITK
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from attunet_gui.core.volume import Volume
 
@@ -140,6 +141,11 @@ def _placed_pixels(series: list[Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]
     """HU (n,) and places (4, n) in LPS mm of every image of `series`."""
     for data in series:
         try:
+            if "TransferSyntaxUID" not in data.file_meta:
+                implicit = data.original_encoding[0]
+                data.file_meta.TransferSyntaxUID = (
+                    ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+                )
             stored = np.atleast_3d(data.pixel_array.T).T
             for frame, image in enumerate(stored):
                 slope, intercept = (

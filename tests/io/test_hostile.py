@@ -160,6 +160,7 @@ def metaimage(path: Path, **fields: str) -> Path:
         {"ElementDataFile": "x%d%d.raw 1 3 1"},
         {"ElementDataFile": "x%d.raw 1 999999999 1"},
         {"CompressedData": "True"},
+        {"DimSize": "4 5 6\nDimSize = 5 4 6"},
     ],
 )
 def test_a_metaimage_that_crashes_itk_is_refused(tmp_path: Path, fields: dict[str, str]) -> None:
@@ -323,3 +324,11 @@ def test_a_little_padding_is_fine_and_a_whole_image_more_is_not(tmp_path: Path, 
         assert_array_equal(read(folder).hu, STORED.astype(np.int16) - 1024)
     else:
         assert "damaged or incomplete" in refusal(folder)
+
+
+def test_a_syntax_without_a_name_is_told(tmp_path: Path) -> None:
+    folder = changed(tmp_path, lambda _: None)
+    for path in folder.iterdir():
+        raw = path.read_bytes()
+        path.write_bytes(raw.replace(b"1.2.840.10008.1.2.1\0", b"\0" * 20, 1))
+    assert "compressed as something without a name" in refusal(folder)
