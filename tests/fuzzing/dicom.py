@@ -433,9 +433,11 @@ def _deflate_bomb(_series: Path, files: Files, rng: Rng) -> None:
     meta = with_value(raw[: at[0]], 0x00020010, uid.DeflatedExplicitVRLittleEndian.encode())
     size = pick(rng, (64, 1024)) << 20
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    packed = [packer.compress(raw[at[0] :] + b"\xfc\xff\xfc\xffOB\0\0" + pack("<I", size))]
-    packed += [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)] + [packer.flush()]
-    file.write_bytes(meta + b"".join(packed))
+    head = packer.compress(raw[at[0] :] + b"\xfc\xff\xfc\xffOB\0\0" + pack("<I", size))
+    head += packer.flush(zlib.Z_FULL_FLUSH)
+    # What follows a full flush stands for itself: the bomb is made as fast as one of its parts.
+    part = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    file.write_bytes(meta + head + part * (size >> 20) + packer.flush())
 
 
 # Files and folders
