@@ -41,7 +41,7 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_
 
 _SHAPE, _SPACING_MM = (64, 96, 96), (3.0, 4.0, 4.0)
 _PHANTOMS, _STROKES, _EVERY, _SETTLED = 4, 2, 10, 50
-_KILLING = 0.6
+_KILLING, _WHILE_DRAFTING = 0.6, 0.7
 _SIZE = (800, 560)
 _BAR_SECONDS, _PATIENCE_SECONDS = 30.0, 120.0
 
@@ -102,7 +102,7 @@ def main() -> int:
             _one_case(window, path, found, rng, kill=number in chosen)
             if (number + 1) % _EVERY == 0:
                 found.samples.append(_sample(window, number + 1))
-                print(f"{monotonic() - since:6.0f} s  {found.samples[-1]}", flush=True)
+                _print_sample(found, monotonic() - since)
             for left in path.parent.glob("case*"):
                 left.unlink()
         _end(window)
@@ -125,13 +125,14 @@ def _one_case(app: Application, path: Path, found: Found, rng: np.random.Generat
     before = app.session.case
     app.desk.open_path(path)
     _reach(lambda: app.session.case is not before and app.session.file_job is None, app)
-    _kill_and_wait(app, path, found, rng, drafting=True) if kill and rng.random() < 0.7 else None
-    killed = found.kills
+    drafting = kill and rng.random() < _WHILE_DRAFTING
+    if drafting:
+        _kill_and_wait(app, path, found, rng, drafting=True)
     app.desk.run_or_cancel()
     _as_important_as_others(app)
     _reach(lambda: app.session.draft is not None and app.session.job.state == "idle", app)
     _draw(app, found, rng)
-    if kill and killed == found.kills and app.runner.child_pid is not None:
+    if kill and not drafting:
         _kill_and_wait(app, path, found, rng, drafting=False)
     _draw(app, found, rng)
     _compare(app, path, found)
@@ -221,6 +222,13 @@ def _until(reached: Callable[[], bool], seconds: float) -> bool:
         QApplication.processEvents()
         sleep(0.001)
     return True
+
+
+def _print_sample(found: Found, seconds: float) -> None:
+    one = found.samples[-1]
+    held = f"window {one.window:.0f} MB, child {one.child:.0f} MB, {one.files} files, {one.threads} threads"
+    wrong = f"{len(found.lost)} with a lost stroke, {len(found.bars)} bars that stayed"
+    print(f"{seconds:6.0f} s {one.cases:4} cases, {found.kills:3} kills, {held}, {wrong}", flush=True)
 
 
 def _print(found: Found, cases: int, seconds: float) -> None:
