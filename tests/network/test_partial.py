@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from attunet_gui.network.attention_unet.model import build
 from attunet_gui.network.augment import augmented
 from attunet_gui.network.backend import tf
 from attunet_gui.network.blending import blend
+from attunet_gui.network.bundle import read_bundle, recalibrate
 from attunet_gui.network.losses import LOSSES, where_counted
 from attunet_gui.network.sampling import IGNORED, Sampler, Source, TrainingCase, TrainingData, training_case
 from attunet_gui.network.settings import Augmentation, Sampling
@@ -111,11 +113,10 @@ def test_a_pixel_is_ignored_as_soon_as_a_part_of_it_is() -> None:
     assert not (found.truth[[0, 3]] == IGNORED).any()
 
 
-def test_a_folded_start_cuts_its_draft_at_one_half(tiny_bundle: Any) -> None:
-    from attunet_gui.network.bundle import read_bundle, recalibrate
-
+def test_a_folded_start_cuts_its_draft_at_one_half(tiny_bundle: Path, tmp_path: Path) -> None:
     line = Calibration(slope=0.6, offset=-1.5)
-    bundle = recalibrate(read_bundle(tiny_bundle), line, 0.23)
+    copy = copytree(tiny_bundle, tmp_path / "copy")
+    bundle = recalibrate(read_bundle(copy), line, 0.23)
     size = (*bundle.card.preprocessing.size, bundle.card.preprocessing.channels)
     images = np.random.default_rng(3).random((2, *size)).astype(np.float32)
     plain, folded = (
