@@ -40,9 +40,11 @@ grep -q '"problems": \[\]' "$RESULTS/doctor.json" || fail "doctor found problems
 
 say "a draft on a phantom, its sockets watched"
 attunet phantom -o "$RESULTS/ct" --shape 48 160 200 --spacing 5 2 2
-rm "$RESULTS/ct/phantom-7_label.nii.gz"
+mkdir "$RESULTS/truth" && mv "$RESULTS/ct/phantom-7_label.nii.gz" "$RESULTS/truth/phantom-7.nii.gz"
 watched "$PROGRAM" predict "$RESULTS/ct" -o "$RESULTS/draft" --gates
 [ -s "$RESULTS/draft/phantom-7_pancreas.nii.gz" ] || fail "there is no draft"
+mkdir "$RESULTS/masks" && cp "$RESULTS/draft/phantom-7_pancreas.nii.gz" "$RESULTS/masks/phantom-7.nii.gz"
+attunet evaluate --pred "$RESULTS/masks" --truth "$RESULTS/truth" --images "$RESULTS/ct" -o "$RESULTS/report"
 
 if [ -e "$REAL_CT" ]; then
   say "a draft on a real CT"
@@ -50,13 +52,14 @@ if [ -e "$REAL_CT" ]; then
   rm -f "$RESULTS"/real/*gate* && ls "$RESULTS"/real/*_pancreas.nii.gz
 fi
 
-say "a project, and exports of it"
+say "a project, and an export that has to be refused"
 attunet worklist new "$RESULTS/project"
 attunet worklist add "$RESULTS/project" "$RESULTS/ct" --as checker
 attunet worklist draft "$RESULTS/project"
-for form in nnunet dicomseg; do
-  attunet export "$RESULTS/project" --format "$form" -o "$RESULTS/export-$form" --status drafted
-done
+# Nobody has saved a mask, so there is nothing to export, and that has to be said.
+! attunet export "$RESULTS/project" --format nnunet -o "$RESULTS/export" --status drafted >"$RESULTS/export.txt" 2>&1 ||
+  fail "a draft that nobody saved was exported"
+grep -q 'nobody has saved a mask' "$RESULTS/export.txt" || fail "the export did not say what is missing"
 
 say "training, a few steps"
 attunet train "$steps/tiny-recipe.toml" -o "$RESULTS/run"
