@@ -111,13 +111,17 @@ class Dock(QWidget):
         draft.other_model_asked.connect(desk.choose_model)
         draft.improve_asked.connect(desk.learning.ask)
         draft.back_asked.connect(desk.learning.go_back)
-        desk.learning.changed.connect(lambda: draft.show_before(desk.learning.default.before))
+        # A method, not a function: Qt lets go of it with the dock, and a lesson may speak later.
+        desk.learning.changed.connect(self._show_model_before)
         desk.learning.look_again()
         draft.run_asked.connect(desk.run_or_cancel)
         draft.draft_on_open_asked.connect(desk.set_draft_on_open)
         save.save_asked.connect(desk.save)
         save.save_as_asked.connect(desk.save_as)
         save.annotator_asked.connect(desk.set_annotator)
+
+    def _show_model_before(self) -> None:
+        self.draft.show_before(self.desk.learning.default.before)
 
     def _join_picture(self) -> None:
         desk, layers = self.desk, self.desk.layers
