@@ -112,12 +112,16 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: Application, ct: Pa
     assert app.dock.next_step.button.text() == "Open the next CT…"
 
 
-def test_a_run_is_cancelled_at_once_and_can_be_run_again(app: Application, ct: Path) -> None:
+def test_a_run_is_cancelled_at_once_and_can_be_run_again(app: Application, ct: Path, runner: Runner) -> None:
     opened(app, ct)
+    assert runner.child_pid is not None
+    stopped = runner.child_pid
+    os.kill(stopped, signal.SIGSTOP)  # or the draft would be there before it is cancelled
     app.desk.run_or_cancel()
-    until(lambda: app.session.job.state == "running")
+    until(lambda: app.session.job.state != "idle")
     app.desk.run_or_cancel()
     assert app.session.job.state == "idle"
+    os.kill(stopped, signal.SIGCONT)
     live(0.5)
     assert app.session.draft is None
     assert not mask_of(app).any()
