@@ -13,7 +13,7 @@ say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 build_folder() {
   rm -rf "$out/build" "${out:?}/$name"
   "$python" -m PyInstaller --noconfirm --log-level WARN \
-    --distpath "$out/build/dist" --workpath "$out/build/work" "$root/packaging/attunet.spec"
+    --distpath "$out/build/dist" --workpath "$out/build/made" "$root/packaging/attunet.spec"
   mv "$out/build/dist/attunet" "$out/$name"
 }
 
@@ -29,7 +29,7 @@ add_what_a_desktop_needs() {
 add_what_a_reader_needs() {
   cp "$root/LICENSE" "$root/README.md" "$out/$name/"
   ln -s lib/attunet_gui/_data/docs "$out/$name/docs"
-  "$python" "$root/packaging/licences.py" "$out/build/work/attunet/inside.txt" "$out/$name/licences"
+  "$python" "$root/packaging/licences.py" "$out/build/made/attunet/inside.txt" "$out/$name/licences"
 }
 
 say "1/3 folder"

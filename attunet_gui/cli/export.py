@@ -8,13 +8,11 @@ from pathlib import Path
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.core.errors import AttunetError
-from attunet_gui.io.exports import ExportCase, Identity, Order, Report, export, export_format, read_key
+from attunet_gui.io.exports import Identity, Order, Report, export, export_format, read_key
+from attunet_gui.project.exporting import export_cases, key_path
 from attunet_gui.project.project import Project
 from attunet_gui.project.rows import CaseQuery, CaseRow
-from attunet_gui.project.status import Status
-
-KEY_FILE = "export.key"
-"""In the project, so that all who work on it map names and UIDs alike; it never leaves it."""
+from attunet_gui.project.status import Status, status_called
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ def export_project(project: Project, output: Path, wanted: Wanted) -> None:
     """
     form = export_format(wanted.format)
     rows = _rows(project, wanted.status)
-    cases = [case for row in rows if (case := _case(project, row)) is not None]
-    identity = Identity(read_key(project.folder / KEY_FILE), wanted.keep_identifiers)
+    cases = export_cases(project, rows)
+    identity = Identity(read_key(key_path(project)), wanted.keep_identifiers)
     with progress_bar("exporting") as progress:
         report = export(cases, Order(output, form, identity), progress)
     unsaved = {row.name for row in rows} - {case.name for case in cases}
@@ -48,39 +46,12 @@ def export_project(project: Project, output: Path, wanted: Wanted) -> None:
 
 
 def _rows(project: Project, names: Sequence[str]) -> tuple[CaseRow, ...]:
-    wanted = frozenset(_status(name) for name in names)
+    wanted = frozenset(status_called(name) for name in names)
     rows = project.cases(CaseQuery(status=wanted))
     if not rows:
         said = " or ".join(sorted(wanted))
         raise AttunetError(f"No case of the project is {said}: accept some, or name another --status.")
     return rows
-
-
-def _status(name: str) -> Status:
-    try:
-        return Status(name.replace("-", " ").lower())
-    except ValueError:
-        known = ", ".join(status.value.replace(" ", "-") for status in Status)
-        raise AttunetError(f"There is no status {name!r}; there is {known}.") from None
-
-
-def _case(project: Project, row: CaseRow) -> ExportCase | None:
-    saved = project.saved(row)
-    if saved is None:
-        return None
-    return ExportCase(
-        name=row.name,
-        image=row.path,
-        mask=saved.mask,
-        verified=saved.verified,
-        annotator=saved.annotator,
-        model=saved.model,
-        edits=saved.edits_by_tool,
-        seconds=saved.active_seconds,
-        time=saved.time,
-        series=row.series,
-        mask_sha256=saved.sha256,
-    )
 
 
 def _tell(report: Report, output: Path, title: str) -> None:

@@ -22,7 +22,7 @@ from attunet_gui.project.ordering import ranked, strategy_named
 from attunet_gui.project.project import Project, create_project
 from attunet_gui.project.rows import ORDERS, CaseQuery, CaseRow, OrderKey
 from attunet_gui.project.second_reads import ask_second_reads
-from attunet_gui.project.status import Status
+from attunet_gui.project.status import status_called
 
 _WHY_CHECKS = (
     "So many drafts are hidden, or shown with a known error, to learn how often wrong drafts are accepted. "
@@ -71,7 +71,7 @@ def add(project: Project, folder: Path, copy: bool) -> None:
 def show_list(project: Project, wanted: Wanted) -> None:
     """A page of the list."""
     query = CaseQuery(
-        status=frozenset(_status(name) for name in wanted.status),
+        status=frozenset(status_called(name) for name in wanted.status),
         assignee=wanted.assignee,
         text=wanted.text,
         order=_order(wanted.order),
@@ -221,14 +221,6 @@ def _checks_plain(each: Any) -> dict[str, Any]:
 
 def _minutes(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds / 60:.1f}"
-
-
-def _status(name: str) -> Status:
-    try:
-        return Status(name.replace("-", " ").lower())
-    except ValueError:
-        known = ", ".join(status.value.replace(" ", "-") for status in Status)
-        raise AttunetError(f"There is no status {name!r}; there is {known}.") from None
 
 
 def _order(name: str) -> OrderKey:

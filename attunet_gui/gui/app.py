@@ -82,10 +82,10 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
     settings.application.confirm_close_window = False
     settings.application.first_time = False
     app = build(Runner(), offered_bundles(), preferences, journal)
+    app.session.warm()
     # napari looks for garbage whenever a layer goes; the program is none, and most of what is searched.
     gc.collect()
     gc.freeze()
-    app.session.warm()
     return app
 
 

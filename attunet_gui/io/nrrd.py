@@ -131,14 +131,16 @@ def _vectors(path: Path, text: str, count: int) -> NDArray[np.float64]:
 def _pieces(path: Path, fields: Fields, rest: list[str], end: int) -> tuple[Piece, ...]:
     packing = _PACKINGS.get(fields.get("encoding", "").lower())
     if packing is None:
-        raise UnreadableInput(
-            f"{path.name} holds its voxels in a form that is not read: save it as raw or gzip."
-        )
+        raise _unknown_form(path)
     lines, skipped = (whole(path, fields.get(name, "0")) for name in ("line skip", "byte skip"))
     if lines or skipped < 0 or (skipped and packing != "raw"):
-        raise UnreadableInput(
-            f"{path.name} holds its voxels in a form that is not read: save it as raw or gzip."
-        )
+        raise _unknown_form(path)
     if _DATA_FILE not in fields:
         return (Piece(path, end + skipped, packing),)
     return tuple(Piece(file, skipped, packing) for file in files_named(path, fields[_DATA_FILE], rest))
+
+
+def _unknown_form(path: Path) -> UnreadableInput:
+    return UnreadableInput(
+        f"{path.name} holds its voxels in a form that is not read: save it as raw or gzip."
+    )

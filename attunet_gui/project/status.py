@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 
+from attunet_gui.core.errors import AttunetError
 from attunet_gui.project.events import (
     Accepted,
     Added,
@@ -39,6 +40,15 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     SECOND_READ = "second read"
+
+
+def status_called(name: str) -> Status:
+    """The status as it is typed, "in-progress" for "in progress"; `AttunetError` names those there are."""
+    try:
+        return Status(name.replace("-", " ").lower())
+    except ValueError:
+        known = ", ".join(status.value.replace(" ", "-") for status in Status)
+        raise AttunetError(f"There is no status {name!r}; there is {known}.") from None
 
 
 WAITING = frozenset({Status.NEW, Status.DRAFTED, Status.IN_PROGRESS})
