@@ -16,6 +16,7 @@ from attunet_gui.core.history import Stroke
 from attunet_gui.gui import questions, theme
 from attunet_gui.gui.carrying import Carrying
 from attunet_gui.gui.correcting import Correcting
+from attunet_gui.gui.garbage import Sweep
 from attunet_gui.gui.guide import Guide
 from attunet_gui.gui.learning.learning import Learning
 from attunet_gui.gui.manual import Manual
@@ -53,6 +54,7 @@ class Desk(QObject):
 
     def __init__(self, session: Session, layers: CaseLayers, preferences: Preferences, journal: Path) -> None:
         super().__init__()
+        self._sweep = Sweep(self)
         self.session, self.layers, self.preferences = session, layers, preferences
         self.journal = journal
         self.correcting = Correcting(session, layers)
@@ -241,6 +243,7 @@ class Desk(QObject):
         self.guide.end()
         self.toolbox.end()
         self._let_go()
+        self._sweep.end()
 
     def _left_behind(self, case: Case) -> Pending | None:
         same = (

@@ -97,7 +97,7 @@ class Guide(QObject):
         """Stop searching for good."""
         self._generation += 1
         self._look.stop()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _evidence_made(self, evidence: Evidence) -> None:
         self._evidence = evidence

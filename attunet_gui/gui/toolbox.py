@@ -52,7 +52,7 @@ class Toolbox(QObject):
         """Compute nothing any more."""
         self._asked += 1
         self._preview.stop()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
     @property
     def waits_for_click(self) -> bool:

@@ -59,6 +59,8 @@ class CaseLayers:
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
         self._layers: dict[str, Layer] = {}
+        self._offered: dict[str, Overlay] = {}
+        self._map_opacity: dict[str, float] = {}
         self._history_bytes = 0
         self._whole_zoom = 1.0
         self._drawing_points = False
@@ -95,6 +97,7 @@ class CaseLayers:
     def clear(self) -> None:
         """Remove the layers of the case; layers of the person's own stay."""
         layers, self._layers = self._layers, {}
+        self._offered = {}
         for layer in layers.values():
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
@@ -269,24 +272,26 @@ class CaseLayers:
     # Maps
 
     def show_maps(self, overlays: tuple[Overlay, ...]) -> None:
-        """Add the maps, hidden; a map that was on before stays on, with its opacity."""
-        layers = self._maps()
-        if layers and list(layers) == [overlay.key for overlay in overlays]:
-            for overlay in overlays:
-                layers[overlay.key].data = overlay.map
-            self.look_changed.emit()
-            return
-        before = {key: (layer.visible, layer.opacity) for key, layer in layers.items()}
-        with self._undisturbed():
-            for key in list(before):
-                self._drop(key)
-            for overlay in overlays:
-                self._add(overlay.key, map_layer(overlay, self._layers[CT].scale))
-                visible, opacity = before.get(overlay.key, (False, MAP_OPACITY))
-                self._layers[overlay.key].visible = visible
-                self._layers[overlay.key].opacity = opacity
-            self._raise_masks()
+        """Offer the maps: one becomes a layer when it is first shown, and one that is a layer goes on.
+
+        A hidden layer costs the window nearly as much as a visible one when it is added, and a draft
+        has six maps, of which a person looks at one or two.
+        """
+        self._offered = {overlay.key: overlay for overlay in overlays}
+        for key, layer in self._maps().items():
+            if key not in self._offered:
+                with self._undisturbed():
+                    self._drop(key)
+            else:
+                layer.data, layer.name = self._offered[key].map, self._offered[key].title
         self.look_changed.emit()
+
+    def _add_map(self, overlay: Overlay) -> None:
+        with self._undisturbed():
+            layer = map_layer(overlay, self._layers[CT].scale)
+            layer.opacity = self.opacity(overlay.key)
+            self._add(overlay.key, layer)
+            self._raise_masks()
 
     def _maps(self) -> dict[str, Layer]:
         return {key: layer for key, layer in self._layers.items() if key == "probability" or "gate" in key}
@@ -305,10 +310,14 @@ class CaseLayers:
 
     def opacity(self, key: str) -> float:
         """Opacity of the layer `key`."""
-        return float(self._layers[key].opacity) if key in self._layers else MAP_OPACITY
+        if key in self._layers:
+            return float(self._layers[key].opacity)
+        return self._map_opacity.get(key, MAP_OPACITY)
 
     def show(self, key: str, shown: bool, alone: bool = True) -> None:
         """Show or hide `key`. Maps hide one another unless `alone` is False: two at once cannot be read."""
+        if shown and key in self._offered and key not in self._layers:
+            self._add_map(self._offered[key])
         if key not in self._layers:
             return
         if shown and alone and key in self._maps():
@@ -317,9 +326,12 @@ class CaseLayers:
         self._layers[key].visible = shown
 
     def set_opacity(self, key: str, opacity: float) -> None:
-        """Set the opacity of the layer `key`."""
+        """Set the opacity of the layer `key`, also before it is shown for the first time."""
         if key in self._layers:
             self._layers[key].opacity = opacity
+        elif key in self._offered:
+            self._map_opacity[key] = opacity
+            self.look_changed.emit()
 
     @property
     def window_hu(self) -> tuple[float, float] | None:

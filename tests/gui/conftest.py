@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,14 @@ from attunet_gui.network.bundle import find_bundles
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
 LONG = PhantomRequest(5, (260, 64, 64), (0.9, 6.0, 6.0))
+
+
+@pytest.fixture(autouse=True)
+def swept() -> Iterator[None]:
+    """What a test leaves behind is found here and not by a thread of the next one (see `gui.garbage`)."""
+    gc.disable()
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,7 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
     )
     put(layers, block(volume))
     layers.show_maps(overlays(prediction_of(volume)))
+    layers.show("gates", True)
     layers.show_beside(block(volume))
     after = (
         viewer.dims.current_step,
@@ -153,12 +154,36 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
     assert layers.tool == "erase"
 
 
-def test_maps_are_hidden_at_first_and_lie_below_the_mask(layers: CaseLayers, volume: Volume) -> None:
+def test_a_map_becomes_a_layer_when_it_is_first_shown_and_lies_below_the_mask(
+    layers: CaseLayers, volume: Volume
+) -> None:
     layers.show_maps(overlays(prediction_of(volume)))
+    assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
+    assert not layers.is_shown("gates")
+    for key in ("probability", "gates", "gate 1", "gate 2"):
+        layers.show(key, True)
     names = [layer.name for layer in layers.viewer.layers]
     assert names == [CT, "Probability", "Gates merged", "Gate 1 of 2 (8 x 8)", "Gate 2 of 2 (4 x 4)", MASK]
-    assert not any(layer.visible for layer in layers.viewer.layers[1:-1])
+    assert [layer.visible for layer in layers.viewer.layers[1:-1]] == [False, False, False, True]
     assert layers.viewer.layers["Gates merged"].contrast_limits == [0.0, 1.0]
+
+
+def test_a_map_that_the_next_draft_has_not_is_gone(layers: CaseLayers, volume: Volume) -> None:
+    made = overlays(prediction_of(volume))
+    layers.show_maps(made)
+    layers.show("gate 2", True)
+    layers.show_maps(made[:-1])
+    assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
+    layers.show("gate 2", True)
+    assert not layers.is_shown("gate 2")
+
+
+def test_an_opacity_chosen_before_a_map_is_shown_holds(layers: CaseLayers, volume: Volume) -> None:
+    layers.show_maps(overlays(prediction_of(volume)))
+    layers.set_opacity("gates", 0.3)
+    assert layers.opacity("gates") == 0.3
+    layers.show("gates", True)
+    assert layers.viewer.layers["Gates merged"].opacity == 0.3
 
 
 def test_maps_hide_one_another_unless_asked_not_to(layers: CaseLayers, volume: Volume) -> None:
@@ -178,7 +203,7 @@ def test_a_map_that_was_on_stays_on_with_the_next_draft(layers: CaseLayers, volu
     layers.show_maps(overlays(prediction_of(volume)))
     assert layers.is_shown("gate 2")
     assert layers.opacity("gate 2") == 0.25
-    assert len(layers.viewer.layers) == 6
+    assert len(layers.viewer.layers) == 3
 
 
 def test_the_value_under_the_cursor_is_said(layers: CaseLayers, volume: Volume) -> None:
