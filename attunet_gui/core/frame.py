@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from attunet_gui.core.grid import Grid
+from attunet_gui.core.halves import at_least
 
 Floats = NDArray[np.float32]
 
@@ -108,6 +109,12 @@ class Frame:
         """`grid_weights` of a map of the frame's own size."""
         return self.grid_weights(self.size)
 
+    @cached_property
+    def sparse_grid_weights(self) -> tuple[Any, Any]:
+        """`full_grid_weights`, sparse: a pixel of the grid lies between two of the map."""
+        rows, columns = self.full_grid_weights
+        return sparse.csr_array(rows), sparse.csr_array(columns)
+
     def _axis_weights(self, axis: int, coarse: int) -> Floats:
         factor = self.size[axis] / coarse
         step = self.step[axis] * factor
@@ -139,13 +146,13 @@ def cut(frame: Frame, maps: NDArray[Any], threshold: float) -> tuple[tuple[slice
 
     Nothing between two pixels is above both, so only what lies around those above it is looked at.
     """
-    above = maps >= threshold
+    above = at_least(maps, threshold)
     rows, columns = frame.full_grid_weights
     high = _reached(rows, np.flatnonzero(above.any(axis=(0, 2))))
     wide = _reached(columns, np.flatnonzero(above.any(axis=(0, 1))))
     placed = np.zeros((len(maps), high.stop - high.start, wide.stop - wide.start), np.uint8)
-    # Sparse: a pixel of the grid lies between two of the map.
-    down, across = sparse.csr_array(rows[high]), sparse.csr_array(columns[wide])
+    down, across = frame.sparse_grid_weights
+    down, across = down[high], across[wide]
     for z in np.flatnonzero(above.any(axis=(1, 2))):
         tall = down @ maps[z].astype(np.float32)
         flat = (across @ np.ascontiguousarray(tall.T)).T

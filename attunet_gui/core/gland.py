@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
+from attunet_gui.core.halves import at_least
+
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
 
@@ -76,7 +78,7 @@ def gland_only(found: GlandMap, rule: GlandRule, smallest_ml: float = 0.0) -> ND
     all over.
     """
     cleaned = found.probability.copy()
-    drafted = cleaned >= found.threshold
+    drafted = at_least(cleaned, found.threshold)
     if not drafted.any():
         return cleaned
     box = _plane_box(drafted)
@@ -164,7 +166,7 @@ def _belongs(piece: _Piece, gap: float, kept: list[_Piece], rule: GlandRule) -> 
 
 def _fill_holes(view: NDArray[np.float16], threshold: float, most_voxels: float) -> None:
     """Lift enclosed holes of no more than so many voxels above the threshold, in place."""
-    drafted = view >= threshold
+    drafted = at_least(view, threshold)
     if most_voxels < 1 or not drafted.any():
         return
     box = _plane_box(drafted)

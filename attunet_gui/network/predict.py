@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from attunet_gui.network.engines import Engine, EngineKind, default_engine
 from attunet_gui.network.families import parse_config
 
 _FAT_GAP_MM = 20.0
+_IN_FLIGHT = 2
+"""Batches in the engine at once: while the last slices of one are computed, the next has begun."""
 _LOOKS = (
     Look(scale=0.94),
     Look(scale=1.06),
@@ -118,17 +121,18 @@ def _parts(order: Outwards, views: list[_View], model: Model) -> Iterator[Part]:
     if len(looked_at):
         # By itself: a person waits for this one, and for no other.
         yield _part(looked_at, [model.run(view.images(looked_at)) for view in views], views, model)
-    with ThreadPoolExecutor(1, "attunet-engine") as computing:
-        running: tuple[NDArray[np.intp], list[Future[Outputs]]] | None = None
+    with ThreadPoolExecutor(_IN_FLIGHT, "attunet-engine") as computing:
+        running: deque[tuple[NDArray[np.intp], list[Future[Outputs]]]] = deque()
         while True:
             batch = order.next(model.engine.batch)
-            images = [view.images(batch) for view in views] if len(batch) else []
-            started = (batch, [computing.submit(model.run, each) for each in images])
-            if running is not None:
-                yield _part(running[0], [each.result() for each in running[1]], views, model)
-            if not len(batch):
+            if len(batch):
+                images = [view.images(batch) for view in views]
+                running.append((batch, [computing.submit(model.run, each) for each in images]))
+            if running and (len(running) == _IN_FLIGHT or not len(batch)):
+                done, outputs = running.popleft()
+                yield _part(done, [each.result() for each in outputs], views, model)
+            elif not len(batch):
                 return
-            running = started
 
 
 def _outline(frame: Frame, model: Model) -> Outline:

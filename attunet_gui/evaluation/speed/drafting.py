@@ -81,7 +81,7 @@ class WarmChild:
                 case "arrived" if not first and index in told[1]:
                     first = when - start
                 case "finished":
-                    np.ascontiguousarray(volume.placement.to_source(told[2]))
+                    np.asfortranarray(volume.placement.to_source(told[2]))  # as it is written
                     return Drafted(first, perf_counter() - start, told[1])
                 case "failed":
                     raise AttunetError(str(told[1]))
