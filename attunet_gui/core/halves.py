@@ -1,4 +1,4 @@
-"""Comparing float16 without converting it: numpy has no fast way, and processors compare it as whole numbers."""
+"""Comparing float16 as whole numbers: numpy converts each for want of anything faster."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from attunet_gui.core.volume import Volume
     from attunet_gui.network.learner import Learner
     from attunet_gui.network.predict import Model
+    from attunet_gui.network.sight import Sight
 
 _NICENESS = 10
 
@@ -77,6 +78,7 @@ class _Worker:
         self._models: dict[tuple[Path, str], Model] = {}
         self._pupil = _Pupil()
         self._volume: Volume | None = None
+        self._ahead = _Ahead()
         self._order = Outwards(0)
 
     def serve(self) -> None:
@@ -92,12 +94,15 @@ class _Worker:
                     self._volume = volume
                     # Found now, while nobody waits for it.
                     _ = volume.hu_range
+                    self._ahead.begin(volume)
                 case Run(job) as run:
                     self._answer(job, partial(self._run, run))
                 case Cancel(job):
                     self._cancelled.add(job)
 
     def _receive(self) -> ToChild:
+        while not self._pipe.poll() and self._ahead.go_on(self._models.values()):
+            pass
         message: ToChild = wire.receive(self._pipe)
         return message
 
@@ -156,7 +161,8 @@ class _Worker:
             begun = True
             self._send(Arrived(job, prediction.part(slices), drafted_so_far(prediction, slices)))
 
-        prediction = predict(volume, model, progress, self._order, arrived)
+        seen = self._ahead.take(volume, model)
+        prediction = predict(volume, model, progress, self._order, arrived, seen)
         self._check(job)
         return Finished(job, draft_edit(prediction), prediction.seconds)
 
@@ -190,6 +196,40 @@ class _Worker:
                     self._waiting.append(message)
         if job in self._cancelled:
             raise Cancelled
+
+
+class _Ahead:
+    """What the network will see of a CT, made while nobody asks for anything."""
+
+    def __init__(self) -> None:
+        self._volume: Volume | None = None
+        self._made: tuple[Model, Sight] | None = None
+
+    def begin(self, volume: Volume) -> None:
+        """`volume` may be drafted next."""
+        self._volume, self._made = volume, None
+
+    def go_on(self, models: Iterable[Model]) -> bool:
+        """Make a few slices as the model that is loaded sees them; whether there may be more to make."""
+        from attunet_gui.network.predict import sight_of
+
+        model = next(iter(models), None)
+        if self._volume is None or model is None:
+            return False
+        try:
+            if self._made is None or self._made[0] is not model:
+                self._made = model, sight_of(self._volume, model)
+            return self._made[1].make_some()
+        except Exception:
+            # Whoever asks for the draft hears what is wrong.
+            self._volume = self._made = None
+            return False
+
+    def take(self, volume: Volume, model: Model) -> Sight | None:
+        """What is made of `volume` as `model` sees it, if anything; it is kept no longer."""
+        made, same = self._made, volume is self._volume
+        self._volume = self._made = None
+        return made[1] if made is not None and same and made[0] is model else None
 
 
 class _Pupil:

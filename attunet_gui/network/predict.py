@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,21 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.body import body_mask, body_threshold_hu, fat_is_lost
 from attunet_gui.core.card import Card
 from attunet_gui.core.clock import Clock
 from attunet_gui.core.frame import Frame, Look
 from attunet_gui.core.order import Outwards
 from attunet_gui.core.prediction import ModelId, Outline, Part, Prediction, blank
-from attunet_gui.core.preprocess import Preprocessing, frame_for, neighbour_indices, network_slices, windowed
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.attention_unet.config import PROBABILITY, gate_names, gate_sizes
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.network.engines import Engine, EngineKind, default_engine
 from attunet_gui.network.families import parse_config
+from attunet_gui.network.sight import Sight, View
 
-_FAT_GAP_MM = 20.0
 _IN_FLIGHT = 2
 """Batches in the engine at once: while the last slices of one are computed, the next has begun."""
 _LOOKS = (
@@ -87,6 +85,7 @@ def predict(
     progress: Progress = silent,
     order: Outwards | None = None,
     arrived: Arrived = lambda _prediction, _slices: None,
+    sight: Sight | None = None,
 ) -> Prediction:
     """Probability and gates of every slice of `volume`.
 
@@ -98,15 +97,16 @@ def predict(
         progress: called after each batch of slices; may raise `Cancelled`.
         order: which slices first; it may change its mind meanwhile. From the middle outwards if None.
         arrived: called when slices are done.
+        sight: `volume` as `model` sees it, if that was made ready before.
     """
     clock = Clock()
-    frame, slices = frame_for(volume, model.card.preprocessing), volume.grid.shape[0]
-    prediction = blank(_outline(frame, model))
-    views = [_View(volume, each, model.card.preprocessing) for each in _frames(frame, model)]
+    slices = volume.grid.shape[0]
+    sight = sight or sight_of(volume, model)
+    prediction = blank(_outline(sight.plain.frame, model))
     order = order or Outwards(slices)
     clock.lap("preprocess")
     done = 0
-    for part in _parts(order, views, model):
+    for part in _parts(order, sight.views, model):
         prediction.fill(part)
         done += len(part.slices)
         arrived(prediction, part.slices)
@@ -115,7 +115,12 @@ def predict(
     return replace(prediction, seconds=clock.seconds)
 
 
-def _parts(order: Outwards, views: list[_View], model: Model) -> Iterator[Part]:
+def sight_of(volume: Volume, model: Model) -> Sight:
+    """`volume` as `model` sees it."""
+    return Sight(volume, model.card.preprocessing, model.looks)
+
+
+def _parts(order: Outwards, views: Sequence[View], model: Model) -> Iterator[Part]:
     """Slices as they are done; the next ones are made ready while the network computes."""
     looked_at = order.next(1)
     if len(looked_at):
@@ -141,38 +146,7 @@ def _outline(frame: Frame, model: Model) -> Outline:
     return Outline(frame, gate_sizes(config), model.id, card.threshold, card.smallest_piece_ml, card.gland)
 
 
-def _frames(frame: Frame, model: Model) -> list[Frame]:
-    return [frame, *(frame.moved(look) for look in model.looks)]
-
-
-class _View:
-    """The slices of a volume on one frame, each made when it is first asked for."""
-
-    def __init__(self, volume: Volume, frame: Frame, wanted: Preprocessing) -> None:
-        self.frame = frame
-        self._volume, self._wanted = volume, wanted
-        self._slices = volume.grid.shape[0]
-        self._images = np.empty((self._slices, *frame.size), np.float32)
-        self._made = np.zeros(self._slices, bool)
-        cut = windowed(np.array([body_threshold_hu(volume.lowest_hu)]), wanted.window_hu)[0]
-        self._cut = max(float(cut), 0.02)
-        self._gap = round(_FAT_GAP_MM / wanted.spacing_mm) if fat_is_lost(volume.lowest_hu) else 0
-
-    def images(self, slices: NDArray[np.intp]) -> NDArray[np.float32]:
-        """(n, channels, rows, columns) as the network sees `slices`."""
-        around = neighbour_indices(slices, self._wanted.neighbours, self._slices)
-        missing = np.unique(around[~self._made[around]])
-        for z in missing:
-            self._images[z] = network_slices(self._volume, self.frame, self._wanted, np.array([z]))[0]
-        self._made[missing] = True
-        return self._images[around]
-
-    def body(self, slices: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """(n, rows, columns), the patient's outline."""
-        return body_mask(self._images[slices], self._cut, self._gap)
-
-
-def _part(batch: NDArray[np.intp], found: list[Outputs], views: list[_View], model: Model) -> Part:
+def _part(batch: NDArray[np.intp], found: list[Outputs], views: Sequence[View], model: Model) -> Part:
     plain = views[0]
     probability = found[0][PROBABILITY]
     for done, (view, outputs) in enumerate(zip(views[1:], found[1:], strict=True), start=1):

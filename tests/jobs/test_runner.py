@@ -20,6 +20,7 @@ from attunet_gui.jobs.runner import Runner
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
 _PATIENCE_SECONDS = 300
+_LOOKED_AT_SECONDS = 0.5
 
 
 class _Ears:
@@ -104,6 +105,23 @@ def test_slices_arrive_from_the_one_in_view_outwards_and_make_up_the_prediction(
     assert prediction.probability.max() > 0
     assert prediction.gates[0].values.min() > 0
     assert prediction.body.any()
+
+
+def test_what_is_made_ready_of_one_ct_is_not_taken_for_another(
+    runner: Runner, volume: Volume, tiny_bundle: Path
+) -> None:
+    other = phantom_volume(make_phantom(PhantomRequest(2, (40, 48, 48), (6.0, 8.0, 8.0))))
+    ears = _Ears(runner)
+    found = []
+    for shown, wanted in ((volume, volume), (other, volume), (volume, other), (other, other)):
+        runner.warm(tiny_bundle)
+        runner.show(shown)
+        sleep(_LOOKED_AT_SECONDS)
+        runner.submit(Predict(wanted, tiny_bundle))
+        found.append(ears.wait_for("finished")[1].probability)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[2], found[3])
+    assert (found[0] != found[2]).any()
 
 
 def test_a_killed_child_is_one_sentence_and_the_next_run_works(

@@ -18,7 +18,8 @@ from attunet_gui.core.order import Outwards
 from attunet_gui.core.prediction import ModelId, draft_mask
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.bundle import Bundle, read_bundle
-from attunet_gui.network.predict import Model, load_model, looking_again, predict
+from attunet_gui.network.predict import Model, load_model, looking_again, predict, sight_of
+from attunet_gui.network.sight import View
 from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
 from tests.cards import card_fields
 
@@ -65,12 +66,33 @@ def test_the_draft_lies_where_the_network_saw_it(volume: Volume) -> None:
 def test_channels_are_the_slice_and_its_neighbours(volume: Volume) -> None:
     model, engine = _model(spacing_mm=3.0)
     predict(volume, model, order=Outwards(12, start=0))
-    seen = np.concatenate(engine.seen)
+    seen = _in_order(np.concatenate(engine.seen), sight_of(volume, model).plain)
     assert seen.shape == (12, 3, 224, 224)
     assert np.array_equal(seen[1:, 0], seen[:-1, 1])
     assert np.array_equal(seen[:-1, 2], seen[1:, 1])
     assert np.array_equal(seen[0, 0], seen[0, 1])
     assert np.array_equal(seen[-1, 2], seen[-1, 1])
+
+
+def _in_order(seen: NDArray[np.float32], plain: View) -> NDArray[np.float32]:
+    """Batches are computed side by side; here from the first slice to the last."""
+    middles = plain.images(np.arange(len(seen)))[:, 1]
+    numbers = [int(np.flatnonzero((middles == image[1]).all(axis=(1, 2)))[0]) for image in seen]
+    assert sorted(numbers) == list(range(len(seen)))
+    return seen[np.argsort(numbers)]
+
+
+@pytest.mark.parametrize("made_ahead", [0, 2, 99])
+def test_what_was_made_ready_before_changes_nothing(
+    volume: Volume, tiny_bundle: Path, made_ahead: int
+) -> None:
+    model = looking_again(load_model(read_bundle(tiny_bundle)))
+    sight = sight_of(volume, model)
+    steps = [sight.make_some() for _ in range(made_ahead)]
+    assert all(steps) is (made_ahead < 99), "it comes to an end"
+    found, plain = predict(volume, model, sight=sight), predict(volume, model)
+    np.testing.assert_array_equal(found.probability, plain.probability)
+    np.testing.assert_array_equal(found.body, plain.body)
 
 
 def test_the_probability_is_calibrated_as_the_card_says(volume: Volume, tiny_bundle: Path) -> None:

@@ -128,8 +128,8 @@ def draft(bench: Bench) -> dict[str, Runs]:
     stages = ", ".join(f"{stage} {took:.2f} s" for stage, took in drafted[-1].prediction.seconds.items())
     size = f"{volume.grid.shape[2]} x {volume.grid.shape[1]} x {slices}"
     return {
-        "click": Runs(ours=tuple(one.first for one in drafted), note=f"{size}, never drafted before"),
-        "whole": Runs(ours=whole, note=f"{size}; in the child: {stages}; then the gland and the source grid"),
+        "click": Runs(ours=tuple(one.first for one in drafted), note=f"{size}, never drafted before, open for {_LOOKING_SECONDS:g} s"),
+        "whole": Runs(ours=whole, note=f"{size}, open for {_LOOKING_SECONDS:g} s before; in the child: {stages}; then the gland"),
         "outside": Runs(ours=outside, note="the rest is the same slices through the engine alone"),
         "article": Runs(
             ours=whole,
