@@ -126,10 +126,11 @@ def draft(bench: Bench) -> dict[str, Runs]:
     whole = tuple(one.all for one in drafted)
     outside = tuple(100 * (1 - net / all_) for net, all_ in zip(alone, whole, strict=False))
     stages = ", ".join(f"{stage} {took:.2f} s" for stage, took in drafted[-1].prediction.seconds.items())
-    size = f"{volume.grid.shape[2]} x {volume.grid.shape[1]} x {slices}"
+    z, y, x = volume.grid.shape
+    size = f"{x} x {y} x {z}, open for {_LOOKING_SECONDS:g} s before"
     return {
-        "click": Runs(ours=tuple(one.first for one in drafted), note=f"{size}, never drafted before, open for {_LOOKING_SECONDS:g} s"),
-        "whole": Runs(ours=whole, note=f"{size}, open for {_LOOKING_SECONDS:g} s before; in the child: {stages}; then the gland"),
+        "click": Runs(ours=tuple(one.first for one in drafted), note=f"{size}, never drafted"),
+        "whole": Runs(ours=whole, note=f"{size}; in the child: {stages}; then the gland"),
         "outside": Runs(ours=outside, note="the rest is the same slices through the engine alone"),
         "article": Runs(
             ours=whole,
