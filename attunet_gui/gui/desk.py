@@ -32,6 +32,7 @@ from attunet_gui.session import Case, Draft, Session
 from attunet_gui.work import Pending, Work, discard, pending
 
 _COUNT_AFTER_MS = 250
+_READY_AFTER_MS = 400
 _STROKE_MS = 30
 DEMO_SEED = 7
 
@@ -76,6 +77,10 @@ class Desk(QObject):
         self._counting.setSingleShot(True)
         self._counting.setInterval(_COUNT_AFTER_MS)
         self._counting.timeout.connect(self._count)
+        self._readying = QTimer(self)
+        self._readying.setSingleShot(True)
+        self._readying.setInterval(_READY_AFTER_MS)
+        self._readying.timeout.connect(layers.make_ready)
         if preferences.annotator:
             session.annotator = preferences.annotator
         self._connect()
@@ -183,6 +188,7 @@ class Desk(QObject):
         self.guide.begin(case)
         self.carrying.forget()
         self.maps_changed.emit(())
+        self._readying.start()
         if work.unsaved:
             self.session.mask_touched()
         self._count()
@@ -238,6 +244,7 @@ class Desk(QObject):
     def end(self) -> None:
         """The window is gone: finish what runs beside it."""
         self.closed = True
+        self._readying.stop()
         self.worklist.end()
         self.learning.end()
         self.guide.end()

@@ -21,7 +21,19 @@ from attunet_gui.core.edit import NOTHING, Box, Edit
 from attunet_gui.core.overlay import Overlay
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import theme
-from attunet_gui.gui.case_layers import CT, MAP_OPACITY, MM, ct_layer, labels_layer, map_layer, mask_layer
+from attunet_gui.gui.case_layers import (
+    CT,
+    MAP_OPACITY,
+    MM,
+    ct_layer,
+    forget_strokes,
+    labels_layer,
+    map_layer,
+    mask_colours,
+    mask_layer,
+    renew_ct,
+    renew_mask,
+)
 from attunet_gui.gui.napari_strokes import box_of, bytes_of, finish
 
 MASK, OTHER, CHANGES, RING = "Pancreas", "New draft", "Proposed changes", "Place to check"
@@ -62,6 +74,7 @@ class CaseLayers:
         self._offered: dict[str, Overlay] = {}
         self._map_opacity: dict[str, float] = {}
         self._history_bytes = 0
+        self._arriving = False
         self._whole_zoom = 1.0
         self._drawing_points = False
         viewer.layers.events.removed.connect(self._removed)
@@ -81,12 +94,17 @@ class CaseLayers:
 
     def show_case(self, volume: Volume, mask: NDArray[np.uint8] | None) -> None:
         """Replace the layers of the last case by `volume` and a mask to draw on."""
-        self.clear()
         if mask is None:
             mask = np.zeros(volume.grid.shape, np.uint8)
-        self._add(CT, ct_layer(volume))
-        self._add(MASK, mask_layer(MASK, mask, self._layers[CT], theme.MASK))
-        self._watch_mask()
+        if self._can_renew(volume):
+            self._renew(volume, mask)
+        else:
+            self.clear()
+            self._add(CT, ct_layer(volume))
+            self._add(MASK, mask_layer(MASK, mask, self._layers[CT], theme.MASK))
+            self._watch_mask()
+        self._history_bytes = 0
+        self._drawing_points = False
         self.viewer.layers.selection.active = self._layers[MASK]
         self.viewer.dims.axis_labels = ("Slice", "Row", "Column")
         self.viewer.dims.set_current_step(0, volume.grid.shape[0] // 2)
@@ -94,10 +112,24 @@ class CaseLayers:
         self._whole_zoom = self.viewer.scene.camera.zoom
         self.look_changed.emit()
 
+    def _can_renew(self, volume: Volume) -> bool:
+        """Whether the layers of the last case can become those of the next."""
+        there = all(self._layers.get(key) in self.viewer.layers for key in (CT, MASK))
+        return there and self._layers[CT].data.dtype == volume.hu.dtype
+
+    def _renew(self, volume: Volume, mask: NDArray[np.uint8]) -> None:
+        self._offered = {}
+        for key in [key for key in self._layers if key not in (CT, MASK, ARRIVING)]:
+            self._drop(key)
+        renew_ct(self._layers[CT], volume)
+        renew_mask(self._layers[MASK], MASK, mask, self._layers[CT])
+        if ARRIVING in self._layers:
+            self._empty_arriving()
+
     def clear(self) -> None:
         """Remove the layers of the case; layers of the person's own stay."""
         layers, self._layers = self._layers, {}
-        self._offered = {}
+        self._offered, self._arriving = {}, False
         for layer in layers.values():
             if layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
@@ -111,7 +143,6 @@ class CaseLayers:
             event.connect(self._look_changed)
         layer.events.contour.connect(self._look_changed)
         self._take_keys(layer)
-        self._history_bytes = 0
 
     def _add(self, key: str, layer: Layer) -> None:
         self.viewer.add_layer(layer)
@@ -155,12 +186,8 @@ class CaseLayers:
     def _bound_history(self, atoms: Any) -> None:
         self._history_bytes += sum(bytes_of(atom) for atom in atoms)
         if self._history_bytes > _HISTORY_BYTES:
-            layer, self._history_bytes = self._layers[MASK], 0
-            mode = layer.mode
-            # A layer that may not be edited forgets its history.
-            layer.editable = False
-            layer.editable = True
-            layer.mode = mode
+            self._history_bytes = 0
+            forget_strokes(self._layers[MASK])
 
     def _drawn(self) -> None:
         self.mask_drawn.emit()
@@ -189,24 +216,39 @@ class CaseLayers:
 
     # A draft that arrives
 
-    def begin_arrival(self) -> None:
-        """Show slices of a draft from now on as they are done; the mask stays as it is."""
-        self._drop(ARRIVING)
-        if CT not in self._layers:
+    def make_ready(self) -> None:
+        """Add the layer that a draft will arrive in: what takes a while is done while nobody waits for it."""
+        if CT not in self._layers or ARRIVING in self._layers:
             return
-        mask = self.mask
-        colour = theme.OTHER_DRAFT if mask is not None and mask.any() else theme.MASK
         with self._undisturbed():
             empty = np.zeros(self._layers[CT].data.shape, np.uint8)
-            layer = mask_layer(ARRIVING, empty, self._layers[CT], colour)
-            layer.editable = False
+            layer = mask_layer(ARRIVING, empty, self._layers[CT], theme.MASK)
+            layer.visible = layer.editable = False
             self._add(ARRIVING, layer)
             self._raise_masks()
+
+    def begin_arrival(self) -> None:
+        """Show slices of a draft from now on as they are done; the mask stays as it is."""
+        self.make_ready()
+        layer, mask = self._layers.get(ARRIVING), self.mask
+        if layer is None or mask is None:
+            return
+        colour = theme.OTHER_DRAFT if mask.any() else theme.MASK
+        colours = mask_colours(colour)
+        if not np.array_equal(layer.colormap.color_dict[1], colours.color_dict[1]):
+            layer.colormap = colours
+        layer.visible = self._arriving = True
+
+    def _empty_arriving(self) -> None:
+        layer = self._layers[ARRIVING]
+        layer.visible = self._arriving = False
+        renew_mask(layer, ARRIVING, np.zeros(self._layers[CT].data.shape, np.uint8), self._layers[CT])
+        layer.visible = layer.editable = False
 
     def arrive(self, slices: NDArray[np.intp], drafted: Edit) -> None:
         """Show `drafted`, what the draft adds to an empty mask in `slices`, and the maps there."""
         layer = self._layers.get(ARRIVING)
-        if layer is None:
+        if layer is None or not self._arriving:
             return
         if drafted.changes:
             drafted.apply(layer.data)
@@ -218,7 +260,8 @@ class CaseLayers:
 
     def end_arrival(self) -> None:
         """The draft is complete and becomes the mask, or nothing more of it will come."""
-        self._drop(ARRIVING)
+        if self._arriving and ARRIVING in self._layers:
+            self._empty_arriving()
 
     # Proposals and places
 
@@ -297,10 +340,12 @@ class CaseLayers:
         return {key: layer for key, layer in self._layers.items() if key == "probability" or "gate" in key}
 
     def _raise_masks(self) -> None:
+        """Masks above maps, in their order. A move costs a drawing, so what lies right is left."""
         layers = self.viewer.layers
-        for key in (OTHER, ARRIVING, CHANGES, RING, MASK):
-            if key in self._layers:
-                layers.move(layers.index(self._layers[key]), len(layers))
+        wanted = [self._layers[key] for key in (OTHER, ARRIVING, CHANGES, RING, MASK) if key in self._layers]
+        if list(layers)[-len(wanted) :] != wanted:
+            for layer in wanted:
+                layers.move(layers.index(layer), len(layers))
 
     # The look
 

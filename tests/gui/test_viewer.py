@@ -10,8 +10,8 @@ from attunet_gui.core.edit import NOTHING, Box, edit_between
 from attunet_gui.core.overlay import overlays
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.case_layers import CT, METADATA
-from attunet_gui.gui.viewer import CHANGES, MASK, OTHER, RING, CaseLayers
-from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
+from attunet_gui.gui.viewer import ARRIVING, CHANGES, MASK, OTHER, RING, CaseLayers
+from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.test_session import SMALL, prediction_of
 
 
@@ -152,6 +152,88 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
     )
     assert after == before
     assert layers.tool == "erase"
+
+
+def _look_of(layers: CaseLayers) -> dict[str, dict[str, str]]:
+    """All that napari would write down of each layer, and what it would not."""
+    further = ("contrast_limits_range", "contour", "brush_size", "n_edit_dimensions", "selected_label",
+               "mode", "mouse_pan", "cursor", "editable", "_undo_history")  # fmt: skip
+    return {
+        layer.name: {key: _words(value) for key, value in layer.as_layer_data_tuple()[1].items()}
+        | {key: _words(getattr(layer, key, "")) for key in further}
+        for layer in layers.viewer.layers
+    }
+
+
+def _words(value: object) -> str:
+    return str(value).replace("np.float64(", "").replace(")", "")
+
+
+def _used(layers: CaseLayers, volume: Volume) -> None:
+    """Everything about the layers is changed, as after an hour of work."""
+    ct, mask = layers.viewer.layers[CT], layers.viewer.layers[MASK]
+    put(layers, block(volume))
+    ct.gamma, ct.opacity, ct.colormap, ct.interpolation2d = 0.5, 0.5, "magma", "linear"
+    ct.contrast_limits, ct.blending, ct.visible = (0, 100), "additive", False
+    mask.opacity, mask.visible, mask.contour, mask.name = 0.3, False, 0, "Mine"
+    layers.set_edits_volume(True)
+    layers.set_brush_size(30)
+    mask.selected_label = 0
+    layers.set_drawing_points(True)
+    layers.show_maps(overlays(prediction_of(volume)))
+    layers.show("gates", True)
+    layers.begin_arrival()
+    layers.arrive(np.array([6]), edit_between(np.zeros_like(block(volume)), block(volume)))
+
+
+@pytest.mark.parametrize("shape", [(12, 40, 30), (7, 50, 20)])
+def test_a_case_looks_the_same_whatever_was_open_before(
+    layers: CaseLayers, volume: Volume, shape: tuple[int, int, int]
+) -> None:
+    following = phantom_volume(make_phantom(PhantomRequest(3, shape, (4.0, 5.0, 6.0))))
+    mask = np.zeros(shape, np.uint8)
+    mask[3, 4:9, 5:8] = 1
+    fresh = CaseLayers(ViewerModel())
+    for each in (fresh, layers):
+        each.show_case(volume, None)
+        each.make_ready()
+    _used(layers, volume)
+    for each in (fresh, layers):
+        each.show_case(following, mask.copy())
+    told, wanted = _look_of(layers), _look_of(fresh)
+    different = {
+        (name, key): (told[name][key], wanted[name][key])
+        for name in wanted
+        for key in wanted[name]
+        if told[name][key] != wanted[name][key] and key != "colormap"
+    }
+    assert not different
+    assert layers.viewer.layers[CT].colormap.name == "gray"
+    assert [layer.name for layer in layers.viewer.layers] == [CT, ARRIVING, MASK]
+    for key, data in ((CT, following.hu), (MASK, mask), (ARRIVING, np.zeros_like(mask))):
+        np.testing.assert_array_equal(layers.viewer.layers[key].data, data)
+    assert not layers.is_shown(ARRIVING)
+    assert layers.slice == shape[0] // 2
+    painted: list[object] = []
+    layers.stroke_ended.connect(lambda *told: painted.append(told))
+    layers.viewer.layers[MASK].data_setitem((np.array([3]), np.array([4]), np.array([4])), 1)
+    assert len(painted) == 1, "a stroke is told once, however many cases there were"
+
+
+def test_a_draft_arrives_between_a_beginning_and_an_end(layers: CaseLayers, volume: Volume) -> None:
+    drafted = edit_between(np.zeros_like(block(volume)), block(volume))
+    slices = np.arange(len(volume.hu))
+    layers.arrive(slices, drafted)
+    assert ARRIVING not in layers.viewer.layers
+    layers.begin_arrival()
+    layers.arrive(slices, drafted)
+    np.testing.assert_array_equal(layers.viewer.layers[ARRIVING].data, block(volume))
+    assert layers.is_shown(ARRIVING)
+    layers.end_arrival()
+    layers.arrive(slices, drafted)
+    assert not layers.is_shown(ARRIVING)
+    assert not layers.viewer.layers[ARRIVING].data.any()
+    assert not layers.mask.any()  # type: ignore[union-attr]
 
 
 def test_a_map_becomes_a_layer_when_it_is_first_shown_and_lies_below_the_mask(
