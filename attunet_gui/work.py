@@ -447,11 +447,7 @@ def _same(one: Mask, other: Mask) -> bool:
 
 
 def _from_nothing(mask: Mask) -> Edit:
-    filled = np.flatnonzero([plane.any() for plane in mask])
-    if not len(filled):
-        return NOTHING
-    part = mask[filled[0] : filled[-1] + 1]
-    return edit_between(np.broadcast_to(np.uint8(0), part.shape), part, (int(filled[0]), 0, 0))
+    return edit_between(np.broadcast_to(np.uint8(0), mask.shape), mask)
 
 
 def _hand_edit(locks: Locks, shape: tuple[int, ...]) -> Edit:

@@ -75,7 +75,12 @@ def edit_between(before: NDArray[Any], after: NDArray[Any], start: tuple[int, in
         before, after: (z, y, x) of one shape, not zero is set; the whole mask or a box of it.
         start: where the box begins in the mask.
     """
-    old, new = before != 0, after != 0
+    different = np.flatnonzero([not np.array_equal(*planes) for planes in zip(before, after, strict=True)])
+    if not len(different):
+        return NOTHING
+    first, last = int(different[0]), int(different[-1]) + 1
+    start = (start[0] + first, *start[1:])
+    old, new = before[first:last] != 0, after[first:last] != 0
     flips = old != new
     where = _bounds(flips)
     if where is None:

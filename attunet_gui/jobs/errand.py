@@ -21,7 +21,7 @@ from attunet_gui.core.errors import AttunetError, Cancelled, WorkerDied
 from attunet_gui.core.progress import Progress
 from attunet_gui.jobs import wire
 
-_NICENESS = 15
+_NICENESS = 19
 """Behind the drafts of the window, for which somebody waits."""
 _LISTEN_S = 0.2
 _GRACE_S = 10.0

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from attunet_gui.network.predict import Model
     from attunet_gui.network.sight import Sight
 
-_NICENESS = 19
+_NICENESS = 15
 
 Work = Callable[[], Finished | Proposed | None]
 
