@@ -53,10 +53,9 @@ def main() -> None:
     _told("gland and final cut", lambda: draft_edit(drafted[-1]))
     batches = range(0, FULL.whole, model.engine.batch)
     _told("the engine alone", lambda: [model.engine.run(images) for _ in batches])
-    every = np.arange(FULL.whole)[:, None]
     _told(
         "slices for the network",
-        lambda: [network_slices(volume, frame, wanted, np.array([z])) for z in every],
+        lambda: [network_slices(volume, frame, wanted, np.array([z])) for z in range(FULL.whole)],
     )
 
 
