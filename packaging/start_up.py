@@ -15,6 +15,8 @@ from statistics import median
 from time import monotonic, sleep
 
 _PATIENCE_S = 240.0
+_UNCACHED = "PYTHONDONTWRITEBYTECODE"
+"""Where it is set, the installed program is compiled anew at each start."""
 
 
 def seconds_to_picture(program: str) -> float:
@@ -25,7 +27,7 @@ def seconds_to_picture(program: str) -> float:
         begun = monotonic()
         started = subprocess.Popen(
             [program, "demo", "--out", str(picture.parent)],
-            env=os.environ | own,
+            env={key: value for key, value in os.environ.items() if key != _UNCACHED} | own,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
