@@ -16,7 +16,7 @@ from attunet_gui.gui.panels.draft import DraftPanel
 from attunet_gui.gui.panels.footer import Footer
 from attunet_gui.gui.panels.look import LookPanel
 from attunet_gui.gui.panels.next_step import NextStepPanel
-from attunet_gui.gui.panels.parts import Section, stacked
+from attunet_gui.gui.panels.parts import FOCUS, Section, stacked
 from attunet_gui.gui.panels.places import PlacesPanel
 from attunet_gui.gui.panels.save import SavePanel
 from attunet_gui.gui.panels.strip import StripWidget
@@ -38,6 +38,7 @@ class Dock(QWidget):
         self.save, self.footer, self.strip = SavePanel(), Footer(), StripWidget()
         self.bottom = stacked(self.strip, self.footer)
         self._sections = QWidget()
+        self.setStyleSheet(FOCUS)
         self._lay_out()
         self._join_work()
         self._join_picture()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QCheckBox, QGridLayout, QLabel, QSlider, QWidget
@@ -28,8 +29,7 @@ _PROBABILITY_TIP = (
 _EMPTY = "The probability and the four gates appear here with the draft."
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     switch: QCheckBox
     opacity: QSlider
     values: QLabel
@@ -57,6 +57,9 @@ class LookPanel(QWidget):
         self.empty = words(_EMPTY)
         self._heading = QLabel("in / out")
         self._heading.setToolTip("Mean value in the draft, and in the rest of the body")
+        self._add(CT, "CT", "The CT itself", "")
+        self._add(MASK, "Pancreas mask", tip("toggle_mask"), "")
+        self._grid.addWidget(self._heading, 1, 2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         layout = column(self)
         layout.addLayout(self._grid)
         layout.addWidget(self.filled)
@@ -64,20 +67,23 @@ class LookPanel(QWidget):
         self.show_maps(())
 
     def show_maps(self, overlays: tuple[Overlay, ...]) -> None:
-        """One row for the CT, the mask and each of `overlays`."""
-        while (item := self._grid.takeAt(0)) is not None:
-            widget = item.widget()
-            if widget is not None and widget is not self._heading:
+        """A row for each of `overlays` below those of the CT and the mask."""
+        for key in [key for key in self.rows if key not in (CT, MASK)]:
+            for widget in self.rows.pop(key):
+                self._grid.removeWidget(widget)
                 widget.deleteLater()
-        self.rows = {}
-        self._add(CT, "CT", "The CT itself", "")
-        self._add(MASK, "Pancreas mask", tip("toggle_mask"), "")
         for overlay in overlays:
             about = _PROBABILITY_TIP if overlay.key == "probability" else _GATE_TIP
             self._add(overlay.key, overlay.title, about, _in_out(overlay))
         self._heading.setVisible(bool(overlays))
-        self._grid.addWidget(self._heading, 1, 2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         self.empty.setVisible(not overlays)
+        self._put_in_tab_order()
+
+    def _put_in_tab_order(self) -> None:
+        """Rows before the switch below them: to Qt, what comes later comes last in the window."""
+        stops = [stop for row in self.rows.values() for stop in (row.switch, row.opacity)]
+        for before, after in pairwise([*stops, self.filled]):
+            self.setTabOrder(before, after)
 
     def _add(self, key: str, title: str, about: str, values: str) -> None:
         switch = QCheckBox(title)

@@ -13,6 +13,7 @@ _HEIGHT = 34
 _STYLE = """
 QPushButton { background: #0072b2; color: white; font-weight: bold; padding: 9px; border-radius: 4px; }
 QPushButton:hover { background: #0084cc; }
+QPushButton:focus { border: 2px solid #e69f00; padding: 7px; }
 QPushButton:disabled { background: #5a6070; color: #d0d4dc; }
 """
 

@@ -7,11 +7,17 @@ from collections.abc import Callable
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+FOCUS = """
+QPushButton:focus, QToolButton:focus, QCheckBox:focus, QComboBox:focus, QLineEdit:focus, QSpinBox:focus,
+QSlider:focus, QListView:focus, QTableView:focus { border: 1px solid #e69f00; }
+"""
+"""Where the keyboard is, in a colour that both themes show."""
 _HEADING = """
 QPushButton {
     background: transparent; border: none; border-top: 1px solid rgba(128, 128, 128, 90); border-radius: 0;
     font-weight: bold; text-align: left; padding: 5px 6px 2px 6px;
 }
+QPushButton:focus { border: 1px solid #e69f00; }
 """
 
 

@@ -24,7 +24,7 @@ from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
 from attunet_gui.gui.actions import keys_of, tip
-from attunet_gui.gui.panels.parts import button, column, row, words
+from attunet_gui.gui.panels.parts import FOCUS, button, column, row, words
 from attunet_gui.gui.qt import QAction, QShortcut, Signal
 from attunet_gui.gui.worklist.cases import LINE, PICTURE, CaseList
 from attunet_gui.gui.worklist.state import ChoreView, ListFacts, ListView, actions_for, decide_list
@@ -98,6 +98,7 @@ class WorklistPanel(QWidget):
     def __init__(self, cases: CaseList) -> None:
         super().__init__()
         self._cases = cases
+        self.setStyleSheet(FOCUS)
         self.view = decide_list(ListFacts())
         self.title = QElidingLabel()
         font = self.title.font()
