@@ -37,10 +37,9 @@ class Interpolate:
     Decided is what the locks hold: a slice drawn in by hand, or verified. Those are read and never changed.
     What lies between them is drawn anew: the signed distances to both outlines are mixed (Raya and Udupa
     1990, doi 10.1109/42.52980) and cut where the area goes evenly from one to the other; a distance counts up
-    to a centimetre. Cut at 0 and not bounded, what lies in one of the two slices only is lost at once; on
-    label maps of the pancreas with gaps of 12 mm that is a DSC of 0.72 against 0.79. Two ends of one shape
-    are moved onto each other first. A gap with an empty slice at one end stays as it is: where the organ ends
-    in it, nobody has said.
+    to a centimetre. Cut at 0 and not bounded, what lies in one of the two slices only is lost at once. Two
+    ends of one shape are moved onto each other first. A gap with an empty slice at one end stays as it is:
+    where the organ ends in it, nobody has said.
 
     Attributes:
         largest_gap_mm: between the decided slices; wider gaps stay as they are.
