@@ -9,7 +9,7 @@ BESIDE := tests/cli tests/fuzzing tests/privacy tests/review tests/tools
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
 .NOTPARALLEL:
-.PHONY: help run test setup check test-plain test-network test-window coverage lock clean
+.PHONY: help run test setup check test-plain test-network test-window explore coverage lock clean
 .PHONY: package package-check deb deb-check wheelhouse start-up
 
 help:
@@ -48,6 +48,10 @@ test-network:
 test-window:
 	@echo "==> tests of the window, on a virtual display"
 	@$(SCREEN) $(PYTEST) -m window tests/gui
+
+# The properties once more, on examples nobody has tried: what it finds becomes a test of its own.
+explore:
+	@$(PLAIN) --hypothesis-profile=explore $$(grep -rl "^from hypothesis" --include="test_*.py" tests)
 
 coverage:
 	@rm -f .coverage .coverage.*

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# No test asserts a time: a busy machine is no fault of the code.
-settings.register_profile("attunet", deadline=None)
+# No test asserts a time: a busy machine is no fault of the code. What Hypothesis tries follows from the test
+# alone, so that a change is judged by what it changes; `make explore` looks further, elsewhere every time.
+settings.register_profile("attunet", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("attunet")
 
 _WRITE_TINY = """

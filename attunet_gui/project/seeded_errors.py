@@ -47,8 +47,11 @@ def _way(angle: float) -> tuple[float, float]:
 
 
 def added_blob(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
-    """With a ball of 9 mm radius (3 ml) stuck to the surface."""
-    surface = np.argwhere((mask != 0) & (ndimage.binary_erosion(mask != 0) == 0))
+    """With a ball of 9 mm radius (3 ml) stuck to the surface.
+
+    Where the CT cuts the gland off is no surface: a ball put there would lie inside the gland, unseen.
+    """
+    surface = np.argwhere((mask != 0) & (ndimage.binary_erosion(mask != 0, border_value=1) == 0))
     z, y, x = surface[np.random.default_rng(seed).integers(len(surface))]
     reach = [int(_BLOB_RADIUS_MM / mm) + 1 for mm in spacing_mm]
     box = tuple(
@@ -70,7 +73,7 @@ ERRORS: dict[str, Callable[[Mask, Spacing, int], Mask]] = {
     "shifted by 5 mm": shifted,
     "added blob": added_blob,
 }
-"""Every error: (z, y, x) mask 0/1 that is not empty, spacing (z, y, x) in mm, seed -> wrong mask."""
+"""Every error: (z, y, x) mask 0/1, neither empty nor full, spacing (z, y, x) in mm, seed -> wrong mask."""
 
 
 def kept_share(draft: Mask, shown: Mask, saved: Mask) -> float:

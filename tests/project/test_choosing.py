@@ -267,6 +267,14 @@ def test_the_errors_are_what_they_are_called() -> None:
     assert 0.3 < (blob.sum() - draft.sum()) * 12 / 1000 < 3.2
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_blob_is_seen_on_a_gland_that_the_ct_cuts_off(seed: int) -> None:
+    draft = np.zeros((12, 40, 48), np.uint8)
+    draft[:8, :30, 10:40] = 1
+    blob = ERRORS["added blob"](draft, SPACING_MM, seed)
+    assert (blob.sum() - draft.sum()) * 12 / 1000 > 0.3
+
+
 def test_half_of_an_error_left_is_a_half() -> None:
     draft, wrong = np.zeros((1, 1, 8), np.uint8), np.zeros((1, 1, 8), np.uint8)
     wrong[..., :4] = 1
