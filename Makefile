@@ -6,7 +6,17 @@ PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest -q --durations=5
 PLAIN = $(PYTEST) -p no:pytest-qt -m "not window"
 BESIDE := tests/cli tests/fuzzing tests/privacy tests/review tests/tools
+NETWORK = $(PYTEST) -p no:pytest-qt
+LEARNING := $(patsubst %,tests/network/test_%.py,ablation circle finetuning)
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
+
+# For two cores; what the first one printed follows when the second is done.
+define in_two_processes
+	@printed=$$(mktemp); \
+	$(1) > $$printed 2>&1 & beside=$$!; \
+	$(2); failed=$$?; \
+	wait $$beside || failed=1; cat $$printed; rm -f $$printed; exit $$failed
+endef
 
 .NOTPARALLEL:
 .PHONY: help run test setup check test-plain test-network test-window explore coverage lock clean
@@ -33,17 +43,15 @@ check:
 	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	@$(PYTHON) -m npe2 validate attunet-gui --imports
 
-# Two processes for two cores; what the first one printed follows when the second is done.
 test-plain:
 	@echo "==> tests without TensorFlow and without a window"
-	@printed=$$(mktemp); \
-	$(PLAIN) $(BESIDE) > $$printed 2>&1 & beside=$$!; \
-	$(PLAIN) $(foreach folder,network $(notdir $(BESIDE)),--ignore=tests/$(folder)) tests; failed=$$?; \
-	wait $$beside || failed=1; cat $$printed; rm -f $$printed; exit $$failed
+	$(call in_two_processes,$(PLAIN) $(BESIDE),\
+	  $(PLAIN) $(foreach folder,network $(notdir $(BESIDE)),--ignore=tests/$(folder)) tests)
 
 test-network:
 	@echo "==> tests of the network"
-	@$(PYTEST) -p no:pytest-qt tests/network
+	$(call in_two_processes,$(NETWORK) $(LEARNING),\
+	  $(NETWORK) $(foreach file,$(LEARNING),--ignore=$(file)) tests/network)
 
 test-window:
 	@echo "==> tests of the window, on a virtual display"

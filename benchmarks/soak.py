@@ -90,8 +90,8 @@ def main() -> int:
         # Drawn by software, a large window takes longer to paint than everything else together.
         window.viewer.window.resize(*_SIZE)
         _until(lambda: False, 1.0)
-        # napari collects garbage at every layer that goes, nine times a case; what is there for good need not
-        # be looked at each time. Nothing that a case leaves behind is hidden by this.
+        # napari collects garbage at every layer that goes; what is there for good need not be looked at each
+        # time. Nothing that a case leaves behind is hidden by this.
         gc.collect()
         gc.freeze()
         phantoms = [
