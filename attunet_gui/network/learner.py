@@ -21,9 +21,9 @@ from attunet_gui.network.precision import precision_for
 from attunet_gui.network.predict import Model
 from attunet_gui.network.settings import Augmentation, TrainingSettings
 
-_VIEW_MM = (224.0, 288.0)
+_VIEW_MM = (192.0, 256.0)
 """Rows and columns: a pancreas with room around it. It takes half the time of a whole body."""
-_BATCH = 4
+_BATCH = 3
 _DRAFTED = 2
 """Slices of a step that are right, and that are drafted so far."""
 _DRAFTED_WEIGHT = 0.5

@@ -23,14 +23,14 @@ def _layers(**said: Any) -> tuple[Any, Any]:
     return pair
 
 
-def _gradients(layer: Any, inputs: np.ndarray) -> list[np.ndarray]:
+def _gradients(layer: Any, inputs: np.ndarray, training: bool = True) -> list[np.ndarray]:
     given, towards = (
         tf.constant(inputs),
         tf.constant(np.random.default_rng(1).normal(size=inputs.shape), tf.float32),
     )
     with tf.GradientTape() as tape:
         tape.watch(given)
-        value = tf.reduce_sum(layer(given, training=True) * towards)
+        value = tf.reduce_sum(layer(given, training=training) * towards)
     return [np.asarray(each) for each in tape.gradient(value, [given, *layer.trainable_variables])]
 
 
@@ -46,7 +46,19 @@ def test_outputs_gradients_and_running_statistics_are_those_of_keras() -> None:
 
 def test_it_predicts_with_the_running_statistics() -> None:
     plain, fused = _layers()
-    assert np.array_equal(plain(_INPUTS, training=False), fused(_INPUTS, training=False))
+    assert np.allclose(plain(_INPUTS, training=False), fused(_INPUTS, training=False), atol=1e-5)
+    for expected, found in zip(
+        _gradients(plain, _INPUTS, False), _gradients(fused, _INPUTS, False), strict=True
+    ):
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    for before, after in zip(_WEIGHTS, fused.get_weights(), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_what_may_not_be_trained_keeps_its_statistics() -> None:
+    _plain, fused = _layers()
+    fused.trainable = False
+    assert np.array_equal(fused(_INPUTS, training=True), fused(_INPUTS, training=False))
     assert np.array_equal(fused.get_weights()[2], _WEIGHTS[2])
 
 
