@@ -206,7 +206,7 @@ class Activity:
         return replace(
             self,
             tools={**self.tools, stroke.tool: use},
-            slices=self.slices.union(edit.slices),
+            slices=self.slices | edit.changed_slices,
             users={**self.users, stroke.user: self.users.get(stroke.user, 0) + 1},
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,11 @@ class Edit:
     def slices(self) -> range:
         """The slices of the box."""
         return range(self.start[0], self.start[0] + self.shape[0])
+
+    @cached_property
+    def changed_slices(self) -> frozenset[int]:
+        """The slices in which a voxel flips; a box has others between them."""
+        return frozenset(self.start[0] + int(z) for z in np.flatnonzero(self.flipped().any(axis=(1, 2))))
 
     def flipped(self) -> NDArray[np.bool_]:
         """The box (z, y, x) bool, true where a voxel flips."""

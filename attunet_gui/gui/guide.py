@@ -141,8 +141,8 @@ class Guide(QObject):
 
     def _mask_changed(self, stroke: Stroke, placed: bool) -> None:
         self._changed_slices |= set(stroke.edit.slices)
-        if not placed:
-            self.state = after_edit(self.state, self.places, stroke.edit.box)
+        closable = () if placed else self.places
+        self.state = after_edit(self.state, closable, stroke.edit, self._layers.slice)
         self.state = replace(self.state, edited=_edited(self._correcting.work))
         if all(place.key != self.current for place in self.places):
             self.current = ""
@@ -289,4 +289,4 @@ def _edited(work: Work | None) -> frozenset[int]:
     if work is None:
         return frozenset()
     by_tools = (stroke for stroke in work.history.done if stroke.tool != DRAFT and not stroke.by_hand)
-    return frozenset(work.locks.hand).union(*(stroke.edit.slices for stroke in by_tools))
+    return frozenset(work.locks.hand).union(*(stroke.edit.changed_slices for stroke in by_tools))

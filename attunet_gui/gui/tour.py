@@ -1,6 +1,6 @@
 """The pictures of the user guide: the worklist, every tool before and after, the strip, the recovery.
 
-Works on the phantom, whose true pancreas is known, so that corrections can be made without a hand.
+Works on phantoms, whose true pancreas is known, so that corrections can be made without a hand.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from attunet_gui.gui.questions import ask_recovery
 from attunet_gui.gui.viewer import CHANGES, MASK
 from attunet_gui.gui.worklist.tour import show_worklist
 from attunet_gui.io.journal import Pending
+from attunet_gui.io.writing import write_map
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom
+from attunet_gui.synthesis.shifted import shifted_phantom
 from attunet_gui.tools.registry import TOOLS
 from attunet_gui.tools.tool import ToolKind
 
-_CORRECTED = 5
-_WRONG_PIXELS = 20
+_CORRECTED = 3
+_SCANNER_SEED = 95018
 _DIALOG_MS = 400
 _GAP = 4
 """Slices from the middle to the two that are drawn by hand."""
@@ -131,26 +133,36 @@ class Tour(Film):
         return z, row, column
 
     def _carry(self) -> None:
-        """Correct the slices that are most wrong, let the network learn from them, take what it proposes."""
-        desk = self.app.desk
+        """Correct what the model makes of another scanner, let it learn from that, take what it proposes."""
+        self._draft_another_scanner()
+        desk, session = self.app.desk, self.app.session
         wrong = (self.mask != self.truth).sum(axis=(1, 2))
         wanted = self.mask.copy()
-        lowest, highest = np.flatnonzero(wrong > _WRONG_PIXELS)[[0, -1]]
-        chosen = np.linspace(lowest, highest, _CORRECTED + 2).astype(int)[1:-1]
-        for z in chosen:
-            wanted[z] = self.truth[z]
+        parts = np.array_split(np.flatnonzero(wrong), _CORRECTED)
+        chosen = [int(part[wrong[part].argmax()]) for part in parts]
+        wanted[chosen] = self.truth[chosen]
         self._draw(wanted)
-        desk.layers.go_to_slice(int(chosen[1]) + 2)
+        wrong[chosen] = 0
+        desk.layers.go_to_slice(int(wrong.argmax()))
         self.shoot("carry_before")
         desk.carrying.ask()
-        idle = self.app.session
-        self.until(lambda: idle.job.state != "idle", "starting to learn")
+        self.until(lambda: session.job.state != "idle", "starting to learn")
         self.shoot("carry_learning")
-        self.until(lambda: idle.job.state == "idle", "learning")
+        self.until(lambda: session.job.state == "idle", "learning")
         self.shoot("carry_proposed")
         if desk.carrying.proposal is not None:
             desk.carrying.take_all()
             self.shoot("carry_accepted")
+
+    def _draft_another_scanner(self) -> None:
+        volume, self.truth = shifted_phantom(_SCANNER_SEED)
+        path = self.out / "another_scanner.nii.gz"
+        write_map(path, volume.hu.astype(np.float32), volume)
+        session, before = self.app.session, self.app.session.case
+        session.open(path)
+        self.until(lambda: session.case is not before and session.tally is not None, "opening")
+        self.app.desk.run_or_cancel()
+        self.until(lambda: session.draft is not None, "drafting")
 
     def _verify(self) -> None:
         guide = self.app.desk.guide

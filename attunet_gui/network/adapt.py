@@ -213,7 +213,8 @@ class _Patient:
         before = old.copy() if began_with is None else self._on_frame(began_with, self._corrected) != 0
         after = before.copy()
         for fold in range(self._folds):
-            out = np.arange(len(self._corrected)) % self._folds == fold
+            # Neighbours together: a slice beside one that is learnt from tells nothing of those farther away.
+            out = np.arange(len(self._corrected)) * self._folds // len(self._corrected) == fold
             others = replace(lesson, right=right[~out])
             self._learner.learn(others, steps, self._effort.seed, self._stepped)
             new = self._learner.logits(right.images[out]) >= 0
@@ -247,12 +248,12 @@ class _Patient:
         edit = edit_between(told.mask, mask)
         if not edit.changes:
             return _declined(learner, told, "What was learnt would change nothing in the other slices.", held)
-        slices = tuple(z for z, flips in zip(edit.slices, edit.flipped(), strict=True) if flips.any())
         much = amount(edit, told.mask, self._volume.grid.voxel_volume_ml)
         reason = (
             f"Learnt from {_named(told.slices)}: {much}. "
             f"Held out in turn they came out at DSC {held.after:.2f} instead of {held.before:.2f}."
         )
+        slices = tuple(sorted(edit.changed_slices))
         return Proposal(mask, told.slices, slices, True, reason, learner.model.id, held.before, held.after)
 
 

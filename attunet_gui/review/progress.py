@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from attunet_gui.core.edit import Box
-from attunet_gui.review.places import Place, shared_voxels
+from attunet_gui.core.edit import Box, Edit
+from attunet_gui.review.places import Place
 
 _GROWN = 2.0
 """A closed place is open again once it is expected to be this many times as wrong as when it was closed."""
@@ -18,7 +18,7 @@ class ReviewState:
 
     Attributes:
         closed: key of a place that was accepted or edited -> its score at that time.
-        seen: slices that were on screen; the window decides for how long.
+        seen: slices that were on screen, as they are now; the window decides for how long.
         verified: slices a person has declared right.
         edited: slices in which a person changed something.
     """
@@ -34,11 +34,19 @@ def accept(state: ReviewState, place: Place) -> ReviewState:
     return replace(state, closed=_with(state.closed, (place,)))
 
 
-def after_edit(state: ReviewState, places: Iterable[Place], box: Box) -> ReviewState:
-    """An edit in `box` closes those of `places` that it touches, and its slices are edited."""
-    touched = [place for place in places if shared_voxels(place.box, box)]
-    slices = frozenset(range(box[0].start, box[0].stop))
-    return replace(state, closed=_with(state.closed, touched), edited=state.edited | slices)
+def after_edit(state: ReviewState, places: Iterable[Place], edit: Edit, on_screen: int) -> ReviewState:
+    """`edit` closes those of `places` in which it changes a voxel; what it changed off screen was not seen.
+
+    Args:
+        state: before it.
+        places: that are open.
+        edit: of the mask, by hand or by a tool.
+        on_screen: the slice that is shown.
+    """
+    flips = edit.flipped()
+    touched = [place for place in places if flips[_within(edit.box, place.box)].any()]
+    unseen = edit.changed_slices - {on_screen}
+    return replace(state, closed=_with(state.closed, touched), seen=state.seen - unseen)
 
 
 def mark_seen(state: ReviewState, slices: Iterable[int]) -> ReviewState:
@@ -73,6 +81,15 @@ def next_place(places: Sequence[Place], after: str | None = None) -> Place | Non
         return None
     here = next((at for at, place in enumerate(places) if after in place.keys), -1)
     return places[(here + 1) % len(places)]
+
+
+def _within(outer: Box, inner: Box) -> Box:
+    """`inner` as a part of `outer`; empty where they do not meet."""
+    z, y, x = (
+        slice(max(small.start - large.start, 0), max(min(small.stop, large.stop) - large.start, 0))
+        for large, small in zip(outer, inner, strict=True)
+    )
+    return z, y, x
 
 
 def _with(closed: Mapping[str, float], places: Iterable[Place]) -> dict[str, float]:

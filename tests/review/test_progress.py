@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from attunet_gui.core.edit import Edit, edit_between
 from attunet_gui.review.progress import (
     ReviewState,
     accept,
@@ -29,17 +31,37 @@ def test_what_was_merged_into_an_accepted_place_is_closed_with_it() -> None:
     assert open_places((B,), state) == ()
 
 
+def _edit(*boxes: tuple[slice, slice, slice]) -> Edit:
+    """Sets the voxels of `boxes` in an empty mask."""
+    after = np.zeros((12, 40, 40), np.uint8)
+    for part in boxes:
+        after[part] = 1
+    return edit_between(0 * after, after)
+
+
 def test_an_edit_closes_what_it_touches_and_nothing_else() -> None:
-    state = after_edit(ReviewState(), (A, B), (slice(1, 2), slice(9, 30), slice(9, 30)))
+    state = after_edit(ReviewState(), (A, B), _edit((slice(1, 2), slice(9, 30), slice(9, 30))), 1)
 
     assert open_places((A, B), state) == (B,)
-    assert state.edited == {1}
 
 
 def test_an_edit_beside_a_place_closes_nothing() -> None:
-    state = after_edit(ReviewState(), (A, B), (slice(1, 2), slice(10, 30), slice(9, 30)))
+    state = after_edit(ReviewState(), (A, B), _edit((slice(1, 2), slice(10, 30), slice(9, 30))), 1)
 
     assert open_places((A, B), state) == (A, B)
+
+
+def test_an_edit_on_both_sides_of_a_place_closes_nothing() -> None:
+    around = _edit(*[(slice(z, z + 1), slice(y, y + 1), slice(y, y + 1)) for z, y in ((5, 0), (11, 39))])
+
+    assert open_places((A, B), after_edit(ReviewState(), (A, B), around, 0)) == (A, B)
+
+
+def test_what_an_edit_changes_off_screen_was_not_seen() -> None:
+    seen = mark_seen(ReviewState(), range(9))
+    ends = _edit((slice(1, 2), slice(0, 1), slice(0, 1)), (slice(4, 6), slice(3, 4), slice(3, 4)))
+
+    assert after_edit(seen, (), ends, 4).seen == {0, 2, 3, 4, 6, 7, 8}
 
 
 @pytest.mark.parametrize(("score", "is_open"), [(1.9, False), (2.0, True)])
