@@ -31,7 +31,8 @@ Mask = NDArray[np.uint8]
 _STEPS = 48
 """Half as many leave the gain to chance: some cases got worse."""
 _STEPS_HELD_OUT = 18
-_FEWEST_STEPS = 6
+_LEAST_SHARE = 0.75
+"""Of the steps, however slow the machine: it may take longer, but not say what it has hardly learnt."""
 _MOST_FOLDS = 3
 _GAIN = 0.04
 """By how much held-out slices have to get better, DSC. They are where the draft was worst, so that much comes
@@ -69,7 +70,7 @@ class Effort:
     """How long it may take.
 
     Attributes:
-        seconds: wall time of the whole; a slow machine takes fewer steps.
+        seconds: wall time of the whole; a slow machine takes somewhat fewer steps, then longer.
         seed: of the variation of slices. The same seed and as many steps give the same proposal.
     """
 
@@ -196,9 +197,9 @@ class _Patient:
         """Steps with a slice held out, and of the last lesson: fewer where the machine is slow."""
         wanted = self._folds * _STEPS_HELD_OUT + _STEPS
         # A fifth is left for reading slices and drawing.
-        share = min(1.0, 0.8 * self._effort.seconds / (wanted * self._learner.step_seconds))
-        held_out = max(_FEWEST_STEPS, round(share * _STEPS_HELD_OUT))
-        return held_out, max(2 * _FEWEST_STEPS, round(share * _STEPS))
+        share = 0.8 * self._effort.seconds / (wanted * self._learner.step_seconds)
+        share = min(1.0, max(_LEAST_SHARE, share))
+        return round(share * _STEPS_HELD_OUT), round(share * _STEPS)
 
     def _stepped(self) -> None:
         self._done += 1
