@@ -18,7 +18,9 @@ users_files() { (cd "$debian/home/somebody" && find . -type f -exec sha256sum {}
 
 if [ ! -x "$debian/usr/bin/dpkg" ]; then
   say "a bare Debian"
-  mirror=$(sed -n 's/^URIs: //p; s/^deb \([^ ]*\) .*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -1)
+  # One of the two kinds of lists is there, the other seldom.
+  lists=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null || true)
+  mirror=$(sed -n 's/^URIs: //p; s/^deb \([^ ]*\) .*/\1/p' <<<"$lists" | head -1)
   debootstrap --variant=minbase bookworm "$debian" "$mirror" >/dev/null
 fi
 mount --bind /proc "$debian/proc" && mount --bind /dev "$debian/dev"
