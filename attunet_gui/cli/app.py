@@ -195,11 +195,18 @@ def synthesize(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for images/ and labels/.")],
     count: Annotated[int, typer.Option("-n", min=1, help="How many CT.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same CT.")] = 1,
+    coding: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:PATTERN",
+            help="What codes mean in files that fit PATTERN, such as hra:HRA_*; btcv and hra are known.",
+        ),
+    ] = None,
 ) -> None:
     """Make synthetic CT with true pancreas labels from label maps, to train on."""
-    from attunet_gui.cli.synthesize import write_synthetic
+    from attunet_gui.cli.synthesize import sources_of, write_synthetic
 
-    write_synthetic(tuple(label_maps), output, count, seed)
+    write_synthetic(sources_of(label_maps, coding or ()), output, count, seed)
 
 
 @app.command()

@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.io.label_maps import MapSource
 from attunet_gui.recipes.synthetic import write_pairs
 
 
-def write_synthetic(label_maps: tuple[Path, ...], output: Path, count: int, seed: int) -> None:
+def write_synthetic(sources: tuple[MapSource, ...], output: Path, count: int, seed: int) -> None:
     """Write the pairs and say what they show."""
-    for path in label_maps:
-        if not path.exists():
-            raise UnreadableInput(f"There is no label map at {path}.")
+    for source in sources:
+        if not source.path.exists():
+            raise UnreadableInput(f"There is no label map at {source.path}.")
     with progress_bar("synthetic CT") as progress:
-        cases = write_pairs(label_maps, output, count, seed, progress)
+        cases = write_pairs(sources, output, count, seed, progress)
     subjects = len({case.subject for case in cases})
     phases = ", ".join(f"{number} {name}" for name, number in Counter(case.uptake for case in cases).items())
     console.print(f"{output}: {len(cases)} synthetic CT of {subjects} subjects ({phases})")
+
+
+def sources_of(paths: Sequence[Path], codings: Sequence[str]) -> tuple[MapSource, ...]:
+    """The maps at `paths`, each with the coding of the last of `codings` ("NAME:PATTERN") that fits its name.
+
+    Raises:
+        UnreadableInput: one of `codings` is not of this form, or fits none of the maps.
+    """
+    fitting = [_fitting(told, paths) for told in codings]
+    known = {path: name for part in fitting for path, name in part.items()}
+    return tuple(MapSource(path, known.get(path)) for path in paths)
+
+
+def _fitting(told: str, paths: Sequence[Path]) -> Mapping[Path, str]:
+    name, colon, pattern = told.partition(":")
+    found = {path: name for path in paths if fnmatch(path.name, pattern)}
+    if not colon or not found:
+        raise UnreadableInput(
+            f"--coding {told} fits none of the label maps: write a coding and the files it is for, "
+            "such as hra:HRA_*."
+        )
+    return found

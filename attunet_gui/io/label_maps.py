@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,29 @@ the organs, and both are borrowed.
 
 CODINGS: Mapping[str, Mapping[int, str]] = {"btcv": BTCV, "hra": HRA}
 _SIDECAR = "labels.json"
+_LARGEST_ORGAN_L = 5.0
+"""Larger is no organ of BTCV, not even a liver: the codes are of another coding."""
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """Where a label map lies.
+
+    Attributes:
+        path: see `read_label_map`.
+        coding: a name in `CODINGS`, or None.
+    """
+
+    path: Path
+    coding: str | None = None
+
+    def read(self) -> LabelMap:
+        """The map.
+
+        Raises:
+            UnreadableInput: see `read_label_map`.
+        """
+        return read_label_map(self.path, coding=self.coding)
 
 
 def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
@@ -64,7 +88,7 @@ def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
         path: a NIfTI file with one code a structure, or a TotalSegmentator folder with one NIfTI mask a
             structure (in it, or in its `segmentations`).
         coding: a name in `CODINGS`; None reads the `labels.json` beside the file, and takes a file
-            without one that has the codes 1 to 13 for BTCV.
+            without one that has the codes 1 to 13, none of them larger than a liver, for BTCV.
 
     Raises:
         UnreadableInput: if there is nothing to read, or the codes are not told.
@@ -74,7 +98,15 @@ def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
     content = nifti.load(path)
     placement = canonicalise(content.grid)
     codes = _unsigned(np.ascontiguousarray(placement.to_canonical(content.stored)), path)
-    return LabelMap(codes, _names(path, codes, coding), placement.canonical.spacing_mm, nifti.stem(path))
+    spacing_mm = placement.canonical.spacing_mm
+    names = _named(path, coding)
+    if names is None and _looks_like_btcv(codes, spacing_mm):
+        names = BTCV
+    if names is None:
+        raise UnreadableInput(
+            f"Nothing says what the codes in {path.name} mean: put a {_SIDECAR} beside it or name its coding."
+        )
+    return LabelMap(codes, names, spacing_mm, nifti.stem(path))
 
 
 def _read_folder(folder: Path) -> LabelMap:
@@ -101,19 +133,21 @@ def _unsigned(values: NDArray[Any], path: Path) -> NDArray[np.unsignedinteger]:
     return whole
 
 
-def _names(path: Path, codes: NDArray[Any], coding: str | None) -> Mapping[int, str]:
+def _named(path: Path, coding: str | None) -> Mapping[int, str] | None:
+    """What the codes mean, if anybody says so."""
     if coding is not None:
         if coding not in CODINGS:
             raise UnreadableInput(f"{coding} is no known coding: use one of {', '.join(sorted(CODINGS))}.")
         return CODINGS[coding]
     sidecar = path.parent / _SIDECAR
-    if sidecar.is_file():
-        return _from_sidecar(sidecar)
-    if codes.max() == max(BTCV):
-        return BTCV
-    raise UnreadableInput(
-        f"Nothing says what the codes in {path.name} mean: put a {_SIDECAR} beside it or name its coding."
-    )
+    return _from_sidecar(sidecar) if sidecar.is_file() else None
+
+
+def _looks_like_btcv(codes: NDArray[np.unsignedinteger], spacing_mm: tuple[float, float, float]) -> bool:
+    if codes.max() != max(BTCV):
+        return False
+    litres = np.bincount(codes.ravel())[1:] * np.prod(spacing_mm) / 1e6
+    return bool(litres.max() <= _LARGEST_ORGAN_L)
 
 
 def _from_sidecar(sidecar: Path) -> dict[int, str]:

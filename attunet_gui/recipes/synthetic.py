@@ -12,10 +12,11 @@ import numpy as np
 from pydantic import BaseModel
 
 from attunet_gui import __version__
-from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.errors import AttunetError, UnreadableInput
+from attunet_gui.core.labels import LabelMap
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import now, versions
-from attunet_gui.io.label_maps import read_label_map
+from attunet_gui.io.label_maps import MapSource
 from attunet_gui.io.pair_collection import MANIFEST_FILE, pair_in
 from attunet_gui.io.writing import make_folder, write_ct, write_json, write_mask
 from attunet_gui.recipes.children import in_children
@@ -24,14 +25,16 @@ from attunet_gui.synthesis.completion import complete
 from attunet_gui.synthesis.ct import render, synthetic_volume
 
 _RECORDS = "records"
+_INDISPENSABLE = ("pancreas", "liver")
+"""What a label map must have: the first is what it is for, the second says how high it reaches."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
     """One label map and the whole map that lends it what it lacks."""
 
-    label_map: Path
-    donor: Path | None
+    label_map: MapSource
+    donor: MapSource | None
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,18 @@ class _Share:
 
 
 def write_pairs(
-    paths: tuple[Path, ...], output: Path, count: int, seed: int, progress: Progress = silent
+    sources: tuple[MapSource, ...], output: Path, count: int, seed: int, progress: Progress = silent
 ) -> tuple[Case, ...]:
-    """Write `count` synthetic CT from the label maps at `paths`, and `manifest.json`, into `output`.
+    """Write `count` synthetic CT from the label maps at `sources`, and `manifest.json`, into `output`.
 
     Every case is a function of its number, `seed`, the list of maps and the version of this program. A case
     is kept if `output`/records says that it was made from the same, so that a run that was stopped goes on.
 
     Raises:
-        AttunetError: if a map cannot be read, no map has a skeleton to lend, or a case cannot be written.
+        AttunetError: if a map cannot be read or lacks pancreas or liver, no map has a skeleton to lend, or a
+            case cannot be written.
     """
-    wanted = plan(paths, progress)
+    wanted = plan(sources, progress)
     anywhere = pair_in(output, "any", ())
     for file in (anywhere.image, anywhere.label, _record_of(output, "any")):
         make_folder(file.parent)
@@ -122,30 +126,43 @@ def write_pairs(
     return cases
 
 
-def plan(paths: Sequence[Path], progress: Progress = silent) -> Plan:
+def plan(sources: Sequence[MapSource], progress: Progress = silent) -> Plan:
     """Each organ-only map with every whole map as its donor; each whole map as often, borrowing nothing.
 
     Raises:
-        AttunetError: a map cannot be read, or none is whole.
+        AttunetError: a map cannot be read, one lacks pancreas or liver, or none is whole.
     """
-    seen = dict(zip(paths, in_children(_look, paths, "reading label maps", progress), strict=True))
-    whole = tuple(path for path in paths if seen[path].has_skeleton)
+    seen = dict(zip(sources, in_children(_look, sources, "reading label maps", progress), strict=True))
+    whole = tuple(source for source in sources if seen[source].has_skeleton)
     if not whole:
         raise AttunetError(
             "None of these label maps has vertebrae. Add at least one whole map (such as a TotalSegmentator "
             "one): it lends the others skeleton, muscle and bowel."
         )
-    alone = [Anatomy(path, None) for path in whole for _ in whole]
-    borrowing = [Anatomy(path, donor) for path in paths if path not in whole for donor in whole]
-    digest = _digest([__version__, *(seen[path].digest for path in paths)])
+    alone = [Anatomy(source, None) for source in whole for _ in whole]
+    borrowing = [Anatomy(source, donor) for source in sources if source not in whole for donor in whole]
+    digest = _digest([__version__, *(seen[source].digest for source in sources)])
     return Plan((*alone, *borrowing), digest)
 
 
-def _look(path: Path) -> _Seen:
-    label_map = read_label_map(path)
+def _look(source: MapSource) -> _Seen:
+    label_map = source.read()
+    there = _structures(label_map)
+    for structure in _INDISPENSABLE:
+        if structure not in there:
+            raise UnreadableInput(
+                f"{source.path.name} has no {structure}, as its codes are read: say what they mean with "
+                "--coding or a labels.json, or leave it out."
+            )
     told = [label_map.subject, label_map.spacing_mm, label_map.codes.shape, dict(label_map.names)]
-    skeleton = any(name.startswith("vertebrae_") for name in label_map.names.values())
+    skeleton = any(name.startswith("vertebrae_") for name in there)
     return _Seen(skeleton, _digest([*told, hashlib.sha256(label_map.codes.tobytes()).hexdigest()]))
+
+
+def _structures(label_map: LabelMap) -> set[str]:
+    """Names of what has a voxel."""
+    there = np.flatnonzero(np.bincount(label_map.codes.ravel()))
+    return {label_map.names[int(code)] for code in there if int(code) in label_map.names}
 
 
 def _digest(told: list[object]) -> str:
@@ -173,8 +190,8 @@ def _kept(share: _Share, number: int) -> Case | None:
 
 
 def _tissues(share: _Share) -> TissueMap:
-    donor = None if share.anatomy.donor is None else read_label_map(share.anatomy.donor)
-    return complete(read_label_map(share.anatomy.label_map), donor, seed=share.made_by[0] + share.numbers[0])
+    donor = None if share.anatomy.donor is None else share.anatomy.donor.read()
+    return complete(share.anatomy.label_map.read(), donor, seed=share.made_by[0] + share.numbers[0])
 
 
 def _rendered(share: _Share, tissues: TissueMap, number: int) -> Case:

@@ -42,6 +42,15 @@ def test_thirteen_codes_without_a_table_are_btcv(tmp_path: Path) -> None:
     assert label_map.names == BTCV
 
 
+def test_an_organ_larger_than_any_liver_is_not_of_btcv(tmp_path: Path) -> None:
+    values = np.full((30, 30, 30), 1, np.uint8)
+    values[0] = 13
+    fits, too_large = np.diag([5.0, 5.0, 5.0, 1.0]), np.diag([6.0, 6.0, 6.0, 1.0])
+    assert read_label_map(_save(tmp_path / "case.nii.gz", values, fits)).names == BTCV
+    with pytest.raises(UnreadableInput, match="Nothing says"):
+        read_label_map(_save(tmp_path / "body.nii.gz", values, too_large))
+
+
 def test_the_table_beside_the_file_wins(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(json.dumps({"1": "liver", "13": "pancreas"}))
     label_map = read_label_map(_save(tmp_path / "case.nii.gz", _codes(13)))

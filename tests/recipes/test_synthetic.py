@@ -11,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from attunet_gui.cli.app import app
+from attunet_gui.cli.synthesize import sources_of
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.labels import LabelMap
+from attunet_gui.io.label_maps import MapSource
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
 from attunet_gui.recipes.synthetic import plan, write_pairs
@@ -31,26 +33,27 @@ def _write(label_map: LabelMap, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[MapSource, MapSource]:
     root = tmp_path_factory.mktemp("maps")
-    return _write(whole(), root / "a"), _write(organs_only(), root / "b")
+    return MapSource(_write(whole(), root / "a")), MapSource(_write(organs_only(), root / "b"))
 
 
-def test_a_whole_map_stands_alone_and_lends_to_the_others(maps: tuple[Path, Path]) -> None:
+def test_a_whole_map_stands_alone_and_lends_to_the_others(maps: tuple[MapSource, MapSource]) -> None:
     found = plan(maps).anatomies
     assert [(anatomy.label_map, anatomy.donor) for anatomy in found] == [(maps[0], None), (maps[1], maps[0])]
 
 
-def test_without_a_skeleton_there_is_one_sentence(maps: tuple[Path, Path]) -> None:
+def test_without_a_skeleton_there_is_one_sentence(maps: tuple[MapSource, MapSource]) -> None:
     with pytest.raises(AttunetError, match="vertebrae"):
         plan(maps[1:])
 
 
 def test_pairs_lie_on_one_grid_and_the_manifest_names_subject_and_donor(
-    maps: tuple[Path, Path], tmp_path: Path
+    maps: tuple[MapSource, MapSource], tmp_path: Path
 ) -> None:
     run = CliRunner().invoke(
-        app, ["synthesize", *map(str, maps), "-o", str(tmp_path), "-n", "2", "--seed", "4"]
+        app,
+        ["synthesize", *(str(source.path) for source in maps), "-o", str(tmp_path), "-n", "2", "--seed", "4"],
     )
     assert run.exit_code == 0, run.output
     cases = json.loads((tmp_path / "manifest.json").read_text())["cases"]
@@ -72,7 +75,7 @@ def _ages(folder: Path) -> dict[str, int]:
 
 
 def test_a_run_that_was_stopped_keeps_what_it_made_by_the_same_plan_only(
-    maps: tuple[Path, Path], tmp_path: Path
+    maps: tuple[MapSource, MapSource], tmp_path: Path
 ) -> None:
     first = write_pairs(maps[:1], tmp_path, 2, 4)
     ages, lost = _ages(tmp_path), tmp_path / "labels" / "synthetic-00001.nii.gz"
@@ -89,6 +92,27 @@ def test_a_run_that_was_stopped_keeps_what_it_made_by_the_same_plan_only(
     assert not set(_ages(tmp_path).values()) & set(again.values())
 
 
-def test_other_maps_are_another_plan(maps: tuple[Path, Path]) -> None:
+def test_other_maps_are_another_plan(maps: tuple[MapSource, MapSource]) -> None:
     assert plan(maps).digest == plan(maps).digest
     assert len({plan(order).digest for order in (maps, maps[::-1], maps[:1])}) == 3
+
+
+@pytest.mark.parametrize("structure", ["pancreas", "liver"])
+def test_a_map_without_what_it_must_have_is_refused_before_anything_is_made(
+    maps: tuple[MapSource, MapSource], tmp_path: Path, structure: str
+) -> None:
+    without = organs_only("without")
+    code = next(code for code, name in without.names.items() if name == structure)
+    without.codes[without.codes == code] = 0
+    path = _write(without, tmp_path / "maps")
+    with pytest.raises(AttunetError, match=f"has no {structure}"):
+        write_pairs((maps[0], MapSource(path)), tmp_path / "out", 1, 4)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_coding_is_for_the_files_that_fit() -> None:
+    paths = [Path("maps/HRA_F.nii.gz"), Path("maps/s1.nii.gz")]
+    assert [source.coding for source in sources_of(paths, ["hra:HRA_*"])] == ["hra", None]
+    for wrong in ("hra", "hra:nobody*"):
+        with pytest.raises(AttunetError, match="fits none"):
+            sources_of(paths, [wrong])
