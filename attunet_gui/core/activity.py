@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.correction import Correction
 from attunet_gui.core.edit import NOTHING, Box, Edit, edit_between
 from attunet_gui.core.history import DRAFT, Stroke
+from attunet_gui.core.rewind import since_draft
 
 PAUSE_S = 60.0
 """Nobody who works is quiet for longer; a longer gap is left out of the active time as a whole."""
@@ -298,8 +299,7 @@ def human_edit(mask: NDArray[np.uint8], done: Sequence[Stroke]) -> Edit:
         mask: (z, y, x) 0/1, as it is after `done`.
         done: strokes in their order; all after the last draft among them count, all if there is none.
     """
-    last = max((k for k, stroke in enumerate(done) if stroke.tool == DRAFT), default=-1)
-    edits = [stroke.edit for stroke in done[last + 1 :] if stroke.edit.changes]
+    edits = [stroke.edit for stroke in since_draft(done) if stroke.edit.changes]
     if not edits:
         return NOTHING
     box = _hull(edits)

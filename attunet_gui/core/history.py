@@ -17,6 +17,12 @@ _OVERHEAD = 600
 DRAFT = "draft"
 """Tool of a stroke by which a draft took the place of the mask."""
 
+PROPOSAL = "carry"
+"""Tool of a stroke by which a proposal of the network was accepted."""
+
+NEIGHBOURS = "neighbours"
+"""Tool of a stroke by which the correction of a slice was carried to those around it."""
+
 
 @dataclass(frozen=True)
 class Stroke:

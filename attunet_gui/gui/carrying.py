@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
 from attunet_gui.core.edit import NOTHING, Edit
+from attunet_gui.core.history import PROPOSAL
 from attunet_gui.core.proposal import Proposal, amount, changes
+from attunet_gui.core.rewind import began_with
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.viewer import CaseLayers
@@ -51,7 +55,14 @@ class Carrying(QObject):
             self._session.say(self.about)
             return
         self.forget()
-        self._session.request_propagation(mask, tuple(sorted(self._correcting.locks.slices)))
+        slices = tuple(sorted(self._correcting.locks.slices))
+        self._session.request_propagation(mask, slices, self._began_with(mask, slices))
+
+    def _began_with(self, mask: NDArray[np.uint8], slices: tuple[int, ...]) -> NDArray[np.uint8] | None:
+        draft, work = self._session.draft, self._correcting.work
+        if draft is None or work is None:
+            return None
+        return began_with(mask, draft.mask, slices, work.history.done)
 
     def _arrived(self, proposal: Proposal) -> None:
         self.proposal = proposal
@@ -99,7 +110,7 @@ class Carrying(QObject):
         edits = self._edits(only)
         if edits is not None:
             where = "" if only is None else f" in slice {only}"
-            self._correcting.change(edits[0], "carry", f"carry corrections on{where}")
+            self._correcting.change(edits[0], PROPOSAL, f"carry corrections on{where}")
 
     def reject(self) -> None:
         """Leave the mask as it is."""

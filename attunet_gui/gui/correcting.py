@@ -105,6 +105,7 @@ class Correcting(QObject):
             probability=None if draft is None else draft.prediction.on_grid(draft.prediction.probability),
             draft=None if draft is None else draft.mask,
             locks=self.locks,
+            strokes=() if self.work is None else self.work.history.done,
         )
 
     # Changes by tools

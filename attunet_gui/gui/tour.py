@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from attunet_gui.core.edit import edit_between
+from attunet_gui.core.history import NEIGHBOURS
 from attunet_gui.gui.demo import Film
 from attunet_gui.gui.desk import DEMO_SEED
 from attunet_gui.gui.learning.tour import show_learning
@@ -76,7 +77,7 @@ class Tour(Film):
         self._prepare(kind)
         prepared = self.mask.copy()
         desk.layers.hide_place()
-        self.shoot(f"{kind.key}_before", canvas_only=True)
+        self._shoot_tool(kind, "before")
         desk.toolbox.take(kind.key)
         if desk.toolbox.waits_for_click:
             desk.layers.points_drawn.emit((self._click(kind),))
@@ -85,16 +86,26 @@ class Tour(Film):
             self.shoot(f"{kind.key}_preview", canvas_only=True)
             desk.toolbox.apply()
         self.until(lambda: (self.mask != prepared).any(), kind.title)
-        self.shoot(f"{kind.key}_after", canvas_only=True)
+        self._shoot_tool(kind, "after")
         desk.toolbox.put_away()
         while (self.mask != before).any():
             desk.correcting.undo()
+
+    def _shoot_tool(self, kind: ToolKind, moment: str) -> None:
+        """Where it changes something: in the slice it is used in, or beside that."""
+        layers = self.app.desk.layers
+        here = layers.slice
+        layers.go_to_slice(here + (kind.key == NEIGHBOURS))
+        self.shoot(f"{kind.key}_{moment}", canvas_only=True)
+        layers.go_to_slice(here)
 
     def _prepare(self, kind: ToolKind) -> None:
         """Make of the mask what this tool is good for, and go there."""
         busiest = int(self.truth.sum(axis=(1, 2)).argmax())
         if kind.key.startswith(("interpolate", "copy")):
             self._decide_two_slices(busiest)
+        elif kind.key == NEIGHBOURS:
+            self._decide_one_slice(busiest)
         else:
             wanted = self.mask.copy()
             wanted[busiest] = self.truth[busiest]
@@ -111,6 +122,15 @@ class Tour(Film):
         self._change(wanted)
         for z in (middle - _GAP, middle + _GAP):
             wanted[z] = self.truth[z]
+        self._draw(wanted)
+
+    def _decide_one_slice(self, middle: int) -> None:
+        """One slice drawn by hand; those around it lack the same half."""
+        wanted = self.mask.copy()
+        for z in range(middle - _GAP, middle + _GAP + 1):
+            wanted[z] = _half(self.truth[z])
+        self._change(wanted)
+        wanted[middle] = self.truth[middle]
         self._draw(wanted)
 
     def _change(self, wanted: NDArray[np.uint8]) -> None:

@@ -42,6 +42,9 @@ _LEAST = 0.3
 _REACH_MM = 30.0
 """What was learnt counts less the farther a slice lies from the nearest corrected one, and nothing from this
 far on, times the DSC of the held-out slices. Farther, some cases got worse; half as far, less was gained."""
+_TESTED = 1.5
+"""Times the distance over which slices were held out, and nothing is said beyond: of slices side by side each
+is guessed from the next, which tells nothing of those farther away, and some cases got worse there."""
 _MARGIN_MM = 25.0
 _MOST_AROUND = 30
 """Slices that are remembered by: up to so many, from this far below the mask to as far above."""
@@ -80,10 +83,21 @@ class Effort:
 
 @dataclass(frozen=True)
 class _Held:
-    """How corrected slices came out while they were held out: DSC before and after."""
+    """How corrected slices came out while they were held out.
+
+    Attributes:
+        before, after: DSC.
+        apart_mm: how far they lay from the nearest slice that was learnt from, median.
+    """
 
     before: float
     after: float
+    apart_mm: float
+
+    @property
+    def reach_mm(self) -> float:
+        """How far from a corrected slice what is learnt may count at all."""
+        return min(_REACH_MM * self.after, _TESTED * self.apart_mm)
 
 
 def propose(
@@ -161,7 +175,7 @@ class _Patient:
         held = self._held_out(lesson, steps_held_out)
         if held.after < held.before + _GAIN or held.after < _LEAST:
             return _declined(self._learner, told, _no_help(told, held), held)
-        return self._spoken(self._drawn(lesson, steps, _REACH_MM * held.after), held)
+        return self._spoken(self._drawn(lesson, steps, held.reach_mm), held)
 
     def _images(self, slices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """(n, rows, columns, channels) uint8 of `slices`."""
@@ -212,16 +226,18 @@ class _Patient:
         right, began_with = lesson.right, self._told.before
         old = self._learner.logits(right.images) >= 0
         before = old.copy() if began_with is None else self._on_frame(began_with, self._corrected) != 0
-        after = before.copy()
+        after, apart = before.copy(), np.zeros(len(self._corrected))
         for fold in range(self._folds):
             # Neighbours together: a slice beside one that is learnt from tells nothing of those farther away.
             out = np.arange(len(self._corrected)) * self._folds // len(self._corrected) == fold
+            apart[out] = np.abs(self._corrected[out, None] - self._corrected[~out]).min(axis=1)
             others = replace(lesson, right=right[~out])
             self._learner.learn(others, steps, self._effort.seed, self._stepped)
             new = self._learner.logits(right.images[out]) >= 0
             after[out] = _changed(before[out], old[out], new)
         self._learner.forget()
-        return _Held(dice(before, right.mask), dice(after, right.mask))
+        apart_mm = float(np.median(apart)) * self._frame.spacing_mm[0]
+        return _Held(dice(before, right.mask), dice(after, right.mask), apart_mm)
 
     def _drawn(self, lesson: Lesson, steps: int, reach_mm: float) -> Mask:
         """The mask with what was learnt near the corrected slices, and without strays."""
@@ -234,7 +250,7 @@ class _Patient:
             self._learner.forget()
             for z, was, now in zip(slices, old, new, strict=True):
                 flat = self._frame.to_grid(_sigmoid(np.stack([was, now])))
-                mask[z] = _changed(mask[z], *(flat >= 0.5))
+                mask[z] = _closed(_changed(mask[z], *(flat >= 0.5)), mask[z] != 0)
         return _without_strays(mask, self._told)
 
     def _within(self, reach_mm: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
@@ -273,6 +289,12 @@ def _changed(mask: NDArray[Any], old: NDArray[np.bool_], new: NDArray[np.bool_])
     """`mask` with the difference of two drawings: where these agree it stays."""
     changed: NDArray[np.bool_] = np.where(new == old, mask != 0, new)
     return changed
+
+
+def _closed(mask: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """`mask` (y, x) without holes that `before` had not: nobody would accept them."""
+    new, known = (ndimage.binary_fill_holes(plane) & ~plane for plane in (mask, before))
+    return np.asarray(mask | (new & ~known))
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

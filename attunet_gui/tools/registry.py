@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from attunet_gui.core.history import NEIGHBOURS
 from attunet_gui.tools.clicked import ADD_REACH, REMOVE_REACH, AddThis, RemoveThis
+from attunet_gui.tools.neighbours import CarryToNeighbours
 from attunet_gui.tools.outline import DISTANCE, SMOOTHNESS, Grow, Shrink, Smooth
 from attunet_gui.tools.pieces import ISLAND, DropIslands, Fill, FillHoles, KeepLargest
 from attunet_gui.tools.slices import LARGEST_GAP, CopySlice, Interpolate, TakeDraft
@@ -56,6 +58,10 @@ TOOLS: tuple[ToolKind, ...] = (
     ToolKind(
         "largest", "Keep largest", "Remove every piece but the largest, and those you drew.", _PIECES,
         "Shift+L", _BOTH, lambda wish: KeepLargest(wish.in_3d),
+    ),
+    ToolKind(
+        NEIGHBOURS, "To neighbours", "Move nearby outlines as you moved those of this slice.", _SLICES,
+        "J", (3,), lambda _wish: CarryToNeighbours(),
     ),
     ToolKind(
         "interpolate", "Interpolate", "Draw the slices between the decided ones around this slice.", _SLICES,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.edit import Box, Edit, edit_between
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.history import Stroke
 from attunet_gui.core.locks import Locks, Plane
 
 Spacing = tuple[float, float, float]
@@ -35,6 +36,7 @@ class Scene:
         probability: of the network, (z, y, x) in [0, 1]; None without a draft.
         draft: (z, y, x) uint8 as the network drew it; None without one.
         locks: what a person has decided. Tools read it; that it is kept is seen to where edits are applied.
+        strokes: that led to `mask`, oldest first, as far as they can be undone.
     """
 
     mask: NDArray[np.uint8]
@@ -44,6 +46,7 @@ class Scene:
     probability: Map | None = None
     draft: NDArray[np.uint8] | None = None
     locks: Locks = field(default_factory=Locks)
+    strokes: tuple[Stroke, ...] = ()
 
     @property
     def plane(self) -> tuple[int, int]:

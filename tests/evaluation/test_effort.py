@@ -150,7 +150,7 @@ def test_outside_of_decided_slices_nobody_is_told_the_truth(wrong: set[int], don
     others = [z for z in range(24) if z not in done]
     assert np.array_equal(desk.mask[others], desk.task.draft[others])
     assert desk.locks.slices == done
-    assert np.array_equal(desk.with_mask(1 - desk.mask).mask[sorted(done)], desk.mask[sorted(done)])
+    assert np.array_equal(desk.with_mask(1 - desk.mask, "wild").mask[sorted(done)], desk.mask[sorted(done)])
 
 
 def test_a_trifle_is_left_as_it_is() -> None:

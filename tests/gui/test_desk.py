@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from attunet_gui.gui import questions
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.viewer import CHANGES, MASK, RING, CaseLayers
+from attunet_gui.io.writing import write_map
 from attunet_gui.session import Session
 from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
 from attunet_gui.work import pending
@@ -296,6 +297,33 @@ def test_no_tool_changes_what_was_drawn_or_verified(world: World, ct: Path) -> N
     world.desk.toolbox.apply()
     world.until(lambda: "left as you decided" in world.said or "changes nothing" in world.said)
     np.testing.assert_array_equal(world.mask, erased)
+
+
+def test_a_correction_is_carried_to_the_slices_around_it(world: World, tmp_path: Path) -> None:
+    thin = phantom_volume(make_phantom(replace(SMALL, spacing_mm=(2.5, 2.0, 2.0))))
+    write_map(tmp_path / "thin.nii.gz", thin.hu.astype(np.float32), thin)
+    world.open(tmp_path / "thin.nii.gz")
+    world.draft(gland(world))
+    world.desk.toolbox.press("neighbours")
+    world.until(lambda: "Nothing was corrected" in world.said)
+    for x in (14, 18, 22, 26):
+        world.paint(Z, 12, x)
+    corrected = world.mask.copy()
+    world.desk.toolbox.press("neighbours")
+    world.until(lambda: world.said.startswith("Carry to neighbours, +"))
+    changed = set(np.flatnonzero((world.mask != corrected).any(axis=(1, 2))))
+    assert changed
+    assert changed <= {Z - 3, Z - 2, Z - 1, Z + 1, Z + 2, Z + 3}
+    carried = world.mask.copy()
+    world.paint(Z + 1, 30, 30)
+    world.desk.carrying.ask()
+    asked = world.network.requests[-1]
+    assert asked.slices == (Z, Z + 1)
+    np.testing.assert_array_equal(asked.before[Z], gland(world)[Z])
+    np.testing.assert_array_equal(asked.before[Z + 1], carried[Z + 1])
+    world.desk.correcting.undo()
+    world.desk.correcting.undo()
+    np.testing.assert_array_equal(world.mask, corrected)
 
 
 def test_a_tool_without_what_it_needs_says_so(world: World, ct: Path) -> None:

@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
+from attunet_gui.core.edit import edit_between
+from attunet_gui.core.history import NEIGHBOURS, Stroke
 from attunet_gui.core.locks import Locks
 from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom
 from attunet_gui.tools import Scene
@@ -70,4 +72,19 @@ def scenes(draw: st.DrawFn) -> Scene:
         probability=draw(st.sampled_from([None, rng.random(mask.shape, np.float32)])),
         draft=draw(st.sampled_from([None, np.roll(mask, 1, axis=2)])),
         locks=Locks(hand, frozenset(draw(st.sets(slices, max_size=2)))),
+        strokes=_strokes(mask, rng) if draw(st.booleans()) else (),
+    )
+
+
+def _strokes(mask: np.ndarray, rng: np.random.Generator) -> tuple[Stroke, ...]:
+    """A stroke by hand in each slice, and what was carried from one to all."""
+    parts = [slice(z, z + 1) for z in range(len(mask))] + [slice(0, len(mask))]
+    edits = [
+        edit_between(mask[part], mask[part] ^ (rng.random(mask[part].shape) < 0.2), (part.start, 0, 0))
+        for part in parts
+    ]
+    tools = ["brush"] * len(mask) + [NEIGHBOURS]
+    return tuple(
+        Stroke(edit, tool, tool, "Ada", 0.0, 0, tool == "brush")
+        for edit, tool in zip(edits, tools, strict=True)
     )

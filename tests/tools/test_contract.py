@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.edit import Edit
+from attunet_gui.core.edit import Edit, edit_between
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.frame import Frame, MapOnGrid
 from attunet_gui.core.grid import Grid
+from attunet_gui.core.history import NEIGHBOURS, Stroke
 from attunet_gui.core.locks import Locks
 from attunet_gui.tools import TOOLS, Need, Scene, ToolKind, Wish, tool_kind
 from tests.tools.scenes import phantom, scenes
@@ -87,6 +88,8 @@ def assert_locks_keep(scene: Scene, edit: Edit) -> None:
 @every_tool
 def test_it_does_something_on_a_phantom(kind: ToolKind) -> None:
     scene, hole = rough_phantom_scene()
+    if kind.key == NEIGHBOURS:
+        scene = replace(scene, locks=Locks(), spacing_mm=(2.5, 1.8, 1.8))
     point = (scene.slice, 6, 6) if kind.key == "remove-this" else hole
     edit = kind.make(Wish(points=(point,), value=1.0 if kind.key == "islands" else None)).apply(scene)
 
@@ -107,7 +110,10 @@ def rough_phantom_scene() -> tuple[Scene, tuple[int, int, int]]:
     mask[z, 5:8, 5:8] = 1
     decided = frozenset({z - 1, z + 1})
     seen = np.where(scan.pancreas, 0.6, 0.05).astype(np.float32)
-    scene = Scene(mask, scan.hu, scan.request.spacing_mm, z, seen, scan.pancreas, Locks(verified=decided))
+    spoiled = Stroke(edit_between(scan.pancreas, mask), "brush", "brush", "Ada", 0.0, z, by_hand=True)
+    scene = Scene(
+        mask, scan.hu, scan.request.spacing_mm, z, seen, scan.pancreas, Locks(verified=decided), (spoiled,)
+    )
     return scene, (z, int(y), int(x))
 
 

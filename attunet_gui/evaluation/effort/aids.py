@@ -1,15 +1,17 @@
-"""What helps the annotator between two slices: interpolation, and propagation by the network."""
+"""What helps the annotator between two slices: tools that carry a correction on, and propagation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.history import NEIGHBOURS, PROPOSAL
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.evaluation.effort.desk import Desk
-from attunet_gui.tools.scene import Scene
+from attunet_gui.tools.neighbours import CarryToNeighbours
 from attunet_gui.tools.slices import LARGEST_GAP, Interpolate
+from attunet_gui.tools.tool import Tool
 
 Aid = Callable[[Desk], Desk]
 """Called after each slice that was made right or found right."""
@@ -32,20 +34,28 @@ class Interpolation:
 
     def __call__(self, desk: Desk) -> Desk:
         """The gaps between decided slices, drawn anew."""
-        scene = Scene(
-            mask=desk.mask,
-            hu=desk.task.volume.hu,
-            spacing_mm=desk.task.spacing_mm,
-            slice=desk.decided[-1],
-            draft=desk.task.draft,
-            locks=desk.locks,
-        )
-        mask = desk.mask.copy()
-        try:
-            Interpolate(self.largest_gap_mm, everywhere=True).apply(scene).apply(mask)
-        except AttunetError:
-            return desk
-        return desk.with_mask(mask)
+        tool = Interpolate(self.largest_gap_mm, everywhere=True)
+        return _with_tool(desk, "interpolate", tool)
+
+
+def to_neighbours(desk: Desk) -> Desk:
+    """After each slice that she corrected she carries that to the slices around it."""
+    return _with_tool(desk, NEIGHBOURS, CarryToNeighbours())
+
+
+def _with_tool(desk: Desk, key: str, tool: Tool) -> Desk:
+    """As the tool leaves it; as it was where the tool cannot do its work."""
+    try:
+        return desk.with_edit(tool.apply(desk.scene()), key)
+    except AttunetError:
+        return desk
+
+
+def together(desk: Desk, aids: Sequence[Aid]) -> Desk:
+    """One aid after the other."""
+    for aid in aids:
+        desk = aid(desk)
+    return desk
 
 
 Ask = Callable[[Desk], Proposal]
@@ -72,4 +82,4 @@ class Propagation:
         if more < 0 or more % self.every:
             return desk
         proposal = self.ask(desk)
-        return desk.with_mask(proposal.mask) if proposal.kept else desk
+        return desk.with_mask(proposal.mask, PROPOSAL) if proposal.kept else desk

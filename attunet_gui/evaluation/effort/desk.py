@@ -9,11 +9,13 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.edit import edit_between
+from attunet_gui.core.edit import Edit, edit_between
+from attunet_gui.core.history import Stroke
 from attunet_gui.core.locks import Locks
 from attunet_gui.core.metrics import dice, overlap
 from attunet_gui.core.volume import Volume
 from attunet_gui.review.evidence import Evidence
+from attunet_gui.tools.scene import Scene
 
 _RIGHT_MM2 = 20.0
 _RIGHT_DSC = 0.95
@@ -58,12 +60,14 @@ class Desk:
         mask: (z, y, x) uint8 0/1.
         decided: slices that were made right or found right, in the order in which that happened.
         locks: the same slices, as tools see them.
+        strokes: that led from the draft to the mask.
     """
 
     task: Task
     mask: Mask
     decided: tuple[int, ...] = ()
     locks: Locks = field(default_factory=Locks)
+    strokes: tuple[Stroke, ...] = ()
 
     @cached_property
     def dsc(self) -> float:
@@ -89,16 +93,37 @@ class Desk:
 
     def made_right(self, z: int) -> Desk:
         """Slice `z` is the truth now."""
-        mask = self.mask.copy()
-        mask[z] = self.task.truth[z]
-        return replace(self, mask=mask).found_right(z)
+        right = edit_between(self.mask[z : z + 1], self.task.truth[z : z + 1], (z, 0, 0))
+        return self._changed(right, "brush", z).found_right(z)
 
-    def with_mask(self, wanted: Mask) -> Desk:
-        """With `wanted` (z, y, x), but for what is decided."""
-        allowed, _conflicts = self.locks.divide(edit_between(self.mask, wanted), self.mask)
+    def with_mask(self, wanted: Mask, tool: str) -> Desk:
+        """With `wanted` (z, y, x) of `tool`, but for what is decided."""
+        return self.with_edit(edit_between(self.mask, wanted), tool)
+
+    def with_edit(self, edit: Edit, tool: str) -> Desk:
+        """With `edit` by `tool`, but for what is decided."""
+        allowed, _conflicts = self.locks.divide(edit, self.mask)
+        return self._changed(allowed, tool, self.decided[-1] if self.decided else 0)
+
+    def scene(self) -> Scene:
+        """What a tool sees in the slice that was decided last."""
+        return Scene(
+            mask=self.mask,
+            hu=self.task.volume.hu,
+            spacing_mm=self.task.spacing_mm,
+            slice=self.decided[-1],
+            draft=self.task.draft,
+            locks=self.locks,
+            strokes=self.strokes,
+        )
+
+    def _changed(self, edit: Edit, tool: str, z: int) -> Desk:
+        if not edit.changes:
+            return self
         mask = self.mask.copy()
-        allowed.apply(mask)
-        return replace(self, mask=mask)
+        edit.apply(mask)
+        stroke = Stroke(edit, tool, tool, "", 0.0, z, by_hand=tool == "brush")
+        return replace(self, mask=mask, strokes=(*self.strokes, stroke))
 
     def _with(self, z: int) -> frozenset[int]:
         return self.locks.verified | {z}

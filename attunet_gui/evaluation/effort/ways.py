@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from attunet_gui.core.proposal import Proposal
-from attunet_gui.evaluation.effort.aids import Interpolation, Propagation
+from attunet_gui.core.rewind import began_with
+from attunet_gui.evaluation.effort.aids import Interpolation, Propagation, to_neighbours, together
 from attunet_gui.evaluation.effort.desk import Desk
 from attunet_gui.evaluation.effort.orders import bisecting, by_fix_list, feet_to_head, most_wrong_first
 from attunet_gui.evaluation.effort.traces import Way
@@ -22,6 +23,7 @@ PLAIN = (
     Way("interpolation", "nothing, interpolated", bisecting, False, Interpolation()),
     Way(IN_ORDER, "draft, feet to head", feet_to_head),
     Way("fix-list", "draft, fix-list", by_fix_list),
+    Way("neighbours", "draft, fix-list, to neighbours", by_fix_list, aid=to_neighbours),
     Way("bound", "draft, worst slice by the truth", most_wrong_first),
 )
 """Without a network that learns. The last one knows what no annotator knows."""
@@ -29,7 +31,7 @@ PLAIN = (
 CARRIED = "propagation"
 """Key of the way on which the network carries corrections on."""
 
-TITLES = {way.key: way.title for way in PLAIN} | {CARRIED: "draft, fix-list, propagated"}
+TITLES = {way.key: way.title for way in PLAIN} | {CARRIED: "the same, and propagated"}
 """By key, in the order of tables."""
 
 
@@ -38,13 +40,15 @@ _NO_HURRY_SECONDS = 3600.0
 
 
 def carried(learner: Learner) -> Way:
-    """The fix-list with propagation by `learner`."""
-    return Way(CARRIED, TITLES[CARRIED], by_fix_list, aid=Propagation(partial(_ask, learner)))
+    """The fix-list, each correction carried to its neighbours, with propagation by `learner`."""
+    aids = (to_neighbours, Propagation(partial(_ask, learner)))
+    return Way(CARRIED, TITLES[CARRIED], by_fix_list, aid=partial(together, aids=aids))
 
 
 def _ask(learner: Learner, desk: Desk) -> Proposal:
-    """What is told is what the annotator knows: the mask, which slices are decided, and the draft."""
+    """What is told is what the annotator knows: the mask, which slices are decided, and how they had been."""
     from attunet_gui.network.adapt import Corrections, Effort, propose
 
-    told = Corrections(desk.mask.copy(), tuple(sorted(desk.decided)), desk.task.draft)
+    slices = tuple(sorted(desk.decided))
+    told = Corrections(desk.mask.copy(), slices, began_with(desk.mask, desk.task.draft, slices, desk.strokes))
     return propose(desk.task.volume, learner, told, Effort(seconds=_NO_HURRY_SECONDS))
