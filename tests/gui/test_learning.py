@@ -108,6 +108,17 @@ def test_a_better_model_can_be_adopted_once_the_accepted_cases_were_looked_at() 
     assert decide_learning(adopted).back == "Go back to starter-2"
 
 
+def test_what_the_judges_cannot_tell_is_said_beside_the_verdict() -> None:
+    few = decide_learning(replace(READY, learnt=learnt_of(BETTER)))
+    assert "Only 1 case of yours judged, which is little." in few.verdict
+    seen = replace(READY, differences=(change("taught", "a", 0.9, 0.8), change("taught", "b", 0.7, 0.8)))
+    enough = verdict_of(*(change("validation", f"{number}", 0.5, 0.7, f"{number}") for number in range(5)))
+    worse = decide_learning(replace(seen, learnt=learnt_of(enough)))
+    assert "judged, which is little" not in worse.verdict
+    assert "It drafts 1 of 2 accepted cases worse than the old one: look at them first." in worse.verdict
+    assert "It drafts" not in decide_learning(replace(seen, learnt=learnt_of(WORSE))).verdict
+
+
 def test_a_model_that_is_held_back_cannot_be_adopted_and_it_is_said_why() -> None:
     view = decide_learning(replace(READY, learnt=learnt_of(WORSE)))
     assert "The old model stays: on validation (1 case) the new one's DSC is 0.200 lower." in view.verdict

@@ -14,9 +14,12 @@ from attunet_gui.gui.state import Bar, time_left
 from attunet_gui.gui.worklist.chores import ChoreStatus
 from attunet_gui.gui.worklist.words import cases as cases_words
 from attunet_gui.recipes.finetuning.answer import Learnt
+from attunet_gui.recipes.finetuning.material import VALIDATION
 
 _SHARE = 0.2
 _FEWEST = 2
+_ENOUGH_JUDGES = 5
+"""Of fewer people the interval of the mean says little, of one there is none."""
 _NO_LEARNING = (
     "This package was made without TensorFlow and cannot learn; install the whole one. It can still draft "
     "with a model that learnt elsewhere."
@@ -124,7 +127,7 @@ def decide_learning(facts: LearningFacts) -> LearningView:
         stop_enabled=facts.chore is not None and not facts.chore.stopping,
         bar=_bar(facts),
         curve_shown=bool(facts.curve.losses),
-        verdict=f"{_verdict(learnt)} {facts.problem}".strip(),
+        verdict=" ".join(part for part in (_verdict(learnt), _doubts(facts), facts.problem) if part),
         judges=() if learnt is None else judges_of(learnt.verdict),
         differences=worst_first(facts.differences or ()),
         differences_words=_differences_words(facts),
@@ -230,6 +233,24 @@ def _verdict(learnt: Learnt | None) -> str:
     )
 
 
+def _doubts(facts: LearningFacts) -> str:
+    """What the verdict cannot tell and a person should know before she adopts the model; "" if nothing."""
+    if facts.learnt is None or not facts.learnt.verdict.passed:
+        return ""
+    told, own = [], sum(case.group == VALIDATION for case in facts.learnt.verdict.cases)
+    if own < _ENOUGH_JUDGES:
+        told.append(f"Only {cases_words(own)} of yours judged, which is little.")
+    worse = _worse(facts.differences or ())
+    if worse:
+        of = len(facts.differences or ())
+        told.append(f"It drafts {worse} of {of} accepted cases worse than the old one: look at them first.")
+    return " ".join(told)
+
+
+def _worse(changes: Iterable[CaseChange]) -> int:
+    return sum(case.dsc_after < case.dsc_before for case in changes)
+
+
 def judges_of(verdict: Verdict) -> tuple[ResultRow, ...]:
     """The groups, each followed by its cases, worst first."""
     rows: list[ResultRow] = []
@@ -282,8 +303,7 @@ def _differences_words(facts: LearningFacts) -> str:
         return (
             "Both models draft accepted cases." if comparing else "Nobody looked at the accepted cases yet."
         )
-    worse = sum(case.dsc_after < case.dsc_before for case in found)
     return (
-        f"Drafts of {cases_words(len(found))} against the accepted mask: worse on {worse}. Double click "
-        "opens a case. One that taught proves nothing: the new model knows its mask."
+        f"Drafts of {cases_words(len(found))} against the accepted mask: worse on {_worse(found)}. Double "
+        "click opens a case. One that taught proves nothing: the new model knows its mask."
     )
