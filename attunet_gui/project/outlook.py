@@ -25,6 +25,7 @@ from attunet_gui.core.metrics import volume_ml
 from attunet_gui.core.prediction import Prediction
 from attunet_gui.core.volume import Volume
 from attunet_gui.review.evidence import make_evidence
+from attunet_gui.review.progress import ReviewState, open_places
 from attunet_gui.review.search import find_places
 
 _FAINT = 0.1
@@ -69,7 +70,7 @@ def outlook(volume: Volume, prediction: Prediction, draft: NDArray[np.uint8]) ->
         volume_ml=volume_ml(draft, volume.grid),
         uncertainty=min(1.0, max(0.0, 1 - 2 * float(common.sum()) / whole)) if whole else 0.0,
         effort=float(np.count_nonzero(poor)),
-        places=len(found.places),
+        places=len(open_places(found.places, ReviewState())),
         visible=min(1.0, float(likely.sum()) * evidence.voxel_ml / _WHOLE_GLAND_ML),
     )
 

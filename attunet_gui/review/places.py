@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from attunet_gui.core.edit import Box
 
 MOST = 12
-"""How many places the list shows."""
+"""How many open places the list shows; the next one follows when one is closed."""
 
 _MISSING_FIRST = 1.5
 """Under-segmentation is the commoner failure, and what is not there is harder to see."""
@@ -59,8 +59,8 @@ class Place:
         return frozenset((self.key, *self.also))
 
 
-def shortlist(places: Iterable[Place], most: int = MOST) -> tuple[Place, ...]:
-    """The `most` urgent of `places`, those of one spot merged into the most urgent of them."""
+def merged(places: Iterable[Place]) -> tuple[Place, ...]:
+    """The most urgent of `places` first, those of one spot merged into the most urgent of them."""
     kept: list[Place] = []
     for place in sorted(places, key=lambda place: (-place.urgency, place.key)):
         same = next((at for at, other in enumerate(kept) if _is_same(other, place)), None)
@@ -68,7 +68,7 @@ def shortlist(places: Iterable[Place], most: int = MOST) -> tuple[Place, ...]:
             kept.append(place)
         else:
             kept[same] = _merged(kept[same], place)
-    return tuple(kept[:most])
+    return tuple(kept)
 
 
 def _merged(strong: Place, weak: Place) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from attunet_gui.core.edit import Box, Edit
-from attunet_gui.review.places import Place
+from attunet_gui.review.places import MOST, Place
 
 _GROWN = 2.0
 """A closed place is open again once it is expected to be this many times as wrong as when it was closed."""
@@ -60,11 +60,11 @@ def with_verified(state: ReviewState, slices: frozenset[int]) -> ReviewState:
 
 
 def open_places(places: Iterable[Place], state: ReviewState) -> tuple[Place, ...]:
-    """Those of `places` that a person has still to look at, in their order.
+    """The first `MOST` of `places` that a person has still to look at, in their order.
 
     A closed one comes back when it has become much worse; in a verified slice nothing is open.
     """
-    return tuple(place for place in places if not _is_closed(place, state))
+    return tuple(place for place in places if not _is_closed(place, state))[:MOST]
 
 
 def is_reviewed(places: Iterable[Place], mask_slices: Collection[int], state: ReviewState) -> bool:

@@ -1,4 +1,4 @@
-"""The list of a mask: every finder asked, places of one spot merged, the most urgent kept."""
+"""The list of a mask: every finder asked, places of one spot merged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from attunet_gui.review.evidence import Carried, Evidence, carry, carry_again
 from attunet_gui.review.finders import FINDERS
-from attunet_gui.review.places import MOST, Place, shortlist
+from attunet_gui.review.places import Place, merged
 from attunet_gui.review.view import view_of
 
 _LEAST_EXPECTED = 0.8
@@ -53,4 +53,4 @@ def find_places(
         return Found((), carried)
     worth = _LEAST_EXPECTED * view.floor_ml
     places = [place for finder in FINDERS for place in finder(view) if place.score >= worth]
-    return Found(shortlist(places, MOST), carried)
+    return Found(merged(places), carried)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attunet_gui.core.edit import Box
-from attunet_gui.review.places import Place, shortlist
+from attunet_gui.review.places import Place, merged
 from attunet_gui.review.search import find_places
 from tests.review.cases import phantom, whole
 
@@ -21,38 +21,32 @@ def place(key: str, where: Box, score: float = 1.0, missing: bool = True) -> Pla
 def test_missing_tissue_comes_before_as_much_excess() -> None:
     excess, missing = place("a", box(0), missing=False), place("b", box(9))
 
-    assert shortlist([excess, missing]) == (missing, excess)
+    assert merged([excess, missing]) == (missing, excess)
 
 
 def test_much_more_excess_comes_before_missing_tissue() -> None:
     excess, missing = place("a", box(0), 2.0, missing=False), place("b", box(9))
 
-    assert shortlist([missing, excess]) == (excess, missing)
+    assert merged([missing, excess]) == (excess, missing)
 
 
 def test_places_of_one_spot_are_one_with_both_reasons() -> None:
     strong, weak = place("a", box(0), 2.0), Place("hole", 0, box(0, 2), "A hole.", True, 1.0, "b", 1.0)
 
-    (only,) = shortlist([weak, strong])
+    (only,) = merged([weak, strong])
 
     assert (only.key, only.also, only.keys) == ("a", ("b",), {"a", "b"})
     assert only.reason == "About a. A hole."
 
 
 def test_a_finder_speaks_once_of_a_spot() -> None:
-    (only,) = shortlist([place("unsure-1", box(0), 2.0), place("unsure-2", box(0))])
+    (only,) = merged([place("unsure-1", box(0), 2.0), place("unsure-2", box(0))])
 
     assert only.reason == "About unsure-1."
 
 
 def test_missing_and_excess_of_one_spot_stay_apart() -> None:
-    assert len(shortlist([place("a", box(0)), place("b", box(0), missing=False)])) == 2
-
-
-def test_the_list_is_short() -> None:
-    assert [p.key for p in shortlist([place(f"{n:02}", box(3 * n), 30 - n) for n in range(30)], 5)] == [
-        "00", "01", "02", "03", "04",
-    ]  # fmt: skip
+    assert len(merged([place("a", box(0)), place("b", box(0), missing=False)])) == 2
 
 
 @settings(max_examples=12, deadline=None)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.edit import Edit, edit_between
+from attunet_gui.review.places import MOST
 from attunet_gui.review.progress import (
     ReviewState,
     accept,
@@ -23,6 +24,13 @@ A, B = place("a", box(0)), place("b", box(9))
 
 def test_an_accepted_place_is_closed() -> None:
     assert open_places((A, B), accept(ReviewState(), A)) == (B,)
+
+
+def test_the_list_is_short_and_the_next_one_follows_when_one_is_closed() -> None:
+    many = tuple(place(f"{number:02}", box(3 * number)) for number in range(MOST + 2))
+
+    assert open_places(many, ReviewState()) == many[:MOST]
+    assert open_places(many, accept(ReviewState(), many[1])) == (many[0], *many[2 : MOST + 1])
 
 
 def test_what_was_merged_into_an_accepted_place_is_closed_with_it() -> None:

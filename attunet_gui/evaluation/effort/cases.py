@@ -20,6 +20,7 @@ from attunet_gui.io.writing import make_folder, write_text
 from attunet_gui.network.predict import Model
 from attunet_gui.review.evidence import make_evidence
 from attunet_gui.review.judging import precision, share_named
+from attunet_gui.review.progress import ReviewState, open_places
 from attunet_gui.review.search import find_places
 
 _FIRST_PLACES = 10
@@ -157,7 +158,7 @@ def _task(bench: Bench, case: Case, progress: Progress) -> Task:
 def corrected(grouped: Grouped, task: Task, ways: Sequence[Way], progress: Progress = silent) -> CaseEffort:
     """What `task` takes on each of `ways`, and what the fix-list of its draft is worth."""
     name, (draft, truth) = grouped.case.name, (task.draft, task.truth)
-    places = find_places(draft, task.evidence).places
+    places = open_places(find_places(draft, task.evidence).places, ReviewState())
     return CaseEffort(
         case=name,
         group=grouped.group,
