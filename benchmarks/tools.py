@@ -13,10 +13,11 @@ from statistics import median
 
 import numpy as np
 
-from attunet_gui.core.edit import Edit
+from attunet_gui.core.edit import Edit, edit_between
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.frame import Frame, MapOnGrid
 from attunet_gui.core.grid import Grid
+from attunet_gui.core.history import Stroke
 from attunet_gui.core.locks import Locks
 from attunet_gui.tools import TOOLS, Scene, ToolKind, Wish
 
@@ -48,8 +49,12 @@ def _scene() -> Scene:
     hu = np.empty(_SHAPE, np.int16)
     for plane, inside in zip(hu, organ, strict=True):
         plane[...] = rng.normal(0, 20, plane.shape) + np.where(inside, 100, -80)
+    draft = np.roll(mask, 1, axis=2)
     locks = Locks(verified=frozenset({140, 160}))
-    return Scene(mask, hu, _SPACING_MM, 150, _probability(), np.roll(mask, 1, axis=2), locks)
+    by_hand = Stroke(
+        edit_between(mask[150:151], organ[150:151], (150, 0, 0)), "brush", "brush", "", 0.0, 150, True
+    )
+    return Scene(mask, hu, _SPACING_MM, 150, _probability(), draft, locks, (by_hand,))
 
 
 def _probability() -> MapOnGrid:

@@ -26,7 +26,7 @@ from attunet_gui.recipes.run import BUNDLE_FOLDER
 def calibrate(run: Path, model: Path, slices: Path, output: Path) -> None:
     """Measure the folds of `run`, put calibration, threshold and results into the card of `model`."""
     bundle = read_bundle(model)
-    folds = _folds(run, slices)
+    folds = read_folded(run, slices)
     make_folder(output)
     with progress_bar(run.name) as progress:
         found = crossvalidated(folds, progress)
@@ -40,7 +40,12 @@ def calibrate(run: Path, model: Path, slices: Path, output: Path) -> None:
     )
 
 
-def _folds(run: Path, slices: Path) -> list[Fold]:
+def read_folded(run: Path, slices: Path) -> list[Fold]:
+    """Each model of a cross-validation in `run`, and those of the `slices` whose people it never saw.
+
+    Raises:
+        AttunetError: a fold cannot be read, or has none of the slices.
+    """
     cases = slice_cases(slices)
     folds = []
     for number, people in enumerate(read_folds(run / FOLDS_FILE)):

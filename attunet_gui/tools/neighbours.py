@@ -14,10 +14,9 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.rewind import before, is_carried, is_correction
 from attunet_gui.tools.scene import Mask, Scene
 
-_WHOLE_MM = 3.0
-_REACH_MM = 8.0
-"""A correction counts in full up to the first distance, and nothing from the second on. Farther, some masks
-got worse; less far, less was gained."""
+REACH_MM = 8.0
+"""A correction counts the less the farther a slice lies, and nothing from this far on. Farther, or in full
+for the first millimetres, it gained more where the draft was bad, and more slices got worse."""
 _HAND_MM = 1.0
 """So much an outline moves because it is drawn anew: that says nothing of the slices around."""
 _NEAR_MM = 8.0
@@ -48,7 +47,7 @@ class CarryToNeighbours:
         corrected = scene.locks.slices | {scene.slice}
         if not _differ(scene, scene.slice):
             raise AttunetError("Nothing was corrected in this slice since the draft: draw in it first.")
-        reach = int(np.ceil(_REACH_MM / scene.spacing_mm[0])) - 1
+        reach = int(np.ceil(REACH_MM / scene.spacing_mm[0])) - 1
         z = slice(max(0, scene.slice - reach), min(len(scene.mask), scene.slice + reach + 1))
         wanted = scene.mask[z] != 0
         around = _around(scene, z)
@@ -101,12 +100,10 @@ def _weighed(part: slice, corrected: frozenset[int], step_mm: float) -> Iterator
 def _weights(away_mm: Mapping[int, float]) -> dict[int, float]:
     """By corrected slice, for one that lies so far from it; together no more than 1."""
     apart = sum(away_mm.values())
-    if len(away_mm) == 2 and apart <= _REACH_MM:
+    if len(away_mm) == 2 and apart <= REACH_MM:
         # Two so close leave nothing to the draft: one passes into the other.
         return {k: 1 - mm / apart for k, mm in away_mm.items()}
-    alone = {k: min(1.0, (_REACH_MM - mm) / (_REACH_MM - _WHOLE_MM)) for k, mm in away_mm.items()}
-    much = max(1.0, sum(max(0.0, weight) for weight in alone.values()))
-    return {k: weight / much for k, weight in alone.items()}
+    return {k: 1 - mm / REACH_MM for k, mm in away_mm.items()}
 
 
 class _Moves:

@@ -59,7 +59,7 @@ def test_a_missing_lobe_comes_back_in_the_slices_around() -> None:
     assert changed(scene, after) == {7, 8, 9, 11, 12, 13}, "less than 8 mm away"
     for z in (9, 11):
         assert dice(scene.mask[z], TRUTH[z]) < 0.85
-        assert dice(after.mask[z], TRUTH[z]) > 0.95
+        assert dice(after.mask[z], TRUTH[z]) > 0.92
     for z in (7, 8, 12, 13):
         assert dice(after.mask[z], TRUTH[z]) > dice(scene.mask[z], TRUTH[z])
 
