@@ -7,17 +7,20 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
 from attunet_gui.core.edit import NOTHING, Box, Edit, edit_between
-from attunet_gui.core.history import DRAFT, Stroke
+from attunet_gui.core.history import DRAFT, NEIGHBOURS, Stroke
 from attunet_gui.core.locks import Locks
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.session import Draft, Session
+from attunet_gui.tools.registry import tool_kind
 from attunet_gui.tools.scene import Scene
 from attunet_gui.tools.stroke import HuRange, taken_back
 from attunet_gui.work import Work
 
 BY_HAND = {"paint": "brush", "erase": "eraser", "polygon": "polygon", "fill": "fill"}
 """napari's modes, as they are called in the journal. What they change is locked."""
+
+_KEYS = tool_kind(NEIGHBOURS).keys
 
 
 class Correcting(QObject):
@@ -178,7 +181,8 @@ class Correcting(QObject):
         if case is not None and not placed:
             ml = stroke.edit.changes * case.volume.grid.voxel_volume_ml
             told = stroke.told[:1].upper() + stroke.told[1:]
-            self._session.say(f"{told}, {ml:.2f} ml. Ctrl+Z undoes.")
+            onwards = f", {_KEYS} carries it to the slices around" if stroke.by_hand else ""
+            self._session.say(f"{told}, {ml:.2f} ml. Ctrl+Z undoes{onwards}.")
         self._warn()
         self.mask_changed.emit(stroke, placed)
         self.state_changed.emit()
