@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,26 +15,26 @@ from attunet_gui.core.rewind import before, is_carried, is_correction
 from attunet_gui.tools.scene import Mask, Scene
 
 REACH_MM = 8.0
-"""A correction counts the less the farther a slice lies, and nothing from this far on. Farther, or in full
-for the first millimetres, it gained more where the draft was bad, and more slices got worse."""
-_HAND_MM = 1.0
+"""Slices from this far on stay as they are; with 10 mm twice as many real slices got worse."""
+_HAND_MM = 0.5
 """So much an outline moves because it is drawn anew: that says nothing of the slices around."""
+_FADE = 0.75
+"""By how much less an outline is moved, in mm for each mm that the slice lies away: a lobe tapers. Less, and
+more real slices got worse; more, and less was gained."""
 _NEAR_MM = 8.0
 """How far from an outline distances are told apart."""
 
 Floats = NDArray[np.float32]
-Weight = tuple[int, float]
-"""A corrected slice, and how much it counts."""
 
 
 @dataclass(frozen=True)
 class CarryToNeighbours:
     """Move the outlines of nearby slices as those of the current one were moved.
 
-    A slice is seen as the signed distance to its outline. What corrections changed of that in the current
-    slice, and in others that are drawn in or verified, is added to what it was in the slices between and
-    around, the less the farther they lie. So a lobe that was added goes on, and the rest of a neighbour stays
-    its own. Done twice it does the same: what was carried before is taken out first.
+    A slice is seen as the signed distance to its outline. How corrections moved that in the current slice,
+    and in others that are drawn in or verified, moves the slices between and around as well, the less the
+    farther they lie. So a lobe that was added goes on, and the rest of a neighbour stays its own. Done twice
+    it does the same: what was carried before is taken out first.
     """
 
     @property
@@ -53,8 +53,8 @@ class CarryToNeighbours:
         around = _around(scene, z)
         if around is not None:
             moves = _Moves(scene, around)
-            for at, weights in _weighed(z, corrected, scene.spacing_mm[0]):
-                wanted[at - z.start][around] = moves.moved(at, weights)
+            for at, sides in _sides(z, corrected):
+                wanted[at - z.start][around] = moves.moved(at, sides)
         rows, columns = scene.plane
         return scene.edit((z, slice(0, rows), slice(0, columns)), wanted)
 
@@ -85,25 +85,12 @@ def _margins(scene: Scene) -> list[int]:
     return [int(np.ceil(_NEAR_MM / mm)) + 1 for mm in scene.spacing_mm[1:]]
 
 
-def _weighed(part: slice, corrected: frozenset[int], step_mm: float) -> Iterator[tuple[int, list[Weight]]]:
-    """Each slice of `part` that is not corrected, and what the nearest corrected one on each side counts."""
+def _sides(part: slice, corrected: frozenset[int]) -> Iterator[tuple[int, list[int]]]:
+    """Each slice of `part` that is not corrected, and the nearest corrected one below and above it."""
     for z in range(part.start, part.stop):
         if z not in corrected:
-            sides = (
-                max((k for k in corrected if k < z), default=z),
-                min((k for k in corrected if k > z), default=z),
-            )
-            away = {k: abs(z - k) * step_mm for k in sides if k != z}
-            yield z, [(k, weight) for k, weight in _weights(away).items() if weight > 0]
-
-
-def _weights(away_mm: Mapping[int, float]) -> dict[int, float]:
-    """By corrected slice, for one that lies so far from it; together no more than 1."""
-    apart = sum(away_mm.values())
-    if len(away_mm) == 2 and apart <= REACH_MM:
-        # Two so close leave nothing to the draft: one passes into the other.
-        return {k: 1 - mm / apart for k, mm in away_mm.items()}
-    return {k: 1 - mm / REACH_MM for k, mm in away_mm.items()}
+            below, above = [k for k in corrected if k < z], [k for k in corrected if k > z]
+            yield z, [*sorted(below)[-1:], *sorted(above)[:1]]
 
 
 class _Moves:
@@ -113,24 +100,43 @@ class _Moves:
         self._scene, self._around = scene, around
         self._known: dict[int, Floats] = {}
 
-    def moved(self, z: int, weights: list[Weight]) -> Mask:
-        """Slice `z`, in the rows and columns, with the corrections as much as they count."""
+    def moved(self, z: int, sides: list[int]) -> Mask:
+        """Slice `z`, in the rows and columns, with what was corrected on its `sides`."""
         began = before(self._scene.mask, z, self._scene.strokes, is_carried)
-        depth, known = self._depth(began), _holes(began[self._around])
-        for k, weight in weights:
-            depth = depth + np.float32(weight) * self._move(k)
-            known |= _holes(self._scene.mask[k][self._around] != 0)
-        inside = depth > 0
-        return np.asarray(inside | (_holes(inside) & ~known))
+        inside = self._depth(began) + self._move_at(z, sides) > 0
+        known = [began, *(self._scene.mask[k] != 0 for k in sides)]
+        new = _holes(inside)
+        for plane in known:
+            new &= ~_holes(plane[self._around])
+        return np.asarray(inside | new)
+
+    def _move_at(self, z: int, sides: list[int]) -> Floats:
+        """What the corrections on both sides move at `z`: the stronger one."""
+        away_mm = [abs(z - k) * self._scene.spacing_mm[0] for k in sides]
+        if len(sides) == 2 and sum(away_mm) <= REACH_MM:
+            # Two so close leave nothing to the draft: one passes into the other.
+            part = away_mm[0] / sum(away_mm)
+            first, last = (_lessened(self._move(k), _HAND_MM) for k in sides)
+            return (1 - np.float32(part)) * first + np.float32(part) * last
+        moves = [
+            _lessened(self._move(k), _HAND_MM + _FADE * mm)
+            for k, mm in zip(sides, away_mm, strict=True)
+            if mm < REACH_MM
+        ]
+        return moves[0] if len(moves) == 1 else np.where(abs(moves[0]) >= abs(moves[1]), *moves)
 
     def _move(self, k: int) -> Floats:
         if k not in self._known:
-            move = self._depth(self._scene.mask[k] != 0) - self._depth(_began(self._scene, k))
-            self._known[k] = np.sign(move) * np.maximum(np.abs(move) - np.float32(_HAND_MM), 0)
+            self._known[k] = self._depth(self._scene.mask[k] != 0) - self._depth(_began(self._scene, k))
         return self._known[k]
 
     def _depth(self, plane: Mask) -> Floats:
         return _inside_mm(plane[self._around], self._scene.spacing_mm[1:])
+
+
+def _lessened(move: Floats, mm: float) -> Floats:
+    """`move` by so much nearer to 0, and not beyond."""
+    return np.asarray(np.sign(move) * np.maximum(np.abs(move) - np.float32(mm), 0), np.float32)
 
 
 def _holes(plane: Mask) -> Mask:
