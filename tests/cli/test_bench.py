@@ -12,7 +12,7 @@ from attunet_gui.io.writing import write_ct, write_mask
 from tests.cli.test_commands import attunet
 from tests.evaluation.material import case
 
-WAYS = {"nothing", "interpolation", "slice-order", "fix-list", "bound"}
+WAYS = {"neighbours", "nothing", "interpolation", "slice-order", "fix-list", "bound"}
 
 
 def write_pair(folder: Path, name: str) -> None:
