@@ -74,7 +74,7 @@ lock:
 PACKAGES := out/package
 FOLDER = $(patsubst %.tar.xz,%,$(firstword $(wildcard $(PACKAGES)/attunet-*.tar.xz)))
 
-package:
+package: setup
 	@packaging/package.sh $(PACKAGES)
 
 package-check:
@@ -86,7 +86,7 @@ deb:
 deb-check:
 	@packaging/deb-check.sh $(PACKAGES)/attunet_*_amd64.deb
 
-wheelhouse:
+wheelhouse: setup
 	@packaging/wheelhouse.sh
 
 start-up:
