@@ -19,6 +19,7 @@ from scipy import ndimage
 from attunet_gui.core.clock import Clock
 from attunet_gui.core.edit import edit_between
 from attunet_gui.core.frame import Frame
+from attunet_gui.core.holes import without_new_holes
 from attunet_gui.core.metrics import dice
 from attunet_gui.core.preprocess import neighbour_indices, network_slices
 from attunet_gui.core.progress import LEARNING, Progress, silent
@@ -250,7 +251,7 @@ class _Patient:
             self._learner.forget()
             for z, was, now in zip(slices, old, new, strict=True):
                 flat = self._frame.to_grid(_sigmoid(np.stack([was, now])))
-                mask[z] = _closed(_changed(mask[z], *(flat >= 0.5)), mask[z] != 0)
+                mask[z] = without_new_holes(_changed(mask[z], *(flat >= 0.5)), mask[z] != 0)
         return _without_strays(mask, self._told)
 
     def _within(self, reach_mm: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
@@ -289,12 +290,6 @@ def _changed(mask: NDArray[Any], old: NDArray[np.bool_], new: NDArray[np.bool_])
     """`mask` with the difference of two drawings: where these agree it stays."""
     changed: NDArray[np.bool_] = np.where(new == old, mask != 0, new)
     return changed
-
-
-def _closed(mask: NDArray[np.bool_], before: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """`mask` (y, x) without holes that `before` had not: nobody would accept them."""
-    new, known = (ndimage.binary_fill_holes(plane) & ~plane for plane in (mask, before))
-    return np.asarray(mask | (new & ~known))
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,8 +11,10 @@ from scipy import ndimage
 
 from attunet_gui.core.edit import Edit
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.holes import without_new_holes
 from attunet_gui.core.rewind import before, is_carried, is_correction
-from attunet_gui.tools.scene import Mask, Scene
+from attunet_gui.tools.regions import inside_mm
+from attunet_gui.tools.scene import Mask, Scene, widened
 
 REACH_MM = 8.0
 """Slices from this far on stay as they are; with 10 mm twice as many real slices got worse."""
@@ -75,14 +77,10 @@ def _around(scene: Scene, z: slice) -> tuple[slice, slice] | None:
     if not boxes:
         return None
     rows, columns = (
-        slice(max(0, side.start - margin), min(size, side.stop + margin))
-        for side, size, margin in zip(boxes[0], scene.plane, _margins(scene), strict=True)
+        widened(side, _NEAR_MM, step, size)
+        for side, step, size in zip(boxes[0], scene.spacing_mm[1:], scene.plane, strict=True)
     )
     return rows, columns
-
-
-def _margins(scene: Scene) -> list[int]:
-    return [int(np.ceil(_NEAR_MM / mm)) + 1 for mm in scene.spacing_mm[1:]]
 
 
 def _sides(part: slice, corrected: frozenset[int]) -> Iterator[tuple[int, list[int]]]:
@@ -105,10 +103,7 @@ class _Moves:
         began = before(self._scene.mask, z, self._scene.strokes, is_carried)
         inside = self._depth(began) + self._move_at(z, sides) > 0
         known = [began, *(self._scene.mask[k] != 0 for k in sides)]
-        new = _holes(inside)
-        for plane in known:
-            new &= ~_holes(plane[self._around])
-        return np.asarray(inside | new)
+        return without_new_holes(inside, *(plane[self._around] for plane in known))
 
     def _move_at(self, z: int, sides: list[int]) -> Floats:
         """What the corrections on both sides move at `z`: the stronger one."""
@@ -131,7 +126,7 @@ class _Moves:
         return self._known[k]
 
     def _depth(self, plane: Mask) -> Floats:
-        return _inside_mm(plane[self._around], self._scene.spacing_mm[1:])
+        return _depth_mm(plane[self._around], self._scene.spacing_mm[1:])
 
 
 def _lessened(move: Floats, mm: float) -> Floats:
@@ -139,17 +134,10 @@ def _lessened(move: Floats, mm: float) -> Floats:
     return np.asarray(np.sign(move) * np.maximum(np.abs(move) - np.float32(mm), 0), np.float32)
 
 
-def _holes(plane: Mask) -> Mask:
-    """What `plane` (y, x) encloses."""
-    return np.asarray(ndimage.binary_fill_holes(plane) & ~plane)
-
-
-def _inside_mm(plane: Mask, spacing_mm: tuple[float, ...]) -> Floats:
+def _depth_mm(plane: Mask, spacing_mm: tuple[float, ...]) -> Floats:
     """(y, x) distance to the outline in mm, negative outside, told apart up to `_NEAR_MM`."""
     if not plane.any():
         return np.full(plane.shape, -_NEAR_MM, np.float32)
     half = min(spacing_mm) / 2
-    inner = ndimage.distance_transform_edt(np.pad(plane, 1, mode="edge"), sampling=spacing_mm)[1:-1, 1:-1]
-    outer = ndimage.distance_transform_edt(~plane, sampling=spacing_mm)
-    depth = np.where(plane, inner - half, half - outer)
+    depth = inside_mm(plane, spacing_mm) - np.where(plane, half, -half)
     return np.clip(depth, -_NEAR_MM, _NEAR_MM).astype(np.float32)

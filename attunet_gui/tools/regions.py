@@ -37,3 +37,12 @@ def holding(mask: Mask, places: Mask, structure: NDArray[Any] = BLOCK) -> Mask:
     kept[labels[places]] = True
     kept[0] = False
     return np.asarray(kept[labels])
+
+
+def inside_mm(mask: Mask, steps: tuple[float, ...]) -> NDArray[np.float64]:
+    """(y, x) distance to the outline in mm, negative outside. The outline runs between voxel centres."""
+    padded = np.pad(mask, 1)
+    if mask.all():
+        return np.asarray(ndimage.distance_transform_edt(padded, sampling=steps)[1:-1, 1:-1])
+    inner = ndimage.distance_transform_edt(mask, sampling=steps)
+    return np.asarray(inner - ndimage.distance_transform_edt(~mask, sampling=steps))

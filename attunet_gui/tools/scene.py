@@ -103,7 +103,7 @@ class Scene:
             where = "in this case" if in_3d else "on this slice"
             raise AttunetError(f"There is no mask {where}: draw one first.")
         z, y, x = (
-            _widened(side, margin_mm, step, size)
+            widened(side, margin_mm, step, size)
             for side, step, size in zip(around, self.spacing_mm, self.mask.shape, strict=True)
         )
         return (z, y, x) if in_3d else (part, y, x)
@@ -119,6 +119,7 @@ def _bounds(mask: NDArray[np.uint8]) -> Box | None:
     return z, slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def _widened(side: slice, margin_mm: float, step_mm: float, size: int) -> slice:
+def widened(side: slice, margin_mm: float, step_mm: float, size: int) -> slice:
+    """`side` of a box with so much room, and a voxel more, on both ends; cut at those of the volume."""
     margin = int(np.ceil(margin_mm / step_mm)) + 1
     return slice(max(0, side.start - margin), min(size, side.stop + margin))

@@ -14,6 +14,7 @@ from scipy import ndimage
 from attunet_gui.core.edit import NOTHING, Box, Edit
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.metrics import dice
+from attunet_gui.tools.regions import inside_mm
 from attunet_gui.tools.scene import Mask, Scene
 from attunet_gui.tools.tool import Parameter
 
@@ -113,7 +114,7 @@ def _move(first: Mask, last: Mask) -> Floats:
 def _mixed(ends: tuple[Mask, Mask], move: Floats, part: float, steps: tuple[float, ...]) -> Mask:
     """The shape at `part` of the way, as large as is due there."""
     here, there = (
-        ndimage.shift(_inside_mm(mask, steps), way, order=1, mode="nearest")
+        ndimage.shift(inside_mm(mask, steps), way, order=1, mode="nearest")
         for mask, way in zip(ends, (part * move, (part - 1) * move), strict=True)
     )
     depth = (1 - part) * _near(here) + part * _near(there)
@@ -125,15 +126,6 @@ def _mixed(ends: tuple[Mask, Mask], move: Floats, part: float, steps: tuple[floa
 def _near(depth: Floats) -> Floats:
     """Distances that count less and less beyond `_NEAR_MM`."""
     return np.asarray(np.clip(depth, -_NEAR_MM, _NEAR_MM) + _BEYOND * depth)
-
-
-def _inside_mm(mask: Mask, steps: tuple[float, ...]) -> Floats:
-    """(y, x) distance to the outline in mm, negative outside. The outline runs between voxel centres."""
-    padded = np.pad(mask, 1)
-    if mask.all():
-        return np.asarray(ndimage.distance_transform_edt(padded, sampling=steps)[1:-1, 1:-1])
-    inner = ndimage.distance_transform_edt(mask, sampling=steps)
-    return np.asarray(inner - ndimage.distance_transform_edt(~mask, sampling=steps))
 
 
 @dataclass(frozen=True)
