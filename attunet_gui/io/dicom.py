@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
@@ -20,7 +20,7 @@ from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.io.dicom_geometry import Stack, stack
 from attunet_gui.io.dicom_headers import Header, Slice, files_in, scan, slices_of
-from attunet_gui.io.dicom_pixels import check_pixels
+from attunet_gui.io.dicom_pixels import ContradictingTags, decode
 from attunet_gui.io.hounsfield import AIR_HU, Hounsfield, fits_int16, hu_notes, scale_slice, spacing_notes
 from attunet_gui.io.placing import source_grid
 from attunet_gui.io.showable import showable
@@ -82,10 +82,11 @@ def read(path: Path, series: str | None = None, progress: Progress = silent) -> 
     """
     several, key, headers = _series_at(path, series, progress)
     stacked = stack([each for header in headers for each in slices_of(header)])
-    hu = _pixels(stacked, progress)
+    values_of = _Decoder()
+    hu = _pixels(stacked, values_of, progress)
     name = (path if path.is_dir() else path.parent).resolve().name or "dicom"
     return _volume(
-        stacked,
+        replace(stacked, notes=stacked.notes + values_of.notes),
         hu,
         f"{name}_series{headers[0].text('SeriesNumber')}" if several else name,
         Origin(path, "DICOM", series=key),
@@ -111,9 +112,9 @@ def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
     Raises:
         UnreadableInput: if they cannot be decoded.
     """
-    decode = _Decoder()
+    values_of = _Decoder()
     for each in slices:
-        yield decode(each)
+        yield values_of(each)
 
 
 def _series_at(path: Path, series: str | None, progress: Progress) -> tuple[bool, str, list[Header]]:
@@ -217,17 +218,16 @@ def _damaged(path: Path) -> UnreadableInput:
     return UnreadableInput(f"{path.name} is a damaged DICOM file: copy it again or take it out.")
 
 
-def _pixels(stacked: Stack, progress: Progress) -> Hounsfield:
+def _pixels(stacked: Stack, values_of: _Decoder, progress: Progress) -> Hounsfield:
     rows, columns = stacked.groups[0][0].shape
     count = len(stacked.groups)
-    decode = _Decoder()
-    decode(stacked.groups[0][0])  # refuses a size that is only claimed, before memory is taken for it
+    values_of(stacked.groups[0][0])  # refuses a size that is only claimed, before memory is taken for it
     out: Hounsfield = np.empty((count, rows, columns), np.int16)
     for index, group in enumerate(stacked.groups):
         progress(index, count, "slices")
-        values = _hu(group[0], decode)
+        values = _hu(group[0], values_of)
         for copy in group[1:]:
-            _check_copy(group[0], copy, values, decode)
+            _check_copy(group[0], copy, values, values_of)
         if out.dtype == np.int16 and not fits_int16(values):
             out = out.astype(np.float32)
         out[index] = values
@@ -236,9 +236,14 @@ def _pixels(stacked: Stack, progress: Progress) -> Hounsfield:
 
 
 class _Decoder:
-    """Stored values of a slice; keeps the last file open in memory, for files with many frames."""
+    """Stored values of a slice; keeps the last file open in memory, for files with many frames.
+
+    Attributes:
+        notes: sentences for the user on what was decoded, each once.
+    """
 
     def __init__(self) -> None:
+        self.notes: tuple[str, ...] = ()
         self._path: Path | None = None
         self._data: Any = None
 
@@ -252,13 +257,19 @@ class _Decoder:
             if self._path != each.path:
                 self._data = _with_syntax(pydicom.dcmread(each.path, force=True))
                 self._path = each.path
-            check_pixels(self._data, each.frame)
-            pixels: NDArray[Any] = pixel_array(self._data, index=each.frame)
+            pixels, note = decode(self._data, each.frame)
+        except ContradictingTags as error:
+            raise UnreadableInput(
+                f"{each.path.name}: the DICOM tags BitsStored and HighBit contradict each other, so nobody "
+                "knows its values; export the series again."
+            ) from error
         except Exception as error:
             # Decoders raise nearly anything on damaged bytes; all of it means the same to the user.
             raise _undecoded(each.path, self._data) from error
         if pixels.shape != each.shape:
             raise _damaged_pixels(each.path)
+        if note and note not in self.notes:
+            self.notes += (note,)
         return pixels
 
 
@@ -288,8 +299,8 @@ def _can_decode(syntax: Any) -> bool:
         return False
 
 
-def _hu(each: Slice, decode: _Decoder) -> NDArray[np.float32]:
-    stored = decode(each)
+def _hu(each: Slice, values_of: _Decoder) -> NDArray[np.float32]:
+    stored = values_of(each)
     values, _missing = scale_slice(stored, each.slope, each.intercept)
     if each.padding is not None and _believable(each, each.padding):
         values[(stored >= each.padding[0]) & (stored <= each.padding[1])] = AIR_HU
@@ -301,8 +312,8 @@ def _believable(each: Slice, padding: tuple[int, int]) -> bool:
     return high <= _PADDING_BELOW_HU or low > _PADDING_ABOVE_HU
 
 
-def _check_copy(first: Slice, copy: Slice, values: NDArray[np.float32], decode: _Decoder) -> None:
-    if not np.array_equal(values, _hu(copy, decode)):
+def _check_copy(first: Slice, copy: Slice, values: NDArray[np.float32], values_of: _Decoder) -> None:
+    if not np.array_equal(values, _hu(copy, values_of)):
         raise UnreadableInput(
             f"{first.path.name} and {copy.path.name} show different images of the same place: the folder "
             "may mix two phases of the scan; keep one of them in a folder of its own."

@@ -27,8 +27,13 @@ _TAGS = (
     *("SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType"),
     *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PixelSpacing", "SliceThickness"),
     *("ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices", "InstanceNumber"),
-    *("RescaleSlope", "RescaleIntercept", "PixelRepresentation", "BitsAllocated", "PixelPaddingValue"),
-    *("PixelPaddingRangeLimit", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("RescaleSlope", "RescaleIntercept", "PixelRepresentation", "BitsAllocated", "BitsStored"),
+    *(
+        "PixelPaddingValue",
+        "PixelPaddingRangeLimit",
+        "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence",
+    ),
 )
 
 _GROUP_OF_TAG = {
@@ -267,10 +272,11 @@ def _number(header: Header) -> int | None:
 
 
 def _as_stored(header: Header, value: int) -> int:
-    # Some scanners write a negative padding value as unsigned.
-    bits = int(header.tags.get("BitsAllocated") or 16)
+    # Some scanners write a negative padding value as unsigned, or with the sign in its own bits only.
+    bits = int(header.tags.get("BitsStored") or header.tags.get("BitsAllocated") or 16)
     signed = int(header.tags.get("PixelRepresentation") or 0) == 1
-    return value - (1 << bits) if signed and value >= 1 << (bits - 1) else value
+    kept = value & ((1 << bits) - 1)
+    return kept - (1 << bits) if signed and kept >> (bits - 1) else kept
 
 
 def _numbers(header: Header, frame: int, keyword: str, count: int) -> NDArray[np.float64]:

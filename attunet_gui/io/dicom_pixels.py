@@ -1,14 +1,19 @@
-"""Whether the pixels in a DICOM file are the image that its tags describe, before a decoder believes them.
+"""The stored values of one DICOM image: whether they are the image of the tags, and which bits of them count.
 
-Where a JPEG stream is another image, GDCM's decoder does not refuse, it ends the process.
+Where a JPEG stream is another image, GDCM's decoder does not refuse, it ends the process; so the stream is
+compared with the tags first. What a decoder returns is then taken for containers of bits, as PS3.5, 8.1.1 has
+them: the stored value is in BitsStored bits from HighBit down, with a sign where PixelRepresentation says so.
 Source of the layouts: ITU-T T.81 (JPEG), T.87 (JPEG-LS) and T.800 (JPEG 2000), annexes B, C and A.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
 from pydicom.encaps import get_frame
+from pydicom.pixels import pixel_array
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 _JPEG = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
@@ -16,26 +21,136 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _SIZ = b"\xff\x4f\xff\x51"
 
-Said = tuple[int, int, int, int]
-"""Rows, columns, samples a pixel, bits a sample."""
+_OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+_OVERLAY_BIT = 0x0102
+# The bits are put in order here: what pydicom does about them differs by decoder and knows no HighBit.
+_AS_DECODED = {
+    "raw": True,
+    "correct_unused_bits": False,
+    "apply_j2k_sign_correction": False,
+    "apply_jls_sign_correction": False,
+}
 
 
-def check_pixels(data: Any, frame: int) -> None:
-    """Nothing, if image `frame` of a data set can be the one that its tags describe.
+class ContradictingTags(ValueError):
+    """BitsAllocated, BitsStored and HighBit cannot all be true."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a compressed image says of itself.
+
+    Attributes:
+        rows, columns, samples: its size, and samples a pixel.
+        bits: of a sample.
+        signed: whether they have a sign; False where the format cannot say so.
+    """
+
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+    signed: bool
+
+
+def decode(data: Any, frame: int) -> tuple[NDArray[Any], str]:
+    """(rows, columns) stored values of image `frame` of a data set, and a sentence if they may be others.
 
     Raises:
-        ValueError: if it is another.
+        ContradictingTags: if the tags do not say which bits are the value.
+        Exception: anything else that decoders raise; the image is damaged.
+    """
+    stream = check_pixels(data, frame)
+    return stored_values(pixel_array(data, index=frame, **_AS_DECODED), data, stream)
+
+
+def check_pixels(data: Any, frame: int) -> Stream | None:
+    """What the compressed image `frame` of a data set says, None where it says nothing.
+
+    Raises:
+        ValueError: if it cannot be the image that the tags describe.
     """
     syntax = data.file_meta.TransferSyntaxUID
     if not syntax.is_encapsulated:
         _check_length(data)
     if syntax not in (*_JPEG, *JPEG2000TransferSyntaxes):
-        return
-    stream = get_frame(data.PixelData, frame, number_of_frames=int(data.get("NumberOfFrames") or 1))
-    rows, columns, samples, bits = _jpeg(stream) if syntax in _JPEG else _jpeg_2000(stream)
+        return None
+    packed = get_frame(data.PixelData, frame, number_of_frames=int(data.get("NumberOfFrames") or 1))
+    said = _jpeg(packed) if syntax in _JPEG else _jpeg_2000(packed)
     tags = (data.Rows, data.Columns, data.SamplesPerPixel, data.BitsAllocated)
-    if (rows, columns, samples, 8 * -(-bits // 8)) != tags:
+    if (said.rows, said.columns, said.samples, 8 * -(-said.bits // 8)) != tags:
         raise ValueError("the stream holds another image than the tags describe")
+    return said
+
+
+def stored_values(pixels: NDArray[Any], data: Any, stream: Stream | None) -> tuple[NDArray[Any], str]:
+    """What the tags of `data` call the value in decoded `pixels`, and a sentence if it may be another.
+
+    Args:
+        pixels: any shape, whole numbers of 8 to 64 bits or floats, which are left alone.
+        data: BitsStored, HighBit and PixelRepresentation.
+        stream: the compressed image they come from; None for native pixels and RLE, which are containers.
+
+    Returns:
+        The same shape and size of numbers, signed where PixelRepresentation is 1.
+
+    Raises:
+        ContradictingTags: if there are no such bits.
+    """
+    if pixels.dtype.kind not in "iu":
+        return pixels, ""
+    bits, low = _bits(data, 8 * pixels.dtype.itemsize, stream)
+    spare = 8 * pixels.dtype.itemsize - bits
+    cells = pixels.astype(pixels.dtype.newbyteorder("="), copy=False).view(f"u{pixels.dtype.itemsize}")
+    signed = int(data.get("PixelRepresentation") or 0) == 1
+    # Left, so that the highest bit is the sign; and right again, with or without it.
+    values = (((cells >> low) << spare).view(f"{'i' if signed else 'u'}{cells.itemsize}")) >> spare
+    return values, _doubt(cells, values, stream, data) or _dropped(cells, values, low, data)
+
+
+def _bits(data: Any, size: int, stream: Stream | None) -> tuple[int, int]:
+    """How many bits are the value, and the lowest of them in a container of `size` bits."""
+    bits = int(data.BitsStored)
+    high = bits - 1 if data.get("HighBit") is None else int(data.HighBit)
+    if not 0 < bits <= high + 1 <= size:
+        raise ContradictingTags
+    # A stream of that many bits, or fewer, holds the values alone, and they end at its lowest bit.
+    return bits, 0 if stream and stream.bits <= bits else high + 1 - bits
+
+
+def _doubt(cells: NDArray[Any], values: NDArray[Any], stream: Stream | None, data: Any) -> str:
+    """A sentence where the compressed image and the tags disagree, and it matters."""
+    if stream is None or stream.signed == (values.dtype.kind == "i"):
+        return ""
+    if stream.signed and (cells.view(f"i{cells.itemsize}") < 0).any():
+        return (
+            "The compressed images have values below 0, and the DICOM tag PixelRepresentation says that there "
+            "are none: the tag was believed."
+        )
+    if not stream.signed and stream.bits < data.BitsStored and (cells >> (stream.bits - 1)).any():
+        return (
+            f"The compressed images have {stream.bits} bits, and the DICOM tag BitsStored says "
+            f"{data.BitsStored}: the tag was believed, so no value is below 0."
+        )
+    return ""
+
+
+def _dropped(cells: NDArray[Any], values: NDArray[Any], low: int, data: Any) -> str:
+    """A sentence where bits were left out that are neither empty, nor the sign once more, nor an overlay."""
+    bits, whole = int(data.BitsStored), values.view(cells.dtype)
+    if bits == 8 * cells.itemsize:
+        return ""
+    kept = whole & cells.dtype.type(2**bits - 1)
+    if ((cells == kept << low) | (cells == whole << low)).all() or _says_overlay(data):
+        return ""
+    return (
+        f"Pixels have something in bits beside the {bits} that the DICOM tag BitsStored counts: it was left "
+        "out."
+    )
+
+
+def _says_overlay(data: Any) -> bool:
+    return any((group, _OVERLAY_BIT) in data for group in _OVERLAY_GROUPS)
 
 
 def _check_length(data: Any) -> None:
@@ -46,24 +161,27 @@ def _check_length(data: Any) -> None:
         raise ValueError("there are more pixels than the tags describe")
 
 
-def _jpeg(stream: bytes) -> Said:
+def _jpeg(stream: bytes) -> Stream:
     at = 2
     while stream[:2] == b"\xff\xd8" and at + 10 <= len(stream):
         if stream[at] != 0xFF:
             break
         marker = stream[at + 1]
         if marker in _FRAME_MARKERS:
-            return _number(stream, at + 5, 2), _number(stream, at + 7, 2), stream[at + 9], stream[at + 4]
+            rows, columns = _number(stream, at + 5, 2), _number(stream, at + 7, 2)
+            return Stream(rows, columns, samples=stream[at + 9], bits=stream[at + 4], signed=False)
         at += 1 if marker == 0xFF else 2 if marker in _ALONE else 2 + _number(stream, at + 2, 2)
     raise ValueError("no JPEG stream")
 
 
-def _jpeg_2000(stream: bytes) -> Said:
+def _jpeg_2000(stream: bytes) -> Stream:
     at = stream.find(_SIZ)
     if at < 0 or at + 43 > len(stream):
         raise ValueError("no JPEG 2000 stream")
     right, bottom, left, top = (_number(stream, at + 8 + 4 * k, 4) for k in range(4))
-    return bottom - top, right - left, _number(stream, at + 40, 2), (stream[at + 42] & 0x7F) + 1
+    depth = stream[at + 42]
+    samples = _number(stream, at + 40, 2)
+    return Stream(bottom - top, right - left, samples, bits=(depth & 0x7F) + 1, signed=depth >= 0x80)
 
 
 def _number(stream: bytes, at: int, size: int) -> int:
