@@ -24,7 +24,7 @@ from attunet_gui.core.prediction import Prediction, draft_mask
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.provenance import now, source_entry, versions
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.cases import CaseRef, find_cases
+from attunet_gui.io.cases import CaseRef, find, without_suffix
 from attunet_gui.io.reading import read
 from attunet_gui.io.writing import make_folder, write_json, write_map, write_mask
 from attunet_gui.network.bundle import Bundle
@@ -96,16 +96,18 @@ def _predict_cases(cases: list[CaseRef], source: Path, work: Work) -> int:
 
 def _cases(source: Path, output: Path, progress: Progress) -> list[CaseRef]:
     inside = source.is_dir() and output.resolve().is_relative_to(source.resolve())
-    found = find_cases(source, progress)
-    cases = [
-        case
-        for case in found
-        if not (inside and (_OUR_OUTPUT.search(case.name) or _is_below(case.path, output, source)))
-    ]
-    if len(cases) < len(found):
-        console.print(
-            f"{len(found) - len(cases)} files are masks or results by their names, not CT: left out"
-        )
+    found = find(source, progress)
+
+    def wanted(path: Path, name: str) -> bool:
+        return not (inside and (_OUR_OUTPUT.search(name) or _is_below(path, output, source)))
+
+    cases = [case for case in found.cases if wanted(case.path, case.name)]
+    left_out = len(found.cases) - len(cases) + len(found.label_maps)
+    if left_out:
+        console.print(f"{left_out} files are label maps or results, not CT: left out")
+    for path, reason in found.doubtful:
+        if wanted(path, without_suffix(path.name)):
+            console.print(f"{path.relative_to(source)} was left out. {reason}")
     if not cases:
         raise UnreadableInput(
             f"No CT was found in {source}: expected NIfTI, NRRD, MHA/MHD files or DICOM series."

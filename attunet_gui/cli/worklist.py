@@ -58,6 +58,8 @@ def add(project: Project, folder: Path, copy: bool) -> None:
     console.print(f"{len(done.added)} cases added, {done.known} were in the list already.")
     if done.left_out:
         console.print(f"{done.left_out} files are labels, results or the project's own: left out.")
+    for name, reason in done.doubtful:
+        console.print(f"{name} was not added. {reason}")
     if done.moved:
         console.print(f"Found in another place: {_few(done.moved)}.")
     if done.changed:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.io.content import Content, content_of
 from attunet_gui.io.reading import READERS, reader_for
 from attunet_gui.io.showable import showable_errors
 
@@ -30,20 +32,65 @@ class CaseRef:
     name: str
 
 
-@showable_errors()
-def find_cases(path: Path, progress: Progress = silent) -> tuple[CaseRef, ...]:
-    """Every CT at `path`: the file itself, or all image files and DICOM series in the folder and below it.
+@dataclass(frozen=True)
+class Found:
+    """What lies in a folder.
 
-    Hidden files are passed over. The order is that of the paths, so it is the same every time.
+    Attributes:
+        cases: the CT, ordered by path.
+        label_maps: files that hold labels, or a probability, by what is in them.
+        doubtful: files that may hold CT or labels, with a sentence that says why; they are in no other list.
+    """
+
+    cases: tuple[CaseRef, ...]
+    label_maps: tuple[Path, ...] = ()
+    doubtful: tuple[tuple[Path, str], ...] = ()
+
+
+def find_cases(path: Path, progress: Progress = silent) -> tuple[CaseRef, ...]:
+    """The CT at `path`, as `find` has them."""
+    return find(path, progress).cases
+
+
+@showable_errors()
+def find(path: Path, progress: Progress = silent) -> Found:
+    """The CT at `path`: the file itself, or all image files and DICOM series in the folder and below it.
+
+    Hidden files are passed over, and of files those that hold no CT by `content_of`. A file that was named by
+    itself and may be CT is one. The order is that of the paths, so it is the same every time.
 
     Raises:
-        UnreadableInput: if there is nothing at `path`, or it is a file of an unknown kind.
+        UnreadableInput: if there is nothing at `path`, or it is a file of an unknown kind or a label map.
     """
     if not path.is_dir():
         reader_for(path)
-        return _named([(path, None, _without_suffix(path.name))])
-    found = [*_image_files(path), *_dicom_series(path, progress)]
-    return _named(sorted(found, key=lambda case: (str(case[0]), case[2])))
+        _refuse_labels(path)
+        return Found(_named([(path, None, without_suffix(path.name))]))
+    files = list(_image_files(path))
+    contents = {}
+    for number, (file, _series, _name) in enumerate(files):
+        progress(number, len(files), "looking into files")
+        contents[file] = content_of(file, file.relative_to(path))
+    cts = [entry for entry in files if contents[entry[0]].kind == "CT"]
+    found = [*cts, *_dicom_series(path, progress)]
+    others = sorted(file for file, _series, _name in files if contents[file].kind != "CT")
+    return Found(
+        _named(sorted(found, key=lambda case: (str(case[0]), case[2]))),
+        tuple(file for file in others if contents[file].kind == "labels"),
+        tuple((file, _doubt(contents[file])) for file in others if contents[file].kind == "doubtful"),
+    )
+
+
+def _refuse_labels(path: Path) -> None:
+    content = content_of(path, PurePath())  # whoever names a file by itself knows its name
+    if content.kind == "labels":
+        raise UnreadableInput(
+            f"{path.name} is not a CT: it holds {content.words}, as label maps and probabilities do."
+        )
+
+
+def _doubt(content: Content) -> str:
+    return f"It holds {content.words}: if it is CT and no label map, give it by itself."
 
 
 def _image_files(root: Path) -> Iterator[tuple[Path, None, str]]:
@@ -52,7 +99,7 @@ def _image_files(root: Path) -> Iterator[tuple[Path, None, str]]:
         inside = path.relative_to(root)
         hidden = any(part.startswith(".") for part in inside.parts)
         if path.name.lower().endswith(suffixes) and path.is_file() and not hidden:
-            yield path, None, _without_suffix("_".join(inside.parts))
+            yield path, None, without_suffix("_".join(inside.parts))
 
 
 def _dicom_series(root: Path, progress: Progress) -> Iterator[tuple[Path, str, str]]:
@@ -66,7 +113,8 @@ def _dicom_series(root: Path, progress: Progress) -> Iterator[tuple[Path, str, s
         yield series.folder, series.key, f"{name}_series{series.number}" if several else name
 
 
-def _without_suffix(name: str) -> str:
+def without_suffix(name: str) -> str:
+    """The file name without the ending that says its format."""
     suffixes = sorted((suffix for reader in READERS for suffix in reader.suffixes), key=len, reverse=True)
     ending = next((suffix for suffix in suffixes if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(ending)] or name

@@ -6,6 +6,7 @@ no file, and hand out whatever was in memory where a packed file is damaged.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.io import metaimage, nrrd
 from attunet_gui.io.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.placing import source_grid
-from attunet_gui.io.stored import stored
+from attunet_gui.io.stored import parts, stored
 
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
@@ -78,6 +79,17 @@ def load(path: Path, progress: Progress = silent) -> ItkContent:
     except OSError as error:
         raise UnreadableInput(f"{path.name} could not be read: ask for access to it.") from error
     return ItkContent(voxels, grid, () if header.placed else (_NO_AXES,))
+
+
+def values(path: Path) -> Iterator[NDArray[Any]]:
+    """The values in `path` in the order of the file: (n,) a part of a megabyte, in the file's dtype.
+
+    Raises:
+        UnreadableInput: as for `read`; the geometry is not looked at.
+        OSError: if a file cannot be read.
+    """
+    header = (nrrd if _is_nrrd(path) else metaimage).header(path)
+    return parts(header.pieces, header.shape, header.dtype)
 
 
 def _is_nrrd(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -30,6 +31,7 @@ FRAME_FIELDS = (
 SUFFIXES = (".nii", ".nii.gz")
 
 _CHUNK = 8 << 20
+_PART = 1 << 20
 _MOST_BESIDE = 64 << 20
 """Bytes of extensions before the voxels, or of anything behind them; honest files have a few thousand."""
 
@@ -94,6 +96,40 @@ def load(path: Path, progress: Progress = silent) -> NiftiContent:
         raise UnreadableInput(f"You may not read {path.name}: ask for access to it.") from error
     except (EOFError, isal_zlib.error, OSError) as error:  # type: ignore[misc]
         raise _damaged(path) from error
+
+
+def values(path: Path) -> Iterator[NDArray[Any]]:
+    """The values in `path`, scaled, in the order of the file: (n,) a part of a megabyte, of any real dtype.
+
+    Raises:
+        UnreadableInput: if the header is damaged or the voxels end too early; the geometry is not looked at.
+        OSError: if the file cannot be read.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        stream = cast("BinaryIO", igzip.IGzipFile(fileobj=file)) if packed else file  # type: ignore[no-untyped-call]
+        try:
+            yield from _values(stream, path)
+        except (EOFError, isal_zlib.error) as error:  # type: ignore[misc]
+            raise _damaged(path) from error
+
+
+def _values(stream: BinaryIO, path: Path) -> Iterator[NDArray[Any]]:
+    _raw, header = _header(stream, path)
+    dtype = _dtype(header, path)
+    slope, intercept = _scaling(header, path)
+    left = int(np.prod(_spatial_shape(header, path), dtype=object)) * dtype.itemsize
+    gap = _offset(header, path) - int(header["sizeof_hdr"])
+    if not 0 <= gap <= _MOST_BESIDE or len(stream.read(gap)) < gap:
+        raise _damaged(path)
+    while left:
+        block = stream.read(min(left, _PART))
+        if not block or len(block) % dtype.itemsize:
+            raise _damaged(path)
+        left -= len(block)
+        stored = np.frombuffer(block, dtype)
+        yield stored if (slope, intercept) == (1.0, 0.0) else stored * slope + intercept
 
 
 def stem(path: Path) -> str:

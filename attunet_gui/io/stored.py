@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bz2
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -60,6 +60,39 @@ def stored(
             _fill(file, piece, buffer.data[number * share : (number + 1) * share])
     progress(len(pieces), len(pieces), "reading")
     return buffer.view(dtype).reshape(shape, order="F")
+
+
+def parts(
+    pieces: Sequence[Piece], shape: tuple[int, int, int], dtype: np.dtype[Any]
+) -> Iterator[NDArray[Any]]:
+    """What `stored` gives, as (n,) a part, never whole in memory.
+
+    Raises:
+        UnreadableInput: as for `stored`.
+    """
+    share = int(np.prod(shape, dtype=object)) * dtype.itemsize // len(pieces)
+    for piece in pieces:
+        _check_room(piece, share)
+        with piece.path.open("rb") as file:
+            file.seek(piece.start)
+            unpacker = None if piece.packing == "raw" else _Unpacker(piece.packing)
+            for at in range(0, share, _CHUNK):
+                block = np.empty(min(_CHUNK, share - at), np.uint8)
+                _fill_part(file, unpacker, block.data, piece.path)
+                yield block[: block.size // dtype.itemsize * dtype.itemsize].view(dtype)
+
+
+def _fill_part(file: BinaryIO, unpacker: _Unpacker | None, view: memoryview, path: Path) -> None:
+    at = 0
+    try:
+        while at < len(view):
+            part = file.read(len(view) - at) if unpacker is None else unpacker.more(file, len(view) - at)
+            if not part:
+                raise damaged(path)
+            view[at : at + len(part)] = part
+            at += len(part)
+    except (zlib.error, EOFError) as error:
+        raise damaged(path) from error
 
 
 def damaged(path: Path) -> UnreadableInput:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.io.atomic import write_atomically
-from attunet_gui.io.cases import CaseRef, find_cases
+from attunet_gui.io.cases import CaseRef, find
 from attunet_gui.io.writing import make_private_folder
 from attunet_gui.project.events import Added, Event, Moved
 from attunet_gui.project.fingerprint import fingerprint
@@ -26,7 +26,6 @@ from attunet_gui.project.status import fold
 
 _BATCH = 200
 _RESULT = re.compile(r"_(pancreas|probability|gate\d+)$")
-_LABEL_FOLDERS = re.compile(r"(labels|masks|segmentations)(tr|ts)?", re.IGNORECASE)
 _VOXELS_ELSEWHERE = (".mhd", ".nhdr")
 
 
@@ -39,7 +38,8 @@ class AddedCases:
         known: how many CT were in the list already.
         moved: names of cases whose file was found in another place and was gone from the old one.
         changed: names of cases whose file now holds another image; they were left as they are.
-        left_out: how many files are labels or results by their names.
+        left_out: how many files are no CT, or may be none: labels, results, the project's own.
+        doubtful: path within the folder and a sentence, of those of them that may be CT or labels.
         failed: file name and why it could not be added.
     """
 
@@ -48,6 +48,7 @@ class AddedCases:
     moved: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     left_out: int = 0
+    doubtful: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -72,7 +73,7 @@ def add_folder(
 ) -> AddedCases:
     """Add every CT at `folder` that is not in the list yet. Slow: call it from a thread.
 
-    Images in folders called labels, masks or segmentations, and files that this program wrote, are left out.
+    Label maps, by `io.content.content_of`, and files that this program wrote, are left out.
     A CT is known again by its `fingerprint`, wherever it lies.
 
     Args:
@@ -85,9 +86,14 @@ def add_folder(
         UnreadableInput: if there is nothing at `folder`.
         ProjectError: if the database refuses.
     """
-    found, done = find_cases(folder, progress), AddedCases()
-    wanted = [ref for ref in found if not _left_out(ref, folder, project.folder)]
-    done.left_out = len(found) - len(wanted)
+    found, done = find(folder, progress), AddedCases()
+    wanted = [ref for ref in found.cases if not _left_out(ref, project.folder)]
+    done.left_out = len(found.cases) - len(wanted) + len(found.label_maps) + len(found.doubtful)
+    done.doubtful = [
+        (str(path.relative_to(folder)), reason)
+        for path, reason in found.doubtful
+        if not _is_own(path, project.folder)
+    ]
     known = _Index(project)
     waiting: list[_New] = []
     try:
@@ -105,13 +111,12 @@ def add_folder(
     return done
 
 
-def _left_out(ref: CaseRef, root: Path, own: Path) -> bool:
-    if ref.series is None and _RESULT.search(ref.name):
-        return True
-    if ref.path.resolve().is_relative_to(own.resolve()):
-        return True
-    inside = ref.path.relative_to(root).parts[:-1] if ref.path != root else ()
-    return ref.series is None and any(_LABEL_FOLDERS.fullmatch(part) for part in inside)
+def _left_out(ref: CaseRef, own: Path) -> bool:
+    return (ref.series is None and _RESULT.search(ref.name) is not None) or _is_own(ref.path, own)
+
+
+def _is_own(path: Path, own: Path) -> bool:
+    return path.resolve().is_relative_to(own.resolve())
 
 
 class _Index:

@@ -49,6 +49,8 @@ def _added(done: AddedCases) -> str:
     words = [f"{cases(len(done.added))} added, {done.known} were in the list already."]
     if done.left_out:
         words.append(f"{done.left_out} files are labels or results: left out.")
+    if done.doubtful:
+        words.append(_failed("was not added", done.doubtful))
     if done.moved:
         words.append(f"Found in another place: {few(done.moved)}.")
     if done.changed:
