@@ -1,10 +1,11 @@
 """How far to go towards what was learnt: the new kind gained against what is forgotten, by share of the way.
 
-    python benchmarks/forgetting.py RUN/bundle --parent starter-2 --slices FOLDER
+    python -m benchmarks.forgetting RUN/bundle --parent starter-2 --slices FOLDER
 
-RUN/bundle is of `attunet finetune` or `attunet bench learning`. FOLDER has images/ and masks/ as JPEG slices
-of people, of whom fine-tuning replays nothing. For each share of the way from the parent's weights to those
-that training ended with, the mean DSC is printed: unseen phantoms of the new kind, everyday phantoms, slices.
+RUN/bundle is of `attunet finetune` or `python -m benchmarks.finetuning`. FOLDER has images/ and masks/ as
+JPEG slices of people, of whom fine-tuning replays nothing. For each share of the way from the parent's
+weights to those that training ended with, the mean DSC is printed: of unseen phantoms of the new kind, of
+everyday phantoms, of slices.
 """
 
 from __future__ import annotations

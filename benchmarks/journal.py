@@ -1,6 +1,6 @@
 """What the journal of strokes costs: time a stroke, bytes a step, size of the file.
 
-    python benchmarks/journal.py [--folder FOLDER]
+    python -m benchmarks.journal [--folder FOLDER]
 
 Prints, for a CT of 512 x 512 x 300 voxels:
 
@@ -51,7 +51,8 @@ def brush(live: np.ndarray, rng: np.random.Generator) -> tuple[slice, slice, sli
 
 def timed(folder: Path, pause: float) -> np.ndarray:
     """(strokes, 2) milliseconds of `Work.note`, by the clock on the wall and of the processor."""
-    live, rng, taken = np.zeros(SHAPE, np.uint8), np.random.default_rng(0), []
+    live, rng = np.zeros(SHAPE, np.uint8), np.random.default_rng(0)
+    taken: list[tuple[float, float]] = []
     work = Work.begin(IDENTITY, live, folder, "bench")
     while len(taken) < STROKES:
         box = brush(live, rng)

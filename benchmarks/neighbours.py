@@ -1,6 +1,6 @@
 """What "To neighbours" does to real slices: DSC of a slice before and after the one near it was corrected.
 
-    python benchmarks/neighbours.py FOLDS SLICES [--mm 1.0]
+    python -m benchmarks.neighbours FOLDS SLICES [--mm 1.0]
 
 FOLDS is a run of `attunet crossvalidate`, SLICES the folder of its real slices, named PATIENT-NUMBER. Each
 slice is drafted by the model that never saw its patient. Of every two of a patient that lie less than the

@@ -1,6 +1,6 @@
 """Whether the order of the worklist is worth anything: what a draft says of its errors against the truth.
 
-    python benchmarks/next_case.py FOLDER --model starter-2 --cases 24
+    python -m benchmarks.next_case FOLDER --model starter-2 --cases 24
 
 FOLDER has images/ and labels/ as .nii.gz. Every case is drafted; Spearman's rank correlation is printed of
 `project.outlook`'s numbers with what was wrong: the wrong volume in ml, 1 - DSC, and the slices whose DSC is

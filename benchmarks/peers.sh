@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # benchmarks/peers.sh DIR makes an environment with PyTorch and MONAI in DIR, for
-# `attunet bench speed --peers DIR/bin/python`. On Linux plain `torch` brings CUDA along (gigabytes): name a build
+# `python -m benchmarks.speed --peers DIR/bin/python`. On Linux plain `torch` brings CUDA along (gigabytes): name a build
 # for the CPU with TORCH=torch==VERSION+cpu, and where it lies with PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL.
 set -euo pipefail
 dir=${1:?"usage: benchmarks/peers.sh DIR"}

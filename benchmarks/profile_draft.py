@@ -1,4 +1,4 @@
-"""Where processor time goes in a draft of 512 x 512 x 240: `python benchmarks/profile_draft.py` prints it.
+"""Where processor time goes in a draft of 512 x 512 x 240: `python -m benchmarks.profile_draft` prints it.
 
 Processor seconds over all threads, so that other programs on the machine hardly change them.
 """
@@ -16,8 +16,8 @@ from attunet_gui.cli.models import choose_model
 from attunet_gui.core.order import Outwards
 from attunet_gui.core.prediction import Prediction, draft_edit, drafted_so_far
 from attunet_gui.core.preprocess import frame_for, network_slices
-from attunet_gui.evaluation.speed.bench import FULL, made
 from attunet_gui.network.predict import load_model, predict
+from benchmarks.speed.speed_bench import FULL, made
 
 
 class _FirstIsThere(Exception):

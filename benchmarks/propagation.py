@@ -1,6 +1,6 @@
 """What carrying corrections on is worth: DSC of the slices that nobody corrected, before and after.
 
-    python benchmarks/propagation.py --model starter-2 --phantoms 6 --shifted 6 --pairs FOLDER --cases 6
+    python -m benchmarks.propagation --model starter-2 --phantoms 6 --shifted 6 --pairs FOLDER --cases 6
 
 Every case is drafted; --slices of it are made right, the worst one in each of as many parts of the gland;
 the network carries that on. Printed for each case: what the held-out slices said, whether it spoke, the DSC

@@ -1,4 +1,4 @@
-"""How long each correction tool takes: `python benchmarks/tools.py` prints a table.
+"""How long each correction tool takes: `python -m benchmarks.tools` prints a table.
 
 On noise around an organ-like shape of about 90 ml, in 512 x 512 slices of 0.8 mm; in 2-D on one slice, in
 3-D in 300 slices of 1 mm. The probability is read through a `MapOnGrid`, as in the window. A figure is the

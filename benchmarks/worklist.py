@@ -1,6 +1,6 @@
 """How long a worklist of ten thousand cases takes to answer.
 
-    python benchmarks/worklist.py --cases 10000
+    python -m benchmarks.worklist --cases 10000
 
 Makes a project in a temporary folder, with files of a few bytes each, so indexing is timed without reading
 CT; fills it with drafts, people and notes; then times what the window asks. Prints the median and the worst

@@ -1,6 +1,6 @@
 """How long the worklist in the window takes to open with ten thousand cases, and whether scrolling blocks.
 
-    QT_QPA_PLATFORM=offscreen python benchmarks/worklist_window.py --cases 10000
+    QT_QPA_PLATFORM=offscreen python -m benchmarks.worklist_window --cases 10000
 
 Makes a project in a temporary folder, with files of a few bytes and small pictures as drafting leaves them,
 and shows it in the panel of the window. "Opens" is from the click to the first lines drawn. Scrolling goes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from multiprocessing import freeze_support
 
 from attunet_gui.core.discretion import be_discreet, place_of
@@ -14,14 +15,19 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Entry point of `attunet`: every failure is one line and a non-zero exit code."""
+    """Entry point of `attunet`."""
     freeze_support()
-    be_discreet()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from attunet_gui.cli.app import app
 
+    run_command_line(app)
+
+
+def run_command_line(command: Callable[[], object]) -> None:
+    """Run `command`, which reads `sys.argv`; every failure is one line and a non-zero exit code."""
+    be_discreet()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        app()
+        command()
     except AttunetError as error:
         _end(str(error), 1)
     except (KeyboardInterrupt, Cancelled):

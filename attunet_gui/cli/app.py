@@ -22,8 +22,6 @@ app = typer.Typer(
 )
 models = typer.Typer(help="List, show, verify and measure models.", no_args_is_help=True)
 app.add_typer(models, name="models")
-bench = typer.Typer(help="Measure what the product is worth to an annotator.", no_args_is_help=True)
-app.add_typer(bench, name="bench")
 app.add_typer(worklist, name="worklist")
 
 ModelOption = Annotated[
@@ -283,27 +281,6 @@ def crossvalidation(
 
 
 @app.command()
-def ablate(
-    recipe: Annotated[Path, typer.Argument(help="A recipe with [crossvalidation] and several sources.")],
-    output: RunOption,
-    data: DataOption = None,
-    fold: Annotated[
-        list[int] | None, typer.Option(min=0, help="Only this fold, counted from 0; may be repeated.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Of each run; else the recipe's.")] = None,
-    restart: RestartOption = False,
-) -> None:
-    """Compare six trainings: with gates and without, from real CT, synthetic CT and both."""
-    from attunet_gui.cli.ablate import ablate_by_recipe
-    from attunet_gui.cli.train import named_folders
-    from attunet_gui.recipes.ablation import Extent
-    from attunet_gui.recipes.run import Order
-
-    order = Order(recipe, output, named_folders(data or []), None, restart)
-    ablate_by_recipe(order, Extent(tuple(fold or ()), steps))
-
-
-@app.command()
 def calibrate(
     run: Annotated[Path, typer.Argument(help="The folder of `attunet crossvalidate`.")],
     model: Annotated[Path, typer.Argument(help="The bundle that gets calibration, threshold and results.")],
@@ -430,70 +407,3 @@ def models_measure(
     from attunet_gui.cli.models import measure_model
 
     measure_model(name, range(first_seed, first_seed + cases))
-
-
-@bench.command("effort")
-def bench_effort(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Folder for the results.")],
-    model: ModelOption = None,
-    phantoms: Annotated[int, typer.Option(min=0, help="How many phantoms.")] = 0,
-    first_seed: Annotated[int, typer.Option(min=0, help="Of the phantoms.")] = 90000,
-    pairs: Annotated[Path | None, typer.Option(help="Folder with images/ and labels/ as .nii.gz.")] = None,
-    cases: Annotated[int | None, typer.Option(min=1, help="How many of the pairs; else all.")] = None,
-    propagation: Annotated[
-        bool, typer.Option(help="Also let the network carry corrections on. Slow.")
-    ] = True,
-    carried: Annotated[
-        int | None, typer.Option(min=0, help="In how many cases of each kind it does; else in all.")
-    ] = None,
-) -> None:
-    """Count the slices a simulated annotator corrects until drafts are right."""
-    from attunet_gui.cli.bench import Material, measure
-
-    material = Material(range(first_seed, first_seed + phantoms), pairs, cases)
-    measure(model, material, carried if propagation else 0, output)
-
-
-@bench.command("speed")
-def bench_speed(
-    model: ModelOption = None,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this row; may be repeated.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Tiny volumes, once: to see that it works.")] = False,
-    peers: Annotated[
-        Path | None, typer.Option(help="Python of the environment that benchmarks/peers.sh made.")
-    ] = None,
-    runs: Annotated[int | None, typer.Option(min=1, help="Rounds of each measure; else 5 or fewer.")] = None,
-    keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the volumes here for the next time.")
-    ] = None,
-) -> None:
-    """Measure how fast the product is on this machine, and its peers beside it."""
-    from attunet_gui.cli.speed import Wanted, measure_speed
-
-    measure_speed(model, Wanted(tuple(only or ()), quick, as_json, peers, runs, keep))
-
-
-@bench.command("learning")
-def bench_learning(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Folder for everything.")],
-    model: ModelOption = None,
-    corrected: Annotated[
-        list[int] | None, typer.Option("-k", min=2, help="Cases that are corrected; repeatable.")
-    ] = None,
-    unseen: Annotated[int, typer.Option(min=2, help="Cases of either kind to measure on.")] = 8,
-    steps: Annotated[int | None, typer.Option(min=1, help="Of each run; else as attunet finetune.")] = None,
-    wrong: Annotated[bool, typer.Option(help="Also learn from labels that are wrong on purpose.")] = True,
-) -> None:
-    """Correct phantoms of a kind the model does badly on, learn from them, and measure on unseen ones."""
-    from attunet_gui.cli.bench_learning import measure_learning
-    from attunet_gui.cli.models import choose_model
-    from attunet_gui.recipes.finetuning.order import Effort
-    from attunet_gui.recipes.learning import Proof
-
-    counts = tuple(corrected or Proof.counts)
-    effort = Effort(steps or Effort.steps)
-    frozen = Proof.frozen if wrong else 0
-    measure_learning(Proof(choose_model(model).folder, output, counts, unseen, frozen, effort))

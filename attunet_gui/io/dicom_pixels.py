@@ -124,8 +124,8 @@ def _doubt(cells: NDArray[Any], values: NDArray[Any], stream: Stream | None, dat
         return ""
     if stream.signed and (cells.view(f"i{cells.itemsize}") < 0).any():
         return (
-            "The compressed images have values below 0, and the DICOM tag PixelRepresentation says that there "
-            "are none: the tag was believed."
+            "The compressed images have values below 0, and the DICOM tag PixelRepresentation says that "
+            "there are none: the tag was believed."
         )
     if not stream.signed and stream.bits < data.BitsStored and (cells >> (stream.bits - 1)).any():
         return (

@@ -11,7 +11,7 @@ draft covers. A p below 0.1 counts as 0: summed up over the body it would drown 
 
 On 24 synthetic CT, of the kind that starter-2 was trained on, Spearman's rank correlation of effort with the
 number of slices whose true DSC is below 0.85 was 0.86; of uncertainty with 1 - DSC it was 0.44
-(`benchmarks/next_case.py`).
+(`python -m benchmarks.next_case`).
 """
 
 from __future__ import annotations

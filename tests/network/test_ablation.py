@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from attunet_gui.cli.app import app
-from attunet_gui.evaluation.ablation import ARMS, Ablation
 from attunet_gui.network.bundle import read_bundle
+from benchmarks.ablation.arm_comparison import ARMS, Ablation
 from tests.recipes.material import OWN, write_recipe, write_two_people
 
 pytestmark = pytest.mark.network

@@ -1,4 +1,4 @@
-"""`attunet bench speed` as a user types it: rows that need no display, on tiny volumes."""
+"""`python -m benchmarks.speed` as a user types it: rows that need no display, on tiny volumes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from attunet_gui.network.engines import OPENVINO
-from tests.cli.test_commands import attunet
+from tests.benchmarks.commands import benchmark
 
 pytestmark = pytest.mark.network
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.network
 def test_a_quick_run_fills_its_rows_and_says_what_it_ran_on(tmp_path: Path, tiny_bundle: Path) -> None:
     rows = ("help", "cold", "click", "whole", "outside", "arithmetic", "monai")
     words = [word for row in rows for word in ("--only", row)]
-    done = attunet(
-        *("bench", "speed", "--quick", "--json", "--model", tiny_bundle, "--keep", tmp_path / "ct", *words),
+    done = benchmark(
+        *("speed", "--quick", "--json", "--model", tiny_bundle, "--keep", tmp_path / "ct", *words),
         home=tmp_path,
     )
     assert done.returncode == 0, done.stderr
@@ -36,6 +36,6 @@ def test_a_quick_run_fills_its_rows_and_says_what_it_ran_on(tmp_path: Path, tiny
 
 
 def test_an_unknown_row_is_refused_with_those_that_there_are(tmp_path: Path, tiny_bundle: Path) -> None:
-    done = attunet("bench", "speed", "--only", "warp", "--model", tiny_bundle, home=tmp_path)
+    done = benchmark("speed", "--only", "warp", "--model", tiny_bundle, home=tmp_path)
     assert done.returncode == 1
     assert "There is no measure 'warp'; there is help, cold, click" in done.stderr

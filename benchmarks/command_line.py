@@ -1,0 +1,15 @@
+"""The command line of a benchmark: one command, with the messages and exit codes of `attunet`."""
+
+from __future__ import annotations
+
+import typer
+
+
+def command_of(package: str) -> typer.Typer:
+    """An application for `python -m PACKAGE`; its single command is added by the caller."""
+    return typer.Typer(
+        name=f"python -m {package}",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )

@@ -1,0 +1,136 @@
+"""What was done to a case, slice by slice, and how much of it was needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from attunet_gui.core.progress import Progress, silent
+from benchmarks.effort.assists import Aid, alone
+from benchmarks.effort.simulated_annotator import CorrectionTask, SimulatedAnnotator, start_annotator, strokes
+from benchmarks.effort.slice_orders import Order
+
+GOALS = (0.90, 0.95)
+"""DSC of the whole volume."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Step(_Row):
+    """One slice.
+
+    Attributes:
+        slice: which.
+        strokes, voxels: what was corrected in it; 0 where it was found right.
+        aided: voxels that an aid changed after it.
+        dsc: of the whole volume, after the aid.
+    """
+
+    slice: int
+    strokes: int
+    voxels: int
+    aided: int
+    dsc: float
+
+
+class Cost(_Row):
+    """What it took to come to a goal.
+
+    Attributes:
+        slices: corrected.
+        looks: slices that were looked at and left as they are.
+        strokes, voxels: in the corrected slices.
+    """
+
+    slices: int
+    looks: int
+    strokes: int
+    voxels: int
+
+
+class Trace(_Row):
+    """A case on one way: the DSC to begin with, and every slice until the last goal."""
+
+    start: float
+    steps: tuple[Step, ...]
+
+    def cost(self, goal: float) -> Cost | None:
+        """What it took until the DSC was `goal` or more; None if that was never so."""
+        reached = [self.start, *(step.dsc for step in self.steps)]
+        at = next((number for number, dsc in enumerate(reached) if dsc >= goal), None)
+        if at is None:
+            return None
+        done = self.steps[:at]
+        corrected = sum(step.voxels > 0 for step in done)
+        return Cost(
+            slices=corrected,
+            looks=len(done) - corrected,
+            strokes=sum(step.strokes for step in done),
+            voxels=sum(step.voxels for step in done),
+        )
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to come from a CT to a mask.
+
+    Attributes:
+        key: for files.
+        title: for people.
+        order: in which slices are looked at.
+        from_draft: whether she begins with the draft of the network, or with nothing.
+        aid: what helps between two slices.
+    """
+
+    key: str
+    title: str
+    order: Order
+    from_draft: bool = True
+    aid: Aid = alone
+
+
+def walk(way: Way, task: CorrectionTask, goal: float = max(GOALS), progress: Progress = silent) -> Trace:
+    """What happens on `way` until the DSC is `goal` or nothing is left; `progress` may raise `Cancelled`."""
+    annotator = start_annotator(task, from_draft=way.from_draft)
+    start, steps = annotator.dsc, []
+    for step, after in _steps(way, annotator):
+        steps.append(step)
+        progress(len(steps), len(task.extent), way.title)
+        if after.dsc >= goal:
+            break
+    return Trace(start=start, steps=tuple(steps))
+
+
+def _steps(way: Way, annotator: SimulatedAnnotator) -> Iterator[tuple[Step, SimulatedAnnotator]]:
+    """Each slice and the annotator after it; where a goal wants more than the order offers, what is left."""
+    if annotator.dsc >= max(GOALS):
+        return
+    path = way.order(annotator)
+    z = next(path, None)
+    while z is not None:
+        step, annotator = _looked_at(z, annotator, way.aid)
+        yield step, annotator
+        try:
+            z = path.send(annotator)
+        except StopIteration:
+            return
+
+
+def _looked_at(z: int, annotator: SimulatedAnnotator, aid: Aid) -> tuple[Step, SimulatedAnnotator]:
+    wrong = annotator.wrong(z)
+    right = annotator.is_right(z)
+    after = annotator.found_right(z) if right else annotator.made_right(z)
+    aided = aid(after)
+    step = Step(
+        slice=z,
+        strokes=0 if right else strokes(wrong),
+        voxels=0 if right else int(np.count_nonzero(wrong)),
+        aided=int(np.count_nonzero(aided.mask != after.mask)),
+        dsc=aided.dsc,
+    )
+    return step, aided
