@@ -34,7 +34,7 @@ from attunet_gui.core.overlay import Overlay, overlays
 from attunet_gui.core.prediction import ModelId, Prediction
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.proposal import Proposal
-from attunet_gui.core.provenance import versions
+from attunet_gui.core.provenance import former_record_path, record_path, versions
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.journal import Identity, identify
 from attunet_gui.io.masks import read_mask
@@ -628,13 +628,8 @@ def _binary(mask: Mask) -> Mask:
     return copied
 
 
-def sidecar_path(mask: Path) -> Path:
-    """`x_pancreas.nii.gz` -> `x_pancreas.json`."""
-    return mask.with_name(_stem(mask.name) + ".json")
-
-
-def _stem(name: str) -> str:
-    return name.removesuffix(".gz").removesuffix(".nii")
+sidecar_path = record_path
+"""Where the sidecar of a mask is written."""
 
 
 def _beside(volume: Volume) -> Path | None:
@@ -652,17 +647,20 @@ def _found_beside(volume: Volume) -> Found | None:
     if path is None or not path.exists():
         return None
     try:
-        return Found(path, read_mask(path, volume), _recorded_model(sidecar_path(path)))
+        return Found(path, read_mask(path, volume), _recorded_model(path))
     except AttunetError:
         return None
 
 
-def _recorded_model(record: Path) -> ModelId | None:
-    try:
-        model = json.loads(record.read_text("utf-8"))["model"]
-        return ModelId(**model)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _recorded_model(mask: Path) -> ModelId | None:
+    for record in (record_path(mask), former_record_path(mask)):
+        try:
+            return ModelId(**json.loads(record.read_text("utf-8"))["model"])
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            break
+    return None
 
 
 def _case_of(volume: Volume) -> Case:

@@ -8,8 +8,8 @@ import platform
 from typing import Any
 
 from attunet_gui.cli.console import console
+from attunet_gui.cli.display import Probe, has_display, missing_library
 from attunet_gui.cli.models import bundle_folders, fault_of
-from attunet_gui.cli.window import has_display
 from attunet_gui.core.provenance import versions
 
 
@@ -25,12 +25,13 @@ def examine(as_json: bool) -> int:
 
 def findings() -> dict[str, Any]:
     """Versions, machine, display, network library and models, with a sentence for each problem."""
+    display = _display()  # before anything has threads
     tensorflow = _tensorflow()
     models = {folder.name: fault_of(folder) or "unchanged" for folder in bundle_folders()}
     report: dict[str, Any] = {
         "versions": versions(),
         "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-        "display": _display(),
+        "display": display,
         "tensorflow": tensorflow,
         "models": models,
     }
@@ -46,17 +47,28 @@ def findings() -> dict[str, Any]:
 
 def _tensorflow() -> dict[str, Any]:
     try:
-        from attunet_gui.network.backend import tf
+        from attunet_gui.network.backend import in_use, overruled, tf
     except Exception as error:
         return {"error": str(error)}
-    return {"version": tf.__version__, "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")]}
+    return {
+        "version": tf.__version__,
+        "gpus": [gpu.name for gpu in tf.config.list_physical_devices("GPU")],
+        "keras": in_use(),
+        "overruled": list(overruled()),
+    }
 
 
 def _display() -> dict[str, Any]:
-    """Imports Qt but opens nothing: without a display Qt would end the whole process."""
+    """Opens nothing: what Qt can do is tried in a process of its own."""
     result: dict[str, Any] = {"present": has_display(), "window": True}
     try:
+        if result["present"]:
+            Probe().check()
         import qtpy.QtWidgets  # noqa: F401
+
+        missing = missing_library()
+        if missing is not None:
+            raise missing
     except Exception as error:
         return result | {"window": False, "error": str(error)}
     return result
@@ -68,6 +80,12 @@ def _print(found: dict[str, Any]) -> None:
     console.print(f"{'machine':<20} {found['machine']['system']}, {found['machine']['cores']} cores")
     console.print(f"{'display':<20} {'yes' if found['display']['present'] else 'none'}")
     console.print(f"{'GPU':<20} {', '.join(found['tensorflow'].get('gpus', [])) or 'none (CPU is used)'}")
+    if "keras" in found["tensorflow"]:
+        console.print(
+            f"{'Keras computes with':<20} {', '.join(map(str, found['tensorflow']['keras'].values()))}"
+        )
+    for setting in found["tensorflow"].get("overruled", []):
+        console.print(f"note: your setting of Keras, {setting}, is not followed here")
     for name, state in found["models"].items():
         console.print(f"{'model ' + name:<20} {state}")
     for problem in found["problems"]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from attunet_gui.core.metrics import volume_ml
 from attunet_gui.core.overlay import overlays
 from attunet_gui.core.prediction import Prediction, draft_mask
 from attunet_gui.core.progress import Progress
-from attunet_gui.core.provenance import now, source_entry, versions
+from attunet_gui.core.provenance import former_record_path, now, record_path, source_entry, versions
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.cases import CaseRef, find, without_suffix
 from attunet_gui.io.reading import read
@@ -119,17 +120,18 @@ def _is_below(path: Path, output: Path, source: Path) -> bool:
     return output.resolve() != source.resolve() and path.resolve().is_relative_to(output.resolve())
 
 
-def _check_replaceable(case: CaseRef, output: Path) -> None:
+def _check_replaceable(mask: Path) -> None:
     """Only results of an earlier `attunet predict` are replaced: a person's work never is."""
-    record, corrected = output / f"{case.name}.json", output / f"{case.name}_pancreas.json"
-    mask = output / f"{case.name}_pancreas.nii.gz"
-    if corrected.exists():
+    record = record_path(mask)
+    if not record.exists():
+        record = former_record_path(mask)
+    elif not _is_ours(record):
         raise UnwritableOutput(
             f"{mask} was corrected by a person; write to another folder, or use --overwrite."
         )
-    if (mask.exists() or record.exists()) and not _is_ours(record):
+    if mask.exists() and not _is_ours(record):
         raise UnwritableOutput(
-            f"{mask if mask.exists() else record} is there already and was not written by attunet predict; "
+            f"{mask} is there already and was not written by attunet predict; "
             "write to another folder, or use --overwrite."
         )
 
@@ -142,12 +144,32 @@ def _is_ours(record: Path) -> bool:
     return isinstance(found, dict) and found.get("made_by") == _MADE_BY
 
 
+def _begin(mask: Path, case: CaseRef) -> None:
+    """Say that what follows is ours, so that it can be finished where the disk is full behind the mask.
+
+    Of a mask that is somebody else's, which --overwrite replaces, this is said only once it is replaced.
+    """
+    try:
+        _check_replaceable(mask)
+    except UnwritableOutput:
+        return
+    write_json(record_path(mask), {"made_by": _MADE_BY, "case": case.name, "unfinished": True})
+
+
+def _forget_former_record(mask: Path) -> None:
+    """Earlier versions kept the record under another name; two would contradict each other."""
+    former = former_record_path(mask)
+    if former != record_path(mask) and _is_ours(former):
+        with suppress(OSError):
+            former.unlink()
+
+
 def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
     output, wanted = work.output, work.wanted
-    if not wanted.overwrite:
-        _check_replaceable(case, output)
-    clock = Clock()
     path = output / f"{case.name}_pancreas.nii.gz"
+    if not wanted.overwrite:
+        _check_replaceable(path)
+    clock = Clock()
     with progress_bar(case.name) as progress:
         volume = read(case.path, series=case.series, progress=progress)
         clock.lap("read")
@@ -157,6 +179,7 @@ def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
         clock.lap("predict")
         mask = draft_mask(prediction)
         clock.lap("draft")
+        _begin(path, case)
         write_mask(path, mask, volume)
         _write_maps(case.name, output, volume, prediction, wanted)
         clock.lap("write")
@@ -164,7 +187,8 @@ def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
     shown = {"calibration": model.card.calibration.model_dump(), "looks": 1 + len(model.looks)}
     entry = _entry(volume, prediction, size, clock) | shown
     inside = case.path.relative_to(root.parent)
-    write_json(output / f"{case.name}.json", {"case": case.name, "input": inside.as_posix(), **entry})
+    write_json(record_path(path), {"case": case.name, "input": inside.as_posix(), **entry})
+    _forget_former_record(path)
     notes = "".join(f"\n    note: {note}" for note in volume.notes)
     return f"{path}: pancreas {size:.1f} ml, {clock.total:.1f} s{notes}"
 

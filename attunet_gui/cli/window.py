@@ -6,46 +6,49 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from attunet_gui.cli.console import console
+from attunet_gui.cli.display import Probe, forget_stale_wayland, has_display, library_missing, no_display
 from attunet_gui.core.errors import AttunetError
 
 _SCREEN = "-screen 0 1400x900x24 +extension GLX"
 
 
-def has_display() -> bool:
-    """Whether a window can appear on this machine."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("WAYLAND_DISPLAY")) or _x_server_answers(os.environ.get("DISPLAY", ""))
-
-
-def _x_server_answers(display: str) -> bool:
-    """A display of this machine has a socket; of a display elsewhere only its name is known."""
-    if not display.startswith(":"):
-        return bool(display)
-    number = display[1:].split(".")[0]
-    return Path(f"/tmp/.X11-unix/X{number}").exists()
-
-
 def open_window(case: Path | None) -> None:
     """Open the application and wait until it is closed."""
     if not has_display():
-        raise AttunetError(
-            "There is no display for the window: start attunet on a desktop, or use "
-            "`attunet predict` to draft without one, or `attunet demo` to see it on a virtual display."
-        )
-    from attunet_gui.gui.app import run
+        raise no_display()
+    with _window_can_open():
+        from attunet_gui.gui.app import run
 
     run(case)
+
+
+@contextmanager
+def _window_can_open() -> Iterator[None]:
+    """Within, the window is imported; meanwhile Qt is tried, for it would end this process."""
+    forget_stale_wayland()
+    probe = Probe()
+    try:
+        yield
+    except ImportError as error:
+        fault = library_missing(error)
+        if fault is None:
+            raise
+        raise fault from error
+    finally:
+        probe.check()
 
 
 def open_demo(out: Path, tour: bool) -> None:
     """The demo on this display, or on a virtual one with screenshots in `out`; `tour`: of every tool."""
     if has_display():
-        from attunet_gui.gui.demo import Film, run_demo
-        from attunet_gui.gui.tour import Tour
+        with _window_can_open():
+            from attunet_gui.gui.demo import Film, run_demo
+            from attunet_gui.gui.tour import Tour
 
         scripted = tour or os.environ.get("ATTUNET_DEMO_SCRIPTED")
         run_demo(out if scripted else None, Tour if tour else Film)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from attunet_gui.core.volume import Volume
@@ -29,6 +30,17 @@ def versions() -> dict[str, str]:
 def now() -> str:
     """The time, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def record_path(mask: Path) -> Path:
+    """Where the record of a mask is, whoever wrote it: `x_pancreas.nii.gz` -> `x_pancreas.json`."""
+    return mask.with_name(mask.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+
+
+def former_record_path(mask: Path) -> Path:
+    """Where `attunet predict` once put it: `x_pancreas.nii.gz` -> `x.json`."""
+    record = record_path(mask)
+    return record.with_name(record.name.removesuffix("_pancreas.json").removesuffix(".json") + ".json")
 
 
 def source_entry(volume: Volume) -> dict[str, Any]:

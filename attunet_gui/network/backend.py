@@ -1,16 +1,33 @@
-"""TensorFlow and Keras, imported in this one place, with their start-up chatter held back.
+"""TensorFlow and Keras, imported in this one place: with our settings, and their start-up chatter held back.
 
 TensorFlow's C++ library writes to the terminal before any log level applies. A user who asked for a mask,
 or reads one sentence about an error, should not have to look for it between those lines.
+
+Keras takes its backend, number format and order of axes from the environment and from a file in the user's
+home. The user's other programs may need those; the networks here were trained and measured with ours.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 _STDERR = 2
+
+SETTINGS: dict[str, Any] = {
+    "backend": "tensorflow",
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+}
+"""What Keras computes with here, by the names that its own file `keras.json` has for it."""
+
+_NOWHERE = str(Path(os.devnull) / "keras")
+"""A folder that cannot be, so that Keras neither reads a `keras.json` nor writes one."""
 
 
 @contextmanager
@@ -27,12 +44,62 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """The environment without the user's words to Keras; afterwards it is as before."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("KERAS_")}
+    for name in kept:
+        del os.environ[name]
+    os.environ |= {"KERAS_BACKEND": SETTINGS["backend"], "KERAS_HOME": _NOWHERE}
+    try:
+        yield
+    finally:
+        del os.environ["KERAS_BACKEND"], os.environ["KERAS_HOME"]
+        os.environ |= kept
+
+
+def _settle() -> None:
+    """For a process where something else imported Keras before."""
+    if keras.config.backend() != SETTINGS["backend"]:
+        raise ImportError(
+            f"Keras was loaded with the backend {keras.config.backend()} before: start attunet by itself."
+        )
+    keras.config.set_floatx(SETTINGS["floatx"])
+    keras.config.set_epsilon(SETTINGS["epsilon"])
+    keras.config.set_image_data_format(SETTINGS["image_data_format"])
+
+
+def in_use() -> dict[str, Any]:
+    """What Keras says that it computes with, by the names of `SETTINGS`."""
+    return {name: getattr(keras.config, name)() for name in SETTINGS}
+
+
+def overruled() -> tuple[str, ...]:
+    """The user's settings of Keras that differ from ours, and are not followed: "KERAS_BACKEND=jax"."""
+    found = []
+    if os.environ.get("KERAS_BACKEND", SETTINGS["backend"]) != SETTINGS["backend"]:
+        found.append(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}")
+    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser() / "keras.json"
+    return (*found, *(f"{name} {value} in {file.name}" for name, value in _filed(file).items()))
+
+
+def _filed(file: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    words = said.items() if isinstance(said, dict) else ()
+    return {name: value for name, value in words if name in SETTINGS and value != SETTINGS[name]}
+
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silent_stderr():
+with _silent_stderr(), _own_settings():
     import keras
     import tensorflow as tf
 
     # The library says the rest at its first operation.
     tf.constant(0.0) + 1.0
+
+_settle()
 
 __all__ = ["keras", "tf"]

@@ -20,8 +20,8 @@ import typer
 from attunet_gui.cli import run_command_line
 from attunet_gui.cli.app import ModelOption
 from attunet_gui.cli.console import console
+from attunet_gui.cli.display import has_display
 from attunet_gui.cli.models import choose_model
-from attunet_gui.cli.window import has_display
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.provenance import now, versions
 from benchmarks.command_line import command_of

@@ -47,7 +47,7 @@ def test_predict_writes_mask_gates_probability_and_record_on_the_source_grid(
     done = attunet("predict", source, "-o", out, "-m", tiny_bundle, "--gates", "--probability", home=tmp_path)
     assert done.returncode == 0, done.stderr
     names = {path.name for path in out.iterdir()}
-    assert names == {"case.json"} | {
+    assert names == {"case_pancreas.json"} | {
         f"case_{what}.nii.gz" for what in ("pancreas", "probability", "gate1", "gate2")
     }
     ct = nib.load(source)
@@ -61,7 +61,7 @@ def test_predict_writes_mask_gates_probability_and_record_on_the_source_grid(
         values = np.asarray(result.dataobj)
         assert 0 <= values.min() <= values.max() <= 1
         assert values.dtype == (np.uint8 if "pancreas" in path.name else np.float32)
-    record = json.loads((out / "case.json").read_text())
+    record = json.loads((out / "case_pancreas.json").read_text())
     mask = np.asarray(nib.load(out / "case_pancreas.nii.gz").dataobj)
     assert record["volume_ml"] == pytest.approx(mask.sum() * abs(np.linalg.det(ct.affine)) / 1000, abs=1e-2)
     assert (

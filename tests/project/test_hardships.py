@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -24,8 +23,7 @@ from attunet_gui.project.rows import CaseRow
 from attunet_gui.project.thumbnails import thumbnail
 from tests.io.material import ct_like, write_series
 from tests.project.material import Ball, ball, drafted_project, new_project, save, write_ct
-
-_ROOT = Path(__file__).parents[2]
+from tests.small_disk import fill, on_a_small_disk
 
 
 def _whole(project: Project) -> None:
@@ -146,42 +144,13 @@ def test_an_entry_of_a_newer_version_is_refused_in_words_and_kept(tmp_path: Path
 
 # Full and read-only disks, on a small disk of our own
 
-_ON_A_SMALL_DISK = (
-    "mount -t tmpfs -o size=3m,mode=0700 tmpfs '{disk}' && exec '{python}' -m {module} {what} '{disk}'"
-)
-
-
-def _on_a_small_disk(what: str, disk: Path) -> None:
-    if shutil.which("unshare") is None:
-        pytest.skip("this system cannot make a disk of its own")
-    disk.mkdir()
-    script = _ON_A_SMALL_DISK.format(disk=disk, python=sys.executable, module=__name__, what=what)
-    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", script]
-    probe = ["unshare", "--map-root-user", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs '{disk}'"]
-    if subprocess.run(probe, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
 
 def test_on_a_full_disk_nothing_is_lost_and_there_is_a_sentence(tmp_path: Path) -> None:
-    _on_a_small_disk("full", tmp_path / "disk")
+    on_a_small_disk(__name__, "full", tmp_path / "disk")
 
 
 def test_on_a_read_only_disk_a_project_is_refused_and_untouched(tmp_path: Path) -> None:
-    _on_a_small_disk("read-only", tmp_path / "disk")
-
-
-def _fill(disk: Path) -> Path:
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            for size in (1 << 16, 1 << 12, 1):
-                while file.write(b"x" * size) == size:
-                    pass
-        except OSError:
-            pass
-    return filler
+    on_a_small_disk(__name__, "read-only", tmp_path / "disk")
 
 
 def _note_without_end(project: Project, case: CaseRow) -> None:
@@ -194,7 +163,7 @@ def full(disk: Path) -> None:
     project = drafted_project(disk, 2)
     case, other = project.cases()
     first = save(project, case, ball())
-    filler = _fill(disk)
+    filler = fill(disk)
     with pytest.raises(ProjectError, match="The disk of the project is full"):
         _note_without_end(project, other)
     note = project.again(other).note
