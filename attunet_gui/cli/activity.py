@@ -16,6 +16,7 @@ from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.core.activity import human_correction, replay
 from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
 from attunet_gui.core.progress import Progress
+from attunet_gui.folders import listed
 from attunet_gui.io.journal import SUFFIX, Journaled, read_journal
 from attunet_gui.io.reading import read
 from attunet_gui.paths import user_data
@@ -64,7 +65,9 @@ def replay_case(name: str, target: Path, folder: Path | None) -> None:
 
 
 def _journals(folder: Path | None) -> Iterator[Journaled]:
-    for path in sorted((folder or user_data() / "journal").glob(f"*{SUFFIX}")):
+    for path in listed(folder or user_data() / "journal"):
+        if path.suffix != SUFFIX:
+            continue
         try:
             yield read_journal(path)
         except UnreadableInput as error:

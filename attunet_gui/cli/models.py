@@ -12,7 +12,7 @@ from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.verdict import print_verdict
 from attunet_gui.core.card import Card
 from attunet_gui.core.errors import BadModel
-from attunet_gui.network.bundle import CARD_FILE, Bundle, read_bundle, verify
+from attunet_gui.network.bundle import CARD_FILE, Bundle, bundles_in, read_bundle, verify
 from attunet_gui.paths import model_folders, user_data
 from attunet_gui.registry.adoption import adopt, check_adoptable, offered_bundles, rollback
 from attunet_gui.registry.archive import export_model, import_model
@@ -175,7 +175,7 @@ def fault_of(folder: Path) -> str | None:
 
 def bundle_folders() -> list[Path]:
     """Every folder that holds a card, valid or not."""
-    return [card.parent for folder in model_folders() for card in sorted(folder.glob(f"*/{CARD_FILE}"))]
+    return [place for folder in model_folders() for place in bundles_in(folder)]
 
 
 def measure_model(name: str, seeds: range) -> None:

@@ -171,6 +171,8 @@ def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
         _check_replaceable(path)
     clock = Clock()
     with progress_bar(case.name) as progress:
+        if case.refused:
+            raise UnreadableInput(case.refused)
         volume = read(case.path, series=case.series, progress=progress)
         clock.lap("read")
         model = work.model()

@@ -13,6 +13,7 @@ from pathlib import Path
 from attunet_gui.cli.console import console
 from attunet_gui.cli.display import Probe, forget_stale_wayland, has_display, library_missing, no_display
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.folders import listed
 
 _SCREEN = "-screen 0 1400x900x24 +extension GLX"
 
@@ -64,7 +65,7 @@ def open_demo(out: Path, tour: bool) -> None:
     done = subprocess.run(command, env=os.environ | {"ATTUNET_DEMO_SCRIPTED": "1"}, check=False)
     if done.returncode:
         raise AttunetError(f"The demo on the virtual display ended with exit code {done.returncode}.")
-    for path in sorted(out.iterdir()):
+    for path in listed(out):
         console.print(f"  {path}")
 
 

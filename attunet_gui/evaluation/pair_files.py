@@ -15,6 +15,7 @@ from attunet_gui.core.progress import Progress, silent
 from attunet_gui.evaluation.pair_table import PairRow
 from attunet_gui.evaluation.pairs import compare
 from attunet_gui.evaluation.views import View
+from attunet_gui.folders import listed
 from attunet_gui.io.datasets import label_values
 from attunet_gui.io.masks import LabelFile, read_labels
 from attunet_gui.io.pair_collection import read_people
@@ -101,7 +102,7 @@ def _by_name(folder: Path, within: tuple[str, ...] = ("labelsTr", "labels")) -> 
     """Name of the case -> file; of a data set those in the folder `within` it."""
     for inner in within:
         folder = folder / inner if (folder / inner).is_dir() else folder
-    files = [path for path in folder.glob("*") if path.name.lower().endswith(_ENDINGS)]
+    files = [path for path in listed(folder) if path.name.lower().endswith(_ENDINGS)]
     if not files:
         raise AttunetError(f"There are no files in {folder}: NIfTI, NRRD or MetaImage were expected.")
     plain = {path: _ADDED.sub("", _without_ending(path.name)) for path in sorted(files)}

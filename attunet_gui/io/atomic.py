@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from attunet_gui.core.errors import UnwritableOutput
+from attunet_gui.core.errors import UnreadableInput, UnwritableOutput
+from attunet_gui.folders import listed
 from attunet_gui.io.showable import showable_errors
 
 _REASONS = {
@@ -68,11 +69,11 @@ def write_atomically(path: Path, produce: Callable[[BinaryIO], None], verify: Ca
 
 def clear_left(folder: Path) -> None:
     """Remove the temporary files in `folder` whose process is dead; those of living ones stay."""
-    with suppress(OSError), os.scandir(folder) as found:
-        for entry in found:
-            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
+    with suppress(UnreadableInput):
+        for left in listed(folder, hidden=True):
+            if left.name.startswith(_PREFIX) and left.name.endswith(_SUFFIX):
                 with suppress(OSError):
-                    _clear(Path(entry.path))
+                    _clear(left)
 
 
 def _rights(target: Path) -> int:

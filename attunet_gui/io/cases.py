@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.folders import Walked, walk
 from attunet_gui.io.content import Content, content_of
 from attunet_gui.io.reading import READERS, reader_for
 from attunet_gui.io.showable import showable_errors
@@ -25,11 +26,13 @@ class CaseRef:
         series: key of the DICOM series, None for files.
         name: unique among the cases found together (upper and lower case count as one), fit for a file
             name, without suffix.
+        refused: why it must not be opened, in a sentence: nobody could look at all of it; "" for nearly all.
     """
 
     path: Path
     series: str | None
     name: str
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ def find(path: Path, progress: Progress = silent) -> Found:
     """The CT at `path`: the file itself, or all image files and DICOM series in the folder and below it.
 
     Hidden files are passed over, and of files those that hold no CT by `content_of`. A file that was named by
-    itself and may be CT is one. The order is that of the paths, so it is the same every time.
+    itself and may be CT is one. The order is that of the paths, so it is the same every time. What could not
+    be read is a case that is refused, and so is a DICOM series that may go on there.
 
     Raises:
         UnreadableInput: if there is nothing at `path`, or it is a file of an unknown kind or a label map.
@@ -65,17 +69,18 @@ def find(path: Path, progress: Progress = silent) -> Found:
     if not path.is_dir():
         reader_for(path)
         _refuse_labels(path)
-        return Found(_named([(path, None, without_suffix(path.name))]))
-    files = list(_image_files(path))
+        return Found(_named([CaseRef(path, None, without_suffix(path.name))]))
+    walked = walk(path)
+    files = [ref.path for ref in _image_files(path, walked)]
     contents = {}
-    for number, (file, _series, _name) in enumerate(files):
+    for number, file in enumerate(files):
         progress(number, len(files), "looking into files")
         contents[file] = content_of(file, file.relative_to(path))
-    cts = [entry for entry in files if contents[entry[0]].kind == "CT"]
-    found = [*cts, *_dicom_series(path, progress)]
-    others = sorted(file for file, _series, _name in files if contents[file].kind != "CT")
+    cts = [ref for ref in _image_files(path, walked) if contents[ref.path].kind == "CT"]
+    found = [*cts, *_dicom_series(path, walked, progress)]
+    others = [file for file in files if contents[file].kind != "CT"]
     return Found(
-        _named(sorted(found, key=lambda case: (str(case[0]), case[2]))),
+        _named(sorted(found, key=lambda case: (str(case.path), case.name))),
         tuple(file for file in others if contents[file].kind == "labels"),
         tuple((file, _doubt(contents[file])) for file in others if contents[file].kind == "doubtful"),
     )
@@ -93,24 +98,31 @@ def _doubt(content: Content) -> str:
     return f"It holds {content.words}: if it is CT and no label map, give it by itself."
 
 
-def _image_files(root: Path) -> Iterator[tuple[Path, None, str]]:
+def _image_files(root: Path, walked: Walked) -> Iterator[CaseRef]:
     suffixes = tuple(suffix for reader in READERS for suffix in reader.suffixes)
-    for path in root.rglob("*"):
-        inside = path.relative_to(root)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if path.name.lower().endswith(suffixes) and path.is_file() and not hidden:
-            yield path, None, without_suffix("_".join(inside.parts))
+    for path in walked.files:
+        if path.name.lower().endswith(suffixes):
+            yield CaseRef(path, None, without_suffix("_".join(path.relative_to(root).parts)))
 
 
-def _dicom_series(root: Path, progress: Progress) -> Iterator[tuple[Path, str, str]]:
-    from attunet_gui.io.dicom import list_series
+def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[CaseRef]:
+    from attunet_gui.io.dicom import find_series
 
-    listed = list_series(root, progress)
+    listed, unread = find_series(walked, progress)
     folders = [series.folder for series in listed]
     for series in listed:
-        name = "_".join(series.folder.relative_to(root).parts) or root.resolve().name
+        name = _name_in(root, series.folder)
         several = folders.count(series.folder) > 1
-        yield series.folder, series.key, f"{name}_series{series.number}" if several else name
+        name = f"{name}_series{series.number}" if several else name
+        yield CaseRef(series.folder, series.key, name, series.doubt)
+    # Of a folder in which no file can be read, one stands for all.
+    first = {each.path.parent if each.is_file else each.path: each for each in reversed(unread)}
+    for folder, each in first.items():
+        yield CaseRef(each.path, None, _name_in(root, folder), str(each.refusal))
+
+
+def _name_in(root: Path, folder: Path) -> str:
+    return "_".join(folder.relative_to(root).parts) or root.resolve().name
 
 
 def without_suffix(name: str) -> str:
@@ -120,13 +132,13 @@ def without_suffix(name: str) -> str:
     return name[: len(name) - len(ending)] or name
 
 
-def _named(found: list[tuple[Path, str | None, str]]) -> tuple[CaseRef, ...]:
+def _named(found: list[CaseRef]) -> tuple[CaseRef, ...]:
     taken: set[str] = set()
     cases = []
-    for path, series, wish in found:
-        name = _free(_safe(wish), taken)
+    for case in found:
+        name = _free(_safe(case.name), taken)
         taken.add(name.lower())
-        cases.append(CaseRef(path, series, name))
+        cases.append(replace(case, name=name))
     return tuple(cases)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
+from attunet_gui.folders import listed
 from attunet_gui.io.masks import read_labels
 from attunet_gui.io.pair_collection import MANIFEST_FILE, find_pairs, read_people
 from attunet_gui.io.reading import read
@@ -171,7 +172,8 @@ def _nnunet_cases(folder: Path) -> tuple[DatasetCase, ...]:
     if not isinstance(channels, dict) or len(channels) != 1:
         raise AttunetError(f"{folder} has not one channel: CT alone was expected.")
     added = f"_0000{ending}"
-    names = sorted(path.name.removesuffix(added) for path in (folder / "imagesTr").glob(f"*{added}"))
+    images = (path.name for path in listed(folder / "imagesTr"))
+    names = sorted(name.removesuffix(added) for name in images if name.endswith(added))
     people = read_people(folder)
     return tuple(
         DatasetCase(

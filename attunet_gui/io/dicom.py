@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.folders import Unread, Walked, beside, reason_of, walk
 from attunet_gui.io.dicom_geometry import Stack, stack
-from attunet_gui.io.dicom_headers import Header, Slice, files_in, scan, slices_of
+from attunet_gui.io.dicom_headers import Header, Slice, scan, slices_of
 from attunet_gui.io.dicom_pixels import ContradictingTags, decode
 from attunet_gui.io.hounsfield import AIR_HU, Hounsfield, fits_int16, hu_notes, scale_slice, spacing_notes
 from attunet_gui.io.placing import source_grid
@@ -39,12 +41,14 @@ class Series:
         number: the series number shown at the scanner, "" where absent.
         description: number, name and size, for a list on the screen.
         files: the files of its slices, sorted by name.
+        doubt: why it may be incomplete, in a sentence; "" if nothing says so.
     """
 
     key: str
     number: str
     description: str
     files: tuple[Path, ...]
+    doubt: str = ""
 
     @property
     def folder(self) -> Path:
@@ -57,15 +61,22 @@ class _Found:
     by_key: dict[str, list[Header]]
     others: tuple[Header, ...]
     damaged: tuple[Path, ...]
+    unread: tuple[Unread, ...]
 
 
 def list_series(folder: Path, progress: Progress = silent) -> tuple[Series, ...]:
     """The CT series in `folder` and below it, in the order of their numbers, without scouts.
 
-    Files that are not DICOM, or cannot be read, are passed over; `read` refuses what is damaged.
+    Files that are not DICOM, or are damaged, are passed over; `read` refuses what is damaged. A series that
+    may be incomplete because something could not be read says so.
     """
-    found = _found(files_in(folder), progress)
-    return _described(found)
+    return find_series(walk(folder), progress)[0]
+
+
+def find_series(walked: Walked, progress: Progress = silent) -> tuple[tuple[Series, ...], tuple[Unread, ...]]:
+    """The CT series among the files of `walked`, as `list_series`, and all that could not be read."""
+    found = _found(walked, progress)
+    return _described(found), found.unread
 
 
 def read(path: Path, series: str | None = None, progress: Progress = silent) -> Volume:
@@ -119,10 +130,13 @@ def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
 
 def _series_at(path: Path, series: str | None, progress: Progress) -> tuple[bool, str, list[Header]]:
     """Whether there are several series, and key and headers of the one that is meant."""
-    found = _found(files_in(path) if path.is_dir() else _siblings(path), progress)
+    found = _found(walk(path) if path.is_dir() else beside(path), progress)
     key = _chosen(found, path, series)
     headers = found.by_key[key]
     _check_undamaged(found.damaged, headers)
+    doubt = _doubt(found, headers)
+    if doubt:
+        raise UnreadableInput(doubt)
     return len(found.by_key) > 1, key, headers
 
 
@@ -136,33 +150,49 @@ def _volume(stacked: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume
     return Volume(turned, placement, name, origin, notes)
 
 
-def _siblings(path: Path) -> list[Path]:
-    return sorted(each for each in path.parent.iterdir() if each.is_file())
-
-
-def _found(files: Iterable[Path], progress: Progress) -> _Found:
-    headers, damaged = scan(files, progress)
+def _found(walked: Walked, progress: Progress) -> _Found:
+    scanned = scan(walked, progress)
     by_key: dict[str, list[Header]] = {}
-    for header in headers:
+    for header in scanned.headers:
         if header.is_ct_slice:
             by_key.setdefault(header.series, []).append(header)
-    others = tuple(header for header in headers if not header.is_ct_slice)
-    return _Found(by_key, others, tuple(damaged))
+    others = tuple(header for header in scanned.headers if not header.is_ct_slice)
+    return _Found(by_key, others, scanned.damaged, scanned.unread)
+
+
+def _doubt(found: _Found, headers: Sequence[Header]) -> str:
+    """Why the series of `headers` may be incomplete; "" if nothing that could not be read can be of it.
+
+    A series may go on in a folder inside or beside its own, and the only one in any that was looked at. A
+    file among images of other series is taken for one of those.
+    """
+    folders = {header.path.parent for header in headers}
+    others = {header.path.parent for header in (*found.others, *chain(*found.by_key.values()))}
+    for each in found.unread:
+        holder = each.path.parent
+        if each.is_file and holder not in folders:
+            if holder in others:
+                continue
+            holder = holder.parent
+        near = any(folder.is_relative_to(holder) or holder.is_relative_to(folder) for folder in folders)
+        if near or len(found.by_key) == 1:
+            return str(each.refusal)
+    return ""
 
 
 def _described(found: _Found) -> tuple[Series, ...]:
-    listed = [_series(key, headers) for key, headers in found.by_key.items()]
+    listed = [_series(key, headers, _doubt(found, headers)) for key, headers in found.by_key.items()]
     return tuple(sorted(listed, key=lambda each: (len(each.number), each.number, each.key)))
 
 
-def _series(key: str, headers: Sequence[Header]) -> Series:
+def _series(key: str, headers: Sequence[Header], doubt: str) -> Series:
     first = headers[0]
     number = first.text("SeriesNumber")
     title = " ".join(part for part in (number, first.text("SeriesDescription")) if part) or "unnamed"
     count = sum(header.frames for header in headers)
     size = f"{first.text('Columns')} x {first.text('Rows')}"
     words = showable(f"{title}: {count} images, {size}")
-    return Series(key, number, words, tuple(header.path for header in headers))
+    return Series(key, number, words, tuple(header.path for header in headers), doubt)
 
 
 def _chosen(found: _Found, path: Path, series: str | None) -> str:
@@ -187,12 +217,15 @@ def _series_of_file(found: _Found, path: Path) -> str:
         if any(header.path == path for header in headers):
             return key
     here = tuple(header for header in found.others if header.path == path)
-    raise _nothing(_Found({}, here, tuple(each for each in found.damaged if each == path)), path)
+    damaged = tuple(each for each in found.damaged if each == path)
+    raise _nothing(_Found({}, here, damaged, tuple(each for each in found.unread if each.path == path)), path)
 
 
 def _nothing(found: _Found, path: Path) -> UnreadableInput:
     if found.damaged:
         return _damaged(found.damaged[0])
+    if found.unread:
+        return found.unread[0].refusal
     if not found.others:
         return UnreadableInput(
             f"{path.name} holds no DICOM images: open the folder of a CT series or an image file."
@@ -263,6 +296,10 @@ class _Decoder:
                 f"{each.path.name}: the DICOM tags BitsStored and HighBit contradict each other, so nobody "
                 "knows its values; export the series again."
             ) from error
+        except OSError as error:
+            if error.errno is None:
+                raise _undecoded(each.path, self._data) from error
+            raise Unread(each.path, reason_of(error)).refusal from error
         except Exception as error:
             # Decoders raise nearly anything on damaged bytes; all of it means the same to the user.
             raise _undecoded(each.path, self._data) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite
@@ -15,11 +15,16 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.folders import Unread, Walked, reason_of
 from attunet_gui.io.dicom_deflated import unpacks_honestly
 from attunet_gui.io.sniff import looks_like_dicom
 
 _CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 _SUFFIXES = (".dcm", ".dicom", ".ima")
+_NEVER_DICOM = (
+    *(".txt", ".csv", ".json", ".xml", ".html", ".pdf", ".log", ".md", ".docx", ".xlsx", ".zip", ".gz"),
+    *(".nii", ".nrrd", ".nhdr", ".mha", ".mhd"),
+)
 
 _DICOMDIR = "1.2.840.10008.1.3.10"  # lists other files, has no image
 
@@ -138,25 +143,39 @@ class Slice:
     number: int | None
 
 
-def files_in(folder: Path) -> list[Path]:
-    """Every file below `folder` except hidden ones, sorted."""
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path for path in found if not _hidden(path.relative_to(folder)))
+@dataclass(frozen=True, eq=False)
+class Scanned:
+    """What was found in files.
+
+    Attributes:
+        headers: of the DICOM files.
+        damaged: files that start like DICOM, or are called so, and are not.
+        unread: files and folders that the operating system does not give.
+    """
+
+    headers: tuple[Header, ...]
+    damaged: tuple[Path, ...]
+    unread: tuple[Unread, ...]
 
 
-def scan(files: Iterable[Path], progress: Progress = silent) -> tuple[list[Header], list[Path]]:
-    """The headers of all DICOM files among `files`, and those that start like DICOM but cannot be read."""
+def scan(found: Walked, progress: Progress = silent) -> Scanned:
+    """The headers of all DICOM files among those of `found`, and what could not be read."""
     headers: list[Header] = []
     damaged: list[Path] = []
-    listed = list(files)
-    for index, path in enumerate(listed):
-        progress(index, len(listed), "headers")
-        header = _header(path)
+    unread = list(found.unread)
+    for index, path in enumerate(found.files):
+        progress(index, len(found.files), "headers")
+        try:
+            header = _header(path)
+        except OSError as error:
+            if not path.name.lower().endswith(_NEVER_DICOM):
+                unread.append(Unread(path, reason_of(error), is_file=True))
+            continue
         if header is None:
             damaged.append(path)
         elif header.tags and header.sop_class != _DICOMDIR:
             headers.append(header)
-    return headers, damaged
+    return Scanned(tuple(headers), tuple(damaged), tuple(unread))
 
 
 def slices_of(header: Header) -> Iterator[Slice]:
@@ -181,7 +200,11 @@ def slices_of(header: Header) -> Iterator[Slice]:
 
 
 def _header(path: Path) -> Header | None:
-    """The header of a DICOM file; one without tags for other files; None for what is damaged."""
+    """The header of a DICOM file; one without tags for other files; None for what is damaged.
+
+    Raises:
+        OSError: if the operating system does not give the file.
+    """
     try:
         if not looks_like_dicom(path):
             return None if path.name.lower().endswith(_SUFFIXES) else Header(path, pydicom.Dataset())
@@ -193,14 +216,12 @@ def _header(path: Path) -> Header | None:
         known = header.sop_class or header.text("Modality")
         cut_off = header.sop_class in _CT_STORAGE and not header.tags.get("Rows")
         usable = known and not cut_off and header.frames > 0 and header.is_ct_slice in (True, False)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         # The parser raises nearly anything on damaged bytes; all of it means the same.
         return None
     return header if usable else None
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
 
 
 def _slice_or_refusal(header: Header, frame: int) -> Slice:

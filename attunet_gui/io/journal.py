@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.activity import Activity, Entry, SinceSaved, activity, turned
 from attunet_gui.core.errors import UnreadableInput, UnwritableOutput
 from attunet_gui.core.history import Stroke
+from attunet_gui.folders import walk
 from attunet_gui.io.atomic import write_atomically
 from attunet_gui.io.entries import (
     COMPACTED,
@@ -430,7 +431,8 @@ def pending(folder: Path) -> tuple[Pending, ...]:
 
 
 def _journals(folder: Path) -> list[Path]:
-    return [path for path in folder.glob(f"*{SUFFIX}") if not is_held(path.with_suffix(".lock"))]
+    found = (path for path in walk(folder).files if path.parent == folder and path.suffix == SUFFIX)
+    return [path for path in found if not is_held(path.with_suffix(".lock"))]
 
 
 def _pending(path: Path) -> Pending | None:

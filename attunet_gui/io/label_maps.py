@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.labels import LabelMap
+from attunet_gui.folders import listed
 from attunet_gui.io import nifti
 
 BTCV: Mapping[int, str] = {
@@ -111,7 +112,7 @@ def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
 
 def _read_folder(folder: Path) -> LabelMap:
     masks = folder / "segmentations" if (folder / "segmentations").is_dir() else folder
-    files = sorted(file for file in masks.iterdir() if file.name.lower().endswith(nifti.SUFFIXES))
+    files = [file for file in listed(masks) if file.name.lower().endswith(nifti.SUFFIXES)]
     if not files:
         raise UnreadableInput(f"{folder.name} holds no NIfTI masks: choose a folder with one a structure.")
     first = nifti.load(files[0])

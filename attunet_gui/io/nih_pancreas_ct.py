@@ -21,7 +21,7 @@ labels are still there, and so may be empty folders.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,10 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
+from attunet_gui.folders import walk
 from attunet_gui.io import dicom, nifti
 from attunet_gui.io.dicom_geometry import stack
-from attunet_gui.io.dicom_headers import files_in, scan, slices_of
+from attunet_gui.io.dicom_headers import scan, slices_of
 from attunet_gui.io.label_fit import check_tissue
 
 _CT = re.compile(r"PANCREAS_(\d{4})")
@@ -71,10 +72,12 @@ def find_patients(folder: Path) -> tuple[Patient, ...]:
     """The patients below `folder` that have a CT, by number. Labels without a CT are passed over.
 
     Raises:
-        UnreadableInput: there are none, one has no label, or something is there twice.
+        UnreadableInput: there are none, one has no label, something is there twice or could not be read.
     """
-    scans = _by_number(folder, _CT, (path for path in folder.rglob("PANCREAS_*") if _has_files(path)))
-    labels = _by_number(folder, _LABEL, (path for path in folder.rglob("label*.nii*") if path.is_file()))
+    files = walk(folder).whole()
+    holding = {above for file in files for above in file.parents if above.is_relative_to(folder)}
+    scans = _by_number(folder, _CT, holding)
+    labels = _by_number(folder, _LABEL, files)
     if not scans:
         raise UnreadableInput(
             f"There is no patient in {folder}: folders called PANCREAS_0001 with DICOM files were expected."
@@ -88,7 +91,7 @@ def find_patients(folder: Path) -> tuple[Patient, ...]:
     return tuple(Patient(number, ct, labels[number]) for number, ct in scans.items())
 
 
-def _by_number(folder: Path, name: re.Pattern[str], paths: Iterator[Path]) -> dict[str, Path]:
+def _by_number(folder: Path, name: re.Pattern[str], paths: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(paths):
         match = name.fullmatch(path.name)
@@ -99,10 +102,6 @@ def _by_number(folder: Path, name: re.Pattern[str], paths: Iterator[Path]) -> di
             raise UnreadableInput(f"{path.name} is there twice, as {both}: keep one of them.")
         found[match[1]] = path
     return dict(sorted(found.items()))
-
-
-def _has_files(path: Path) -> bool:
-    return path.is_dir() and bool(files_in(path))
 
 
 def read_patient(patient: Patient, progress: Progress = silent) -> tuple[Volume, NDArray[np.uint8]]:
@@ -138,7 +137,7 @@ def _stored_label(path: Path) -> NDArray[np.bool_]:
 
 def _ranks(folder: Path) -> NDArray[np.intp]:
     """For each slice in the order of its position: how many slices have a lower InstanceNumber."""
-    headers, _damaged = scan(files_in(folder))
+    headers = scan(walk(folder)).headers
     slices = [each for header in headers if header.is_ct_slice for each in slices_of(header)]
     numbers = [group[0].number for group in stack(slices).groups]
     known = [number for number in numbers if number is not None]

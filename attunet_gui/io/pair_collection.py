@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.volume import Volume
+from attunet_gui.folders import listed
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
 
@@ -51,7 +52,8 @@ def find_pairs(folder: Path) -> tuple[Pair, ...]:
     Raises:
         AttunetError: no CT, a CT without label, or a manifest that is none.
     """
-    names = sorted(path.name.removesuffix(_ENDING) for path in (folder / _IMAGES).glob(f"*{_ENDING}"))
+    images = (path.name for path in listed(folder / _IMAGES))
+    names = sorted(name.removesuffix(_ENDING) for name in images if name.endswith(_ENDING))
     if not names:
         raise AttunetError(f"There are no CTs in {folder}: {_IMAGES}/NAME{_ENDING} were expected there.")
     people = read_people(folder)

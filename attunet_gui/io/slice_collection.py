@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import AttunetError, UnreadableInput
 from attunet_gui.core.grid import Grid, Reorientation, canonicalise
 from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.folders import listed
 
 _NAME = re.compile(r"PANCREAS_(?P<patient>\d+)-(?P<slice>\d+)")
 _INSIDE = 127
@@ -53,7 +54,7 @@ def read_slices(folder: Path, spacing_mm: float = 0.8) -> tuple[LabelledSlice, .
         UnreadableInput: no slices, a slice without mask or of another size, or a file that is no JPEG.
         AttunetError: Pillow (extra `train`) is not installed.
     """
-    images = sorted((folder / "images").glob("*.jpg"))
+    images = [path for path in listed(folder / "images") if path.suffix == ".jpg"]
     if not images:
         raise UnreadableInput(f"There are no slices in {folder / 'images'}: *.jpg were expected there.")
     return tuple(_labelled(path, spacing_mm) for path in images)

@@ -26,6 +26,7 @@ from safetensors.numpy import save_file
 from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.card import Card, Lineage, Result, WeightsFile, first_fault
 from attunet_gui.core.errors import BadModel
+from attunet_gui.folders import listed
 from attunet_gui.network.families import family, parse_config
 
 CARD_FILE = "card.json"
@@ -270,6 +271,15 @@ def _with_card(folder: Path, card: Card) -> Bundle:
     return read_bundle(folder)
 
 
+def bundles_in(folder: Path) -> list[Path]:
+    """The folders in `folder` that hold a card, valid or not.
+
+    Raises:
+        UnreadableInput: if `folder` cannot be read.
+    """
+    return [place for place in listed(folder) if (place / CARD_FILE).exists()]
+
+
 def find_bundles(folders: tuple[Path, ...]) -> tuple[Bundle, ...]:
     """Every valid bundle below `folders`, recommended ones first, then by name.
 
@@ -278,9 +288,9 @@ def find_bundles(folders: tuple[Path, ...]) -> tuple[Bundle, ...]:
     Folders without a card are passed over; a broken bundle is skipped here and shown by `models verify`.
     """
     found: dict[str, Bundle] = {}
-    for card in (card for folder in folders for card in sorted(folder.glob(f"*/{CARD_FILE}"))):
+    for place in (place for folder in folders for place in bundles_in(folder)):
         try:
-            bundle = read_bundle(card.parent)
+            bundle = read_bundle(place)
         except BadModel:
             continue
         found.setdefault(bundle.card.name, bundle)

@@ -132,6 +132,9 @@ class _Index:
 
 
 def _look_at(project: Project, ref: CaseRef, known: _Index, done: AddedCases) -> _New | None:
+    if ref.refused:
+        done.failed.append((ref.path.name, ref.refused))
+        return None
     try:
         mark, path = fingerprint(ref), str(ref.path.absolute())
     except AttunetError as error:

@@ -14,6 +14,7 @@ from typing import IO, BinaryIO
 
 from attunet_gui.core.card import WeightsFile
 from attunet_gui.core.errors import BadModel, UnwritableOutput
+from attunet_gui.folders import listed
 from attunet_gui.io.atomic import write_atomically
 from attunet_gui.io.writing import make_private_folder
 from attunet_gui.network.bundle import CARD_FILE, Bundle, read_bundle, verify
@@ -88,7 +89,8 @@ def import_model(source: Path, models: Path) -> Bundle:
 
 def _clear_left(folder: Path) -> None:
     """Remove what an import that was killed left here, once nobody can be at it any more."""
-    for left in folder.glob(f"{_UNFINISHED}*"):
+    unfinished = (left for left in listed(folder, hidden=True) if left.name.startswith(_UNFINISHED))
+    for left in unfinished:
         if left.is_dir() and time.time() - left.stat().st_mtime > _DAY_S:
             shutil.rmtree(left, ignore_errors=True)
 

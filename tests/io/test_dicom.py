@@ -247,8 +247,8 @@ def test_a_file_nobody_may_read_is_not_passed_over(tmp_path: Path, monkeypatch: 
         return whole(path, *args, **options)
 
     monkeypatch.setattr(Path, "open", denied)
-    for path, words in ((tmp_path, "is a damaged DICOM file"), (locked, "Permission denied")):
-        with pytest.raises(UnreadableInput, match=f"{locked.name}.*{words}"):
+    for path in (tmp_path, locked):
+        with pytest.raises(UnreadableInput, match=f"{locked.name} could not be read, Permission denied"):
             read(path)
 
 

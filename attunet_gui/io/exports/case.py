@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import AttunetError, UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.dicom_headers import files_in
+from attunet_gui.folders import beside, listed, walk
 from attunet_gui.io.exports.identity import Identity
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read, reader_for
@@ -144,15 +144,12 @@ def _files(image: Path) -> list[Path]:
     path = image.resolve()
     kind = reader_for(path).kind
     if path.is_dir():
-        return files_in(path)
+        return list(walk(path).files)
     if kind == "DICOM":
-        return sorted(each for each in path.parent.iterdir() if each.is_file())
+        return list(beside(path).files)
     # .mhd and .nhdr are headers; the voxels are in a file beside them.
-    return [path] if kind == "NIfTI" else sorted(path.parent.glob(f"{_literal(path.stem)}.*"))
-
-
-def _literal(name: str) -> str:
-    return re.sub(r"([\[*?])", r"[\1]", name)
+    ours = f"{path.stem}."
+    return [path] if kind == "NIfTI" else [each for each in listed(path.parent) if each.name.startswith(ours)]
 
 
 def _labels(case: ExportCase, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.core.grid import Grid
 from attunet_gui.core.metrics import volume_ml
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.folders import listed
 from attunet_gui.io.exports.case import PANCREAS, ExportCase, OpenedCase, check_names, fingerprint, open_case
 from attunet_gui.io.exports.form import DATASET_FILE, Format
 from attunet_gui.io.exports.identity import Identity
@@ -102,7 +103,7 @@ def export(cases: Sequence[ExportCase], order: Order, progress: Progress = silen
 
 def _earlier(folder: Path, order: Order) -> Manifest | None:
     """The manifest of the data set that is in `folder`, None for a new one."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and not listed(folder, hidden=True)):
         return None
     if not (folder / MANIFEST_FILE).is_file():
         raise AttunetError(f"{order.folder} is not empty and holds no export: name a new folder.")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from attunet_gui.core.card import first_fault
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.folders import listed
 from attunet_gui.io.pair_collection import MANIFEST_FILE
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -145,12 +146,16 @@ def entries_below(folder: Path) -> tuple[FileEntry, ...]:
 
 
 def files_below(folder: Path) -> Iterable[str]:
-    """Every file below `folder`, relative, with slashes."""
-    return (
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    )
+    """Every file below `folder`, relative, with slashes; links are not followed.
+
+    Raises:
+        UnreadableInput: if a folder cannot be read.
+    """
+    for path in listed(folder, hidden=True):
+        if path.is_dir() and not path.is_symlink():
+            yield from (f"{path.name}/{below}" for below in files_below(path))
+        else:
+            yield path.name
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -21,6 +21,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from attunet_gui.core.errors import AttunetError, Cancelled, UnwritableOutput
+from attunet_gui.folders import walk
 from attunet_gui.io.exclusive import HeldElsewhere, Hold, hold
 from attunet_gui.io.exports.manifest import CaseEntry, files_below
 from attunet_gui.io.pair_collection import MANIFEST_FILE
@@ -129,7 +130,7 @@ def staging(target: Path) -> Iterator[Staging]:
     else:
         _clear(root, held)
     finally:
-        if not any((root / "cases").glob("*.json")):
+        if not any(each.suffix == ".json" for each in walk(root / "cases").files):
             _clear(root, held)
         held.release()
 
