@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.folders import listed
 
 _WAIT_S = 5.0
 _X_PORT = 6000
@@ -145,7 +146,8 @@ def _plugins() -> Iterator[Path]:
     own = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)) / "platforms"
     for folder in (os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH"), own):
         if folder:
-            yield from sorted(Path(folder).glob(_PLUGINS.get(name, f"libq{name}.so")))
+            pattern = _PLUGINS.get(name, f"libq{name}.so")
+            yield from (path for path in listed(Path(folder)) if path.match(pattern))
 
 
 def _package(library: str) -> str:
