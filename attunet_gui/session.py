@@ -121,11 +121,13 @@ class Case:
         volume: the CT.
         identity: by which the work on it is found again.
         found: the mask that was saved beside it earlier, or drafted in advance.
+        unusable: why the mask beside it was not opened with it; "" if it was, or there is none.
     """
 
     volume: Volume
     identity: Identity
     found: Found | None = None
+    unusable: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,7 +321,7 @@ class Session:
         self.case, self.file_job = case, None
         self._network.show(case.volume)
         self._clean = 0
-        self.message = Message(_opening_words(case))
+        self.message = Message(_opening_words(case), problem=bool(case.unusable))
         if case.found is not None:
             self._model = case.found.model
             self.saved_to = case.found.path if case.found.saved else None
@@ -470,7 +472,9 @@ class Session:
             return
         self.draft = Draft(prediction, mask)
         ml = int(np.count_nonzero(mask)) * self.case.volume.grid.voxel_volume_ml
-        self.message = Message(f"The draft is ready: {ml:.1f} ml.")
+        # What is wrong with the mask beside the CT must not go by with a draft that began by itself.
+        unusable = self.case.unusable
+        self.message = Message(f"The draft is ready: {ml:.1f} ml. {unusable}".strip(), problem=bool(unusable))
         self.draft_arrived.emit(self.draft)
         self._files.submit(self._make_overlays, self.draft)
         self.changed.emit()
@@ -549,7 +553,7 @@ class Session:
 
     def default_target(self) -> Path | None:
         """Where the mask of the open case goes if nobody says otherwise; None if that must be asked."""
-        return None if self.case is None else _beside(self.case.volume)
+        return None if self.case is None else _writable(_beside(self.case.volume))
 
     def save(self, mask: Mask, path: Path) -> None:
         """Write `mask` and its sidecar; `mask_saved` follows once it was read back and compared."""
@@ -633,23 +637,30 @@ sidecar_path = record_path
 
 
 def _beside(volume: Volume) -> Path | None:
+    """Where the mask of `volume` is kept, whether or not one may write there; None for a phantom."""
     if volume.origin.kind == "phantom":
         return None
     path = volume.origin.path
     folder = path if path.is_dir() else path.parent
     if volume.origin.kind == "DICOM":
         folder = folder.parent
-    return folder / f"{volume.name}_pancreas.nii.gz" if os.access(folder, os.W_OK) else None
+    return folder / f"{volume.name}_pancreas.nii.gz"
 
 
-def _found_beside(volume: Volume) -> Found | None:
+def _writable(path: Path | None) -> Path | None:
+    return path if path is not None and os.access(path.parent, os.W_OK) else None
+
+
+def _found_beside(volume: Volume) -> tuple[Found | None, str]:
+    """The mask beside `volume`, if there is one that can be used, and why one that is there cannot."""
     path = _beside(volume)
-    if path is None or not path.exists():
-        return None
+    # Also a link that leads nowhere: what is there is told, never taken for nothing.
+    if path is None or not os.path.lexists(path):
+        return None, ""
     try:
-        return Found(path, read_mask(path, volume), _recorded_model(path))
-    except AttunetError:
-        return None
+        return Found(path, read_mask(path, volume), _recorded_model(path)), ""
+    except AttunetError as error:
+        return None, str(error)
 
 
 def _recorded_model(mask: Path) -> ModelId | None:
@@ -664,11 +675,13 @@ def _recorded_model(mask: Path) -> ModelId | None:
 
 
 def _case_of(volume: Volume) -> Case:
-    return Case(volume, identify(volume), _found_beside(volume))
+    return Case(volume, identify(volume), *_found_beside(volume))
 
 
 def _opening_words(case: Case) -> str:
     words = [f"{case.volume.name} is open."]
+    if case.unusable:
+        words = [f"{case.volume.name} is open, without the mask beside it. {case.unusable}"]
     if case.found is not None and not case.found.saved:
         words.append("Its draft was opened with it.")
     elif case.found is not None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import psygnal
 import pytest
@@ -185,6 +186,60 @@ def test_a_saved_mask_is_opened_again_with_its_case(session: Session, ct: Path) 
     assert session.case.found is not None
     np.testing.assert_array_equal(session.case.found.mask, mask)
     assert session.saved_to == ct.with_name("case_pancreas.nii.gz")
+
+
+def unusable(kind: str, shape: tuple[int, ...]) -> np.ndarray:
+    values = np.zeros(shape, np.float32 if kind == "soft values" else np.uint8)
+    values[2:4, 2:4, 2:4] = 0.4 if kind == "soft values" else 5
+    if kind == "several labels":
+        values[5, 5, 5] = 10
+    return values[:-1] if kind == "another grid" else values
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("several labels", "case_pancreas.nii.gz holds several labels (5, 10): name the pancreas"),
+        ("another grid", "case_pancreas.nii.gz does not belong to case: it has"),
+        ("soft values", "case_pancreas.nii.gz holds values that are not whole numbers, such as 0.4"),
+        ("cut", "case_pancreas.nii.gz is damaged or incomplete"),
+        ("link to nothing", "case_pancreas.nii.gz"),
+    ],
+)
+def test_a_mask_beside_the_ct_that_cannot_be_used_is_told_and_left(
+    session: Session, network: ScriptedNetwork, ct: Path, kind: str, says: str
+) -> None:
+    path, source = ct.with_name("case_pancreas.nii.gz"), nib.load(ct)
+    if kind == "link to nothing":
+        path.symlink_to(ct.with_name("gone.nii.gz"))
+    else:
+        nib.save(nib.Nifti1Image(unusable(kind, source.shape), source.affine), path)
+    if kind == "cut":
+        path.write_bytes(path.read_bytes()[:-20])
+    before = path.read_bytes() if path.exists() else b""
+    mask = opened(session, ct)
+    assert session.case is not None
+    assert session.case.found is None
+    assert session.message.problem
+    assert session.message.text.startswith("case is open, without the mask beside it. ")
+    assert says in session.message.text
+    session.request_draft()
+    network.answer(1, mask)
+    until(lambda: session.draft is not None)
+    assert says in session.message.text
+    assert (path.read_bytes() if path.exists() else b"") == before
+
+
+def test_a_mask_beside_the_ct_of_any_number_is_the_mask(session: Session, ct: Path) -> None:
+    source = nib.load(ct)
+    values = np.zeros(source.shape, np.uint8)
+    values[2:4, 2:4, 2:4] = 255
+    nib.save(nib.Nifti1Image(values, source.affine), ct.with_name("case_pancreas.nii.gz"))
+    opened(session, ct)
+    assert session.case is not None
+    assert session.case.found is not None
+    assert session.case.found.mask.sum() == 8
+    assert not session.message.problem
 
 
 def test_a_mask_opened_again_keeps_the_model_in_its_record(

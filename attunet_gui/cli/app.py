@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,12 @@ DatasetOption = Annotated[
 ]
 StartOption = Annotated[
     Path | None, typer.Option("--from", metavar="BUNDLE", help="Start from the weights of this bundle.")
+]
+LabelOption = Annotated[
+    int | None,
+    typer.Option(
+        "--label", metavar="VALUE", help="Value of the pancreas in label files; else the one value beside 0."
+    ),
 ]
 RestartOption = Annotated[bool, typer.Option("--restart", help="Begin anew in a folder that has a run.")]
 
@@ -115,7 +122,10 @@ def evaluate(
     ] = None,
     truth: Annotated[Path | None, typer.Option(help="Folder of true masks, or a data set.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of their CT, for the pictures.")] = None,
-    label: Annotated[int, typer.Option(min=1, help="Value of the pancreas in masks.")] = 1,
+    label: LabelOption = None,
+    pred_label: Annotated[
+        int | None, typer.Option(metavar="VALUE", help="Value of the pancreas in --pred, if it is another.")
+    ] = None,
     ignore: Annotated[int | None, typer.Option(help="Value of what is not judged in --truth.")] = None,
     slices: Annotated[
         Path | None, typer.Option(help="Folder with images/ and masks/ as JPEG slices.")
@@ -137,9 +147,9 @@ def evaluate(
 
     folders = folders_to_compare(model, pred, truth)
     if folders:
-        evaluate_pairs(PairOrder(*folders, images, label, ignore), output)
+        evaluate_pairs(PairOrder(*folders, images, label, ignore, pred_label), output)
         return
-    data = command.data_from(slices, pairs, folds, fold)
+    data = replace(command.data_from(slices, pairs, folds, fold), label=label)
     command.evaluate(str(model), data, command.Wanted(output, tuple(spacing or (0.8,)), hold_gates, tta))
 
 
@@ -219,6 +229,7 @@ def train(
     dataset: DatasetOption = None,
     data: DataOption = None,
     start: StartOption = None,
+    label: LabelOption = None,
     restart: RestartOption = False,
 ) -> None:
     """Train a model by a recipe into RUN/bundle; typed again after a stop, it goes on where it was."""
@@ -226,7 +237,7 @@ def train(
     from attunet_gui.recipes.run import Order
 
     folders = command.named_folders(data or []) | dict([dataset] if dataset else [])
-    order = Order(command.recipe_for(recipe, dataset), output, folders, start, restart)
+    order = Order(command.recipe_for(recipe, dataset), output, folders, start, restart, label)
     (command.train_on_collection if dataset else command.train_by_recipe)(order)
 
 
@@ -251,6 +262,7 @@ def finetuning(
     name: Annotated[str, typer.Option(help="Of the new model.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Same seed and steps, same model.")] = 1,
     adopt: Annotated[bool, typer.Option("--adopt", help="Make it the default if it is not worse.")] = False,
+    label: LabelOption = None,
     restart: RestartOption = False,
 ) -> None:
     """Make a model better by corrected cases, into RUN/bundle, and compare it with the one before."""
@@ -261,7 +273,7 @@ def finetuning(
     again = Replay(tuple(replay or ()), phantoms)
     effort = Effort(steps or Effort.steps, minutes)
     parent = choose_model(start).folder
-    order = FinetuneOrder(dataset, parent, output, validation, again, effort, name, seed, restart)
+    order = FinetuneOrder(dataset, parent, output, validation, again, effort, name, seed, restart, label)
     raise typer.Exit(finetune_model(order, wanted=adopt))
 
 
@@ -271,13 +283,14 @@ def crossvalidation(
     output: RunOption,
     data: DataOption = None,
     start: StartOption = None,
+    label: LabelOption = None,
     restart: RestartOption = False,
 ) -> None:
     """Train a model a fold in RUN/fold-K and score everyone with the model that never saw them."""
     from attunet_gui.cli.train import crossvalidate_by_recipe, named_folders
     from attunet_gui.recipes.run import Order
 
-    crossvalidate_by_recipe(Order(recipe, output, named_folders(data or []), start, restart))
+    crossvalidate_by_recipe(Order(recipe, output, named_folders(data or []), start, restart, label))
 
 
 @app.command()
@@ -352,11 +365,12 @@ def models_compare(
     old: str,
     new: str,
     dataset: Annotated[Path | None, typer.Option(help="Labelled CT on which both draft.")] = None,
+    label: LabelOption = None,
 ) -> None:
     """Two cards side by side; with --dataset, whether NEW is worse than OLD there."""
     from attunet_gui.cli.models import compare_models
 
-    compare_models(old, new, dataset)
+    compare_models(old, new, dataset, label)
 
 
 @models.command("adopt")

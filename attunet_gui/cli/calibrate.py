@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.cli.score_table import HEADINGS, add_summary, interval
 from attunet_gui.core.card import Result
 from attunet_gui.core.errors import AttunetError
@@ -108,3 +108,4 @@ def _print(found: CrossValidated) -> None:
         add_summary(table, f"{title}, mean of slices", len(scores.cases), scores.by_case)
         add_summary(table, f"{title}, mean of patients", len(scores.patients), scores.by_patient)
     console.print(table)
+    say_empty(found.plain.about_empty)

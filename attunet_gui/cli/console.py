@@ -42,6 +42,12 @@ def progress_bar(what: str) -> Iterator[Progress]:
         yield show
 
 
+def say_empty(words: str) -> None:
+    """Say `words` about empty truths, if there are any."""
+    if words:
+        console.print(words)
+
+
 class _Lines:
     def __init__(self, what: str) -> None:
         self._what = what

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.cli.models import choose_model
 from attunet_gui.cli.score_table import score_table
 from attunet_gui.core.errors import AttunetError
@@ -36,15 +36,17 @@ class Data:
         folder: slices, or pairs of CT and label.
         slices: which of the two.
         fold: a file of folds and which of them, counted from 0; None takes all patients.
+        label: the value of the pancreas in pairs; None goes by `io.datasets.label_values`.
     """
 
     folder: Path
     slices: bool
     fold: tuple[Path, int] | None = None
+    label: int | None = None
 
     def cases(self, spacing_mm: float) -> tuple[Case, ...]:
         """The cases, slices with pixels of `spacing_mm`; `AttunetError` if there are none."""
-        found = slice_cases(self.folder, spacing_mm) if self.slices else pair_cases(self.folder)
+        found = slice_cases(self.folder, spacing_mm) if self.slices else pair_cases(self.folder, self.label)
         return found if self.fold is None else _of_fold(found, *self.fold)
 
 
@@ -87,6 +89,7 @@ def evaluate(model_name: str, data: Data, wanted: Wanted) -> None:
         gates = hold_gates(model, cases, measured, progress) if wanted.held else measured.gates
         variants = _variants(model, data, wanted, measured, progress)
     console.print(score_table(measured.scores, variants))
+    say_empty(measured.scores.about_empty)
     _print_gates(gates)
     _print_calibration(measured, model)
     if wanted.output:
@@ -140,6 +143,9 @@ def _print_calibration(measured: Measured, model: Model) -> None:
     console.print(
         f"Expected calibration error: {body.error:.4f} in the body, {uncertain.error:.3f} where unsure."
     )
+    if not measured.has_organ:
+        console.print("Without any pancreas these cases choose no calibration and no threshold.")
+        return
     found = suggest(measured, model.card.calibration)
     slope, offset = found.calibration.slope, found.calibration.offset
     console.print(
@@ -171,7 +177,7 @@ def _record(model: Model, data: Data, measured: Measured, variants: dict[str, Sc
         "scores": measured.scores.model_dump(),
         "variants": {title: scores.by_patient.model_dump() for title, scores in variants.items()},
         "reliability": {title: curve.model_dump() for title, curve in _reliabilities(measured).items()},
-        "suggestion": suggest(measured, model.card.calibration).model_dump(),
+        "suggestion": suggest(measured, model.card.calibration).model_dump() if measured.has_organ else None,
         "threshold": model.card.threshold,
         "calibration": model.card.calibration.model_dump(),
         "seconds": round(measured.seconds, 3),

@@ -7,12 +7,12 @@ from typing import Any
 
 from rich.table import Table
 
-from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.provenance import now, versions
 from attunet_gui.evaluation.pair_files import PairOrder, compared_pairs
 from attunet_gui.evaluation.pair_report import Compared, as_html
-from attunet_gui.evaluation.pair_table import MEASURES, PairRow, as_csv, summarise_pairs
+from attunet_gui.evaluation.pair_table import MEASURES, PairRow, about_empty, as_csv, summarise_pairs
 from attunet_gui.evaluation.pictures import figure
 from attunet_gui.evaluation.views import View
 from attunet_gui.io.writing import make_folder, write_json, write_text
@@ -48,6 +48,7 @@ def evaluate_pairs(order: PairOrder, output: Path | None) -> None:
             rows.append(pair.row)
             worst = sorted([*worst, pair.view], key=lambda view: view.dsc)[:_WORST]
     console.print(_table(rows))
+    say_empty(about_empty(rows))
     if output:
         compared = Compared(f"{order.drafts.name} against {order.truths.name}", tuple(rows), tuple(worst))
         write_json(output / JSON_FILE, _record(rows))
@@ -86,6 +87,7 @@ def _record(rows: list[PairRow]) -> dict[str, Any]:
             | {"draft_ml": row.scores.draft_ml, "truth_ml": row.scores.truth_ml}
             for row in rows
         ],
+        "empty_truths": [row.name for row in rows if not row.scores.truth_ml],
         "summary": {
             found.measure.name: {
                 "undefined": found.undefined,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.cli.verdict import print_verdict
 from attunet_gui.paths import model_folders, user_data
 from attunet_gui.recipes.finetuning.order import FinetuneOrder
@@ -35,4 +35,5 @@ def _say(done: Finetuned) -> None:
     if division.left_out:
         named = ", ".join(division.left_out)
         console.print(f"{named}: did neither, there is somebody in them who judges or once did.")
+    say_empty(done.about_empty)
     print_verdict(done.verdict)

@@ -85,7 +85,7 @@ _COMPARED: tuple[tuple[str, Callable[[Card], str]], ...] = (
 )
 
 
-def compare_models(first: str, second: str, dataset: Path | None) -> None:
+def compare_models(first: str, second: str, dataset: Path | None, label: int | None = None) -> None:
     """Print two cards side by side; with a data set, what the guard says of the second on it."""
     old, new = choose_model(first), choose_model(second)
     table = Table("", old.card.name, new.card.name)
@@ -96,7 +96,7 @@ def compare_models(first: str, second: str, dataset: Path | None) -> None:
         table.add_row("; ".join(key), _result(old.card, key), _result(new.card, key))
     console.print(table)
     if dataset is not None:
-        _compare_on(dataset, old, new)
+        _compare_on(dataset, label, old, new)
 
 
 def _result(card: Card, key: tuple[str, str]) -> str:
@@ -104,7 +104,7 @@ def _result(card: Card, key: tuple[str, str]) -> str:
     return f"{found[0]:.3f}" if found else "-"
 
 
-def _compare_on(dataset: Path, old: Bundle, new: Bundle) -> None:
+def _compare_on(dataset: Path, label: int | None, old: Bundle, new: Bundle) -> None:
     from attunet_gui.evaluation.guard import judge
     from attunet_gui.evaluation.versus import JudgedCase, compare_models
     from attunet_gui.io.datasets import find_dataset, read_judged
@@ -112,7 +112,7 @@ def _compare_on(dataset: Path, old: Bundle, new: Bundle) -> None:
 
     cases = [
         JudgedCase("data set", case.name, case.people[0], partial(read_judged, case))
-        for case in find_dataset(dataset)
+        for case in find_dataset(dataset, label)
     ]
     with progress_bar("compare") as progress:
         verdict = judge(compare_models(load_model(old), load_model(new), cases, progress))

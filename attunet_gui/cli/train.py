@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.cli.score_table import score_table
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.article import HEADINGS, cells
@@ -54,6 +54,7 @@ def recipe_for(recipe: Path | None, collection: tuple[str, Path] | None) -> Path
 
 
 def _say(done: Finished) -> None:
+    say_empty(done.about_empty)
     console.print(
         f"{done.bundle.folder}: {done.seconds / 60:.1f} min in {done.precision}, "
         f"{100 * done.waiting_share:.1f} % of it waiting for data"
@@ -68,6 +69,7 @@ def crossvalidate_by_recipe(order: Order) -> None:
     with progress_bar(order.recipe.stem) as progress:
         scores = crossvalidate(order, progress)
     console.print(score_table(scores, {}))
+    say_empty(scores.about_empty)
     console.print(f"each patient and slice: {order.output / SCORES_FILE}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from attunet_gui.cli.console import console
+from attunet_gui.cli.console import console, say_empty
 
 if TYPE_CHECKING:
     from attunet_gui.evaluation.guard import Verdict
@@ -22,4 +22,5 @@ def print_verdict(verdict: Verdict) -> None:
         table.add_row(group.group, "mean change", "", f"{group.dsc.mean:+.3f}", "", f"{group.nsd.mean:+.3f}")
         table.add_section()
     console.print(table)
+    say_empty(verdict.about_empty)
     console.print(verdict.sentence)

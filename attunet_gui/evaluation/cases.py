@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.volume import Volume
+from attunet_gui.io.datasets import label_values
+from attunet_gui.io.label_values import chosen_label
 from attunet_gui.io.pair_collection import find_pairs, read_pair
 from attunet_gui.io.slice_collection import LabelledSlice, read_slices
 
@@ -50,6 +52,10 @@ def _both(slice_: LabelledSlice) -> Labelled:
     return slice_.volume, slice_.mask
 
 
-def pair_cases(folder: Path, label: int = 1) -> tuple[Case, ...]:
-    """A case a pair of a folder that `io.pair_collection` lists; `label` is the organ's; errors as there."""
-    return tuple(Case(pair.name, pair.people, partial(read_pair, pair, label)) for pair in find_pairs(folder))
+def pair_cases(folder: Path, label: int | None = None) -> tuple[Case, ...]:
+    """A case a pair of a folder that `io.pair_collection` lists.
+
+    `label` is the value of the organ; None goes by `io.datasets.label_values`. Errors as there.
+    """
+    meant = chosen_label(label, label_values(folder))
+    return tuple(Case(pair.name, pair.people, partial(read_pair, pair, meant)) for pair in find_pairs(folder))

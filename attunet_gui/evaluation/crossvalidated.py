@@ -9,6 +9,7 @@ from operator import add
 from typing import TYPE_CHECKING
 
 from attunet_gui.core.calibration import Calibration
+from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.evaluation.cases import Case
 from attunet_gui.evaluation.measuring import Measured, Suggestion, measure, suggestion
@@ -59,6 +60,7 @@ def crossvalidated(folds: Sequence[Fold], progress: Progress = silent) -> CrossV
 
     Raises:
         ValueError: there are fewer than two folds, or one has no cases.
+        AttunetError: the other folds of one have no organ, so that nothing can be chosen on them.
     """
     if len(folds) < 2:
         raise ValueError(f"each fold is calibrated on the others: two are needed, got {len(folds)}")
@@ -102,6 +104,11 @@ def _suggestion(measured: Iterable[Measured]) -> Suggestion:
     tallies: Mapping[str, Sequence[Tally]] = reduce(
         lambda all_, found: {**all_, **found.tallies}, measured, {}
     )
+    if not any(counted.organ.any() for found in tallies.values() for counted in found):
+        raise AttunetError(
+            "No pancreas is marked in the cases that are to choose calibration and threshold: look at the "
+            "masks, which should be white on black."
+        )
     return suggestion(tallies, Calibration())
 
 

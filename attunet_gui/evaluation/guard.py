@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from attunet_gui.evaluation.empty import empty_words
 from attunet_gui.evaluation.scores import Estimate, estimate
 
 _SEED = 0
@@ -19,6 +20,7 @@ class CaseChange:
         case, person: its name, and whose it is.
         dsc_before, dsc_after: of the old and of the new model.
         nsd_before, nsd_after: NSD at 2 mm.
+        empty: whether its truth is empty.
     """
 
     group: str
@@ -28,6 +30,7 @@ class CaseChange:
     dsc_after: float
     nsd_before: float
     nsd_after: float
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Verdict:
     sentence: str
     groups: tuple[GroupChange, ...]
     cases: tuple[CaseChange, ...]
+
+    @property
+    def about_empty(self) -> str:
+        """What to say of empty truths; "" if there are none."""
+        return empty_words([row.case for row in self.cases if row.empty], len(self.cases))
 
 
 def judge(changes: Sequence[CaseChange], rule: GuardRule = GuardRule()) -> Verdict:

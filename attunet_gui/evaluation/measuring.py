@@ -47,6 +47,11 @@ class Measured:
     seconds: float
 
     @property
+    def has_organ(self) -> bool:
+        """Whether a truth has anything of the organ, as the network sees it."""
+        return bool(self.tally.organ.any())
+
+    @property
     def tally(self) -> Tally:
         """All cases together."""
         return reduce(add, (one for tallies in self.tallies.values() for one in tallies))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from attunet_gui.evaluation.pairs import compare
 from attunet_gui.evaluation.views import View
 from attunet_gui.folders import listed
 from attunet_gui.io.datasets import label_values
+from attunet_gui.io.label_values import LabelValues, chosen_label, label_values_in
 from attunet_gui.io.masks import LabelFile, read_labels
 from attunet_gui.io.pair_collection import read_people
 from attunet_gui.io.reading import read
@@ -35,15 +36,17 @@ class PairOrder:
     Attributes:
         drafts, truths: folders of label files; or data sets, whose labels are taken.
         images: folder of the CT, to draw in pictures; None draws outlines alone.
-        label: the value of the organ.
+        label: the value of the organ in truths; None goes by what describes them, or the one value beside 0.
+        draft_label: likewise in drafts; None also takes `label` where there are several values.
         ignore: the value in truths of what is not judged; None reads it off `dataset.json`, if there is one.
     """
 
     drafts: Path
     truths: Path
     images: Path | None = None
-    label: int = 1
+    label: int | None = None
     ignore: int | None = None
+    draft_label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,40 @@ def compared_pairs(order: PairOrder, progress: Progress = silent) -> Iterator[Co
         UnreadableInput: a file cannot be read, or a draft lies on another grid than its truth.
     """
     listed = _matched(order)
-    ignore = label_values(order.truths).ignore if order.ignore is None else order.ignore
+    meant = _meanings(order)
     for number, files in enumerate(listed, start=1):
-        yield _compared(files, order.label, ignore)
+        yield _compared(files, meant)
         progress(number, len(listed), "comparing")
+
+
+@dataclass(frozen=True)
+class _Meanings:
+    """What values mean in truths and in drafts; `guessed` where a draft goes by the label of truths."""
+
+    truth: LabelValues
+    draft: LabelValues
+    guessed: int | None
+
+
+def _meanings(order: PairOrder) -> _Meanings:
+    truth = chosen_label(order.label, label_values(order.truths))
+    if order.ignore is not None:
+        truth = replace(truth, ignore=order.ignore)
+    draft = chosen_label(order.draft_label, label_values(order.drafts))
+    return _Meanings(truth, draft, None if draft.organ else order.label)
+
+
+def _draft_mask(labels: LabelFile, meant: _Meanings) -> NDArray[np.uint8]:
+    if meant.guessed is None:
+        return labels.mask(meant.draft)
+    found = label_values_in(labels.values, labels.name)
+    if len(found) == 1 and found[0] != meant.guessed:
+        # A mask of its own value, or a label map without the organ: nobody can tell.
+        raise UnreadableInput(
+            f"{labels.name} holds the label {found[0]} alone, not {meant.guessed}: say which value is the "
+            "pancreas in the drafts with --pred-label VALUE."
+        )
+    return labels.mask(chosen_label(meant.guessed, meant.draft))
 
 
 def _matched(order: PairOrder) -> list[_Files]:
@@ -121,18 +154,28 @@ def _without_ending(name: str) -> str:
     return next(name[: -len(ending)] for ending in _ENDINGS if name.lower().endswith(ending))
 
 
-def _compared(files: _Files, label: int, ignore: int | None) -> ComparedPair:
+def _compared(files: _Files, meant: _Meanings) -> ComparedPair:
+    truth, draft = _on_one_grid(files)
+    spacing_mm = truth.placement.canonical.spacing_mm
+    judged = np.True_ if meant.truth.ignore is None else truth.values != meant.truth.ignore
+    masks = [
+        (mask & judged).astype(np.uint8) for mask in (_draft_mask(draft, meant), truth.mask(meant.truth))
+    ]
+    row = PairRow(files.name, files.person, compare(masks[0], masks[1], spacing_mm))
+    return ComparedPair(row, _view(files, row, masks[0], masks[1], spacing_mm))
+
+
+def _on_one_grid(files: _Files) -> tuple[LabelFile, LabelFile]:
+    """Truth and draft; where one is cut out of the grid of the other, on the whole one."""
     truth, draft = read_labels(files.truth), read_labels(files.draft)
-    grid = truth.placement.canonical
-    if not draft.lies_on(grid):
-        raise UnreadableInput(
-            f"{files.draft} does not lie on the grid of {files.truth}: {_sizes(draft)} voxels against "
-            f"{_sizes(truth)}, or elsewhere in the patient; bring it onto that grid first."
-        )
-    judged = np.True_ if ignore is None else truth.values != ignore
-    masks = [((each.values == label) & judged).astype(np.uint8) for each in (draft, truth)]
-    row = PairRow(files.name, files.person, compare(masks[0], masks[1], grid.spacing_mm))
-    return ComparedPair(row, _view(files, row, masks[0], masks[1], grid.spacing_mm))
+    if placed := draft.on(truth.placement):
+        return truth, placed
+    if placed := truth.on(draft.placement):
+        return placed, draft
+    raise UnreadableInput(
+        f"{files.draft} does not lie on the grid of {files.truth}: {_sizes(draft)} voxels against "
+        f"{_sizes(truth)}, or elsewhere in the patient; bring it onto that grid first."
+    )
 
 
 def _sizes(labels: LabelFile) -> str:

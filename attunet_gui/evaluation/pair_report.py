@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from attunet_gui.core.card import NOT_A_DEVICE
 from attunet_gui.core.provenance import now, versions
-from attunet_gui.evaluation.pair_table import MEASURES, MeasureSummary, PairRow, summarise_pairs
+from attunet_gui.evaluation.pair_table import MEASURES, MeasureSummary, PairRow, about_empty, summarise_pairs
 from attunet_gui.evaluation.pictures import draw_slices, figure
 from attunet_gui.evaluation.views import View
 
@@ -47,6 +47,7 @@ def as_html(compared: Compared) -> str:
     return pages.get_template("pairs.html").render(
         title=compared.title,
         warning=NOT_A_DEVICE,
+        about_empty=about_empty(compared.rows),
         made=now(),
         versions=versions(),
         measures=MEASURES,

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from attunet_gui.evaluation.empty import empty_words
 from attunet_gui.evaluation.pairs import TOLERANCE_MM, PairScores
 from attunet_gui.evaluation.scores import Estimate, estimate
 
@@ -95,6 +96,11 @@ def _summary(measure: Measure, rows: Sequence[PairRow], seed: int) -> MeasureSum
     known = [(value, row.person) for row in rows if (value := row.value(measure)) is not None]
     found = estimate([value for value, _ in known], [person for _, person in known], seed) if known else None
     return MeasureSummary(measure, found, len(rows) - len(known))
+
+
+def about_empty(rows: Sequence[PairRow]) -> str:
+    """What to say of empty truths; "" if there are none."""
+    return empty_words([row.name for row in rows if not row.scores.truth_ml], len(rows))
 
 
 def as_csv(rows: Sequence[PairRow]) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from attunet_gui.core.metrics import overlap
+from attunet_gui.evaluation.empty import empty_words
 
 MEASURES = ("dsc", "precision", "recall")
 _DRAWS = 4000
@@ -20,13 +21,14 @@ class _Row(BaseModel):
 
 
 class CaseScore(_Row):
-    """Scores of one case, a slice or a volume."""
+    """Scores of one case, a slice or a volume; `empty` if its truth is."""
 
     patient: str
     case: str
     dsc: float = Field(ge=0, le=1)
     precision: float = Field(ge=0, le=1)
     recall: float = Field(ge=0, le=1)
+    empty: bool = False
 
 
 class PatientScore(_Row):
@@ -76,12 +78,22 @@ class Scores(_Row):
     by_patient: Summary
     by_case: Summary
 
+    @property
+    def about_empty(self) -> str:
+        """What to say of empty truths; "" if there are none."""
+        return empty_words([row.case for row in self.cases if row.empty], len(self.cases))
+
 
 def score_case(patient: str, case: str, draft: NDArray[Any], truth: NDArray[Any]) -> CaseScore:
     """The scores of one draft; both masks of one shape, what is not zero is inside."""
     found = overlap(draft, truth)
     return CaseScore(
-        patient=patient, case=case, dsc=found.dsc, precision=found.precision, recall=found.recall
+        patient=patient,
+        case=case,
+        dsc=found.dsc,
+        precision=found.precision,
+        recall=found.recall,
+        empty=not found.truth,
     )
 
 

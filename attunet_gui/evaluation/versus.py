@@ -44,7 +44,10 @@ def compare_models(
         judged = case.load()
         before, after = (draft_scores(model, judged) for model in (old, new))
         changes.append(
-            CaseChange(case.group, case.name, case.person, before.dsc, after.dsc, before.nsd, after.nsd)
+            CaseChange(
+                *(case.group, case.name, case.person, before.dsc, after.dsc, before.nsd, after.nsd),
+                empty=not before.truth_ml,
+            )
         )
         progress(number, len(cases), "comparing old and new")
     return tuple(changes)

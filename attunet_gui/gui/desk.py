@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -384,7 +385,7 @@ class Desk(QObject):
             return
         known = self.session.saved_to
         target = known or self.session.default_target()
-        if target is None or (target != known and target.exists()):
+        if target is None or (target != known and target.exists()) or not os.access(target.parent, os.W_OK):
             self.save_as()
         else:
             self._save_to(target)

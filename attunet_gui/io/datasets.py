@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,28 +20,22 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
 from attunet_gui.folders import listed
+from attunet_gui.io.label_values import LabelValues, chosen_label
 from attunet_gui.io.masks import read_labels
 from attunet_gui.io.pair_collection import MANIFEST_FILE, find_pairs, read_people
 from attunet_gui.io.reading import read
 
-DATASET_FILE = "dataset.json"
-_ORGAN, _IGNORE = "pancreas", "ignore"
+DATASET_FILE, NAMES_FILE = "dataset.json", "labels.json"
+_ORGAN, _IGNORE, _BACKGROUND = "pancreas", "ignore", "background"
 _WITHIN = ("cancer", "tumor", "tumour", "lesion", "cyst")
-"""Parts of the gland that some data sets label apart, as MSD's Task07 does."""
+"""Parts of the gland that some data sets label apart, as MSD's Task07 does; of a data set of several organs
+nobody knows whose lesions they are."""
+_OTHER_ORGANS = re.compile(
+    r"liver|spleen|kidney|renal|stomach|gastr|aorta|cava|gall|sophag|duoden|colon|bowel|intestin|rectum|bladder|"
+    r"prostate|uterus|lung|heart|atri|ventric|vein|arter|vess|adrenal|rib|vertebra|spine|bone|muscle|body|skin|"
+    r"trachea|brain|lymph|bile"
+)
 _LARGEST_JSON = 50_000_000
-
-
-@dataclass(frozen=True)
-class LabelValues:
-    """What the values in label files mean; every other value is background.
-
-    Attributes:
-        organ: the pancreas, with lesions within it.
-        ignore: voxels nobody has judged; None if there are none.
-    """
-
-    organ: tuple[int, ...] = (1,)
-    ignore: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,15 +86,20 @@ class JudgedCT:
     judged: NDArray[np.bool_] | None
 
 
-def find_dataset(folder: Path) -> tuple[DatasetCase, ...]:
+def find_dataset(folder: Path, label: int | None = None) -> tuple[DatasetCase, ...]:
     """Every labelled CT of the data set in `folder`, ordered by name.
+
+    Args:
+        folder: of the data set.
+        label: the value of the pancreas, whatever the description says; None goes by that.
 
     Raises:
         AttunetError: no data set of a layout in `LAYOUTS`, an empty one, or one with a file missing.
     """
     for layout in LAYOUTS:
         if layout.accepts(folder):
-            return _whole(layout, folder)
+            found = _whole(layout, folder)
+            return tuple(replace(case, values=chosen_label(label, case.values)) for case in found)
     raise AttunetError(
         f"There is no data set in {folder}: expected images/ and labels/, or imagesTr/ and labelsTr/ with "
         f"{DATASET_FILE}."
@@ -110,28 +110,31 @@ def read_judged(case: DatasetCase) -> JudgedCT:
     """CT and labels of `case`.
 
     Raises:
-        UnreadableInput: one of the two cannot be read, or they lie on different grids.
+        UnreadableInput: one of the two cannot be read, they lie on different grids, or it is not said which
+            label is the pancreas.
     """
     volume = read(case.image)
-    values = read_labels(case.label, volume).values
-    judged = None if case.values.ignore is None else values != case.values.ignore
+    labels = read_labels(case.label, volume)
+    mask = labels.mask(case.values)
+    judged = None if case.values.ignore is None else labels.values != case.values.ignore
     whole = judged is None or bool(judged.all())
-    return JudgedCT(volume, np.isin(values, case.values.organ).astype(np.uint8), None if whole else judged)
+    return JudgedCT(volume, mask, None if whole else judged)
 
 
 def label_values(folder: Path) -> LabelValues:
-    """What `dataset.json` or `manifest.json` in `folder`, or in the one above, says of label values.
+    """What `dataset.json`, `manifest.json` or `labels.json` in `folder`, or in the one above, says of labels.
 
-    Without either the pancreas is 1, and nothing is ignored.
+    Without any, nothing is said, and nothing is ignored.
 
     Raises:
         AttunetError: one of the files is damaged.
     """
     for place in (folder, folder.parent):
-        for name in (DATASET_FILE, MANIFEST_FILE):
-            labels = _read_json(place / name).get("labels") if (place / name).is_file() else None
-            if isinstance(labels, dict):
-                return _values(labels)
+        for name in (DATASET_FILE, MANIFEST_FILE, NAMES_FILE):
+            found = _read_json(place / name) if (place / name).is_file() else {}
+            labels = found if name == NAMES_FILE else found.get("labels")
+            if isinstance(labels, dict) and labels:
+                return _values(labels, place / name)
     return LabelValues()
 
 
@@ -218,15 +221,43 @@ def _pair_cases(folder: Path) -> tuple[DatasetCase, ...]:
     )
 
 
-def _values(labels: Mapping[str, Any]) -> LabelValues:
-    """nnU-Net and manifests name the value, MSD the other way round."""
+def _values(labels: Mapping[str, Any], path: Path) -> LabelValues:
+    """nnU-Net and manifests name the value, or several; MSD and labels.json are the other way round."""
     turned = all(str(key).isdigit() for key in labels)
-    named = {str(name).lower(): value for value, name in labels.items()} if turned else labels
-    numbers = {str(name).lower(): int(value) for name, value in named.items() if isinstance(value, int | str)}
-    ignore = numbers.get(_IGNORE)
-    organs = [value for name, value in numbers.items() if _ORGAN in name]
-    lesions = [value for name, value in numbers.items() if name in _WITHIN]
-    return LabelValues(tuple(sorted({*organs, *lesions})) if organs else (1,), ignore)
+    named = _turned(labels) if turned else labels
+    numbers = {str(name).lower(): _numbers(value, path) for name, value in named.items()}
+    ignore = (numbers.get(_IGNORE) or (None,))[0]
+    drawn = {name: values for name, values in numbers.items() if name not in (_BACKGROUND, _IGNORE)}
+    drawn = {name: values for name, values in drawn.items() if set(values) - {0}}
+    known = frozenset(value for values in numbers.values() for value in values) - {0}
+    return LabelValues(_organ(drawn), ignore, known)
+
+
+def _turned(labels: Mapping[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for value, name in labels.items():
+        found.setdefault(str(name), []).append(str(value))
+    return found
+
+
+def _organ(drawn: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The values of the pancreas; () if no name is that of the pancreas and several may be, or none can."""
+    organs = {value for name, values in drawn.items() if _ORGAN in name for value in values}
+    others = [name for name in drawn if _ORGAN not in name and _OTHER_ORGANS.search(name)]
+    lesions = {value for name, values in drawn.items() if name in _WITHIN for value in values}
+    if organs:
+        return tuple(sorted(organs if others else organs | lesions))
+    ((_name, values),) = drawn.items() if len(drawn) == 1 and not others else (("", ()),)
+    return values
+
+
+def _numbers(value: Any, path: Path) -> tuple[int, ...]:
+    try:
+        return tuple(sorted(int(each) for each in (value if isinstance(value, list) else [value])))
+    except (TypeError, ValueError) as error:
+        raise AttunetError(
+            f"{path} gives a label the value {value!r}: a whole number was expected."
+        ) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.labels import LabelMap
 from attunet_gui.folders import listed
 from attunet_gui.io import nifti
+from attunet_gui.io.label_values import label_values_in
+from attunet_gui.io.masks import stored_labels
 
 BTCV: Mapping[int, str] = {
     1: "spleen",
@@ -88,20 +90,20 @@ def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
     Args:
         path: a NIfTI file with one code a structure, or a TotalSegmentator folder with one NIfTI mask a
             structure (in it, or in its `segmentations`).
-        coding: a name in `CODINGS`; None reads the `labels.json` beside the file, and takes a file
-            without one that has the codes 1 to 13, none of them larger than a liver, for BTCV.
+        coding: a name in `CODINGS`; None reads the `labels.json` beside the file. Without one a file counts
+            as BTCV if its name or folder says so and it has the codes 1 to 13, none larger than a liver.
 
     Raises:
         UnreadableInput: if there is nothing to read, or the codes are not told.
     """
     if path.is_dir():
         return _read_folder(path)
-    content = nifti.load(path)
-    placement = canonicalise(content.grid)
-    codes = _unsigned(np.ascontiguousarray(placement.to_canonical(content.stored)), path)
+    stored, grid = stored_labels(path)
+    placement = canonicalise(grid)
+    codes = _unsigned(np.ascontiguousarray(placement.to_canonical(stored)), path)
     spacing_mm = placement.canonical.spacing_mm
     names = _named(path, coding)
-    if names is None and _looks_like_btcv(codes, spacing_mm):
+    if names is None and _said_to_be_btcv(path) and _may_be_btcv(codes, spacing_mm):
         names = BTCV
     if names is None:
         raise UnreadableInput(
@@ -115,14 +117,19 @@ def _read_folder(folder: Path) -> LabelMap:
     files = [file for file in listed(masks) if file.name.lower().endswith(nifti.SUFFIXES)]
     if not files:
         raise UnreadableInput(f"{folder.name} holds no NIfTI masks: choose a folder with one a structure.")
-    first = nifti.load(files[0])
-    placement = canonicalise(first.grid)
+    _, first = stored_labels(files[0])
+    placement = canonicalise(first)
     codes = np.zeros(placement.canonical.shape, np.uint16)
     for code, file in enumerate(files, start=1):
-        content = nifti.load(file)
-        if not content.grid.matches(first.grid, tolerance_mm=1e-2):
+        stored, grid = stored_labels(file)
+        if not grid.matches(first, tolerance_mm=1e-2):
             raise UnreadableInput(f"{file.name} lies on another voxel grid than {files[0].name}.")
-        codes[placement.to_canonical(content.stored) > 0] = code
+        if len(label_values_in(stored, file.name)) > 1:
+            raise UnreadableInput(
+                f"{file.name} holds several labels, and a folder has a mask a structure: name the file "
+                "itself if it is a label map."
+            )
+        codes[placement.to_canonical(stored) != 0] = code
     names = {code: nifti.stem(file) for code, file in enumerate(files, start=1)}
     return LabelMap(codes, names, placement.canonical.spacing_mm, folder.name)
 
@@ -144,7 +151,12 @@ def _named(path: Path, coding: str | None) -> Mapping[int, str] | None:
     return _from_sidecar(sidecar) if sidecar.is_file() else None
 
 
-def _looks_like_btcv(codes: NDArray[np.unsignedinteger], spacing_mm: tuple[float, float, float]) -> bool:
+def _said_to_be_btcv(path: Path) -> bool:
+    """By the name of the file, or of one of the folders it lies in."""
+    return any("btcv" in part.lower() for part in path.absolute().parts)
+
+
+def _may_be_btcv(codes: NDArray[np.unsignedinteger], spacing_mm: tuple[float, float, float]) -> bool:
     if codes.max() != max(BTCV):
         return False
     litres = np.bincount(codes.ravel())[1:] * np.prod(spacing_mm) / 1e6

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import Grid, Reorientation, canonicalise
 from attunet_gui.core.volume import Volume
+from attunet_gui.io.label_values import LabelValues, chosen_label, pancreas_in
 from attunet_gui.io.showable import showable_errors
 
 # NIfTI-1 stores positions as float32: a grid that started as DICOM comes back rounded by less than this.
@@ -23,7 +24,7 @@ def read_mask(path: Path, volume: Volume, *, label: int | None = None) -> NDArra
     """The mask in `path` (NIfTI, NRRD or MetaImage), on the canonical grid of `volume`.
 
     Args:
-        path: the label file.
+        path: the label file. Of a grid that is a part of that of `volume` the rest is outside.
         volume: the volume it was drawn on.
         label: the value that counts as inside; None takes every value but 0, if there is only one.
 
@@ -34,29 +35,38 @@ def read_mask(path: Path, volume: Volume, *, label: int | None = None) -> NDArra
         UnreadableInput: if the file is no label file, holds several labels and `label` is None, or lies on
             another voxel grid than `volume`.
     """
-    values, grid = _load(path)
-    placement = _placement(grid, volume, path)
-    inside = values != 0 if label is None else values == label
-    if label is None:
-        _check_one_label(values[inside], path)
-    return np.ascontiguousarray(placement.to_canonical(inside)).view(np.uint8)
+    return read_labels(path, volume).mask(chosen_label(label))
 
 
 @dataclass(frozen=True, eq=False)
 class LabelFile:
-    """A label file, without a CT to lie on.
+    """A label file.
 
     Attributes:
+        name: of the file.
         values: (z, y, x) the stored values on the canonical grid, of whatever type they are.
         placement: source grid, canonical grid and the map between them.
     """
 
+    name: str
     values: NDArray[Any]
     placement: Reorientation
 
-    def lies_on(self, grid: Grid) -> bool:
-        """Whether its canonical grid is `grid`, to a thousandth of a millimetre."""
-        return self.placement.canonical.matches(grid, _TOLERANCE_MM)
+    def mask(self, meant: LabelValues) -> NDArray[np.uint8]:
+        """(z, y, x) uint8, 1 where the pancreas is; `UnreadableInput` as `label_values.pancreas_in`."""
+        return np.ascontiguousarray(pancreas_in(self.values, meant, self.name)).view(np.uint8)
+
+    def on(self, other: Reorientation) -> LabelFile | None:
+        """The same on the grid of `other`, 0 outside of its own; None if it is no part of that."""
+        here, there = self.placement.canonical, other.canonical
+        if here.matches(there, _TOLERANCE_MM):
+            return LabelFile(self.name, self.values, other)
+        first = None if _same_corner(self.placement.source, other.source) else _offset(here, there)
+        if first is None:
+            return None
+        whole = np.zeros(there.shape, self.values.dtype)
+        whole[tuple(slice(at, at + n) for at, n in zip(first, here.shape, strict=True))] = self.values
+        return LabelFile(self.name, whole, other)
 
 
 @showable_errors()
@@ -70,12 +80,29 @@ def read_labels(path: Path, volume: Volume | None = None) -> LabelFile:
     Raises:
         UnreadableInput: if the file is no label file, or lies on another grid than `volume`.
     """
-    values, grid = _load(path)
-    placement = _placement(grid, volume, path) if volume else canonicalise(grid)
-    return LabelFile(np.ascontiguousarray(placement.to_canonical(values)), placement)
+    values, grid = stored_labels(path)
+    if volume is not None and grid.matches(volume.placement.source, _TOLERANCE_MM):
+        # Not by its own affine: between two orders of axes that are as close, rounding would decide.
+        placement = volume.placement
+    else:
+        placement = canonicalise(grid)
+    turned = np.ascontiguousarray(placement.to_canonical(values))
+    found = LabelFile(path.name, turned, placement)
+    if volume is None:
+        return found
+    # Other programs store the same voxels with axes swapped or reversed, or only the part with the organ.
+    placed = found.on(volume.placement)
+    if placed is None:
+        raise UnreadableInput(f"{path.name} does not belong to {volume.name}: {_difference(grid, volume)}.")
+    return placed
 
 
-def _load(path: Path) -> tuple[NDArray[Any], Grid]:
+def stored_labels(path: Path) -> tuple[NDArray[Any], Grid]:
+    """The values in `path`, a label file, as (i, j, k), and the grid they lie on.
+
+    Raises:
+        UnreadableInput: if it is no NIfTI, NRRD or MetaImage, or cannot be read.
+    """
     from attunet_gui.io.reading import reader_for
 
     kind = reader_for(path).kind
@@ -83,7 +110,7 @@ def _load(path: Path) -> tuple[NDArray[Any], Grid]:
         from attunet_gui.io import nifti
 
         content = nifti.load(path)
-        return _scaled(content.stored, content.slope, content.intercept), content.grid
+        return scaled(content.stored, content.slope, content.intercept), content.grid
     if kind in ("NRRD", "MetaImage"):
         from attunet_gui.io import itk
 
@@ -92,20 +119,30 @@ def _load(path: Path) -> tuple[NDArray[Any], Grid]:
     raise UnreadableInput(f"{path.name} is not a label file: open NIfTI, NRRD or MetaImage.")
 
 
-def _scaled(stored: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
+def scaled(stored: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
+    """`stored` times `slope` plus `intercept`, float32 where that is another number."""
     if slope == 1.0 and intercept == 0.0:
         return stored
     return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
-def _placement(grid: Grid, volume: Volume, path: Path) -> Reorientation:
-    if grid.matches(volume.placement.source, _TOLERANCE_MM):
-        return volume.placement
-    # Other programs store the same voxels with axes swapped or reversed: still exact.
-    placement = canonicalise(grid)
-    if placement.canonical.matches(volume.grid, _TOLERANCE_MM):
-        return placement
-    raise UnreadableInput(f"{path.name} does not belong to {volume.name}: {_difference(grid, volume)}.")
+def _same_corner(part: Grid, whole: Grid) -> bool:
+    """Whether both begin at one place: whoever cut voxels out may then have left the place as it was."""
+    return bool(np.abs(part.affine[:3, 3] - whole.affine[:3, 3]).max() <= _TOLERANCE_MM)
+
+
+def _offset(part: Grid, whole: Grid) -> tuple[int, int, int] | None:
+    """The voxel of `whole` at which `part` begins; None if `part` is no part of it, voxel for voxel."""
+    place = np.linalg.solve(whole.affine, part.affine[:, 3])[:3]
+    first = np.rint(place)
+    moved = whole.affine.copy()
+    moved[:, 3] = whole.affine @ np.append(first, 1)
+    ends = first + np.array(part.shape)
+    if (first < 0).any() or (ends > np.array(whole.shape)).any():
+        return None
+    if not part.matches(Grid(part.shape, moved), _TOLERANCE_MM):
+        return None
+    return int(first[0]), int(first[1]), int(first[2])
 
 
 def _difference(grid: Grid, volume: Volume) -> str:
@@ -114,10 +151,3 @@ def _difference(grid: Grid, volume: Volume) -> str:
         sizes = [" x ".join(map(str, shape)) for shape in (grid.shape, source.shape)]
         return f"it has {sizes[0]} voxels, the CT {sizes[1]}"
     return "its voxels lie elsewhere in the patient"
-
-
-def _check_one_label(inside: NDArray[Any], path: Path) -> None:
-    if inside.size == 0:
-        return
-    if not np.isfinite(inside).all() or inside.min() != inside.max():
-        raise UnreadableInput(f"{path.name} holds several labels: one was expected, or say which is meant.")

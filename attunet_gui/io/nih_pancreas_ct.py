@@ -24,7 +24,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +32,12 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
 from attunet_gui.folders import walk
-from attunet_gui.io import dicom, nifti
+from attunet_gui.io import dicom
 from attunet_gui.io.dicom_geometry import stack
 from attunet_gui.io.dicom_headers import scan, slices_of
 from attunet_gui.io.label_fit import check_tissue
+from attunet_gui.io.label_values import LabelValues, pancreas_in
+from attunet_gui.io.masks import stored_labels
 
 _CT = re.compile(r"PANCREAS_(\d{4})")
 _LABEL = re.compile(r"label(\d{4})\.nii(\.gz)?")
@@ -127,12 +128,7 @@ def read_patient(patient: Patient, progress: Progress = silent) -> tuple[Volume,
 
 def _stored_label(path: Path) -> NDArray[np.bool_]:
     """(i, j, k), as stored."""
-    stored: NDArray[Any] = nifti.load(path).stored
-    inside: NDArray[np.bool_] = stored != 0
-    values = stored[inside]
-    if values.size and values.min() != values.max():
-        raise UnreadableInput(f"{path.name} holds several labels: only the pancreas was expected.")
-    return inside
+    return pancreas_in(stored_labels(path)[0], LabelValues(), path.name)
 
 
 def _ranks(folder: Path) -> NDArray[np.intp]:

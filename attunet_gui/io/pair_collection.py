@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.volume import Volume
 from attunet_gui.folders import listed
-from attunet_gui.io.masks import read_mask
+from attunet_gui.io.label_values import LabelValues
+from attunet_gui.io.masks import read_labels
 from attunet_gui.io.reading import read
 
 MANIFEST_FILE = "manifest.json"
@@ -64,14 +65,15 @@ def find_pairs(folder: Path) -> tuple[Pair, ...]:
     return pairs
 
 
-def read_pair(pair: Pair, label: int = 1) -> tuple[Volume, NDArray[np.uint8]]:
-    """The CT of `pair`, and (z, y, x) uint8 0/1 where its label has the value `label`.
+def read_pair(pair: Pair, meant: LabelValues) -> tuple[Volume, NDArray[np.uint8]]:
+    """The CT of `pair`, and (z, y, x) uint8 0/1 where its label is what is `meant`.
 
     Raises:
-        UnreadableInput: one of the two cannot be read, or they lie on different grids.
+        UnreadableInput: one of the two cannot be read, they lie on different grids, or it is not said which
+            label is the pancreas.
     """
     volume = read(pair.image)
-    return volume, read_mask(pair.label, volume, label=label)
+    return volume, read_labels(pair.label, volume).mask(meant)
 
 
 def read_people(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -19,9 +19,9 @@ from attunet_gui.core.errors import AttunetError, UnreadableInput
 from attunet_gui.core.grid import Grid, Reorientation, canonicalise
 from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.folders import listed
+from attunet_gui.io.label_values import white_on_black
 
 _NAME = re.compile(r"PANCREAS_(?P<patient>\d+)-(?P<slice>\d+)")
-_INSIDE = 127
 _THICKNESS_MM = 1.0
 """Nominal: the source collection was resampled to 1 mm, and one slice alone has no distance to another."""
 
@@ -68,6 +68,7 @@ def _labelled(path: Path, spacing_mm: float) -> LabelledSlice:
     if not mask_path.is_file():
         raise UnreadableInput(f"{path.name} has no mask: {mask_path} was expected.")
     image, mask = _gray(path), _gray(mask_path)
+    inside = white_on_black(mask, mask_path.name)
     if image.shape != mask.shape:
         raise UnreadableInput(f"{path.name} is {image.shape[1:]} pixels, its mask {mask.shape[1:]}.")
     placement = _placement(image.shape, spacing_mm)
@@ -75,7 +76,7 @@ def _labelled(path: Path, spacing_mm: float) -> LabelledSlice:
         patient=found["patient"],
         name=path.stem,
         volume=_volume(path, image, placement),
-        mask=np.ascontiguousarray(placement.to_canonical(mask > _INSIDE)).view(np.uint8),
+        mask=np.ascontiguousarray(placement.to_canonical(inside)).view(np.uint8),
     )
 
 

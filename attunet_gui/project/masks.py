@@ -11,6 +11,8 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.io import nifti
+from attunet_gui.io.label_values import LabelValues, pancreas_in
+from attunet_gui.io.masks import scaled
 
 
 def read_alone(path: Path) -> Volume:
@@ -25,7 +27,8 @@ def read_alone(path: Path) -> Volume:
         raise UnreadableInput(f"The mask {path.name} is not where it was saved: put it back.")
     content = nifti.load(path)
     placement = canonicalise(content.grid)
-    inside = (placement.to_canonical(content.stored) != 0).astype(np.int16)
+    values = scaled(content.stored, content.slope, content.intercept)
+    inside = pancreas_in(placement.to_canonical(values), LabelValues(), path.name).astype(np.int16)
     return Volume(inside, placement, nifti.stem(path), Origin(path, "NIfTI", content.frame))
 
 

@@ -24,7 +24,7 @@ from attunet_gui.recipes.nih_pancreas_ct import (
     patient_cases,
 )
 from attunet_gui.recipes.run import Finished, Order, run_recipe
-from attunet_gui.recipes.schema import NihPancreasData, Recipe, read_recipe
+from attunet_gui.recipes.schema import NihPancreasData, Recipe
 from attunet_gui.recipes.sources import check_folders
 
 SPLIT_FILE = "split.json"
@@ -51,7 +51,7 @@ def run_and_compare(order: Order, progress: Progress = silent) -> Compared:
     Raises:
         AttunetError: as for `run_recipe`; or the recipe does not learn from NIH Pancreas-CT.
     """
-    recipe = read_recipe(order.recipe)
+    recipe = order.read_recipe()
     data = _collection(recipe, order.recipe)
     check_folders(recipe, order.folders)
     parts = divide(find_patients(order.folders[data.name]), data.split_seed)

@@ -16,7 +16,7 @@ from attunet_gui.io.writing import make_private_folder, write_json
 from attunet_gui.network.predict import load_model
 from attunet_gui.network.sampling import Source
 from attunet_gui.recipes.run import Order, fingerprint, start_bundle, train_run
-from attunet_gui.recipes.schema import Folding, Recipe, ValidationData, read_recipe
+from attunet_gui.recipes.schema import Folding, Recipe, ValidationData
 from attunet_gui.recipes.sources import cases_of, load_sources
 from attunet_gui.recipes.split import folds_of
 
@@ -34,7 +34,7 @@ def crossvalidate(order: Order, progress: Progress = silent) -> Scores:
     Raises:
         AttunetError: as for `run_recipe`; or the recipe has no folds.
     """
-    recipe = read_recipe(order.recipe)
+    recipe = order.read_recipe()
     folding = folding_of(recipe, order.recipe)
     start_bundle(order, recipe)  # now, not after the data are read
     make_private_folder(order.output)

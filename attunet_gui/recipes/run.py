@@ -26,8 +26,8 @@ from attunet_gui.network.sampling import Source, TrainingCase, TrainingData
 from attunet_gui.network.validate import Infer
 from attunet_gui.recipes.phantoms import measure_on_phantoms
 from attunet_gui.recipes.pictures import Example, draw_curves, draw_examples
-from attunet_gui.recipes.schema import PhantomCheck, Recipe, card_fields, card_source, read_recipe
-from attunet_gui.recipes.sources import check_folders, load_sources
+from attunet_gui.recipes.schema import PhantomCheck, Recipe, card_fields, card_source, read_recipe, with_label
+from attunet_gui.recipes.sources import about_empty, check_folders, load_sources
 from attunet_gui.recipes.split import held_out_people, split
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Order:
         folders: where the sources of the recipe lie.
         start: folder of the bundle to start from.
         restart: forget what an earlier run left in `output`.
+        label: the value of the organ in pairs of CT and label, where the recipe says none.
     """
 
     recipe: Path
@@ -59,6 +60,11 @@ class Order:
     folders: Mapping[str, Path] = field(default_factory=dict)
     start: Path | None = None
     restart: bool = False
+    label: int | None = None
+
+    def read_recipe(self) -> Recipe:
+        """The recipe as it is ordered; `AttunetError` names what is wrong with it."""
+        return with_label(read_recipe(self.recipe), self.label)
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,14 @@ class Finished:
         seconds: time spent training.
         waiting_share: share of it spent waiting for batches.
         precision: what it was computed with.
+        about_empty: what to say of cases without any organ; "" if there are none.
     """
 
     bundle: Bundle
     seconds: float
     waiting_share: float
     precision: str
+    about_empty: str = ""
 
 
 def run_recipe(order: Order, progress: Progress = silent) -> Finished:
@@ -84,7 +92,7 @@ def run_recipe(order: Order, progress: Progress = silent) -> Finished:
     Raises:
         AttunetError: the recipe, its data, the start or what is in the folder do not fit.
     """
-    recipe = read_recipe(order.recipe)
+    recipe = order.read_recipe()
     check_folders(recipe, order.folders)
     start = start_bundle(order, recipe)
     make_private_folder(order.output)
@@ -110,7 +118,8 @@ def train_run(
     results = _results(recipe, bundle, data, trained, progress)
     bundle = add_results(bundle, results) if results else bundle
     _draw(order, recipe, data, trained)
-    return Finished(bundle, trained.standing.seconds, trained.waiting_share, trained.precision)
+    standing, empty = trained.standing, about_empty(sources)
+    return Finished(bundle, standing.seconds, trained.waiting_share, trained.precision, empty)
 
 
 def with_curve(folder: Path, every: int, progress: Progress) -> Progress:

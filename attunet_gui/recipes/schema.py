@@ -55,11 +55,12 @@ class PairData(_Data):
     """A folder with images/NAME.nii.gz and labels/NAME.nii.gz on one grid; manifest.json says who is in them.
 
     Attributes:
-        label: the value of the organ in the labels.
+        label: the value of the organ in the labels; None goes by `dataset.json`, `manifest.json` or
+            `labels.json` beside them, and else takes the one value beside 0.
     """
 
     kind: Literal["pairs"]
-    label: int = Field(default=1, ge=1)
+    label: int | None = None
 
 
 class SliceData(_Data):
@@ -181,6 +182,19 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         where, fault = first_fault(error)
         raise AttunetError(f"The recipe {path} is not valid at {where!r}: {fault}.") from error
+
+
+def with_label(recipe: Recipe, label: int | None) -> Recipe:
+    """`recipe` with `label` as the value of the organ in pairs of which it does not say one."""
+    if label is None:
+        return recipe
+    data = tuple(
+        each.model_copy(update={"label": label})
+        if isinstance(each, PairData) and each.label is None
+        else each
+        for each in recipe.data
+    )
+    return recipe.model_copy(update={"data": data})
 
 
 def card_fields(recipe: Recipe, training: Training) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.evaluation.cases import Case, pair_cases, slice_cases
+from attunet_gui.evaluation.empty import empty_words
 from attunet_gui.io.nih_pancreas_ct import find_patients
 from attunet_gui.network.sampling import Source, TrainingCase, training_case
 from attunet_gui.recipes.children import in_children
@@ -54,7 +55,25 @@ def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Pr
     if isinstance(data, NihPancreasData):
         check_labels(found, progress)
     cases = in_children(partial(_case, wanted=wanted), found, f"loading {data.name}", progress)
+    if data.weight and cases and not any(has_organ(case) for case in cases):
+        raise AttunetError(
+            f"No pancreas is marked in any of the {len(cases)} cases of the data {data.name!r}: look at the "
+            "label files, and name its value with --label VALUE."
+        )
     return Source(data.name, data.weight, cases)
+
+
+def has_organ(case: TrainingCase) -> bool:
+    """Whether the organ is marked anywhere in `case`."""
+    return bool((case.truth == 1).any())
+
+
+def about_empty(sources: Iterable[Source]) -> str:
+    """What to say of cases in which no organ is marked; "" if there are none."""
+    cases = [case for source in sources for case in source.cases]
+    return empty_words(
+        [case.name for case in cases if not has_organ(case)], len(cases), "cases to learn from"
+    )
 
 
 def _case(case: Case, wanted: Preprocessing) -> TrainingCase:

@@ -50,12 +50,15 @@ def bench_ablation(
         list[int] | None, typer.Option(min=0, help="Only this fold, counted from 0; may be repeated.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of each run; else the recipe's.")] = None,
+    label: Annotated[
+        int | None, typer.Option(metavar="VALUE", help="Of the pancreas in labels; else the one beside 0.")
+    ] = None,
     restart: RestartOption = False,
 ) -> None:
     """Compare six trainings: with gates and without, from real CT, synthetic CT and both."""
     from attunet_gui.cli.train import named_folders
 
-    order = Order(recipe, output, named_folders(data or []), None, restart)
+    order = Order(recipe, output, named_folders(data or []), None, restart, label)
     ablate_by_recipe(order, Extent(tuple(fold or ()), steps))
 
 

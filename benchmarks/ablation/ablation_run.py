@@ -24,7 +24,7 @@ from attunet_gui.recipes.folds import (
     without_fold,
 )
 from attunet_gui.recipes.run import BUNDLE_FOLDER, Order
-from attunet_gui.recipes.schema import Folding, Recipe, ValidationData, read_recipe
+from attunet_gui.recipes.schema import Folding, Recipe, ValidationData
 from attunet_gui.recipes.sources import cases_of, check_folders, load_sources
 from attunet_gui.recipes.split import folds_of
 from benchmarks.ablation.arm_comparison import ARMS, Ablation, Arm, ArmResult, as_markdown, differences
@@ -98,7 +98,7 @@ def ablate(order: Order, extent: Extent, progress: Progress = silent) -> Ablatio
 def _material(order: Order, extent: Extent, progress: Progress) -> _Material:
     if order.start is not None:
         raise AttunetError("An ablation starts from fresh weights: others may know what an arm must not.")
-    recipe = _shortened(read_recipe(order.recipe), extent.steps)
+    recipe = _shortened(order.read_recipe(), extent.steps)
     folding = folding_of(recipe, order.recipe)
     _check_kinds(recipe, folding)
     chosen = _chosen(extent.folds, folding.folds)

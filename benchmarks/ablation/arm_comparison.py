@@ -143,6 +143,7 @@ def notes(ablation: Ablation) -> tuple[str, ...]:
         f"{ablation.of_folds} (counted from 0), none of whom the model had seen.",
         "Means over people with a 95 % bootstrap interval over people, which knows nothing of the chance of "
         "another seed. A slice is missed if the draft has nothing of the organ.",
+        *([first.about_empty] if first.about_empty else []),
     )
 
 

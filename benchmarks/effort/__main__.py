@@ -43,11 +43,13 @@ class EffortCases:
         phantoms: seeds.
         pairs: folder with images/ and labels/; None for none.
         most: how many of the pairs; None for all.
+        label: the value of the pancreas in pairs; None goes by `io.datasets.label_values`.
     """
 
     phantoms: range
     pairs: Path | None = None
     most: int | None = None
+    label: int | None = None
 
     def cases(self) -> tuple[GroupedCase, ...]:
         """The cases, phantoms first; `AttunetError` if there are none."""
@@ -57,7 +59,7 @@ class EffortCases:
             )
             for seed in self.phantoms
         ]
-        found = pair_cases(self.pairs)[: self.most] if self.pairs else ()
+        found = pair_cases(self.pairs, self.label)[: self.most] if self.pairs else ()
         cases = (*made, *(GroupedCase("labelled CT", case) for case in found))
         if not cases:
             raise AttunetError("Say what to correct: --phantoms N, --pairs FOLDER, or both.")
@@ -117,6 +119,9 @@ def bench_effort(
     first_seed: Annotated[int, typer.Option(min=0, help="Of the phantoms.")] = 90000,
     pairs: Annotated[Path | None, typer.Option(help="Folder with images/ and labels/ as .nii.gz.")] = None,
     cases: Annotated[int | None, typer.Option(min=1, help="How many of the pairs; else all.")] = None,
+    label: Annotated[
+        int | None, typer.Option(metavar="VALUE", help="Of the pancreas in labels; else the one beside 0.")
+    ] = None,
     propagation: Annotated[
         bool, typer.Option(help="Also let the network carry corrections on. Slow.")
     ] = True,
@@ -125,7 +130,7 @@ def bench_effort(
     ] = None,
 ) -> None:
     """Count the slices a simulated annotator corrects until drafts are right."""
-    material = EffortCases(range(first_seed, first_seed + phantoms), pairs, cases)
+    material = EffortCases(range(first_seed, first_seed + phantoms), pairs, cases, label)
     measure(model, material, carried if propagation else 0, output)
 
 

@@ -31,7 +31,7 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def test_a_pair_is_read_when_it_is_wanted_and_only_the_pancreas_counts(pairs: Path) -> None:
-    first, second = pair_cases(pairs)
+    first, second = pair_cases(pairs, 1)
     assert [(case.patient, case.name) for case in (first, second)] == [("a", "a"), ("b", "b")]
     volume, mask = first.load()
     assert volume.hu.shape == mask.shape == (6, 7, 8)
@@ -39,6 +39,18 @@ def test_a_pair_is_read_when_it_is_wanted_and_only_the_pancreas_counts(pairs: Pa
     (pairs / "images" / "b.nii.gz").write_bytes(b"no image")
     with pytest.raises(UnreadableInput, match="b"):
         second.load()
+
+
+def test_labels_of_a_pair_are_never_guessed(pairs: Path) -> None:
+    first, second = pair_cases(pairs)
+    with pytest.raises(UnreadableInput, match=r"a\.nii\.gz holds several labels \(1, 2\): .* --label VALUE"):
+        first.load()
+    path = pairs / "labels" / "b.nii.gz"
+    label = nib.load(path)
+    nib.save(nib.Nifti1Image((np.asarray(label.dataobj) == 2).astype(np.uint8) * 255, np.eye(4)), path)
+    assert second.load()[1].sum() == 8
+    (pairs / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "pancreas": 2, "liver": 1}}))
+    assert pair_cases(pairs)[0].load()[1].sum() == 8
 
 
 def test_the_manifest_says_whose_they_are(pairs: Path) -> None:

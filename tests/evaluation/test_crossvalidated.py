@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from attunet_gui.core.calibration import Calibration
+from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.calibration import reliability
+from attunet_gui.evaluation.cases import Case, Labelled
 from attunet_gui.evaluation.crossvalidated import Fold, crossvalidated
 from attunet_gui.evaluation.measuring import measure, suggest
 from tests.evaluation.material import bright_model, case
@@ -37,3 +42,14 @@ def test_two_folds_swap_their_choices_and_both_make_the_suggestion() -> None:
 def test_one_fold_has_nobody_to_choose_for_it() -> None:
     with pytest.raises(ValueError, match="two"):
         crossvalidated([_fold("a", 0)])
+
+
+def test_folds_without_any_organ_choose_nothing_and_say_so() -> None:
+    empty = [replace(each, load=partial(_without_organ, each)) for each in _fold("a", 0, 4).cases]
+    with pytest.raises(AttunetError, match="No pancreas is marked in the cases that are to choose"):
+        crossvalidated([Fold(bright_model(), empty), Fold(bright_model(), empty)])
+
+
+def _without_organ(each: Case) -> Labelled:
+    volume, truth = each.load()
+    return volume, truth * 0

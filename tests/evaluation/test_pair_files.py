@@ -105,6 +105,59 @@ def test_what_nobody_judged_does_not_count(tmp_path: Path) -> None:
     assert strict.scores.dsc < 1.0
 
 
+def test_labels_of_any_number_are_compared_as_what_they_are(folders: tuple[Path, Path]) -> None:
+    pred, truth = folders
+    _write(truth / "a.nii.gz", _organ() * 255)
+    _write(pred / "a_pancreas.nii.gz", _organ() * 7)
+    a, b = _rows(pred, truth)
+    assert (a.scores.dsc, b.scores.dsc) == (1.0, pytest.approx(6 / 8))
+
+
+def _organs() -> np.ndarray:
+    values = _organ() * 10
+    values[:2] = 5
+    return values
+
+
+def test_of_several_labels_the_pancreas_is_named_not_guessed(folders: tuple[Path, Path]) -> None:
+    pred, truth = folders
+    for name in "ab":
+        _write(truth / f"{name}.nii.gz", _organs())
+    with pytest.raises(UnreadableInput, match=r"several labels \(5, 10\)"):
+        _rows(pred, truth)
+    with pytest.raises(UnreadableInput, match=r"the label 1 alone, not 10: .* --pred-label VALUE"):
+        _rows(pred, truth, label=10)
+    a, b = _rows(pred, truth, label=10, draft_label=1)
+    assert (a.scores.dsc, b.scores.dsc) == (1.0, pytest.approx(6 / 8))
+    for name in "ab":
+        _write(pred / f"{name}_pancreas.nii.gz", _organs())
+    assert [row.scores.dsc for row in _rows(pred, truth, label=10)] == [1.0, 1.0]
+    (pred / "dataset.json").write_text(
+        json.dumps({"labels": {"0": "background", "5": "liver", "10": "pancreas"}})
+    )
+    (truth / "dataset.json").write_text((pred / "dataset.json").read_text())
+    assert [row.scores.dsc for row in _rows(pred, truth)] == [1.0, 1.0]
+
+
+def test_soft_drafts_are_refused(folders: tuple[Path, Path]) -> None:
+    pred, truth = folders
+    nib.save(nib.Nifti1Image(_organ() * np.float32(0.9), AFFINE), pred / "a_pancreas.nii.gz")
+    with pytest.raises(UnreadableInput, match=r"not whole numbers, such as 0\.9"):
+        _rows(pred, truth)
+
+
+@pytest.mark.parametrize("cut_out", ["truth", "draft"])
+def test_a_mask_cut_out_of_the_grid_of_the_other_is_compared(
+    folders: tuple[Path, Path], cut_out: str
+) -> None:
+    pred, truth = folders
+    affine = AFFINE.copy()
+    affine[:, 3] = AFFINE @ (2, 3, 1, 1)
+    path = truth / "b.nii.gz" if cut_out == "truth" else pred / "b_pancreas.nii.gz"
+    _write(path, nib.load(path).get_fdata()[2:18, 3:14, 1:8], affine)
+    assert _rows(pred, truth)[1].scores.dsc == pytest.approx(6 / 8)
+
+
 def test_intervals_resample_people_whom_the_manifest_names(folders: tuple[Path, Path]) -> None:
     pred, truth = folders
     cases = [{"name": name, "subject": "one and the same"} for name in "ab"]

@@ -9,16 +9,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.io.datasets import (
-    LabelValues,
-    dataset_digest,
-    find_dataset,
-    label_values,
-    read_judged,
-)
+from attunet_gui.core.errors import AttunetError, UnreadableInput
+from attunet_gui.io.datasets import dataset_digest, find_dataset, label_values, read_judged
 from attunet_gui.io.exports import EXPORTS, ExportCase, Identity, Order, export
 from attunet_gui.io.exports.form import Format
+from attunet_gui.io.label_values import LabelValues
 
 AFFINE = np.diag([-1.5, -1.5, 3.0, 1.0])
 
@@ -56,6 +51,11 @@ def test_our_own_exports_come_back_with_what_nobody_judged(kind: Format, tmp_pat
         ({"0": "background", "1": "pancreas", "2": "cancer"}, LabelValues((1, 2), None)),
         ({"background": 0, "liver": 1, "Pancreas": 7}, LabelValues((7,), None)),
         ({"background": 0, "organ": 1}, LabelValues((1,), None)),
+        ({"background": 0, "organ": 255}, LabelValues((255,), None)),
+        ({"background": 0, "pancreas": [1, 2], "tumor": 2}, LabelValues((1, 2), None)),
+        ({"0": "background", "4": "pancreas", "9": "tumor", "6": "liver"}, LabelValues((4,), None)),
+        ({"background": 0, "liver": 1}, LabelValues((), None)),
+        ({"background": 0, "first": 1, "second": 2}, LabelValues((), None)),
     ],
 )
 def test_label_names_are_read_either_way_round(labels: object, expected: LabelValues, tmp_path: Path) -> None:
@@ -70,8 +70,56 @@ def test_plain_pairs_need_no_description(tmp_path: Path) -> None:
     values[3, 3, 3] = 2
     _write(tmp_path / "labels" / "a.nii.gz", values)
     (case,) = find_dataset(tmp_path)
-    found = read_judged(case)
-    assert (found.mask.sum(), found.judged) == (1, None)
+    with pytest.raises(UnreadableInput, match=r"several labels \(1, 2\)"):
+        read_judged(case)
+    for label in (1, 2):
+        found = read_judged(find_dataset(tmp_path, label)[0])
+        assert (found.mask.sum(), found.judged) == (1, None)
+
+
+@pytest.mark.parametrize("value", [1, 5, 255])
+def test_one_value_beside_0_is_the_mask_of_plain_pairs(tmp_path: Path, value: int) -> None:
+    _write(tmp_path / "images" / "a.nii.gz", np.zeros((6, 5, 4), np.int16))
+    values = np.zeros((6, 5, 4), np.uint8)
+    values[2, 2, 2] = value
+    _write(tmp_path / "labels" / "a.nii.gz", values)
+    assert read_judged(find_dataset(tmp_path)[0]).mask.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "values", "says"),
+    [
+        ({"background": 0, "pancreas": 1}, (255,), r"holds 255, and .* names only 1: .* --label VALUE"),
+        ({"background": 0, "pancreas": 1, "ignore": 2}, (1, 2, 7), r"holds 7, and .* names only 1, 2"),
+        (
+            {"background": 0, "liver": 1, "spleen": 2},
+            (1,),
+            r"holds labels \(1\), and .* none of them the pan",
+        ),
+        ({"pancreas": "one"}, (1,), "the value 'one': a whole number"),
+    ],
+)
+def test_a_description_that_does_not_fit_the_labels_is_no_empty_mask(
+    tmp_path: Path, labels: object, values: tuple[int, ...], says: str
+) -> None:
+    _write(tmp_path / "images" / "a.nii.gz", np.zeros((6, 5, 4), np.int16))
+    stored = np.zeros((6, 5, 4), np.uint8)
+    stored[2, : len(values), 2] = values
+    _write(tmp_path / "labels" / "a.nii.gz", stored)
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with pytest.raises(AttunetError, match=says):
+        read_judged(find_dataset(tmp_path)[0])
+
+
+def test_names_beside_the_files_say_what_an_organ_map_holds(tmp_path: Path) -> None:
+    _write(tmp_path / "images" / "a.nii.gz", np.zeros((6, 5, 4), np.int16))
+    values = np.zeros((6, 5, 4), np.uint8)
+    values[2, 2, :3] = 5, 10, 11
+    _write(tmp_path / "labels" / "a.nii.gz", values)
+    (tmp_path / "labels.json").write_text(json.dumps({"5": "liver", "10": "pancreas", "11": "spleen"}))
+    judged = read_judged(find_dataset(tmp_path)[0])
+    assert judged.mask.sum() == 1
+    assert judged.volume.placement.to_source(judged.mask)[2, 2, 1] == 1
 
 
 def test_a_digest_goes_by_content_and_not_by_place(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def _codes(highest: int) -> np.ndarray:
 
 
 def test_codes_are_turned_to_the_canonical_axes(tmp_path: Path) -> None:
-    label_map = read_label_map(_save(tmp_path / "case.nii.gz", _codes(13)))
+    label_map = read_label_map(_save(tmp_path / "case.nii.gz", _codes(13)), coding="btcv")
     assert label_map.codes.shape == (6, 5, 4)
     assert label_map.codes[0, 0, 0] == 1
     assert label_map.codes[-1, -1, -1] == 13
@@ -37,18 +37,23 @@ def test_codes_are_turned_to_the_canonical_axes(tmp_path: Path) -> None:
     assert label_map.subject == "case"
 
 
-def test_thirteen_codes_without_a_table_are_btcv(tmp_path: Path) -> None:
-    label_map = read_label_map(_save(tmp_path / "case.nii.gz", _codes(13)))
-    assert label_map.names == BTCV
+def test_thirteen_codes_without_a_table_are_btcv_where_their_folder_says_so(tmp_path: Path) -> None:
+    assert read_label_map(_save(tmp_path / "BTCV" / "case.nii.gz", _codes(13))).names == BTCV
+
+
+def test_thirteen_codes_that_nobody_names_are_nothing(tmp_path: Path) -> None:
+    # AMOS has 15 codes, and where bladder and prostate are missing 13 are left: there 10 is the pancreas.
+    with pytest.raises(UnreadableInput, match="Nothing says"):
+        read_label_map(_save(tmp_path / "amos_0001.nii.gz", _codes(13)))
 
 
 def test_an_organ_larger_than_any_liver_is_not_of_btcv(tmp_path: Path) -> None:
     values = np.full((30, 30, 30), 1, np.uint8)
     values[0] = 13
     fits, too_large = np.diag([5.0, 5.0, 5.0, 1.0]), np.diag([6.0, 6.0, 6.0, 1.0])
-    assert read_label_map(_save(tmp_path / "case.nii.gz", values, fits)).names == BTCV
+    assert read_label_map(_save(tmp_path / "btcv_case.nii.gz", values, fits)).names == BTCV
     with pytest.raises(UnreadableInput, match="Nothing says"):
-        read_label_map(_save(tmp_path / "body.nii.gz", values, too_large))
+        read_label_map(_save(tmp_path / "btcv_body.nii.gz", values, too_large))
 
 
 def test_the_table_beside_the_file_wins(tmp_path: Path) -> None:
@@ -75,6 +80,22 @@ def test_a_folder_of_masks_is_one_map(tmp_path: Path, inside: str) -> None:
     assert found["liver"][:, :, 2].all()
     assert found["pancreas"][:, :, 0].all()
     assert label_map.subject == "s0001"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"), [((255, 0), ""), ((1, 2), "several labels"), ((0.5, 0), "whole num")]
+)
+def test_a_mask_of_a_folder_may_have_any_one_value(
+    tmp_path: Path, values: tuple[float, float], says: str
+) -> None:
+    mask = np.zeros((4, 5, 6), np.float32)
+    mask[1, 2, 3], mask[2, 2, 3] = values
+    _save(tmp_path / "liver.nii.gz", mask)
+    if says:
+        with pytest.raises(UnreadableInput, match=says):
+            read_label_map(tmp_path)
+    else:
+        assert read_label_map(tmp_path).codes.sum() == 1
 
 
 def test_masks_on_two_grids_are_refused(tmp_path: Path) -> None:

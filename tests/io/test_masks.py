@@ -51,9 +51,88 @@ def test_one_label_of_any_value_is_the_mask(tmp_path: Path, volume: Volume, insi
 def test_of_several_labels_one_must_be_named(tmp_path: Path, volume: Volume) -> None:
     labels = ct_like(SHAPE) % 5
     path = write_nifti(tmp_path / "organs.nii.gz", labels, AFFINE)
-    with pytest.raises(UnreadableInput, match="several labels"):
+    with pytest.raises(UnreadableInput, match=r"organs.* several labels \(1, 2, 3, 4\): .* --label VALUE"):
         read_mask(path, volume)
     assert_array_equal(read_mask(path, volume, label=3), volume.hu % 5 == 3)
+
+
+@pytest.mark.parametrize("inside", [-1, 5, 255, 3.0])
+def test_the_number_of_a_mask_does_not_matter(tmp_path: Path, volume: Volume, inside: float) -> None:
+    dtype = np.float32 if isinstance(inside, float) else np.int16
+    path = write_nifti(tmp_path / "m.nii", (marked(ct_like(SHAPE)) * inside).astype(dtype), AFFINE)
+    assert_array_equal(read_mask(path, volume), marked(volume.hu))
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.linspace(0, 1, 120), r"not whole numbers, such as 0\.\d"),
+        (np.where(np.arange(120) == 7, np.inf, 1), "not whole numbers, such as inf"),
+        (np.arange(120) % 2 * 1.5, r"not whole numbers, such as 1\.5"),
+    ],
+)
+def test_soft_values_are_refused(tmp_path: Path, volume: Volume, values: np.ndarray, says: str) -> None:
+    path = write_nifti(tmp_path / "m.nii", values.reshape(SHAPE).astype(np.float32), AFFINE)
+    for label in (None, 1):
+        with pytest.raises(UnreadableInput, match=says):
+            read_mask(path, volume, label=label)
+
+
+def test_an_image_is_no_label_file(tmp_path: Path) -> None:
+    shape = (20, 20, 20)
+    ct = read(write_nifti(tmp_path / "ct.nii", np.zeros(shape, np.int16), AFFINE))
+    path = write_nifti(tmp_path / "other.nii", np.arange(8000, dtype=np.int16).reshape(shape), AFFINE)
+    with pytest.raises(UnreadableInput, match="more than 1000 different values"):
+        read_mask(path, ct)
+
+
+def test_what_is_left_of_whole_numbers_by_a_scaling_is_a_whole_number(tmp_path: Path, volume: Volume) -> None:
+    path = write_nifti(tmp_path / "m.nii", (marked(ct_like(SHAPE)) * 127).astype(np.uint8), AFFINE)
+    data = bytearray(path.read_bytes())
+    data[112:116] = np.float32(11 / 127).tobytes()
+    path.write_bytes(data)
+    assert_array_equal(read_mask(path, volume), marked(volume.hu))
+    assert_array_equal(read_mask(path, volume, label=11), marked(volume.hu))
+
+
+def cropped(shape: tuple[int, int, int], first: tuple[int, int, int], turned: bool) -> nib.Nifti1Image:
+    """`marked` cut out of the grid of the CT, its place kept."""
+    part = tuple(slice(at, at + n) for at, n in zip(first, shape, strict=True))
+    affine = AFFINE.copy()
+    affine[:, 3] = AFFINE @ (*first, 1)
+    image = nib.Nifti1Image(marked(ct_like(SHAPE))[part].astype(np.uint8), affine)
+    return nib.as_closest_canonical(image) if turned else image
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "first"), [((2, 3, 3), (1, 1, 2)), ((4, 5, 2), (0, 0, 4)), ((1, 1, 1), (3, 4, 5))]
+)
+def test_a_mask_cut_out_of_the_grid_is_put_back_voxel_for_voxel(
+    tmp_path: Path, volume: Volume, shape: tuple[int, int, int], first: tuple[int, int, int], turned: bool
+) -> None:
+    nib.save(cropped(shape, first, turned), tmp_path / "m.nii.gz")
+    meant = np.zeros(SHAPE, bool)
+    part = tuple(slice(at, at + n) for at, n in zip(first, shape, strict=True))
+    meant[part] = marked(ct_like(SHAPE))[part]
+    assert_array_equal(read_mask(tmp_path / "m.nii.gz", volume), volume.placement.to_canonical(meant))
+
+
+@pytest.mark.parametrize("fault", ["half a voxel aside", "beyond the CT", "place not kept", "coarser"])
+def test_a_part_that_does_not_fit_exactly_is_refused(tmp_path: Path, volume: Volume, fault: str) -> None:
+    image = cropped((2, 3, 3), (1, 1, 2), turned=False)
+    affine = image.affine.copy()
+    affine[:, 3] = {
+        "half a voxel aside": AFFINE @ (1.5, 1, 2, 1),
+        "beyond the CT": AFFINE @ (3, 1, 2, 1),
+        "place not kept": AFFINE[:, 3],
+        "coarser": affine[:, 3],
+    }[fault]
+    if fault == "coarser":
+        affine[:, 0] *= 2
+    path = write_nifti(tmp_path / "m.nii", np.ones((2, 3, 3), np.uint8), affine)
+    with pytest.raises(UnreadableInput, match=r"m.nii does not belong to ct: it has 2 x 3 x 3 voxels"):
+        read_mask(path, volume)
 
 
 def test_scaled_labels(tmp_path: Path, volume: Volume) -> None:
@@ -106,5 +185,5 @@ def test_what_is_no_label_file_is_refused(tmp_path: Path, volume: Volume) -> Non
 
 def test_a_mask_full_of_nan_is_refused(tmp_path: Path, volume: Volume) -> None:
     path = write_nifti(tmp_path / "m.nii", np.full(SHAPE, np.nan, np.float32), AFFINE)
-    with pytest.raises(UnreadableInput, match="several labels"):
+    with pytest.raises(UnreadableInput, match="not whole numbers, such as nan: it is a map"):
         read_mask(path, volume)

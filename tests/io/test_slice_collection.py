@@ -65,6 +65,20 @@ def test_a_mask_of_another_size_is_refused(folder: Path) -> None:
         read_slices(folder)
 
 
+@pytest.mark.parametrize(("value", "beside"), [(1, 0), (90, 0), (255, 128)])
+def test_a_mask_that_is_not_white_on_black_is_refused(folder: Path, value: int, beside: int) -> None:
+    mask = np.zeros((64, 96), np.uint8)
+    mask[48:56, 72:88], mask[20:40, 10:30] = value, beside
+    _write(folder, "masks", mask)
+    with pytest.raises(UnreadableInput, match=f"The mask {_NAME}.jpg has values .* neither black nor white"):
+        read_slices(folder)
+
+
+def test_an_empty_mask_is_one(folder: Path) -> None:
+    _write(folder, "masks", np.zeros((64, 96), np.uint8))
+    assert not read_slices(folder)[0].mask.any()
+
+
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\xff\xd8\xff"])
 def test_what_is_no_jpeg_is_refused(folder: Path, content: bytes) -> None:
     (folder / "images" / f"{_NAME}.jpg").write_bytes(content)

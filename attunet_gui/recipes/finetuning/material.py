@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from attunet_gui.core.card import Card, Lineage, ModelRef
+from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.evaluation.versus import JudgedCase
@@ -19,12 +20,14 @@ from attunet_gui.io.datasets import (
     find_dataset,
     read_judged,
 )
+from attunet_gui.io.label_values import chosen_label
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.network.sampling import Source, TrainingCase, TrainingData, training_case
 from attunet_gui.recipes.children import in_children
 from attunet_gui.recipes.finetuning.order import FinetuneOrder
 from attunet_gui.recipes.holding import Division, Known, Past, hold_back, with_named_judges
 from attunet_gui.recipes.phantoms import labelled_phantom
+from attunet_gui.recipes.sources import has_organ
 
 CORRECTED, PHANTOMS, VALIDATION = "corrected cases", "phantoms", "validation"
 _REPLAYED_SEED, _JUDGING_SEED = 50000, 51000
@@ -71,9 +74,9 @@ def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) ->
         AttunetError: a folder is no data set, a named judge was learnt from, or nobody is left for either.
     """
     past = past_of(parent.card)
-    cases = find_dataset(order.dataset)
-    judging = find_dataset(order.validation) if order.validation else ()
-    earlier = tuple(find_dataset(folder) for folder in order.replay.folders)
+    cases = find_dataset(order.dataset, order.label)
+    judging = _other(order.validation, order.label) if order.validation else ()
+    earlier = tuple(_other(folder, order.label) for folder in order.replay.folders)
     hashes = _hashes([*cases, *judging, *(case for found in earlier for case in found)], progress)
     known = _known(cases, hashes)
     if order.validation:
@@ -97,6 +100,15 @@ def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) ->
         tuple(replayed),
         dataset_digest(cases, progress),
         hashes,
+    )
+
+
+def _other(folder: Path, label: int | None) -> tuple[DatasetCase, ...]:
+    """The data set in `folder`, with the pancreas at `label` only where it does not say where it is."""
+    found = find_dataset(folder)
+    return tuple(
+        case if case.values.organ else replace(case, values=chosen_label(label, case.values))
+        for case in found
     )
 
 
@@ -134,7 +146,7 @@ def past_of(card: Card) -> Past:
 def training_data(order: FinetuneOrder, material: Material, progress: Progress) -> TrainingData:
     """The corrected cases and what is replayed, in memory; those that judge, to draw the curve."""
     wanted, replay = material.parent.card.preprocessing, order.replay
-    corrected = chosen(material.cases, material.division.training)
+    corrected = _taught(chosen(material.cases, material.division.training), wanted, progress)
     held = _loaded(material.judging, wanted, "loading validation", progress)
     again = [
         Source(
@@ -148,11 +160,22 @@ def training_data(order: FinetuneOrder, material: Material, progress: Progress) 
         seeds = range(_REPLAYED_SEED, _REPLAYED_SEED + replay.phantoms)
         made = in_children(partial(_phantom_case, wanted=wanted), seeds, "making phantoms", progress)
         again.append(Source(PHANTOMS, 1.0, made))
-    new = Source(
-        CORRECTED, 1.0 - (replay.share if again else 0.0), _loaded(corrected, wanted, "loading", progress)
-    )
+    new = Source(CORRECTED, 1.0 - (replay.share if again else 0.0), corrected)
     weighted = (Source(each.name, replay.share / len(again), each.cases) for each in again)
     return TrainingData((new, *weighted), held)
+
+
+def _taught(
+    cases: Sequence[DatasetCase], wanted: Preprocessing, progress: Progress
+) -> tuple[TrainingCase, ...]:
+    """The corrected cases; `AttunetError` if they would teach that there is no pancreas anywhere."""
+    loaded = _loaded(cases, wanted, "loading", progress)
+    if not any(has_organ(case) for case in loaded):
+        raise AttunetError(
+            f"No pancreas is marked in any of the {len(loaded)} cases to learn from: look at the label "
+            "files, and name its value with --label VALUE."
+        )
+    return loaded
 
 
 def _loaded(

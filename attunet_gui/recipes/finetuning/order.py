@@ -56,6 +56,7 @@ class FinetuneOrder:
         name: of the new model; "" derives one from the parent's.
         seed: of the choice of people, the batches and their variation.
         restart: forget what an earlier run left in `output`.
+        label: the value of the pancreas in `dataset`, and in the other data sets where these do not say it.
     """
 
     dataset: Path
@@ -67,6 +68,7 @@ class FinetuneOrder:
     name: str = ""
     seed: int = 1
     restart: bool = False
+    label: int | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from attunet_gui.recipes.finetuning.order import KEPT, FinetuneOrder, settings_f
 from attunet_gui.recipes.holding import Division
 from attunet_gui.recipes.run import BUNDLE_FOLDER, with_curve
 from attunet_gui.recipes.schema import PhantomData
+from attunet_gui.recipes.sources import about_empty
 
 if TYPE_CHECKING:
     from attunet_gui.network.train import Job, Trained
@@ -59,6 +60,7 @@ class Finetuned:
         division: of the corrected cases.
         steps, seconds: of training.
         precision: what it was computed with.
+        about_empty: what to say of cases without any pancreas that taught; "" if there are none.
     """
 
     bundle: Bundle
@@ -67,6 +69,7 @@ class Finetuned:
     steps: int
     seconds: float
     precision: str
+    about_empty: str = ""
 
 
 def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
@@ -87,8 +90,10 @@ def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
     verdict = judge(compare_models(load_model(parent), load_model(bundle), judges(order, material), progress))
     bundle = _signed(bundle, verdict)
     write_json(order.output / VERDICT_FILE, asdict(verdict) | {"groups": [_told(g) for g in verdict.groups]})
-    standing = trained.standing
-    return Finetuned(bundle, verdict, material.division, standing.step, standing.seconds, trained.precision)
+    standing, empty = trained.standing, about_empty(data.sources)
+    return Finetuned(
+        bundle, verdict, material.division, standing.step, standing.seconds, trained.precision, empty
+    )
 
 
 def _cleared(order: FinetuneOrder) -> None:
@@ -148,6 +153,7 @@ def _asked(order: FinetuneOrder, material: Material, data: TrainingData) -> dict
         "data": material.data_sha256,
         "seed": order.seed,
         "effort": asdict(order.effort),
+        "label": order.label,
         "held_out": sorted(material.division.held_out),
         "sources": [[each.name, each.weight, [case.name for case in each.cases]] for each in data.sources],
     }

@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from attunet_gui.core.grid import Grid
 from attunet_gui.io.exports import ExportCase, Order, export, export_format
+from attunet_gui.io.label_values import LabelValues
 from attunet_gui.io.pair_collection import find_pairs, read_pair
 from tests.io.exports.material import IDENTITY, make_case
 from tests.io.material import ct_like, marked, write_nifti
@@ -67,5 +68,5 @@ def test_the_product_reads_them_as_pairs(tmp_path: Path) -> None:
     export(shared, Order(tmp_path / "out", export_format("nifti"), IDENTITY))
     pairs = find_pairs(tmp_path / "out")
     assert [(pair.name, pair.people) for pair in pairs] == [("one", ("somebody",)), ("two", ("somebody",))]
-    volume, ignored = read_pair(pairs[0], label=2)
+    volume, ignored = read_pair(pairs[0], LabelValues((2,)))
     assert [bool(plane.all()) for plane in ignored] == [z not in (1, 2) for z in range(len(volume.hu))]
