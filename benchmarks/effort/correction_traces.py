@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from attunet_gui.core.metrics import added_path_length_mm
 from attunet_gui.core.progress import Progress, silent
 from benchmarks.effort.assists import Aid, alone
 from benchmarks.effort.simulated_annotator import CorrectionTask, SimulatedAnnotator, start_annotator, strokes
@@ -27,6 +28,7 @@ class Step(_Row):
     Attributes:
         slice: which.
         strokes, voxels: what was corrected in it; 0 where it was found right.
+        path_mm: outline that was drawn in it, `added_path_length_mm`.
         aided: voxels that an aid changed after it.
         dsc: of the whole volume, after the aid.
     """
@@ -34,8 +36,24 @@ class Step(_Row):
     slice: int
     strokes: int
     voxels: int
+    path_mm: float
     aided: int
     dsc: float
+
+
+@dataclass(frozen=True)
+class TimeModel:
+    """How long a person takes. An assumption, not a measurement: say it beside every figure that uses it.
+
+    Attributes:
+        seconds_a_mm: to draw a millimetre of outline: 10 mm a second.
+        seconds_a_click: to begin and end a stroke, or to choose and press a tool.
+        seconds_a_look: to go to a slice and see what is wrong there.
+    """
+
+    seconds_a_mm: float = 0.1
+    seconds_a_click: float = 1.0
+    seconds_a_look: float = 2.0
 
 
 class Cost(_Row):
@@ -45,12 +63,23 @@ class Cost(_Row):
         slices: corrected.
         looks: slices that were looked at and left as they are.
         strokes, voxels: in the corrected slices.
+        path_mm: outline that was drawn in them.
     """
 
     slices: int
     looks: int
     strokes: int
     voxels: int
+    path_mm: float
+
+    def seconds(self, model: TimeModel) -> float:
+        """How long that takes a person, by `model`."""
+        looks = self.slices + self.looks
+        return (
+            model.seconds_a_mm * self.path_mm
+            + model.seconds_a_click * self.strokes
+            + model.seconds_a_look * looks
+        )
 
 
 class Trace(_Row):
@@ -72,6 +101,7 @@ class Trace(_Row):
             looks=len(done) - corrected,
             strokes=sum(step.strokes for step in done),
             voxels=sum(step.voxels for step in done),
+            path_mm=sum(step.path_mm for step in done),
         )
 
 
@@ -130,7 +160,13 @@ def _looked_at(z: int, annotator: SimulatedAnnotator, aid: Aid) -> tuple[Step, S
         slice=z,
         strokes=0 if right else strokes(wrong),
         voxels=0 if right else int(np.count_nonzero(wrong)),
+        path_mm=0.0 if right else _drawn_mm(z, annotator),
         aided=int(np.count_nonzero(aided.mask != after.mask)),
         dsc=aided.dsc,
     )
     return step, aided
+
+
+def _drawn_mm(z: int, annotator: SimulatedAnnotator) -> float:
+    task = annotator.task
+    return added_path_length_mm(annotator.mask[z], task.truth[z], task.spacing_mm[1:])

@@ -9,11 +9,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
-from benchmarks.effort.correction_traces import GOALS, Cost
+from benchmarks.effort.correction_traces import GOALS, Cost, TimeModel
 from benchmarks.effort.effort_cases import CaseEffort
 from benchmarks.effort.strategies import CARRIED, IN_ORDER, TITLES
 
 _DRAWS = 4000
+TIME_MODEL = TimeModel()
 
 
 class _Frozen(BaseModel):
@@ -40,7 +41,8 @@ class Line(_Frozen):
         way: its key.
         cases: how many went this way.
         reached: how many of them came to the goal; all other numbers are of these.
-        slices, looks, strokes, voxels: as in `Cost`; None if none reached it.
+        slices, looks, strokes, voxels, path_mm: as in `Cost`; None if none reached it.
+        minutes: by `TimeModel`.
         ratio: slices as a share of what slice order took in the same case.
     """
 
@@ -51,6 +53,8 @@ class Line(_Frozen):
     looks: Spread | None
     strokes: Spread | None
     voxels: Spread | None
+    path_mm: Spread | None
+    minutes: Spread | None
     ratio: Spread | None
 
 
@@ -102,6 +106,8 @@ class GroupEffort(_Frozen):
             f"DSC of the draft {_text(self.dsc, '.2f')}.",
             f"Of the first ten places of the fix-list {_text(self.precision, '.2f')} are errors; "
             f"all its places name {_text(self.named, '.2f')} of the wrong voxels.",
+            f"Minutes are assumed, not measured: {TIME_MODEL.seconds_a_mm:g} s a millimetre of outline, "
+            f"{TIME_MODEL.seconds_a_click:g} s a stroke, {TIME_MODEL.seconds_a_look:g} s a slice looked at.",
         )
 
 
@@ -168,6 +174,8 @@ def _line(key: str, goal: float, cases: Sequence[CaseEffort]) -> Line:
         looks=over(lambda cost: cost.looks),
         strokes=over(lambda cost: cost.strokes),
         voxels=over(lambda cost: cost.voxels),
+        path_mm=over(lambda cost: cost.path_mm),
+        minutes=over(lambda cost: cost.seconds(TIME_MODEL) / 60),
         ratio=spread(ratios) if ratios else None,
     )
 
@@ -189,7 +197,17 @@ def spread(numbers: Iterable[float], seed: int = 0) -> Spread:
     return Spread(median=median(values.tolist()), mean=float(values.mean()), interval=interval)
 
 
-HEADINGS = ("way", "reached", "slices: median", "mean", "of slice order", "strokes", "looked at only")
+HEADINGS = (
+    "way",
+    "reached",
+    "slices: median",
+    "mean",
+    "of slice order",
+    "strokes",
+    "outline drawn, mm",
+    "minutes",
+    "looked at only",
+)
 
 
 def cells(line: Line) -> tuple[str, ...]:
@@ -201,6 +219,8 @@ def cells(line: Line) -> tuple[str, ...]:
         _text(line.slices, ".1f"),
         _text(line.ratio, ".2f"),
         _text(line.strokes, ".0f"),
+        _text(line.path_mm, ".0f"),
+        _text(line.minutes, ".1f"),
         _text(line.looks, ".1f"),
     )
 

@@ -56,7 +56,7 @@ def corrected(trace: Trace) -> list[int]:
 def test_a_draft_that_is_right_costs_nothing() -> None:
     trace = walk(LISTED, task(wrong=()))
     assert trace == Trace(start=1.0, steps=())
-    assert trace.cost(0.95) == Cost(slices=0, looks=0, strokes=0, voxels=0)
+    assert trace.cost(0.95) == Cost(slices=0, looks=0, strokes=0, voxels=0, path_mm=0.0)
 
 
 def test_in_order_she_looks_at_every_slice_and_corrects_the_wrong_ones() -> None:
@@ -187,11 +187,11 @@ def test_strokes_are_pieces_and_single_pixels_are_one() -> None:
 
 
 def step(z: int, voxels: int, dsc: float) -> Step:
-    return Step(slice=z, strokes=int(voxels > 0), voxels=voxels, aided=0, dsc=dsc)
+    return Step(slice=z, strokes=int(voxels > 0), voxels=voxels, path_mm=voxels / 2, aided=0, dsc=dsc)
 
 
 def test_a_cost_counts_up_to_the_goal() -> None:
     trace = Trace(start=0.7, steps=(step(1, 10, 0.8), step(2, 0, 0.8), step(3, 30, 0.91), step(4, 5, 0.92)))
-    assert trace.cost(0.9) == Cost(slices=2, looks=1, strokes=2, voxels=40)
-    assert trace.cost(0.7) == Cost(slices=0, looks=0, strokes=0, voxels=0)
+    assert trace.cost(0.9) == Cost(slices=2, looks=1, strokes=2, voxels=40, path_mm=20.0)
+    assert trace.cost(0.7) == Cost(slices=0, looks=0, strokes=0, voxels=0, path_mm=0.0)
     assert trace.cost(0.95) is None

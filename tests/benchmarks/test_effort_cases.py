@@ -151,8 +151,9 @@ def effort(name: str, dsc: float, **slices: int) -> CaseEffort:
 
 
 def trace(start: float, slices: int) -> Trace:
-    below = [Step(slice=z, strokes=2, voxels=9, aided=0, dsc=start) for z in range(slices - 1)]
-    return Trace(start=start, steps=(*below, Step(slice=slices, strokes=2, voxels=9, aided=0, dsc=0.92)))
+    step = Step(slice=0, strokes=2, voxels=9, path_mm=7.5, aided=0, dsc=start)
+    below = [step.model_copy(update={"slice": z}) for z in range(slices - 1)]
+    return Trace(start=start, steps=(*below, step.model_copy(update={"slice": slices, "dsc": 0.92})))
 
 
 def test_ways_are_compared_with_slice_order_case_by_case() -> None:
@@ -179,6 +180,8 @@ def test_ways_are_compared_with_slice_order_case_by_case() -> None:
         assert (line.reached, line.slices, line.ratio) == (0, None, None)
     told = as_markdown([group])
     assert "| draft, fix-list | 2 of 2 | 4.5 | 4.5 (4.0 to 5.0) | 0.75 (0.50 to 1.00) | 9 (8 to 10) |" in told
+    assert listed.path_mm == spread([37.5, 30.0])
+    assert listed.minutes == spread([(3.75 + 10 + 10) / 60, (3.0 + 8 + 8) / 60])
     assert "To a DSC of 0.90 (drafts that have it already: 1):" in told
     assert "0.50 (0.50 to 0.50) are errors" in told
 
