@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ Vectors = NDArray[np.float64]
 _SAME_PLACE_MM = 0.01
 _DRIFT_MM = 0.01
 _ROUGHNESS = 0.05
+_EXACT_MM = 1e-3
+_DECIMALS_MM = (1.0, 0.1, 0.01, 0.001)
+_COARSE = 0.1
+_FLOAT32_MM = 1e-4
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -47,8 +52,8 @@ def stack(slices: Sequence[Slice]) -> Stack:
     normal = np.cross(first.along_row, first.along_column)
     groups = _grouped(sorted(slices, key=lambda each: float(each.position @ normal)), normal)
     positions = np.array([group[0].position for group in groups])
-    step = _step(groups, positions, normal)
-    return Stack(tuple(groups), _affine(groups[0][0], step), _notes(groups, step, normal))
+    line = _line(groups, positions, normal)
+    return Stack(tuple(groups), _affine(groups[0][0], line), _notes(groups, line.step, normal))
 
 
 def _check_alike(first: Slice, other: Slice) -> None:
@@ -76,7 +81,19 @@ def _grouped(ordered: Sequence[Slice], normal: Vectors) -> list[tuple[Slice, ...
     return groups
 
 
-def _step(groups: Sequence[tuple[Slice, ...]], positions: Vectors, normal: Vectors) -> Vectors:
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """Where slice k of a series lies: start + k * step, (3,) LPS mm each."""
+
+    start: Vectors
+    step: Vectors
+
+    def off(self, positions: Vectors) -> Vectors:
+        """(slices, 3) mm from the line to each of `positions`."""
+        return positions - self.start - np.arange(len(positions))[:, None] * self.step
+
+
+def _line(groups: Sequence[tuple[Slice, ...]], positions: Vectors, normal: Vectors) -> _Line:
     if len(groups) == 1:
         thickness = groups[0][0].thickness
         if thickness is None:
@@ -84,50 +101,112 @@ def _step(groups: Sequence[tuple[Slice, ...]], positions: Vectors, normal: Vecto
                 f"{groups[0][0].path.name} is a single slice and its DICOM tag SliceThickness is missing: "
                 "open the whole series."
             )
-        return normal * thickness
-    _check_even(groups, positions @ normal)
-    total = positions[-1] - positions[0]
-    step: Vectors = total / (len(groups) - 1)
-    _check_straight(groups, positions, step)
+        return _Line(positions[0], normal * thickness)
+    rounding = _rounding(positions, normal)
+    line = _fitted(positions)
+    off = line.off(positions)
+    length = float(np.linalg.norm(line.step))
+    along = np.abs(off @ normal)
+    if along.max() > _ROUGHNESS * length + _SAME_PLACE_MM + rounding @ np.abs(normal):
+        raise _uneven(groups, positions @ normal)
+    _check_straight(groups, np.abs(off).max(axis=1) - rounding.max(), length)
+    return _upright(line, positions, normal, rounding)
+
+
+def _fitted(positions: Vectors) -> _Line:
+    """The line through `positions`: through the first and the last where all are on it, else the nearest."""
+    last = len(positions) - 1
+    exact = _Line(positions[0], (positions[-1] - positions[0]) / last)
+    if np.abs(exact.off(positions)).max() < _EXACT_MM:
+        return exact
+    step, start = np.polyfit(np.arange(last + 1), positions, 1)
+    return _Line(start, step)
+
+
+def _rounding(positions: Vectors, normal: Vectors) -> Vectors:
+    """(3,) mm that each coordinate may be off because few decimals of it are written.
+
+    Whole numbers say nothing of decimals; they only count as rounded where that is little beside the step.
+    """
+    step = abs(float((positions[-1] - positions[0]) @ normal)) / (len(positions) - 1)
+    units = [unit for unit in _DECIMALS_MM if unit < 1 or unit <= 2 * _COARSE * step]
+    found = np.zeros(3)
+    for axis, values in enumerate(positions.T):
+        # Scanners that keep single precision write 1.3 as 1.2999999523.
+        fitting = (u for u in units if np.abs(values - np.rint(values / u) * u).max() < _FLOAT32_MM)
+        found[axis] = next(fitting, 0.0) / 2
+    return found
+
+
+def _upright(line: _Line, positions: Vectors, normal: Vectors, rounding: Vectors) -> _Line:
+    """`line`, or one along the normal: rounded positions must not shear an upright series."""
+    total = line.step * (len(positions) - 1)
     along = float(total @ normal)
-    # Rounded positions must not turn an upright series into a sheared one.
-    return normal * along / (len(groups) - 1) if np.abs(total - along * normal).max() < _DRIFT_MM else step
+    drift = np.abs(total - along * normal)
+    if (drift >= _DRIFT_MM + 2 * np.minimum(rounding, _DECIMALS_MM[1] / 2)).any():
+        return line
+    start = positions[0] + normal * float((line.start - positions[0]) @ normal)
+    return _Line(start, normal * along / (len(positions) - 1))
 
 
-def _check_even(groups: Sequence[tuple[Slice, ...]], heights: Vectors) -> None:
+def _uneven(groups: Sequence[tuple[Slice, ...]], heights: Vectors) -> UnreadableInput:
+    """What keeps slices at these heights from being one regular series."""
+    changed = _thickness_change(groups)
+    if changed:
+        return changed
     steps = np.diff(heights)
-    usual = float(np.median(steps))
+    usual = float(np.sort(steps)[(len(steps) - 1) // 2])
     worst = int(np.argmax(np.abs(steps - usual)))
-    if abs(steps[worst] - usual) <= _ROUGHNESS * usual + _SAME_PLACE_MM:
-        return
+    step = float(steps[worst])
     between = f"between {groups[worst][0].path.name} and {groups[worst + 1][0].path.name}"
-    count = round(steps[worst] / usual) - 1
-    if count >= 1 and abs(steps[worst] - (count + 1) * usual) <= 2 * _ROUGHNESS * usual:
-        some = "1 slice is" if count == 1 else f"{count} slices are"
-        raise UnreadableInput(f"{some} missing {between}: copy or export the whole series again.")
-    raise UnreadableInput(
-        f"The slices are not evenly spaced ({steps[worst]:.2f} mm {between}, {usual:.2f} mm elsewhere): "
-        "open a reconstruction with even spacing."
-    )
+    if not _is_multiple(max(step, usual), min(step, usual)):
+        return UnreadableInput(
+            f"The slices are not evenly spaced ({step:.2f} mm {between}, {usual:.2f} mm elsewhere): "
+            "open a reconstruction with even spacing."
+        )
+    same = np.abs(steps - step) <= _ROUGHNESS * step + _SAME_PLACE_MM
+    alone = not same[max(0, worst - 1) : worst].any() and not same[worst + 1 : worst + 2].any()
+    if step < usual or not alone or 2 * np.count_nonzero(same) >= len(steps):
+        return UnreadableInput(
+            f"The slices are {step:.2f} mm apart {between} and {usual:.2f} mm elsewhere: either slices are "
+            "missing or the thickness changes; copy the whole series again, or open an even reconstruction."
+        )
+    count = round(step / usual) - 1
+    some = "1 slice is" if count == 1 else f"{count} slices are"
+    return UnreadableInput(f"{some} missing {between}: copy or export the whole series again.")
 
 
-def _check_straight(groups: Sequence[tuple[Slice, ...]], positions: Vectors, step: Vectors) -> None:
-    predicted = positions[0] + np.arange(len(groups))[:, None] * step
-    off = np.abs(positions - predicted).max(axis=1)
+def _is_multiple(large: float, small: float) -> bool:
+    count = round(large / small)
+    return count >= 2 and abs(large - count * small) <= 2 * _ROUGHNESS * small
+
+
+def _thickness_change(groups: Sequence[tuple[Slice, ...]]) -> UnreadableInput | None:
+    for (before, *_), (after, *_) in pairwise(groups):
+        old, new = before.thickness, after.thickness
+        if old is not None and new is not None and abs(new - old) > _ROUGHNESS * old + _SAME_PLACE_MM:
+            return UnreadableInput(
+                f"The thickness of the slices changes from {old:.2f} to {new:.2f} mm at {after.path.name}: "
+                "open a reconstruction with even spacing."
+            )
+    return None
+
+
+def _check_straight(groups: Sequence[tuple[Slice, ...]], off: Vectors, length: float) -> None:
     worst = int(np.argmax(off))
-    if off[worst] > 2 * _ROUGHNESS * float(np.linalg.norm(step)) + _SAME_PLACE_MM:
+    if off[worst] > 2 * _ROUGHNESS * length + _SAME_PLACE_MM:
         raise UnreadableInput(
             f"{groups[worst][0].path.name} lies {off[worst]:.2f} mm off the line of the other slices: "
             "the folder may mix two scans; open one of them by itself."
         )
 
 
-def _affine(first: Slice, step: Vectors) -> NDArray[np.float64]:
+def _affine(first: Slice, line: _Line) -> NDArray[np.float64]:
     affine = np.eye(4)
     affine[:3, 0] = first.along_row * first.spacing[1]
     affine[:3, 1] = first.along_column * first.spacing[0]
-    affine[:3, 2] = step
-    affine[:3, 3] = first.position
+    affine[:3, 2] = line.step
+    affine[:3, 3] = line.start
     return _LPS_TO_RAS @ affine
 
 
