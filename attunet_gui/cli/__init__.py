@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
+from io import TextIOWrapper
 from multiprocessing import freeze_support
 
 from attunet_gui.core.discretion import be_discreet, place_of
@@ -17,14 +18,18 @@ INTERRUPTED = 130
 def main() -> None:
     """Entry point of `attunet`."""
     freeze_support()
+    from typer.main import get_command
+
     from attunet_gui.cli.app import app
 
-    run_command_line(app)
+    commands: Mapping[str, object] = get_command(app).commands  # type: ignore[attr-defined]
+    run_command_line(lambda: app(args=_opening_paths(sys.argv[1:], commands)))
 
 
 def run_command_line(command: Callable[[], object]) -> None:
     """Run `command`, which reads `sys.argv`; every failure is one line and a non-zero exit code."""
     be_discreet()
+    _escape_unprintable()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         command()
@@ -40,6 +45,28 @@ def run_command_line(command: Callable[[], object]) -> None:
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         kind, place = type(error).__name__, place_of(error)
         _end(f"unexpected {kind} at {place}; run again with ATTUNET_DEBUG=1 for details", 1)
+
+
+def _escape_unprintable() -> None:
+    """Names of files hold any byte: what cannot be shown is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _opening_paths(words: list[str], commands: Container[str]) -> list[str]:
+    """`words` with "gui" before a path that comes first; the name of a command is one, `./NAME` a path."""
+    if words and words[0] not in commands and _is_path(words[0]):
+        return ["gui", *words]
+    return words
+
+
+def _is_path(word: str) -> bool:
+    """Whether something lies there, or could only be meant to."""
+    endings = (".nii", ".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
+    if word.startswith("-"):
+        return False
+    return os.sep in word or word.lower().endswith(endings) or os.path.lexists(word)
 
 
 def _end(sentence: str, code: int) -> None:

@@ -65,7 +65,10 @@ def replay_case(name: str, target: Path, folder: Path | None) -> None:
 
 
 def _journals(folder: Path | None) -> Iterator[Journaled]:
-    for path in listed(folder or user_data() / "journal"):
+    kept = folder or user_data() / "journal"
+    # The work on cases of projects lies below, apart for each project.
+    projects = (below for below in listed(kept / "projects") if below.is_dir())
+    for path in (*listed(kept), *(each for below in projects for each in listed(below))):
         if path.suffix != SUFFIX:
             continue
         try:

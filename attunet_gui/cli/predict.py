@@ -81,7 +81,6 @@ def _predict_cases(cases: list[CaseRef], source: Path, work: Work) -> int:
     for number, case in enumerate(cases, start=1):
         try:
             done = _predict_case(case, source, work)
-            console.print(f"[{number}/{len(cases)}] {done}")
         except BadModel:
             raise
         except AttunetError as error:
@@ -92,6 +91,8 @@ def _predict_cases(cases: list[CaseRef], source: Path, work: Work) -> int:
             failures.append(
                 (case, f"An unexpected {type(error).__name__} at {place_of(error)} stopped this case.")
             )
+        else:
+            console.print(f"[{number}/{len(cases)}] {done}")
     return _summary(failures, len(cases))
 
 

@@ -48,6 +48,16 @@ def _run(*words: str) -> str:
     return done.output
 
 
+def test_cases_of_projects_are_told_with_the_others(journals: Path) -> None:
+    (own,) = journals.glob("*.*")
+    for project in ("0a", "0b"):
+        below = journals / "projects" / project
+        below.mkdir(parents=True)
+        (below / own.name).write_bytes(own.read_bytes())
+    found = json.loads(_run("--json", "--folder", str(journals)))
+    assert [case["tools"]["brush"]["strokes"] for case in found] == [3, 3, 3]
+
+
 def test_time_tools_and_changes_are_told_and_pauses_left_out(journals: Path) -> None:
     (case,) = json.loads(_run("--json", "--folder", str(journals)))
     assert case["users"] == {"Ada": 4}

@@ -18,10 +18,10 @@ from attunet_gui.core.gland import GlandRule
 _SHARED = Path(__file__).parents[3] / "shared" / "data" / "totalsegmentator_example"
 
 
-def attunet(*words: object, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run `attunet`; like a user's terminal, but without a display."""
+def attunet(*words: object, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `attunet`; like a user's terminal, but without a display; with `more` in its environment."""
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment |= {"XDG_DATA_HOME": str(home), "COLUMNS": "200"}
+    environment |= {"XDG_DATA_HOME": str(home), "COLUMNS": "200"} | more
     return subprocess.run(
         [sys.executable, "-m", "attunet_gui", *map(str, words)],
         env=environment, capture_output=True, text=True, check=False, timeout=300,
@@ -111,6 +111,23 @@ def test_what_a_person_made_is_not_replaced_unasked(tmp_path: Path, tiny_bundle:
     assert "corrected by a person" in corrected.stderr
 
 
+@pytest.mark.parametrize("name", ["drüse", "dr\udcfcse", "a\x1b[31mb\x07"])
+def test_a_name_that_cannot_be_printed_is_escaped_and_its_case_done(
+    tmp_path: Path, tiny_bundle: Path, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    _oblique(folder / "ct.nii.gz")
+    nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.eye(4)), folder / f"{name}.nii")
+    words = ("predict", folder, "-o", folder / "out", "-m", tiny_bundle)
+    done = attunet(*words, home=tmp_path, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "out" / "ct_pancreas.nii.gz").exists()
+    escaped = {"drüse": r"dr\xfcse", "dr\udcfcse": r"dr\udcfcse", "a\x1b[31mb\x07": r"a\x1b[31mb\x07"}[name]
+    assert f"{escaped}/out/ct_pancreas.nii.gz: pancreas" in done.stdout
+    assert f"{escaped}.nii was left out. It holds the value 0 everywhere" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -121,6 +138,8 @@ def test_what_a_person_made_is_not_replaced_unasked(tmp_path: Path, tiny_bundle:
         (("models", "show", "nonsense"), "no model"),
         (("train", "absent.toml", "-o", "out"), "absent.toml"),
         (("gui",), "no display"),
+        (("{ct}",), "no display"),
+        (("somewhere/ct.mha",), "no display"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
