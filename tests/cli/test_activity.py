@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from attunet_gui.cli.app import app
 from attunet_gui.core.edit import edit_between
 from attunet_gui.core.history import DRAFT
-from attunet_gui.io.journal import identify
+from attunet_gui.io.journal import SUFFIX, identify
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.work import Work
 
@@ -49,7 +49,7 @@ def _run(*words: str) -> str:
 
 
 def test_cases_of_projects_are_told_with_the_others(journals: Path) -> None:
-    (own,) = journals.glob("*.*")
+    (own,) = journals.glob(f"*{SUFFIX}")
     for project in ("0a", "0b"):
         below = journals / "projects" / project
         below.mkdir(parents=True)
