@@ -21,9 +21,17 @@ from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
 from attunet_gui.folders import Unread, Walked, beside, reason_of, walk
 from attunet_gui.io.dicom_geometry import Stack, stack
-from attunet_gui.io.dicom_headers import Header, Slice, scan, slices_of
+from attunet_gui.io.dicom_headers import Header, Slice, missing_scale, scan, slices_of
 from attunet_gui.io.dicom_pixels import ContradictingTags, decode
-from attunet_gui.io.hounsfield import AIR_HU, Hounsfield, fits_int16, hu_notes, scale_slice, spacing_notes
+from attunet_gui.io.hounsfield import (
+    AIR_HU,
+    Hounsfield,
+    fits_int16,
+    hu_notes,
+    may_be_hu,
+    scale_slice,
+    spacing_notes,
+)
 from attunet_gui.io.placing import source_grid
 from attunet_gui.io.showable import showable
 
@@ -95,9 +103,10 @@ def read(path: Path, series: str | None = None, progress: Progress = silent) -> 
     stacked = stack([each for header in headers for each in slices_of(header)])
     values_of = _Decoder()
     hu = _pixels(stacked, values_of, progress)
+    notes = stacked.notes + values_of.notes + _unscaled_note(stacked, hu)
     name = (path if path.is_dir() else path.parent).resolve().name or "dicom"
     return _volume(
-        replace(stacked, notes=stacked.notes + values_of.notes),
+        replace(stacked, notes=notes),
         hu,
         f"{name}_series{headers[0].text('SeriesNumber')}" if several else name,
         Origin(path, "DICOM", series=key),
@@ -140,6 +149,24 @@ def _series_at(path: Path, series: str | None, progress: Progress) -> tuple[bool
     return len(found.by_key) > 1, key, headers
 
 
+def _unscaled_note(stacked: Stack, hu: Hounsfield) -> tuple[str, ...]:
+    """A sentence where stored values were taken for HU, because no header says how to scale them.
+
+    Raises:
+        UnreadableInput: if they cannot be HU, or other headers of the series say how to scale.
+    """
+    plain = [each for group in stacked.groups for each in group if not each.scaled]
+    if not plain:
+        return ()
+    if len(plain) < sum(map(len, stacked.groups)) or not may_be_hu(hu):
+        raise missing_scale(plain[0].path)
+    span = f"from {float(hu.min()):g} to {float(hu.max()):g}"
+    return (
+        f"The DICOM tags RescaleSlope and RescaleIntercept are missing: the stored values, {span}, were "
+        "taken for Hounsfield units.",
+    )
+
+
 def _volume(stacked: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume:
     first = stacked.groups[0][0]
     grid = source_grid((first.shape[1], first.shape[0], len(stacked.groups)), stacked.affine, first.path.name)
@@ -153,11 +180,17 @@ def _volume(stacked: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume
 def _found(walked: Walked, progress: Progress) -> _Found:
     scanned = scan(walked, progress)
     by_key: dict[str, list[Header]] = {}
+    others: list[Header] = []
     for header in scanned.headers:
         if header.is_ct_slice:
             by_key.setdefault(header.series, []).append(header)
-    others = tuple(header for header in scanned.headers if not header.is_ct_slice)
-    return _Found(by_key, others, scanned.damaged, scanned.unread)
+        else:
+            others.append(header)
+    for key, headers in list(by_key.items()):
+        # A map of iodine or of atomic numbers is no series to choose; one that mixes it with HU is refused.
+        if all(header.foreign_unit for header in headers):
+            others += by_key.pop(key)
+    return _Found(by_key, tuple(others), scanned.damaged, scanned.unread)
 
 
 def _doubt(found: _Found, headers: Sequence[Header]) -> str:
@@ -234,6 +267,12 @@ def _nothing(found: _Found, path: Path) -> UnreadableInput:
         return UnreadableInput(f"{path.name} holds only a scout view: open the folder of the CT slices.")
     if any(int(header.tags.get("SamplesPerPixel") or 1) > 1 for header in found.others):
         return UnreadableInput(f"{path.name} holds colour pictures, not CT slices: open the original series.")
+    units = sorted({header.foreign_unit for header in found.others if header.is_ct_slice} - {""})
+    if units:
+        return UnreadableInput(
+            f"{path.name} holds values of the kind {', '.join(units)}, not Hounsfield units: open the CT "
+            "they were made of."
+        )
     kinds = sorted({header.text("Modality") or "unknown" for header in found.others} - {"CT"})
     what = f"{', '.join(kinds)} images, not CT" if kinds else "no CT slices, only pictures or reports"
     return UnreadableInput(f"{path.name} holds {what}: open a CT series.")

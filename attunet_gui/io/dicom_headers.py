@@ -17,6 +17,7 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.folders import Unread, Walked, reason_of
 from attunet_gui.io.dicom_deflated import unpacks_honestly
+from attunet_gui.io.showable import showable
 from attunet_gui.io.sniff import looks_like_dicom
 
 _CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -33,12 +34,9 @@ _TAGS = (
     *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PixelSpacing", "SliceThickness"),
     *("ImagePositionPatient", "ImageOrientationPatient", "SpacingBetweenSlices", "InstanceNumber"),
     *("RescaleSlope", "RescaleIntercept", "PixelRepresentation", "BitsAllocated", "BitsStored"),
-    *(
-        "PixelPaddingValue",
-        "PixelPaddingRangeLimit",
-        "SharedFunctionalGroupsSequence",
-        "PerFrameFunctionalGroupsSequence",
-    ),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "AcquisitionNumber", "RescaleType"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("RealWorldValueMappingSequence", "ModalityLUTSequence"),
 )
 
 _GROUP_OF_TAG = {
@@ -48,7 +46,12 @@ _GROUP_OF_TAG = {
     "SliceThickness": "PixelMeasuresSequence",
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
+    "RescaleType": "PixelValueTransformationSequence",
 }
+
+_HU_TYPES = ("HU", "HU_MOD")
+_UNSPECIFIED_TYPES = ("", "US")
+_HU_UNITS = ("[hnsf'U]", "hnsf'U", "HU")
 
 
 def series_key(uid: str) -> str:
@@ -110,7 +113,17 @@ class Header:
         is_image = bool(self.tags.get("Rows")) and int(self.tags.get("SamplesPerPixel") or 1) == 1
         # Screenshots of a CT call themselves CT, but lie nowhere.
         is_placed = self.sop_class in _CT_STORAGE or "ImagePositionPatient" in self.tags
-        return self.text("Modality") == "CT" and is_image and is_placed and not self.is_localizer
+        # Anonymisers empty the tag; what kind of object it is says the same.
+        modality = self.text("Modality") or ("CT" if self.sop_class in _CT_STORAGE else "")
+        return modality == "CT" and is_image and is_placed and not self.is_localizer
+
+    @property
+    def foreign_unit(self) -> str:
+        """What the values of the first image are instead of HU, by name; "" for HU, or if malformed."""
+        try:
+            return _foreign_unit(self, 0)
+        except Exception:
+            return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +137,7 @@ class Slice:
         along_row, along_column: (3,) unit vectors, LPS, of growing column and row index.
         spacing: (between rows, between columns), mm.
         slope, intercept: HU = stored * slope + intercept.
+        scaled: false where the header has neither, and 1 and 0 were put in their place.
         thickness: mm between neighbours as the header claims, or None.
         padding: lowest and highest stored value that means "not scanned", or None.
         number: InstanceNumber of the file, or None. It says nothing about where the slice lies.
@@ -141,6 +155,7 @@ class Slice:
     thickness: float | None
     padding: tuple[int, int] | None
     number: int | None
+    scaled: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +257,17 @@ def _slice(header: Header, frame: int) -> Slice:
     spacing = _numbers(header, frame, "PixelSpacing", 2)
     if not (spacing > 0).all():
         raise _bad(header, "PixelSpacing", "is not positive")
+    unit = _foreign_unit(header, frame)
+    if unit:
+        raise UnreadableInput(
+            f"{header.path.name} holds values of the kind {unit}, not Hounsfield units: open the CT they "
+            "were made of."
+        )
+    scaled = not _may_be_hu_as_stored(header, frame)
+    slope, intercept = (
+        float(_numbers(header, frame, f"Rescale{word}", 1)[0]) if scaled else value
+        for word, value in (("Slope", 1.0), ("Intercept", 0.0))
+    )
     return Slice(
         path=header.path,
         frame=frame,
@@ -250,12 +276,41 @@ def _slice(header: Header, frame: int) -> Slice:
         along_row=along_row,
         along_column=along_column,
         spacing=(float(spacing[0]), float(spacing[1])),
-        slope=float(_numbers(header, frame, "RescaleSlope", 1)[0]),
-        intercept=float(_numbers(header, frame, "RescaleIntercept", 1)[0]),
+        slope=slope,
+        intercept=intercept,
         thickness=_thickness(header, frame),
         padding=_padding(header),
         number=_number(header),
+        scaled=scaled,
     )
+
+
+def _may_be_hu_as_stored(header: Header, frame: int) -> bool:
+    """Whether stored values can only be HU: they have a sign, and no tag says what to do with them."""
+    absent = all(_value(header, frame, f"Rescale{word}") in (None, "") for word in ("Slope", "Intercept"))
+    signed = int(header.tags.get("PixelRepresentation") or 0) == 1
+    mapped = header.tags.get("ModalityLUTSequence") or _real_world_units(header, frame)
+    return absent and signed and not mapped
+
+
+def _foreign_unit(header: Header, frame: int) -> str:
+    """What the values of an image are instead of HU, by name; "" for HU and where nothing is said."""
+    kind = str(_value(header, frame, "RescaleType") or "").strip()
+    if kind.upper() in _HU_TYPES:
+        return ""
+    if kind.upper() not in _UNSPECIFIED_TYPES:
+        return showable(kind)
+    units = _real_world_units(header, frame)
+    return "" if not units or set(units) & set(_HU_UNITS) else showable(units[0])
+
+
+def _real_world_units(header: Header, frame: int) -> list[str]:
+    """The codes of the units in which the real world value mappings of an image give its values."""
+    keyword = "RealWorldValueMappingSequence"
+    places = [*_functional_groups(header, frame), header.tags]
+    mappings = [mapping for place in places for mapping in place.get(keyword) or ()]
+    codes = [code for each in mappings for code in each.get("MeasurementUnitsCodeSequence") or ()]
+    return [str(code.get("CodeValue") or code.get("CodeMeaning") or "unknown") for code in codes]
 
 
 def _directions(
@@ -324,16 +379,28 @@ def _value(header: Header, frame: int, keyword: str) -> Any:
 
 
 def _groups(header: Header, frame: int, keyword: str) -> Iterator[Any]:
-    if keyword not in _GROUP_OF_TAG:
-        return
+    if keyword in _GROUP_OF_TAG:
+        for item in _functional_groups(header, frame):
+            yield from item.get(_GROUP_OF_TAG[keyword]) or ()
+
+
+def _functional_groups(header: Header, frame: int) -> list[Any]:
     per_frame = header.tags.get("PerFrameFunctionalGroupsSequence") or ()
     shared = header.tags.get("SharedFunctionalGroupsSequence") or ()
-    for item in (*per_frame[frame : frame + 1], *shared[:1]):
-        yield from item.get(_GROUP_OF_TAG[keyword]) or ()
+    return [*per_frame[frame : frame + 1], *shared[:1]]
+
+
+def missing_scale(path: Path) -> UnreadableInput:
+    """The refusal of a file whose values nobody can turn into HU."""
+    return _refused(path, "RescaleSlope", "is missing")
 
 
 def _bad(header: Header, keyword: str, fault: str) -> UnreadableInput:
+    return _refused(header.path, keyword, fault)
+
+
+def _refused(path: Path, keyword: str, fault: str) -> UnreadableInput:
     return UnreadableInput(
-        f"{header.path.name}: the DICOM tag {keyword} {fault}, so the CT cannot be placed in the patient or "
-        "scaled; export the series again."
+        f"{path.name}: the DICOM tag {keyword} {fault}, so the CT cannot be placed in the patient or scaled; "
+        "export the series again."
     )

@@ -20,6 +20,8 @@ Hounsfield = NDArray[np.int16] | NDArray[np.float32]
 
 _INT16 = np.iinfo(np.int16)
 _BEYOND_CT = 32000.0
+_AIR_BELOW = -500.0
+_LOWEST_AIR = -1100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +68,15 @@ def hu_notes(hu: Hounsfield) -> tuple[str, ...]:
         return (f"Values run {span}: the Hounsfield units seem clipped, or this is an 8-bit picture.",)
     if lowest >= 0 and _is_offset(hu):
         return (f"Values run {span}: they seem to be stored 1024 too high, without the rescale intercept.",)
-    if lowest > -500:
+    if lowest > _AIR_BELOW:
         return (f"Values run {span}, without air: the Hounsfield units seem clipped, or this is not CT.",)
     return ()
+
+
+def may_be_hu(hu: Hounsfield) -> bool:
+    """Whether values that nothing says how to scale can be HU: there is air, and nothing beyond a CT."""
+    has_air = ((hu >= _LOWEST_AIR) & (hu < _AIR_BELOW)).any()  # what was not scanned is often lower
+    return bool(has_air and float(hu.max()) <= _BEYOND_CT)
 
 
 def spacing_notes(grid: Grid) -> tuple[str, ...]:

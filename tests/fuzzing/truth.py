@@ -22,6 +22,7 @@ _LARGEST = 256 << 20
 _OFF_GRID = 0.2
 _AIR = -1024.0
 _ITK_SECONDS = 20.0
+_AS_STORED = {"RescaleSlope": 1, "RescaleIntercept": 0}
 
 
 class NoSecondOpinion(Exception):
@@ -165,7 +166,8 @@ def _series_at(path: Path) -> list[list[Any]]:
             continue
         try:
             data = pydicom.dcmread(file, force=True)
-            image = "Rows" in data and data.get("Modality") == "CT" and data.get("SamplesPerPixel") == 1
+            kind = data.get("Modality") or ("CT" if "1.4.1.1.2" in str(data.get("SOPClassUID")) else "")
+            image = "Rows" in data and kind == "CT" and data.get("SamplesPerPixel") == 1
             key = str(data.get("SeriesInstanceUID") or file.parent)
         except Exception:
             continue
@@ -181,6 +183,8 @@ def _of(data: Any, frame: int, keyword: str) -> Any:
         for sequence in group:
             if sequence.VR == "SQ" and sequence.value and keyword in sequence.value[0]:
                 return sequence.value[0].get(keyword)
+    if keyword in _AS_STORED and not any(data.get(each) for each in _AS_STORED):
+        return _AS_STORED[keyword]
     return data[keyword].value
 
 
