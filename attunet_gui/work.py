@@ -30,12 +30,14 @@ from attunet_gui.core.activity import (
     human_correction,
     human_edit,
     replay,
+    verified_after,
 )
 from attunet_gui.core.correction import Correction, tally
 from attunet_gui.core.edit import NOTHING, Box, Edit, edit_between
 from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
 from attunet_gui.core.history import History, Stroke
 from attunet_gui.core.locks import Locks
+from attunet_gui.core.rewind import decided_slices, decided_voxels
 from attunet_gui.io.exclusive import HeldElsewhere
 from attunet_gui.io.journal import (
     Base,
@@ -70,11 +72,16 @@ class Work:
         identity: the CT.
         user: who works; may be set when that changes.
         note_on_opening: what the person should know of the journal that was taken up; "" if nothing.
+        left_at: when something happened last before the case was opened this time, seconds since the epoch;
+            None if nothing of it was taken up.
+        unverified: verified slices that the last change of the mask reached; they are verified no more.
     """
 
     def __init__(self, identity: Identity, base: Base, user: str, clock: Clock = time.time) -> None:
         self.identity, self.user = identity, user
         self.note_on_opening = ""
+        self.left_at: float | None = None
+        self.unverified: frozenset[int] = frozenset()
         self._clock = clock
         self._header = Header(identity, clock())
         self._history = History()
@@ -155,8 +162,10 @@ class Work:
         work._sink(dropped)
         for entry in old.entries:
             work._count(entry)
+        work._verified = verified_after(old.entries, old.base.verified, old.kept, old.ahead)
         work._locks = work._locks.with_verified(work._verified)
         work._journal, work.note_on_opening = journal, old.damage
+        work.left_at = work._activity.last
         if old.damage:
             set_aside(old.path)
         else:
@@ -198,6 +207,28 @@ class Work:
     def verified(self) -> frozenset[int]:
         """Slices that are declared right."""
         return self._verified
+
+    @property
+    def corrected(self) -> frozenset[int]:
+        """Slices that a person corrected, by hand or with a tool, in any plane, or declared right."""
+        return decided_slices(self._locks, self._history.done)
+
+    def decided(self, slices: Iterable[int]) -> dict[int, NDArray[np.bool_]]:
+        """Slice -> (y, x) true where the voxel is as a person made it; slices without any are left out."""
+        shape = self._known.shape
+        return decided_voxels(self._locks, self._history.done, slices, (shape[1], shape[2]))
+
+    @property
+    def drawn_in(self) -> frozenset[int]:
+        """Slices that were on screen while a person drew in them, and in nothing else, by hand.
+
+        A stroke in another plane changes many slices of which none was seen as a whole.
+        """
+        return frozenset(
+            stroke.slice
+            for stroke in self._history.done
+            if stroke.by_hand and stroke.edit.changed_slices == {stroke.slice}
+        )
 
     @property
     def accepted(self) -> frozenset[str]:
@@ -249,6 +280,7 @@ class Work:
         stroke = Stroke(edit, tool, words, self.user, self._clock(), slice, by_hand)
         self._sink(self._history.push(stroke))
         self._lock(stroke)
+        self._take_green(edit)
         self._record(stroke)
         return stroke
 
@@ -280,11 +312,15 @@ class Work:
         return self.note(live, free.box, tool, words, slice, by_hand), refused
 
     def undo(self, live: Mask) -> Stroke | None:
-        """Take back the last stroke in `live` (z, y, x) uint8 0/1, wherever it was; locks go back as well."""
+        """Take back the last stroke in `live` (z, y, x) uint8 0/1, wherever it was; locks go back as well.
+
+        A verified slice that this or any other change reaches is verified no more: see `unverified`.
+        """
         stroke = self._history.undo()
         if stroke is not None:
             self._flip(stroke.edit, live)
             self._unlock(stroke)
+            self._take_green(stroke.edit)
             self._record(Undone(self.user, self._clock(), stroke.tool))
         return stroke
 
@@ -294,12 +330,20 @@ class Work:
         if stroke is not None:
             self._flip(stroke.edit, live)
             self._lock(stroke)
+            self._take_green(stroke.edit)
             self._record(Redone(self.user, self._clock(), stroke.tool))
         return stroke
 
     def _flip(self, edit: Edit, live: Mask) -> None:
         edit.apply(live)
         edit.apply(self._known)
+
+    def _take_green(self, edit: Edit) -> None:
+        """A slice that was declared right is not, once its mask is another; the journal tells it the same."""
+        self.unverified = self._verified & edit.changed_slices
+        if self.unverified:
+            self._verified -= self.unverified
+            self._locks = self._locks.with_verified(self._verified)
 
     def _lock(self, stroke: Stroke) -> None:
         if stroke.by_hand:
@@ -334,13 +378,13 @@ class Work:
             self._record(Verified(self.user, self._clock(), chosen))
             self._locks = self._locks.with_verified(chosen)
 
-    def accept(self, key: str) -> None:
-        """Accept the place `key` of the fix-list."""
-        self._accept(self._accepted | {key})
+    def accept(self, *keys: str) -> None:
+        """Accept the place of the fix-list that goes by `keys`."""
+        self._accept(self._accepted.union(keys))
 
-    def reconsider(self, key: str) -> None:
-        """Take back that the place `key` was accepted."""
-        self._accept(self._accepted - {key})
+    def reconsider(self, *keys: str) -> None:
+        """Take back that the place that goes by `keys` was accepted."""
+        self._accept(self._accepted.difference(keys))
 
     def _accept(self, keys: frozenset[str]) -> None:
         if keys != self._accepted:

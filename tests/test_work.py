@@ -221,6 +221,26 @@ def test_decisions_survive(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_verified_slice_is_verified_until_its_mask_changes(tmp_path: Path) -> None:
+    work, live = begin(tmp_path / "j")
+    draw(work, live, 1, 2)
+    draw(work, live, 2, 2)
+    work.verify([0, 1, 2])
+    seen = [(work.verified, work.unverified)]
+    work.undo(live)
+    seen.append((work.verified, work.unverified))
+    draw(work, live, 3, 1)
+    seen.append((work.verified, work.unverified))
+    work.apply(live, edit_between(live, live * 0), "clear", "clear", 1, locked="override")
+    seen.append((work.verified, work.unverified))
+
+    assert seen == [({0, 1, 2}, set()), ({0, 1}, {2}), ({0, 1}, set()), ({0}, {1})]
+    assert work.locks.verified == {0}
+    again = Work.resume(killed(work, tmp_path / "j", tmp_path / "aside"), IDENTITY, "eva")
+    assert again.verified == again.locks.verified == {0}
+    again.close()
+
+
 def test_unsaved_work_is_known_exactly(tmp_path: Path) -> None:
     work, live = begin(tmp_path)
     seen = [work.unsaved]

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.core.activity import human_correction, replay
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError, UnreadableInput, UnwritableOutput
 from attunet_gui.core.progress import Progress
 from attunet_gui.folders import listed
@@ -61,7 +62,7 @@ def replay_case(name: str, target: Path, folder: Path | None) -> None:
         raise UnwritableOutput(
             f"{target} cannot be written ({error.strerror}); name another folder."
         ) from error
-    console.print(f"{len(frames)} changes written to {target}.")
+    console.print(f"{counted(len(frames), 'change')} written to {target}.")
 
 
 def _journals(folder: Path | None) -> Iterator[Journaled]:

@@ -9,6 +9,7 @@ from rich.table import Table
 from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.cli.score_table import HEADINGS, add_summary, interval
 from attunet_gui.core.card import Result
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.calibration import UNCERTAIN, reliability
 from attunet_gui.evaluation.cases import slice_cases
@@ -59,7 +60,7 @@ def read_folded(run: Path, slices: Path) -> list[Fold]:
 
 def _results(found: CrossValidated, folds: int) -> tuple[Result, ...]:
     slices, patients = found.mended.cases, found.mended.patients
-    data = f"{folds}-fold cross-validation over {len(patients)} patients, slices held out"
+    data = f"{folds}-fold cross-validation over {counted(len(patients), 'patient')}, slices held out"
     results = []
     for name, title in zip(MEASURES, HEADINGS, strict=True):
         by_slice, by_patient = getattr(found.mended.by_case, name), getattr(found.mended.by_patient, name)

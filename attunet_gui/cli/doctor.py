@@ -10,6 +10,7 @@ from typing import Any
 from attunet_gui.cli.console import console
 from attunet_gui.cli.display import Probe, has_display, missing_library
 from attunet_gui.cli.models import bundle_folders, fault_of
+from attunet_gui.core.counting import counted
 from attunet_gui.core.provenance import versions
 
 
@@ -77,7 +78,9 @@ def _display() -> dict[str, Any]:
 def _print(found: dict[str, Any]) -> None:
     for name, value in found["versions"].items():
         console.print(f"{name:<20} {value}")
-    console.print(f"{'machine':<20} {found['machine']['system']}, {found['machine']['cores']} cores")
+    console.print(
+        f"{'machine':<20} {found['machine']['system']}, {counted(found['machine']['cores'], 'core')}"
+    )
     console.print(f"{'display':<20} {'yes' if found['display']['present'] else 'none'}")
     console.print(f"{'GPU':<20} {', '.join(found['tensorflow'].get('gpus', [])) or 'none (CPU is used)'}")
     if "keras" in found["tensorflow"]:

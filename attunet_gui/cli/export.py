@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.io.exports import Identity, Order, Report, export, export_format, read_key
 from attunet_gui.project.exporting import export_cases, key_path
@@ -68,8 +69,8 @@ def _tell(report: Report, output: Path, title: str) -> None:
 
 
 def _cases(count: int) -> str:
-    return "1 case" if count == 1 else f"{count} cases"
+    return counted(count, "case")
 
 
 def _are(count: int) -> str:
-    return "is another case" if count == 1 else f"are {count} other cases"
+    return f"{noun_of(count, 'is', 'are')} {counted(count, 'other case')}"

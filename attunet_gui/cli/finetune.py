@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.cli.verdict import print_verdict
+from attunet_gui.core.counting import counted
 from attunet_gui.paths import model_folders, user_data
 from attunet_gui.recipes.finetuning.order import FinetuneOrder
 from attunet_gui.recipes.finetuning.run import Finetuned, finetune
@@ -29,8 +30,9 @@ def finetune_model(order: FinetuneOrder, *, wanted: bool) -> int:
 def _say(done: Finetuned) -> None:
     division = done.division
     console.print(
-        f"{done.bundle.folder}: {done.steps} steps in {done.seconds / 60:.1f} min, in {done.precision}; "
-        f"{len(division.training)} cases taught, {len(division.held_out)} judged."
+        f"{done.bundle.folder}: {counted(done.steps, 'step')} in {done.seconds / 60:.1f} min, "
+        f"in {done.precision}; "
+        f"{counted(len(division.training), 'case')} taught, {len(division.held_out)} judged."
     )
     if division.left_out:
         named = ", ".join(division.left_out)

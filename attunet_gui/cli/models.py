@@ -11,6 +11,7 @@ from rich.table import Table
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.verdict import print_verdict
 from attunet_gui.core.card import Card
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import BadModel
 from attunet_gui.network.bundle import CARD_FILE, Bundle, bundles_in, read_bundle, verify
 from attunet_gui.paths import model_folders, user_data
@@ -110,12 +111,16 @@ def _compare_on(dataset: Path, label: int | None, old: Bundle, new: Bundle) -> N
     from attunet_gui.io.datasets import find_dataset, read_judged
     from attunet_gui.network.predict import load_model
 
+    found = find_dataset(dataset, label)
+    drafts = [case.name for case in found if case.is_draft]
     cases = [
         JudgedCase("data set", case.name, case.people[0], partial(read_judged, case))
-        for case in find_dataset(dataset, label)
+        for case in found
+        if not case.is_draft
     ]
     with progress_bar("compare") as progress:
-        verdict = judge(compare_models(load_model(old), load_model(new), cases, progress))
+        changes = compare_models(load_model(old), load_model(new), cases, progress)
+    verdict = judge(changes, left_out=drafts)
     print_verdict(verdict)
 
 
@@ -187,4 +192,6 @@ def measure_model(name: str, seeds: range) -> None:
         measured = measure_on_phantoms(load_model(choose_model(name)), seeds, progress)
     for seed, score in measured.dsc.items():
         console.print(f"phantom {seed}: DSC {score:.3f}")
-    console.print(f"mean {measured.mean:.3f} ± {measured.deviation:.3f} over {len(seeds)} phantoms")
+    console.print(
+        f"mean {measured.mean:.3f} ± {measured.deviation:.3f} over {counted(len(seeds), 'phantom')}"
+    )

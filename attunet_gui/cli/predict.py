@@ -17,6 +17,7 @@ from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.models import choose_model
 from attunet_gui.core.card import NOT_A_DEVICE
 from attunet_gui.core.clock import Clock
+from attunet_gui.core.counting import counted
 from attunet_gui.core.discretion import place_of
 from attunet_gui.core.errors import AttunetError, BadModel, UnreadableInput, UnwritableOutput
 from attunet_gui.core.metrics import volume_ml
@@ -106,7 +107,7 @@ def _cases(source: Path, output: Path, progress: Progress) -> list[CaseRef]:
     cases = [case for case in found.cases if wanted(case.path, case.name)]
     left_out = len(found.cases) - len(cases) + len(found.label_maps)
     if left_out:
-        console.print(f"{left_out} files are label maps or results, not CT: left out")
+        console.print(f"{counted(left_out, 'file')} left out: label maps or results, not CT")
     for path, reason in found.doubtful:
         if wanted(path, without_suffix(path.name)):
             console.print(f"{path.relative_to(source)} was left out. {reason}")
@@ -228,7 +229,7 @@ def _summary(failures: list[tuple[CaseRef, str]], total: int) -> int:
         return 0
     if total == 1:
         raise AttunetError(failures[0][1])
-    console.print(f"{len(failures)} of {total} cases failed:")
+    console.print(f"{len(failures)} of {counted(total, 'case')} failed:")
     for case, sentence in failures:
         console.print(f"  {case.name}: {' '.join(sentence.split())}")
-    raise AttunetError(f"{len(failures)} of {total} cases failed; the others are written.")
+    raise AttunetError(f"{len(failures)} of {counted(total, 'case')} failed; the others are written.")

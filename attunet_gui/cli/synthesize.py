@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io.label_maps import MapSource
 from attunet_gui.recipes.synthetic import write_pairs
@@ -22,7 +23,7 @@ def write_synthetic(sources: tuple[MapSource, ...], output: Path, count: int, se
         cases = write_pairs(sources, output, count, seed, progress)
     subjects = len({case.subject for case in cases})
     phases = ", ".join(f"{number} {name}" for name, number in Counter(case.uptake for case in cases).items())
-    console.print(f"{output}: {len(cases)} synthetic CT of {subjects} subjects ({phases})")
+    console.print(f"{output}: {len(cases)} synthetic CT of {counted(subjects, 'subject')} ({phases})")
 
 
 def sources_of(paths: Sequence[Path], codings: Sequence[str]) -> tuple[MapSource, ...]:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar, say_empty
 from attunet_gui.cli.score_table import score_table
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.article import HEADINGS, cells
 from attunet_gui.paths import shipped_recipe
@@ -61,7 +62,9 @@ def _say(done: Finished) -> None:
     )
     for result in done.bundle.card.results:
         spread = f" ± {result.spread:.3f}" if result.spread is not None else ""
-        console.print(f"{result.measure}; {result.data}: {result.value:.3f}{spread} ({result.cases} cases)")
+        console.print(
+            f"{result.measure}; {result.data}: {result.value:.3f}{spread} ({counted(result.cases, 'case')})"
+        )
 
 
 def crossvalidate_by_recipe(order: Order) -> None:

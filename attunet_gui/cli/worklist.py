@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.prompt import Confirm
 from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.models import choose_model
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.jobs.runner import Runner
 from attunet_gui.project.adding import add_folder
@@ -55,9 +58,10 @@ def add(project: Project, folder: Path, copy: bool) -> None:
     """Add every CT at `folder`, and say what became of it."""
     with progress_bar("adding") as progress:
         done = add_folder(project, folder, copy=copy, progress=progress)
-    console.print(f"{len(done.added)} cases added, {done.known} were in the list already.")
+    console.print(f"{counted(len(done.added), 'case')} added, {done.known} were in the list already.")
     if done.left_out:
-        console.print(f"{done.left_out} files are labels, results or the project's own: left out.")
+        left_out = counted(done.left_out, "file")
+        console.print(f"{left_out} left out: labels, results or the project's own.")
     for name, reason in done.doubtful:
         console.print(f"{name} was not added. {reason}")
     if done.moved:
@@ -68,6 +72,20 @@ def add(project: Project, folder: Path, copy: bool) -> None:
         console.print(f"{name} was not added: {reason}")
     if done.failed:
         raise AttunetError(f"{len(done.failed)} of the files were not added; the others are in the list.")
+
+
+def accept(project: Project, name: str, *, anyway: bool) -> bool:
+    """Accept a case; whether it was. Asks at a terminal if something is left; elsewhere that is refused."""
+    case = project.case(name)
+    left = "" if anyway else project.left(case)
+    if left and sys.stdin.isatty():
+        console.print(f"{name} is not reviewed: {left}.")
+        anyway = Confirm.ask("Accept it all the same?", console=console, default=False)
+        if not anyway:
+            console.print(f"{name} was not accepted.")
+            return False
+    project.accept(case, anyway=anyway)
+    return True
 
 
 def show_list(project: Project, wanted: Wanted) -> None:
@@ -87,7 +105,9 @@ def show_list(project: Project, wanted: Wanted) -> None:
         return
     console.print(_table(rows, wanted.files))
     of_each = [f"{count} {status}" for status, count in project.counts().items() if count]
-    console.print(f"{len(rows)} of {total} cases shown; in the project {', '.join(of_each) or 'none'}.")
+    console.print(
+        f"{len(rows)} of {counted(total, 'case')} shown; in the project {', '.join(of_each) or 'none'}."
+    )
 
 
 def _table(rows: Sequence[CaseRow], files: bool) -> Table:
@@ -139,11 +159,11 @@ def draft(project: Project, model_name: str | None, again: bool) -> None:
             outcome = draft_cases(project, drafter, progress, again)
     finally:
         drafter.close()
-    console.print(f"{len(outcome.done)} cases drafted by {bundle.card.name}.")
+    console.print(f"{counted(len(outcome.done), 'case')} drafted by {bundle.card.name}.")
     for name, reason in outcome.failed:
         console.print(f"{name} was not drafted: {reason}")
     if outcome.failed:
-        raise AttunetError(f"{len(outcome.failed)} cases could not be drafted; the others are.")
+        raise AttunetError(f"{counted(len(outcome.failed), 'case')} could not be drafted; the others are.")
 
 
 def assign(project: Project, names: Sequence[str], to: str) -> None:

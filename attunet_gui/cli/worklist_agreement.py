@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
+from attunet_gui.core.counting import counted
 from attunet_gui.core.provenance import now, versions
 from attunet_gui.evaluation.pairs import PairScores
 from attunet_gui.io.writing import make_folder, write_json
@@ -60,7 +61,7 @@ def _table(found: Sequence[CaseAgreement]) -> Table:
         table.add_row(each.case, f"{each.first}, {each.second}", *map(_cell, values))
     table.add_section()
     spreads = [spread(found, measure) for measure in _MEASURES.values()]
-    table.add_row("mean", f"{len(found)} cases", *map(_mean, spreads))
+    table.add_row("mean", f"{counted(len(found), 'case')}", *map(_mean, spreads))
     return table
 
 

@@ -136,10 +136,20 @@ def note(project: ProjectArgument, case: CaseArgument, text: str, who: WhoOption
 
 
 @worklist.command("accept")
-def accept(project: ProjectArgument, case: CaseArgument, who: WhoOption = "") -> None:
-    """Accept the saved mask of a case that was reviewed."""
+def accept(
+    project: ProjectArgument,
+    case: CaseArgument,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Also if something of it is left to look at.")
+    ] = False,
+    who: WhoOption = "",
+) -> None:
+    """Accept the saved mask of a case; asks once if slices with mask or places were not looked at."""
+    from attunet_gui.cli.worklist import accept as command
+
     with _opened(project, who) as opened:
-        _say(opened.accept(opened.case(case)).name, "accepted")
+        if command(opened, case, anyway=yes):
+            _say(case, "accepted")
 
 
 @worklist.command("reject")

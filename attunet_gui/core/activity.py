@@ -39,7 +39,7 @@ class Redone:
 
 @dataclass(frozen=True)
 class Verified:
-    """`slices`, and no others, are declared right from now on."""
+    """`slices`, and no others, are declared right from now on, each until its mask changes."""
 
     user: str
     when: float
@@ -240,6 +240,29 @@ def turned(
     for entry in entries:
         _turn(entry, behind, before)
     return tuple(behind), tuple(reversed(before))
+
+
+def verified_after(
+    entries: Iterable[Entry],
+    verified: frozenset[int],
+    done: Sequence[Stroke] = (),
+    ahead: Sequence[Stroke] = (),
+) -> frozenset[int]:
+    """The slices that are verified after `entries`: one whose mask changes, by whatever, is so no more.
+
+    Args:
+        entries: in their order.
+        verified: before them.
+        done, ahead: as for `turned`.
+    """
+    behind, before = list(done), list(ahead)[::-1]
+    for entry in entries:
+        stroke = _turn(entry, behind, before)
+        if stroke is not None:
+            verified -= stroke.edit.changed_slices
+        elif isinstance(entry, Verified):
+            verified = entry.slices
+    return verified
 
 
 def _turn(entry: Entry, done: list[Stroke], ahead: list[Stroke]) -> Stroke | None:

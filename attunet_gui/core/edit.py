@@ -55,6 +55,14 @@ class Edit:
         """The slices in which a voxel flips; a box has others between them."""
         return frozenset(self.start[0] + int(z) for z in np.flatnonzero(self.flipped().any(axis=(1, 2))))
 
+    def reaches(self, box: Box) -> bool:
+        """Whether a voxel within `box`, in voxels of the volume, flips."""
+        z, y, x = (
+            slice(max(b.start - a.start, 0), max(min(b.stop, a.stop) - a.start, 0))
+            for a, b in zip(self.box, box, strict=True)
+        )
+        return bool(self.flipped()[z, y, x].any())
+
     def flipped(self) -> NDArray[np.bool_]:
         """The box (z, y, x) bool, true where a voxel flips."""
         count = int(np.prod(self.shape))

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from attunet_gui.core.counting import noun_of
 from attunet_gui.core.edit import Edit
 
 LIMIT = 64 << 20
@@ -56,7 +57,7 @@ class Stroke:
         """Such as "grow 2 mm, +812 voxels"."""
         added, removed = self.edit.added, self.edit.removed
         counts = [f"+{added}"] * (added > 0 or removed == 0) + [f"-{removed}"] * (removed > 0)
-        return f"{self.words}, {' '.join(counts)} voxels"
+        return f"{self.words}, {' '.join(counts)} {noun_of(self.edit.changes, 'voxel')}"
 
 
 class History:
@@ -92,6 +93,11 @@ class History:
     def ahead(self) -> tuple[Stroke, ...]:
         """What can be redone, next first."""
         return tuple(reversed(self._ahead))
+
+    @property
+    def last(self) -> Stroke | None:
+        """What `undo` would take back; None if nothing."""
+        return self._done[-1] if self._done else None
 
     @property
     def size(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.edit import NOTHING, Edit, edit_between
 from attunet_gui.core.locks import Locks
 from attunet_gui.core.prediction import ModelId
@@ -86,7 +87,7 @@ class Amount:
 
 
 def _slices(count: int) -> str:
-    return "1 slice" if count == 1 else f"{count} slices"
+    return counted(count, "slice")
 
 
 def amount(edit: Edit, mask: NDArray[np.uint8], voxel_ml: float) -> Amount:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.history import DRAFT, NEIGHBOURS, PROPOSAL, Stroke
+from attunet_gui.core.locks import Locks
 
 Plane = NDArray[np.bool_]
 
@@ -16,6 +17,44 @@ def is_correction(stroke: Stroke) -> bool:
     """Whether somebody looked at what `stroke` changed: drawn by hand, or by a tool in one slice."""
     by_a_tool = stroke.tool not in (DRAFT, PROPOSAL, NEIGHBOURS) and len(stroke.edit.slices) == 1
     return stroke.by_hand or by_a_tool
+
+
+def is_decision(stroke: Stroke) -> bool:
+    """Whether a person chose what `stroke` changed: by hand or with a tool, in however many slices."""
+    return stroke.by_hand or stroke.tool not in (DRAFT, PROPOSAL, NEIGHBOURS)
+
+
+def decided_slices(locks: Locks, done: Sequence[Stroke]) -> frozenset[int]:
+    """Slices that a person corrected, by hand or with a tool, in any plane, or declared right.
+
+    Args:
+        locks: of the mask.
+        done: strokes in their order; what tools did before the last draft does not count.
+    """
+    by_tools = (stroke.edit.changed_slices for stroke in since_draft(done) if is_decision(stroke))
+    return locks.slices.union(*by_tools)
+
+
+def decided_voxels(
+    locks: Locks, done: Sequence[Stroke], slices: Iterable[int], plane: tuple[int, int]
+) -> dict[int, Plane]:
+    """Slice -> (y, x) true where the voxel is as a person made it; verified slices add nothing.
+
+    Args:
+        locks: of the mask: what was drawn by hand.
+        done: strokes in their order; what a draft or a proposal changed later is no longer a person's.
+        slices: which to look at; those in which nothing is decided are left out.
+        plane: (y, x) shape of a slice.
+    """
+    wanted = frozenset(slices)
+    found = {z: locks.hand[z].copy() for z in wanted & locks.hand.keys()}
+    last = max((k for k, stroke in enumerate(done) if stroke.tool == DRAFT), default=0)
+    for stroke in done[last:]:
+        for z in wanted & stroke.edit.changed_slices:
+            flips = stroke.edit.flipped()[z - stroke.edit.start[0]]
+            part = found.setdefault(z, np.zeros(plane, bool))[stroke.edit.box[1:]]
+            part[flips] = is_decision(stroke)
+    return {z: decided for z, decided in found.items() if decided.any()}
 
 
 def is_carried(stroke: Stroke) -> bool:
@@ -52,7 +91,7 @@ def began_with(
     seen, since = draft.copy(), since_draft(done)
     for z in slices:
         if any(z in stroke.edit.slices for stroke in since):
-            seen[z] = before(mask, z, since, is_correction)
+            seen[z] = before(mask, z, since, is_decision)
     return seen
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from attunet_gui.core.counting import counted
 from attunet_gui.evaluation.scores import CaseScore
 
 HEADINGS = ("method", "patients", "DSC", "precision", "recall", "surface distance, mm")
@@ -116,7 +117,9 @@ def _empty_note(volumes: Sequence[VolumeScore]) -> tuple[str, ...]:
     empty = sum(volume.surface_mm is None for volume in volumes)
     if not empty:
         return ()
-    return (f"{empty} of {len(volumes)} drafts are empty: they score 0 and have no surface distance.",)
+    return (
+        f"{empty} of {counted(len(volumes), 'draft')} are empty: they score 0 and have no surface distance.",
+    )
 
 
 def cells(row: Row) -> tuple[str, ...]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from attunet_gui.core.counting import counted
+from attunet_gui.core.evidence import left_out_words
 from attunet_gui.evaluation.empty import empty_words
 from attunet_gui.evaluation.scores import Estimate, estimate
+
+PHANTOMS = "phantoms"
+"""The group of judges that nobody drew."""
 
 _SEED = 0
 
@@ -64,12 +69,14 @@ class Verdict:
         sentence: why.
         groups: what it rests on.
         cases: the rows behind it.
+        left_out: cases that did not judge, as their masks are drafts that nobody changed or verified.
     """
 
     passed: bool
     sentence: str
     groups: tuple[GroupChange, ...]
     cases: tuple[CaseChange, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def about_empty(self) -> str:
@@ -77,21 +84,30 @@ class Verdict:
         return empty_words([row.case for row in self.cases if row.empty], len(self.cases))
 
 
-def judge(changes: Sequence[CaseChange], rule: GuardRule = GuardRule()) -> Verdict:
+def judge(
+    changes: Sequence[CaseChange], rule: GuardRule = GuardRule(), left_out: Sequence[str] = ()
+) -> Verdict:
     """Whether the new model is worse than the old one beyond noise, in DSC or NSD, in any group.
 
     Differences are paired by case and the intervals resample people (paired bootstrap; `scores.estimate`).
 
+    Args:
+        changes: cases that judge.
+        rule: when a model is kept back.
+        left_out: names of cases that do not judge, as their masks prove nothing.
+
     Raises:
-        ValueError: there is nothing to judge by.
+        ValueError: there is nothing to judge by, and nothing was left out either.
     """
-    if not changes:
+    if not changes and not left_out:
         raise ValueError("a model cannot be judged without cases")
     names = list(dict.fromkeys(change.group for change in changes))
     groups = tuple(_group(name, [each for each in changes if each.group == name]) for name in names)
     faults = [fault for group in groups for fault in _faults(group, rule)]
-    sentence = faults[0] if faults else _praise(groups)
-    return Verdict(not faults, sentence, groups, tuple(changes))
+    sentence = faults[0] if faults else _praise(groups) if groups else "The old model stays: no case judged."
+    own = sum(change.group != PHANTOMS for change in changes)
+    told = " ".join(part for part in (sentence, left_out_words(own, len(left_out))) if part)
+    return Verdict(not faults and bool(groups), told, groups, tuple(changes), tuple(left_out))
 
 
 def _group(name: str, changes: Sequence[CaseChange]) -> GroupChange:
@@ -119,7 +135,7 @@ def _praise(groups: Sequence[GroupChange]) -> str:
 
 
 def _named(group: GroupChange) -> str:
-    return f"{group.group} ({group.cases} {'case' if group.cases == 1 else 'cases'})"
+    return f"{group.group} ({counted(group.cases, 'case')})"
 
 
 def _within(change: Estimate) -> str:

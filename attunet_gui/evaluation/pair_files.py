@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import AttunetError, UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.evaluation.pair_table import PairRow
@@ -122,7 +123,8 @@ def _matched(order: PairOrder) -> list[_Files]:
     missing = sorted(truths.keys() - drafts.keys())
     if missing:
         raise AttunetError(
-            f"{len(missing)} of {len(truths)} cases in {order.truths} have no draft in {order.drafts}, "
+            f"{len(missing)} of {counted(len(truths), 'case')} in {order.truths} "
+            f"{noun_of(len(missing), 'has', 'have')} no draft in {order.drafts}, "
             f"such as {missing[0]}; name the files alike."
         )
     return [

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.edit import NOTHING, Edit
 from attunet_gui.core.history import PROPOSAL
 from attunet_gui.core.proposal import Proposal, amount, changes
@@ -34,19 +35,20 @@ class Carrying(QObject):
     @property
     def about(self) -> str:
         """What a proposal would change, or what it takes to get one; for people."""
-        corrected = len(self._correcting.locks.slices)
+        corrected = len(self._correcting.corrected)
         if self.proposal is not None:
             return "Green would be added, red taken away, purple contradicts what you decided."
         if self._session.draft is None:
             return "After a draft: correct a few slices, and the others follow."
         enough = "" if corrected > 1 else " Two or more are needed."
-        return f"{_slices(corrected)} corrected or verified.{enough}"
+        are = noun_of(corrected, "is", "are")
+        return f"{counted(corrected, 'slice')} {are} corrected or verified.{enough}"
 
     @property
     def may_ask(self) -> bool:
         """Whether there is something to learn from."""
         idle = self._session.job.state == "idle"
-        return self._session.draft is not None and len(self._correcting.locks.slices) > 1 and idle
+        return self._session.draft is not None and len(self._correcting.corrected) > 1 and idle
 
     def ask(self) -> None:
         """Let the network learn from the corrected and verified slices."""
@@ -55,7 +57,7 @@ class Carrying(QObject):
             self._session.say(self.about)
             return
         self.forget()
-        slices = tuple(sorted(self._correcting.locks.slices))
+        slices = tuple(sorted(self._correcting.corrected))
         self._session.request_propagation(mask, slices, self._began_with(mask, slices))
 
     def _began_with(self, mask: NDArray[np.uint8], slices: tuple[int, ...]) -> NDArray[np.uint8] | None:
@@ -85,7 +87,8 @@ class Carrying(QObject):
         if refused.changes:
             self._layers.show_changes(NOTHING, refused)
             self._session.say(
-                f"Your own strokes stay: the draft contradicts them in {refused.changes} voxels, in purple."
+                "Your own strokes stay: the draft contradicts them in "
+                f"{counted(refused.changes, 'voxel')}, in purple."
             )
             self.changed.emit()
 
@@ -123,7 +126,3 @@ class Carrying(QObject):
         self.proposal = None
         self._layers.hide_changes()
         self.changed.emit()
-
-
-def _slices(count: int) -> str:
-    return "1 slice is" if count == 1 else f"{count} slices are"

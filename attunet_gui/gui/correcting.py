@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.edit import NOTHING, Box, Edit, edit_between
 from attunet_gui.core.history import DRAFT, NEIGHBOURS, Stroke
 from attunet_gui.core.locks import Locks
@@ -26,6 +29,10 @@ _KEYS = tool_kind(NEIGHBOURS).keys
 class Correcting(QObject):
     """Between the mask on screen and the work that is kept of it.
 
+    Attributes:
+        may_take_draft_back: asks the person whether an undo may take a whole draft away, given what the draft
+            changed and how many verified slices would change; no, unless somebody is there to be asked.
+
     Signals:
         mask_changed(stroke, placed): by the person, with a tool, by undo or redo; `placed`: by a fresh draft.
         state_changed: another case, or what can be undone or is locked has changed.
@@ -38,6 +45,7 @@ class Correcting(QObject):
         super().__init__()
         self._session, self._layers = session, layers
         self.work: Work | None = None
+        self.may_take_draft_back: Callable[[str, int], bool] = lambda _words, _verified: False
         self.hu_limits: HuRange | None = None
         layers.stroke_ended.connect(self._stroke_ended)
         layers.undo_asked.connect(self.undo)
@@ -63,6 +71,11 @@ class Correcting(QObject):
         """What the person has decided."""
         return Locks() if self.work is None else self.work.locks
 
+    @property
+    def corrected(self) -> frozenset[int]:
+        """Slices that the person corrected or verified."""
+        return frozenset() if self.work is None else self.work.corrected
+
     # Strokes
 
     def _stroke_ended(self, box: Box, mode: str) -> None:
@@ -76,7 +89,9 @@ class Correcting(QObject):
             self._done(stroke)
         if left and self.hu_limits is not None:
             limits = f"{self.hu_limits.low:.0f} to {self.hu_limits.high:.0f} HU"
-            self._session.say(f"{left} voxels outside of {limits} were left out.")
+            self._session.say(
+                f"{counted(left, 'voxel')} outside of {limits} {noun_of(left, 'was', 'were')} left out."
+            )
 
     def _limit(self, mask: NDArray[np.uint8], box: Box) -> int:
         """Take back what the brush has set outside of the HU limits; how many voxels that were."""
@@ -120,7 +135,7 @@ class Correcting(QObject):
             self._done(stroke)
         if refused.changes:
             self._session.say(
-                f"{words}: {refused.changes} voxels were left as you decided them by hand or by verifying."
+                f"{words}: {counted(refused.changes, 'voxel')} left as you decided by hand or by verifying."
             )
         elif stroke is None:
             self._session.say(f"{words} changes nothing here.")
@@ -161,6 +176,8 @@ class Correcting(QObject):
         mask, work = self._layers.mask, self.work
         if mask is None or work is None:
             return
+        if back and not self._may_undo(work):
+            return
         stroke = work.undo(mask) if back else work.redo(mask)
         if stroke is None:
             self._session.say("There is nothing to undo." if back else "There is nothing to redo.")
@@ -168,8 +185,20 @@ class Correcting(QObject):
         self._layers.redraw()
         self._show_where(stroke)
         self._done(stroke)
-        self._session.say(f"{'Undone' if back else 'Done again'}: {stroke.told}.")
+        self._session.say(f"{'Undone' if back else 'Done again'}: {stroke.told}.{_unverified(work)}")
         self._warn()
+
+    def _may_undo(self, work: Work) -> bool:
+        """One undo too many must not remove a whole draft: that has to be wanted."""
+        last = work.history.last
+        if last is None or last.tool != DRAFT:
+            return True
+        reached = work.verified & last.edit.changed_slices
+        agreed = self.may_take_draft_back(last.told, len(reached))
+        if not agreed:
+            self._session.say("Undo stopped at the draft: all of your strokes since then are taken back.")
+        # While the question was open the case may have been left, or a draft have come.
+        return agreed and self.work is work and work.history.last is last
 
     def _show_where(self, stroke: Stroke) -> None:
         """Nobody should undo what she cannot see."""
@@ -177,12 +206,15 @@ class Correcting(QObject):
             self._layers.go_to_slice(stroke.slice)
 
     def _done(self, stroke: Stroke, placed: bool = False) -> None:
-        case = self._session.case
+        case, work = self._session.case, self.work
+        lost = "" if work is None else _unverified(work)
         if case is not None and not placed:
             ml = stroke.edit.changes * case.volume.grid.voxel_volume_ml
             told = stroke.told[:1].upper() + stroke.told[1:]
             onwards = f", {_KEYS} carries it to the slices around" if stroke.by_hand else ""
-            self._session.say(f"{told}, {ml:.2f} ml. Ctrl+Z undoes{onwards}.")
+            self._session.say(f"{told}, {ml:.2f} ml. Ctrl+Z undoes{onwards}.{lost}")
+        elif lost:
+            self._session.say(f"{self._session.message.text}{lost}".strip())
         self._warn()
         self.mask_changed.emit(stroke, placed)
         self.state_changed.emit()
@@ -190,3 +222,12 @@ class Correcting(QObject):
     def _warn(self) -> None:
         if self.work is not None and self.work.problem:
             self._session.say(self.work.problem, problem=True)
+
+
+def _unverified(work: Work) -> str:
+    """What the last change did to slices that were verified, as a further sentence; "" if nothing."""
+    if not work.unverified:
+        return ""
+    changed = sorted(work.unverified)
+    named = f"Slice {changed[0]} has" if len(changed) == 1 else f"{counted(len(changed), 'slice')} have"
+    return f" {named} changed and {'is' if len(changed) == 1 else 'are'} no longer verified."

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import AttunetError, BadModel
 from attunet_gui.core.history import Stroke
 from attunet_gui.gui import questions, theme
@@ -60,6 +61,7 @@ class Desk(QObject):
         self.session, self.layers, self.preferences = session, layers, preferences
         self.journal = journal
         self.correcting = Correcting(session, layers)
+        self.correcting.may_take_draft_back = self._may_take_draft_back
         self.guide = Guide(session, layers, self.correcting)
         self.carrying = Carrying(session, layers, self.correcting)
         self.toolbox = Toolbox(session, layers, self.correcting)
@@ -226,13 +228,17 @@ class Desk(QObject):
                 self.session.say(str(error), problem=True)
             else:
                 self._kept_at = left.path
-                words = f"{left.strokes} unsaved strokes are back." if left.strokes else "Your work is back."
-                self.session.say(work.note_on_opening or f"{words} Ctrl+Z still undoes them.")
+                back = f"{counted(left.strokes, 'unsaved stroke')} {noun_of(left.strokes, 'is', 'are')} back."
+                words = back if left.strokes else "Your work is back."
+                self.session.say(work.note_on_opening or f"{words} Ctrl+Z still undoes what was done.")
                 return work
         folder = self.worklist.journal
         self._kept_at = journal_path(folder, case.identity)
         empty = np.zeros(case.volume.grid.shape, np.uint8)
-        return Work.begin(case.identity, empty if case.found is None else case.found.mask, folder, user)
+        mask = empty if case.found is None else case.found.mask
+        work = Work.begin(case.identity, mask, folder, user)
+        self.worklist.carry_on(work)
+        return work
 
     def _let_go(self) -> None:
         """Leave the work on the last case, and delete what the person said may go."""
@@ -343,6 +349,9 @@ class Desk(QObject):
             self.session.say(str(error), problem=True)
 
     # The mask
+
+    def _may_take_draft_back(self, words: str, verified: int) -> bool:
+        return questions.ask_take_draft_back(self.window, words, verified)
 
     def _touched(self, _stroke: Stroke, placed: bool) -> None:
         self._count_soon()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from math import inf
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 
-from attunet_gui.core.history import DRAFT, Stroke
+from attunet_gui.core.counting import counted, noun_of
+from attunet_gui.core.history import Stroke
+from attunet_gui.core.rewind import since_draft
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.review.decisions import DecidedBox, Decisions, decided, decided_boxes, key_of_decision
 from attunet_gui.review.evidence import Evidence, make_evidence
 from attunet_gui.review.places import Place
 from attunet_gui.review.progress import (
@@ -112,7 +113,9 @@ class Guide(QObject):
         changed = None if self._found is None else frozenset(self._changed_slices)
         self._changed_slices.clear()
         self._searching = True
-        self._submit(partial(_places_of, mask, self._evidence, self._found, changed), self._places_found)
+        decisions = _decisions(self._correcting.work, range(len(mask)) if changed is None else changed)
+        search = partial(find_places, mask, self._evidence, self._found, changed, decisions)
+        self._submit(search, self._places_found)
 
     def _places_found(self, found: Found) -> None:
         self._searching = False
@@ -141,14 +144,25 @@ class Guide(QObject):
 
     def _mask_changed(self, stroke: Stroke, placed: bool) -> None:
         self._changed_slices |= set(stroke.edit.slices)
-        closable = () if placed else self.places
+        closable, decided_before = () if placed else self.places, self.state.decided
         self.state = after_edit(self.state, closable, stroke.edit, self._layers.slice)
-        self.state = replace(self.state, edited=_edited(self._correcting.work))
+        self._forget_reopened(decided_before)
+        work = self._correcting.work
+        self.state = replace(self.state, edited=_edited(work))
+        if work is not None:
+            self.state = with_verified(self.state, work.verified)
         if all(place.key != self.current for place in self.places):
             self.current = ""
             self._layers.hide_place()
         self._search()
         self.changed.emit()
+
+    def _forget_reopened(self, before: tuple[DecidedBox, ...]) -> None:
+        """Keep no longer what was accepted and has changed since, so that a restart does not close it."""
+        work = self._correcting.work
+        for gone in before:
+            if work is not None and gone not in self.state.decided:
+                work.reconsider(gone.key, key_of_decision(gone))
 
     # What is known
 
@@ -177,6 +191,18 @@ class Guide(QObject):
         return tuple(sorted(self._found.carried.slices - self.state.seen - self.state.verified))
 
     @property
+    def has_mask(self) -> bool:
+        """Whether any slice has mask, as far as the mask was searched."""
+        return self._found is not None and bool(self._found.carried.slices)
+
+    @property
+    def looked_at(self) -> frozenset[int]:
+        """Slices that were on screen, are verified, or were drawn in."""
+        work = self._correcting.work
+        drawn_in: frozenset[int] = frozenset() if work is None else work.drawn_in
+        return self.state.seen | self.state.verified | drawn_in
+
+    @property
     def reviewed(self) -> bool:
         """Whether no place is open and every slice with mask was seen."""
         found = self._found
@@ -195,9 +221,12 @@ class Guide(QObject):
         if not (places or self._found.carried.slices):
             return "There is no mask yet: draft or draw one."
         if places:
-            return f"{places} place{'s' if places > 1 else ''} to check"
+            return f"{counted(places, 'place')} to check"
         if unseen:
-            return f"No doubtful place is left. {unseen} slices with mask were not looked at yet."
+            looked = (
+                f"{counted(unseen, 'slice')} with mask {noun_of(unseen, 'was', 'were')} not looked at yet."
+            )
+            return f"No doubtful place is left. {looked}"
         return "Reviewed: no place is open, every slice with mask was seen."
 
     # What the person does
@@ -228,7 +257,7 @@ class Guide(QObject):
             return
         self.state = accept(self.state, place)
         if self._correcting.work is not None:
-            self._correcting.work.accept(place.key)
+            self._correcting.work.accept(place.key, key_of_decision(decided(place)))
         self.current = ""
         self._layers.hide_place()
         if self.places:
@@ -245,10 +274,16 @@ class Guide(QObject):
         verified = work.verified ^ {index}
         work.verify(verified)
         self.state = with_verified(self.state, verified)
+        self._look_again_in((index,))
         locked = "verified: no tool and no draft changes it" if index in verified else "no longer verified"
         self._session.say(f"Slice {index} is {locked}.")
         self._correcting.state_changed.emit()
         self.changed.emit()
+
+    def _look_again_in(self, slices: Iterable[int]) -> None:
+        """What is decided of `slices` has changed, though not their mask."""
+        self._changed_slices |= set(slices)
+        self._search()
 
     def next_unseen(self) -> None:
         """Go to the next slice with mask that was not looked at."""
@@ -272,21 +307,21 @@ def _evidence_of(case: Case, draft: Draft | None) -> Evidence:
     return make_evidence(case.volume, draft.prediction, draft.mask)
 
 
-def _places_of(
-    mask: NDArray[np.uint8], evidence: Evidence, before: Found | None, changed: frozenset[int] | None
-) -> Found:
-    return find_places(mask, evidence, before, changed)
+def _decisions(work: Work | None, slices: Iterable[int]) -> Decisions:
+    if work is None:
+        return Decisions()
+    return Decisions(work.decided(slices), work.verified)
 
 
 def _resumed(work: Work) -> ReviewState:
     """What the person had decided of this mask before."""
-    closed = dict.fromkeys(work.accepted, inf)
-    return ReviewState(closed=closed, verified=work.verified, edited=_edited(work))
+    closed, boxes = dict.fromkeys(work.accepted, inf), decided_boxes(work.accepted)
+    return ReviewState(closed=closed, verified=work.verified, edited=_edited(work), decided=boxes)
 
 
 def _edited(work: Work | None) -> frozenset[int]:
-    """Slices that hold changes by the person, hers or a tool's, that were not undone."""
+    """Slices that hold changes by the person, hers or a tool's, that were not undone or drafted over."""
     if work is None:
         return frozenset()
-    by_tools = (stroke for stroke in work.history.done if stroke.tool != DRAFT and not stroke.by_hand)
+    by_tools = (stroke for stroke in since_draft(work.history.done) if not stroke.by_hand)
     return frozenset(work.locks.hand).union(*(stroke.edit.changed_slices for stroke in by_tools))

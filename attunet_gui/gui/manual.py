@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QImage, QTextDocument
+from qtpy.QtCore import QEvent, Qt, QUrl
+from qtpy.QtGui import QColor, QImage, QPalette, QShowEvent, QTextCharFormat, QTextCursor, QTextDocument
 from qtpy.QtWidgets import QDialog, QHBoxLayout, QLabel, QListWidget, QTextBrowser, QVBoxLayout, QWidget
 
+from attunet_gui.gui import theme
 from attunet_gui.gui.qt import Signal
 from attunet_gui.paths import documents
 
 _PICTURE_WIDTH = 640
+_DARK = 128
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,33 @@ class _Text(QTextBrowser):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAccessibleName("Text of the chapter")
+        self._on_dark: bool | None = None
+        self.sourceChanged.connect(lambda _url: self._colour_links(again=True))
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Only now the ground is known on which the text is read."""
+        super().showEvent(event)
+        self._colour_links()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Another theme may have come."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+            self._colour_links()
+
+    def _colour_links(self, again: bool = False) -> None:
+        """Qt colours the links of Markdown by the palette of the application, whatever the theme is."""
+        on_dark = self.palette().color(QPalette.ColorRole.Base).lightness() < _DARK
+        if on_dark == self._on_dark and not again:
+            return
+        self._on_dark = on_dark
+        link = QTextCharFormat()
+        link.setForeground(QColor(theme.LINK_ON_DARK if on_dark else theme.LINK_ON_LIGHT))
+        for start, end in _links_in(self.document()):
+            cursor = QTextCursor(self.document())
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            cursor.mergeCharFormat(link)
 
     def doSetSource(self, url: QUrl | str, _kind: object = None) -> None:  # noqa: N802
         """Go to `url` if it is a document of ours, else say where it leads."""
@@ -96,6 +125,21 @@ class _Text(QTextBrowser):
         if kind == QTextDocument.ResourceType.ImageResource.value:
             return _fitting(QImage(found.toLocalFile()))
         return super().loadResource(kind, found)
+
+
+def _links_in(document: QTextDocument) -> list[tuple[int, int]]:
+    """First and last position of every link."""
+    found = []
+    block = document.begin()
+    while block.isValid():
+        parts = block.begin()
+        while not parts.atEnd():
+            part = parts.fragment()
+            if part.charFormat().isAnchor():
+                found.append((part.position(), part.position() + part.length()))
+            parts += 1
+        block = block.next()
+    return found
 
 
 def _is_ours(url: QUrl) -> bool:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from attunet_gui.core.card import Card
+from attunet_gui.core.counting import counted
 from attunet_gui.gui.actions import help_html
 from attunet_gui.work import Pending
 
@@ -50,7 +51,9 @@ def ask_rerun(parent: QWidget) -> Rerun:
     """What a new draft may do to unsaved corrections."""
     box = _box(parent, "Draft again")
     box.setText("You have corrected this mask. Where should the new draft go?")
-    box.setInformativeText("If it replaces the mask, one undo (Ctrl+Z) brings your corrections back.")
+    box.setInformativeText(
+        "If it replaces the mask, undo (Ctrl+Z) asks once, then brings your corrections back."
+    )
     beside = box.addButton("Beside my mask", _Role.AcceptRole)
     stop = box.addButton("Do not draft", _Role.RejectRole)
     replace = box.addButton("Replace my mask", _Role.DestructiveRole)
@@ -61,10 +64,31 @@ def ask_rerun(parent: QWidget) -> Rerun:
     return answers.get(box.clickedButton(), "stop")
 
 
+def ask_take_draft_back(parent: QWidget, words: str, verified: int) -> bool:
+    """Whether an undo may take a whole draft away.
+
+    Args:
+        words: what the draft changed, as the undo stack names it.
+        verified: how many verified slices would change.
+    """
+    box = _box(parent, "Undo the draft")
+    box.setText(f"The next undo takes back the whole draft, not a stroke ({words}).")
+    lost = f" {counted(verified, 'verified slice')} would be verified no more." if verified else ""
+    box.setInformativeText(
+        f"The mask becomes what it was before the draft.{lost} Redo brings the draft back."
+    )
+    keep = box.addButton("Keep the draft", _Role.RejectRole)
+    take = box.addButton("Take the draft back", _Role.DestructiveRole)
+    box.setDefaultButton(keep)
+    box.setEscapeButton(keep)
+    box.exec()
+    return box.clickedButton() is take
+
+
 def ask_recovery(parent: QWidget, left: Pending) -> Recovery:
     """Whether work that is in no file shall come back."""
     box = _box(parent, "Unsaved corrections were kept")
-    strokes = "1 stroke" if left.strokes == 1 else f"{left.strokes} strokes"
+    strokes = counted(left.strokes, "stroke")
     when = datetime.fromtimestamp(left.when).astimezone()
     box.setText(f"{left.identity.name} was left with {strokes} that are in no file.")
     box.setInformativeText(
@@ -146,11 +170,11 @@ def card_html(card: Card) -> str:
     """The card of a model, for people; what looks like markup in it is shown as it stands."""
     results = "".join(
         f"<li>{escape(r.measure)} {r.value:.3f}{'' if r.spread is None else f' ± {r.spread:.3f}'} on "
-        f"{escape(r.data)} ({r.cases} cases)</li>"
+        f"{escape(r.data)} ({counted(r.cases, 'case')})</li>"
         for r in card.results
     )
     data = "".join(
-        f"<li>{escape(d.name)}: {d.cases} cases, {escape(d.licence)}. {escape(d.attribution)}</li>"
+        f"<li>{escape(d.name)}: {counted(d.cases, 'case')}, {escape(d.licence)}. {escape(d.attribution)}</li>"
         for d in card.training.data
     )
     return (

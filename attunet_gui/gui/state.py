@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.grid import Grid
 from attunet_gui.core.progress import LEARNING
 from attunet_gui.jobs.messages import JobStatus
@@ -148,7 +149,7 @@ def _begun_with_draft(case: Case | None) -> bool:
 def _details(grid: Grid) -> str:
     z, y, x = grid.shape
     slice_mm, row_mm, column_mm = grid.spacing_mm
-    return f"{z} slices, {x} x {y}, {column_mm:.2f} x {row_mm:.2f} x {slice_mm:.2f} mm"
+    return f"{counted(z, 'slice')}, {x} x {y}, {column_mm:.2f} x {row_mm:.2f} x {slice_mm:.2f} mm"
 
 
 def decide(facts: Facts) -> View:
@@ -276,14 +277,14 @@ def _job_step(job: JobStatus) -> Step:
 def _review_step(review: Review) -> Step | None:
     """What is left to look at; None if that is nothing, or not known yet."""
     if review.places:
-        words = "1 place looks" if review.places == 1 else f"{review.places} places look"
+        words = f"{counted(review.places, 'place')} {noun_of(review.places, 'looks', 'look')}"
         return Step(
             "Go to the next place",
             "next_place",
             f"{words} doubtful. Correct it, or say with A that it is right.",
         )
     if review.places == 0 and review.unseen:
-        words = "1 slice has" if review.unseen == 1 else f"{review.unseen} slices have"
+        words = f"{counted(review.unseen, 'slice')} {noun_of(review.unseen, 'has', 'have')}"
         return Step("Look at what is unseen", "next_unseen", f"{words} mask that you have not looked at yet.")
     return None
 

@@ -17,6 +17,9 @@ ADDED, REMOVED, CONFLICT = "#009e73", "#d55e00", "#cc79a7"
 GATES = "magma"
 PROBABILITY = "viridis"
 
+LINK_ON_DARK, LINK_ON_LIGHT = "#8ab4f8", "#0b57d0"
+"""Links in texts: Qt's own blue cannot be read on a dark ground."""
+
 HU_PRESETS: tuple[tuple[str, int, int], ...] = (
     ("Soft tissue", -160, 240),
     ("Pancreas", -20, 180),

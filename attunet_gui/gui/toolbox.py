@@ -9,6 +9,7 @@ from functools import partial
 
 from qtpy.QtCore import QObject, QTimer
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.edit import Edit
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.gui.correcting import Correcting
@@ -190,7 +191,9 @@ class Toolbox(QObject):
         free, _held = self._correcting.locks.divide(edit, mask)
         self._layers.show_changes(free)
         ml = mask_ml(self._session, edit.changes)
-        self._session.say(f"Would change {edit.changes} voxels, {ml:.2f} ml: green is added, red taken away.")
+        self._session.say(
+            f"Would change {counted(edit.changes, 'voxel')}, {ml:.2f} ml: green is added, red taken away."
+        )
 
 
 def mask_ml(session: Session, voxels: int) -> float:

@@ -22,7 +22,7 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.folders import listed
 from attunet_gui.io.label_values import LabelValues, chosen_label
 from attunet_gui.io.masks import read_labels
-from attunet_gui.io.pair_collection import MANIFEST_FILE, find_pairs, read_people
+from attunet_gui.io.pair_collection import MANIFEST_FILE, drafts_in, find_pairs, read_people
 from attunet_gui.io.reading import read
 
 DATASET_FILE, NAMES_FILE = "dataset.json", "labels.json"
@@ -47,6 +47,7 @@ class DatasetCase:
         people: whose body is in it, the patient first; then whoever lent an organ.
         image, label: the files.
         values: what is in the label file.
+        is_draft: the label is known to be the draft of a model that nobody changed or verified.
     """
 
     name: str
@@ -54,6 +55,7 @@ class DatasetCase:
     image: Path
     label: Path
     values: LabelValues
+    is_draft: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,8 @@ def _whole(layout: Layout, folder: Path) -> tuple[DatasetCase, ...]:
         for path in (case.image, case.label):
             if not path.is_file():
                 raise AttunetError(f"{case.name} is not whole: {path} was expected.")
-    return cases
+    drafts = drafts_in(folder)
+    return tuple(replace(case, is_draft=case.name in drafts) for case in cases)
 
 
 def _nnunet_cases(folder: Path) -> tuple[DatasetCase, ...]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.progress import Progress, silent
@@ -224,7 +225,7 @@ def _series(key: str, headers: Sequence[Header], doubt: str) -> Series:
     title = " ".join(part for part in (number, first.text("SeriesDescription")) if part) or "unnamed"
     count = sum(header.frames for header in headers)
     size = f"{first.text('Columns')} x {first.text('Rows')}"
-    words = showable(f"{title}: {count} images, {size}")
+    words = showable(f"{title}: {counted(count, 'image')}, {size}")
     return Series(key, number, words, tuple(header.path for header in headers), doubt)
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io.dicom_headers import Slice
 
@@ -172,7 +173,7 @@ def _uneven(groups: Sequence[tuple[Slice, ...]], heights: Vectors) -> Unreadable
             "missing or the thickness changes; copy the whole series again, or open an even reconstruction."
         )
     count = round(step / usual) - 1
-    some = "1 slice is" if count == 1 else f"{count} slices are"
+    some = f"{counted(count, 'slice')} {noun_of(count, 'is', 'are')}"
     return UnreadableInput(f"{some} missing {between}: copy or export the whole series again.")
 
 
@@ -220,7 +221,7 @@ def _notes(groups: Sequence[tuple[Slice, ...]], step: Vectors, normal: Vectors) 
         )
     doubles = sum(len(group) - 1 for group in groups)
     if doubles:
-        some = "1 slice is" if doubles == 1 else f"{doubles} slices are"
+        some = f"{counted(doubles, 'slice')} {noun_of(doubles, 'is', 'are')}"
         notes.append(f"{some} in the folder twice with the same pixels: the copies were left out.")
     return tuple(notes)
 

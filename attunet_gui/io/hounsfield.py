@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.grid import Grid
 
 AIR_HU = -1024
@@ -131,5 +132,7 @@ def _is_offset(hu: Hounsfield) -> bool:
 def _missing_note(missing: int, size: int) -> tuple[str, ...]:
     if not missing:
         return ()
-    share = f"{missing} of {size} voxels have no value (NaN or infinite)"
+    share = (
+        f"{missing} of {counted(size, 'voxel')} {noun_of(missing, 'has', 'have')} no value (NaN or infinite)"
+    )
     return (f"{share}: they are shown as air, {AIR_HU} HU.",)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import UnreadableInput
 
 SOFT_TISSUE_HU = (20.0, 200.0)
@@ -82,7 +83,7 @@ def check_fits(fits: Mapping[str, Fit]) -> None:
         better = [name for name, found in fits.items() if getattr(found, way) > found.placed]
         if better and 2 * len(better) >= len(fits):
             raise UnreadableInput(
-                f"{len(better)} of {len(fits)} labels, such as that of {better[0]}, would fit their CT "
-                f"better with {said} in reverse order: this copy is stored another way round than it was "
-                "published, so download it again."
+                f"{len(better)} of {counted(len(fits), 'label')}, such as that of {better[0]}, would fit "
+                f"their CT better with {said} in reverse order: this copy is stored another way round than "
+                "it was published, so download it again."
             )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.evidence import is_evidence
 from attunet_gui.core.volume import Volume
 from attunet_gui.folders import listed
 from attunet_gui.io.label_values import LabelValues
@@ -74,6 +75,32 @@ def read_pair(pair: Pair, meant: LabelValues) -> tuple[Volume, NDArray[np.uint8]
     """
     volume = read(pair.image)
     return volume, read_labels(pair.label, volume).mask(meant)
+
+
+def drafts_in(folder: Path) -> frozenset[str]:
+    """Names of cases whose mask is, as `manifest.json` in `folder` says, the draft of a model as it was.
+
+    Raises:
+        AttunetError: if the manifest is damaged.
+    """
+    manifest = folder / MANIFEST_FILE
+    if not manifest.is_file():
+        return frozenset()
+    try:
+        cases: list[dict[str, Any]] = json.loads(manifest.read_text("utf-8"))["cases"]
+        told = {str(case["name"]): case.get("annotation") or {} for case in cases}
+        return frozenset(name for name, annotation in told.items() if not _is_evidence(annotation))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AttunetError(
+            f"{manifest} is not a manifest: expected annotations with model, edits and corrected slices "
+            f"({type(error).__name__}: {error})."
+        ) from error
+
+
+def _is_evidence(annotation: dict[str, Any]) -> bool:
+    corrected = annotation.get("corrected")
+    slices = None if corrected is None else len(corrected)
+    return is_evidence(str(annotation.get("model") or ""), slices, dict(annotation.get("edits") or {}))
 
 
 def read_people(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.clock import Clock
+from attunet_gui.core.counting import counted
 from attunet_gui.core.edit import edit_between
 from attunet_gui.core.frame import Frame
 from attunet_gui.core.holes import without_new_holes
@@ -316,5 +317,5 @@ def _without_strays(mask: Mask, told: Corrections) -> Mask:
 def _named(slices: tuple[int, ...]) -> str:
     """ "slices 84, 88 and 92"; of many only how many."""
     if len(slices) > 6:
-        return f"{len(slices)} slices"
+        return counted(len(slices), "slice")
     return f"slices {', '.join(map(str, slices[:-1]))} and {slices[-1]}"

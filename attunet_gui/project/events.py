@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from attunet_gui.core.counting import counted
+
 Share = Annotated[float, Field(ge=0, le=1)]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0)]
@@ -67,8 +69,8 @@ class Drafted(_Payload):
     @property
     def words(self) -> str:
         """For the history."""
-        slices = f"about {self.effort:.0f} of {self.slices} slices to correct"
-        return f"drafted: {self.volume_ml:.1f} ml, {self.places} places to check, {slices}"
+        slices = f"about {self.effort:.0f} of {counted(self.slices, 'slice')} to correct"
+        return f"drafted: {self.volume_ml:.1f} ml, {counted(self.places, 'place')} to check, {slices}"
 
 
 class DraftFailed(_Payload):
@@ -137,6 +139,13 @@ class Saved(_Payload):
         edits: strokes by tool.
         finished: whether she is done with the case.
         read: 1, or 2 for the second, blind reading.
+        declared: slices that she said are right; part of `verified`.
+        places: keys of the places to check that she closed.
+        corrected: slices in which she changed the mask, or that she declared right; None if that is not
+            known, as in older projects.
+        unseen: slices with mask that nobody had looked at; None if that is not known, as in older projects.
+        open_places: places to check that were open, likewise.
+        keeps_status: the mask is, voxel by voxel, the one that was saved before: nothing follows from it.
     """
 
     kind: Literal["saved"] = "saved"
@@ -147,14 +156,21 @@ class Saved(_Payload):
     edits: dict[str, int] = Field(default_factory=dict)
     finished: bool = True
     read: Literal[1, 2] = 1
+    declared: tuple[_Count, ...] = ()
+    places: tuple[_Text, ...] = ()
+    corrected: tuple[_Count, ...] | None = None
+    unseen: _Count | None = None
+    open_places: _Count | None = None
+    keeps_status: bool = False
 
     @property
     def words(self) -> str:
         """For the history."""
-        seen = "all slices" if self.verified is None else f"{len(self.verified)} slices"
+        seen = "all slices" if self.verified is None else counted(len(self.verified), "slice")
         second = " as second reader" if self.read == 2 else ""
-        strokes = sum(self.edits.values())
-        return f"saved{second}: {seen} verified, {strokes} strokes, {self.active_seconds / 60:.1f} min"
+        same = " without a change" if self.keeps_status else ""
+        strokes = counted(sum(self.edits.values()), "stroke")
+        return f"saved{second}{same}: {seen} verified, {strokes}, {self.active_seconds / 60:.1f} min"
 
 
 class Accepted(_Payload):

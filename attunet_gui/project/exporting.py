@@ -38,4 +38,5 @@ def export_case(project: Project, row: CaseRow) -> ExportCase | None:
         time=saved.time,
         series=row.series,
         mask_sha256=saved.sha256,
+        corrected=saved.corrected,
     )

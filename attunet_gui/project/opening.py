@@ -17,7 +17,7 @@ from attunet_gui.project.masks import read_alone
 from attunet_gui.project.project import Project, check_second_reader
 from attunet_gui.project.rows import CaseRow
 from attunet_gui.project.seeded_errors import ERRORS
-from attunet_gui.project.status import CaseState, Status
+from attunet_gui.project.status import CaseState, SavedState, Status
 
 _MARK = 8
 
@@ -31,12 +31,14 @@ class Opening:
         mask: file to begin with, on the source grid; None for an empty mask.
         model: whose draft `mask` came from, by `events.model_words`; "" for none.
         blind: whether no draft and no mask of anybody may be shown, and none be made.
+        saved: what was said of `mask` when it was saved, and by whom; None if it is no saved one.
     """
 
     case: CaseRow
     mask: Path | None
     model: str
     blind: bool
+    saved: SavedState | None = None
 
 
 def open_case(project: Project, case: CaseRow) -> Opening:
@@ -66,7 +68,8 @@ def open_case(project: Project, case: CaseRow) -> Opening:
     case = project.decide(case, rule)
     mask = _mask_of(project, state, opened)
     blind = shown == "nothing" and state.draft is not None
-    return Opening(case, mask, "" if mask is None else state.model, blind)
+    saved = _saved_of(state) if shown == "saved" else None
+    return Opening(case, mask, "" if mask is None else state.model, blind, saved)
 
 
 def _shown(project: Project, case: CaseRow, state: CaseState) -> ShownKind:
@@ -118,7 +121,12 @@ def _mask_of(project: Project, state: CaseState, opened: Opened) -> Path | None:
         case "seeded error":
             return project.folder / opened.mask
         case "saved":
-            saved = state.second if state.status == Status.SECOND_READ else state.first
+            saved = _saved_of(state)
             return None if saved is None else project.folder / saved.said.mask
         case "draft":
             return None if state.draft is None else project.folder / state.draft.mask
+
+
+def _saved_of(state: CaseState) -> SavedState | None:
+    """The saved mask that a person goes on from."""
+    return state.second if state.status == Status.SECOND_READ else state.first

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from attunet_gui.core.activity import Activity
-from attunet_gui.core.errors import UnwritableOutput
+from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.io.writing import make_private_folder
+from attunet_gui.project.accepting import check_acceptable
 from attunet_gui.project.database import (
     Database,
     check_version,
@@ -50,12 +52,13 @@ from attunet_gui.project.masks import read_alone, sha256_of
 from attunet_gui.project.rows import CaseQuery, CaseRow, HistoryLine, Saved, cached, counted, listed, row_of
 from attunet_gui.project.schema import CaseRecord, EventRecord
 from attunet_gui.project.seeded_errors import ACCEPTED_FROM, kept_share
-from attunet_gui.project.status import CaseState, SavedState, Status, fold
+from attunet_gui.project.status import CaseState, SavedState, Status, fold, with_corrections_of
 
 BY_ITSELF = "attunet"
 """Who does what no person did."""
 
 DATABASE_FILE, URL_FILE = "project.db", "database.url"
+_DECIDED = frozenset({Status.REVIEWED, Status.ACCEPTED, Status.REJECTED})
 _DRAFTS, _MASKS, _THUMBNAILS, _COPIES = "drafts", "masks", "thumbnails", "cases"
 
 Rule = Callable[[CaseState], Sequence[Payload]]
@@ -72,6 +75,12 @@ class Review:
         active_seconds: time at work, pauses left out.
         edits_by_tool: strokes by tool.
         finished: whether she is done with the case, or will go on later.
+        declared: slices that she said are right.
+        places: keys of the places to check that she closed.
+        corrected: slices in which she changed the mask, or that she declared right; None if not known.
+        unseen: slices with mask that nobody had looked at; None if that is not known.
+        open_places: places to check that are open; None if that is not known.
+        accepted: she says that the mask is right, whatever is left.
     """
 
     verified: frozenset[int] | None = None
@@ -79,6 +88,12 @@ class Review:
     active_seconds: float = 0.0
     edits_by_tool: Mapping[str, int] = field(default_factory=dict, hash=False)
     finished: bool = True
+    declared: frozenset[int] = frozenset()
+    places: frozenset[str] = frozenset()
+    corrected: frozenset[int] | None = None
+    unseen: int | None = None
+    open_places: int | None = None
+    accepted: bool = False
 
     @classmethod
     def of(cls, activity: Activity, verified: frozenset[int] | None, model: str, finished: bool) -> Review:
@@ -189,6 +204,8 @@ class Project:
             edits_by_tool=said.edits,
             time=state.when,
             sha256=said.sha256,
+            declared=frozenset(said.declared),
+            corrected=None if said.corrected is None else frozenset(said.corrected),
         )
 
     @property
@@ -255,22 +272,45 @@ class Project:
         """Keep `text` as the note of the case; "" takes it away."""
         return self.decide(case, lambda _state: (Noted(text=text.strip()),))
 
-    def accept(self, case: CaseRow) -> CaseRow:
-        """The saved mask is right.
+    def accept(self, case: CaseRow, anyway: bool = False) -> CaseRow:
+        """The saved mask is right. A known error that was put into the draft is settled here, if it was not.
+
+        Args:
+            case: with a saved mask.
+            anyway: although slices with mask were not looked at, or places are open; see `left`.
 
         Raises:
-            ProjectError: if nobody has saved a finished mask.
+            ProjectError: if nobody has saved a mask, it is not reviewed and not wanted `anyway`, or it still
+                holds a known error.
+            UnreadableInput: if a mask is gone.
         """
+        check = self._check_saved(self.state(case))
 
         def rule(state: CaseState) -> Sequence[Payload]:
-            if state.status != Status.REVIEWED:
+            left = check_acceptable(case.name, state)
+            if left and not anyway:
                 raise ProjectError(
-                    f"{case.name} is {state.status}, and only what is reviewed can be accepted: save its "
-                    "mask as finished first."
+                    f"{case.name} is {state.status} and not reviewed: {left}; look at them, or accept it all "
+                    "the same."
                 )
-            return (Accepted(),)
+            settled = () if check is None or state.check is not None else (check,)
+            return settled if check is not None and check.accepted else (*settled, Accepted())
 
-        return self.decide(case, rule)
+        accepted = self.decide(case, rule)
+        if accepted.status != Status.ACCEPTED:
+            raise ProjectError(
+                f"The draft of {case.name} held a known error, and it is still there: the case is to be done "
+                "again."
+            )
+        return accepted
+
+    def left(self, case: CaseRow) -> str:
+        """What nobody has looked at in the saved mask of `case`, in words; "" if that is nothing.
+
+        Raises:
+            ProjectError: if it is not a case that can be accepted.
+        """
+        return check_acceptable(case.name, self.state(case))
 
     def reject(self, case: CaseRow, reason: str) -> CaseRow:
         """The case is of no use.
@@ -291,18 +331,26 @@ class Project:
 
         In a second read it is kept as the second reader's. If the person was shown a seeded error and says
         that she is done, it is settled here: `state(case).check` says how, and a case whose error was
-        accepted is in progress again, with the draft as the model made it. Reads the file, and three where
-        an error was seeded: call it from where the mask was written.
+        accepted is in progress again, with the draft as the model made it. A case that is reviewed, accepted
+        or rejected stays so if the mask has not changed and she does not accept it. Reads the file, and three
+        where an error was seeded: call it from where the mask was written.
 
         Raises:
             ProjectError: if the first reader saves in a second read.
             UnreadableInput: if the file is not there.
         """
         sha256, model = sha256_of(mask), review.model
-        check = self._check(self.state(case), mask) if review.finished else None
+        before = self.state(case)
+        same = self._is_saved_already(before, mask, sha256)
+        kept = same and not review.accepted and before.status in _DECIDED
+        check = self._check(before, mask) if review.finished and not kept else None
 
         def rule(state: CaseState) -> Sequence[Payload]:
             said = self._said(state, mask, review, sha256)
+            if same and state.first is not None and state.first == before.first:
+                said = with_corrections_of(said, state.first.said)
+                if kept and state.status == before.status:
+                    return (said.model_copy(update={"keeps_status": True}),)
             return (said, check) if check is not None and state.check is None and said.read == 1 else (said,)
 
         self.decide(case, rule, model=model)
@@ -322,7 +370,28 @@ class Project:
             edits=dict(review.edits_by_tool),
             finished=review.finished,
             read=2 if second else 1,
+            declared=tuple(sorted(review.declared)),
+            places=tuple(sorted(review.places)),
+            corrected=None if review.corrected is None else tuple(sorted(review.corrected)),
+            unseen=review.unseen,
+            open_places=review.open_places,
         )
+
+    def _is_saved_already(self, state: CaseState, mask: Path, sha256: str) -> bool:
+        """Whether the very mask that the first reader saved last is saved again."""
+        if state.first is None or state.status == Status.SECOND_READ:
+            return False
+        if state.first.said.sha256 == sha256:
+            return True
+        try:
+            old = read_alone(self.folder / state.first.said.mask).hu
+        except AttunetError:
+            return False
+        return np.array_equal(old != 0, read_alone(mask).hu != 0)
+
+    def _check_saved(self, state: CaseState) -> Checked | None:
+        """Of a case that was saved to go on later: then nothing was settled."""
+        return None if state.first is None else self._check(state, self.folder / state.first.said.mask)
 
     def _check(self, state: CaseState, mask: Path) -> Checked | None:
         shown, draft = state.shown, state.draft

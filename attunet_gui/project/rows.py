@@ -108,6 +108,8 @@ class Saved:
         edits_by_tool: strokes by tool.
         time: when it was saved, UTC.
         sha256: of the file.
+        declared: slices that she said are right; part of `verified`.
+        corrected: slices in which she changed the mask, or that she declared right; None if not known.
     """
 
     mask: Path
@@ -118,6 +120,8 @@ class Saved:
     edits_by_tool: Mapping[str, int] = field(hash=False)
     time: datetime
     sha256: str
+    declared: frozenset[int] = frozenset()
+    corrected: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,8 @@ class CaseState:
         return self
 
     def _saved(self, saved: SavedState) -> CaseState:
+        if saved.said.keeps_status and self.first is not None:
+            return replace(self, first=_with_more_seen(self.first, saved))
         if saved.said.read == 2:
             done = saved.said.finished and self.status == Status.SECOND_READ
             return replace(self, second=saved, status=Status.ACCEPTED if done else self.status)
@@ -165,6 +167,25 @@ class CaseState:
         if self.first is not None:
             return Status.IN_PROGRESS
         return Status.NEW if self.draft is None else Status.DRAFTED
+
+
+def with_corrections_of(said: Saved, before: Saved) -> Saved:
+    """What is `said` of the mask that `before` was said of: what was corrected in it then, still is."""
+    known = said.corrected is not None and before.corrected is not None
+    both = tuple(sorted({*(said.corrected or ()), *(before.corrected or ())}))
+    corrected = both if known or both else None
+    return said.model_copy(update={"corrected": corrected})
+
+
+def _with_more_seen(first: SavedState, again: SavedState) -> SavedState:
+    """The same mask, saved once more: it stays hers who made it, and what both have seen counts."""
+    before, said = first.said, again.said
+    known = before.verified is not None and said.verified is not None
+    seen = tuple(sorted({*(before.verified or ()), *(said.verified or ())})) if known else None
+    said = said.model_copy(update={"verified": seen, "finished": before.finished, "keeps_status": False})
+    if first.who != again.who:
+        said = said.model_copy(update={"active_seconds": before.active_seconds, "edits": before.edits})
+    return replace(first, said=said, when=again.when)
 
 
 def fold(events: Iterable[Event]) -> CaseState:

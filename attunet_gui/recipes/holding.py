@@ -8,6 +8,11 @@ from dataclasses import dataclass
 
 from attunet_gui.core.errors import AttunetError
 
+_NO_EVIDENCE = (
+    "No case can judge the new model: {} saved without a stroke or a verified slice, which proves nothing; "
+    "correct some, or verify slices with Q, or name a validation set."
+)
+
 
 @dataclass(frozen=True)
 class Known:
@@ -17,11 +22,13 @@ class Known:
         name: of the case.
         people: whose body is in it, the patient first; then whoever lent an organ.
         sha256: of its CT file.
+        is_draft: its mask is the draft of a model that nobody changed or verified, and judges nothing.
     """
 
     name: str
     people: tuple[str, ...]
     sha256: str
+    is_draft: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,13 @@ class Division:
     Attributes:
         left_out: in which somebody who judges lent an organ, or that were learnt from once and now share a
             person with one who judges.
+        drafts: of those, the ones that would judge if their mask were not a draft as it was.
     """
 
     training: tuple[str, ...]
     held_out: tuple[str, ...]
     left_out: tuple[str, ...] = ()
+    drafts: tuple[str, ...] = ()
 
 
 def hold_back(cases: Sequence[Known], past: Past, share: float, seed: int) -> Division:
@@ -51,7 +60,8 @@ def hold_back(cases: Sequence[Known], past: Past, share: float, seed: int) -> Di
 
     Who judged an ancestor judges again. If that is less than `share` of the people, others join, chosen by
     a hash of seed and CT, so that the same are chosen when the data set has grown. Whom an ancestor learnt
-    from is not chosen: the old model would have an unfair lead.
+    from is not chosen: the old model would have an unfair lead. A mask that is a draft as it was judges
+    nothing: with the old model's answer as the truth, the new one could only lose.
 
     Args:
         cases: of the data set.
@@ -66,8 +76,9 @@ def hold_back(cases: Sequence[Known], past: Past, share: float, seed: int) -> Di
     out = {person for case in cases if case.sha256 in past.held_out for person in case.people}
     learnt = {person for case in cases if case.sha256 in past.trained_on for person in case.people}
     keys = {case.people[0]: _key(seed, case) for case in sorted(cases, key=lambda c: c.sha256, reverse=True)}
-    fresh = sorted((each for each in people if each not in out | learnt), key=lambda each: keys[each])
-    judges = len(out & set(people))
+    proving = {case.people[0] for case in cases if not case.is_draft}
+    fresh = sorted((each for each in proving if each not in out | learnt), key=lambda each: keys[each])
+    judges = len(out & proving)
     wanted = min(max(1, round(share * len(people))), len(people) - 1)
     out |= set(fresh[: max(0, wanted - judges)])
     return divide(cases, out, past)
@@ -84,6 +95,9 @@ def with_named_judges(cases: Sequence[Known], judges: Sequence[Known], past: Pas
         raise AttunetError(
             f"{learnt[0]} cannot judge: the model has learnt from it; name another validation set."
         )
+    drafts = tuple(case.name for case in judges if case.is_draft)
+    if len(drafts) == len(judges):
+        raise AttunetError(_NO_EVIDENCE.format(len(drafts)))
     hashes, people = {case.sha256 for case in judges}, {case.people[0] for case in judges}
     people |= {case.people[0] for case in cases if case.sha256 in hashes | past.held_out}
     taught = tuple(
@@ -94,20 +108,27 @@ def with_named_judges(cases: Sequence[Known], judges: Sequence[Known], past: Pas
     if not taught:
         raise AttunetError("No case is left to learn from: everyone in the data set is held out.")
     others = tuple(case.name for case in cases if case.name not in set(taught))
-    return Division(taught, tuple(case.name for case in judges), others)
+    named = tuple(case.name for case in judges if not case.is_draft)
+    return Division(taught, named, others, drafts)
 
 
 def divide(cases: Sequence[Known], out: Iterable[str], past: Past) -> Division:
     """`cases` with the people `out` held out; errors as for `hold_back`."""
     held_people = set(out)
-    held, training, neither = [], [], []
+    held: list[str] = []
+    training: list[str] = []
+    neither: list[str] = []
+    drafts: list[str] = []
     for case in cases:
         if case.people[0] in held_people and case.sha256 not in past.trained_on:
-            held.append(case.name)
+            (drafts if case.is_draft else held).append(case.name)
         elif held_people.isdisjoint(case.people) and case.sha256 not in past.held_out:
             training.append(case.name)
         else:
             neither.append(case.name)
+    unproven = sum(case.is_draft for case in cases)
+    if not held and unproven:
+        raise AttunetError(_NO_EVIDENCE.format(unproven))
     if not held:
         raise AttunetError(
             "No case is left to judge the new model by: add cases of people it has not learnt from, or name "
@@ -115,7 +136,8 @@ def divide(cases: Sequence[Known], out: Iterable[str], past: Past) -> Division:
         )
     if not training:
         raise AttunetError("No case is left to learn from: everyone in the data set is held out.")
-    return Division(tuple(training), tuple(held), tuple(neither))
+    out_of = [case.name for case in cases if case.name in {*neither, *drafts}]
+    return Division(tuple(training), tuple(held), tuple(out_of), tuple(drafts))
 
 
 def _key(seed: int, case: Known) -> str:

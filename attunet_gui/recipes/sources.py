@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
@@ -57,8 +58,8 @@ def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Pr
     cases = in_children(partial(_case, wanted=wanted), found, f"loading {data.name}", progress)
     if data.weight and cases and not any(has_organ(case) for case in cases):
         raise AttunetError(
-            f"No pancreas is marked in any of the {len(cases)} cases of the data {data.name!r}: look at the "
-            "label files, and name its value with --label VALUE."
+            f"No pancreas is marked in any of {counted(len(cases), 'case')} of the data {data.name!r}: look "
+            "at the label files, and name its value with --label VALUE."
         )
     return Source(data.name, data.weight, cases)
 

@@ -20,10 +20,13 @@ from attunet_gui.core.frame import Frame
 from attunet_gui.core.grid import Grid
 from attunet_gui.core.prediction import Prediction
 from attunet_gui.core.volume import Volume
+from attunet_gui.review.decisions import NO_DECISIONS, Decisions
 
 _PIXEL_MM = 2.0
 _INSIDE = 0.5
 _FAINT = 0.1
+_ANY = 1e-4
+"""Share of a pixel that is more than rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +81,17 @@ class Carried:
         cover: (z, rows, columns) float32, share of each of the frame's pixels that the mask covers.
         area_mm2: (z,) area of the mask itself.
         wrong_mm2: (z,) area that is expected to be wrong, by the probability; zeros without one.
+        kept, free: (z, rows, columns) bool, pixels that hold a voxel of which a person decided that it is
+            mask, or that it is none.
+        erased: likewise, where a stroke of hers took mask away.
     """
 
     cover: NDArray[np.float32]
     area_mm2: NDArray[np.float64]
     wrong_mm2: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    free: NDArray[np.bool_]
+    erased: NDArray[np.bool_]
 
     @property
     def inside(self) -> NDArray[np.bool_]:
@@ -119,35 +128,57 @@ def make_evidence(
     )
 
 
-def carry(mask: NDArray[np.uint8], evidence: Evidence) -> Carried:
+def carry(mask: NDArray[np.uint8], evidence: Evidence, decisions: Decisions = NO_DECISIONS) -> Carried:
     """`mask` (z, y, x) on the frame."""
-    nothing = Carried(np.zeros(evidence.hu.shape, np.float32), np.zeros(len(mask)), np.zeros(len(mask)))
-    return carry_again(nothing, mask, evidence, range(len(mask)))
+    shape, slices = evidence.hu.shape, len(mask)
+    flags = [np.zeros(shape, bool) for _ in range(3)]
+    nothing = Carried(np.zeros(shape, np.float32), np.zeros(slices), np.zeros(slices), *flags)
+    return carry_again(nothing, mask, evidence, range(slices), decisions)
 
 
 def carry_again(
-    before: Carried, mask: NDArray[np.uint8], evidence: Evidence, changed: Iterable[int]
+    before: Carried,
+    mask: NDArray[np.uint8],
+    evidence: Evidence,
+    changed: Iterable[int],
+    decisions: Decisions = NO_DECISIONS,
 ) -> Carried:
     """As `carry`, taking all slices but the `changed` ones from `before`."""
     slices = sorted(set(changed))
     cover, areas, wrong = before.cover.copy(), before.area_mm2.copy(), before.wrong_mm2.copy()
+    decided = [before.kept.copy(), before.free.copy(), before.erased.copy()]
     areas[slices] = _areas(mask, slices, evidence.frame.grid)
     cover[slices] = 0
     for z in slices:
         if areas[z]:
             cover[z] = evidence.frame.to_network((mask[z][None] != 0).astype(np.float32), 0.0)[0]
-        wrong[z] = _wrong_mm2(cover[z], evidence, z)
-    return Carried(cover, areas, wrong)
+        for on_frame, plane in zip(decided, _decided(mask[z] != 0, z, evidence, decisions), strict=True):
+            on_frame[z] = plane
+        sure = np.where(cover[z] > 0, decided[0][z], decided[1][z])
+        wrong[z] = _wrong_mm2(cover[z], evidence, z, sure)
+    return Carried(cover, areas, wrong, *decided)
 
 
-def _wrong_mm2(cover: NDArray[np.float32], evidence: Evidence, z: int) -> float:
+def _decided(
+    mask: NDArray[np.bool_], z: int, evidence: Evidence, decisions: Decisions
+) -> tuple[NDArray[np.bool_] | bool, ...]:
+    """The planes of `Decisions.of_slice` on the frame: a pixel counts if it holds one such voxel."""
+    if not decisions.touches(z):
+        return (False, False, False)
+    planes = np.stack(decisions.of_slice(z, mask)).astype(np.float32)
+    return tuple(evidence.frame.to_network(planes, 0.0) > _ANY)
+
+
+def _wrong_mm2(cover: NDArray[np.float32], evidence: Evidence, z: int, sure: NDArray[np.bool_]) -> float:
+    """Area of slice `z` that is expected to be wrong; what a person is `sure` of is not."""
     if evidence.probability is None:
         return 0.0
     likely = evidence.probability[z].astype(np.float32)
     # All over the body the network says "hardly"; summed up that would drown the gland.
     likely[likely < _FAINT] = 0
     pixel = evidence.frame.spacing_mm[1] * evidence.frame.spacing_mm[2]
-    return float((likely + cover - 2 * likely * cover).sum()) * pixel
+    wrong = likely + cover - 2 * likely * cover
+    return float(wrong[~sure].sum()) * pixel
 
 
 def grid_box(evidence: Evidence, box: Box) -> Box:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from attunet_gui.core.edit import Box, Edit
+from attunet_gui.core.counting import counted
+from attunet_gui.core.edit import Edit
+from attunet_gui.review.decisions import GROWN, DecidedBox, decided
 from attunet_gui.review.places import MOST, Place
-
-_GROWN = 2.0
-"""A closed place is open again once it is expected to be this many times as wrong as when it was closed."""
 
 
 @dataclass(frozen=True)
@@ -21,21 +20,26 @@ class ReviewState:
         seen: slices that were on screen, as they are now; the window decides for how long.
         verified: slices a person has declared right.
         edited: slices in which a person changed something.
+        decided: places that were accepted, while the mask in them stays as it was.
     """
 
     closed: Mapping[str, float] = field(default_factory=dict)
     seen: frozenset[int] = frozenset()
     verified: frozenset[int] = frozenset()
     edited: frozenset[int] = frozenset()
+    decided: tuple[DecidedBox, ...] = ()
 
 
 def accept(state: ReviewState, place: Place) -> ReviewState:
     """`place` is right as it is."""
-    return replace(state, closed=_with(state.closed, (place,)))
+    closed = _with(state.closed, (place,))
+    return replace(state, closed=closed, decided=(*state.decided, decided(place)))
 
 
 def after_edit(state: ReviewState, places: Iterable[Place], edit: Edit, on_screen: int) -> ReviewState:
     """`edit` closes those of `places` in which it changes a voxel; what it changed off screen was not seen.
+
+    A place that was accepted was accepted as it was: where `edit` changes a voxel of it, it may come back.
 
     Args:
         state: before it.
@@ -43,10 +47,16 @@ def after_edit(state: ReviewState, places: Iterable[Place], edit: Edit, on_scree
         edit: of the mask, by hand or by a tool.
         on_screen: the slice that is shown.
     """
-    flips = edit.flipped()
-    touched = [place for place in places if flips[_within(edit.box, place.box)].any()]
+    touched = [place for place in places if edit.reaches(place.box)]
     unseen = edit.changed_slices - {on_screen}
-    return replace(state, closed=_with(state.closed, touched), seen=state.seen - unseen)
+    reopened = {each.key for each in state.decided if edit.reaches(each.box)}
+    closed = {key: score for key, score in state.closed.items() if key not in reopened}
+    return replace(
+        state,
+        closed=_with(closed, touched),
+        seen=state.seen - unseen,
+        decided=tuple(each for each in state.decided if each.key not in reopened),
+    )
 
 
 def mark_seen(state: ReviewState, slices: Iterable[int]) -> ReviewState:
@@ -72,6 +82,21 @@ def is_reviewed(places: Iterable[Place], mask_slices: Collection[int], state: Re
     return not open_places(places, state) and not set(mask_slices) - state.seen - state.verified
 
 
+def left_words(unseen: int, open_places: int) -> str:
+    """What a person has not looked at, such as "3 slices with mask not looked at, 1 place to check open".
+
+    Args:
+        unseen: slices with mask that were not on screen.
+        open_places: places to check that are open.
+
+    Returns:
+        the words without a full stop; "" if nothing is left.
+    """
+    parts = [f"{counted(unseen, 'slice')} with mask not looked at"] * (unseen > 0)
+    parts += [f"{counted(open_places, 'place')} to check open"] * (open_places > 0)
+    return ", ".join(parts)
+
+
 def next_place(places: Sequence[Place], after: str | None = None) -> Place | None:
     """The place behind the one with the key `after`, the first after the last; None if there is none.
 
@@ -83,15 +108,6 @@ def next_place(places: Sequence[Place], after: str | None = None) -> Place | Non
     return places[(here + 1) % len(places)]
 
 
-def _within(outer: Box, inner: Box) -> Box:
-    """`inner` as a part of `outer`; empty where they do not meet."""
-    z, y, x = (
-        slice(max(small.start - large.start, 0), max(min(small.stop, large.stop) - large.start, 0))
-        for large, small in zip(outer, inner, strict=True)
-    )
-    return z, y, x
-
-
 def _with(closed: Mapping[str, float], places: Iterable[Place]) -> dict[str, float]:
     return dict(closed) | {key: place.score for place in places for key in place.keys}
 
@@ -99,5 +115,7 @@ def _with(closed: Mapping[str, float], places: Iterable[Place]) -> dict[str, flo
 def _is_closed(place: Place, state: ReviewState) -> bool:
     if state.verified.issuperset(range(place.box[0].start, place.box[0].stop)):
         return True
+    if any(each.covers(place) for each in state.decided):
+        return True
     score = state.closed.get(place.key)
-    return score is not None and place.score < _GROWN * score
+    return score is not None and place.score < GROWN * score

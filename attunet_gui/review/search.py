@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.review.decisions import NO_DECISIONS, Decisions
 from attunet_gui.review.evidence import Carried, Evidence, carry, carry_again
 from attunet_gui.review.finders import FINDERS
 from attunet_gui.review.places import Place, merged
@@ -35,6 +36,7 @@ def find_places(
     evidence: Evidence,
     before: Found | None = None,
     changed: Iterable[int] | None = None,
+    decisions: Decisions = NO_DECISIONS,
 ) -> Found:
     """The list of `mask`.
 
@@ -42,12 +44,13 @@ def find_places(
         mask: (z, y, x) uint8 0/1 on the grid of the CT.
         evidence: of the same CT.
         before: what was found before slices `changed` were changed; None to look at everything.
-        changed: slices in which `mask` differs from then; None for any.
+        changed: slices in which `mask`, or what is decided of it, differs from then; None for any.
+        decisions: of a person, which no place contradicts; those of the `changed` slices suffice.
     """
     if before is None or changed is None:
-        carried = carry(mask, evidence)
+        carried = carry(mask, evidence, decisions)
     else:
-        carried = carry_again(before.carried, mask, evidence, changed)
+        carried = carry_again(before.carried, mask, evidence, changed, decisions)
     view = view_of(carried, evidence)
     if view is None:
         return Found((), carried)

@@ -9,6 +9,7 @@ import cc3d
 import numpy as np
 from scipy import ndimage
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.edit import Box
 from attunet_gui.review.places import Place
 from attunet_gui.review.view import Flags, Floats, Spot, View, place
@@ -161,4 +162,4 @@ def _whole_slices(view: View, start: int, stop: int) -> Box:
 
 
 def _count(slices: int) -> str:
-    return "a slice" if slices == 1 else f"{slices} slices"
+    return "a slice" if slices == 1 else counted(slices, "slice")

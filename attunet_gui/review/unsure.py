@@ -43,8 +43,8 @@ def unsure(view: View) -> list[Place]:
     """Parts of the surface where the expected error is largest, and what the draft left out."""
     if view.chance is None or view.probability is None:
         return []
-    lacking = _beyond(view.chance - view.cover) * view.alike
-    surplus = _beyond(view.cover - view.chance)
+    lacking = _beyond(view.chance - view.cover) * view.alike * view.may_lack
+    surplus = _beyond(view.cover - view.chance) * view.may_exceed
     return [
         *_peaks(view, lacking, view.probability, _MISSING),
         *_peaks(view, surplus, view.probability, _EXCESS),
@@ -56,8 +56,8 @@ def gate_and_mask(view: View) -> list[Place]:
     if view.gates is None or not view.inside.any():
         return []
     opened = (view.gates > _GATE_HIGH) & (view.near > _NEAR)
-    high = np.where(opened, (1 - view.cover) * view.alike, 0).astype(np.float32)
-    low = np.where(view.gates < _GATE_LOW, view.cover, 0).astype(np.float32)
+    high = np.where(opened & view.may_lack, (1 - view.cover) * view.alike, 0).astype(np.float32)
+    low = np.where((view.gates < _GATE_LOW) & view.may_exceed, view.cover, 0).astype(np.float32)
     return [
         *_peaks(view, high, view.gates, _Saying("gate", True, _TRUST_GATE_HIGH, "open without mask {where}")),
         *_peaks(

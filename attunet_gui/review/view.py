@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from attunet_gui.review.places import Place
 
 _MARGIN_MM = 20.0
 _KEY_MM = 16.0
+_ERASED_MM = 5.0
 _ALIKE_HU = 25.0
 _FLOOR_ML = 0.1
 _FLOOR_MM2 = 15.0
@@ -88,6 +89,20 @@ class View:
         likeness: Floats = np.exp(-0.5 * np.square(apart)).astype(np.float32)
         return likeness
 
+    @cached_property
+    def may_lack(self) -> Flags:
+        """Where tissue may be missing: not where a person decided that there is none, nor close to what she
+        erased, where a network that was wrong once says the same of the rim."""
+        reach = [1 + 2 * int(_ERASED_MM / mm) for mm in self.spacing_mm]
+        around = ndimage.maximum_filter(self.carried.erased[self.box], reach)
+        allowed: Flags = ~(self.carried.free[self.box] | around)
+        return allowed
+
+    @cached_property
+    def may_exceed(self) -> Flags:
+        """Where there may be too much: not where a person decided that the mask is right."""
+        return ~self.carried.kept[self.box]
+
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Of the frame, (z, row, column)."""
@@ -105,9 +120,12 @@ class View:
         return min(_FLOOR_ML, _FLOOR_MM2 * thick / 1000)
 
     @cached_property
-    def side_mm(self) -> tuple[float, float]:
-        """Columns, in mm from the left edge of the frame, that part the mask into three of one width."""
-        columns = np.flatnonzero(self.inside.any(axis=(0, 1)))
+    def thirds(self) -> tuple[float, float]:
+        """Columns that part the gland into three of one width: the mask, or else what the network drafts."""
+        gland = self.inside
+        if not gland.any() and self.probability is not None:
+            gland = self.probability >= self.evidence.threshold
+        columns = np.flatnonzero(gland.any(axis=(0, 1)))
         if not len(columns):
             return 0.0, 0.0
         low, high = columns[0], columns[-1] + 1
@@ -159,7 +177,9 @@ def _margins(evidence: Evidence) -> list[int]:
 
 
 def place(view: View, spot: Spot) -> Place:
-    """`spot` as a place on the CT's grid."""
+    """`spot` as a place on the CT's grid, less what a person decided; of score 0 if nothing is left."""
+    allowed = (view.may_lack if spot.missing else view.may_exceed)[spot.box]
+    spot = replace(spot, weight=np.where(allowed, spot.weight, 0).astype(np.float32))
     by_slice = spot.weight.sum(axis=(1, 2))
     tight, volume = _tight(spot), float(by_slice.sum()) * view.voxel_ml
     z = spot.box[0].start + int(np.argmax(by_slice))
@@ -207,7 +227,8 @@ def _amount(ml: float, view: View) -> str:
 
 
 def _where(view: View, column: float) -> str:
-    right, left = view.side_mm
-    return (
-        "on the head's side" if column < right else "on the tail's side" if column > left else "in the middle"
-    )
+    """Columns run to the patient's left, where the tail is."""
+    head, tail = view.thirds
+    if column < head:
+        return "towards the pancreatic head"
+    return "towards the pancreatic tail" if column > tail else "in the middle of the pancreas"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from attunet_gui.core.counting import counted
 from attunet_gui.evaluation.gates import GateReport
 from attunet_gui.evaluation.scores import MEASURES, Estimate, Scores, Summary, paired
 
@@ -139,7 +140,8 @@ def notes(ablation: Ablation) -> tuple[str, ...]:
     return (
         f"Every run: recipe {ablation.recipe}, fresh weights, {ablation.steps} steps of {ablation.batch} "
         f"slices, seed {ablation.seed}; the last weights are kept, nobody who is scored steered anything.",
-        f"Scored: drafts of {len(first.cases)} cases of {len(first.patients)} people, folds {folds} of "
+        f"Scored: drafts of {counted(len(first.cases), 'case')} of "
+        f"{counted(len(first.patients), 'person', 'people')}, folds {folds} of "
         f"{ablation.of_folds} (counted from 0), none of whom the model had seen.",
         "Means over people with a 95 % bootstrap interval over people, which knows nothing of the chance of "
         "another seed. A slice is missed if the draft has nothing of the organ.",

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from attunet_gui.core.counting import counted
 from benchmarks.effort.correction_traces import GOALS, Cost, TimeModel
 from benchmarks.effort.effort_cases import CaseEffort
 from benchmarks.effort.strategies import CARRIED, IN_ORDER, TITLES
@@ -102,7 +103,7 @@ class GroupEffort(_Frozen):
     def about(self) -> tuple[str, ...]:
         """What has to be known to read the tables, for people."""
         return (
-            f"{self.group}: {self.cases} cases, gland in {_text(self.extent, '.0f')} slices, "
+            f"{self.group}: {counted(self.cases, 'case')}, slices with gland {_text(self.extent, '.0f')}, "
             f"DSC of the draft {_text(self.dsc, '.2f')}.",
             f"Of the first ten places of the fix-list {_text(self.precision, '.2f')} are errors; "
             f"all its places name {_text(self.named, '.2f')} of the wrong voxels.",

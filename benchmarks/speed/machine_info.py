@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 
+from attunet_gui.core.counting import counted
+
 _CPUINFO, _MEMINFO, _STAT = Path("/proc/cpuinfo"), Path("/proc/meminfo"), Path("/proc/stat")
 _FEATURES = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx2")
 _IDLE_SHARE = 0.05
@@ -40,7 +42,8 @@ class Machine:
         """For people, one line."""
         features = ", ".join(self.features) or "no vector features known"
         return (
-            f"{self.cpu}, {self.cores} cores ({features}), {self.memory_gb:.0f} GB, load {self.load:.1f}, "
+            f"{self.cpu}, {counted(self.cores, 'core')} ({features}), {self.memory_gb:.0f} GB, "
+            f"load {self.load:.1f}, "
             f"others take {self.others:.0%} of the cores"
         )
 

@@ -113,7 +113,7 @@ def test_a_model_is_measured_on_labels_of_any_number(
     ("labels", "says"),
     [
         ((10, 5), r"holds several labels \(5, 10\): name the pancreas with --label VALUE"),
-        ((0, 0), "No pancreas is marked in any of the 1 cases to learn from"),
+        ((0, 0), "No pancreas is marked in any of 1 case to learn from"),
     ],
 )
 def test_nothing_is_learnt_from_labels_that_are_not_understood(
@@ -144,7 +144,7 @@ def test_the_value_that_is_named_is_learnt_and_other_data_sets_say_their_own(tmp
     ("labels", "says"),
     [
         ((10, 5), r"holds several labels \(5, 10\): name the pancreas with --label VALUE"),
-        ((0, 0), "No pancreas is marked in any of the 4 cases of the data 'own'"),
+        ((0, 0), "No pancreas is marked in any of 4 cases of the data 'own'"),
     ],
 )
 def test_nothing_is_trained_on_labels_that_are_not_understood(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,7 +14,8 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
 from attunet_gui.project.opening import open_case
-from attunet_gui.project.project import open_project
+from attunet_gui.project.project import Review, open_project
+from attunet_gui.project.status import Status
 from tests.cli.test_commands import attunet
 from tests.project.material import SHAPE, ball, drafted_project, new_project, save, write_ct
 
@@ -99,6 +101,32 @@ def test_next_says_why_and_history_keeps_it(tmp_path: Path) -> None:
 
 def test_nothing_left_is_said(tmp_path: Path) -> None:
     assert "Nothing waits" in _said("next", new_project(tmp_path, 0).folder)
+
+
+def test_accepting_what_was_not_looked_at_is_asked_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = drafted_project(tmp_path, 2)
+    left = Review(verified=frozenset({1}), finished=False, unseen=2, open_places=12)
+    for case in project.cases():
+        save(project, case, ball(), left)
+    with pytest.raises(AttunetError, match="2 slices with mask not looked at, 12 places to check open"):
+        _typed("accept", project.folder, "case-0001")
+    assert "case-0001: accepted" in _said("accept", project.folder, "case-0001", "--yes")
+    monkeypatch.setattr("attunet_gui.cli.worklist.sys", SimpleNamespace(stdin=_Terminal()))
+    answers = iter([False, True])
+    monkeypatch.setattr("attunet_gui.cli.worklist.Confirm.ask", lambda *_args, **_named: next(answers))
+    said = _said("accept", project.folder, "case-0002")
+    assert "case-0002 is not reviewed: 2 slices with mask not looked at, 12 places to check open." in said
+    assert "was not accepted" in said
+    assert project.case("case-0002").status == Status.IN_PROGRESS
+    assert "case-0002: accepted" in _said("accept", project.folder, "case-0002")
+
+
+class _Terminal:
+    @staticmethod
+    def isatty() -> bool:
+        return True
 
 
 def test_accept_second_read_and_agreement(tmp_path: Path) -> None:

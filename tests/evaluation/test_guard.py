@@ -116,3 +116,24 @@ def test_a_model_is_never_worse_than_itself_and_one_sentence_says_why(rows: list
 def test_nothing_cannot_judge() -> None:
     with pytest.raises(ValueError, match="without cases"):
         judge([])
+
+
+def test_the_verdict_says_how_many_judged_and_how_many_were_left_out_and_why() -> None:
+    rows = [*_rows([0.1, 0.2]), *_rows([0.1], group="phantoms")]
+    verdict = judge(rows, left_out=("case 7", "case 8", "case 9"))
+    assert verdict.passed
+    assert verdict.left_out == ("case 7", "case 8", "case 9")
+    assert verdict.sentence.endswith(
+        " 2 corrected cases judge; 3 were left out: saved without a stroke or a verified slice, they prove "
+        "nothing."
+    )
+    assert "left out" not in judge(rows).sentence
+
+
+def test_where_nobody_can_judge_the_old_model_stays_and_it_is_said() -> None:
+    verdict = judge([], left_out=("case 7",))
+    assert not verdict.passed
+    assert verdict.sentence == (
+        "The old model stays: no case judged. 0 corrected cases judge; 1 was left out: saved without a "
+        "stroke or a verified slice, it proves nothing."
+    )

@@ -14,12 +14,16 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
+from attunet_gui.core.edit import edit_between
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.gui import questions
+from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.viewer import CHANGES, MASK, RING, CaseLayers
 from attunet_gui.io.writing import write_map
+from attunet_gui.review.evidence import Carried
+from attunet_gui.review.progress import open_places
 from attunet_gui.session import Session
 from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
 from attunet_gui.work import pending
@@ -132,7 +136,145 @@ def test_a_change_by_a_script_is_noted_as_well(world: World, ct: Path) -> None:
     assert not world.mask.any()
 
 
+def answers(world: World, take: bool) -> list[tuple[str, int]]:
+    """Answer the question before a whole draft is undone; what was asked."""
+    asked: list[tuple[str, int]] = []
+
+    def answer(words: str, verified: int) -> bool:
+        asked.append((words, verified))
+        return take
+
+    world.desk.correcting.may_take_draft_back = answer
+    return asked
+
+
+def test_undo_stops_at_the_draft_unless_the_person_wants_more(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    draft = world.mask.copy()
+    world.paint(Z, 5, 5)
+    asked = answers(world, take=False)
+    world.desk.correcting.undo()
+    assert asked == [], "a stroke is undone without a question"
+    for _ in range(3):
+        world.desk.correcting.undo()
+    assert asked == [(f"draft by {prediction_name(world)}, +{draft.sum()} voxels", 0)] * 3
+    np.testing.assert_array_equal(world.mask, draft)
+    assert world.said.startswith("Undo stopped at the draft")
+    answers(world, take=True)
+    world.desk.correcting.undo()
+    assert not world.mask.any()
+    world.desk.correcting.redo()
+    np.testing.assert_array_equal(world.mask, draft)
+
+
+def prediction_name(world: World) -> str:
+    draft = world.desk.session.draft
+    assert draft is not None
+    return draft.prediction.model.name
+
+
+def test_nobody_to_ask_means_that_the_draft_stays(world: World, ct: Path, tmp_path: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    alone = Correcting(world.desk.session, world.desk.layers)
+    alone.begin(world.desk.correcting.work)  # type: ignore[arg-type]
+    alone.undo()
+    np.testing.assert_array_equal(world.mask, gland(world))
+
+
+def verify(world: World, *slices: int) -> None:
+    for z in slices:
+        world.desk.layers.go_to_slice(z)
+        world.desk.guide.verify_slice()
+
+
+def green(world: World) -> frozenset[int]:
+    """Verified slices, which all who keep them must agree on."""
+    work, guide = world.desk.correcting.work, world.desk.guide
+    assert work is not None
+    assert work.verified == work.locks.verified == guide.state.verified
+    return work.verified
+
+
+def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    verify(world, 4, Z, 6)
+    world.desk.layers.go_to_slice(Z)
+    world.paint(Z, 5, 5)
+    assert green(world) == {4, 6}
+    assert world.said.endswith(f"Slice {Z} has changed and is no longer verified.")
+    verify(world, Z)
+    world.desk.correcting.undo()
+    assert green(world) == {4, 6}
+    assert f"Slice {Z} has changed" in world.said
+    verify(world, Z)
+    world.desk.correcting.redo()
+    assert green(world) == {4, 6}
+    asked = answers(world, take=True)
+    world.desk.correcting.undo()
+    world.desk.correcting.undo()
+    assert [count for _words, count in asked] == [2]
+    assert green(world) == frozenset()
+    assert world.said.endswith("2 slices have changed and are no longer verified.")
+
+
+def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
+    world: World, ct: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    verify(world, 4, 9)
+    world.paint(Z, 5, 5)
+    monkeypatch.setattr(questions, "ask_rerun", lambda _parent: "replace")
+    other = gland(world)
+    other[4] = 0
+    world.desk.run_or_cancel()
+    world.network.answer(len(world.network.requests), other)
+    world.until(lambda: not world.mask[4].any())
+    assert green(world) == {9}
+    assert "Slice 4 has changed and is no longer verified." in world.said
+
+
+def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(world: World, ct: Path) -> None:
+    proposed(world, ct)
+    world.desk.carrying.take_all()
+    changed = world.desk.correcting.work.history.last.edit.changed_slices  # type: ignore[union-attr]
+    verify(world, 2, *sorted(changed))
+    world.desk.correcting.undo()
+    assert changed
+    assert green(world) == {2}
+
+
+def test_undo_after_a_restart_takes_the_green_away(
+    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    world.paint(Z, 5, 5)
+    verify(world, 2, Z)
+    world.desk.correcting.undo()
+    world.desk.correcting.redo()
+    verify(world, Z)
+    world.desk.correcting.end()
+    again = world_in(tmp_path)
+    monkeypatch.setattr(questions, "ask_recovery", lambda _parent, _left: "bring back")
+    again.desk.offer_recovery()
+    again.until(lambda: again.desk.session.case is not None)
+    assert green(again) == {2, Z}
+    again.desk.correcting.undo()
+    assert green(again) == {2}
+    answers(again, take=False)
+    again.desk.correcting.undo()
+    assert again.said.startswith("Undo stopped at the draft")
+    np.testing.assert_array_equal(again.mask, gland(again))
+    again.desk.end()
+    again.desk.session.close()
+
+
 def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: World, ct: Path) -> None:
+    answers(world, take=True)
     world.open(ct)
     world.paint(Z, 5, 5)
     before = world.mask.copy()
@@ -196,6 +338,7 @@ def test_a_killed_window_gives_everything_back(
     assert again.desk.correcting.work is not None
     assert again.desk.correcting.work.verified == world.desk.guide.state.verified
     assert "unsaved" in again.said
+    answers(again, take=True)
     for _ in range(3):
         again.desk.correcting.undo()
     assert not again.mask.any()
@@ -367,6 +510,90 @@ def test_an_edit_closes_the_place_it_touches(world: World, ct: Path) -> None:
     world.paint(place.slice, y, x, 1 - int(world.mask[place.slice, y, x]))
     assert place.key not in {p.key for p in world.desk.guide.places}
     assert RING not in world.desk.layers.viewer.layers
+
+
+def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    assert world.desk.carrying.about == "0 slices are corrected or verified. Two or more are needed."
+    removed = world.mask.copy()
+    removed[3:7, 15:18] = 0
+    world.desk.correcting.change(edit_between(world.mask, removed), "remove", "remove this")
+    assert world.desk.carrying.about == "4 slices are corrected or verified."
+    assert world.desk.carrying.may_ask
+    assert world.desk.correcting.corrected == world.desk.guide.state.edited == {3, 4, 5, 6}
+    world.desk.carrying.ask()
+    asked = world.network.requests[-1]
+    assert asked.slices == (3, 4, 5, 6)
+    np.testing.assert_array_equal(asked.before, gland(world))
+    world.desk.correcting.undo()
+    assert world.desk.carrying.about.startswith("0 slices are")
+    layer = world.desk.layers.viewer.layers[MASK]
+    column = np.arange(1, 4)  # as a stroke in a sagittal plane
+    layer.data_setitem((column, np.full(3, 5), np.full(3, 5)), 1)
+    assert world.desk.correcting.corrected == {1, 2, 3}
+    world.paint(6, 20, 20, 0)
+    assert world.desk.correcting.corrected == {1, 2, 3, 6}
+    world.desk.correcting.undo()
+    world.desk.correcting.undo()
+    verify(world, 9)
+    assert world.desk.carrying.about == "1 slice is corrected or verified. Two or more are needed."
+
+
+def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
+    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.open(ct)
+    world.draft(holed(world))
+    world.paint(8, 30, 30)
+    guide = world.desk.guide
+    guide.next_place()
+    place = next(p for p in guide.places if p.key == guide.current)
+    guide.accept_place()
+    world.desk.correcting.end()
+    again = world_in(tmp_path)
+    monkeypatch.setattr(questions, "ask_recovery", lambda _parent, _left: "bring back")
+    again.desk.offer_recovery()
+    again.until(lambda: again.desk.session.case is not None)
+    (decided,) = again.desk.guide.state.decided
+    assert (decided.key, decided.box) == (place.key, place.box)
+    assert decided.covers(place)
+    assert open_places((place,), again.desk.guide.state) == ()
+    again.paint(8, 30, 30, 0)
+    assert again.desk.guide.state.decided == (decided,), "elsewhere"
+    y, x = (round(c) for c in place.centre)
+    again.paint(place.slice, y, x, 1 - int(again.mask[place.slice, y, x]))
+    assert again.desk.guide.state.decided == ()
+    assert again.desk.correcting.work is not None
+    assert again.desk.correcting.work.accepted == frozenset()
+    again.desk.end()
+    again.desk.session.close()
+
+
+def test_the_search_knows_what_was_decided(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    guide = world.desk.guide
+
+    def searched() -> Carried:
+        world.until(lambda: guide._found is not None and not guide._searching and not guide._changed_slices)
+        assert guide._found is not None
+        return guide._found.carried
+
+    assert not searched().kept.any()
+    removed = world.mask.copy()
+    removed[3:5, 15:18] = 0
+    world.desk.correcting.change(edit_between(world.mask, removed), "remove", "remove this")
+    verify(world, 6)
+    found = searched()
+    assert set(np.flatnonzero(found.erased.any(axis=(1, 2)))) == {3, 4}
+    assert set(np.flatnonzero(found.free.any(axis=(1, 2)))) == {3, 4, 6}
+    assert set(np.flatnonzero(found.kept.any(axis=(1, 2)))) == {6}
+    world.desk.layers.go_to_slice(6)
+    world.desk.guide.verify_slice()
+    world.desk.correcting.undo()
+    found = searched()
+    assert not (found.kept | found.free | found.erased).any()
 
 
 def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(world: World, ct: Path) -> None:

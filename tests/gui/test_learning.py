@@ -14,19 +14,25 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import silent
 from attunet_gui.gui.learning.curve import Curve, curve_of
 from attunet_gui.gui.learning.learning import Learning
-from attunet_gui.gui.learning.state import LearningFacts, decide_learning, judges_of, worst_first
+from attunet_gui.gui.learning.state import (
+    LearningFacts,
+    compared_words,
+    decide_learning,
+    judges_of,
+    worst_first,
+)
 from attunet_gui.gui.learning.tasks import Default, LearningWish, Lesson, comparison, exported, ordered
 from attunet_gui.gui.worklist.chores import ChoreStatus
 from attunet_gui.io.datasets import find_dataset
 from attunet_gui.network.bundle import read_bundle
-from attunet_gui.project.project import Project
+from attunet_gui.project.project import Project, Review
 from attunet_gui.recipes.finetuning.order import Effort
 from attunet_gui.recipes.holding import Division
 from attunet_gui.registry.adoption import offered_bundles
 from tests.gui.lessons import Pupil, accept, change, learnt_of, verdict_of
 from tests.gui.test_desk import qt
 from tests.gui.test_worklist import Room, room_in
-from tests.project.material import drafted_project
+from tests.project.material import ball, drafted_project, save
 
 __all__ = ["qt"]
 
@@ -214,6 +220,37 @@ def test_who_did_not_teach_is_compared_first(project: Project, tmp_path: Path) -
         ("case-0001", "taught"),
     ]
     assert {case.role for case in comparison(project, tmp_path, learnt, None).cases} == {"not known"}
+
+
+def test_masks_that_nobody_changed_are_not_compared(project: Project, tmp_path: Path) -> None:
+    unedited = Review(model="old ab", corrected=frozenset(), edits_by_tool={"draft": 1})
+    for name, review in (
+        ("case-0001", unedited),
+        ("case-0002", replace(unedited, corrected=frozenset({3}))),
+        ("case-0003", replace(unedited, corrected=None, edits_by_tool={"brush": 1})),
+    ):
+        project.reopen(project.case(name))
+        save(project, project.case(name), ball(radius_mm=13), review)
+        project.accept(project.case(name))
+    order = comparison(project, tmp_path, learnt_of(BETTER), None)
+    assert {case.name for case in order.cases} == {"case-0002", "case-0003"}
+    assert order.left_out == 1
+
+
+def test_the_comparison_says_how_many_were_left_out_and_why() -> None:
+    why = "saved without a stroke or a verified slice, they prove nothing."
+    passed = replace(
+        READY, learnt=learnt_of(BETTER), differences=(change("taught", "a", 0.9, 0.8),), left_out=2
+    )
+    told = decide_learning(passed).differences_words
+    assert told.startswith("Drafts of 1 case against")
+    assert told.endswith(f"1 corrected case judges; 2 were left out: {why}")
+    nobody = decide_learning(replace(passed, differences=())).differences_words
+    assert nobody == f"0 corrected cases judge; 2 were left out: {why}"
+    assert compared_words((), 2) == nobody
+    assert compared_words(passed.differences or (), 0) == (
+        "Of 1 accepted case the new model drafts 1 worse than the old one."
+    )
 
 
 # On the desk

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
+from attunet_gui.core.edit import edit_between
 from attunet_gui.core.history import DRAFT
 from attunet_gui.gui import questions
 from attunet_gui.gui.worklist import asking
@@ -67,6 +68,19 @@ def room_in(folder: Path, project: Project, who: str = "anna") -> Room:
     world.desk.worklist.show_project(project.folder)
     world.until(lambda: world.desk.worklist.project is not None and world.desk.worklist.list.rowCount() > 0)
     return Room(world, project)
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What was asked before a case was accepted; the answer is yes."""
+    found: list[tuple[str, str]] = []
+
+    def answer(_parent: object, _name: str, left: str, unseen: str) -> bool:
+        found.append((left, unseen))
+        return True
+
+    monkeypatch.setattr(asking, "ask_accept", answer)
+    return found
 
 
 @pytest.fixture
@@ -160,6 +174,135 @@ def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: Room) -> 
     saved = room.outside.saved(room.row("case-0001"))
     assert saved is not None
     assert saved.verified == frozenset({6})
+
+
+def looked_through(room: Room) -> None:
+    """Close every place and go to every slice with mask."""
+    guide = room.world.desk.guide
+    room.world.until(lambda: guide.known)
+    while guide.places:
+        guide.next_place()
+        guide.accept_place()
+    while guide.unseen:
+        left = guide.unseen
+        guide.next_unseen()
+        room.world.until(lambda left=left: guide.unseen != left)
+
+
+def test_accepting_what_was_not_looked_at_asks_once_with_the_numbers(
+    room: Room, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.open("case-0001")
+    guide = room.world.desk.guide
+    room.world.until(lambda: guide.known and guide.state.seen)
+    slices, with_mask = ball().shape[0], int(ball().any(axis=(1, 2)).sum())
+    assert len(guide.unseen) == with_mask - 1
+    assert len(guide.places) == 1
+    monkeypatch.setattr(asking, "ask_accept", lambda *_: False)
+    room.worklist.accept_case()
+    room.settle()
+    assert room.status("case-0001") == Status.IN_PROGRESS
+    assert room.world.said == "case-0001 was not accepted."
+    assert room.outside.saved(room.row("case-0001")) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        asking, "ask_accept", lambda _p, _n, left, unseen: asked.append((left, unseen)) or True
+    )
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    assert asked == [
+        (
+            f"Left are: {with_mask - 1} slices with mask not looked at, 1 place to check open.",
+            f"{slices - 1} of {slices} slices were not on screen.",
+        )
+    ]
+
+
+def test_a_case_that_was_looked_through_is_accepted_without_a_question(
+    room: Room, asked: list[tuple[str, str]]
+) -> None:
+    room.open("case-0001")
+    looked_through(room)
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    assert asked == []
+    saved = room.outside.saved(room.row("case-0001"))
+    assert saved is not None
+    with_mask = frozenset(np.flatnonzero(ball().any(axis=(1, 2))).tolist())
+    assert saved.verified is not None, "slices without mask were not on screen"
+    assert with_mask <= saved.verified
+    assert len(saved.verified) < len(ball())
+
+
+def test_an_empty_mask_is_not_accepted_unseen(room: Room, asked: list[tuple[str, str]]) -> None:
+    room.open("case-0001")
+    room.world.until(lambda: room.world.desk.guide.known)
+    empty = edit_between(room.world.mask, np.zeros_like(room.world.mask))
+    room.world.desk.correcting.change(empty, "clear", "clear")
+    room.world.until(lambda: not room.world.desk.guide.has_mask)
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    assert asked[0][0] == "There is no mask in it."
+
+
+def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status(
+    room: Room, tmp_path: Path
+) -> None:
+    room.open("case-0001")
+    room.world.paint(5, 5, 5)
+    for z in (4, 6):
+        room.world.desk.layers.go_to_slice(z)
+        room.world.desk.guide.verify_slice()
+    looked_through(room)
+    assert room.world.desk.correcting.work is not None
+    room.world.desk.correcting.work.accept("island-@1.2.3")
+    closed = room.world.desk.correcting.work.accepted
+    seen = room.world.desk.guide.state.seen
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+
+    other = room_in(tmp_path / "other", room.outside, who="bert")
+    other.open("case-0001")
+    work, guide = other.world.desk.correcting.work, other.world.desk.guide
+    assert work is not None
+    assert work.verified == guide.state.verified == {4, 6}
+    assert work.accepted == closed
+    assert set(guide.state.closed) == closed
+    assert not other.world.desk.session.edited
+    other.world.desk.save()
+    other.world.until(lambda: "read back" in other.world.said and not other.worklist.facts.busy)
+    assert other.status("case-0001") == Status.ACCEPTED
+    row = other.row("case-0001")
+    saved = other.outside.saved(row)
+    assert saved is not None
+    assert (row.annotator, saved.annotator, saved.edits_by_tool) == ("anna", "anna", {"brush": 1})
+    assert saved.declared == {4, 6}
+    assert saved.verified is not None
+    assert saved.verified >= seen | {4, 6}
+    # What she verifies more, the first finds there when she comes back, and what was taken back as well.
+    verify = other.world.desk.guide.verify_slice
+    for z in (4, 7):
+        other.world.desk.layers.go_to_slice(z)
+        verify()
+    other.world.desk.save()
+    other.world.until(lambda: other.outside.saved(row).declared == {6, 7})  # type: ignore[union-attr]
+    other.settle()
+    room.open("case-0002")
+    room.open("case-0001")
+    assert room.world.desk.correcting.work is not None
+    assert room.world.desk.correcting.work.verified == {6, 7}
+    assert room.world.desk.correcting.work.undo_words.startswith("brush"), "with her own undo"
+    # But a change of the mask is one of the status as well.
+    other.world.desk.layers.go_to_slice(4)
+    verify()
+    other.world.paint(4, 5, 5)
+    other.world.desk.save()
+    other.world.until(lambda: other.status("case-0001") == Status.IN_PROGRESS)
+    saved = other.outside.saved(other.row("case-0001"))
+    assert saved is not None
+    assert (saved.annotator, saved.declared) == ("bert", {6, 7})
+    other.world.desk.end()
+    other.world.desk.session.close()
 
 
 def test_unsaved_strokes_come_back_without_a_question(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from attunet_gui.gui.app import Application
 from attunet_gui.gui.worklist.asking import ChecksDialog, ExportDialog
 from attunet_gui.project.project import Project
 from attunet_gui.project.status import Status
-from tests.gui.conftest import live, until
+from tests.gui.conftest import Answers, live, until
 from tests.project.material import drafted_project
 
 pytestmark = pytest.mark.window
@@ -59,6 +59,12 @@ def test_a_morning_with_the_keyboard(app: Application, tmp_path: Path) -> None:
     assert app.dock.case.name.text() == "case-0001"
     assert "ct0" not in app.window.windowTitle()
     shot(app, tmp_path / "opened.png")
+    answer = Answers("Go on looking")
+    press(app, "Shift+A")
+    until(lambda: answer.asked is not None and "was not accepted" in app.session.message.text)
+    assert answer.default == "Go on looking"
+    assert project.case("case-0001").status == Status.IN_PROGRESS
+    answer = Answers("Accept all the same")
     press(app, "Shift+A")
     until(lambda: app.session.case is not None and app.session.case.volume.name == "case-0002")
     assert project.case("case-0001").status == Status.ACCEPTED

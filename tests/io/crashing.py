@@ -49,12 +49,19 @@ class Model:
             self.mask[step.box] ^= flips
             self.done.append((step.box, flips, step.by_hand))
             self.ahead.clear()
+            self.changed()
         elif step.kind == "verify":
             self.verified = self.verified ^ {step.box[0].start}
         else:
             source, target = (self.done, self.ahead) if step.kind == "undo" else (self.ahead, self.done)
             target.append(source.pop())
             self.mask[target[-1][0]] ^= target[-1][1]
+            self.changed(target[-1])
+
+    def changed(self, stroke: tuple[Box, np.ndarray, bool] | None = None) -> None:
+        box, flips, _ = stroke or self.done[-1]
+        first = box[0].start
+        self.verified -= {first + int(z) for z in np.flatnonzero(flips.any(axis=(1, 2)))}
 
     @property
     def hand(self) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -42,6 +43,28 @@ def test_our_own_exports_come_back_with_what_nobody_judged(kind: Format, tmp_pat
     assert half.judged is not None
     assert half.judged.all(axis=(1, 2)).tolist() == [True] * 3 + [False] * 3
     assert half.mask.sum() == 5 * 5 * 2
+
+
+@pytest.mark.parametrize("kind", [each for each in EXPORTS if each.name != "dicomseg"], ids=lambda e: e.name)
+def test_our_own_exports_say_which_masks_are_drafts_as_they_were(kind: Format, tmp_path: Path) -> None:
+    cases = [
+        replace(_case(tmp_path, name, None), model="starter ab", corrected=corrected, edits=edits)
+        for name, corrected, edits in (
+            ("accepted", frozenset(), {"draft": 1}),
+            ("corrected", frozenset({3}), {"brush": 2}),
+            ("older", None, {"brush": 2}),
+            ("older-draft", None, {}),
+        )
+    ]
+    export(tuple(cases), Order(tmp_path / "out", kind, Identity(b"key")))
+    found = find_dataset(tmp_path / "out")
+    assert len(found) == 4
+    assert [case.is_draft for case in found] == [not case.is_evidence for case in sorted(cases, key=_name)]
+    assert sum(case.is_draft for case in found) == 2
+
+
+def _name(case: ExportCase) -> str:
+    return case.name
 
 
 @pytest.mark.parametrize(

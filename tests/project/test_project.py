@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,10 +16,13 @@ import pytest
 
 from attunet_gui.core.activity import Activity, ToolUse
 from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.io.masks import read_mask
+from attunet_gui.io.reading import read
 from attunet_gui.project.adding import add_folder
 from attunet_gui.project.database import sqlite_url
 from attunet_gui.project.errors import ProjectError
-from attunet_gui.project.events import ProjectSettings
+from attunet_gui.project.events import PAYLOADS, ProjectSettings, Saved
+from attunet_gui.project.opening import open_case
 from attunet_gui.project.project import DATABASE_FILE, Project, Review, create_project, open_project
 from attunet_gui.project.rows import ORDERS, CaseQuery, OrderKey
 from attunet_gui.project.status import Status
@@ -313,6 +317,86 @@ def test_only_what_is_reviewed_is_accepted_and_only_with_a_reason_rejected(tmp_p
     with pytest.raises(ProjectError, match="why"):
         project.reject(case, "  ")
     assert project.again(case).status == Status.IN_PROGRESS
+
+
+LEFT = Review(verified=frozenset({1, 2}), finished=False, unseen=3, open_places=1)
+
+
+def test_what_is_not_reviewed_is_accepted_only_if_the_person_says_so(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 2)
+    first, second = project.cases()
+    with pytest.raises(ProjectError, match="only a case with a saved mask"):
+        project.left(first)
+    save(project, first, ball(), LEFT)
+    save(project, second, ball(), replace(LEFT, unseen=None, open_places=None))
+    assert project.left(first) == "3 slices with mask not looked at, 1 place to check open"
+    assert project.left(second).startswith("2 slices looked at")
+    for case in (first, second):
+        with pytest.raises(ProjectError, match="not reviewed: "):
+            project.accept(case)
+        assert project.accept(case, anyway=True).status == Status.ACCEPTED
+    with pytest.raises(ProjectError, match="is accepted: only a case"):
+        project.accept(first)
+
+
+@pytest.mark.parametrize("status", [Status.REVIEWED, Status.ACCEPTED, Status.REJECTED])
+def test_saving_without_a_change_changes_no_status(tmp_path: Path, status: Status) -> None:
+    project = drafted_project(tmp_path, 1)
+    case = project.cases()[0]
+    done = replace(
+        LEFT, verified=frozenset({1}), finished=True, edits_by_tool={"brush": 2}, active_seconds=9.0
+    )
+    save(project, case, ball(), replace(done, unseen=0, open_places=0, declared=frozenset({1})))
+    if status == Status.ACCEPTED:
+        project.accept(case)
+    elif status == Status.REJECTED:
+        project.reject(case, "not the abdomen")
+    again = Project(project.folder, project.database, "bert")
+
+    save(again, case, ball(), replace(LEFT, places=frozenset({"hole+@1.2.3"})))
+
+    row, saved, state = again.again(case), again.saved(case), again.state(case)
+    assert (row.status, row.annotator, row.active_seconds) == (status, "anna", 9.0)
+    assert saved is not None
+    assert (saved.verified, saved.edits_by_tool) == ({1, 2}, {"brush": 2})
+    assert state.first is not None
+    assert state.first.said.places == ("hole+@1.2.3",)
+    assert "without a change" in again.history(case)[-1].words
+    assert again.rebuild() == 0
+    save(again, case, ball(radius_mm=14), LEFT)
+    assert (again.again(case).status, again.again(case).annotator) == (Status.IN_PROGRESS, "bert")
+
+
+def test_an_unchanged_rejected_case_is_accepted_by_who_says_so(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    case = project.cases()[0]
+    save(project, case, ball())
+    project.reject(case, "not the abdomen")
+    save(project, case, ball(), Review(accepted=True))
+    assert project.accept(case).status == Status.ACCEPTED
+
+
+def test_what_older_programs_kept_of_a_saved_mask_is_read() -> None:
+    old = {
+        "kind": "saved", "mask": "masks/a.nii.gz", "sha256": "0" * 64, "verified": [3], "active_seconds": 1.0,
+        "edits": {"brush": 1}, "finished": False, "read": 1,
+    }  # fmt: skip
+    said = PAYLOADS.validate_python(old)
+    assert isinstance(said, Saved)
+    assert (said.declared, said.places, said.unseen, said.open_places) == ((), (), None, None)
+    assert not said.keeps_status
+
+
+def test_a_known_error_is_settled_when_an_unfinished_case_is_accepted(tmp_path: Path) -> None:
+    project = drafted_project(tmp_path, 1)
+    project.set_settings(ProjectSettings(seeded_errors=1.0))
+    case = project.cases()[0]
+    opening = open_case(project, case)
+    assert opening.mask is not None
+    save(project, case, read_mask(opening.mask, read(case.path)), LEFT)
+    with pytest.raises(ProjectError, match="held a known error"):
+        project.accept(case, anyway=True)
+    assert (project.again(case).status, project.saved(case)) == (Status.IN_PROGRESS, None)
 
 
 def test_shares_that_are_more_than_all_are_refused(tmp_path: Path) -> None:

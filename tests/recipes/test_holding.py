@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,3 +98,27 @@ def test_a_judge_the_model_has_learnt_from_is_refused() -> None:
     judges = _cases("a")
     with pytest.raises(AttunetError, match="cannot judge"):
         with_named_judges(_cases("b", first=5), judges, Past(trained_on=frozenset([judges[0].sha256])))
+
+
+def test_a_draft_that_nobody_changed_judges_nothing() -> None:
+    cases = [replace(case, is_draft=number < 8) for number, case in enumerate(_cases(*"abcdefghij"))]
+    for seed in range(5):
+        found = hold_back(cases, Past(), 0.2, seed)
+        assert set(found.held_out) == {"case 8", "case 9"}
+        assert found.drafts == ()
+    past = Past(held_out=frozenset(case.sha256 for case in cases[6:9]))
+    found = hold_back(cases, past, 0.2, seed=1)
+    assert found.drafts == ("case 6", "case 7")
+    assert found.held_out == ("case 8", "case 9") or found.held_out == ("case 8",)
+    assert set(found.drafts) <= set(found.left_out)
+    assert not set(found.drafts) & set(found.training)
+
+
+def test_where_every_mask_is_a_draft_it_is_said_that_nobody_can_judge() -> None:
+    cases = [replace(case, is_draft=True) for case in _cases(*"abc")]
+    with pytest.raises(AttunetError, match="No case can judge the new model: 3 saved without a stroke"):
+        hold_back(cases, Past(), 0.2, 1)
+    with pytest.raises(AttunetError, match="No case can judge the new model: 1 saved without a stroke"):
+        with_named_judges(_cases(*"abc", first=5), cases[:1], Past())
+    named = with_named_judges(_cases(*"abc", first=5), [cases[0], *_cases("z", first=9)], Past())
+    assert (named.held_out, named.drafts) == (("case 9",), ("case 0",))

@@ -19,7 +19,7 @@ from attunet_gui.evaluation.guard import CaseChange
 from attunet_gui.gui.learning import tasks
 from attunet_gui.gui.learning.curve import Curve, curve_of
 from attunet_gui.gui.learning.dialog import LearningDialog
-from attunet_gui.gui.learning.state import LearningFacts, decide_learning
+from attunet_gui.gui.learning.state import LearningFacts, compared_words, decide_learning
 from attunet_gui.gui.learning.tasks import Child, Default, LearningWish, Lesson
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.worklist.beside import Beside
@@ -55,6 +55,7 @@ class _Lesson:
     curve: Curve = field(default_factory=Curve)
     learnt: Learnt | None = None
     differences: tuple[CaseChange, ...] | None = None
+    left_out: int = 0
     problem: str = ""
 
 
@@ -117,6 +118,7 @@ class Learning(QObject):
             curve=lesson.curve,
             learnt=lesson.learnt,
             differences=lesson.differences,
+            left_out=lesson.left_out,
             default=self.default,
             problem=lesson.problem,
         )
@@ -235,16 +237,15 @@ class Learning(QObject):
         def work(progress: Progress) -> str:
             order = tasks.comparison(project, asked.parent.folder, learnt, division)
             found = self.child(tasks.COMPARE, order, progress) if order.cases else ()
-            self._came_home.emit(partial(self._has_compared, asked, found))
-            worse = sum(case.dsc_after < case.dsc_before for case in found)
-            return f"Of {len(found)} accepted cases the new model drafts {worse} worse than the old one."
+            self._came_home.emit(partial(self._has_compared, asked, found, order.left_out))
+            return compared_words(found, order.left_out)
 
         self._lesson = replace(lesson, problem="")
         self._host.worklist.chores.begin("compare", work)
 
-    def _has_compared(self, asked: Lesson, found: tuple[CaseChange, ...]) -> None:
+    def _has_compared(self, asked: Lesson, found: tuple[CaseChange, ...], left_out: int) -> None:
         if self._lesson.asked is asked:
-            self._lesson = replace(self._lesson, differences=tuple(found))
+            self._lesson = replace(self._lesson, differences=tuple(found), left_out=left_out)
             self.changed.emit()
 
     def _chores_changed(self) -> None:

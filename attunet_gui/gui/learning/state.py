@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import mean
 
+from attunet_gui.core.counting import counted
+from attunet_gui.core.evidence import left_out_words
 from attunet_gui.evaluation.guard import CaseChange, GroupChange, Verdict
 from attunet_gui.gui.learning.curve import Curve
 from attunet_gui.gui.learning.tasks import Default, LearningWish
@@ -43,6 +45,7 @@ class LearningFacts:
         curve: of the last lesson.
         learnt: what came out of it.
         differences: both models on accepted cases; None while nobody looked.
+        left_out: accepted cases that were not compared, as their masks prove nothing.
         default: the model that is used, and the one before.
         problem: what went wrong last, in a sentence.
     """
@@ -59,6 +62,7 @@ class LearningFacts:
     curve: Curve = field(default_factory=Curve)
     learnt: Learnt | None = None
     differences: tuple[CaseChange, ...] | None = None
+    left_out: int = 0
     default: Default = field(default_factory=Default)
     problem: str = ""
 
@@ -176,7 +180,9 @@ def _plan(facts: LearningFacts) -> str:
     total, wish = _taught_and_judges(facts), facts.wish
     judges = 0 if wish.validation else max(1, round(_SHARE * total))
     of = "accepted cases" if wish.dataset is None else f"cases in {wish.dataset.name}"
-    minutes = f"about {wish.effort.minutes:.0f} min" if wish.effort.minutes else f"{wish.effort.steps} steps"
+    minutes = (
+        f"about {wish.effort.minutes:.0f} min" if wish.effort.minutes else counted(wish.effort.steps, "step")
+    )
     who = (
         f"The cases in {wish.validation.name} judge"
         if wish.validation
@@ -228,8 +234,8 @@ def _verdict(learnt: Learnt | None) -> str:
         return ""
     taught = len(learnt.division.training)
     return (
-        f"{learnt.verdict.sentence} {_capital(cases_words(taught))} taught, {learnt.steps} steps in "
-        f"{learnt.seconds / 60:.1f} min."
+        f"{learnt.verdict.sentence} {_capital(cases_words(taught))} taught, "
+        f"{counted(learnt.steps, 'step')} in {learnt.seconds / 60:.1f} min."
     )
 
 
@@ -243,7 +249,9 @@ def _doubts(facts: LearningFacts) -> str:
     worse = _worse(facts.differences or ())
     if worse:
         of = len(facts.differences or ())
-        told.append(f"It drafts {worse} of {of} accepted cases worse than the old one: look at them first.")
+        told.append(
+            f"It drafts {worse} of {counted(of, 'accepted case')} worse than the old one: look at them first."
+        )
     return " ".join(told)
 
 
@@ -303,7 +311,19 @@ def _differences_words(facts: LearningFacts) -> str:
         return (
             "Both models draft accepted cases." if comparing else "Nobody looked at the accepted cases yet."
         )
-    return (
+    told = left_out_words(len(found), facts.left_out)
+    if not found:
+        return told or "There are no accepted cases to look at."
+    words = (
         f"Drafts of {cases_words(len(found))} against the accepted mask: worse on {_worse(found)}. Double "
         "click opens a case. One that taught proves nothing: the new model knows its mask."
     )
+    return f"{words} {told}".strip()
+
+
+def compared_words(found: Sequence[CaseChange], left_out: int) -> str:
+    """What a comparison on accepted cases came to, in a sentence or two."""
+    of = counted(len(found), "accepted case")
+    worse = f"Of {of} the new model drafts {_worse(found)} worse than the old one."
+    told = left_out_words(len(found), left_out)
+    return f"{worse} {told}".strip() if found or not told else told

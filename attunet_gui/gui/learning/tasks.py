@@ -157,6 +157,8 @@ def _key(lesson: Lesson, dataset: Path, progress: Progress) -> str:
 def comparison(project: Project, old: Path, learnt: Learnt, division: Division | None) -> Comparison:
     """Up to `MOST_COMPARED` accepted cases, those that did not teach first, then those accepted last.
 
+    Masks without a stroke or a verified slice are the old model's answer, and are left out.
+
     Args:
         project: whose cases.
         old: folder of the model before.
@@ -164,13 +166,14 @@ def comparison(project: Project, old: Path, learnt: Learnt, division: Division |
         division: of the accepted cases; None if others taught.
     """
     rows = project.cases(CaseQuery(status=ACCEPTED, order="changed", descending=True))
+    looked_at = [case for case in export_cases(project, rows) if case.verified is None or case.verified]
     cases = [
         AcceptedCase(case.name, case.image, case.series, case.mask, case.verified, _role(case.name, division))
-        for case in export_cases(project, rows)
-        if case.verified is None or case.verified
+        for case in looked_at
+        if case.is_evidence
     ]
     first = sorted(cases, key=lambda case: _ROLES.index(case.role))
-    return Comparison(old, learnt.bundle, tuple(first[:MOST_COMPARED]))
+    return Comparison(old, learnt.bundle, tuple(first[:MOST_COMPARED]), len(looked_at) - len(cases))
 
 
 def _role(name: str, division: Division | None) -> str:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from attunet_gui.core.counting import counted
 from attunet_gui.gui.panels.parts import button, column, row, words
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import View
@@ -201,5 +202,5 @@ def _brush_words(layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> 
     reach = "this slice only"
     if layers.edits_volume:
         slices = max(1, round(layers.brush_size * min(spacing_mm[1:]) / spacing_mm[0]))
-        reach = f"{slices} slices" if slices > 1 else "1 slice"
+        reach = counted(slices, "slice")
     return f"{layers.brush_size} px, {mm:.1f} mm, {reach}"

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QInputDialog,
     QLineEdit,
+    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -69,6 +70,30 @@ def ask_make(parent: QWidget, folder: Path) -> bool:
         "A list, drafts and masks go into this folder. CT stay where they are.",
         "Make a project",
     )
+
+
+def ask_accept(parent: QWidget, name: str, left: str, unseen: str) -> bool:
+    """Whether a case shall be accepted although something of it is left to look at.
+
+    Args:
+        name: of the case.
+        left: what is left, as a sentence.
+        unseen: how much of the CT was on screen, as a sentence.
+    """
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Accept the case")
+    box.setText(f"{name} is not reviewed. {left}")
+    box.setInformativeText(
+        f"{unseen} Accepting says that the mask is right as it is. Slices that you did not look at stay "
+        "unverified, and nothing learns from them."
+    )
+    look = box.addButton("Go on looking", QMessageBox.ButtonRole.RejectRole)
+    accept = box.addButton("Accept all the same", QMessageBox.ButtonRole.DestructiveRole)
+    box.setDefaultButton(look)
+    box.setEscapeButton(look)
+    box.exec()
+    return box.clickedButton() is accept
 
 
 def ask_text(parent: QWidget, title: str, label: str, text: str = "") -> str | None:

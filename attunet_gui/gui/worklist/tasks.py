@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress
 from attunet_gui.gui.worklist.words import cases, few
@@ -48,7 +49,7 @@ def import_folder(project: Project, folder: Path, copy: bool, progress: Progress
 def _added(done: AddedCases) -> str:
     words = [f"{cases(len(done.added))} added, {done.known} were in the list already."]
     if done.left_out:
-        words.append(f"{done.left_out} files are labels or results: left out.")
+        words.append(f"{counted(done.left_out, 'file')} left out: labels or results.")
     if done.doubtful:
         words.append(_failed("was not added", done.doubtful))
     if done.moved:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.project.rows import CaseRow, HistoryLine
 from attunet_gui.project.status import Status
 
@@ -45,8 +46,8 @@ def _draft(row: CaseRow) -> str:
     if row.volume_ml is None or row.effort is None or row.uncertainty is None:
         return ""
     return (
-        f"Draft: {row.volume_ml:.1f} ml, about {row.effort:.0f} slices to correct, "
-        f"uncertainty {row.uncertainty:.2f}, {row.places} places to check"
+        f"Draft: {row.volume_ml:.1f} ml, about {counted(round(row.effort), 'slice')} to correct, "
+        f"uncertainty {row.uncertainty:.2f}, {counted(row.places or 0, 'place')} to check"
     )
 
 
@@ -61,7 +62,7 @@ def counts_words(counts: Mapping[Status, int]) -> str:
 
 def cases(count: int) -> str:
     """ "1 case", "12 cases"."""
-    return "1 case" if count == 1 else f"{count:,} cases".replace(",", " ")
+    return f"{count:,} {noun_of(count, 'case')}".replace(",", " ")
 
 
 def few(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress
 from attunet_gui.gui import questions
@@ -30,7 +31,7 @@ from attunet_gui.gui.worklist.beside import Beside
 from attunet_gui.gui.worklist.cases import CaseList
 from attunet_gui.gui.worklist.chores import ChoreKind, Chores
 from attunet_gui.gui.worklist.reading import Ahead, Listed, journal_folder, read_ct, read_listed
-from attunet_gui.gui.worklist.recording import Recorded, Seen, record, review_of, told
+from attunet_gui.gui.worklist.recording import Recorded, Seen, carry_on, record, review_of, told
 from attunet_gui.gui.worklist.state import ListFacts
 from attunet_gui.gui.worklist.tasks import (
     Drafting,
@@ -47,8 +48,9 @@ from attunet_gui.project.project import Project, Review, create_project, holds_p
 from attunet_gui.project.rows import CaseQuery, CaseRow, HistoryLine
 from attunet_gui.project.second_reads import ask_second_reads
 from attunet_gui.project.status import Status
+from attunet_gui.review.progress import left_words
 from attunet_gui.session import Case, Session
-from attunet_gui.work import Pending, pending
+from attunet_gui.work import Pending, Work, pending
 
 _REFRESH_MS = 700
 """While something runs beside, the list follows at this pace."""
@@ -80,6 +82,10 @@ class _Known:
 class Worklist(QObject):
     """Opens a project, its cases and the next one; keeps what the person decides of them.
 
+    Attributes:
+        drafting: what drafts the list.
+        may_accept: as `asking.ask_accept`, without its first argument.
+
     Signals:
         changed: something that the panel shows.
         kept(path, mask): a saved mask is recorded in the project.
@@ -97,6 +103,7 @@ class Worklist(QObject):
         self._ahead = Ahead()
         self.list, self.chores = CaseList(), Chores()
         self.drafting: Drafting = child_drafter
+        self.may_accept: Callable[[str, str, str], bool] = self._ask_accept
         self.project: Project | None = None
         self.query = CaseQuery()
         self.choice: Choice | None = None
@@ -225,6 +232,12 @@ class Worklist(QObject):
         if questions.ask_recovery(self._host.window, left) == "bring back":
             self._beside.ask(lambda: project.case(left.identity.name), self._open)
 
+    def carry_on(self, work: Work) -> None:
+        """Let `work` know what the project keeps of the mask that it begins with."""
+        saved = None if self.listed is None else self.listed.opening.saved
+        if saved is not None:
+            carry_on(work, saved)
+
     def left_behind(self, case: Case) -> Pending | None:
         """Work on the open case of the list that is in no file; it comes back without a question."""
         same = (left for left in pending(self.journal) if left.identity.digest == case.identity.digest)
@@ -346,12 +359,29 @@ class Worklist(QObject):
         return None if self.listed is None else self.listed.project.mask_path(self.listed.row)
 
     def accept_case(self) -> None:
-        """Save the mask, keep that it is right, and open the next case."""
-        if self.listed is None:
+        """Save the mask, keep that it is right, and open the next case; asks once if something is left."""
+        listed = self.listed
+        if listed is None:
             self._session.say("This is for cases of the worklist: open one first.")
-        elif not self._busy:
+        elif not self._busy and self._may_accept(listed):
             self._accepting = True
             self._host.save()
+
+    def _may_accept(self, listed: Listed) -> bool:
+        guide, slices = self._host.guide, listed.case.volume.grid.shape[0]
+        unseen = slices - len(guide.looked_at)
+        left = _left_of(guide, unseen)
+        if not left:
+            return True
+        words = f"{unseen} of {counted(slices, 'slice')} {noun_of(unseen, 'was', 'were')} not on screen."
+        agreed = self.may_accept(listed.row.name, left, words)
+        if not agreed:
+            self._session.say(f"{listed.row.name} was not accepted.")
+        # While the question was open something else may have been opened, or saved.
+        return agreed and self.listed is listed and not self._busy
+
+    def _ask_accept(self, name: str, left: str, unseen: str) -> bool:
+        return asking.ask_accept(self._host.window, name, left, unseen)
 
     def record(self, path: Path, mask: NDArray[np.uint8]) -> None:
         """The mask of the open case was saved to `path`; `kept` or `not_kept` follows."""
@@ -360,7 +390,7 @@ class Worklist(QObject):
             return
         accept, self._accepting = self._accepting, False
         self._mine()
-        review = review_of(self._session, work, Seen(guide.state, guide.reviewed), accept)
+        review = review_of(self._session, work, _seen_of(guide), accept)
         self._recording = True
         self._beside.ask(
             lambda: record(listed.project, listed.row, path, review, accept),
@@ -517,3 +547,24 @@ class Worklist(QObject):
         if self.project is not None:
             with suppress(AttunetError):
                 self.project.close()
+
+
+def _seen_of(guide: Guide) -> Seen:
+    if not guide.known:
+        return Seen(guide.state, reviewed=False)
+    return Seen(guide.state, guide.reviewed, len(guide.unseen), len(guide.places))
+
+
+def _left_of(guide: Guide, unseen: int) -> str:
+    """What is left to look at in the open case, as a sentence; "" if that is nothing.
+
+    Args:
+        guide: of the case.
+        unseen: slices that were not on screen, with mask or without.
+    """
+    if not guide.known:
+        return "The places to check are not known yet."
+    if not guide.has_mask and unseen:
+        return "There is no mask in it."
+    left = left_words(len(guide.unseen), len(guide.places))
+    return f"Left are: {left}." if left else ""

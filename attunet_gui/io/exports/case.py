@@ -13,7 +13,9 @@ from pathlib import Path, PurePath, PureWindowsPath
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError, UnreadableInput
+from attunet_gui.core.evidence import is_evidence
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
 from attunet_gui.folders import beside, listed, walk
@@ -49,6 +51,7 @@ class ExportCase:
         series: key of the DICOM series where the image is a folder of several.
         mask_sha256: what the mask has to be; "" takes whatever is there.
         subject: pseudonym of whoever is in the CT, for cases that share a person; "" is one of its own.
+        corrected: slices in which a person changed the mask, or that they declared right; None if not known.
     """
 
     name: str
@@ -63,6 +66,13 @@ class ExportCase:
     series: str | None = None
     mask_sha256: str = ""
     subject: str = ""
+    corrected: frozenset[int] | None = None
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether the mask says something that the model which drafted it did not say."""
+        corrected = None if self.corrected is None else len(self.corrected)
+        return is_evidence(self.model, corrected, self.edits)
 
     @property
     def model_name(self) -> str:
@@ -134,7 +144,8 @@ def fingerprint(case: ExportCase, identity: Identity) -> str:
         )
     verified = None if case.verified is None else sorted(case.verified)
     time = None if case.time is None else case.time.isoformat()
-    done = [case.annotator, case.model, sorted(case.edits.items()), case.seconds, time]
+    corrected = None if case.corrected is None else sorted(case.corrected)
+    done = [case.annotator, case.model, sorted(case.edits.items()), case.seconds, time, corrected]
     told = [_LAYOUT, identity.kept, case.series, case.subject, files, mask, verified, done]
     return identity.digest("case", json.dumps(told)).hex()
 
@@ -159,8 +170,8 @@ def _labels(case: ExportCase, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise AttunetError(f"Nobody has verified a slice of {case.name}: there is nothing to export of it.")
     if min(case.verified) < 0 or max(case.verified) >= len(mask):
         raise UnreadableInput(
-            f"{case.name} has {len(mask)} slices, but slice {max(case.verified)} was verified: the CT is not "
-            "the one that was annotated."
+            f"{case.name} has {counted(len(mask), 'slice')}, but slice {max(case.verified)} was verified: "
+            "the CT is not the one that was annotated."
         )
     labels = mask.copy()
     labels[[z not in case.verified for z in range(len(mask))]] = IGNORE

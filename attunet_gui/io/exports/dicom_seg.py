@@ -26,6 +26,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from attunet_gui import __version__
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import UnreadableInput, UnwritableOutput
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.volume import Volume
@@ -167,7 +168,7 @@ def _seen(opened: OpenedCase) -> str:
     """How much of it a person has verified; a SEG knows no label for slices to be ignored."""
     verified, slices = opened.case.verified, len(opened.mask)
     count = slices if verified is None else len(verified)
-    return f"Pancreas; {count} of {slices} slices verified by a person"
+    return f"Pancreas; {count} of {counted(slices, 'slice')} verified by a person"
 
 
 def _differs(name: str) -> UnwritableOutput:

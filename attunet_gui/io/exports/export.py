@@ -183,6 +183,7 @@ def _entry(opened: OpenedCase, identity: Identity, state: str) -> CaseEntry:
             active_seconds=case.seconds,
             time=None if case.time is None else case.time.astimezone(UTC),
             verified=verified,
+            corrected=None if case.corrected is None else tuple(sorted(case.corrected)),
         ),
         files=(),
         fingerprint=state,

@@ -54,6 +54,7 @@ class Annotation(_Frozen):
         active_seconds: of work.
         time: when it was saved, UTC.
         verified: slices (z of the canonical grid, 0 nearest to the feet) a person has seen; None is all.
+        corrected: slices in which a person changed the mask, or that they declared right; None if not known.
     """
 
     annotator: str | None
@@ -62,6 +63,7 @@ class Annotation(_Frozen):
     active_seconds: float = Field(ge=0)
     time: AwareDatetime | None
     verified: tuple[int, ...] | None
+    corrected: tuple[int, ...] | None = None
 
 
 class CaseEntry(_Frozen):

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from attunet_gui.core.card import Card, Lineage, ModelRef
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
+from attunet_gui.evaluation.guard import PHANTOMS
 from attunet_gui.evaluation.versus import JudgedCase
 from attunet_gui.io.datasets import (
     DatasetCase,
@@ -29,7 +31,7 @@ from attunet_gui.recipes.holding import Division, Known, Past, hold_back, with_n
 from attunet_gui.recipes.phantoms import labelled_phantom
 from attunet_gui.recipes.sources import has_organ
 
-CORRECTED, PHANTOMS, VALIDATION = "corrected cases", "phantoms", "validation"
+CORRECTED, VALIDATION = "corrected cases", "validation"
 _REPLAYED_SEED, _JUDGING_SEED = 50000, 51000
 _JUDGES_OF_REPLAY = 5
 _SHARE = 0.2
@@ -81,6 +83,7 @@ def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) ->
     known = _known(cases, hashes)
     if order.validation:
         division = with_named_judges(known, _known(judging, hashes), past)
+        judging = chosen(judging, division.held_out)
     else:
         division = hold_back(known, past, _SHARE, order.seed)
         judging = chosen(cases, division.held_out)
@@ -121,7 +124,7 @@ def _hashes(cases: Sequence[DatasetCase], progress: Progress) -> dict[Path, str]
 
 
 def _known(cases: Sequence[DatasetCase], hashes: Mapping[Path, str]) -> tuple[Known, ...]:
-    return tuple(Known(case.name, case.people, hashes[case.image]) for case in cases)
+    return tuple(Known(case.name, case.people, hashes[case.image], case.is_draft) for case in cases)
 
 
 def _earlier(name: str, cases: tuple[DatasetCase, ...], kept: Division) -> Earlier:
@@ -172,8 +175,8 @@ def _taught(
     loaded = _loaded(cases, wanted, "loading", progress)
     if not any(has_organ(case) for case in loaded):
         raise AttunetError(
-            f"No pancreas is marked in any of the {len(loaded)} cases to learn from: look at the label "
-            "files, and name its value with --label VALUE."
+            f"No pancreas is marked in any of {counted(len(loaded), 'case')} to learn from: look at the "
+            "label files, and name its value with --label VALUE."
         )
     return loaded
 

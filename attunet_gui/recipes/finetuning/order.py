@@ -93,11 +93,17 @@ class AcceptedCase:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two models, in the folders `old` and `new`, are compared on."""
+    """What two models, in the folders `old` and `new`, are compared on.
+
+    Attributes:
+        cases: that judge.
+        left_out: how many accepted cases do not, as their masks are drafts that nobody changed or verified.
+    """
 
     old: Path
     new: Path
     cases: tuple[AcceptedCase, ...]
+    left_out: int = 0
 
 
 def settings_for(steps: int, seed: int) -> TrainingSettings:

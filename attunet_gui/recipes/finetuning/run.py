@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.card import Card, DataSource, GuardRecord, Result, Training
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import versions
-from attunet_gui.evaluation.guard import GroupChange, Verdict, judge
+from attunet_gui.evaluation.guard import PHANTOMS, GroupChange, Verdict, judge
 from attunet_gui.evaluation.versus import compare_models
 from attunet_gui.io.writing import make_private_folder, write_json
 from attunet_gui.network.blending import blend
@@ -31,7 +32,6 @@ from attunet_gui.network.predict import load_model
 from attunet_gui.network.sampling import Source, TrainingData
 from attunet_gui.network.settings import TrainingSettings
 from attunet_gui.recipes.finetuning.material import (
-    PHANTOMS,
     Material,
     gather,
     judges,
@@ -87,7 +87,8 @@ def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
     _cleared(order)
     data = training_data(order, material, progress)
     bundle, trained = _trained(order, material, data, progress)
-    verdict = judge(compare_models(load_model(parent), load_model(bundle), judges(order, material), progress))
+    changes = compare_models(load_model(parent), load_model(bundle), judges(order, material), progress)
+    verdict = judge(changes, left_out=material.division.drafts)
     bundle = _signed(bundle, verdict)
     write_json(order.output / VERDICT_FILE, asdict(verdict) | {"groups": [_told(g) for g in verdict.groups]})
     standing, empty = trained.standing, about_empty(data.sources)
@@ -171,10 +172,11 @@ def _card_fields(
         data=(*map(_learnt_from, data.sources), *card.training.data),
         settings={**settings.model_dump(), "computed_in": trained.precision, "blend": KEPT},
     )
+    taught = len(material.division.training)
     changed = {
         "name": _name(order, card, material.data_sha256),
         "title": f"{card.title}, fine-tuned",
-        "description": f"{card.name}, fine-tuned on {len(material.division.training)} corrected cases.",
+        "description": f"{card.name}, fine-tuned on {counted(taught, 'corrected case')}.",
         "calibration": Calibration(),
         "threshold": 0.5,
         "training": training,

@@ -1,0 +1,27 @@
+"""What must be so before a case can be accepted; the window and the command line ask the same."""
+
+from __future__ import annotations
+
+from attunet_gui.core.counting import counted
+from attunet_gui.project.errors import ProjectError
+from attunet_gui.project.status import CaseState, Status
+from attunet_gui.review.progress import left_words
+
+
+def check_acceptable(name: str, state: CaseState) -> str:
+    """What is left to look at in the case `name`, in words; "" if that is nothing.
+
+    Raises:
+        ProjectError: if it cannot be accepted at all.
+    """
+    if state.first is None or state.status not in (Status.IN_PROGRESS, Status.REVIEWED):
+        raise ProjectError(
+            f"{name} is {state.status}: only a case with a saved mask that is in progress or reviewed can be "
+            "accepted; save its mask first."
+        )
+    said = state.first.said
+    words = left_words(said.unseen or 0, said.open_places or 0)
+    if words or state.status == Status.REVIEWED:
+        return words
+    seen = "every slice" if said.verified is None else counted(len(said.verified), "slice")
+    return f"{seen} looked at, and nobody has said that this is all of it"

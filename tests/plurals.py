@@ -1,0 +1,115 @@
+"""Numbers with a plural behind them that is always the same: sooner or later they say "1 slices".
+
+    python -m tests.plurals
+
+prints them. `attunet_gui.core.counting` alone puts numbers and nouns together.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1] / "attunet_gui"
+_BEHIND = re.compile(r" (?:[a-z]+ )?([a-z]+s|people)\b")
+_ENDING = re.compile(r"[a-z]$")
+_NOUNS = frozenset(
+    [
+        *(
+            "bits",
+            "bytes",
+            "cases",
+            "changes",
+            "cores",
+            "files",
+            "folders",
+            "images",
+            "labels",
+            "layers",
+            "masks",
+        ),
+        *(
+            "minutes",
+            "models",
+            "parts",
+            "patients",
+            "people",
+            "phantoms",
+            "pieces",
+            "pixels",
+            "places",
+            "readers",
+        ),
+        *("scans", "seconds", "slices", "steps", "strokes", "subjects", "volumes", "voxels"),
+    ]
+)
+_NAME = re.compile(r"(^|[._])(name|path|words|title|folder)$")
+"""Of a thing that may do something: "x.nii labels the lesion apart"."""
+_ALWAYS_MANY = frozenset(
+    {
+        ("core/frame.py", "slices"),  # a programmer's
+        ("evaluation/splits.py", "folds"),
+        ("evaluation/splits.py", "patients"),
+        ("io/dicom.py", "images"),  # of kinds
+        ("io/dicom_geometry.py", "pixels"),  # of a side times a side
+        ("io/dicom_pixels.py", "bits"),
+        ("io/frames.py", "bytes"),
+        ("io/masks.py", "voxels"),  # sizes of volumes
+        ("io/metaimage.py", "voxels"),
+        ("io/nifti.py", "voxels"),
+        ("io/nih_pancreas_ct.py", "voxels"),
+        ("io/slice_collection.py", "pixels"),
+        ("evaluation/pair_files.py", "voxels"),
+        ("gui/correcting.py", "changes"),  # what a tool does
+        ("network/attention_unet/config.py", "filters"),
+        ("network/attention_unet/config.py", "pixels"),
+        ("network/bundle.py", "bytes"),
+        ("recipes/comparison.py", "scans"),
+    }
+)
+
+
+def naive_plurals(package: Path = _ROOT) -> list[str]:
+    """ "module.py:line  {number} noun" for every plural that does not ask for its number."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        module = path.relative_to(package).as_posix()
+        for line, number, noun in sorted(_in_code(path.read_text("utf-8"))):
+            if (module, noun) not in _ALWAYS_MANY:
+                found.append(f"{module}:{line}  {{{number}}} {noun}")
+    return found
+
+
+def _in_code(code: str) -> Iterator[tuple[int, str, str]]:
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.JoinedStr):
+            for number, behind in zip(node.values, node.values[1:], strict=False):
+                yield from _noun_behind(number, behind)
+        if isinstance(node, ast.IfExp) and _is_plural_of_one(node):
+            yield node.lineno, ast.unparse(node.test), ast.unparse(node)
+
+
+def _noun_behind(number: ast.expr, behind: ast.expr) -> Iterator[tuple[int, str, str]]:
+    if not (isinstance(number, ast.FormattedValue) and isinstance(behind, ast.Constant)):
+        return
+    spec = "" if number.format_spec is None else ast.unparse(number.format_spec)
+    match = _BEHIND.match(str(behind.value))
+    # "1.0 minutes" is right, and so is a share of many.
+    named = ast.unparse(number.value)
+    if match and match[1] in _NOUNS and not _NAME.search(named) and not re.search(r"\.[1-9]|%|g", spec):
+        yield number.lineno, named, match[1]
+
+
+def _is_plural_of_one(node: ast.IfExp) -> bool:
+    """`"slice" if n == 1 else "slices"`, or an "s" that is put behind."""
+    one, many = (part.value if isinstance(part, ast.Constant) else None for part in (node.body, node.orelse))
+    if not (isinstance(one, str) and isinstance(many, str)):
+        return False
+    return {one, many} == {"", "s"} or (bool(_ENDING.search(one)) and many == f"{one}s")
+
+
+if __name__ == "__main__":
+    sys.stdout.write("".join(f"{line}\n" for line in naive_plurals()))
