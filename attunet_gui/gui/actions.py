@@ -6,12 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
+from app_model.backends.qt import QKeyBindingSequence
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QMenu, QWidget
 
+from attunet_gui.gui.napari_keys import brush_keys, tool_keys
 from attunet_gui.gui.qt import QAction, QShortcut
 from attunet_gui.tools.registry import TOOLS
+
+if TYPE_CHECKING:
+    from attunet_gui.gui.desk import Desk
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ NAPARI_KEYS: tuple[tuple[str, str], ...] = (
     ("Left  Right", "Previous or next slice"),
     ("Ctrl+R", "Fit the picture to the window"),
 )
-"""Keys of napari itself that matter here; listed in the help, never bound by us."""
+"""Keys of napari itself that matter here, listed in the help; those for tools are bound to ours."""
 
 
 def keys_of(method: str) -> str:
@@ -96,6 +102,19 @@ def bind(window: QWidget, desk: object) -> list[QShortcut]:
         for action in ACTIONS
         if action.keys
     ]
+
+
+def bind_hand(window: QWidget, desk: Desk) -> list[QShortcut]:
+    """Bind napari's keys for undo and the tools of a mask, whichever layer is selected in `window`."""
+    calls: list[tuple[Any, Callable[[], object]]] = [
+        ("Ctrl+Z", desk.correcting.undo),
+        ("Ctrl+Shift+Z", desk.correcting.redo),
+    ]
+    for tool, bound in tool_keys().items():
+        calls += [(QKeyBindingSequence(keys), partial(desk.take_tool, tool)) for keys in bound]
+    for step, bound in brush_keys().items():
+        calls += [(QKeyBindingSequence(keys), partial(desk.layers.grow_brush, step)) for keys in bound]
+    return [QShortcut(QKeySequence(keys), window, call) for keys, call in calls]
 
 
 def bind_tools(window: QWidget, press: Callable[[str], None]) -> list[QShortcut]:

@@ -13,7 +13,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
-from attunet_gui.gui.actions import add_to_menu, bind, bind_tools
+from attunet_gui.gui.actions import add_to_menu, bind, bind_hand, bind_tools
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.dock import WIDTH, Dock
 from attunet_gui.gui.guard import ClosingGuard, DropGuard
@@ -113,6 +113,7 @@ def build(
     DropGuard(window, desk.open_path)
     bind(window, desk)
     add_to_menu(viewer.window.help_menu, desk)
+    bind_hand(window, desk)
     bind_tools(window, desk.toolbox.press)
     _follow(viewer, desk, dock)
     viewer.window.show()

@@ -1,17 +1,64 @@
-"""A labels layer whose contour costs what is drawn in a slice, not how large the slice is."""
+"""A labels layer for masks: a contour costs what is drawn, and only modes that the dock shows are taken."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
+from psygnal import Signal
+
+MODES = ("pan_zoom", "paint", "erase", "polygon")
+"""napari's modes that a mask may be in. In the others a click does what no button of the dock says."""
+RIGHT_BUTTON = "The right button draws nothing; to fill an outline, take the polygon (3)."
+
+_Mode = Labels._modeclass
+
+
+def _with_left_button(layer: Contoured, event: Any) -> Iterator[None]:
+    """napari's brush and eraser, for the left button alone."""
+    if event.button == 1:
+        yield from Labels._drag_modes[_Mode.PAINT](layer, event)
+    else:
+        layer.refused.emit(RIGHT_BUTTON)
 
 
 class Contoured(Labels):  # type: ignore[misc]  # napari has no types
     """As napari's own, pixel by pixel; but napari looks for the contour in all of each slice.
 
     In 512 x 512 that is a tenth of the time of a step to the next slice, also where nothing is labelled.
+
+    Signals:
+        refused(sentence): napari was to do with the mask what is not done here.
     """
+
+    refused = Signal(str)
+
+    _drag_modes: ClassVar[dict[Any, Any]] = {
+        **Labels._drag_modes, _Mode.PAINT: _with_left_button, _Mode.ERASE: _with_left_button,
+    }  # fmt: skip
+
+    @property
+    def mode(self) -> str:
+        """What the mouse does, one of `MODES`."""
+        return str(super().mode)
+
+    @mode.setter
+    def mode(self, mode: Any) -> None:
+        wanted = str(_Mode(mode))
+        if wanted not in MODES:
+            self.refused.emit(
+                f"napari's mode {wanted} is not used on a mask; take the brush (P), the eraser (E) or the "
+                "polygon (3)."
+            )
+            return
+        Labels.mode.fset(self, wanted)
+        # napari's brush would draw around a part once the right button is pressed, and ignore the left one
+        # until that ends; what it has drawn by then is in no history.
+        if "brush_stroke" in self._overlays:
+            self._overlays["brush_stroke"].enabled = False
 
     @property
     def _type_string(self) -> str:

@@ -22,11 +22,12 @@ from attunet_gui.gui.garbage import Sweep
 from attunet_gui.gui.guide import Guide
 from attunet_gui.gui.learning.learning import Learning
 from attunet_gui.gui.manual import Manual
+from attunet_gui.gui.napari_keys import Tool
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.state import Review, View, decide, facts_of, on_arrival
 from attunet_gui.gui.toolbox import Toolbox
-from attunet_gui.gui.viewer import MASK, CaseLayers, Tool
+from attunet_gui.gui.viewer import MASK, CaseLayers
 from attunet_gui.gui.worklist.worklist import Worklist
 from attunet_gui.io.journal import journal_path
 from attunet_gui.network.bundle import read_bundle
@@ -110,6 +111,9 @@ class Desk(QObject):
         layers.mask_drawn.connect(self._count_soon)
         layers.look_changed.connect(self.look_changed.emit)
         layers.layer_lost.connect(self._layer_lost)
+        layers.tool_asked.connect(self.take_tool)
+        layers.away_asked.connect(self.toolbox.put_away)
+        layers.refused.connect(session.say)
 
     @property
     def view(self) -> View:
@@ -183,6 +187,7 @@ class Desk(QObject):
     def _case_opened(self, case: Case) -> None:
         self.checked = self._agreed_to_replace = self._override = self._painted_meanwhile = False
         self._let_go()
+        self.toolbox.put_away()
         self.worklist.arrived(case)
         work = self._work_on(case)
         # The layer owns its voxels: the person's strokes must not reach what was read.

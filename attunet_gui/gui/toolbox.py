@@ -47,6 +47,7 @@ class Toolbox(QObject):
         self._came_home.connect(lambda work: work())
         layers.points_drawn.connect(self._points_drawn)
         layers.viewer.dims.events.current_step.connect(self._preview_soon)
+        layers.hand_changed.connect(self._hand_changed)
         correcting.mask_changed.connect(self._mask_changed)
 
     def end(self) -> None:
@@ -75,11 +76,13 @@ class Toolbox(QObject):
             return
         if kind.parameter is None and Need.POINTS not in kind.needs:
             self.put_away()
+            self.changed.emit()
             self._run(kind, Wish(in_3d=self.wish.in_3d), partial(self._apply, kind))
             return
         value = None if kind.parameter is None else kind.parameter.default
-        self.kind, self.wish = kind, Wish(value, in_3d=self.wish.in_3d)
+        self.put_away()
         self._layers.set_drawing_points(Need.POINTS in kind.needs)
+        self.kind, self.wish = kind, Wish(value, in_3d=self.wish.in_3d)
         if Need.POINTS in kind.needs:
             self._session.say(f"{kind.title}: click, or draw a short line.")
         self._preview_soon()
@@ -99,9 +102,14 @@ class Toolbox(QObject):
         if self.kind is not None:
             self.kind = None
             self._asked += 1
-            self._layers.set_drawing_points(False)
+            self._layers.stop_drawing_points()
             self._layers.hide_changes()
             self.changed.emit()
+
+    def _hand_changed(self, hand: str) -> None:
+        """Another tool or layer was taken: a tool that a click no longer reaches is not shown as in hand."""
+        if hand != ("points" if self.waits_for_click else "pan_zoom"):
+            self.put_away()
 
     def set_value(self, value: float) -> None:
         """Set the number of the tool in hand."""

@@ -6,9 +6,9 @@ person. The mask layer owns the voxels on screen; strokes and undo belong to `at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
@@ -34,11 +34,11 @@ from attunet_gui.gui.case_layers import (
     renew_ct,
     renew_mask,
 )
+from attunet_gui.gui.napari_keys import Tool, brush_keys, reset_polygon, tool_keys
 from attunet_gui.gui.napari_strokes import box_of, bytes_of, finish
 
 MASK, OTHER, CHANGES, RING = "Pancreas", "New draft", "Proposed changes", "Place to check"
 ARRIVING = "Draft on its way"
-Tool = Literal["pan_zoom", "paint", "erase", "polygon"]
 
 _HISTORY_BYTES = 32_000_000
 """What napari's own history of strokes may hold before it is emptied; ours is the one that counts."""
@@ -55,6 +55,9 @@ class CaseLayers:
         stroke_ended(box, tool): the person changed voxels of the mask within `box`, which are there already.
         undo_asked, redo_asked: napari's keys for them were pressed on the mask.
         mask_drawn: the mask was drawn anew, as after an undo or on another slice.
+        tool_asked(tool), away_asked: napari's keys for a tool, or Esc, were pressed.
+        hand_changed(hand): what a click on the picture does has changed, see `hand`.
+        refused(sentence): napari was to do with the case what is not done here.
         look_changed: visibility or opacity of a layer, the HU window, or the tool.
         points_drawn(points): a click or a scribble, as voxels (z, y, x), while points are asked for.
         layer_lost(name): a layer of the case was deleted from outside; `put_back` undoes that.
@@ -63,6 +66,10 @@ class CaseLayers:
     stroke_ended = Signal(tuple, str)
     undo_asked = Signal()
     redo_asked = Signal()
+    tool_asked = Signal(str)
+    away_asked = Signal()
+    hand_changed = Signal(str)
+    refused = Signal(str)
     mask_drawn = Signal()
     look_changed = Signal()
     points_drawn = Signal(tuple)
@@ -77,7 +84,10 @@ class CaseLayers:
         self._arriving = False
         self._whole_zoom = 1.0
         self._drawing_points = False
+        self._settling = 0
+        self._hand = "pan_zoom"
         viewer.layers.events.removed.connect(self._removed)
+        viewer.layers.selection.events.active.connect(self._hand_may_have_changed)
         viewer.mouse_drag_callbacks.append(self._dragged)
         self._take_keys(viewer)
 
@@ -85,10 +95,37 @@ class CaseLayers:
         # napari's own history knows strokes only and forgets them with the window.
         keys.bind_key("Control-Z", lambda _owner: self.undo_asked.emit(), overwrite=True)
         keys.bind_key("Control-Shift-Z", lambda _owner: self.redo_asked.emit(), overwrite=True)
+        keys.bind_key("Escape", self._escaped, overwrite=True)
+        # napari's own keys for modes remember the mode before, and go back to it whenever the letter is
+        # released again, also that of Ctrl+Z; and they work on the layer that happens to be selected.
+        for tool, bound in tool_keys().items():
+            for one in bound:
+                keys.bind_key(one, self._tool_key(tool), overwrite=True)
+        for step, bound in brush_keys().items():
+            for one in bound:
+                keys.bind_key(one, self._brush_key(step), overwrite=True)
+
+    def _tool_key(self, tool: str) -> Callable[[Any], None]:
+        def take(_owner: Any) -> None:
+            self.tool_asked.emit(tool)
+
+        return take
+
+    def _brush_key(self, step: int) -> Callable[[Any], None]:
+        def grow(_owner: Any) -> None:
+            self.grow_brush(step)
+
+        return grow
+
+    def _escaped(self, _owner: Any) -> None:
+        if MASK in self._layers:
+            reset_polygon(self._layers[MASK])
+        self.away_asked.emit()
 
     def disconnect(self) -> None:
         """Let go of the viewer."""
         self.viewer.layers.events.removed.disconnect(self._removed)
+        self.viewer.layers.selection.events.active.disconnect(self._hand_may_have_changed)
 
     # The case
 
@@ -106,6 +143,7 @@ class CaseLayers:
         self._history_bytes = 0
         self._drawing_points = False
         self.viewer.layers.selection.active = self._layers[MASK]
+        self._hand_may_have_changed()
         self.viewer.dims.axis_labels = ("Slice", "Row", "Column")
         self.viewer.dims.set_current_step(0, volume.grid.shape[0] // 2)
         self.viewer.reset_view()
@@ -139,14 +177,17 @@ class CaseLayers:
         layer.events.paint.connect(self._painted)
         layer.events.set_data.connect(self._drawn)
         layer.events.selected_label.connect(self._keep_one_label)
+        layer.events.preserve_labels.connect(self._keep_one_label)
+        layer.events.mode.connect(self._hand_may_have_changed)
+        layer.refused.connect(self._refuse)
         for event in (layer.events.mode, layer.events.brush_size, layer.events.n_edit_dimensions):
             event.connect(self._look_changed)
         layer.events.contour.connect(self._look_changed)
-        self._take_keys(layer)
 
     def _add(self, key: str, layer: Layer) -> None:
         self.viewer.add_layer(layer)
         self._layers[key] = layer
+        self._take_keys(layer)
         for event in (layer.events.visible, layer.events.opacity):
             event.connect(self._look_changed)
         if key == CT:
@@ -192,10 +233,16 @@ class CaseLayers:
     def _drawn(self) -> None:
         self.mask_drawn.emit()
 
+    def _refuse(self, sentence: str) -> None:
+        self.refused.emit(sentence)
+
     def _keep_one_label(self) -> None:
+        """A brush with label 0 would erase, and one that preserves labels would draw nothing."""
         layer = self._layers[MASK]
-        if layer.selected_label not in (0, 1):
+        if layer.selected_label != 1:
             layer.selected_label = 1
+        if layer.preserve_labels:
+            layer.preserve_labels = False
 
     def redraw(self) -> None:
         """Draw the mask again after its voxels were changed in place."""
@@ -411,21 +458,55 @@ class CaseLayers:
         if MASK not in self._layers:
             return
         layer = self._layers[MASK]
-        self._drawing_points = False
-        layer.mouse_pan = True
-        self.viewer.layers.selection.active = layer
-        layer.visible = True
-        layer.mode = tool
+        with self._one_change_of_hand():
+            self.stop_drawing_points()
+            self.viewer.layers.selection.active = layer
+            layer.visible = True
+            layer.mode = tool
 
     def set_drawing_points(self, wanted: bool) -> None:
-        """Whether a click or a drag on the picture gives points instead of moving it."""
-        self._drawing_points = wanted
-        if MASK in self._layers:
-            layer = self._layers[MASK]
-            self.viewer.layers.selection.active = layer
-            layer.mode = "pan_zoom"
-            layer.mouse_pan = not wanted
-            layer.cursor = "cross" if wanted else "standard"
+        """Select the mask; whether a click or a drag on the picture gives points instead of moving it."""
+        with self._one_change_of_hand():
+            self.take_tool("pan_zoom")
+            self._drawing_points = wanted
+            if MASK in self._layers:
+                layer = self._layers[MASK]
+                layer.mouse_pan = not wanted
+                layer.cursor = "cross" if wanted else "standard"
+
+    def stop_drawing_points(self) -> None:
+        """A click gives points no more; whatever else is in hand stays."""
+        if not self._drawing_points:
+            return
+        self._drawing_points = False
+        layer = self._layers.get(MASK)
+        if layer is not None and layer.mode == "pan_zoom":
+            layer.mouse_pan, layer.cursor = True, "standard"
+        self._hand_may_have_changed()
+
+    @property
+    def hand(self) -> str:
+        """What a click on the picture does: a mode of the mask, "points", or "" if another layer decides."""
+        mask, active = self._layers.get(MASK), self.viewer.layers.selection.active
+        if mask is not None and active is mask:
+            return "points" if self._drawing_points else str(mask.mode)
+        return "pan_zoom" if active is None or str(active.mode) == "pan_zoom" else ""
+
+    @contextmanager
+    def _one_change_of_hand(self) -> Iterator[None]:
+        self._settling += 1
+        try:
+            yield
+        finally:
+            self._settling -= 1
+            self._hand_may_have_changed()
+
+    def _hand_may_have_changed(self) -> None:
+        if self._settling or self.hand == self._hand:
+            return
+        self._hand = self.hand
+        self.hand_changed.emit(self._hand)
+        self.look_changed.emit()
 
     def _dragged(self, _viewer: ViewerModel, event: Any) -> Iterator[None]:
         if not self._drawing_points or event.button != 1:
@@ -448,6 +529,10 @@ class CaseLayers:
         """Set the diameter of the brush."""
         if MASK in self._layers:
             self._layers[MASK].brush_size = pixels
+
+    def grow_brush(self, pixels: int) -> None:
+        """Make the brush larger by `pixels`, but never smaller than one."""
+        self.set_brush_size(max(1, self.brush_size + pixels))
 
     @property
     def edits_volume(self) -> bool:
@@ -496,6 +581,10 @@ class CaseLayers:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
+        with self._one_change_of_hand():
+            yield from self._put_back_afterwards()
+
+    def _put_back_afterwards(self) -> Iterator[None]:
         viewer = self.viewer
         active, step = viewer.layers.selection.active, viewer.dims.current_step
         camera = (viewer.scene.camera.center, viewer.scene.camera.zoom)

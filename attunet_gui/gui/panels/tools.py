@@ -31,7 +31,7 @@ from attunet_gui.work import Work
 
 _TOOLS = (
     ("pan_zoom", "Move", "Move and zoom the picture (Z)"),
-    ("paint", "Brush", "Add to the mask (P). With the right button: draw around a part, and it is filled."),
+    ("paint", "Brush", "Add to the mask (P)"),
     ("erase", "Eraser", "Take away from the mask (E)"),
     ("polygon", "Polygon", "Click around a part; a double click closes and fills it (3)"),
 )
@@ -119,8 +119,11 @@ class ToolsPanel(QWidget):
 
     def show_look(self, layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> None:
         """Show the tool in hand; `spacing_mm` (z, y, x) is the size of a voxel."""
-        if layers.tool in self.tools:
-            self.tools[layers.tool].setChecked(True)
+        # A group that is exclusive would not let go of the last one.
+        self._group.setExclusive(False)
+        for tool, made in self.tools.items():
+            made.setChecked(layers.hand == tool)
+        self._group.setExclusive(True)
         with signals_blocked(self.brush), signals_blocked(self.volume):
             self.brush.setValue(layers.brush_size)
             self.volume.setChecked(layers.edits_volume)

@@ -1,0 +1,178 @@
+"""What is in hand: a click does what the dock shows, by whatever key or layer it came to that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+from napari.settings import get_settings
+from napari.utils.key_bindings import KeymapHandler
+from qtpy.QtWidgets import QApplication, QPushButton
+
+from attunet_gui.gui.case_layers import CT
+from attunet_gui.gui.contoured import RIGHT_BUTTON
+from attunet_gui.gui.panels.tools import ToolsPanel
+from attunet_gui.gui.viewer import MASK, CaseLayers
+from tests.gui.test_desk import World, Z, ct, gland, qt, world
+
+__all__ = ["ct", "qt", "world"]
+
+
+def mask_layer(world: World) -> Labels:
+    return world.desk.layers.viewer.layers[MASK]
+
+
+def keys_of(layers: CaseLayers) -> KeymapHandler:
+    """napari's own handling of keys, as its canvas has it."""
+    handler = KeymapHandler()
+    active = layers.viewer.layers.selection.active
+    handler.keymap_providers = [active, layers.viewer]
+    return handler
+
+
+def struck(handler: KeymapHandler, keys: str) -> None:
+    handler.press_key(keys)
+    handler.release_key(keys)
+
+
+@pytest.fixture
+def panel(world: World) -> ToolsPanel:
+    made = ToolsPanel()
+    world.desk.look_changed.connect(lambda: made.show_look(world.desk.layers, (1.0, 1.0, 1.0)))
+    world.desk.toolbox.changed.connect(lambda: made.show_kind(world.desk.toolbox))
+    return made
+
+
+def shown(panel: ToolsPanel) -> set[str]:
+    lit: dict[str, QPushButton] = {**panel.tools, **panel.kinds}
+    return {key for key, made in lit.items() if made.isChecked()}
+
+
+@pytest.mark.parametrize("undo", ["Ctrl+Z", "Ctrl+Shift+Z"])
+@pytest.mark.parametrize(("before", "key", "tool"), [("P", "Z", "pan_zoom"), ("E", "Z", "pan_zoom")])
+def test_undo_and_redo_leave_the_tool(
+    world: World, ct: Path, monkeypatch: pytest.MonkeyPatch, undo: str, before: str, key: str, tool: str
+) -> None:
+    world.open(ct)
+    monkeypatch.setattr(get_settings().application, "hold_button_delay", 0.0)
+    keys = keys_of(world.desk.layers)
+    struck(keys, before)
+    world.paint(Z, 20, 20)
+    struck(keys, before)
+    keys.press_key(key)  # a key that goes up after the letter of another one has gone down
+    struck(keys, undo)
+    assert world.desk.layers.tool == tool
+    struck(keys, undo)
+    assert world.desk.layers.tool == tool
+
+
+def test_every_mode_of_a_mask_is_one_that_the_dock_shows(world: World, ct: Path, panel: ToolsPanel) -> None:
+    world.open(ct)
+    layer = mask_layer(world)
+    for mode in Labels._modeclass:
+        layer.mode = mode
+        assert layer.mode in panel.tools
+        assert shown(panel) == {layer.mode}
+    layer.mode = "fill"
+    assert "napari's mode fill is not used on a mask" in world.said
+    for keys in ("F", "L", "4", "5", "7"):
+        world.desk.take_tool("paint")
+        struck(keys_of(world.desk.layers), keys)
+        assert shown(panel) == {"paint"}
+
+
+def test_the_brush_adds_whatever_napari_was_told(world: World, ct: Path) -> None:
+    world.open(ct)
+    for keys in ("X", "M", "-", "=", "B"):
+        struck(keys_of(world.desk.layers), keys)
+        layer = mask_layer(world)
+        assert (layer.selected_label, layer.preserve_labels) == (1, False), keys
+
+
+def test_the_right_button_starts_nothing_that_goes_on_unseen(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.desk.take_tool("paint")
+    layer = mask_layer(world)
+    assert not layer._overlays["brush_stroke"].enabled
+    press = SimpleNamespace(
+        button=2, position=(Z, 20, 20), type="mouse_press", view_direction=None, dims_displayed=[1, 2]
+    )
+    for call in layer.mouse_drag_callbacks:
+        made = call(layer, press)
+        if made is not None:
+            list(made)
+    assert world.said == RIGHT_BUTTON
+    assert not world.mask.any()
+
+
+def test_our_tool_is_shown_until_something_else_is_in_hand(world: World, ct: Path, panel: ToolsPanel) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    toolbox, layers = world.desk.toolbox, world.desk.layers
+    waits = "add-this" if "add-this" in panel.kinds else next(iter(panel.kinds))
+    for away in ("Z", "P", "Escape"):
+        toolbox.take(waits)
+        assert shown(panel) == {waits}
+        struck(keys_of(layers), away)
+        assert shown(panel) == {"paint" if away == "P" else "pan_zoom"}
+        assert toolbox.kind is None
+    toolbox.take(waits)
+    layers.viewer.layers.selection.active = layers.viewer.layers[CT]
+    assert shown(panel) == {"pan_zoom"}
+    toolbox.take("grow")
+    assert shown(panel) == {"grow", "pan_zoom"}
+    world.desk._case_opened(world.desk.session.case)  # type: ignore[arg-type]
+    assert shown(panel) == {"pan_zoom"}
+
+
+def test_a_tool_that_is_done_at_once_does_not_stay_lit(world: World, ct: Path, panel: ToolsPanel) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    panel.kind_asked.connect(world.desk.toolbox.take)
+    at_once = [key for key in panel.kinds if key in ("fill-holes", "keep-largest", "largest")]
+    assert at_once
+    for key in at_once:
+        panel.kinds[key].click()
+        assert key not in shown(panel)
+
+
+def test_tools_and_undo_work_whichever_layer_is_selected(world: World, ct: Path, panel: ToolsPanel) -> None:
+    world.open(ct)
+    layers = world.desk.layers
+    world.paint(Z, 20, 20)
+    layers.viewer.layers.selection.active = layers.viewer.layers[CT]
+    assert shown(panel) == {"pan_zoom"}, "a click moves the picture: that is what is lit"
+    struck(keys_of(layers), "P")
+    assert layers.viewer.layers.selection.active is mask_layer(world)
+    assert shown(panel) == {"paint"}
+    layers.viewer.layers.selection.active = layers.viewer.layers[CT]
+    struck(keys_of(layers), "Ctrl+Z")
+    assert not world.mask.any()
+    for keys in ("]", "["):
+        size = layers.brush_size
+        struck(keys_of(layers), keys)
+        assert layers.brush_size == size + (1 if keys == "]" else -1)
+
+
+def test_a_layer_of_the_persons_own_lights_no_tool(world: World, ct: Path, panel: ToolsPanel) -> None:
+    world.open(ct)
+    world.desk.take_tool("paint")
+    points = world.desk.layers.viewer.add_points(np.zeros((1, 3)), name="mine")
+    points.mode = "add"
+    world.desk.look_changed.emit()
+    assert shown(panel) == set()
+    world.desk.take_tool("erase")
+    assert shown(panel) == {"erase"}
+
+
+def test_the_window_binds_tools_and_undo_for_every_layer(qt: QApplication) -> None:
+    from attunet_gui.gui.napari_keys import brush_keys, tool_keys
+
+    assert {str(keys) for keys in tool_keys()["paint"]} == {"2", "P"}
+    assert {tool: bool(keys) for tool, keys in tool_keys().items()} == dict.fromkeys(
+        ("pan_zoom", "paint", "erase", "polygon"), True
+    )
+    assert all(brush_keys().values())
