@@ -112,7 +112,7 @@ class Carrying(QObject):
     def _take(self, only: int | None) -> None:
         edits = self._edits(only)
         if edits is not None:
-            where = "" if only is None else f" in slice {only}"
+            where = "" if only is None else f" in slice {only + 1}"
             self._correcting.change(edits[0], PROPOSAL, f"carry corrections on{where}")
 
     def reject(self) -> None:

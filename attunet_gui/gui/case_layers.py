@@ -91,6 +91,21 @@ def _set(layer: Layer, values: dict[str, Any]) -> None:
             setattr(layer, name, value)
 
 
+def is_straight(layer: Layer, spacing_mm: tuple[float, float, float]) -> bool:
+    """Whether `layer` lies in voxels of `spacing_mm` (z, y, x) from the origin, neither turned nor moved."""
+    if layer.ndim != 3:
+        return False
+    placed = np.allclose(layer.scale, spacing_mm) and not np.any(layer.translate)
+    turned = not np.allclose(layer.rotate, np.eye(3)) or bool(np.any(layer.shear))
+    return bool(placed and not turned and np.allclose(layer.affine.affine_matrix, np.eye(4)))
+
+
+def straighten(layer: Layer, spacing_mm: tuple[float, float, float]) -> None:
+    """Put `layer` where `is_straight` wants it."""
+    layer.affine, layer.rotate, layer.shear = np.eye(4), np.eye(3), np.zeros(3)
+    layer.translate, layer.scale = np.zeros(3), spacing_mm
+
+
 def mask_colours(colour: str) -> DirectLabelColormap:
     """A mask in `colour`, nothing elsewhere."""
     return DirectLabelColormap(color_dict={0: "transparent", 1: colour, None: colour})

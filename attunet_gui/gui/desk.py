@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QDialog, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
 
 from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import AttunetError, BadModel
@@ -24,7 +24,7 @@ from attunet_gui.gui.learning.learning import Learning
 from attunet_gui.gui.manual import Manual
 from attunet_gui.gui.napari_keys import Tool
 from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.qt import Signal, picture_is_shown
 from attunet_gui.gui.state import Review, View, decide, facts_of, on_arrival
 from attunet_gui.gui.toolbox import Toolbox
 from attunet_gui.gui.viewer import MASK, CaseLayers
@@ -67,6 +67,7 @@ class Desk(QObject):
         self.carrying = Carrying(session, layers, self.correcting)
         self.toolbox = Toolbox(session, layers, self.correcting)
         self.window: QWidget = QWidget()
+        self.guide.window_shown = self._window_shown
         self.worklist = Worklist(self)
         self.learning = Learning(self)
         self.checked = self.closed = False
@@ -114,6 +115,10 @@ class Desk(QObject):
         layers.tool_asked.connect(self.take_tool)
         layers.away_asked.connect(self.toolbox.put_away)
         layers.refused.connect(session.say)
+
+    def _window_shown(self) -> bool:
+        """Whether the picture can be seen; without a main window, as in a script, nobody can tell."""
+        return not isinstance(self.window, QMainWindow) or picture_is_shown(self.window)
 
     @property
     def view(self) -> View:

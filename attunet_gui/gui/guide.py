@@ -12,6 +12,7 @@ from math import inf
 from qtpy.QtCore import QObject, QTimer
 
 from attunet_gui.core.counting import counted, noun_of
+from attunet_gui.core.edit import Box
 from attunet_gui.core.history import Stroke
 from attunet_gui.core.rewind import since_draft
 from attunet_gui.gui.correcting import Correcting
@@ -31,11 +32,11 @@ from attunet_gui.review.progress import (
     with_verified,
 )
 from attunet_gui.review.search import Found, find_places
+from attunet_gui.review.sight import LOOK_S, Sight, why_not_seen
 from attunet_gui.review.strip import Strip, make_strip
 from attunet_gui.session import Case, Draft, Session
 from attunet_gui.work import Work
 
-_SEEN_AFTER_MS = 300
 _LOG = logging.getLogger(__name__)
 
 
@@ -62,11 +63,13 @@ class Guide(QObject):
         self.current = ""
         self._look = QTimer(self)
         self._look.setSingleShot(True)
-        self._look.setInterval(_SEEN_AFTER_MS)
-        self._look.timeout.connect(self._seen)
+        self._look.setInterval(round(1000 * LOOK_S))
+        self._look.timeout.connect(self._looked)
+        self.window_shown: Callable[[], bool] = lambda: True
+        self._shown_at_first = False
         self._came_home.connect(lambda work: work())
         correcting.mask_changed.connect(self._mask_changed)
-        layers.viewer.dims.events.current_step.connect(self._slice_shown)
+        layers.sight_changed.connect(self._look_anew)
 
     # The case
 
@@ -80,7 +83,7 @@ class Guide(QObject):
         work = self._correcting.work
         self.state = ReviewState() if work is None else _resumed(work)
         self._submit(partial(_evidence_of, case, draft), self._evidence_made)
-        self._look.start()
+        self._look_anew()
         self.changed.emit()
 
     def look_again(self, case: Case, draft: Draft) -> None:
@@ -145,7 +148,8 @@ class Guide(QObject):
     def _mask_changed(self, stroke: Stroke, placed: bool) -> None:
         self._changed_slices |= set(stroke.edit.slices)
         closable, decided_before = () if placed else self.places, self.state.decided
-        self.state = after_edit(self.state, closable, stroke.edit, self._layers.slice)
+        self.state = after_edit(self.state, closable, stroke.edit, self._slice_judged(stroke.edit.box))
+        self._look_anew()
         self._forget_reopened(decided_before)
         work = self._correcting.work
         self.state = replace(self.state, edited=_edited(work))
@@ -271,12 +275,16 @@ class Guide(QObject):
         work, index = self._correcting.work, self._layers.slice
         if work is None:
             return
+        hindrance = "" if index in work.verified else self._why_not_verified()
+        if hindrance:
+            self._session.say(f"Slice {index + 1} is not verified: {hindrance}.")
+            return
         verified = work.verified ^ {index}
         work.verify(verified)
         self.state = with_verified(self.state, verified)
         self._look_again_in((index,))
         locked = "verified: no tool and no draft changes it" if index in verified else "no longer verified"
-        self._session.say(f"Slice {index} is {locked}.")
+        self._session.say(f"Slice {index + 1} is {locked}.")
         self._correcting.state_changed.emit()
         self.changed.emit()
 
@@ -285,20 +293,48 @@ class Guide(QObject):
         self._changed_slices |= set(slices)
         self._search()
 
+    def _why_not_verified(self) -> str:
+        sight = self._sight()
+        hindrance = "no CT is open" if sight is None else why_not_seen(sight)
+        if not hindrance and self._layers.slice not in self.state.seen:
+            hindrance = f"it has not been on screen for {LOOK_S:g} s yet"
+        return hindrance
+
     def next_unseen(self) -> None:
         """Go to the next slice with mask that was not looked at."""
         here = self._layers.slice
         unseen = self.unseen
         if unseen:
             self._layers.go_to_slice(next((z for z in unseen if z > here), unseen[0]))
+            sight = self._sight()
+            if sight is not None and why_not_seen(sight):
+                self._layers.straighten()
 
-    def _slice_shown(self) -> None:
+    # What was seen
+
+    def _sight(self, box: Box | None = None) -> Sight | None:
+        return self._layers.sight(self.window_shown(), box)
+
+    def _slice_judged(self, box: Box) -> int:
+        """The slice in which a change within `box` was seen when it was made; -1 if in none."""
+        sight = self._sight(box)
+        return -1 if sight is None or why_not_seen(sight) else self._layers.slice
+
+    def _look_anew(self) -> None:
+        """What is on screen has changed: it has to stay for a while."""
+        self._shown_at_first = self.window_shown()
         self._look.start()
 
-    def _seen(self) -> None:
-        if self._session.case is not None and self._layers.slice not in self.state.seen:
-            self.state = mark_seen(self.state, (self._layers.slice,))
-            self.changed.emit()
+    def _looked(self) -> None:
+        index, sight = self._layers.slice, self._sight()
+        if self._session.case is None or sight is None or index in self.state.seen:
+            return
+        if why_not_seen(sight) or not self._shown_at_first:
+            # Nothing tells when a window that was minimised is there again.
+            self._look_anew()
+            return
+        self.state = mark_seen(self.state, (index,))
+        self.changed.emit()
 
 
 def _evidence_of(case: Case, draft: Draft | None) -> Evidence:

@@ -35,6 +35,11 @@ def brush_keys() -> dict[int, tuple[Any, ...]]:
     return {step: bound.get(name, ()) for name, step in _BRUSH.items()}
 
 
+def reset_keys() -> tuple[Any, ...]:
+    """The keys by which napari fits the picture to the window."""
+    return bound_keys().get("napari:reset_view", ())
+
+
 def reset_polygon(layer: Labels) -> None:
     """Drop the corners of a polygon that is not closed yet, as napari does."""
     layer._overlays["polygon"].points = []

@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtCore import Signal as Signal  # type: ignore[attr-defined]
 from qtpy.QtGui import QAction as QAction  # type: ignore[attr-defined]
 from qtpy.QtGui import QShortcut as QShortcut  # type: ignore[attr-defined]
+from qtpy.QtWidgets import QMainWindow
 
 _QUEUE_MS = 20
 
@@ -14,3 +15,11 @@ _QUEUE_MS = 20
 def start_signal_queue() -> None:
     """Bring psygnal's signals from background threads into the window's; safe to call again."""
     start_emitting_from_queue(_QUEUE_MS, Qt.TimerType.CoarseTimer)
+
+
+def picture_is_shown(window: QMainWindow) -> bool:
+    """Whether the middle of `window`, where the picture is, can be on a screen."""
+    handle, picture = window.windowHandle(), window.centralWidget()
+    if handle is None or picture is None or window.isMinimized():
+        return False
+    return bool(handle.isExposed() and picture.isVisible() and not picture.visibleRegion().isEmpty())

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Layer, Shapes
+from napari.layers import Image, Labels, Layer, Shapes
+from napari.utils.camera_orientations import DEFAULT_ORIENTATION
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from psygnal import Signal
@@ -27,15 +28,18 @@ from attunet_gui.gui.case_layers import (
     MM,
     ct_layer,
     forget_strokes,
+    is_straight,
     labels_layer,
     map_layer,
     mask_colours,
     mask_layer,
     renew_ct,
     renew_mask,
+    straighten,
 )
-from attunet_gui.gui.napari_keys import Tool, brush_keys, reset_polygon, tool_keys
+from attunet_gui.gui.napari_keys import Tool, brush_keys, reset_keys, reset_polygon, tool_keys
 from attunet_gui.gui.napari_strokes import box_of, bytes_of, finish
+from attunet_gui.review.sight import Rectangle, Sight
 
 MASK, OTHER, CHANGES, RING = "Pancreas", "New draft", "Proposed changes", "Place to check"
 ARRIVING = "Draft on its way"
@@ -54,6 +58,7 @@ class CaseLayers:
     Signals:
         stroke_ended(box, tool): the person changed voxels of the mask within `box`, which are there already.
         undo_asked, redo_asked: napari's keys for them were pressed on the mask.
+        sight_changed: another slice, plane or zoom is on screen, or a layer is shown or hidden.
         mask_drawn: the mask was drawn anew, as after an undo or on another slice.
         tool_asked(tool), away_asked: napari's keys for a tool, or Esc, were pressed.
         hand_changed(hand): what a click on the picture does has changed, see `hand`.
@@ -70,6 +75,7 @@ class CaseLayers:
     away_asked = Signal()
     hand_changed = Signal(str)
     refused = Signal(str)
+    sight_changed = Signal()
     mask_drawn = Signal()
     look_changed = Signal()
     points_drawn = Signal(tuple)
@@ -85,17 +91,26 @@ class CaseLayers:
         self._whole_zoom = 1.0
         self._drawing_points = False
         self._settling = 0
+        self._spacing = (1.0, 1.0, 1.0)
+        self._straightening = False
         self._hand = "pan_zoom"
         viewer.layers.events.removed.connect(self._removed)
         viewer.layers.selection.events.active.connect(self._hand_may_have_changed)
         viewer.mouse_drag_callbacks.append(self._dragged)
         self._take_keys(viewer)
+        camera, dims = viewer.scene.camera.events, viewer.dims.events
+        for event in (camera.center, camera.zoom, camera.angles, camera.orientation, dims.order,
+                      dims.ndisplay, dims.current_step, viewer.canvas.events.size,
+                      viewer.canvas.grid.events.enabled, viewer.layers.events.reordered):  # fmt: skip
+            event.connect(self._sight_changed)
 
     def _take_keys(self, keys: Any) -> None:
         # napari's own history knows strokes only and forgets them with the window.
         keys.bind_key("Control-Z", lambda _owner: self.undo_asked.emit(), overwrite=True)
         keys.bind_key("Control-Shift-Z", lambda _owner: self.redo_asked.emit(), overwrite=True)
         keys.bind_key("Escape", self._escaped, overwrite=True)
+        for one in reset_keys():
+            keys.bind_key(one, lambda _owner: self.straighten(), overwrite=True)
         # napari's own keys for modes remember the mode before, and go back to it whenever the letter is
         # released again, also that of Ctrl+Z; and they work on the layer that happens to be selected.
         for tool, bound in tool_keys().items():
@@ -133,6 +148,7 @@ class CaseLayers:
         """Replace the layers of the last case by `volume` and a mask to draw on."""
         if mask is None:
             mask = np.zeros(volume.grid.shape, np.uint8)
+        self._spacing = volume.grid.spacing_mm
         if self._can_renew(volume):
             self._renew(volume, mask)
         else:
@@ -146,7 +162,7 @@ class CaseLayers:
         self._hand_may_have_changed()
         self.viewer.dims.axis_labels = ("Slice", "Row", "Column")
         self.viewer.dims.set_current_step(0, volume.grid.shape[0] // 2)
-        self.viewer.reset_view()
+        self.straighten()
         self._whole_zoom = self.viewer.scene.camera.zoom
         self.look_changed.emit()
 
@@ -193,8 +209,29 @@ class CaseLayers:
         if key == CT:
             layer.events.contrast_limits.connect(self._look_changed)
 
+        for event in (layer.events.scale, layer.events.translate, layer.events.rotate, layer.events.shear,
+                      layer.events.affine):  # fmt: skip
+            event.connect(self._moved)
+
     def _look_changed(self) -> None:
         self.look_changed.emit()
+        self.sight_changed.emit()
+
+    def _sight_changed(self) -> None:
+        self.sight_changed.emit()
+
+    def _moved(self, event: Any) -> None:
+        """A layer of the case lies where its voxels are: on one that was moved, people draw wrongly."""
+        layer = event.source
+        if self._straightening or layer not in self._layers.values() or is_straight(layer, self._spacing):
+            return
+        self._straightening = True
+        try:
+            straighten(layer, self._spacing)
+        finally:
+            self._straightening = False
+        if not self._settling:
+            self.refused.emit(f"{layer.name} lies where the CT was taken; it is not moved, turned or scaled.")
 
     def _removed(self, event: Any) -> None:
         if event.value in self._layers.values():
@@ -549,6 +586,50 @@ class CaseLayers:
         """The slice on screen."""
         return int(self.viewer.dims.current_step[0])
 
+    def straighten(self) -> None:
+        """Show axial slices, as the radiologist sees them, and fit them to the window."""
+        viewer = self.viewer
+        viewer.dims.ndisplay = 2
+        viewer.dims.order = tuple(range(viewer.dims.ndim))
+        viewer.canvas.grid.enabled = False
+        viewer.scene.camera.orientation = DEFAULT_ORIENTATION
+        viewer.reset_view()
+
+    def sight(self, window_shown: bool, box: Box | None = None) -> Sight | None:
+        """What is on screen of the slice; None if nothing is open.
+
+        Args:
+            window_shown: whether the picture can be seen at all.
+            box: voxels that are to be judged; None is the mask of the slice.
+        """
+        if not all(self._layers.get(key) in self.viewer.layers for key in (CT, MASK)):
+            return None
+        ct, mask = self._layers[CT], self._layers[MASK]
+        viewer, camera = self.viewer, self.viewer.scene.camera
+        if box is None:
+            box = _box_of_slice(mask.data[min(self.slice, len(mask.data) - 1)])
+        whole = (slice(0, 1), slice(0, ct.data.shape[1]), slice(0, ct.data.shape[2]))
+        straight = is_straight(ct, self._spacing) and is_straight(mask, self._spacing)
+        as_ever = tuple(map(str, camera.orientation)) == DEFAULT_ORIENTATION
+        return Sight(
+            window_shown=window_shown,
+            dimensions=int(viewer.dims.ndisplay),
+            order=tuple(int(axis) for axis in viewer.dims.order),
+            straight=straight and as_ever and not viewer.canvas.grid.enabled,
+            ct_drawn=_is_drawn(ct, viewer.layers),
+            mask_drawn=_is_drawn(mask, viewer.layers),
+            pixels_per_mm=float(camera.zoom),
+            view=_view_of(viewer),
+            judged=None if box is None else self._rectangle(box),
+            ct=self._rectangle(whole),
+        )
+
+    def _rectangle(self, box: Box) -> Rectangle:
+        _z, row, column = self._spacing
+        _slices, rows, columns = box
+        return ((rows.start - 0.5) * row, (columns.start - 0.5) * column, (rows.stop - 0.5) * row,
+                (columns.stop - 0.5) * column)  # fmt: skip
+
     @property
     def cursor(self) -> tuple[int, int, int] | None:
         """The voxel (z, y, x) under the cursor; None outside the CT."""
@@ -602,6 +683,30 @@ class CaseLayers:
 def _value_at(viewer: ViewerModel, layer: Layer) -> float | None:
     value = layer.get_value(viewer.cursor.position, world=True)
     return None if value is None else float(value)
+
+
+def _view_of(viewer: ViewerModel) -> Rectangle:
+    height, width = viewer.canvas.size
+    zoom, (row, column) = viewer.scene.camera.zoom, viewer.scene.camera.center[-2:]
+    down, across = height / zoom / 2, width / zoom / 2
+    return float(row - down), float(column - across), float(row + down), float(column + across)
+
+
+def _box_of_slice(mask: NDArray[np.uint8]) -> Box | None:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return slice(0, 1), slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _is_drawn(layer: Layer, layers: Any) -> bool:
+    """Whether `layer` is visible, and no picture that is not a map of ours lies over it."""
+    above = list(layers)[layers.index(layer) + 1 :]
+    covered = any(
+        isinstance(other, Image) and other.visible and other.opacity > MAP_OPACITY for other in above
+    )
+    transparent = isinstance(layer, Labels) and layer.get_color(1)[3] == 0
+    return bool(layer.visible and layer.opacity > 0 and not transparent and not covered)
 
 
 _CORNERS = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])

@@ -269,6 +269,6 @@ def _examples(held_out: tuple[TrainingCase, ...], recipe: Recipe, infer: Infer) 
         z = int((case.truth == 1).sum(axis=(1, 2)).argmax())
         around = neighbour_indices(np.array([z]), recipe.preprocessing.neighbours, len(case.images))
         probability = infer(np.moveaxis(case.images[around], 1, -1))[0]
-        name = case.name if len(case.images) == 1 else f"{case.name}, slice {z}"
+        name = case.name if len(case.images) == 1 else f"{case.name}, slice {z + 1}"
         examples.append(Example(name, case.images[z], case.truth[z] == 1, probability >= recipe.threshold))
     return examples

@@ -133,7 +133,7 @@ class View:
 
     def cut(self, z: int) -> str:
         """ "Slice 84", `z` counted in the crop."""
-        return f"Slice {z + self.box[0].start}"
+        return f"Slice {z + self.box[0].start + 1}"
 
 
 @dataclass(frozen=True, eq=False)

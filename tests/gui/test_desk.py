@@ -66,6 +66,11 @@ class World:
         self.until(lambda: self.desk.session.case is not None)
         self.desk.layers.go_to_slice(Z)
 
+    def verify(self) -> None:
+        """Look at the slice for as long as it takes, then press Q."""
+        self.until(lambda: self.desk.layers.slice in self.desk.guide.state.seen)
+        self.desk.guide.verify_slice()
+
     def draft(self, mask: np.ndarray) -> None:
         self.desk.run_or_cancel()
         self.network.answer(len(self.network.requests), mask)
@@ -320,7 +325,7 @@ def test_a_killed_window_gives_everything_back(
     world.draft(gland(world))
     world.paint(Z, 5, 5)
     world.paint(7, 30, 30)
-    world.desk.guide.verify_slice()
+    world.verify()
     kept = world.mask.copy()
     world.desk.correcting.work._journal.close()  # type: ignore[union-attr]  # as the system does with a dead process
     world.desk.correcting.work = None
@@ -435,7 +440,7 @@ def test_no_tool_changes_what_was_drawn_or_verified(world: World, ct: Path) -> N
     world.until(lambda: "left as you decided" in world.said)
     np.testing.assert_array_equal(world.mask, erased)
     world.desk.layers.go_to_slice(4)
-    world.desk.guide.verify_slice()
+    world.verify()
     world.desk.toolbox.take("grow")
     world.desk.toolbox.apply()
     world.until(lambda: "left as you decided" in world.said or "changes nothing" in world.said)

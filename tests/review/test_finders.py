@@ -63,7 +63,7 @@ def test_a_place_is_whole(finder: Finder) -> None:
         assert place.score >= 0
         assert place.slice in range(place.box[0].start, place.box[0].stop)
         assert all(0 <= side.start < side.stop <= n for side, n in zip(place.box, mask.shape, strict=True))
-        assert str(place.slice) in place.reason
+        assert str(place.slice + 1) in place.reason
         assert place.reason.endswith(".")
 
 

@@ -123,8 +123,8 @@ class StripWidget(QWidget):
 
 
 def words_of(strip: Strip, z: int) -> str:
-    """Slice `z` in words."""
-    said = [f"Slice {z}: {strip.area_mm2[z] / 100:.1f} cm²"]
+    """Slice `z` in words; people count from one."""
+    said = [f"Slice {z + 1}: {strip.area_mm2[z] / 100:.1f} cm²"]
     if strip.draft_area_mm2[z] and strip.draft_area_mm2[z] != strip.area_mm2[z]:
         said.append(f"draft {strip.draft_area_mm2[z] / 100:.1f} cm²")
     said += [

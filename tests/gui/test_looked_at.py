@@ -1,0 +1,135 @@
+"""Nothing is seen or verified that was not drawn: the window's state against napari's real model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from attunet_gui.gui.case_layers import CT
+from attunet_gui.gui.viewer import MASK
+from attunet_gui.review.sight import LOOK_S
+from tests.gui.test_desk import World, Z, ct, gland, qt, world
+
+__all__ = ["ct", "qt", "world"]
+
+
+def wait(world: World, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        world.live()
+
+
+def _zoom_away(viewer: ViewerModel) -> None:
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 40.0, (0.0, 0.0, 0.0)
+
+
+def _cover(viewer: ViewerModel) -> None:
+    viewer.layers.move(viewer.layers.index(viewer.layers[CT]), len(viewer.layers))
+
+
+AWAY: dict[str, Callable[[ViewerModel], object]] = {
+    "rolled": lambda viewer: viewer.dims.roll(),
+    "transposed": lambda viewer: viewer.dims.transpose(),
+    "3-D": lambda viewer: setattr(viewer.dims, "ndisplay", 3),
+    "zoomed away": _zoom_away,
+    "zoomed out": lambda viewer: setattr(viewer.scene.camera, "zoom", 0.01),
+    "mask hidden": lambda viewer: setattr(viewer.layers[MASK], "visible", False),
+    "mask clear": lambda viewer: setattr(viewer.layers[MASK], "opacity", 0),
+    "CT hidden": lambda viewer: setattr(viewer.layers[CT], "visible", False),
+    "CT above the mask": _cover,
+    "grid": lambda viewer: setattr(viewer.canvas.grid, "enabled", True),
+    "mirrored": lambda viewer: setattr(viewer.scene.camera, "orientation2d", ("down", "left")),
+}
+
+
+@pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
+def test_what_is_not_drawn_is_neither_seen_nor_verified(
+    world: World, ct: Path, away: Callable[[ViewerModel], object]
+) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    world.desk.layers.go_to_slice(Z)
+    away(world.desk.layers.viewer)
+    world.desk.layers.go_to_slice(Z + 1)
+    wait(world, 1.5 * LOOK_S)
+    guide = world.desk.guide
+    assert Z + 1 not in guide.state.seen
+    guide.verify_slice()
+    assert world.said.startswith(f"Slice {world.desk.layers.slice + 1} is not verified: ")
+    assert world.said.count(".") <= 2
+    assert guide.state.verified == world.desk.correcting.work.verified == frozenset()  # type: ignore[union-attr]
+
+
+def test_a_window_that_is_minimised_shows_nothing(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    guide = world.desk.guide
+    guide.window_shown = lambda: False
+    world.desk.layers.go_to_slice(Z + 1)
+    wait(world, 1.5 * LOOK_S)
+    assert Z + 1 not in guide.state.seen
+    guide.window_shown = lambda: True
+    wait(world, 2.5 * LOOK_S)
+    assert Z + 1 in guide.state.seen
+
+
+def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    guide = world.desk.guide
+    world.desk.layers.go_to_slice(Z + 1)
+    guide.verify_slice()
+    assert world.said == f"Slice {Z + 2} is not verified: it has not been on screen for {LOOK_S:g} s yet."
+    world.until(lambda: Z + 1 in guide.state.seen)
+    guide.verify_slice()
+    assert world.said == f"Slice {Z + 2} is verified: no tool and no draft changes it."
+    assert guide.state.verified == {Z + 1}
+    world.desk.layers.viewer.dims.roll()
+    guide.verify_slice()
+    assert guide.state.verified == frozenset(), "taking it back needs no look"
+
+
+def test_ctrl_r_shows_axial_slices_again(world: World, ct: Path) -> None:
+    world.open(ct)
+    layers = world.desk.layers
+    for change in AWAY.values():
+        change(layers.viewer)
+    layers.viewer.layers[MASK].visible = layers.viewer.layers[CT].visible = True
+    layers.viewer.layers[MASK].opacity = 1
+    layers._raise_masks()
+    keys = {str(key): call for key, call in layers.viewer.keymap.items()}
+    keys["Ctrl+R"](layers.viewer)
+    world.desk.layers.go_to_slice(2)
+    world.until(lambda: 2 in world.desk.guide.state.seen)
+
+
+def test_a_stroke_in_another_plane_was_not_seen_in_its_axial_slices(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    world.desk.layers.go_to_slice(Z)
+    world.until(lambda: Z in world.desk.guide.state.seen)
+    world.desk.layers.viewer.dims.roll()
+    world.paint(Z, 35, 5)
+    assert Z not in world.desk.guide.state.seen
+
+
+def test_layers_of_the_case_stay_where_the_ct_was_taken(world: World, ct: Path) -> None:
+    world.open(ct)
+    viewer = world.desk.layers.viewer
+    spacing = tuple(viewer.layers[CT].scale)
+    for key in (CT, MASK):
+        layer = viewer.layers[key]
+        layer.scale = (1, 1, 1)
+        layer.translate = (5, 5, 5)
+        layer.affine = np.diag([1.0, -1.0, 1.0, 1.0])
+        layer.rotate = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], float)
+        assert tuple(layer.scale) == spacing
+        assert not layer.translate.any()
+        np.testing.assert_array_equal(layer.affine.affine_matrix, np.eye(4))
+        np.testing.assert_array_equal(layer.rotate, np.eye(3))
+        assert f"{key} lies where the CT was taken" in world.said
