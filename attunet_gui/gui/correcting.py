@@ -229,5 +229,5 @@ def _unverified(work: Work) -> str:
     if not work.unverified:
         return ""
     changed = sorted(work.unverified)
-    named = f"Slice {changed[0]} has" if len(changed) == 1 else f"{counted(len(changed), 'slice')} have"
+    named = f"Slice {changed[0] + 1} has" if len(changed) == 1 else f"{counted(len(changed), 'slice')} have"
     return f" {named} changed and {'is' if len(changed) == 1 else 'are'} no longer verified."

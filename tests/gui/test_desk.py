@@ -191,7 +191,7 @@ def test_nobody_to_ask_means_that_the_draft_stays(world: World, ct: Path, tmp_pa
 def verify(world: World, *slices: int) -> None:
     for z in slices:
         world.desk.layers.go_to_slice(z)
-        world.desk.guide.verify_slice()
+        world.verify()
 
 
 def green(world: World) -> frozenset[int]:
@@ -209,11 +209,11 @@ def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(world: Wo
     world.desk.layers.go_to_slice(Z)
     world.paint(Z, 5, 5)
     assert green(world) == {4, 6}
-    assert world.said.endswith(f"Slice {Z} has changed and is no longer verified.")
+    assert world.said.endswith(f"Slice {Z + 1} has changed and is no longer verified.")
     verify(world, Z)
     world.desk.correcting.undo()
     assert green(world) == {4, 6}
-    assert f"Slice {Z} has changed" in world.said
+    assert f"Slice {Z + 1} has changed" in world.said
     verify(world, Z)
     world.desk.correcting.redo()
     assert green(world) == {4, 6}
@@ -239,7 +239,7 @@ def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
     world.network.answer(len(world.network.requests), other)
     world.until(lambda: not world.mask[4].any())
     assert green(world) == {9}
-    assert "Slice 4 has changed and is no longer verified." in world.said
+    assert "Slice 5 has changed and is no longer verified." in world.said
 
 
 def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(world: World, ct: Path) -> None:

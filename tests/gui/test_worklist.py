@@ -252,7 +252,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     room.world.paint(5, 5, 5)
     for z in (4, 6):
         room.world.desk.layers.go_to_slice(z)
-        room.world.desk.guide.verify_slice()
+        room.world.verify()
     looked_through(room)
     assert room.world.desk.correcting.work is not None
     room.world.desk.correcting.work.accept("island-@1.2.3")
@@ -280,7 +280,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     assert saved.verified is not None
     assert saved.verified >= seen | {4, 6}
     # What she verifies more, the first finds there when she comes back, and what was taken back as well.
-    verify = other.world.desk.guide.verify_slice
+    verify = other.world.verify
     for z in (4, 7):
         other.world.desk.layers.go_to_slice(z)
         verify()
