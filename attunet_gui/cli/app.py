@@ -23,6 +23,11 @@ app = typer.Typer(
 )
 models = typer.Typer(help="List, show, verify and measure models.", no_args_is_help=True)
 app.add_typer(models, name="models")
+kinds = typer.Typer(
+    help="Kinds of CT that synthesis knows: list them, make their test sets, measure models.",
+    no_args_is_help=True,
+)
+app.add_typer(kinds, name="kinds")
 app.add_typer(worklist, name="worklist")
 
 ModelOption = Annotated[
@@ -210,11 +215,69 @@ def synthesize(
             help="What codes mean in files that fit PATTERN, such as hra:HRA_*; btcv and hra are known.",
         ),
     ] = None,
+    kind_weights: Annotated[
+        str,
+        typer.Option(
+            "--kinds",
+            metavar="NAME=WEIGHT,...",
+            help="Kinds of CT by weight, of attunet kinds list; all for each, usual for the mixture.",
+        ),
+    ] = "usual",
 ) -> None:
     """Make synthetic CT with true pancreas labels from label maps, to train on."""
     from attunet_gui.cli.synthesize import sources_of, write_synthetic
+    from attunet_gui.synthesis.kinds import parse_weights
 
-    write_synthetic(sources_of(label_maps, coding or ()), output, count, seed)
+    sources = sources_of(label_maps, coding or ())
+    write_synthetic(sources, output, count, seed, parse_weights(kind_weights))
+
+
+@kinds.command("list")
+def kinds_list() -> None:
+    """Every kind of CT that synthesis knows."""
+    from attunet_gui.cli.kinds import list_kinds
+
+    list_kinds()
+
+
+@kinds.command("make")
+def kinds_make(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="SETS", help="A folder a kind goes here.")
+    ],
+    label_maps: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[LABELMAP...]", help="Whose anatomy; else that of phantoms."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", metavar="NAME", help="Only this one; may be repeated.")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", min=1, max=1000, help="Volumes of each kind.")] = 20,
+    coding: Annotated[
+        list[str] | None, typer.Option(metavar="NAME:PATTERN", help="As of attunet synthesize.")
+    ] = None,
+) -> None:
+    """Make the test set of each kind of CT; the same every time, and refused by every training."""
+    from attunet_gui.cli.kinds import chosen, make_sets
+    from attunet_gui.cli.synthesize import sources_of
+
+    make_sets(sources_of(label_maps or (), coding or ()), output, chosen(kind or ()), count)
+
+
+@kinds.command("measure")
+def kinds_measure(
+    names: Annotated[list[str], typer.Argument(metavar="MODEL [MODEL]", help="One, or two side by side.")],
+    sets: Annotated[Path, typer.Option(help="Folder of attunet kinds make.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="Folder for the table.")],
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", metavar="NAME", help="Only this one; may be repeated.")
+    ] = None,
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Volumes of each kind; else all.")] = None,
+) -> None:
+    """DSC of models on the test set of each kind of CT, with intervals, as a table."""
+    from attunet_gui.cli.kinds import measure_kinds
+
+    measure_kinds(names, sets, kind or (), count, output)
 
 
 @app.command()

@@ -14,16 +14,21 @@ from attunet_gui.io.label_maps import MapSource
 from attunet_gui.recipes.synthetic import write_pairs
 
 
-def write_synthetic(sources: tuple[MapSource, ...], output: Path, count: int, seed: int) -> None:
+def write_synthetic(
+    sources: tuple[MapSource, ...], output: Path, count: int, seed: int, kinds: Mapping[str, float]
+) -> None:
     """Write the pairs and say what they show."""
     for source in sources:
         if not source.path.exists():
             raise UnreadableInput(f"There is no label map at {source.path}.")
     with progress_bar("synthetic CT") as progress:
-        cases = write_pairs(sources, output, count, seed, progress)
+        cases = write_pairs(sources, output, count, seed, progress, kinds=kinds)
     subjects = len({case.subject for case in cases})
     phases = ", ".join(f"{number} {name}" for name, number in Counter(case.uptake for case in cases).items())
     console.print(f"{output}: {len(cases)} synthetic CT of {counted(subjects, 'subject')} ({phases})")
+    shown = Counter(name for case in cases for name in case.kinds)
+    if shown:
+        console.print(", ".join(f"{number} {name}" for name, number in shown.most_common()))
 
 
 def sources_of(paths: Sequence[Path], codings: Sequence[str]) -> tuple[MapSource, ...]:

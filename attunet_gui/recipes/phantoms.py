@@ -12,7 +12,10 @@ from attunet_gui.core.prediction import draft_mask
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.predict import Model, predict
+from attunet_gui.synthesis.ct import render, synthetic_volume
+from attunet_gui.synthesis.kinds import draw_kinds, settings_of
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.synthesis.phantom_anatomy import phantom_anatomy
 
 _FIELD_MM = 430.0
 _HEIGHT_MM = 230.0
@@ -57,3 +60,10 @@ def labelled_phantom(seed: int) -> tuple[Volume, NDArray[np.uint8]]:
     """The CT of phantom `seed` on its random grid, and its pancreas (z, y, x)."""
     phantom = make_phantom(random_request(seed))
     return phantom_volume(phantom), phantom.pancreas
+
+
+def phantom_of_kinds(seed: int, weights: tuple[tuple[str, float], ...]) -> tuple[Volume, NDArray[np.uint8]]:
+    """Phantom `seed` as a CT of kinds that are drawn by `weights`, and its pancreas (z, y, x)."""
+    kinds = draw_kinds(dict(weights), np.random.default_rng([seed, 1]))
+    ct = render(phantom_anatomy(seed), np.random.default_rng([seed, 2]), settings_of(kinds))
+    return synthetic_volume(ct, f"phantom-{seed}"), ct.pancreas

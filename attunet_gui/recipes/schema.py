@@ -6,13 +6,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from attunet_gui.core.card import DataSource, Training, first_fault
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.network.bundle import check_card
 from attunet_gui.network.settings import TrainingSettings
+from attunet_gui.synthesis.kinds import TEST_SEEDS, check_weights
 
 
 class _Strict(BaseModel):
@@ -36,7 +37,13 @@ class _Data(_Strict):
 
 
 class PhantomData(_Data):
-    """Procedural phantoms of consecutive seeds; needs no folder."""
+    """Procedural phantoms of consecutive seeds; needs no folder.
+
+    Attributes:
+        first_seed, cases: which phantoms; none that a test set of kinds is made of.
+        kinds: weights by kind of CT, as `attunet kinds list` names them, "all" and "usual" besides; none
+            for phantoms as `attunet phantom` makes them.
+    """
 
     kind: Literal["phantoms"]
     licence: str = "Apache-2.0"
@@ -44,11 +51,28 @@ class PhantomData(_Data):
     title: str = "procedural phantoms"
     first_seed: int = Field(ge=0)
     cases: int = Field(ge=1)
+    kinds: dict[str, float] = {}
 
     @property
     def seeds(self) -> range:
         """Seeds of the phantoms."""
         return range(self.first_seed, self.first_seed + self.cases)
+
+    @field_validator("kinds")
+    @classmethod
+    def _check_kinds(cls, kinds: dict[str, float]) -> dict[str, float]:
+        try:
+            return check_weights(kinds)
+        except AttunetError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _check_seeds(self) -> PhantomData:
+        if self.first_seed < TEST_SEEDS.stop and self.first_seed + self.cases > TEST_SEEDS.start:
+            raise ValueError(
+                f"seeds {TEST_SEEDS.start} to {TEST_SEEDS.stop - 1} are kept for test sets of kinds of CT"
+            )
+        return self
 
 
 class PairData(_Data):

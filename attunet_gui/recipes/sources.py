@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
-from attunet_gui.evaluation.cases import Case, pair_cases, slice_cases
+from attunet_gui.evaluation.cases import Case, Labelled, pair_cases, slice_cases
 from attunet_gui.evaluation.empty import empty_words
 from attunet_gui.io.nih_pancreas_ct import find_patients
 from attunet_gui.network.sampling import Source, TrainingCase, training_case
 from attunet_gui.recipes.children import in_children
+from attunet_gui.recipes.kind_sets import refuse_test_set
 from attunet_gui.recipes.nih_pancreas_ct import check_labels, divide, patient_cases
-from attunet_gui.recipes.phantoms import labelled_phantom
+from attunet_gui.recipes.phantoms import labelled_phantom, phantom_of_kinds
 from attunet_gui.recipes.schema import Data, NihPancreasData, PairData, PhantomData, Recipe
 
 
@@ -43,7 +44,7 @@ def load_sources(
 
     Raises:
         AttunetError: a folder is missing, empty or holds something else.
-        UnreadableInput: a file in it cannot be read.
+        UnreadableInput: a file in it cannot be read, or it is a test set of kinds of CT.
     """
     check_folders(recipe, folders)
     return tuple(
@@ -52,6 +53,8 @@ def load_sources(
 
 
 def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Progress) -> Source:
+    if folder is not None:
+        refuse_test_set(folder)
     found = labelled_cases(data, folder)
     if isinstance(data, NihPancreasData):
         check_labels(found, progress)
@@ -90,8 +93,7 @@ def labelled_cases(data: Data, folder: Path | None) -> tuple[Case, ...]:
     """
     if isinstance(data, PhantomData):
         return tuple(
-            Case(f"phantom {seed}", (f"phantom {seed}",), partial(labelled_phantom, seed))
-            for seed in data.seeds
+            Case(f"phantom {seed}", (f"phantom {seed}",), _phantom(data, seed)) for seed in data.seeds
         )
     if folder is None:
         raise AttunetError(f"The data {data.name!r} lie in a folder, and none was named.")
@@ -101,6 +103,13 @@ def labelled_cases(data: Data, folder: Path | None) -> tuple[Case, ...]:
         patients = divide(find_patients(folder), data.split_seed).trained
         return patient_cases(patients)
     return slice_cases(folder)
+
+
+def _phantom(data: PhantomData, seed: int) -> Callable[[], Labelled]:
+    """Makes the phantom of `seed`; one of kinds of CT if `data` has any."""
+    if not data.kinds:
+        return partial(labelled_phantom, seed)
+    return partial(phantom_of_kinds, seed, tuple(data.kinds.items()))
 
 
 def cases_of(

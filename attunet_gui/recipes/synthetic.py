@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +23,11 @@ from attunet_gui.recipes.children import in_children
 from attunet_gui.synthesis.anatomy import TissueMap
 from attunet_gui.synthesis.completion import complete
 from attunet_gui.synthesis.ct import render, synthetic_volume
+from attunet_gui.synthesis.kinds import TEST_SEEDS, Kind, check_weights, draw_kinds, settings_of
 
 _RECORDS = "records"
+_RENDERER = 2
+"""Grows whenever equal seeds give other CT than before, so that what an older renderer made is not kept."""
 _INDISPENSABLE = ("pancreas", "liver")
 """What a label map must have: the first is what it is for, the second says how high it reaches."""
 
@@ -60,6 +63,7 @@ class Case(BaseModel, frozen=True, extra="forbid"):
         seed: with the number of the case, what every random draw comes from.
         uptake: phase of contrast.
         spacing_mm: (z, y, x).
+        kinds: of CT it is; none for the usual mixture.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Case(BaseModel, frozen=True, extra="forbid"):
     seed: int
     uptake: str
     spacing_mm: tuple[float, float, float]
+    kinds: tuple[str, ...] = ()
 
 
 class _Record(BaseModel, frozen=True, extra="forbid"):
@@ -91,32 +96,45 @@ class _Share:
 
     Attributes:
         made_by: seed and digest of the plan, which the record of a case must have for it to be kept.
+        kinds: weights of the kinds of CT.
     """
 
     anatomy: Anatomy
     numbers: range
     made_by: tuple[int, str]
     output: Path
+    kinds: Mapping[str, float]
 
 
 def write_pairs(
-    sources: tuple[MapSource, ...], output: Path, count: int, seed: int, progress: Progress = silent
+    sources: tuple[MapSource, ...],
+    output: Path,
+    count: int,
+    seed: int,
+    progress: Progress = silent,
+    *,
+    kinds: Mapping[str, float] | None = None,
 ) -> tuple[Case, ...]:
     """Write `count` synthetic CT from the label maps at `sources`, and `manifest.json`, into `output`.
+
+    `kinds` are weights as `synthesis.kinds.draw_kinds` takes them; without any, all are of the usual mixture.
 
     Every case is a function of its number, `seed`, the list of maps and the version of this program. A case
     is kept if `output`/records says that it was made from the same, so that a run that was stopped goes on.
 
     Raises:
-        AttunetError: if a map cannot be read or lacks pancreas or liver, no map has a skeleton to lend, or a
-            case cannot be written.
+        AttunetError: if a map cannot be read or lacks pancreas or liver, no map has a skeleton to lend, a
+            kind is not known, `seed` is one of the test sets, or a case cannot be written.
     """
+    weights = check_weights(kinds or {})
+    check_training_seed(seed)
     wanted = plan(sources, progress)
+    digest = _digest([wanted.digest, _RENDERER, dict(weights)])
     anywhere = pair_in(output, "any", ())
     for file in (anywhere.image, anywhere.label, _record_of(output, "any")):
         make_folder(file.parent)
     shares = [
-        _Share(anatomy, range(first, count, len(wanted.anatomies)), (seed, wanted.digest), output)
+        _Share(anatomy, range(first, count, len(wanted.anatomies)), (seed, digest), output, weights)
         for first, anatomy in enumerate(wanted.anatomies[:count])
     ]
     made = in_children(_make, shares, "rendering", progress)
@@ -124,6 +142,15 @@ def write_pairs(
     listed = [case.model_dump(mode="json") for case in cases]
     write_json(output / MANIFEST_FILE, {"made": now(), "seed": seed, "versions": versions(), "cases": listed})
     return cases
+
+
+def check_training_seed(seed: int) -> None:
+    """`AttunetError` if `seed` is one of the test sets of kinds."""
+    if seed in TEST_SEEDS:
+        raise AttunetError(
+            f"The seed {seed} is kept for test sets of kinds of CT, which no training may see: choose one "
+            f"below {TEST_SEEDS.start}."
+        )
 
 
 def plan(sources: Sequence[MapSource], progress: Progress = silent) -> Plan:
@@ -196,24 +223,48 @@ def _tissues(share: _Share) -> TissueMap:
 
 def _rendered(share: _Share, tissues: TissueMap, number: int) -> Case:
     seed, _plan = share.made_by
-    ct = render(tissues, np.random.default_rng([seed, number]))
-    pair = pair_in(share.output, _name(number), (tissues.subject, *tissues.donors))
+    kinds = draw_kinds(share.kinds, np.random.default_rng([seed, number, 1]))
+    case = render_case(tissues, Wish(_name(number), seed, (seed, number), kinds), share.output)
+    # Last, so that a case with a record is whole.
+    record = _Record(made_by=share.made_by, case=case).model_dump(mode="json")
+    write_json(_record_of(share.output, case.name), record)
+    return case
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A synthetic CT to be made.
+
+    Attributes:
+        name: of its files.
+        seed: for the manifest.
+        stream: what its random numbers come from.
+        kinds: of CT.
+    """
+
+    name: str
+    seed: int
+    stream: tuple[int, ...]
+    kinds: tuple[Kind, ...]
+
+
+def render_case(tissues: TissueMap, wish: Wish, output: Path) -> Case:
+    """Render `wish` from `tissues` and write CT and label into `output`; an older record of it goes."""
+    ct = render(tissues, np.random.default_rng(wish.stream), settings_of(wish.kinds))
+    pair = pair_in(output, wish.name, (tissues.subject, *tissues.donors))
     volume = synthetic_volume(ct, pair.name)
-    record = _record_of(share.output, pair.name)
-    record.unlink(missing_ok=True)
+    _record_of(output, pair.name).unlink(missing_ok=True)
     write_ct(pair.image, volume)
     write_mask(pair.label, ct.pancreas, volume)
-    case = Case(
+    return Case(
         name=pair.name,
         subject=tissues.subject,
         donors=tissues.donors,
-        seed=seed,
+        seed=wish.seed,
         uptake=ct.uptake,
         spacing_mm=ct.spacing_mm,
+        kinds=tuple(kind.name for kind in wish.kinds),
     )
-    # Last, so that a case with a record is whole.
-    write_json(record, _Record(made_by=share.made_by, case=case).model_dump(mode="json"))
-    return case
 
 
 def _name(number: int) -> str:

@@ -27,14 +27,16 @@ class Deformation:
     bends: tuple[F32, ...]
 
 
-def draw_deformation(extent_mm: tuple[float, float, float], rng: np.random.Generator) -> Deformation:
-    """A random deformation for an output of `extent_mm` (z, y, x)."""
+def draw_deformation(
+    extent_mm: tuple[float, float, float], rng: np.random.Generator, size: tuple[float, float] = (0.87, 1.15)
+) -> Deformation:
+    """A random deformation for an output of `extent_mm` (z, y, x); the body grows by a factor in `size`."""
     degrees = np.clip(rng.normal(0, (5.0, 2.5, 2.5)), -14, 14)
     turn = Rotation.from_euler("zyx", degrees[[0, 1, 2]], degrees=True).as_matrix()[::-1, ::-1]
-    size = rng.uniform(0.87, 1.15) * rng.uniform(0.93, 1.07, 3)
+    scale = rng.uniform(*size) * rng.uniform(0.93, 1.07, 3)
     shear = np.eye(3) + np.triu(rng.normal(0, 0.03, (3, 3)), 1)
     bends = tuple(_bend(extent_mm, knots, rng.uniform(0.2, 1.0) * most, rng) for knots, most in _BENDS)
-    return Deformation(turn @ shear @ np.diag(1 / size), bends)
+    return Deformation(turn @ shear @ np.diag(1 / scale), bends)
 
 
 def _bend(
@@ -63,7 +65,19 @@ def sources(deformation: Deformation, centres_mm: tuple[NDArray[np.floating], ..
     for axis in range(3):
         a, b, c = (np.float32(value) for value in deformation.matrix[axis])
         place = np.asarray(a * z + b * y + c * x, np.float32)
-        for bend in deformation.bends:
-            place += stretched(bend[axis], shape)
+        if deformation.bends:
+            place += stretched(_summed([bend[axis] for bend in deformation.bends]), shape)
         found.append(place)
     return found[0], found[1], found[2]
+
+
+def _summed(bends: list[F32]) -> F32:
+    """Fields of several finenesses on the grid of the finest, which linear interpolation leaves as they are.
+
+    Stretching a field to the output is what costs, and this way it happens once.
+    """
+    shape = tuple(2 * max(sizes) for sizes in zip(*(bend.shape for bend in bends), strict=True))
+    total = np.zeros(shape, np.float32)
+    for bend in bends:
+        total += stretched(bend, shape)
+    return total

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.synthesis.anatomy import Tissue
+from attunet_gui.synthesis.settings import USUAL, Settings
 from attunet_gui.synthesis.tissue import ENHANCING, PHASES, PLAIN
 
 Uptake = Literal["native", "early", "arterial", "portal", "late"]
 UPTAKES: tuple[Uptake, ...] = ("native", "early", "arterial", "portal", "late")
-_ODDS = (0.1, 0.17, 0.18, 0.45, 0.1)
 
 
 class Material(IntEnum):
@@ -44,6 +44,18 @@ class Material(IntEnum):
     TABLE = 85
     LUNG_VESSEL = 86
     LOOKALIKE = 87
+    DILATED_DUCT = 88
+    CYST = 89
+    MASS = 90
+    PLASTIC = 91
+    PLASTIC_IN_PANCREAS = 92
+    METAL_MESH = 93
+    MESH_IN_PANCREAS = 94
+    METAL = 95
+    METAL_IN_PANCREAS = 96
+    FOAM = 97
+    LEAD = 98
+    TUBING = 99
 
 
 IN_PANCREAS = (
@@ -51,6 +63,12 @@ IN_PANCREAS = (
     Material.PANCREATIC_FAT,
     Material.PANCREATIC_DUCT,
     Material.PANCREATIC_LESION,
+    Material.DILATED_DUCT,
+    Material.CYST,
+    Material.MASS,
+    Material.PLASTIC_IN_PANCREAS,
+    Material.MESH_IN_PANCREAS,
+    Material.METAL_IN_PANCREAS,
 )
 """Materials that an annotator draws as pancreas."""
 
@@ -105,6 +123,8 @@ _LOOKS_LIKE: dict[int, str] = {
     Material.SMALL_VEIN: "portal vein",
     Material.MUSCLE_FAT: "fat",
     Material.PANCREATIC_DUCT: "fluid",
+    Material.DILATED_DUCT: "fluid",
+    Material.CYST: "fluid",
 }
 
 _GRAIN: dict[int, tuple[float, float]] = {
@@ -129,6 +149,11 @@ _GRAIN: dict[int, tuple[float, float]] = {
     Material.CORTICAL_BONE: (120, 60),
     Material.LOOKALIKE: (9, 10),
     Material.PANCREATIC_LESION: (6, 6),
+    Material.MASS: (7, 8),
+    Material.CYST: (2, 3),
+    Material.DILATED_DUCT: (2, 3),
+    Material.METAL_MESH: (150, 60),
+    Material.MESH_IN_PANCREAS: (150, 60),
 }
 """Standard deviation in HU of the fine and of the coarse grain of a material."""
 
@@ -143,17 +168,15 @@ class Palette:
     coarse: NDArray[np.float32]
 
 
-def draw_palette(rng: np.random.Generator) -> Palette:
-    """The HU of a random patient at a random phase.
-
-    In one of six patients organs get HU that no phase explains, so that shape and place count too.
-    """
-    uptake = UPTAKES[int(rng.choice(len(UPTAKES), p=_ODDS))]
-    named = _draw_named(uptake, rng)
+def draw_palette(rng: np.random.Generator, settings: Settings = USUAL) -> Palette:
+    """The HU of a random patient at a random phase."""
+    odds = np.array(settings.uptake.odds)
+    uptake = UPTAKES[int(rng.choice(len(UPTAKES), p=odds / odds.sum()))]
+    named = _draw_named(uptake, settings, rng)
     mean = np.full(256, -1000.0, np.float32)
     for code, name in _LOOKS_LIKE.items():
         mean[code] = named[name]
-    if rng.random() < 1 / 6:
+    if rng.random() < settings.uptake.odd_share:
         for code in (Tissue.PANCREAS, Tissue.LIVER, Tissue.SPLEEN, Tissue.KIDNEY, Tissue.PORTAL_VEIN):
             mean[code] += rng.normal(0, 25)
     _draw_variants(mean, rng)
@@ -165,19 +188,20 @@ def draw_palette(rng: np.random.Generator) -> Palette:
     return Palette(uptake, mean, fine, coarse)
 
 
-def _draw_named(uptake: Uptake, rng: np.random.Generator) -> dict[str, float]:
-    strength = rng.uniform(0.7, 1.25)
+def _draw_named(uptake: Uptake, settings: Settings, rng: np.random.Generator) -> dict[str, float]:
+    strength = rng.uniform(*settings.uptake.strength)
     named = {}
     for name, row in ENHANCING.items():
         full = _EARLY[name] if uptake == "early" else row[PHASES.index(uptake)]
         named[name] = row[0] + (full - row[0]) * strength * rng.uniform(0.85, 1.15) + rng.normal(0, 5)
     named |= {name: value + rng.normal(0, 4) for name, value in PLAIN.items()}
     named["pancreas"] -= max(0.0, rng.normal(0, 14))  # fat between the lobules, too fine to be seen
+    named["pancreas"] -= rng.uniform(*settings.gland.fatty_hu)
     named["liver"] -= max(0.0, rng.normal(-12, 18))
     named["fat"] += rng.normal(2, 5)
     named["marrow"] += rng.normal(0, 45)
     named["cortical bone"] += rng.normal(0, 120)
-    named["contrast"] = rng.uniform(90, 420)
+    named["contrast"] = rng.uniform(*settings.contents.contrast_hu)
     named["food"] += rng.normal(0, 20)
     return named
 
@@ -193,8 +217,15 @@ def _draw_variants(mean: NDArray[np.float32], rng: np.random.Generator) -> None:
     mean[Material.PANCREATIC_FAT] = pancreas + (fat - pancreas) * rng.uniform(0.25, 0.8)
     mean[Material.PANCREATIC_DUCT] = 0.5 * mean[Material.PANCREATIC_DUCT] + 0.5 * pancreas
     mean[Material.PANCREATIC_LESION] = pancreas - rng.uniform(15, 70)
+    mean[Material.MASS] = pancreas - rng.uniform(8, 50)
+    mean[Material.CYST] += rng.uniform(-8, 18)
+    mean[[Material.PLASTIC, Material.PLASTIC_IN_PANCREAS]] = rng.uniform(180, 550)
+    mean[[Material.METAL_MESH, Material.MESH_IN_PANCREAS]] = rng.uniform(600, 1600)
+    mean[[Material.METAL, Material.METAL_IN_PANCREAS]] = rng.uniform(2000, 6000)
+    mean[Material.FOAM] = rng.uniform(-980, -850)
+    mean[Material.LEAD], mean[Material.TUBING] = rng.uniform(500, 2500), rng.uniform(20, 150)
     mean[Material.PLAQUE] = rng.uniform(250, 700)
-    mean[Material.TABLE] = rng.uniform(-350, 50)
+    mean[Material.TABLE] = rng.uniform(-350, 250)
     mean[Material.LUNG_VESSEL] = rng.uniform(-250, 60)
     mean[Material.LOOKALIKE] = pancreas + rng.normal(0, 15)
     mean[Material.SMALL_VEIN] -= rng.uniform(0, 25)

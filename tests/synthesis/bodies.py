@@ -1,10 +1,11 @@
-"""Small made-up label maps: a torso of ellipsoids and boxes at 4 mm."""
+"""Small made-up bodies: label maps of ellipsoids and boxes at 4 mm, and a whole-tissue map at 3 mm."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from attunet_gui.core.labels import LabelMap
+from attunet_gui.synthesis.anatomy import Tissue, TissueMap
 
 STEP_MM = 4.0
 SHAPE = (66, 56, 80)
@@ -71,3 +72,31 @@ def _painted(parts: dict[str, tuple], subject: str, shift_mm: tuple[float, float
 
 def _axes() -> list[np.ndarray]:
     return [axis * STEP_MM for axis in np.indices(SHAPE)]
+
+
+def _ball(shape: tuple[int, ...], centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
+    grid = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
+    return sum(((g - c) / r) ** 2 for g, c, r in zip(grid, centre, radii, strict=True)) <= 1
+
+
+def small_abdomen() -> TissueMap:
+    """Thirteen tissues in a body of 120 x 180 x 240 mm."""
+    shape = (40, 70, 90)
+    tissue = np.zeros(shape, np.uint8)
+    for code, centre, radii in (
+        (Tissue.SUBCUTANEOUS_FAT, (20, 35, 45), (90, 30, 40)),
+        (Tissue.MUSCLE, (20, 35, 45), (90, 27, 36)),
+        (Tissue.VISCERAL_FAT, (20, 33, 45), (90, 23, 32)),
+        (Tissue.LIVER, (26, 30, 25), (12, 14, 10)),
+        (Tissue.STOMACH, (26, 24, 60), (8, 8, 10)),
+        (Tissue.KIDNEY, (15, 42, 68), (9, 6, 6)),
+        (Tissue.SMALL_BOWEL, (8, 26, 50), (8, 10, 16)),
+        (Tissue.DUODENUM, (16, 34, 36), (7, 4, 4)),
+        (Tissue.PANCREAS, (19, 33, 50), (5, 4, 12)),
+        (Tissue.PORTAL_VEIN, (20, 37, 46), (4, 2, 2)),
+        (Tissue.AORTA, (20, 45, 47), (90, 3, 3)),
+        (Tissue.BONE, (20, 52, 45), (90, 5, 6)),
+        (Tissue.LUNG, (39, 36, 60), (5, 12, 14)),
+    ):
+        tissue[_ball(shape, centre, radii)] = code
+    return TissueMap(tissue, (3.0, 3.0, 3.0), "drawn here")

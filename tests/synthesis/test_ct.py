@@ -13,36 +13,14 @@ from attunet_gui.synthesis.deformation import draw_deformation, sources
 from attunet_gui.synthesis.detail import detailed
 from attunet_gui.synthesis.fields import smooth_field, stretched
 from attunet_gui.synthesis.materials import IN_PANCREAS, Material, draw_palette
+from tests.synthesis.bodies import small_abdomen
 
 SPACING = (3.0, 3.0, 3.0)
 
 
-def _ball(shape: tuple[int, ...], centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
-    grid = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
-    return sum(((g - c) / r) ** 2 for g, c, r in zip(grid, centre, radii, strict=True)) <= 1
-
-
 @pytest.fixture(scope="module")
 def abdomen() -> TissueMap:
-    shape = (40, 70, 90)
-    tissue = np.zeros(shape, np.uint8)
-    for code, centre, radii in (
-        (Tissue.SUBCUTANEOUS_FAT, (20, 35, 45), (90, 30, 40)),
-        (Tissue.MUSCLE, (20, 35, 45), (90, 27, 36)),
-        (Tissue.VISCERAL_FAT, (20, 33, 45), (90, 23, 32)),
-        (Tissue.LIVER, (26, 30, 25), (12, 14, 10)),
-        (Tissue.STOMACH, (26, 24, 60), (8, 8, 10)),
-        (Tissue.KIDNEY, (15, 42, 68), (9, 6, 6)),
-        (Tissue.SMALL_BOWEL, (8, 26, 50), (8, 10, 16)),
-        (Tissue.DUODENUM, (16, 34, 36), (7, 4, 4)),
-        (Tissue.PANCREAS, (19, 33, 50), (5, 4, 12)),
-        (Tissue.PORTAL_VEIN, (20, 37, 46), (4, 2, 2)),
-        (Tissue.AORTA, (20, 45, 47), (90, 3, 3)),
-        (Tissue.BONE, (20, 52, 45), (90, 5, 6)),
-        (Tissue.LUNG, (39, 36, 60), (5, 12, 14)),
-    ):
-        tissue[_ball(shape, centre, radii)] = code
-    return TissueMap(tissue, SPACING, "drawn here")
+    return small_abdomen()
 
 
 def test_equal_generators_give_equal_ct_and_others_do_not(abdomen: TissueMap) -> None:

@@ -28,6 +28,7 @@ from attunet_gui.network.sampling import Source, TrainingCase, TrainingData, tra
 from attunet_gui.recipes.children import in_children
 from attunet_gui.recipes.finetuning.order import FinetuneOrder
 from attunet_gui.recipes.holding import Division, Known, Past, hold_back, with_named_judges
+from attunet_gui.recipes.kind_sets import refuse_test_set
 from attunet_gui.recipes.phantoms import labelled_phantom
 from attunet_gui.recipes.sources import has_organ
 
@@ -73,8 +74,11 @@ def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) ->
     """Who teaches and who judges.
 
     Raises:
-        AttunetError: a folder is no data set, a named judge was learnt from, or nobody is left for either.
+        AttunetError: a folder is no data set or a test set of kinds of CT, a named judge was learnt from, or
+            nobody is left for either.
     """
+    for folder in (order.dataset, *order.replay.folders):
+        refuse_test_set(folder)
     past = past_of(parent.card)
     cases = find_dataset(order.dataset, order.label)
     judging = _other(order.validation, order.label) if order.validation else ()

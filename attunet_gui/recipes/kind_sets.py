@@ -1,0 +1,212 @@
+"""A test set for each kind of CT: made by one command, the same for ever, refused by every training.
+
+SETS/KIND/ holds images/, labels/ and manifest.json like any folder of pairs; `test_set_of` in the manifest
+says what it is. The whole-tissue maps that they are rendered from are kept in SETS/anatomies, so that a run
+that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from attunet_gui.core.errors import AttunetError, UnreadableInput
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.provenance import now, versions
+from attunet_gui.io.label_maps import MapSource
+from attunet_gui.io.pair_collection import MANIFEST_FILE, pair_in
+from attunet_gui.io.writing import make_folder, write_json
+from attunet_gui.recipes.children import in_children
+from attunet_gui.recipes.synthetic import Anatomy, Case, Wish, plan, render_case
+from attunet_gui.synthesis.anatomy import TissueMap
+from attunet_gui.synthesis.completion import complete
+from attunet_gui.synthesis.kinds import KINDS, TEST_SEEDS, Kind
+from attunet_gui.synthesis.phantom_anatomy import phantom_anatomy
+
+CASES = 20
+"""Volumes of a test set."""
+
+_ANATOMIES = "anatomies"
+_TEST_SET_OF = "test_set_of"
+_RENDERER = 1
+
+
+@dataclass(frozen=True)
+class KindSet:
+    """A test set on disk."""
+
+    kind: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One anatomy: a label map with the one that lends to it, or the seed of a phantom."""
+
+    anatomy: Anatomy | None
+    seed: int
+    file: Path
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One volume: number of `kind`, rendered from the tissues in `tissues`."""
+
+    kind: Kind
+    number: int
+    tissues: Path
+    folder: Path
+
+
+def write_kind_sets(
+    sources: tuple[MapSource, ...],
+    output: Path,
+    kinds: Sequence[Kind] = KINDS,
+    count: int = CASES,
+    progress: Progress = silent,
+) -> tuple[KindSet, ...]:
+    """Write `count` volumes of each of `kinds` into `output`/KIND.
+
+    Anatomies are those of the label maps at `sources`, dealt in turn, each with one whole map that lends to
+    it; a whole map shows its own anatomy only if all are whole. Without label maps they are those of
+    phantoms. A volume that is there already is kept.
+
+    Raises:
+        AttunetError: a map cannot be read, lacks what it must have, or nothing can be written.
+    """
+    made_from = _anatomies(sources, output / _ANATOMIES, count, progress)
+    make_folder(output / _ANATOMIES)
+    in_children(_complete, made_from, "anatomies", progress)
+    items = [
+        _Item(kind, number, made_from[number % len(made_from)].file, output / kind.name)
+        for number in range(count)
+        for kind in kinds
+    ]
+    for kind in kinds:
+        for file in (anywhere := pair_in(output / kind.name, "any", ())).image, anywhere.label:
+            make_folder(file.parent)
+        make_folder(_record(output / kind.name, "any").parent)
+    cases = in_children(_make, items, "rendering", progress)
+    for kind in kinds:
+        found = [case for case, item in zip(cases, items, strict=True) if item.kind == kind]
+        _write_manifest(output / kind.name, kind, found)
+    return tuple(KindSet(kind.name, output / kind.name) for kind in kinds)
+
+
+def _anatomies(
+    sources: tuple[MapSource, ...], folder: Path, count: int, progress: Progress
+) -> tuple[_Source, ...]:
+    if not sources:
+        seeds = TEST_SEEDS[:count]
+        return tuple(_Source(None, seed, folder / f"phantom-{seed}.npz") for seed in seeds)
+    planned = plan(sources, progress)
+    # One donor each, in turn: completing a map takes longest. Whole maps stand in every training as donors.
+    borrowing = [anatomy for anatomy in planned.anatomies if anatomy.donor]
+    found: dict[Path, list[Anatomy]] = {}
+    for anatomy in borrowing or planned.anatomies:
+        found.setdefault(anatomy.label_map.path, []).append(anatomy)
+    dealt = [options[place % len(options)] for place, options in enumerate(found.values())]
+    digest = planned.digest[:12]
+    return tuple(
+        _Source(anatomy, TEST_SEEDS.start + place, folder / f"{digest}-{place}.npz")
+        for place, anatomy in enumerate(dealt[:count])
+    )
+
+
+def _complete(source: _Source) -> None:
+    if source.file.is_file():
+        return
+    if source.anatomy is None:
+        tissues = phantom_anatomy(source.seed)
+    else:
+        donor = source.anatomy.donor.read() if source.anatomy.donor else None
+        tissues = complete(source.anatomy.label_map.read(), donor, seed=source.seed)
+    started = source.file.with_suffix(".part.npz")
+    people = np.array([tissues.subject, *tissues.donors])
+    np.savez_compressed(started, tissue=tissues.tissue, spacing=np.array(tissues.spacing_mm), people=people)
+    started.replace(source.file)
+
+
+def _read_tissues(file: Path) -> TissueMap:
+    with np.load(file, allow_pickle=False) as stored:
+        subject, *donors = (str(person) for person in stored["people"])
+        z, y, x = (float(step) for step in stored["spacing"])
+        return TissueMap(stored["tissue"], (z, y, x), subject, tuple(donors))
+
+
+def _make(item: _Item) -> Case:
+    name = f"{item.kind.name}-{item.number:03d}"
+    made_by = f"{_RENDERER} {item.tissues.stem}"
+    kept = _kept(item.folder, name, made_by)
+    if kept:
+        return kept
+    seed = TEST_SEEDS.start + item.number
+    wish = Wish(name, seed, (seed, crc32(item.kind.name.encode())), (item.kind,))
+    case = render_case(_read_tissues(item.tissues), wish, item.folder)
+    write_json(_record(item.folder, name), {"made_by": made_by, "case": case.model_dump(mode="json")})
+    return case
+
+
+def _kept(folder: Path, name: str, made_by: str) -> Case | None:
+    pair = pair_in(folder, name, ())
+    try:
+        record = json.loads(_record(folder, name).read_text("utf-8"))
+        whole = record["made_by"] == made_by and pair.image.is_file() and pair.label.is_file()
+        return Case.model_validate(record["case"]) if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _record(folder: Path, name: str) -> Path:
+    return folder / "records" / f"{name}.json"
+
+
+def _write_manifest(folder: Path, kind: Kind, cases: Sequence[Case]) -> None:
+    told = {
+        "made": now(),
+        "versions": versions(),
+        _TEST_SET_OF: kind.name,
+        "title": kind.title,
+        "cases": [case.model_dump(mode="json") for case in cases],
+    }
+    write_json(folder / MANIFEST_FILE, told)
+
+
+def find_kind_sets(folder: Path) -> tuple[KindSet, ...]:
+    """The test sets in `folder`, in the order of the registry; `AttunetError` without any."""
+    found = [
+        KindSet(kind.name, folder / kind.name)
+        for kind in KINDS
+        if _manifest(folder / kind.name).get(_TEST_SET_OF) == kind.name
+    ]
+    if not found:
+        raise AttunetError(
+            f"There is no test set of a kind of CT in {folder}: attunet kinds make -o {folder} makes them."
+        )
+    return tuple(found)
+
+
+def refuse_test_set(folder: Path) -> None:
+    """`UnreadableInput` if the pairs in `folder` are a test set of kinds, or hold a CT of one."""
+    manifest = _manifest(folder)
+    cases = manifest.get("cases")
+    seeds = [case.get("seed") for case in cases if isinstance(case, dict)] if isinstance(cases, list) else []
+    if _TEST_SET_OF in manifest or any(isinstance(seed, int) and seed in TEST_SEEDS for seed in seeds):
+        raise UnreadableInput(
+            f"{folder} holds a test set of kinds of CT, which no training may see: leave it out."
+        )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What the manifest says; nothing where there is none that can be read."""
+    try:
+        found = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

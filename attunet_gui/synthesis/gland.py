@@ -1,0 +1,140 @@
+"""The gland: its size and surface, fat between its lobules, duct, cysts and masses, all of it pancreas."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from attunet_gui.synthesis.anatomy import Tissue
+from attunet_gui.synthesis.materials import IN_PANCREAS, Material
+from attunet_gui.synthesis.painting import ROOM, Bits, Canvas, Place, paint_tube
+
+_IN_PANCREAS = np.array(IN_PANCREAS, np.uint8)
+_HEAD_SHARE = 0.3
+_LEAST_LEFT = 0.25
+
+
+def reshape_gland(canvas: Canvas) -> None:
+    """Grow or shrink the gland and roughen its surface, into fat only."""
+    part = canvas.part(Tissue.PANCREAS, 14)
+    if part is None:
+        return
+    (codes, mask), wanted_gland = part, canvas.settings.gland
+    soft = ndimage.gaussian_filter(mask.astype(np.float32), 2.2 / canvas.spacing_mm)
+    rough = canvas.rng.uniform(0.02, 0.10) * canvas.field(codes.shape, 5.0)
+    rough += canvas.draw(wanted_gland.lobes) * canvas.field(codes.shape, 11.0)
+    grown = canvas.draw(wanted_gland.grown_mm)
+    wanted = _grown(soft + rough > canvas.draw(wanted_gland.level), grown, canvas.spacing_mm)
+    wanted &= mask | np.isin(codes, ROOM)
+    wanted &= (soft > 0.08) | (grown > 0)
+    if wanted.sum() < _LEAST_LEFT * mask.sum():
+        return
+    codes[mask & ~wanted] = Tissue.VISCERAL_FAT
+    codes[wanted] = Tissue.PANCREAS
+
+
+def _grown(mask: Bits, by_mm: float, spacing_mm: NDArray[np.float64]) -> Bits:
+    """`mask` thicker by `by_mm` all around, or thinner; what is thin already is only halved."""
+    if by_mm > 0:
+        return np.asarray(ndimage.distance_transform_edt(~mask, sampling=spacing_mm) <= by_mm)
+    if by_mm == 0:
+        return mask
+    # To the surface, half a voxel before the middle of the next one outside.
+    depth = ndimage.distance_transform_edt(mask, sampling=spacing_mm) - spacing_mm.min() / 2
+    size = [2 * round(7 / step) + 1 for step in spacing_mm]
+    return np.asarray(depth > np.minimum(-by_mm, 0.6 * ndimage.maximum_filter(depth, size)))
+
+
+def draw_clefts(canvas: Canvas) -> None:
+    """Fat between the lobules, more towards the edge, and sometimes a thin piece of duct."""
+    part = canvas.part(Tissue.PANCREAS)
+    if part is None:
+        return
+    (codes, mask), rng, wanted = part, canvas.rng, canvas.settings.gland
+    deep = canvas.inner(mask, 2.0)
+    threshold = np.where(deep, 0.8, 0.0) + canvas.draw(wanted.clefts)
+    clefts = canvas.field(codes.shape, rng.uniform(2.5, 6)) > threshold
+    codes[mask & clefts] = Material.PANCREATIC_FAT
+    if canvas.chance(wanted.duct_share):
+        width = rng.uniform(0.15, 0.45)
+        core = canvas.inner(mask, 3.0) & (np.abs(canvas.field(codes.shape, 25.0)) < width)
+        codes[core] = Material.PANCREATIC_DUCT
+    if canvas.chance(wanted.lesion_share):
+        codes[mask & (canvas.field(codes.shape, 18.0) > 1.9)] = Material.PANCREATIC_LESION
+
+
+def draw_duct(canvas: Canvas) -> None:
+    """A duct that is seen from head to tail."""
+    radius = canvas.draw(canvas.settings.gland.duct_mm)
+    if radius > 0.7:
+        _paint_duct(canvas, radius, 0.0)
+
+
+def _paint_duct(canvas: Canvas, radius_mm: float, from_share: float) -> None:
+    """A duct of `radius_mm` through what lies beyond `from_share` of the way from head to tail."""
+    path = gland_course(canvas)
+    path = path[int(from_share * len(path)) :]
+    if len(path) > 1:
+        paint_tube(canvas, path, radius_mm, Material.DILATED_DUCT, IN_PANCREAS)
+
+
+def gland_course(canvas: Canvas) -> Place:
+    """(n, 3) mm: the middle of the gland from head to tail, a point a sagittal plane; empty without one."""
+    box = ndimage.find_objects(np.isin(canvas.codes, _IN_PANCREAS).view(np.uint8))
+    if not box or box[0] is None:
+        return np.zeros((0, 3))
+    part = np.isin(canvas.codes[box[0]], _IN_PANCREAS)
+    if part.shape[2] < 3:
+        return np.zeros((0, 3))
+    weight = (
+        ndimage.distance_transform_edt(np.pad(part, 1), sampling=canvas.spacing_mm)[1:-1, 1:-1, 1:-1] ** 2
+    )
+    filled = np.flatnonzero(weight.any(axis=(0, 1)))
+    total = weight.sum(axis=(0, 1))[filled]
+    z = np.einsum("zyx,z->x", weight, np.arange(part.shape[0]))[filled] / total
+    y = np.einsum("zyx,y->x", weight, np.arange(part.shape[1]))[filled] / total
+    first = np.array([along.start for along in box[0]])
+    course = (np.stack([z, y, filled], axis=1) + first) * canvas.spacing_mm
+    return np.asarray(ndimage.gaussian_filter1d(course, 5.0 / canvas.spacing_mm[2], axis=0, mode="nearest"))
+
+
+def draw_lesions(canvas: Canvas) -> None:
+    """Cysts, and a mass that the duct is wide behind; they may bulge into the fat."""
+    wanted = canvas.settings.gland
+    course = gland_course(canvas)
+    if len(course) == 0:
+        return
+    for _ in range(round(canvas.draw(wanted.cysts))):
+        at = course[int(canvas.rng.integers(len(course)))] + canvas.rng.normal(0, 4, 3)
+        _paint_lump(canvas, at, float(np.exp(canvas.rng.uniform(np.log(4), np.log(18)))), Material.CYST)
+    radius = canvas.draw(wanted.mass_mm)
+    if radius > 0:
+        _paint_mass(canvas, course, radius)
+
+
+def _paint_mass(canvas: Canvas, course: Place, radius_mm: float) -> None:
+    in_head = canvas.chance(0.6)
+    share = canvas.rng.uniform(0, _HEAD_SHARE) if in_head else canvas.rng.uniform(_HEAD_SHARE, 1)
+    at = course[min(int(share * len(course)), len(course) - 1)]
+    if canvas.chance(0.6):
+        _paint_duct(canvas, float(canvas.rng.uniform(1.5, 4.0)), float(share))
+    _paint_lump(canvas, at + canvas.rng.normal(0, 3, 3), radius_mm, Material.MASS)
+    if radius_mm > 14 and canvas.chance(0.4):
+        _paint_lump(canvas, at, 0.5 * radius_mm, Material.CYST)
+
+
+def _paint_lump(canvas: Canvas, at_mm: Place, radius_mm: float, code: int) -> None:
+    """A rough ball in gland and fat."""
+    low = np.maximum(0, np.floor((at_mm - 1.4 * radius_mm) / canvas.spacing_mm)).astype(int)
+    high = np.ceil((at_mm + 1.4 * radius_mm) / canvas.spacing_mm).astype(int) + 1
+    codes = canvas.codes[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    if min(codes.shape) < 2:
+        return
+    places = [
+        (np.arange(n) + a) * step for n, a, step in zip(codes.shape, low, canvas.spacing_mm, strict=True)
+    ]
+    z, y, x = (axis - middle for axis, middle in zip(places, at_mm, strict=True))
+    distance = np.sqrt(z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2)
+    ball = distance + 0.12 * radius_mm * canvas.field(codes.shape, max(6.0, 0.7 * radius_mm)) < radius_mm
+    codes[ball & np.isin(codes, (*IN_PANCREAS, *ROOM, Material.STRAND))] = code

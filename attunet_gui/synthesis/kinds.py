@@ -1,0 +1,305 @@
+"""The kinds of CT that synthesis knows by name, each of them a value: what it is called and what it changes.
+
+HU and sizes follow the literature: unenhanced pancreas 40 HU (Lamba et al., AJR 2014, 203:W626), enhancement
+by phase (Bae, Radiology 2010, 256:32-61), positive oral contrast 200 HU and far more where it thickens, duct
+over 3 mm wide is dilated, splenic and portal vein 6 to 14 mm wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from attunet_gui.core.errors import AttunetError
+from attunet_gui.synthesis.settings import (
+    USUAL,
+    Build,
+    Contents,
+    Devices,
+    Export,
+    Gland,
+    Group,
+    Neighbours,
+    Position,
+    Sampling,
+    Scanner,
+    Settings,
+    Uptake,
+)
+
+USUAL_KIND = "usual"
+ALL_KINDS = "all"
+_SECOND, _THIRD = 0.5, 0.2
+
+TEST_SEEDS = range(9_000_000, 9_100_000)
+"""Seeds of test sets. No training may use a synthetic CT or a phantom of one of them."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of CT.
+
+    Attributes:
+        name: for commands, recipes and manifests; never changed, since seeds follow from it.
+        title: for tables.
+        groups: of settings, in the place of the usual ones.
+    """
+
+    name: str
+    title: str
+    groups: tuple[Group, ...]
+
+    def fits_beside(self, others: Iterable[Kind]) -> bool:
+        """Whether it changes nothing that one of `others` changes."""
+        own = {type(group) for group in self.groups}
+        return own.isdisjoint(type(group) for other in others for group in other.groups)
+
+
+def _phase(column: int) -> Uptake:
+    a, b, c, d, e = (float(column == place) for place in range(5))
+    return Uptake((a, b, c, d, e), (0.85, 1.2), 0.0)
+
+
+_NO_ORAL = (1.0, 1.0, 0.0, 1.0, 1.0)
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "oral-contrast",
+        "bright oral contrast (300-1000 HU) in stomach and bowel",
+        (
+            Contents(
+                stomach=(0.05, 0.05, 0.9, 0.0, 0.0),
+                bowel=(0.4, 0.4, 8.0, 0.8, 0.3),
+                oral_share=1.0,
+                contrast_hu=(300.0, 1000.0),
+                settled_share=0.6,
+                gas_level_share=0.4,
+            ),
+            Scanner(hardening=(1.0, 2.5), starvation=(0.5, 1.5)),
+        ),
+    ),
+    Kind(
+        "water",
+        "water in stomach and duodenum",
+        (Contents((0.0, 1.0, 0.0, 0.0, 0.0), (0.5, 3.0, 0.0, 0.7, 0.3), 0.0, gas=(0.0, 0.35)),),
+    ),
+    Kind(
+        "air",
+        "air in stomach and bowel",
+        (
+            Contents(
+                (0.0, 0.3, 0.0, 0.7, 0.0),
+                (0.7, 0.7, 0.0, 5.0, 0.7),
+                0.0,
+                gas=(0.6, 1.0),
+                gas_level_share=0.6,
+            ),
+        ),
+    ),
+    Kind(
+        "food", "food in the stomach", (Contents((0.0, 0.0, 0.0, 0.0, 1.0), (1.0, 1.0, 0.0, 1.0, 3.0), 0.0),)
+    ),
+    Kind(
+        "empty-stomach",
+        "stomach and duodenum empty",
+        (Contents((1.0, 0.0, 0.0, 0.0, 0.0), (4.0, 0.3, 0.0, 0.3, 0.3), 0.0),),
+    ),
+    Kind(
+        "jejunum-at-tail",
+        "jejunal loops beside body and tail",
+        (Neighbours(jejunal_loops=(4.0, 8.0)), Contents(bowel=(2.0, 1.0, 0.3, 0.5, 0.5))),
+    ),
+    Kind(
+        "third-duodenum",
+        "third part of the duodenum below the head",
+        (Neighbours(third_duodenum_share=1.0), Contents(bowel=(2.0, 1.0, 0.3, 0.7, 0.5))),
+    ),
+    Kind(
+        "duodenum-at-head",
+        "duodenum without contrast against the head",
+        (
+            Neighbours(duodenum_reach_mm=(3.0, 8.0), third_duodenum_share=0.6),
+            Contents(bowel=(3.0, 1.5, 0.0, 0.3, 0.5), oral_share=0.0),
+        ),
+    ),
+    Kind(
+        "antrum-and-fundus",
+        "antrum and fundus against body and tail",
+        (
+            Neighbours(stomach_reach_mm=(4.0, 12.0)),
+            Contents((0.5, 0.25, 0.0, 0.0, 0.25), _NO_ORAL, 0.0, wall_mm=(4.0, 10.0), gas=(0.0, 0.3)),
+        ),
+    ),
+    Kind(
+        "veins",
+        "wide splenic and mesenteric veins and confluence against the gland",
+        (
+            Neighbours(veins_share=1.0, veins_mm=(4.0, 7.0)),
+            Uptake((0.2, 0.2, 0.1, 0.2, 0.3), odd_share=0.0),
+        ),
+    ),
+    Kind("no-contrast", "no contrast", (_phase(0),)),
+    Kind("early-arterial", "early arterial", (_phase(1),)),
+    Kind("late-arterial", "late arterial", (_phase(2),)),
+    Kind("portal-venous", "portal venous", (_phase(3),)),
+    Kind("delayed", "delayed", (_phase(4),)),
+    Kind(
+        "thin-slices",
+        "slices of 0.5 to 1 mm",
+        (Sampling((0.5, 1.0), (1.1, 1.5)), Scanner(noise_hu=(14.0, 45.0))),
+    ),
+    Kind("thick-slices", "slices of 5 to 10 mm", (Sampling((5.0, 10.0)),)),
+    Kind(
+        "soft-kernel",
+        "soft kernel",
+        (Scanner(blur_mm=(1.2, 2.0), sharp_share=0.0, noise_hu=(3.0, 9.0), grain_mm=(1.0, 1.8)),),
+    ),
+    Kind(
+        "sharp-kernel",
+        "sharp kernel",
+        (
+            Scanner(
+                blur_mm=(0.3, 0.5),
+                sharp_share=1.0,
+                sharpening=(0.8, 1.8),
+                noise_hu=(25.0, 60.0),
+                grain_mm=(0.25, 0.45),
+            ),
+            Sampling(pixel_mm=(0.8, 1.0)),
+        ),
+    ),
+    Kind("low-dose", "low dose", (Scanner(noise_hu=(35.0, 70.0), starvation=(0.8, 2.2)),)),
+    Kind("fatty-gland", "fatty gland", (Gland(clefts=(0.0, 0.7), fatty_hu=(15.0, 45.0)),)),
+    Kind("lobulated-gland", "lobulated gland", (Gland(lobes=(0.2, 0.4), clefts=(0.5, 1.2)),)),
+    Kind(
+        "atrophic-gland",
+        "atrophic gland",
+        (Gland(level=(0.48, 0.55), grown_mm=(-3.0, -1.2), clefts=(0.4, 1.4), duct_mm=(0.0, 2.0)),),
+    ),
+    Kind("large-gland", "large gland", (Gland(level=(0.42, 0.5), grown_mm=(2.0, 5.0), clefts=(1.5, 3.0)),)),
+    Kind("cut-gland", "gland cut by the end of the scan", (Sampling(cut_share=1.0),)),
+    Kind(
+        "thin-person",
+        "hardly any fat",
+        (
+            Build(subcutis_mm=(1.5, 5.0), fat_closed_mm=(6.0, 12.0), size=(0.82, 1.0)),
+            Gland(clefts=(1.8, 3.0)),
+        ),
+    ),
+    Kind(
+        "obese-person",
+        "wider than the field of view",
+        (
+            Build(added_fat_mm=(25.0, 60.0), size=(1.0, 1.2)),
+            Position(field_mm=(330.0, 400.0)),
+            Scanner(noise_hu=(16.0, 40.0), starvation=(0.7, 1.4)),
+        ),
+    ),
+    Kind(
+        "arms-down",
+        "arms beside the body",
+        (
+            Position(arms_share=1.0, field_mm=(400.0, 500.0)),
+            Scanner(hardening=(1.0, 2.0), starvation=(1.2, 3.0)),
+        ),
+    ),
+    Kind("prone", "prone", (Position(prone_share=1.0),)),
+    Kind("off-centre", "off centre", (Position(off_centre_mm=(50.0, 120.0)),)),
+    Kind("table-and-lines", "table, leads and tubes", (Position(table_share=1.0, lines_share=1.0),)),
+    Kind(
+        "window-8bit",
+        "8-bit windows",
+        (Export(((-160.0, 240.0), (0.0, 255.0), (-100.0, 240.0), (-200.0, 300.0), (-125.0, 275.0)), 256),),
+    ),
+    Kind(
+        "clipped",
+        "clipped ranges",
+        (Export(((-200.0, 250.0), (-100.0, 200.0), (-1000.0, 400.0), (-79.0, 304.0))),),
+    ),
+    Kind("cysts", "cysts of the gland", (Gland(cysts=(1.0, 3.0), clefts=(0.8, 2.0)),)),
+    Kind("dilated-duct", "dilated duct", (Gland(duct_mm=(2.0, 5.0), grown_mm=(-1.5, 0.0)),)),
+    Kind("mass", "mass of the gland", (Gland(mass_mm=(9.0, 22.0)),)),
+    Kind("stent", "biliary stent, plastic or metal", (Devices(("plastic stent", "metal stent"), 1.0),)),
+    Kind("clips", "surgical clips", (Devices(("clips",), 1.0), Scanner(hardening=(1.0, 2.5)))),
+    Kind("drain", "percutaneous biliary drain", (Devices(("biliary drain",), 1.0),)),
+)
+"""Every kind; the usual mixture is none of them."""
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name; `AttunetError` names those there are."""
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    names = ", ".join(kind.name for kind in KINDS)
+    raise AttunetError(f"There is no kind of CT called {name!r}; there is {names}.")
+
+
+def settings_of(kinds: Iterable[Kind]) -> Settings:
+    """The usual settings with what `kinds` change."""
+    settings = USUAL
+    for kind in kinds:
+        settings = settings.replacing(kind.groups)
+    return settings
+
+
+def parse_weights(told: str) -> dict[str, float]:
+    """Weights by name of what "NAME=WEIGHT,NAME" says; "all" stands for every kind, "usual" for the mixture.
+
+    Raises:
+        AttunetError: a kind that is not known, or a weight that is no number above 0.
+    """
+    found: dict[str, float] = {}
+    for part in told.split(","):
+        name, _equals, weight = part.strip().partition("=")
+        found[name] = _weight(name, weight)
+    return check_weights(found)
+
+
+def _weight(name: str, told: str) -> float:
+    try:
+        return float(told or 1.0)
+    except ValueError:
+        raise AttunetError(
+            f"The weight {told!r} of the kind {name!r} is no number: write such as {name}=2."
+        ) from None
+
+
+def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
+    """`weights` with "all" written out; the rest as for `parse_weights`."""
+    found: dict[str, float] = {}
+    for name, weight in weights.items():
+        if not 0 < weight < np.inf:
+            raise AttunetError(f"The weight of the kind {name!r} has to be above 0, got {weight:g}.")
+        if name == ALL_KINDS:
+            found |= {kind.name: weight for kind in KINDS if kind.name not in weights}
+        else:
+            found[name if name == USUAL_KIND else kind_named(name).name] = weight
+    return found
+
+
+def draw_kinds(weights: Mapping[str, float], rng: np.random.Generator) -> tuple[Kind, ...]:
+    """Kinds of one CT of training: one by `weights`, often a second and a third that fit beside it.
+
+    An empty tuple is the usual mixture.
+    """
+    drawn: list[Kind] = []
+    for chance in (1.0, _SECOND, _THIRD):
+        if rng.random() >= chance:
+            break
+        name = _drawn(weights, rng)
+        if name == USUAL_KIND:
+            break
+        kind = kind_named(name)
+        if kind.fits_beside(drawn):
+            drawn.append(kind)
+    return tuple(drawn)
+
+
+def _drawn(weights: Mapping[str, float], rng: np.random.Generator) -> str:
+    if not weights:
+        return USUAL_KIND
+    names, shares = list(weights), np.array(list(weights.values()))
+    return names[int(rng.choice(len(names), p=shares / shares.sum()))]

@@ -1,0 +1,183 @@
+"""What lies against the gland: bowel and stomach that touch it, jejunal loops, and the vessels around it."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from attunet_gui.synthesis.anatomy import Tissue
+from attunet_gui.synthesis.contents import CONTENTS, bowel_odds
+from attunet_gui.synthesis.gland import gland_course
+from attunet_gui.synthesis.materials import IN_PANCREAS, Material
+from attunet_gui.synthesis.painting import (
+    BESIDE_VESSELS,
+    ROOM,
+    Canvas,
+    Place,
+    centre_of_pancreas,
+    paint_tube,
+    wander,
+)
+
+_NEAR_GLAND_MM = 14.0
+
+
+def grow_bowel_to_gland(canvas: Canvas) -> None:
+    """Stomach and duodenum take the fat between them and the gland, until they touch it."""
+    wanted = canvas.settings.neighbours
+    for organ, reach in (
+        (Tissue.STOMACH, canvas.draw(wanted.stomach_reach_mm)),
+        (Tissue.DUODENUM, canvas.draw(wanted.duodenum_reach_mm)),
+    ):
+        part = canvas.part(Tissue.PANCREAS, _NEAR_GLAND_MM + reach) if reach > 0 else None
+        if part is None:
+            continue
+        codes, gland = part
+        near = ndimage.distance_transform_edt(~gland, sampling=canvas.spacing_mm) <= _NEAR_GLAND_MM
+        organ_here = codes == organ
+        if organ_here.any():
+            close = ndimage.distance_transform_edt(~organ_here, sampling=canvas.spacing_mm) <= reach
+            codes[close & near & np.isin(codes, ROOM)] = organ
+
+
+def draw_third_duodenum(canvas: Canvas) -> None:
+    """The horizontal part of the duodenum, and the ascending one up to the body of the gland."""
+    course = gland_course(canvas)
+    if len(course) == 0 or not canvas.chance(canvas.settings.neighbours.third_duodenum_share):
+        return
+    gland = np.argwhere(canvas.codes == Tissue.PANCREAS) * canvas.spacing_mm
+    low, head = gland[:, 0].min() - canvas.rng.uniform(-4, 12), course[0]
+    front = _front_of_aorta(canvas, low + 4)
+    if front is None:
+        return
+    radius = float(canvas.rng.uniform(8, 12))
+    across = front + np.array([low - front[0], -radius - 1.0, 0.0])
+    turn = across + np.array([6.0, 2.0, canvas.rng.uniform(20, 32)])
+    end = np.array([course[:, 0].mean() - 12, turn[1] - 8, turn[2] + 4])
+    descent = head + np.array([-(head[0] - low) * 0.8, 10, -12])
+    knots = np.array([descent, across + np.array([-2, 4, -26]), across, turn, end])
+    paint_tube(canvas, _smooth(knots), radius, Tissue.DUODENUM, ROOM)
+
+
+def _smooth(knots: Place) -> Place:
+    """Points about 1.5 mm apart along rounded straight lines."""
+    lengths = np.linalg.norm(np.diff(knots, axis=0), axis=1)
+    at = np.concatenate([[0.0], np.cumsum(lengths)])
+    fine = np.arange(0, at[-1], 1.5)
+    path = np.stack([np.interp(fine, at, axis) for axis in knots.T], axis=1)
+    return np.asarray(ndimage.gaussian_filter1d(path, 5.0, axis=0, mode="nearest"))
+
+
+def draw_jejunal_loops(canvas: Canvas) -> None:
+    """Loops of jejunum that lie against body and tail."""
+    course = gland_course(canvas)
+    if len(course) == 0:
+        return
+    contents = bowel_odds(canvas, Tissue.SMALL_BOWEL, oral=canvas.chance(canvas.settings.contents.oral_share))
+    for _ in range(round(canvas.draw(canvas.settings.neighbours.jejunal_loops))):
+        beside = course[int(canvas.rng.uniform(0.45, 1.0) * (len(course) - 1))]
+        away = canvas.rng.normal(0, 1, 3) * (1.0, 0.8, 0.7) + (-0.6, -0.4, 0.2)
+        start = beside + away / np.linalg.norm(away) * canvas.rng.uniform(14, 24)
+        path = wander(canvas, start, canvas.rng.uniform(40, 90), 12.0)
+        _paint_loop(canvas, path, canvas.rng.uniform(8, 13), int(canvas.rng.choice(CONTENTS, p=contents)))
+
+
+def _paint_loop(canvas: Canvas, path: Place, radius_mm: float, content: int) -> None:
+    """A loop of bowel with a wall of 2.5 mm and feathery folds."""
+    if content == Material.COLLAPSED:
+        paint_tube(canvas, path, 0.8 * radius_mm, content, ROOM)
+        return
+    paint_tube(canvas, path, radius_mm, Material.WALL, ROOM)
+    paint_tube(canvas, path, radius_mm - 2.5, content, (Material.WALL,))
+    for at in path[::4] if content != Material.GAS else ():
+        paint_tube(canvas, at[None], 0.45 * radius_mm, Material.WALL, (content,))
+
+
+def draw_loops(canvas: Canvas) -> None:
+    """Short loops of collapsed bowel, and lookalikes of the gland, in the fat around it."""
+    centre = centre_of_pancreas(canvas)
+    if centre is None:
+        return
+    for _ in range(canvas.rng.poisson(3.5)):
+        start = centre + canvas.rng.normal(0, (30, 25, 45))
+        path = wander(canvas, start, canvas.rng.uniform(30, 90), 9.0)
+        look = canvas.rng.choice([Material.COLLAPSED, Material.LOOKALIKE, Material.WALL])
+        radius = canvas.rng.uniform(6, 11)
+        paint_tube(canvas, path, radius, int(look), ROOM)
+        if look == Material.WALL:
+            content = int(canvas.rng.choice(CONTENTS, p=bowel_odds(canvas, Tissue.SMALL_BOWEL, oral=True)))
+            paint_tube(canvas, path, radius - 2.5, content, (Material.WALL,))
+
+
+def draw_veins(canvas: Canvas) -> None:
+    """Splenic vein along the back of body and tail, joined to the portal vein behind the neck."""
+    wanted = canvas.settings.neighbours
+    course = gland_course(canvas)
+    if len(course) < 8 or not canvas.chance(wanted.veins_share):
+        return
+    radius = canvas.draw(wanted.veins_mm)
+    behind = _behind_gland(canvas, course[len(course) // 3 :], radius)
+    head = _head_of_portal(canvas)
+    if head is not None and np.linalg.norm(behind[0] - head) < 40:
+        paint_tube(canvas, _smooth(np.array([behind[0], head])), 1.15 * radius, Tissue.PORTAL_VEIN, ROOM)
+    paint_tube(canvas, behind[:1], 1.4 * radius, Tissue.PORTAL_VEIN, ROOM)
+    paint_tube(canvas, behind, radius, Tissue.PORTAL_VEIN, ROOM)
+
+
+def _behind_gland(canvas: Canvas, course: Place, radius_mm: float) -> Place:
+    """(n, 3) mm: a path that touches the back of the gland along `course`."""
+    inside = np.isin(canvas.codes, IN_PANCREAS)
+    found = []
+    for z, y, x in course:
+        level, column = (
+            int(value / step + 0.5) for value, step in zip((z, x), canvas.spacing_mm[[0, 2]], strict=True)
+        )
+        rows = np.flatnonzero(inside[max(0, level - 2) : level + 3, :, column].any(axis=0))
+        back = rows[-1] * canvas.spacing_mm[1] if len(rows) else y
+        found.append((z + 1.5, back + 0.85 * radius_mm, x))
+    return np.asarray(ndimage.gaussian_filter1d(np.array(found), 3.0, axis=0, mode="nearest"))
+
+
+def draw_mesenteric_vessels(canvas: Canvas) -> None:
+    """Mesenteric vein and artery, coeliac, splenic and hepatic artery: hardly any label map has them."""
+    head = _head_of_portal(canvas)
+    aorta = None if head is None else _front_of_aorta(canvas, float(head[0]) + 8)
+    if head is None or aorta is None:
+        return
+    fork, coeliac = aorta + np.array([-12, -15, 0]), aorta + np.array([canvas.rng.uniform(12, 24), -17, 0])
+    artery, vein = Material.SMALL_ARTERY, Material.SMALL_VEIN
+    _lead(canvas, (aorta, fork), canvas.rng.uniform(2.5, 4.5), artery)
+    _lead(canvas, (aorta + np.array([12, -3, 0]), coeliac), canvas.rng.uniform(2.5, 4), artery)
+    wide = canvas.draw(canvas.settings.neighbours.veins_mm)
+    for start, towards, length, straight, radius, code in (
+        (head, (-1.0, -0.15, 0.05), 90, 25.0, (1.2 * wide, 1.3 * wide), vein),
+        (fork, (-1.0, -0.15, 0.05), 90, 25.0, (2.5, 4.5), artery),
+        (coeliac, (0.15, 0.35, 1.0), 100, 8.0, (2, 3.5), artery),
+        (coeliac, (0.0, -0.2, -1.0), 60, 12.0, (1.8, 3.2), artery),
+    ):
+        path = wander(canvas, start, length, straight, np.array(towards))
+        paint_tube(canvas, path, canvas.draw(radius), code, BESIDE_VESSELS)
+
+
+def _head_of_portal(canvas: Canvas) -> Place | None:
+    """Lowest end of the portal vein, mm: where the mesenteric vein joins."""
+    inside = np.argwhere(canvas.codes == Tissue.PORTAL_VEIN)
+    if len(inside) == 0:
+        return None
+    low = inside[inside[:, 0] <= np.percentile(inside[:, 0], 4)]
+    return np.asarray(low.mean(axis=0) * canvas.spacing_mm)
+
+
+def _front_of_aorta(canvas: Canvas, z_mm: float) -> Place | None:
+    """Its foremost place at about the height `z_mm`, mm; None where there is none."""
+    level = int(np.clip(z_mm / canvas.spacing_mm[0], 0, len(canvas.codes) - 1))
+    inside = np.argwhere(canvas.codes[level] == Tissue.AORTA)
+    if len(inside) == 0:
+        return None
+    return np.array([level, inside[:, 0].min(), inside[:, 1].mean()]) * canvas.spacing_mm
+
+
+def _lead(canvas: Canvas, ends: tuple[Place, Place], radius_mm: float, code: int) -> None:
+    """A straight tube between two places."""
+    path = ends[0] + (ends[1] - ends[0]) * np.linspace(0, 1, 16)[:, None]
+    paint_tube(canvas, path, radius_mm, code, BESIDE_VESSELS)

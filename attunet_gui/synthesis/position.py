@@ -1,0 +1,161 @@
+"""How the patient lies: arms, table, leads and tubes, field of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.synthesis.anatomy import Tissue
+from attunet_gui.synthesis.materials import Material
+from attunet_gui.synthesis.settings import Position
+
+Codes = NDArray[np.uint8]
+
+
+@dataclass(eq=False)
+class Couch:
+    """A patient on a table.
+
+    Attributes:
+        codes: (z, y, x) materials; air around the patient is 0.
+        pixel_mm: in plane.
+        prone: the table is in front of the patient.
+    """
+
+    codes: Codes
+    pixel_mm: float
+    prone: bool
+
+
+def positioned(couch: Couch, wanted: Position, rng: np.random.Generator) -> Codes:
+    """The codes with what lies around the patient, as far as the field of view shows it."""
+    if rng.random() < wanted.arms_share:
+        _add_arms(couch, rng)
+    if rng.random() < wanted.lines_share:
+        _add_lines(couch, rng)
+    if rng.random() < wanted.table_share:
+        _add_table(couch, rng)
+    _move_off_centre(couch, wanted, rng)
+    if wanted.field_mm is not None:
+        _cut_to_field(couch, float(rng.uniform(*wanted.field_mm)))
+    return np.ascontiguousarray(couch.codes)
+
+
+def cropped(codes: Codes, margin: int) -> Codes:
+    """`codes` (z, y, x) cut to the body and `margin` pixels around it."""
+    rows, columns = (np.flatnonzero((codes > 0).any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    if len(rows) == 0:
+        return codes
+    top, left = max(0, rows[0] - margin), max(0, columns[0] - margin)
+    return np.ascontiguousarray(codes[:, top : rows[-1] + margin, left : columns[-1] + margin])
+
+
+def _add_arms(couch: Couch, rng: np.random.Generator) -> None:
+    """Forearms or upper arms on both sides, with skin, fat, muscle and bone."""
+    room = int(110 / couch.pixel_mm)
+    couch.codes = np.pad(couch.codes, ((0, 0), (0, 0), (room, room)))
+    body = np.asarray(couch.codes > 0).any(axis=0)
+    rows, columns = np.flatnonzero(body.any(axis=1)), np.flatnonzero(body.any(axis=0))
+    if len(rows) == 0:
+        return
+    for side, edge in ((-1, columns[0]), (1, columns[-1])):
+        radius = rng.uniform(34, 50) / couch.pixel_mm
+        middle = np.array(
+            [
+                rows[0] + rng.uniform(0.45, 0.75) * (rows[-1] - rows[0]),
+                edge + side * (radius + rng.uniform(0, 3)),
+            ]
+        )
+        _add_arm(couch, middle, radius, rng)
+
+
+def _add_arm(couch: Couch, middle: NDArray[np.float64], radius: float, rng: np.random.Generator) -> None:
+    y, x = (np.arange(n, dtype=np.float32) for n in couch.codes.shape[1:])
+    drift = rng.normal(0, 0.12, 2)
+    bones = [np.zeros(2)] if rng.random() < 0.5 else [np.array([-0.3, -0.2]), np.array([0.3, 0.2])]
+    width = 0.3 if len(bones) == 1 else 0.19
+    for level, plane in enumerate(couch.codes):
+        centre = middle + drift * level
+        far = np.hypot((y[:, None] - centre[0]) * 0.9, x[None, :] - centre[1]) / radius
+        free = plane == Tissue.AIR
+        for reach, code in ((1.0, Material.SKIN), (0.96, Tissue.SUBCUTANEOUS_FAT), (0.78, Tissue.MUSCLE)):
+            plane[free & (far < reach)] = code
+        for bone in bones:
+            away = np.hypot(
+                y[:, None] - centre[0] - bone[0] * radius, x[None, :] - centre[1] - bone[1] * radius
+            )
+            plane[free & (away < width * radius)] = Material.CORTICAL_BONE
+            plane[free & (away < 0.55 * width * radius)] = Tissue.BONE
+
+
+def _add_lines(couch: Couch, rng: np.random.Generator) -> None:
+    """Leads and tubes on the skin, running mostly along the body."""
+    front = couch.codes[:, ::-1] if couch.prone else couch.codes
+    columns = front.shape[2]
+    for _ in range(int(rng.integers(2, 7))):
+        code, radius = (Material.LEAD, 0.9) if rng.random() < 0.5 else (Material.TUBING, rng.uniform(1.5, 4))
+        x, drift = rng.uniform(0.2, 0.8) * columns, rng.normal(0, 0.6)
+        first, last = np.sort(rng.uniform(-0.2, 1.2, 2))
+        for level, plane in enumerate(front):
+            if first <= level / len(front) <= last:
+                _add_dot(plane, x + drift * level, radius / couch.pixel_mm, int(code))
+
+
+def _add_dot(plane: Codes, x: float, radius: float, code: int) -> None:
+    """A round cross-section that lies on the foremost skin of column `x`."""
+    column = int(np.clip(x, 0, plane.shape[1] - 1))
+    rows = np.flatnonzero(plane[:, column])
+    if len(rows) == 0:
+        return
+    y, across = np.arange(plane.shape[0])[:, None], np.arange(plane.shape[1])[None, :]
+    ball = np.hypot(y - (rows[0] - radius), across - column) <= max(radius, 0.6)
+    plane[ball & (plane == Tissue.AIR)] = code
+
+
+def _add_table(couch: Couch, rng: np.random.Generator) -> None:
+    """A curved table under the patient, in the air only: a thin shell around foam."""
+    room = int(28 / couch.pixel_mm)
+    below = (room, 0) if couch.prone else (0, room)
+    couch.codes = np.pad(couch.codes, ((0, 0), below, (0, 0)))
+    codes = couch.codes[:, ::-1] if couch.prone else couch.codes
+    rows, columns = codes.shape[1:]
+    body = np.flatnonzero((codes > 0).any(axis=(0, 2)))
+    if len(body) == 0:
+        return
+    across = (np.arange(columns) - columns / 2) / (columns / 2)
+    line = body[-1] + 1 + (rng.uniform(0, 8) - rng.uniform(0, 26) * across**2) / couch.pixel_mm
+    depth = (np.arange(rows)[:, None] - line[None, :]) * couch.pixel_mm
+    thick, shell = rng.uniform(10, 45), max(rng.uniform(0.8, 2.5), 2.2 * couch.pixel_mm)
+    for inside, code in (
+        ((depth > 0) & (depth < thick), Material.FOAM),
+        (((depth > 0) & (depth < shell)) | ((depth > thick - shell) & (depth < thick)), Material.TABLE),
+    ):
+        codes[:, inside] = np.where(
+            np.isin(codes[:, inside], (Tissue.AIR, Material.FOAM)), code, codes[:, inside]
+        )
+
+
+def _move_off_centre(couch: Couch, wanted: Position, rng: np.random.Generator) -> None:
+    """Air on one side, so that the patient is not in the middle."""
+    away = float(rng.uniform(*wanted.off_centre_mm)) / couch.pixel_mm
+    if away < 1:
+        return
+    turn = rng.uniform(0, 2 * np.pi)
+    shift = 2 * away * np.array([0.6 * np.sin(turn), np.cos(turn)])
+    pads = [(0, 0), *((max(0, int(by)), max(0, -int(by))) for by in shift)]
+    couch.codes = np.pad(couch.codes, pads)
+
+
+def _cut_to_field(couch: Couch, field_mm: float) -> None:
+    """The middle `field_mm` of the picture, where it is wider."""
+    size = int(field_mm / couch.pixel_mm)
+    starts = [max(0, (n - size) // 2) for n in couch.codes.shape[1:]]
+    couch.codes = couch.codes[:, starts[0] : starts[0] + size, starts[1] : starts[1] + size]
+
+
+def round_field(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """(y, x) True outside of the largest circle about the middle of a plane."""
+    y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
+    return np.asarray(np.hypot(y[:, None], x[None, :]) > max(shape) / 2)
