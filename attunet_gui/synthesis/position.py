@@ -56,8 +56,8 @@ def _add_arms(couch: Couch, rng: np.random.Generator) -> None:
     """Forearms or upper arms on both sides, with skin, fat, muscle and bone."""
     room = int(110 / couch.pixel_mm)
     couch.codes = np.pad(couch.codes, ((0, 0), (0, 0), (room, room)))
-    body = np.asarray(couch.codes > 0).any(axis=0)
-    rows, columns = np.flatnonzero(body.any(axis=1)), np.flatnonzero(body.any(axis=0))
+    body = couch.codes > 0
+    rows, columns = (np.flatnonzero(body.any(axis=axes)) for axes in ((0, 2), (0, 1)))
     if len(rows) == 0:
         return
     for side, edge in ((-1, columns[0]), (1, columns[-1])):
