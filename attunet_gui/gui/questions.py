@@ -127,7 +127,12 @@ def choose_series(parent: QWidget, choices: tuple[tuple[str, str], ...]) -> str 
     """Key of the DICOM series to open; None if none was chosen."""
     words = [f"{number}. {text}" for number, (_key, text) in enumerate(choices, start=1)]
     chosen, accepted = QInputDialog.getItem(
-        parent, "Several series", "This folder holds several CT series. Open:", words, 0, False
+        parent,
+        "Several series",
+        "There are several CT series, or scans in one. Open:",
+        words,
+        0,
+        False,
     )
     return choices[words.index(chosen)][0] if accepted else None
 

@@ -106,14 +106,14 @@ def _image_files(root: Path, walked: Walked) -> Iterator[CaseRef]:
 
 
 def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[CaseRef]:
-    from attunet_gui.io.dicom import find_series
+    from attunet_gui.io.dicom_series import find_series
 
     listed, unread = find_series(walked, progress)
     folders = [series.folder for series in listed]
     for series in listed:
         name = _name_in(root, series.folder)
         several = folders.count(series.folder) > 1
-        name = f"{name}_series{series.number}" if several else name
+        name = f"{name}_{series.short_name}" if several else name
         yield CaseRef(series.folder, series.key, name, series.doubt)
     # Of a folder in which no file can be read, one stands for all.
     first = {each.path.parent if each.is_file else each.path: each for each in reversed(unread)}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,15 @@ from numpy.typing import NDArray
 from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from attunet_gui.core.counting import counted
-from attunet_gui.core.errors import ChooseSeries, UnreadableInput
+from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
-from attunet_gui.folders import Unread, Walked, beside, reason_of, walk
-from attunet_gui.io.dicom_geometry import Stack, stack
-from attunet_gui.io.dicom_headers import Header, Slice, missing_scale, scan, slices_of
+from attunet_gui.folders import Unread, reason_of
+from attunet_gui.io.dicom_geometry import Stack
+from attunet_gui.io.dicom_headers import Slice, missing_scale
 from attunet_gui.io.dicom_pixels import ContradictingTags, decode
+from attunet_gui.io.dicom_series import choose, offer_passes, stacked
 from attunet_gui.io.hounsfield import (
     AIR_HU,
     Hounsfield,
@@ -34,58 +32,10 @@ from attunet_gui.io.hounsfield import (
     spacing_notes,
 )
 from attunet_gui.io.placing import source_grid
-from attunet_gui.io.showable import showable
 
 # A padding value within the range of tissue is not believed: it would punch holes into the patient.
 _PADDING_BELOW_HU = -900.0
 _PADDING_ABOVE_HU = 3071.0
-
-
-@dataclass(frozen=True)
-class Series:
-    """One CT series.
-
-    Attributes:
-        key: pass it to `read` as `series`.
-        number: the series number shown at the scanner, "" where absent.
-        description: number, name and size, for a list on the screen.
-        files: the files of its slices, sorted by name.
-        doubt: why it may be incomplete, in a sentence; "" if nothing says so.
-    """
-
-    key: str
-    number: str
-    description: str
-    files: tuple[Path, ...]
-    doubt: str = ""
-
-    @property
-    def folder(self) -> Path:
-        """The innermost folder that holds every file of the series."""
-        return Path(os.path.commonpath([file.parent for file in self.files]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    by_key: dict[str, list[Header]]
-    others: tuple[Header, ...]
-    damaged: tuple[Path, ...]
-    unread: tuple[Unread, ...]
-
-
-def list_series(folder: Path, progress: Progress = silent) -> tuple[Series, ...]:
-    """The CT series in `folder` and below it, in the order of their numbers, without scouts.
-
-    Files that are not DICOM, or are damaged, are passed over; `read` refuses what is damaged. A series that
-    may be incomplete because something could not be read says so.
-    """
-    return find_series(walk(folder), progress)[0]
-
-
-def find_series(walked: Walked, progress: Progress = silent) -> tuple[tuple[Series, ...], tuple[Unread, ...]]:
-    """The CT series among the files of `walked`, as `list_series`, and all that could not be read."""
-    found = _found(walked, progress)
-    return _described(found), found.unread
 
 
 def read(path: Path, series: str | None = None, progress: Progress = silent) -> Volume:
@@ -100,17 +50,20 @@ def read(path: Path, series: str | None = None, progress: Progress = silent) -> 
         ChooseSeries: if there are several and `series` is None.
         UnreadableInput: if there is none, or it is damaged, incomplete or not on one regular grid.
     """
-    several, key, headers = _series_at(path, series, progress)
-    stacked = stack([each for header in headers for each in slices_of(header)])
-    values_of = _Decoder()
-    hu = _pixels(stacked, values_of, progress)
-    notes = stacked.notes + values_of.notes + _unscaled_note(stacked, hu)
+    chosen = choose(path, series, progress)
+    ordered, values_of = stacked(chosen.one), _Decoder()
+    try:
+        hu = _pixels(ordered, values_of, progress)
+    except DifferentImages as error:
+        offer_passes(chosen.one, error)
+        raise
+    notes = chosen.notes + ordered.notes + values_of.notes + _unscaled_note(ordered, hu)
     name = (path if path.is_dir() else path.parent).resolve().name or "dicom"
     return _volume(
-        replace(stacked, notes=notes),
+        replace(ordered, notes=notes),
         hu,
-        f"{name}_series{headers[0].text('SeriesNumber')}" if several else name,
-        Origin(path, "DICOM", series=key),
+        f"{name}_{chosen.short_name}" if chosen.short_name else name,
+        Origin(path, "DICOM", series=chosen.one.key),
     )
 
 
@@ -122,9 +75,7 @@ def slices_in_order(path: Path, series: str | None = None, progress: Progress = 
     Raises:
         ChooseSeries, UnreadableInput: as for `read`; pixels are not looked at.
     """
-    _several, _key, headers = _series_at(path, series, progress)
-    stacked = stack([each for header in headers for each in slices_of(header)])
-    return tuple(group[0] for group in stacked.groups)
+    return tuple(group[0] for group in stacked(choose(path, series, progress).one).groups)
 
 
 def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
@@ -138,28 +89,16 @@ def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
         yield values_of(each)
 
 
-def _series_at(path: Path, series: str | None, progress: Progress) -> tuple[bool, str, list[Header]]:
-    """Whether there are several series, and key and headers of the one that is meant."""
-    found = _found(walk(path) if path.is_dir() else beside(path), progress)
-    key = _chosen(found, path, series)
-    headers = found.by_key[key]
-    _check_undamaged(found.damaged, headers)
-    doubt = _doubt(found, headers)
-    if doubt:
-        raise UnreadableInput(doubt)
-    return len(found.by_key) > 1, key, headers
-
-
-def _unscaled_note(stacked: Stack, hu: Hounsfield) -> tuple[str, ...]:
+def _unscaled_note(ordered: Stack, hu: Hounsfield) -> tuple[str, ...]:
     """A sentence where stored values were taken for HU, because no header says how to scale them.
 
     Raises:
         UnreadableInput: if they cannot be HU, or other headers of the series say how to scale.
     """
-    plain = [each for group in stacked.groups for each in group if not each.scaled]
+    plain = [each for group in ordered.groups for each in group if not each.scaled]
     if not plain:
         return ()
-    if len(plain) < sum(map(len, stacked.groups)) or not may_be_hu(hu):
+    if len(plain) < sum(map(len, ordered.groups)) or not may_be_hu(hu):
         raise missing_scale(plain[0].path)
     span = f"from {float(hu.min()):g} to {float(hu.max()):g}"
     return (
@@ -168,135 +107,22 @@ def _unscaled_note(stacked: Stack, hu: Hounsfield) -> tuple[str, ...]:
     )
 
 
-def _volume(stacked: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume:
-    first = stacked.groups[0][0]
-    grid = source_grid((first.shape[1], first.shape[0], len(stacked.groups)), stacked.affine, first.path.name)
+def _volume(ordered: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume:
+    first = ordered.groups[0][0]
+    grid = source_grid((first.shape[1], first.shape[0], len(ordered.groups)), ordered.affine, first.path.name)
     placement = canonicalise(grid)
-    notes = stacked.notes + spacing_notes(grid) + hu_notes(hu)
+    notes = ordered.notes + spacing_notes(grid) + hu_notes(hu)
     np.maximum(hu, hu.dtype.type(AIR_HU), out=hu)
     turned = np.ascontiguousarray(placement.to_canonical(hu.transpose(2, 1, 0)))
     return Volume(turned, placement, name, origin, notes)
 
 
-def _found(walked: Walked, progress: Progress) -> _Found:
-    scanned = scan(walked, progress)
-    by_key: dict[str, list[Header]] = {}
-    others: list[Header] = []
-    for header in scanned.headers:
-        if header.is_ct_slice:
-            by_key.setdefault(header.series, []).append(header)
-        else:
-            others.append(header)
-    for key, headers in list(by_key.items()):
-        # A map of iodine or of atomic numbers is no series to choose; one that mixes it with HU is refused.
-        if all(header.foreign_unit for header in headers):
-            others += by_key.pop(key)
-    return _Found(by_key, tuple(others), scanned.damaged, scanned.unread)
-
-
-def _doubt(found: _Found, headers: Sequence[Header]) -> str:
-    """Why the series of `headers` may be incomplete; "" if nothing that could not be read can be of it.
-
-    A series may go on in a folder inside or beside its own, and the only one in any that was looked at. A
-    file among images of other series is taken for one of those.
-    """
-    folders = {header.path.parent for header in headers}
-    others = {header.path.parent for header in (*found.others, *chain(*found.by_key.values()))}
-    for each in found.unread:
-        holder = each.path.parent
-        if each.is_file and holder not in folders:
-            if holder in others:
-                continue
-            holder = holder.parent
-        near = any(folder.is_relative_to(holder) or holder.is_relative_to(folder) for folder in folders)
-        if near or len(found.by_key) == 1:
-            return str(each.refusal)
-    return ""
-
-
-def _described(found: _Found) -> tuple[Series, ...]:
-    listed = [_series(key, headers, _doubt(found, headers)) for key, headers in found.by_key.items()]
-    return tuple(sorted(listed, key=lambda each: (len(each.number), each.number, each.key)))
-
-
-def _series(key: str, headers: Sequence[Header], doubt: str) -> Series:
-    first = headers[0]
-    number = first.text("SeriesNumber")
-    title = " ".join(part for part in (number, first.text("SeriesDescription")) if part) or "unnamed"
-    count = sum(header.frames for header in headers)
-    size = f"{first.text('Columns')} x {first.text('Rows')}"
-    words = showable(f"{title}: {counted(count, 'image')}, {size}")
-    return Series(key, number, words, tuple(header.path for header in headers), doubt)
-
-
-def _chosen(found: _Found, path: Path, series: str | None) -> str:
-    if not path.is_dir():
-        return _series_of_file(found, path)
-    if not found.by_key:
-        raise _nothing(found, path)
-    if series is None and len(found.by_key) == 1:
-        return next(iter(found.by_key))
-    choices = tuple((each.key, each.description) for each in _described(found))
-    if series is None:
-        raise ChooseSeries(f"{path.name} holds {len(choices)} CT series: choose one.", choices)
-    if series not in found.by_key:
-        raise UnreadableInput(
-            f"{path.name} does not hold the series asked for: open the folder and choose again."
-        )
-    return series
-
-
-def _series_of_file(found: _Found, path: Path) -> str:
-    for key, headers in found.by_key.items():
-        if any(header.path == path for header in headers):
-            return key
-    here = tuple(header for header in found.others if header.path == path)
-    damaged = tuple(each for each in found.damaged if each == path)
-    raise _nothing(_Found({}, here, damaged, tuple(each for each in found.unread if each.path == path)), path)
-
-
-def _nothing(found: _Found, path: Path) -> UnreadableInput:
-    if found.damaged:
-        return _damaged(found.damaged[0])
-    if found.unread:
-        return found.unread[0].refusal
-    if not found.others:
-        return UnreadableInput(
-            f"{path.name} holds no DICOM images: open the folder of a CT series or an image file."
-        )
-    if any(header.is_localizer for header in found.others):
-        return UnreadableInput(f"{path.name} holds only a scout view: open the folder of the CT slices.")
-    if any(int(header.tags.get("SamplesPerPixel") or 1) > 1 for header in found.others):
-        return UnreadableInput(f"{path.name} holds colour pictures, not CT slices: open the original series.")
-    units = sorted({header.foreign_unit for header in found.others if header.is_ct_slice} - {""})
-    if units:
-        return UnreadableInput(
-            f"{path.name} holds values of the kind {', '.join(units)}, not Hounsfield units: open the CT "
-            "they were made of."
-        )
-    kinds = sorted({header.text("Modality") or "unknown" for header in found.others} - {"CT"})
-    what = f"{', '.join(kinds)} images, not CT" if kinds else "no CT slices, only pictures or reports"
-    return UnreadableInput(f"{path.name} holds {what}: open a CT series.")
-
-
-def _check_undamaged(damaged: Sequence[Path], headers: Sequence[Header]) -> None:
-    # A file that cannot be read may be the slice of this series that is missing.
-    folders = {header.path.parent for header in headers}
-    for path in damaged:
-        if path.parent in folders:
-            raise _damaged(path)
-
-
-def _damaged(path: Path) -> UnreadableInput:
-    return UnreadableInput(f"{path.name} is a damaged DICOM file: copy it again or take it out.")
-
-
-def _pixels(stacked: Stack, values_of: _Decoder, progress: Progress) -> Hounsfield:
-    rows, columns = stacked.groups[0][0].shape
-    count = len(stacked.groups)
-    values_of(stacked.groups[0][0])  # refuses a size that is only claimed, before memory is taken for it
+def _pixels(ordered: Stack, values_of: _Decoder, progress: Progress) -> Hounsfield:
+    rows, columns = ordered.groups[0][0].shape
+    count = len(ordered.groups)
+    values_of(ordered.groups[0][0])  # refuses a size that is only claimed, before memory is taken for it
     out: Hounsfield = np.empty((count, rows, columns), np.int16)
-    for index, group in enumerate(stacked.groups):
+    for index, group in enumerate(ordered.groups):
         progress(index, count, "slices")
         values = _hu(group[0], values_of)
         for copy in group[1:]:
@@ -306,6 +132,10 @@ def _pixels(stacked: Stack, values_of: _Decoder, progress: Progress) -> Hounsfie
         out[index] = values
     progress(count, count, "slices")
     return out
+
+
+class DifferentImages(UnreadableInput):
+    """Two slices of one series show the same place, and not the same."""
 
 
 class _Decoder:
@@ -391,7 +221,7 @@ def _believable(each: Slice, padding: tuple[int, int]) -> bool:
 
 def _check_copy(first: Slice, copy: Slice, values: NDArray[np.float32], values_of: _Decoder) -> None:
     if not np.array_equal(values, _hu(copy, values_of)):
-        raise UnreadableInput(
+        raise DifferentImages(
             f"{first.path.name} and {copy.path.name} show different images of the same place: the folder "
             "may mix two phases of the scan; keep one of them in a folder of its own."
         )

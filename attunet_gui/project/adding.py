@@ -235,12 +235,12 @@ def _copied(project: Project, new: _New) -> Path:
 
 
 def _copied_series(source: Path, series: str, target: Path) -> Path:
-    from attunet_gui.io.dicom import list_series
+    from attunet_gui.io.dicom_series import files_of
 
-    found = next(each for each in list_series(source) if each.key == series)
+    files = files_of(source, series)
     unfinished = target.with_name(f".{target.name}.part")
     make_private_folder(unfinished)
-    for number, file in enumerate(found.files, start=1):
+    for number, file in enumerate(files, start=1):
         _copy(file, unfinished / f"{number:05}.dcm")
     if target.exists():
         shutil.rmtree(target)

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from attunet_gui.core.errors import Cancelled, ChooseSeries, UnreadableInput
 from attunet_gui.core.volume import Volume
 from attunet_gui.io import read
-from attunet_gui.io.dicom import list_series
+from attunet_gui.io.dicom_series import list_series
 from tests.io.material import (
     AXIAL,
     OTHER_SERIES,

@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io import find_cases, read
-from attunet_gui.io.dicom import list_series
+from attunet_gui.io.dicom_series import list_series
 from attunet_gui.project.adding import add_folder
 from attunet_gui.project.project import create_project
 from tests.io.material import OTHER_SERIES, ct_like, write_nifti, write_series

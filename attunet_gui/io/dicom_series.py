@@ -1,0 +1,458 @@
+"""Headers of a folder -> the series in it, and the one that is meant. No pixels.
+
+A series is what shares a SeriesInstanceUID. Where one holds several passes over the patient, each is offered
+by itself: by AcquisitionNumber, or by the folder it lies in. Slices that each have a UID of their own are
+offered together where their positions make one regular grid.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import chain, combinations
+from pathlib import Path
+
+import numpy as np
+
+from attunet_gui.core.counting import counted
+from attunet_gui.core.errors import ChooseSeries, UnreadableInput
+from attunet_gui.core.progress import Progress, silent
+from attunet_gui.folders import Unread, Walked, beside, walk
+from attunet_gui.io.dicom_geometry import Stack, stack
+from attunet_gui.io.dicom_headers import Header, scan, slices_of
+from attunet_gui.io.showable import showable
+
+_ACQUISITION, _FOLDER, _TOGETHER = "acquisition-", "folder-", "together-"
+_FEWEST_TOGETHER = 3
+_MOST_PASSES = 12
+_SAME_PLACE_MM = 0.01
+
+
+@dataclass(frozen=True)
+class Series:
+    """One CT series, or one of several passes in it.
+
+    Attributes:
+        key: pass it to `read` as `series`.
+        number: the series number shown at the scanner, "" where absent.
+        description: number, name and size, for a list on the screen.
+        files: the files of its slices, sorted by name.
+        acquisition: its AcquisitionNumber where that tells it from others of the series, else "".
+        doubt: why it may be incomplete, in a sentence; "" if nothing says so.
+    """
+
+    key: str
+    number: str
+    description: str
+    files: tuple[Path, ...]
+    acquisition: str = ""
+    doubt: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The innermost folder that holds every file of the series."""
+        return _common([file.parent for file in self.files])
+
+    @property
+    def short_name(self) -> str:
+        """What tells it from others in the same folder, fit for a file name."""
+        return f"series{self.number}" + (f"_acquisition{self.acquisition}" if self.acquisition else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What is opened as one CT: a series, or part of it.
+
+    Attributes:
+        key: of the series, and of the part in it.
+        headers: its files.
+        acquisition: as in `Series`.
+    """
+
+    key: str
+    headers: tuple[Header, ...]
+    acquisition: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The CT that is meant.
+
+    Attributes:
+        one: which.
+        short_name: as in `Series`; "" where there is no other.
+        notes: sentences for the user.
+    """
+
+    one: Pass
+    short_name: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    by_key: dict[str, list[Header]]
+    others: tuple[Header, ...]
+    damaged: tuple[Path, ...]
+    unread: tuple[Unread, ...]
+
+    @property
+    def passes(self) -> list[Pass]:
+        return [each for key, headers in self.by_key.items() for each in passes_in(key, headers)]
+
+
+def list_series(folder: Path, progress: Progress = silent) -> tuple[Series, ...]:
+    """The CT series in `folder` and below it, in the order of their numbers, without scouts.
+
+    Files that are not DICOM, or are damaged, are passed over; `read` refuses what is damaged. A series that
+    may be incomplete because something could not be read says so.
+    """
+    return find_series(walk(folder), progress)[0]
+
+
+def find_series(walked: Walked, progress: Progress = silent) -> tuple[tuple[Series, ...], tuple[Unread, ...]]:
+    """The CT series among the files of `walked`, as `list_series`, and all that could not be read."""
+    found = _found(walked, progress)
+    return _described(found, found.passes), found.unread
+
+
+def choose(path: Path, series: str | None, progress: Progress) -> Chosen:
+    """What `series` in `path` is, as `dicom.read` takes both.
+
+    Raises:
+        ChooseSeries: if there are several and `series` is None.
+        UnreadableInput: if there is none, or it may be incomplete.
+    """
+    found = _found(walk(path) if path.is_dir() else beside(path), progress)
+    one = _one(found, path, series)
+    _check_undamaged(found.damaged, one.headers)
+    doubt = _doubt(found, one.headers)
+    if doubt:
+        raise UnreadableInput(doubt)
+    named = len(found.by_key) > 1 or bool(one.acquisition)
+    short_name = _series(one, "").short_name if named else ""
+    return Chosen(one, short_name, _together_note(one))
+
+
+def stacked(one: Pass) -> Stack:
+    """The slices of `one` in their order.
+
+    Raises:
+        UnreadableInput: if they are not on one regular grid.
+        ChooseSeries: if they are several passes over the patient that are.
+    """
+    try:
+        return _stack(one.headers)
+    except UnreadableInput as error:
+        offer_passes(one, error)
+        raise
+
+
+def files_of(path: Path, series: str) -> tuple[Path, ...]:
+    """The files of a series, for a copy in which the key still finds it.
+
+    Raises:
+        UnreadableInput: if there is none, it may be incomplete, or only its folder tells it from others.
+    """
+    if f".{_FOLDER}" in series:
+        raise UnreadableInput(f"{path.name} shares its series with another folder: add it without copying.")
+    return tuple(header.path for header in choose(path, series, silent).one.headers)
+
+
+def offer_passes(one: Pass, error: UnreadableInput) -> None:
+    """Raise `ChooseSeries` because of `error`, if the parts of `one` are regular each by itself."""
+    for split in _splits(one.key, one.headers):
+        if _are_regular(split):
+            described = _described(_Found({}, (), (), ()), split)
+            choices = tuple((each.key, each.description) for each in described)
+            folder = _common([header.path.parent for header in one.headers])
+            raise ChooseSeries(
+                f"{folder.name} holds {len(choices)} CT series: choose one.", choices
+            ) from error
+
+
+def passes_in(key: str, headers: Sequence[Header]) -> list[Pass]:
+    """The series of `headers`, or its passes where they cover the same part of the patient."""
+    whole = Pass(key, tuple(headers))
+    by_acquisition, by_folder = _splits(key, headers)
+    if len(by_acquisition) > 1 and _are_regular(by_acquisition) and _overlap(by_acquisition):
+        return by_acquisition
+    if len(by_folder) > 1 and not _is_regular(whole) and _are_regular(by_folder) and _overlap(by_folder):
+        return by_folder
+    return [whole]
+
+
+def _splits(key: str, headers: Sequence[Header]) -> tuple[list[Pass], list[Pass]]:
+    """`headers` by AcquisitionNumber, and by the folders in their common one; one part is no split."""
+    common = _common([header.path.parent for header in headers])
+    numbers = _grouped(headers, _acquisition)
+    folders = _grouped(headers, lambda header: str(_below(header, common)))
+    by_number = [
+        Pass(f"{key}.{_acquisition_token(number)}", numbers[number], number)
+        for number in sorted(numbers, key=lambda number: (len(number), number))
+        if "" not in numbers
+    ]
+    by_folder = [
+        Pass(f"{key}.{_folder_token(Path(folder))}", folders[folder])
+        for folder in sorted(folders)
+        if len(folders) > 1
+    ]
+    return by_number, by_folder
+
+
+def _grouped(headers: Sequence[Header], by: Callable[[Header], str]) -> dict[str, tuple[Header, ...]]:
+    found: dict[str, list[Header]] = {}
+    for header in headers:
+        found.setdefault(by(header), []).append(header)
+    return {name: tuple(each) for name, each in found.items()}
+
+
+def _acquisition(header: Header) -> str:
+    return header.text("AcquisitionNumber").strip()
+
+
+def _below(header: Header, common: Path) -> Path:
+    """The folder in `common` that `header` lies in, or `common` itself."""
+    parts = header.path.parent.relative_to(common).parts
+    return common / parts[0] if parts else common
+
+
+def _acquisition_token(number: str) -> str:
+    return f"{_ACQUISITION}{sha256(number.encode()).hexdigest()[:8]}"
+
+
+def _folder_token(folder: Path) -> str:
+    # Hashed, because keys are kept with results and a path may name the patient.
+    return f"{_FOLDER}{sha256(str(folder.resolve()).encode(errors='surrogateescape')).hexdigest()[:16]}"
+
+
+def _are_regular(split: Sequence[Pass]) -> bool:
+    several = 1 < len(split) <= _MOST_PASSES
+    return several and all(sum(h.frames for h in each.headers) > 1 and _is_regular(each) for each in split)
+
+
+def _is_regular(one: Pass) -> bool:
+    try:
+        _stack(one.headers)
+    except UnreadableInput:
+        return False
+    return True
+
+
+def _stack(headers: Sequence[Header]) -> Stack:
+    return stack([each for header in headers for each in slices_of(header)])
+
+
+def _overlap(split: Sequence[Pass]) -> bool:
+    """Whether two of regular passes cover the same part of the patient, or lie in different directions."""
+    firsts = [next(slices_of(each.headers[0])) for each in split]
+    normal = np.cross(firsts[0].along_row, firsts[0].along_column)
+    if any(np.abs(np.cross(each.along_row, each.along_column) - normal).max() > 1e-3 for each in firsts):
+        return True
+    spans = []
+    for each in split:
+        heights = [float(one.position @ normal) for header in each.headers for one in slices_of(header)]
+        spans.append((min(heights), max(heights)))
+    return any(min(a[1], b[1]) - max(a[0], b[0]) > -_SAME_PLACE_MM for a, b in combinations(spans, 2))
+
+
+def _common(folders: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath(folders))
+
+
+# What is there
+
+
+def _found(walked: Walked, progress: Progress) -> _Found:
+    scanned = scan(walked, progress)
+    by_key: dict[str, list[Header]] = {}
+    others: list[Header] = []
+    for header in scanned.headers:
+        if header.is_ct_slice:
+            by_key.setdefault(header.series, []).append(header)
+        else:
+            others.append(header)
+    for key, headers in list(by_key.items()):
+        # A map of iodine or of atomic numbers is no series to choose; one that mixes it with HU is refused.
+        if all(header.foreign_unit for header in headers):
+            others += by_key.pop(key)
+    return _Found(_put_together(by_key), tuple(others), scanned.damaged, scanned.unread)
+
+
+def _put_together(by_key: dict[str, list[Header]]) -> dict[str, list[Header]]:
+    """`by_key` with slices that each have a UID of their own as one series, where they make a grid."""
+    single = {key: each[0] for key, each in by_key.items() if len(each) == 1 and each[0].frames == 1}
+    if len(single) < _FEWEST_TOGETHER:
+        return by_key
+    folders = Counter(header.path.parent for header in single.values())
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for key, header in single.items():
+        folder = header.path.parent
+        tags = ("SeriesNumber", "SeriesDescription", "Rows", "Columns", "PixelSpacing")
+        # Archives give each series a folder of its own.
+        place = folder if folders[folder] > 1 else folder.parent
+        groups.setdefault((place, *map(header.text, tags)), []).append(key)
+    kept = dict(by_key)
+    for keys in groups.values():
+        headers = [single[key] for key in keys]
+        if len(keys) >= _FEWEST_TOGETHER and _are_one_each(headers):
+            for key in keys:
+                del kept[key]
+            kept[_TOGETHER + sha256("|".join(sorted(keys)).encode()).hexdigest()[:20]] = headers
+    return kept
+
+
+def _are_one_each(headers: Sequence[Header]) -> bool:
+    try:
+        return all(len(group) == 1 for group in _stack(headers).groups)
+    except UnreadableInput:
+        return False
+
+
+def _together_note(one: Pass) -> tuple[str, ...]:
+    if not one.key.startswith(_TOGETHER):
+        return ()
+    return (
+        f"Each of the {len(one.headers)} slices has a series number of its own (SeriesInstanceUID): they "
+        "were put together because their positions fit.",
+    )
+
+
+def _doubt(found: _Found, headers: Sequence[Header]) -> str:
+    """Why the series of `headers` may be incomplete; "" if nothing that could not be read can be of it.
+
+    A series may go on in a folder inside or beside its own, and the only one in any that was looked at. A
+    file among images of other series is taken for one of those.
+    """
+    folders = {header.path.parent for header in headers}
+    others = {header.path.parent for header in (*found.others, *chain(*found.by_key.values()))}
+    for each in found.unread:
+        holder = each.path.parent
+        if each.is_file and holder not in folders:
+            if holder in others:
+                continue
+            holder = holder.parent
+        near = any(folder.is_relative_to(holder) or holder.is_relative_to(folder) for folder in folders)
+        if near or len(found.by_key) == 1:
+            return str(each.refusal)
+    return ""
+
+
+def _described(found: _Found, passes: Sequence[Pass]) -> tuple[Series, ...]:
+    listed = [_series(each, _doubt(found, each.headers)) for each in passes]
+    listed.sort(
+        key=lambda each: (len(each.number), each.number, len(each.acquisition), each.acquisition, each.key)
+    )
+    return tuple(_told_apart(listed))
+
+
+def _told_apart(listed: Sequence[Series]) -> Iterator[Series]:
+    """`listed`, with their folders, or a file, where descriptions are the same."""
+    same = Counter(each.description for each in listed)
+    alike = [each for each in listed if same[each.description] > 1]
+    root = _common([each.folder for each in alike]) if alike else Path()
+    ways: tuple[Callable[[Series], str], ...] = (
+        lambda each: f"in {each.folder.relative_to(root) if each.folder != root else root.name}",
+        lambda each: f"in {each.folder.name}, beginning with {each.files[0].name}",
+    )
+    folders = Counter((each.description, each.folder) for each in alike)
+    for each in listed:
+        if each not in alike:
+            yield each
+            continue
+        way = ways[folders[each.description, each.folder] > 1]
+        yield replace(each, description=showable(f"{each.description}, {way(each)}"))
+
+
+def _series(one: Pass, doubt: str) -> Series:
+    first = one.headers[0]
+    number = first.text("SeriesNumber")
+    title = " ".join(part for part in (number, first.text("SeriesDescription")) if part) or "unnamed"
+    count = sum(header.frames for header in one.headers)
+    size = f"{first.text('Columns')} x {first.text('Rows')}"
+    part = f", acquisition {one.acquisition}" if one.acquisition else ""
+    words = showable(f"{title}{part}: {counted(count, 'image')}, {size}")
+    return Series(one.key, number, words, tuple(h.path for h in one.headers), one.acquisition, doubt)
+
+
+# Which is meant
+
+
+def _one(found: _Found, path: Path, series: str | None) -> Pass:
+    if not path.is_dir():
+        return _of_file(found, path)
+    if not found.by_key:
+        raise _nothing(found, path)
+    if series is not None:
+        return _by_key(found, path, series)
+    passes = found.passes
+    if len(passes) == 1:
+        return passes[0]
+    choices = tuple((each.key, each.description) for each in _described(found, passes))
+    raise ChooseSeries(f"{path.name} holds {len(choices)} CT series: choose one.", choices)
+
+
+def _by_key(found: _Found, path: Path, series: str) -> Pass:
+    """The series or pass of that key; a pass is still known where the others are not looked at."""
+    whole, *tokens = series.split(".")
+    headers = found.by_key.get(whole, [])
+    chosen = tuple(header for header in headers if not tokens or set(tokens) <= _tokens(header, path))
+    if not chosen:
+        raise UnreadableInput(
+            f"{path.name} does not hold the series asked for: open the folder and choose again."
+        )
+    by_number = any(token.startswith(_ACQUISITION) for token in tokens)
+    return Pass(series, chosen, _acquisition(chosen[0]) if by_number else "")
+
+
+def _tokens(header: Header, path: Path) -> set[str]:
+    folders = [folder for folder in header.path.parents if folder.is_relative_to(path)]
+    return {_acquisition_token(_acquisition(header)), *map(_folder_token, folders)}
+
+
+def _of_file(found: _Found, path: Path) -> Pass:
+    for one in found.passes:
+        if any(header.path == path for header in one.headers):
+            return one
+    here = tuple(header for header in found.others if header.path == path)
+    damaged = tuple(each for each in found.damaged if each == path)
+    raise _nothing(_Found({}, here, damaged, tuple(each for each in found.unread if each.path == path)), path)
+
+
+def _nothing(found: _Found, path: Path) -> UnreadableInput:
+    if found.damaged:
+        return _damaged(found.damaged[0])
+    if found.unread:
+        return found.unread[0].refusal
+    if not found.others:
+        return UnreadableInput(
+            f"{path.name} holds no DICOM images: open the folder of a CT series or an image file."
+        )
+    if any(header.is_localizer for header in found.others):
+        return UnreadableInput(f"{path.name} holds only a scout view: open the folder of the CT slices.")
+    if any(int(header.tags.get("SamplesPerPixel") or 1) > 1 for header in found.others):
+        return UnreadableInput(f"{path.name} holds colour pictures, not CT slices: open the original series.")
+    units = sorted({header.foreign_unit for header in found.others if header.is_ct_slice} - {""})
+    if units:
+        return UnreadableInput(
+            f"{path.name} holds values of the kind {', '.join(units)}, not Hounsfield units: open the CT "
+            "they were made of."
+        )
+    kinds = sorted({header.text("Modality") or "unknown" for header in found.others} - {"CT"})
+    what = f"{', '.join(kinds)} images, not CT" if kinds else "no CT slices, only pictures or reports"
+    return UnreadableInput(f"{path.name} holds {what}: open a CT series.")
+
+
+def _check_undamaged(damaged: Sequence[Path], headers: Sequence[Header]) -> None:
+    # A file that cannot be read may be the slice of this series that is missing.
+    folders = {header.path.parent for header in headers}
+    for path in damaged:
+        if path.parent in folders:
+            raise _damaged(path)
+
+
+def _damaged(path: Path) -> UnreadableInput:
+    return UnreadableInput(f"{path.name} is a damaged DICOM file: copy it again or take it out.")

@@ -1,0 +1,191 @@
+"""Passes within one series are offered as series are; slices with a UID each open together where they fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from attunet_gui.core.errors import ChooseSeries, UnreadableInput
+from attunet_gui.io import find_cases, read
+from attunet_gui.io.dicom_series import list_series
+from attunet_gui.project.adding import add_folder
+from attunet_gui.project.project import create_project
+from tests.io.material import OTHER_SERIES, ct_like, write_series, write_slice
+
+HU = ct_like((6, 5, 4))
+STORED = (HU + 1024).astype(np.uint16)
+LATE = STORED[::-1].copy()
+LATE_HU = HU[::-1]
+
+
+def write_pass(folder: Path, stored: np.ndarray, start: float, **tags: object) -> None:
+    """Slices 2 mm apart from the height `start` on, named after it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, image in enumerate(stored):
+        name = f"{start:g}_{tags.get('AcquisitionNumber', '')}_{k}"
+        write_slice(folder / name, image, (-20, -30, start + 2 * k), **tags)
+
+
+def offered(path: Path) -> dict[str, np.ndarray]:
+    """Description -> HU of what is offered at `path`."""
+    with pytest.raises(ChooseSeries) as caught:
+        read(path)
+    return {words: read(path, series=key).hu for key, words in caught.value.choices}
+
+
+@pytest.mark.parametrize(
+    "start", [40.0, 41.0, 45.0, 50.0], ids=["same", "between", "overlapping", "touching"]
+)
+def test_two_acquisitions_over_the_same_part_are_offered(tmp_path: Path, start: float) -> None:
+    write_pass(tmp_path, STORED, 40, AcquisitionNumber=1)
+    write_pass(tmp_path, LATE, start, AcquisitionNumber=2)
+    found = offered(tmp_path)
+    assert list(found) == [f"3 abdomen, acquisition {n}: 6 images, 4 x 5" for n in (1, 2)]
+    for hu, meant in zip(found.values(), (HU, LATE_HU), strict=True):
+        assert_array_equal(hu, meant)
+    cases = find_cases(tmp_path)
+    assert [case.name for case in cases] == [f"{tmp_path.name}_series3_acquisition{n}" for n in (1, 2)]
+    volume = read(cases[1].path, series=cases[1].series)
+    assert_array_equal(volume.hu, LATE_HU)
+    assert (volume.name, volume.origin.series) == (cases[1].name, cases[1].series)
+
+
+def test_one_slice_opens_its_own_acquisition(tmp_path: Path) -> None:
+    write_pass(tmp_path, STORED, 40, AcquisitionNumber=1)
+    write_pass(tmp_path, LATE, 40, AcquisitionNumber=2)
+    assert_array_equal(read(tmp_path / "40_2_3").hu, LATE_HU)
+
+
+def test_acquisitions_in_folders_are_found_again_one_by_one(tmp_path: Path) -> None:
+    write_pass(tmp_path / "a", STORED, 40, AcquisitionNumber=1)
+    write_pass(tmp_path / "b", LATE, 40, AcquisitionNumber=2)
+    assert_array_equal(list(offered(tmp_path).values())[1], LATE_HU)
+    cases = {case.name: case for case in find_cases(tmp_path)}
+    assert [case.path.name for case in cases.values()] == ["a", "b"]
+    for case, meant in zip(cases.values(), (HU, LATE_HU), strict=True):
+        assert_array_equal(read(case.path, series=case.series).hu, meant)
+
+
+def test_acquisitions_that_follow_each_other_are_one_scan(tmp_path: Path) -> None:
+    for number in range(3):
+        write_pass(tmp_path, STORED[2 * number :][:2], 40 + 4 * number, AcquisitionNumber=number)
+    assert_array_equal(read(tmp_path).hu, HU)
+    assert [case.name for case in find_cases(tmp_path)] == [tmp_path.name]
+
+
+def test_acquisitions_with_a_gap_are_offered_but_are_no_cases(tmp_path: Path) -> None:
+    write_pass(tmp_path, STORED, 40, AcquisitionNumber=1)
+    write_pass(tmp_path, LATE, 80, AcquisitionNumber=2)
+    assert [len(hu) for hu in offered(tmp_path).values()] == [6, 6]
+    (case,) = find_cases(tmp_path)
+    with pytest.raises(UnreadableInput, match="holds 2 CT series: choose one"):
+        read(case.path, series=case.series)
+
+
+def test_slices_that_are_missing_are_not_made_acquisitions(tmp_path: Path) -> None:
+    for k in (0, 1, 2, 4, 5):
+        write_slice(tmp_path / f"{k}", STORED[k], (-20, -30, 40 + 2 * k), AcquisitionNumber=k)
+    with pytest.raises(UnreadableInput, match="1 slice is missing") as caught:
+        read(tmp_path)
+    assert not isinstance(caught.value, ChooseSeries)
+
+
+def test_a_pass_with_a_missing_slice_is_not_offered(tmp_path: Path) -> None:
+    write_pass(tmp_path, STORED, 40, AcquisitionNumber=1)
+    write_pass(tmp_path, LATE, 41, AcquisitionNumber=2)
+    (tmp_path / "41_2_3").unlink()
+    with pytest.raises(UnreadableInput, match="1 slice is missing") as caught:
+        read(tmp_path)
+    assert not isinstance(caught.value, ChooseSeries)
+
+
+@pytest.mark.parametrize("start", [40.0, 40.7, 47.0])
+def test_passes_that_only_their_folders_tell_apart_are_offered_by_folder(
+    tmp_path: Path, start: float
+) -> None:
+    write_pass(tmp_path / "venous", STORED, 40)
+    write_pass(tmp_path / "late", LATE, start)
+    found = offered(tmp_path)
+    assert sorted(found) == [f"3 abdomen: 6 images, 4 x 5, in {name}" for name in ("late", "venous")]
+    assert_array_equal(found["3 abdomen: 6 images, 4 x 5, in venous"], HU)
+    assert_array_equal(found["3 abdomen: 6 images, 4 x 5, in late"], LATE_HU)
+
+
+def test_passes_in_folders_are_cases_of_their_own_and_keep_their_keys(tmp_path: Path) -> None:
+    write_pass(tmp_path / "ct" / "a", STORED, 40)
+    write_pass(tmp_path / "ct" / "b", LATE, 41.5)
+    cases = find_cases(tmp_path / "ct")
+    assert [case.name for case in cases] == ["a", "b"]
+    for case, meant in zip(cases, (HU, LATE_HU), strict=True):
+        assert_array_equal(read(case.path, series=case.series).hu, meant)
+    project = create_project(tmp_path / "list")
+    done = add_folder(project, tmp_path / "ct", copy=True)
+    assert [why for _name, why in done.failed] == [
+        f"{name} shares its series with another folder: add it without copying." for name in ("a", "b")
+    ]
+    assert len(add_folder(project, tmp_path / "ct").added) == 2
+
+
+def test_an_acquisition_can_be_copied_into_a_project(tmp_path: Path) -> None:
+    write_pass(tmp_path / "ct", STORED, 40, AcquisitionNumber=1)
+    write_pass(tmp_path / "ct", LATE, 40, AcquisitionNumber=2)
+    project = create_project(tmp_path / "list")
+    assert len(add_folder(project, tmp_path / "ct", copy=True).added) == 2
+    shown = [read(case.path, series=case.series).hu for case in project.cases()]
+    for hu, meant in zip(shown, (HU, LATE_HU), strict=True):
+        assert_array_equal(hu, meant)
+
+
+def test_a_copy_of_a_series_in_another_folder_is_a_copy(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_pass(tmp_path / name, STORED, 40)
+    volume = read(tmp_path)
+    assert_array_equal(volume.hu, HU)
+    assert "6 slices are in the folder twice" in volume.notes[0]
+
+
+def test_series_with_equal_names_are_told_apart_by_folder_or_file(tmp_path: Path) -> None:
+    write_series(tmp_path / "first", STORED)
+    write_series(tmp_path / "second" / "deep", LATE, SeriesInstanceUID=OTHER_SERIES)
+    assert {series.description.partition(", in ")[2] for series in list_series(tmp_path)} == {
+        "first",
+        "second/deep",
+    }
+    write_pass(tmp_path / "both", STORED, 40)
+    write_pass(tmp_path / "both", LATE, 41, SeriesInstanceUID=OTHER_SERIES)
+    assert {series.description.partition(", in ")[2] for series in list_series(tmp_path / "both")} == {
+        "both, beginning with 40__0",
+        "both, beginning with 41__0",
+    }
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one folder", "a folder each"])
+def test_slices_with_a_uid_each_open_together_with_a_note(tmp_path: Path, apart: bool) -> None:
+    for k, image in enumerate(STORED):
+        folder = tmp_path / "ct" / (f"s{k}" if apart else "")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_slice(folder / f"im{k}", image, (-20, -30, 40 + 2 * k), SeriesInstanceUID=f"1.2.3.{k + 1}")
+    volume = read(tmp_path / "ct")
+    assert_array_equal(volume.hu, HU)
+    assert "Each of the 6 slices has a series number of its own" in volume.notes[0]
+    (case,) = find_cases(tmp_path)
+    assert_array_equal(read(case.path, series=case.series).hu, HU)
+    if not apart:
+        assert_array_equal(read(tmp_path / "ct" / "im3").hu, HU)
+
+
+@pytest.mark.parametrize("change", ["a slice missing", "a slice twice", "another spacing"])
+def test_slices_with_a_uid_each_that_do_not_fit_stay_apart(tmp_path: Path, change: str) -> None:
+    heights = {"a slice missing": [0, 2, 4, 8, 10, 12], "a slice twice": [0, 2, 4, 4, 6, 8]}
+    for k, height in enumerate(heights.get(change, [0, 2, 4, 6, 8, 10])):
+        tags = {"PixelSpacing": [0.9, 0.9]} if change == "another spacing" and k % 2 else {}
+        if tags:
+            height += 0.5
+        write_slice(tmp_path / f"{k}", STORED[k], (0, 0, height), SeriesInstanceUID=f"1.2.3.{k + 1}", **tags)
+    if change == "another spacing":
+        assert sorted(len(series.files) for series in list_series(tmp_path)) == [3, 3]
+    else:
+        assert len(list_series(tmp_path)) == 6
