@@ -322,7 +322,7 @@ class Desk(QObject):
 
     def _evidence_arrived(self, draft: Draft) -> None:
         if self.session.case is not None:
-            self.guide.look_again(self.session.case, draft)
+            self.guide.look_again(self.session.case, draft, self.worklist.corrected_before)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
         self.layers.show_maps(self.session.overlays)

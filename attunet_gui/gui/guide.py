@@ -18,7 +18,7 @@ from attunet_gui.core.rewind import since_draft
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.viewer import CaseLayers
-from attunet_gui.review.decisions import DecidedBox, Decisions, decided, decided_boxes, key_of_decision
+from attunet_gui.review.decisions import DecidedBox, Decisions, Plane, decided, decided_boxes, key_of_decision
 from attunet_gui.review.evidence import Evidence, make_evidence
 from attunet_gui.review.places import Place
 from attunet_gui.review.progress import (
@@ -57,6 +57,7 @@ class Guide(QObject):
         self._evidence: Evidence | None = None
         self._found: Found | None = None
         self._changed_slices: set[int] = set()
+        self._earlier: dict[int, Plane] = {}
         self._searching = False
         self._generation = 0
         self.state = ReviewState()
@@ -78,6 +79,7 @@ class Guide(QObject):
         self._generation += 1
         self._found, self._evidence, self._searching = None, None, False
         self._changed_slices.clear()
+        self._earlier = {}
         self.current = ""
         self._layers.hide_place()
         work = self._correcting.work
@@ -86,8 +88,18 @@ class Guide(QObject):
         self._look_anew()
         self.changed.emit()
 
-    def look_again(self, case: Case, draft: Draft) -> None:
-        """Search anew with what the network says of `case`; what was seen and closed stays so."""
+    def look_again(self, case: Case, draft: Draft, corrected: Iterable[int] = ()) -> None:
+        """Search anew with what the network says of `case`; what was seen and closed stays so.
+
+        Args:
+            case: whose mask is on screen.
+            draft: of the network.
+            corrected: slices of the mask that the case began with in which somebody, of whose strokes nothing
+                is known here, had corrected it; where it is another than the draft, that was decided.
+        """
+        if case.found is not None:
+            began = case.found.mask
+            self._earlier = {z: (began[z] != 0) != (draft.mask[z] != 0) for z in corrected}
         self._generation += 1
         self._searching = False
         self._submit(partial(_evidence_of, case, draft), self._evidence_renewed)
@@ -116,9 +128,18 @@ class Guide(QObject):
         changed = None if self._found is None else frozenset(self._changed_slices)
         self._changed_slices.clear()
         self._searching = True
-        decisions = _decisions(self._correcting.work, range(len(mask)) if changed is None else changed)
+        decisions = self._decisions(range(len(mask)) if changed is None else changed)
         search = partial(find_places, mask, self._evidence, self._found, changed, decisions)
         self._submit(search, self._places_found)
+
+    def _decisions(self, slices: Iterable[int]) -> Decisions:
+        work = self._correcting.work
+        if work is None:
+            return Decisions()
+        strokes = work.decided(slices := frozenset(slices))
+        for z in slices & self._earlier.keys():
+            strokes[z] = strokes[z] | self._earlier[z] if z in strokes else self._earlier[z]
+        return Decisions(strokes, work.verified)
 
     def _places_found(self, found: Found) -> None:
         self._searching = False
@@ -341,12 +362,6 @@ def _evidence_of(case: Case, draft: Draft | None) -> Evidence:
     if draft is None:
         return make_evidence(case.volume)
     return make_evidence(case.volume, draft.prediction, draft.mask)
-
-
-def _decisions(work: Work | None, slices: Iterable[int]) -> Decisions:
-    if work is None:
-        return Decisions()
-    return Decisions(work.decided(slices), work.verified)
 
 
 def _resumed(work: Work) -> ReviewState:

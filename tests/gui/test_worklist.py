@@ -212,7 +212,7 @@ def test_accepting_what_was_not_looked_at_asks_once_with_the_numbers(
     room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
     assert asked == [
         (
-            f"Left are: {with_mask - 1} slices with mask not looked at, 1 place to check open.",
+            f"{with_mask - 1} slices with mask not looked at, 1 place to check open.",
             f"{slices - 1} of {slices} slices were not on screen.",
         )
     ]
@@ -301,6 +301,27 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     saved = other.outside.saved(other.row("case-0001"))
     assert saved is not None
     assert (saved.annotator, saved.declared) == ("bert", {6, 7})
+    other.world.desk.end()
+    other.world.desk.session.close()
+
+
+def test_another_account_is_not_told_the_opposite_of_what_was_corrected(room: Room, tmp_path: Path) -> None:
+    room.open("case-0001")
+    room.world.paint(6, 20, 24, 0)
+    erased = ball()[6] != room.world.mask[6]
+    assert erased.any()
+    room.worklist.accept_case()
+    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    other = room_in(tmp_path / "other", room.outside, who="bert")
+    other.open("case-0001")
+    guide, network = other.world.desk.guide, other.world.network
+    other.world.until(lambda: guide.known)
+    network.answer(len(network.requests), ball())
+    other.world.until(lambda: guide._found is not None and guide._found.carried.erased.any())
+    assert guide._found is not None
+    assert set(np.flatnonzero(guide._found.carried.erased.any(axis=(1, 2)))) == {6}
+    np.testing.assert_array_equal(guide._decisions((5, 6)).strokes[6], erased)
+    assert 5 not in guide._decisions((5, 6)).strokes
     other.world.desk.end()
     other.world.desk.session.close()
 

@@ -238,6 +238,12 @@ class Worklist(QObject):
         if saved is not None:
             carry_on(work, saved)
 
+    @property
+    def corrected_before(self) -> frozenset[int]:
+        """Slices of the mask that the open case began with which a person had corrected by then."""
+        saved = None if self.listed is None else self.listed.opening.saved
+        return frozenset(() if saved is None else saved.said.corrected or ())
+
     def left_behind(self, case: Case) -> Pending | None:
         """Work on the open case of the list that is in no file; it comes back without a question."""
         same = (left for left in pending(self.journal) if left.identity.digest == case.identity.digest)
@@ -567,4 +573,4 @@ def _left_of(guide: Guide, unseen: int) -> str:
     if not guide.has_mask and unseen:
         return "There is no mask in it."
     left = left_words(len(guide.unseen), len(guide.places))
-    return f"Left are: {left}." if left else ""
+    return f"{left}." if left else ""
