@@ -46,14 +46,13 @@ _NOUNS = frozenset(
         *("scans", "seconds", "slices", "steps", "strokes", "subjects", "volumes", "voxels"),
     ]
 )
-_NAME = re.compile(r"(^|[._])(name|path|words|title|folder)$")
-"""Of a thing that may do something: "x.nii labels the lesion apart"."""
+_NAME = re.compile(r"(^|[._])(name|path|words|title|folder)$|\.join\(")
+"""Of a thing that may do something, "x.nii labels the lesion apart", or a list of kinds."""
 _ALWAYS_MANY = frozenset(
     {
         ("core/frame.py", "slices"),  # a programmer's
         ("evaluation/splits.py", "folds"),
         ("evaluation/splits.py", "patients"),
-        ("io/dicom.py", "images"),  # of kinds
         ("io/dicom_geometry.py", "pixels"),  # of a side times a side
         ("io/dicom_pixels.py", "bits"),
         ("io/frames.py", "bytes"),
