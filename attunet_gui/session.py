@@ -36,6 +36,7 @@ from attunet_gui.core.progress import Progress
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.provenance import former_record_path, record_path, versions
 from attunet_gui.core.volume import Volume
+from attunet_gui.io.cases import one_ct, place_of_all
 from attunet_gui.io.journal import Identity, identify
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
@@ -236,9 +237,20 @@ class Session:
     def open(self, path: Path, series: str | None = None) -> None:
         """Read the CT at `path`; `case_opened`, `series_needed` or a message follows."""
         if series is None:
-            self._note_edits()
+            self.open_together((path,))
+            return
         self._start_reading(
             path.name, path, lambda progress: _case_of(read(path, series=series, progress=progress))
+        )
+
+    def open_together(self, paths: tuple[Path, ...]) -> None:
+        """Read the CT among `paths`, as `io.cases.one_ct` finds it; else like `open`."""
+        self._note_edits()
+        place = place_of_all(paths)
+        self._start_reading(
+            place.name,
+            place,
+            lambda progress: _case_of(read(one_ct(paths, progress), progress=progress)),
         )
 
     def open_made(self, name: str, make: Callable[[Progress], Case]) -> None:

@@ -19,7 +19,7 @@ from attunet_gui.core.prediction import GateMap, ModelId, Prediction
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.masks import read_mask
-from attunet_gui.io.writing import write_map
+from attunet_gui.io.writing import write_map, write_mask
 from attunet_gui.jobs.messages import Adapt, JobStatus, Request
 from attunet_gui.network.bundle import Bundle
 from attunet_gui.session import Session, sidecar_path
@@ -132,6 +132,23 @@ def opened(session: Session, ct: Path) -> np.ndarray:
     until(lambda: session.case is not None)
     assert session.case is not None
     return np.zeros(session.case.volume.grid.shape, np.uint8)
+
+
+def test_of_a_ct_and_its_label_given_together_the_ct_opens(session: Session, ct: Path) -> None:
+    mask = opened(session, ct)
+    case = session.case
+    assert case is not None
+    mask[4, 4:9, 4:9] = 1
+    label = ct.with_name("a_label.nii")
+    write_mask(label, mask, case.volume)
+    session.open_together((label, ct))
+    until(lambda: session.case is not case)
+    assert session.case is not None
+    assert session.case.volume.origin.path == ct
+    session.open_together((label, label))
+    until(lambda: session.message.problem)
+    assert "a_label.nii holds the values 0 and 1 and is no CT" in session.message.text
+    assert session.case.volume.origin.path == ct
 
 
 def place_draft(session: Session) -> None:

@@ -110,7 +110,7 @@ def build(
     line.setMaximumHeight(dock.bottom.sizeHint().height())
     _calm(window)
     ClosingGuard(window, desk.may_close, owner=window)
-    DropGuard(window, desk.open_path)
+    DropGuard(window, desk.open_dropped)
     bind(window, desk)
     add_to_menu(viewer.window.help_menu, desk)
     bind_hand(window, desk)

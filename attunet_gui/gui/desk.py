@@ -174,6 +174,10 @@ class Desk(QObject):
         """Open the CT at `path`, once unsaved corrections are safe."""
         self.when_safe("open another CT", lambda: self.session.open(path))
 
+    def open_dropped(self, paths: tuple[Path, ...]) -> None:
+        """Open the CT among `paths`, once unsaved corrections are safe."""
+        self.when_safe("open another CT", lambda: self.session.open_together(paths))
+
     def open_demo(self) -> None:
         """Open the phantom."""
         self.when_safe("open the demo", lambda: self.session.open_phantom(DEMO_SEED))

@@ -41,7 +41,7 @@ class DropGuard(QObject):
     and everything else, such as dragging layers in its list, is left alone.
     """
 
-    def __init__(self, window: QMainWindow, opened: Callable[[Path], Any]) -> None:
+    def __init__(self, window: QMainWindow, opened: Callable[[tuple[Path, ...]], Any]) -> None:
         super().__init__(window)
         self._opened = opened
         window.setAcceptDrops(True)
@@ -60,11 +60,5 @@ class DropGuard(QObject):
             return False
         event.acceptProposedAction()
         if event.type() == QEvent.Type.Drop:
-            self._opened(paths[0] if len(paths) == 1 else _common(paths))
+            self._opened(tuple(paths))
         return True
-
-
-def _common(paths: list[Path]) -> Path:
-    """Several files dropped together are a series: their folder, if they share one."""
-    folders = {path.parent for path in paths}
-    return folders.pop() if len(folders) == 1 and all(path.is_file() for path in paths) else paths[0]

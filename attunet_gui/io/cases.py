@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -86,6 +86,62 @@ def find(path: Path, progress: Progress = silent) -> Found:
     )
 
 
+@showable_errors()
+def one_ct(paths: Sequence[Path], progress: Progress = silent) -> Path:
+    """What `read` shall open of `paths`, given together: files, a folder, or the files of a series.
+
+    Of image files, in `paths` or in the one folder there, it is the only one that is a CT. A folder with
+    DICOM series is taken as it is.
+
+    Raises:
+        UnreadableInput: if several are CT, or none is.
+    """
+    first, *others = paths
+    files = [path for path in paths if _is_image(path)]
+    if not others and not first.is_dir():
+        return first
+    if not others and not (files := _images_alone(first, progress)):
+        return first
+    if not files:
+        return place_of_all(paths)
+    contents = {path: content_of(path, PurePath(path.name)) for path in files}
+    for wanted in ("CT", "doubtful"):
+        found = [path for path in files if contents[path].kind == wanted]
+        if len(found) > 1:
+            raise UnreadableInput(
+                f"{found[0].name} and {found[1].name} may both be CT: open one of them, "
+                "or import the folder into a project."
+            )
+        if found:
+            return found[0]
+    rest = [path for path in paths if path not in contents and path.is_file()]
+    if rest:
+        return place_of_all(rest)
+    first = files[0]
+    raise UnreadableInput(f"{first.name} holds {contents[first].words} and is no CT: open the CT itself.")
+
+
+def _is_image(path: Path) -> bool:
+    return path.name.lower().endswith(tuple(suffix for reader in READERS for suffix in reader.suffixes))
+
+
+def _images_alone(folder: Path, progress: Progress) -> list[Path]:
+    """The image files below `folder`; none where there are DICOM series too."""
+    from attunet_gui.io.dicom import find_series
+
+    walked = walk(folder)
+    files = [path for path in walked.files if _is_image(path)]
+    return [] if not files or find_series(walked, progress)[0] else files
+
+
+def place_of_all(paths: Sequence[Path]) -> Path:
+    """The path itself; of several files the folder, if they share one, else the first."""
+    if len(paths) == 1:
+        return paths[0]
+    folders = {path.parent for path in paths}
+    return folders.pop() if len(folders) == 1 and all(path.is_file() for path in paths) else paths[0]
+
+
 def _refuse_labels(path: Path) -> None:
     content = content_of(path, PurePath())  # whoever names a file by itself knows its name
     if content.kind == "labels":
@@ -99,9 +155,8 @@ def _doubt(content: Content) -> str:
 
 
 def _image_files(root: Path, walked: Walked) -> Iterator[CaseRef]:
-    suffixes = tuple(suffix for reader in READERS for suffix in reader.suffixes)
     for path in walked.files:
-        if path.name.lower().endswith(suffixes):
+        if _is_image(path):
             yield CaseRef(path, None, without_suffix("_".join(path.relative_to(root).parts)))
 
 

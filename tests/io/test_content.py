@@ -13,8 +13,9 @@ from scipy import ndimage
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io import nifti
-from attunet_gui.io.cases import find, find_cases
+from attunet_gui.io.cases import find, find_cases, one_ct
 from attunet_gui.io.content import content_of
+from tests.io.material import ct_like, write_series
 
 SHAPE = (48, 40, 12)
 _AFFINE = np.diag([-2.0, -2.0, 3.0, 1.0])
@@ -232,3 +233,28 @@ def test_one_file_is_taken_at_its_word_unless_it_is_a_label_map(tmp_path: Path) 
         find(write(tmp_path / "a.nii", LABELS["5 and 10"]))
     with pytest.raises(UnreadableInput, match=r"it holds numbers from 0 to 0\.\d+, as label maps"):
         find(write(tmp_path / "a.nii", LABELS["a probability"]))
+
+
+def test_of_files_given_together_the_ct_is_opened(tmp_path: Path) -> None:
+    label, ct = write(tmp_path / "b.nii", organs(5)), write(tmp_path / "c.nii.gz", scanned())
+    assert one_ct((label, ct)) == one_ct((ct, label)) == one_ct((tmp_path,)) == ct
+    assert one_ct((label,)) == label, "what is given alone is tried, so that it is told why not"
+
+
+def test_two_ct_given_together_are_refused_by_their_names_and_so_is_none(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a.nii", scanned()), write(tmp_path / "b.mha", scanned())
+    for paths in ((first, second), (tmp_path,)):
+        with pytest.raises(UnreadableInput, match=r"a\.nii and b\.mha may both be CT: open one of them"):
+            one_ct(paths)
+    labels = write(tmp_path / "c.nii", organs(1)), write(tmp_path / "d.nii", organs(3))
+    with pytest.raises(UnreadableInput, match=r"c\.nii holds the values 0 and 1 and is no CT"):
+        one_ct(labels)
+
+
+def test_slices_of_a_series_given_together_are_their_folder(tmp_path: Path) -> None:
+    slices = write_series(tmp_path / "series", (ct_like((3, 5, 4)) + 1024).astype(np.uint16))
+    write(tmp_path / "series" / "label.nii", organs(2))
+    assert one_ct(tuple(slices)) == tmp_path / "series"
+    assert one_ct((tmp_path / "series",)) == tmp_path / "series"
+    assert one_ct((tmp_path / "series" / "label.nii", *slices)) == tmp_path / "series"
+    assert one_ct((slices[0],)) == slices[0]
