@@ -320,7 +320,11 @@ def finetuning(
     phantoms: Annotated[int, typer.Option(min=0, help="How many are learnt again; 0 for none.")] = 12,
     steps: Annotated[int | None, typer.Option(min=1, help="How long to learn; else as documented.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="Instead of --steps: as many as fit in this time.")
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Instead of --steps: as many as fit; reading and comparing come on top.",
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="Of the new model.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Same seed and steps, same model.")] = 1,

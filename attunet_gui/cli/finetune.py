@@ -11,9 +11,17 @@ from attunet_gui.recipes.finetuning.run import Finetuned, finetune
 from attunet_gui.registry.adoption import adopt
 from attunet_gui.registry.archive import import_model
 
+_OUTSIDE = (
+    "{minutes:g} minutes are for learning and its validation. What no time can bound comes on top: all cases "
+    "are read before, and afterwards the old and the new model draft each case that judges, for without that "
+    "nobody knows which of them is better."
+)
+
 
 def finetune_model(order: FinetuneOrder, *, wanted: bool) -> int:
     """Learn, compare, say what came out; adopt it if that is `wanted`; exit code 1 if it is held back."""
+    if order.effort.minutes is not None:
+        console.print(_OUTSIDE.format(minutes=order.effort.minutes))
     with progress_bar("finetune") as progress:
         done = finetune(order, progress)
     _say(done)

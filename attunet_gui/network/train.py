@@ -120,15 +120,42 @@ def train(
     return Trained(state.result(job.settings.keep), standing, state.precision, job.settings.keep)
 
 
-def step_seconds(job: Job, data: TrainingData) -> float:
-    """How long a step of `job` takes on this machine, in seconds; the first ones, which compile, left out."""
+@dataclass(frozen=True)
+class Pace:
+    """How long parts of a run take on this machine, in seconds.
+
+    Attributes:
+        step: one step.
+        validation: one look at the cases that are held out.
+        start: finding this out, and beginning the run itself.
+    """
+
+    step: float
+    validation: float
+    start: float
+
+
+def pace(job: Job, data: TrainingData) -> Pace:
+    """Of `job`, found in a few steps and one validation."""
+    began = perf_counter()
     sampler = Sampler(data.sources, job.preprocessing.neighbours, job.settings.sampling, job.settings.seed)
-    step, taken = _step_function(_State(job), partial=data.is_partial), []
+    state = _State(job)
+    step, taken = _step_function(state, partial=data.is_partial), []
     for number in range(1, _TIMED_STEPS + 1):
-        batch, began = sampler.draw(number, job.settings.batch), perf_counter()
+        batch, since = sampler.draw(number, job.settings.batch), perf_counter()
         float(step(tf.constant(batch.images), tf.constant(batch.truth), tf.constant(number)))
-        taken.append(perf_counter() - began)
-    return min(taken[1:])
+        taken.append(perf_counter() - since)
+    since = perf_counter()
+    validate(data.held_out, job.preprocessing.neighbours, job.threshold, inference(state.average))
+    validation = perf_counter() - since
+    # The first step compiles, here and once more in the run.
+    return Pace(min(taken[1:]), validation, perf_counter() - began + taken[0])
+
+
+def steps_within(seconds: float, measured: Pace, validations: int) -> int:
+    """How many steps, with so many `validations` among them, fit into `seconds`; one at least."""
+    room = seconds - measured.start - validations * measured.validation
+    return max(1, int(room / measured.step))
 
 
 class _State:

@@ -12,13 +12,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from attunet_gui.cli.finetune import finetune_model
 from attunet_gui.core.calibration import Calibration
 from attunet_gui.core.errors import AttunetError, Cancelled
 from attunet_gui.network.bundle import load_network, read_bundle, recalibrate
 from attunet_gui.network.checkpoint import CHECKPOINT_FILE
+from attunet_gui.network.train import Pace, steps_within
 from attunet_gui.recipes.finetuning import run
-from attunet_gui.recipes.finetuning.order import Effort, FinetuneOrder, Replay, settings_for
-from attunet_gui.recipes.finetuning.run import VERDICT_FILE, Finetuned, finetune
+from attunet_gui.recipes.finetuning.order import VALIDATIONS, Effort, FinetuneOrder, Replay, settings_for
+from attunet_gui.recipes.finetuning.run import PLAN_FILE, VERDICT_FILE, Finetuned, finetune
 
 pytestmark = pytest.mark.network
 _ALONE = Replay(phantoms=0, judging=0)
@@ -146,3 +148,38 @@ def test_names_that_do_not_fit_are_refused_before_any_work(tiny_bundle: Path, tm
     with pytest.raises(AttunetError, match="no name for a model"):
         finetune(replace(_order(tmp_path, tiny_bundle), name="../evil"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "measured", "steps"),
+    [
+        (60.0, Pace(step=0.5, validation=5.0, start=10.0), 60),
+        (60.0, Pace(step=0.5, validation=0.0, start=0.0), 120),
+        (600.0, Pace(step=7.0, validation=20.0, start=33.0), 69),
+        (6.0, Pace(step=0.5, validation=5.0, start=10.0), 1),
+    ],
+)
+def test_validations_and_the_start_are_within_the_minutes(seconds: float, measured: Pace, steps: int) -> None:
+    found = steps_within(seconds, measured, VALIDATIONS)
+    assert found == steps
+    taken = measured.start + VALIDATIONS * measured.validation + found * measured.step
+    assert taken <= seconds or found == 1
+
+
+def test_no_run_validates_more_often_than_was_reckoned_with() -> None:
+    for steps in range(1, 500):
+        every = settings_for(steps, 1).validate_every
+        due = sum(step % every == 0 or step == steps for step in range(1, steps + 1))
+        assert 1 <= due <= VALIDATIONS
+
+
+def test_a_run_bounded_by_minutes_keeps_its_steps_and_says_what_is_outside(
+    tmp_path: Path, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write(tmp_path / "right", range(6))
+    order = replace(_order(tmp_path, tiny_bundle), effort=Effort(minutes=0.1))
+    finetune_model(order, wanted=False)
+    told = capsys.readouterr().out
+    assert told.startswith("0.1 minutes are for learning and its validation.")
+    steps = json.loads((tmp_path / "run" / PLAN_FILE).read_text())["steps"]
+    assert f" {steps} steps in " in told

@@ -8,6 +8,9 @@ from pathlib import Path
 from attunet_gui.network.settings import Augmentation, Sampling, TrainingSettings
 
 _STEPS = 200
+VALIDATIONS = 4
+"""In a run, at most."""
+
 KEPT = 0.6
 """How far the new model goes from the old one towards what was learnt, see `network.blending`."""
 
@@ -18,7 +21,8 @@ class Effort:
 
     Attributes:
         steps: optimiser steps; the same ones give the same model.
-        minutes: instead, as many steps as this machine manages in that time.
+        minutes: instead, as many steps as this machine manages in that time, validations among them. Reading
+            before it and comparing the two models after it come on top.
     """
 
     steps: int = _STEPS
@@ -114,7 +118,7 @@ def settings_for(steps: int, seed: int) -> TrainingSettings:
         batch=12,
         learning_rate=1e-3,
         average=0.98,
-        validate_every=max(1, steps // 4),
+        validate_every=-(-steps // VALIDATIONS),
         keep="last",
         sampling=Sampling(foreground_share=0.5),
         augmentation=Augmentation(scale=0.2),

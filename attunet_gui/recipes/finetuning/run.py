@@ -38,7 +38,7 @@ from attunet_gui.recipes.finetuning.material import (
     lineage,
     training_data,
 )
-from attunet_gui.recipes.finetuning.order import KEPT, FinetuneOrder, settings_for
+from attunet_gui.recipes.finetuning.order import KEPT, VALIDATIONS, FinetuneOrder, settings_for
 from attunet_gui.recipes.holding import Division
 from attunet_gui.recipes.run import BUNDLE_FOLDER, with_curve
 from attunet_gui.recipes.schema import PhantomData
@@ -129,7 +129,7 @@ def _job(material: Material, settings: TrainingSettings) -> Job:
 
 def _steps(order: FinetuneOrder, material: Material, data: TrainingData, asked: dict[str, Any]) -> int:
     """As asked; of a time that is asked for as many as fit, found once and then kept for the run."""
-    from attunet_gui.network.train import step_seconds
+    from attunet_gui.network.train import pace, steps_within
 
     if order.effort.minutes is None:
         return order.effort.steps
@@ -137,7 +137,7 @@ def _steps(order: FinetuneOrder, material: Material, data: TrainingData, asked: 
     if kept.get("asked") == asked:
         return int(kept["steps"])
     job = _job(material, settings_for(1, order.seed))
-    return max(1, round(60 * order.effort.minutes / step_seconds(job, data)))
+    return steps_within(60 * order.effort.minutes, pace(job, data), VALIDATIONS)
 
 
 def _read_plan(path: Path) -> dict[str, Any]:
