@@ -8,6 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -258,3 +260,33 @@ def test_slices_of_a_series_given_together_are_their_folder(tmp_path: Path) -> N
     assert one_ct((tmp_path / "series",)) == tmp_path / "series"
     assert one_ct((tmp_path / "series" / "label.nii", *slices)) == tmp_path / "series"
     assert one_ct((slices[0],)) == slices[0]
+
+
+_FOLDERS = ("", "a", "images", "imagesTr", "labelsTr", "Mask", "label", "p1/annotations", "ct", "01 Übung")
+_NAMES = ("1", "case_0000", "label0001", "img", "x_seg", "segmentation-0", "volume-0", "Ä ö", "pancreas")
+_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
+_PLACES = st.tuples(st.sampled_from(_FOLDERS), st.sampled_from(_NAMES), st.sampled_from(_ENDINGS))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    places=st.lists(_PLACES, min_size=2, max_size=5, unique_by=lambda place: place[:2]),
+    codes=st.lists(st.integers(1, 255), min_size=1, max_size=20, unique=True),
+    dtype=st.sampled_from(["u1", "i2", "u2", "i4", "f4", "f8"]),
+    cts=st.integers(1, 4),
+)
+def test_in_any_layout_every_ct_is_a_case_and_no_label_map_is(
+    tmp_path_factory: pytest.TempPathFactory,
+    places: list[tuple[str, str, str]],
+    codes: list[int],
+    dtype: str,
+    cts: int,
+) -> None:
+    root = tmp_path_factory.mktemp("layout")
+    table = np.array([0, *codes], np.dtype(dtype))
+    label, paths = table[organs(len(codes))], [root / folder / f"{name}{end}" for folder, name, end in places]
+    for number, path in enumerate(paths):
+        write(path, scanned() + number if number < cts else label)
+    found = find(root)
+    assert {case.path for case in found.cases} == set(paths[:cts])
+    assert {*found.label_maps, *(path for path, _reason in found.doubtful)} == set(paths[cts:])
