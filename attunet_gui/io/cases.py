@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.folders import Walked, walk
-from attunet_gui.io.content import Content, content_of
+from attunet_gui.io.content import Content, content_of, content_of_values
 from attunet_gui.io.reading import READERS, reader_for
 from attunet_gui.io.showable import showable_errors
 
@@ -41,8 +41,8 @@ class Found:
 
     Attributes:
         cases: the CT, ordered by path.
-        label_maps: files that hold labels, or a probability, by what is in them.
-        doubtful: files that may hold CT or labels, with a sentence that says why; they are in no other list.
+        label_maps: files, and folders of series, that hold labels, or a probability, by what is in them.
+        doubtful: those that may hold CT or labels, with a sentence that says why; they are in no other list.
     """
 
     cases: tuple[CaseRef, ...]
@@ -71,18 +71,12 @@ def find(path: Path, progress: Progress = silent) -> Found:
         _refuse_labels(path)
         return Found(_named([CaseRef(path, None, without_suffix(path.name))]))
     walked = walk(path)
-    files = [ref.path for ref in _image_files(path, walked)]
-    contents = {}
-    for number, file in enumerate(files):
-        progress(number, len(files), "looking into files")
-        contents[file] = content_of(file, file.relative_to(path))
-    cts = [ref for ref in _image_files(path, walked) if contents[ref.path].kind == "CT"]
-    found = [*cts, *_dicom_series(path, walked, progress)]
-    others = [file for file in files if contents[file].kind != "CT"]
+    found = [*_image_files(path, walked, progress), *_dicom_series(path, walked, progress)]
+    found.sort(key=lambda each: (str(each[0].path), each[0].name))
     return Found(
-        _named(sorted(found, key=lambda case: (str(case.path), case.name))),
-        tuple(file for file in others if contents[file].kind == "labels"),
-        tuple((file, _doubt(contents[file])) for file in others if contents[file].kind == "doubtful"),
+        _named([ref for ref, content in found if content.kind == "CT"]),
+        tuple(ref.path for ref, content in found if content.kind == "labels"),
+        tuple((ref.path, _doubt(content)) for ref, content in found if content.kind == "doubtful"),
     )
 
 
@@ -127,7 +121,7 @@ def _is_image(path: Path) -> bool:
 
 def _images_alone(folder: Path, progress: Progress) -> list[Path]:
     """The image files below `folder`; none where there are DICOM series too."""
-    from attunet_gui.io.dicom import find_series
+    from attunet_gui.io.dicom_series import find_series
 
     walked = walk(folder)
     files = [path for path in walked.files if _is_image(path)]
@@ -154,26 +148,33 @@ def _doubt(content: Content) -> str:
     return f"It holds {content.words}: if it is CT and no label map, give it by itself."
 
 
-def _image_files(root: Path, walked: Walked) -> Iterator[CaseRef]:
-    for path in walked.files:
-        if _is_image(path):
-            yield CaseRef(path, None, without_suffix("_".join(path.relative_to(root).parts)))
+def _image_files(root: Path, walked: Walked, progress: Progress) -> Iterator[tuple[CaseRef, Content]]:
+    files = [path for path in walked.files if _is_image(path)]
+    for number, path in enumerate(files):
+        progress(number, len(files), "looking into files")
+        inside = path.relative_to(root)
+        yield CaseRef(path, None, without_suffix("_".join(inside.parts))), content_of(path, inside)
 
 
-def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[CaseRef]:
+def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[tuple[CaseRef, Content]]:
+    from attunet_gui.io.dicom import values
     from attunet_gui.io.dicom_series import find_series
 
     listed, unread = find_series(walked, progress)
     folders = [series.folder for series in listed]
-    for series in listed:
+    for number, series in enumerate(listed):
+        progress(number, len(listed), "looking into series")
         name = _name_in(root, series.folder)
         several = folders.count(series.folder) > 1
         name = f"{name}_{series.short_name}" if several else name
-        yield CaseRef(series.folder, series.key, name, series.doubt)
+        # Some collections keep their masks as CT series too.
+        inside = series.folder.relative_to(root)
+        content = Content("CT") if series.doubt else content_of_values(values(series.files), inside)
+        yield CaseRef(series.folder, series.key, name, series.doubt), content
     # Of a folder in which no file can be read, one stands for all.
     first = {each.path.parent if each.is_file else each.path: each for each in reversed(unread)}
     for folder, each in first.items():
-        yield CaseRef(each.path, None, _name_in(root, folder), str(each.refusal))
+        yield CaseRef(each.path, None, _name_in(root, folder), str(each.refusal)), Content("CT")
 
 
 def _name_in(root: Path, folder: Path) -> str:

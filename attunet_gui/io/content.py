@@ -72,17 +72,26 @@ def content_of(path: Path, called: PurePath | None = None) -> Content:
         path: a file of one of `READERS`, or of any other kind, which counts as CT.
         called: the part of its path whose words are a hint, such as "labelsTr/a.nii.gz"; else its name.
     """
-    hint = _hint(called or PurePath(path.name))
-    values = _Values()
+    called = called or PurePath(path.name)
     try:
         parts = _parts(path)
-        if parts is None:
-            return Content("CT")
+    except (UnreadableInput, OSError):
+        parts = iter(())
+    return Content("CT") if parts is None else content_of_values(parts, called)
+
+
+def content_of_values(parts: Iterator[NDArray[Any]], called: PurePath) -> Content:
+    """The same of values, (n,) a part; no more parts are asked for than needed."""
+    hint = _hint(called)
+    values = _Values()
+    try:
         for part in parts:
             values.add(part)
             if values.air or (hint == "labels" and values.bytes > _ENOUGH_OF_LABELS):
                 break
     except (UnreadableInput, OSError, MemoryError):
+        values = _Values()
+    if not values.bytes:
         return Content("labels", "a label map by its name") if hint == "labels" else Content("CT")
     return _judged(values, hint)
 
@@ -131,8 +140,8 @@ class _Values:
 
     @property
     def air(self) -> bool:
-        """Whether some are as low as air, and lower than any label."""
-        return self.lowest <= _AIR_BELOW
+        """Whether some are as low as air, and lower than any label, and others are not."""
+        return self.lowest <= _AIR_BELOW < self.highest
 
     @property
     def spread(self) -> float:
@@ -197,7 +206,7 @@ class _Values:
             self.whole = self.whole and bool((part == np.rint(part)).all())
             self._total += part.size
             self._above += int(np.count_nonzero(part > _BODY_ABOVE))
-        if self.countable and not self.air:
+        if self.countable:
             self._count(part)
 
     def _count(self, part: NDArray[Any]) -> None:

@@ -17,9 +17,9 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import canonicalise
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import Origin, Volume
-from attunet_gui.folders import Unread, reason_of
+from attunet_gui.folders import Unread, Walked, reason_of
 from attunet_gui.io.dicom_geometry import Stack
-from attunet_gui.io.dicom_headers import Slice, missing_scale
+from attunet_gui.io.dicom_headers import Slice, missing_scale, scan, slices_of
 from attunet_gui.io.dicom_pixels import ContradictingTags, decode
 from attunet_gui.io.dicom_series import choose, offer_passes, stacked
 from attunet_gui.io.hounsfield import (
@@ -87,6 +87,19 @@ def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
     values_of = _Decoder()
     for each in slices:
         yield values_of(each)
+
+
+def values(files: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
+    """HU of the slices in `files`, (n,) a slice, in the order of the files.
+
+    Raises:
+        UnreadableInput: one cannot be decoded.
+    """
+    decoder = _Decoder()
+    for path in files:
+        for header in scan(Walked((path,), ())).headers:
+            for each in slices_of(header):
+                yield _hu(each, decoder).ravel()
 
 
 def _unscaled_note(ordered: Stack, hu: Hounsfield) -> tuple[str, ...]:

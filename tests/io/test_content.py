@@ -290,3 +290,21 @@ def test_in_any_layout_every_ct_is_a_case_and_no_label_map_is(
     found = find(root)
     assert {case.path for case in found.cases} == set(paths[:cts])
     assert {*found.label_maps, *(path for path, _reason in found.doubtful)} == set(paths[cts:])
+
+
+@pytest.mark.parametrize("intercept", [0, -1024])
+def test_masks_that_are_kept_as_dicom_series_of_ct_are_no_cases(tmp_path: Path, intercept: int) -> None:
+    stored = np.moveaxis(scanned().astype(np.int32) + 1024, 2, 0).astype(np.uint16)
+    write_series(tmp_path / "PATIENT_DICOM", stored)
+    for name, code in (("liver", 255), ("tumour", 1)):
+        mask = np.moveaxis(organs(2) == 1, 2, 0).astype(np.uint16) * code
+        tags = {"SeriesInstanceUID": f"1.2.{code}", "RescaleIntercept": intercept}
+        write_series(tmp_path / "MASKS_DICOM" / name, mask, **tags)
+    found = find(tmp_path)
+    assert [case.path for case in found.cases] == [tmp_path / "PATIENT_DICOM"]
+    assert found.label_maps == (tmp_path / "MASKS_DICOM" / "liver", tmp_path / "MASKS_DICOM" / "tumour")
+
+
+def test_nothing_but_air_is_doubtful(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii", np.full(SHAPE, -1024, np.int16))
+    assert content_of(path).kind == "doubtful"
