@@ -23,7 +23,7 @@ from attunet_gui.io.masks import LabelFile, read_labels
 from attunet_gui.io.pair_collection import read_people
 from attunet_gui.io.reading import read
 
-_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+_ENDINGS = (".nii.gz", ".nii", ".hdr.gz", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
 _ADDED = re.compile(r"(_pancreas|_0000)$")
 """What `attunet predict` and nnU-Net put behind the name of a case."""
 _MARGIN_MM = 40.0

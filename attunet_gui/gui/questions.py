@@ -28,7 +28,7 @@ Rerun = Literal["beside", "replace", "stop"]
 Recovery = Literal["bring back", "later"]
 
 _Role = QMessageBox.ButtonRole
-_CT_FILES = "CT (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
+_CT_FILES = "CT (*.nii *.nii.gz *.hdr *.img *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
 _MASKS = "NIfTI (*.nii.gz *.nii)"
 
 

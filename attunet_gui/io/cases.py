@@ -11,6 +11,7 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.folders import Walked, walk
 from attunet_gui.io.content import Content, content_of, content_of_values
+from attunet_gui.io.nifti_header import HEADER_SUFFIXES, is_pair, looks_like_header, pair_of
 from attunet_gui.io.reading import READERS, reader_for
 from attunet_gui.io.showable import showable_errors
 
@@ -116,7 +117,8 @@ def one_ct(paths: Sequence[Path], progress: Progress = silent) -> Path:
 
 
 def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith(tuple(suffix for reader in READERS for suffix in reader.suffixes))
+    suffixes = tuple(suffix for reader in READERS for suffix in reader.suffixes)
+    return path.name.lower().endswith(suffixes) and _stands_for_itself(path)
 
 
 def _images_alone(folder: Path, progress: Progress) -> list[Path]:
@@ -154,6 +156,16 @@ def _image_files(root: Path, walked: Walked, progress: Progress) -> Iterator[tup
         progress(number, len(files), "looking into files")
         inside = path.relative_to(root)
         yield CaseRef(path, None, without_suffix("_".join(inside.parts))), content_of(path, inside)
+
+
+def _stands_for_itself(path: Path) -> bool:
+    """Of a pair only the header; and none that another program made under such a name."""
+    if not is_pair(path):
+        return True
+    try:
+        return path == pair_of(path)[0] and looks_like_header(path)
+    except (UnreadableInput, OSError):
+        return path.name.lower().endswith(HEADER_SUFFIXES)
 
 
 def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[tuple[CaseRef, Content]]:

@@ -100,7 +100,7 @@ def _parts(path: Path) -> Iterator[NDArray[Any]] | None:
     from attunet_gui.io.reading import reader_for
 
     kind = reader_for(path).kind
-    if kind == "NIfTI":
+    if kind.startswith("NIfTI"):
         from attunet_gui.io import nifti
 
         return nifti.values(path)

@@ -127,3 +127,18 @@ def _counted(path: Path, words: list[str]) -> list[str]:
         return [words[0] % number for number in range(first, last + 1, step)]
     except (ValueError, TypeError, OverflowError) as error:
         raise damaged(path) from error
+
+
+def last_of(files: tuple[Path, ...], shape: tuple[int, int, int], dtype: np.dtype[Any]) -> tuple[Piece, ...]:
+    """Voxels as they are, which end where their files end, whatever lies before them.
+
+    Raises:
+        UnreadableInput: if a file is no ordinary one, or too short.
+    """
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize // len(files)
+    found = []
+    for file in files:
+        if not file.is_file() or file.stat().st_size < size:
+            raise damaged(file)
+        found.append(Piece(file, file.stat().st_size - size, "raw"))
+    return tuple(found)

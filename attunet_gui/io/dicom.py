@@ -25,6 +25,7 @@ from attunet_gui.io.dicom_series import choose, offer_passes, stacked
 from attunet_gui.io.hounsfield import (
     AIR_HU,
     Hounsfield,
+    check_measured,
     fits_int16,
     hu_notes,
     may_be_hu,
@@ -124,6 +125,7 @@ def _volume(ordered: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume
     first = ordered.groups[0][0]
     grid = source_grid((first.shape[1], first.shape[0], len(ordered.groups)), ordered.affine, first.path.name)
     placement = canonicalise(grid)
+    check_measured(hu, name)
     notes = ordered.notes + spacing_notes(grid) + hu_notes(hu)
     np.maximum(hu, hu.dtype.type(AIR_HU), out=hu)
     turned = np.ascontiguousarray(placement.to_canonical(hu.transpose(2, 1, 0)))

@@ -24,7 +24,7 @@ _CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.
 _SUFFIXES = (".dcm", ".dicom", ".ima")
 _NEVER_DICOM = (
     *(".txt", ".csv", ".json", ".xml", ".html", ".pdf", ".log", ".md", ".docx", ".xlsx", ".zip", ".gz"),
-    *(".nii", ".nrrd", ".nhdr", ".mha", ".mhd"),
+    *(".nii", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd"),
 )
 
 _DICOMDIR = "1.2.840.10008.1.3.10"  # lists other files, has no image

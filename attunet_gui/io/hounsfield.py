@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.counting import counted, noun_of
+from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import Grid
 
 AIR_HU = -1024
@@ -38,21 +39,42 @@ class Scaled:
     notes: tuple[str, ...]
 
 
-def to_hu(stored: NDArray[Any], slope: float = 1.0, intercept: float = 0.0) -> Scaled:
+def to_hu(
+    stored: NDArray[Any], slope: float = 1.0, intercept: float = 0.0, *, name: str | None = None
+) -> Scaled:
     """`stored` (any real dtype, 3-D) times `slope` plus `intercept`, as HU with notes.
 
     NaN and infinite values become `AIR_HU`, as does everything below it. Works slice by slice along the first
     axis so that no float64 copy of the volume is ever made. The result is in C order, and where
     it can be in the memory of `stored`.
+
+    Raises:
+        UnreadableInput: as `check_measured`, if `name`, that of the file, is given.
     """
     if stored.dtype == np.int16 and slope == 1.0 and intercept == 0.0:
         hu: Hounsfield = _own(stored)
         missing = 0
     else:
         hu, missing = _scaled(stored, slope, intercept)
+    if name is not None:
+        check_measured(hu, name)
     notes = _missing_note(missing, hu.size) + hu_notes(hu)
     np.maximum(hu, hu.dtype.type(AIR_HU), out=hu)
     return Scaled(hu, notes)
+
+
+def check_measured(hu: Hounsfield, name: str) -> None:
+    """Whether the voxels of the file called `name` hold anything, before what is below air is raised to it.
+
+    Raises:
+        UnreadableInput: if all of them are alike, or none has a value.
+    """
+    first = hu.flat[0]
+    if hu.size > 1 and all(bool((image == first).all()) for image in hu):
+        raise UnreadableInput(
+            f"{name} holds nothing that was measured: every voxel has one value, {first:g}, or none; choose "
+            "another file, or export it again."
+        )
 
 
 def hu_notes(hu: Hounsfield) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def read(path: Path, progress: Progress = silent) -> Volume:
     content = load(path, progress)
     grid, notes = content.grid, content.notes
     placement = canonicalise(grid)
-    scaled = to_hu(placement.to_canonical(content.stored))
+    scaled = to_hu(placement.to_canonical(content.stored), name=path.name)
     del content  # what was stored must not stay alive beside its copy
     kind = "NRRD" if _is_nrrd(path) else "MetaImage"
     return Volume(

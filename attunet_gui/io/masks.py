@@ -106,7 +106,7 @@ def stored_labels(path: Path) -> tuple[NDArray[Any], Grid]:
     from attunet_gui.io.reading import reader_for
 
     kind = reader_for(path).kind
-    if kind == "NIfTI":
+    if kind.startswith("NIfTI"):
         from attunet_gui.io import nifti
 
         content = nifti.load(path)

@@ -18,6 +18,7 @@ from attunet_gui.io.described import (
     colours,
     dimensions,
     files_named,
+    last_of,
     numbers,
     spatial,
     whole,
@@ -31,6 +32,7 @@ _TYPES = {
 }
 _MATRICES = ("TransformMatrix", "Rotation", "Orientation")
 _ORIGINS = ("Offset", "Position", "Origin")
+_MM = {"": 1.0, "?": 1.0, "mm": 1.0, "cm": 10.0, "um": 0.001}
 _LAST = "ElementDataFile"
 _AXES = 3
 
@@ -57,7 +59,11 @@ def header(path: Path) -> Described:
     _check_plain(path, fields)
     placed = any(name in fields for name in _MATRICES)
     return Described(
-        shape, _dtype(path, fields), _affine(path, fields, count), placed, _pieces(path, fields, rest, end)
+        shape,
+        _dtype(path, fields),
+        _affine(path, fields, count),
+        placed,
+        _pieces(path, fields, shape, (rest, end)),
     )
 
 
@@ -106,6 +112,10 @@ def _affine(path: Path, fields: Fields, count: int) -> NDArray[np.float64]:
     # A row of the matrix is the direction of an axis of the image.
     affine[:3, :3] = matrix[:_AXES, :_AXES].T * spacing[:_AXES]
     affine[:3, 3] = _row(path, fields, _ORIGINS, np.zeros(count))[:_AXES]
+    unit = fields.get("DistanceUnits", "").strip().lower()
+    if unit not in _MM:
+        raise UnreadableInput(f"{path.name} gives its positions in {unit!r}, not in mm: convert it again.")
+    affine[:3] *= _MM[unit]
     return affine
 
 
@@ -116,13 +126,18 @@ def _row(
     return default if name is None else numbers(path, fields[name], len(default))
 
 
-def _pieces(path: Path, fields: Fields, rest: list[str], end: int) -> tuple[Piece, ...]:
+def _pieces(
+    path: Path, fields: Fields, shape: tuple[int, int, int], behind: tuple[list[str], int]
+) -> tuple[Piece, ...]:
+    rest, end = behind
     packing: Packing = "zlib" if fields.get("CompressedData", "False").lower() == "true" else "raw"
     skipped = whole(path, fields.get("HeaderSize", "0"))
+    local = fields[_LAST].upper() == "LOCAL"
+    files = (path,) if local else files_named(path, fields[_LAST], rest)
     if skipped < 0:
-        raise UnreadableInput(
-            f"{path.name} has voxels at the end of a file of unknown layout: convert it again."
-        )
-    if fields[_LAST].upper() == "LOCAL":
-        return (Piece(path, end + skipped, packing),)
-    return tuple(Piece(file, skipped, packing) for file in files_named(path, fields[_LAST], rest))
+        if skipped != -1 or packing != "raw":
+            raise UnreadableInput(
+                f"{path.name} has voxels at the end of a file of unknown layout: convert it again."
+            )
+        return last_of(files, shape, _dtype(path, fields))
+    return tuple(Piece(file, end + skipped if local else skipped, packing) for file in files)

@@ -6,6 +6,7 @@ Source: the definition of the format, https://teem.sourceforge.net/nrrd/format.h
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from attunet_gui.io.described import (
     colours,
     dimensions,
     files_named,
+    last_of,
     numbers,
     spatial,
     whole,
@@ -38,13 +40,22 @@ _TYPES = {
     **dict.fromkeys(("uint64", "uint64_t"), "u8"),
     **{"float": "f4", "double": "f8"},
 }
-_PACKINGS: dict[str, Packing] = {"raw": "raw", "gzip": "zlib", "gz": "zlib", "bzip2": "bzip2", "bz2": "bzip2"}
+_PACKINGS: dict[str, Packing] = {
+    **{"raw": "raw", "gzip": "zlib", "gz": "zlib", "bzip2": "bzip2", "bz2": "bzip2"},
+    **dict.fromkeys(("ascii", "text", "txt"), "text"),
+}
 _TO_LPS = {
     **dict.fromkeys(("left-posterior-superior", "lps"), (1.0, 1.0, 1.0)),
     **dict.fromkeys(("right-anterior-superior", "ras"), (-1.0, -1.0, 1.0)),
     **dict.fromkeys(("left-anterior-superior", "las"), (1.0, -1.0, 1.0)),
 }
 _PLACES = ("domain", "space", "none", "???")
+_MM = {
+    **dict.fromkeys(("", "mm", "millimeter", "millimeters", "millimetre"), 1.0),
+    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre"), 10.0),
+    **dict.fromkeys(("m", "meter", "meters", "metre"), 1000.0),
+    **dict.fromkeys(("um", "µm", "μm", "micron", "microns", "micrometer"), 0.001),
+}
 _DATA_FILE = "data file"
 
 Fields = dict[str, str]
@@ -58,16 +69,111 @@ def header(path: Path) -> Described:
         OSError: if it cannot be read.
     """
     fields, rest, end = _fields(path)
-    sizes = fields.get("sizes", "").split()
-    if len(sizes) != dimensions(path, fields.get("dimension", "")):
+    found = _axes(path, fields)
+    shape = spatial(path, [each.size for each in found])
+    space = fields.get("space", "").lower()
+    placed = space in _TO_LPS and "space directions" in fields
+    affine = np.diag([*_TO_LPS.get(space, (1.0, 1.0, 1.0)), 1.0]) @ _affine(path, fields, found[:3])
+    return Described(shape, _dtype(path, fields), affine, placed, _pieces(path, fields, shape, (rest, end)))
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What the header says of one axis of the array; None where it says nothing.
+
+    Attributes:
+        size: voxels along it.
+        direction: a step along it, in the space, as it is written.
+        spacing: length of a step, where no space is given.
+        first, last: where the axis begins and ends, likewise.
+        cell: whether these are the borders of the voxels and not their centres, as in ITK where nobody says.
+        unit_mm: of `spacing`, `first` and `last`.
+    """
+
+    size: int
+    direction: str | None
+    spacing: float | None
+    first: float | None
+    last: float | None
+    cell: bool
+    unit_mm: float
+
+
+def _axes(path: Path, fields: Fields) -> list[_Axis]:
+    """The axes in their order, without those that are no axes of space: a list with one entry is no list."""
+    sizes = [whole(path, size) for size in fields.get("sizes", "").split()]
+    count = len(sizes)
+    if count != dimensions(path, fields.get("dimension", "")):
         raise damaged(path)
-    if any(kind.lower() not in (*_PLACES, "time") for kind in fields.get("kinds", "").split()):
-        raise colours(path)
-    shape = spatial(path, [whole(path, size) for size in sizes])
-    axes = fields.get("space", "").lower()
-    placed = axes in _TO_LPS and "space directions" in fields
-    affine = np.diag([*_TO_LPS.get(axes, (1.0, 1.0, 1.0)), 1.0]) @ _affine(path, fields, len(sizes))
-    return Described(shape, _dtype(path, fields), affine, placed, _pieces(path, fields, rest, end))
+    kinds = _of_each(path, fields.get("kinds", ""), count)
+    directions = _directions(path, fields, count)
+    spacings, firsts, lasts = (
+        _numbers_of_each(path, fields.get(name, ""), count) for name in ("spacings", "axis mins", "axis maxs")
+    )
+    centers = _of_each(path, fields.get("centers", fields.get("centerings", "")), count)
+    units = [_mm(path, unit) for unit in _quoted(path, fields.get("units", ""), count)]
+    found = []
+    for n, size in enumerate(sizes):
+        if kinds[n].lower() not in ("", *_PLACES):
+            if size != 1:
+                raise colours(path)
+            continue
+        found.append(
+            _Axis(
+                *(size, directions[n], spacings[n], firsts[n], lasts[n]),
+                cell=centers[n].lower() != "node",
+                unit_mm=units[n],
+            )
+        )
+    # Without kinds, an axis of one voxel that has no direction is none of space either.
+    while len(found) > 3 and (left := [n for n, axis in enumerate(found) if _is_nothing(axis, fields)]):
+        del found[left[0]]
+    return found
+
+
+def _is_nothing(axis: _Axis, fields: Fields) -> bool:
+    return axis.size == 1 and "space directions" in fields and axis.direction is None
+
+
+def _of_each(path: Path, text: str, count: int) -> list[str]:
+    words = text.split() or [""] * count
+    if len(words) != count:
+        raise damaged(path)
+    return words
+
+
+def _numbers_of_each(path: Path, text: str, count: int) -> list[float | None]:
+    """A number an axis; None where it is "nan" or the field is missing."""
+    words = _of_each(path, text, count)
+    return [None if word.lower() in ("", "nan") else float(numbers(path, word, 1)[0]) for word in words]
+
+
+def _quoted(path: Path, text: str, count: int) -> list[str]:
+    """Texts in quotes, one an axis; "" where the field is missing."""
+    words = re.findall(r'"([^"]*)"', text) or text.split() or [""] * count
+    if len(words) != count:
+        raise damaged(path)
+    return words
+
+
+def _mm(path: Path, unit: str) -> float:
+    if unit.strip().lower() not in _MM:
+        raise UnreadableInput(f"{path.name} gives its positions in {unit!r}, not in mm: convert it again.")
+    return _MM[unit.strip().lower()]
+
+
+def _directions(path: Path, fields: Fields, count: int) -> list[str | None]:
+    text = fields.get("space directions")
+    if text is None:
+        return [None] * count
+    words = re.findall(r"\([^()]*\)|[^\s()]+", text)
+    if len(words) != count or any(word != "none" and not word.startswith("(") for word in words):
+        raise damaged(path)
+    return [None if word == "none" else word for word in words]
+
+
+def _vector(path: Path, text: str) -> NDArray[np.float64]:
+    return numbers(path, re.sub(r"[(),]", " ", text), 3)
 
 
 def _fields(path: Path) -> tuple[Fields, list[str], int]:
@@ -99,45 +205,59 @@ def _name(text: str) -> str:
 def _dtype(path: Path, fields: Fields) -> np.dtype[Any]:
     kind = _TYPES.get(fields.get("type", "").lower())
     order = {"little": "<", "big": ">"}.get(fields.get("endian", "").lower())
-    if kind is None or (order is None and kind not in ("i1", "u1")):
+    needless = kind in ("i1", "u1") or _PACKINGS.get(fields.get("encoding", "").lower()) == "text"
+    if kind is None or (order is None and not needless):
         raise damaged(path)
     return np.dtype((order or "<") + kind)
 
 
-def _affine(path: Path, fields: Fields, count: int) -> NDArray[np.float64]:
+def _affine(path: Path, fields: Fields, axes: list[_Axis]) -> NDArray[np.float64]:
+    """(4, 4), voxel -> mm of the space that is named, or along the axes of the array."""
     affine = np.eye(4)
-    if "space directions" in fields:
-        affine[:3, :3] = _vectors(path, fields["space directions"], 3).T
-    elif "spacings" in fields:
-        words = fields["spacings"].split()
-        spacing = numbers(path, " ".join(words[:3]), 3)
-        if len(words) != count or not (spacing > 0).all():
-            raise damaged(path)
-        affine[:3, :3] = np.diag(spacing)
+    if "space directions" not in fields:
+        for n, axis in enumerate(axes):
+            affine[n, n], affine[n, 3] = _step_and_place(path, axis)
+    elif any(axis.direction is None for axis in axes):
+        raise damaged(path)
+    else:
+        affine[:3, :3] = np.array([_vector(path, str(axis.direction)) for axis in axes]).T
     if "space origin" in fields:
-        affine[:3, 3] = _vectors(path, fields["space origin"], 1)[0]
+        affine[:3, 3] = _vector(path, fields["space origin"])
+    if "space units" in fields:
+        factors = [_mm(path, unit) for unit in _quoted(path, fields["space units"], 3)]
+        affine[:3] *= np.array(factors)[:, None]
     return affine
 
 
-def _vectors(path: Path, text: str, count: int) -> NDArray[np.float64]:
-    found = re.findall(r"\(([^()]*)\)", text)
-    left = re.sub(r"\([^()]*\)", "", text).split()
-    # Of further axes, which are one voxel long, nothing is asked.
-    if len(found) < count or any(word != "none" for word in left) or text.strip().startswith("none"):
+def _step_and_place(path: Path, axis: _Axis) -> tuple[float, float]:
+    """Length of a step along `axis` and where the centre of its first voxel is, mm."""
+    step = axis.spacing
+    if step is None and axis.first is not None and axis.last is not None:
+        gaps = axis.size if axis.cell else axis.size - 1
+        step = (axis.last - axis.first) / gaps if gaps else None
+    step = 1.0 if step is None else step
+    if not step > 0:
         raise damaged(path)
-    return np.array([numbers(path, part.replace(",", " "), 3) for part in found[:count]])
+    first = axis.first or 0.0
+    half = step / 2 if axis.cell and axis.first is not None else 0.0
+    return step * axis.unit_mm, (first + half) * axis.unit_mm
 
 
-def _pieces(path: Path, fields: Fields, rest: list[str], end: int) -> tuple[Piece, ...]:
+def _pieces(
+    path: Path, fields: Fields, shape: tuple[int, int, int], behind: tuple[list[str], int]
+) -> tuple[Piece, ...]:
+    rest, end = behind
     packing = _PACKINGS.get(fields.get("encoding", "").lower())
     if packing is None:
         raise _unknown_form(path)
     lines, skipped = (whole(path, fields.get(name, "0")) for name in ("line skip", "byte skip"))
-    if lines or skipped < 0 or (skipped and packing != "raw"):
+    if lines or skipped < -1 or (skipped and packing != "raw"):
         raise _unknown_form(path)
-    if _DATA_FILE not in fields:
-        return (Piece(path, end + skipped, packing),)
-    return tuple(Piece(file, skipped, packing) for file in files_named(path, fields[_DATA_FILE], rest))
+    local = _DATA_FILE not in fields
+    files = (path,) if local else files_named(path, fields[_DATA_FILE], rest)
+    if skipped == -1:
+        return last_of(files, shape, _dtype(path, fields))
+    return tuple(Piece(file, end + skipped if local else skipped, packing) for file in files)
 
 
 def _unknown_form(path: Path) -> UnreadableInput:

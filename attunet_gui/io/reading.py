@@ -94,6 +94,12 @@ def _is_dicom(path: Path) -> bool:
     return path.is_dir() or looks_like_dicom(path)
 
 
+def _is_pair(path: Path) -> bool:
+    from attunet_gui.io.nifti_header import is_pair, looks_like_header
+
+    return is_pair(path) and path.is_file() and looks_like_header(path)
+
+
 def _read_nifti(path: Path, _series: str | None, progress: Progress) -> Volume:
     from attunet_gui.io import nifti
 
@@ -113,9 +119,11 @@ def _read_dicom(path: Path, series: str | None, progress: Progress) -> Volume:
 
 
 _NIFTI, _NRRD, _META = (".nii", ".nii.gz"), (".nrrd", ".nhdr"), (".mha", ".mhd")
+_PAIR = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
 READERS: tuple[Reader, ...] = (
     Reader("NIfTI", _NIFTI, _ends_with(_NIFTI), _read_nifti),
+    Reader("NIfTI pair, Analyze", _PAIR, _is_pair, _read_nifti),
     Reader("NRRD", _NRRD, _ends_with(_NRRD), _read_itk),
     Reader("MetaImage", _META, _ends_with(_META), _read_itk),
     Reader("DICOM", (), _is_dicom, _read_dicom),

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.progress import Progress
 
-Packing = Literal["raw", "zlib", "bzip2"]
+Packing = Literal["raw", "zlib", "bzip2", "text"]
 
-MOST_UNPACKED = {"raw": 1, "zlib": 1032, "bzip2": 50_000}
+MOST_UNPACKED = {"raw": 1, "zlib": 1032, "bzip2": 50_000, "text": 8}
 """Bytes that one packed byte can stand for: the bound of the method, so that no honest file is refused."""
 
 _CHUNK = 1 << 20
+_LONGEST_WORD = 400
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Piece:
     Attributes:
         path: an ordinary file.
         start: bytes before the voxels.
-        packing: how they are stored; "zlib" with the head of zlib or of gzip.
+        packing: how they are stored; "zlib" with the head of zlib or of gzip, "text" as numbers in words.
     """
 
     path: Path
@@ -57,7 +58,7 @@ def stored(
         progress(number, len(pieces), "reading")
         with piece.path.open("rb") as file:
             file.seek(piece.start)
-            _fill(file, piece, buffer.data[number * share : (number + 1) * share])
+            _fill(file, piece, dtype, buffer.data[number * share : (number + 1) * share])
     progress(len(pieces), len(pieces), "reading")
     return buffer.view(dtype).reshape(shape, order="F")
 
@@ -75,14 +76,14 @@ def parts(
         _check_room(piece, share)
         with piece.path.open("rb") as file:
             file.seek(piece.start)
-            unpacker = None if piece.packing == "raw" else _Unpacker(piece.packing)
+            unpacker = None if piece.packing == "raw" else _unpacker(piece.packing, dtype)
             for at in range(0, share, _CHUNK):
                 block = np.empty(min(_CHUNK, share - at), np.uint8)
                 _fill_part(file, unpacker, block.data, piece.path)
                 yield block[: block.size // dtype.itemsize * dtype.itemsize].view(dtype)
 
 
-def _fill_part(file: BinaryIO, unpacker: _Unpacker | None, view: memoryview, path: Path) -> None:
+def _fill_part(file: BinaryIO, unpacker: _Unpacker | _Words | None, view: memoryview, path: Path) -> None:
     at = 0
     try:
         while at < len(view):
@@ -91,7 +92,7 @@ def _fill_part(file: BinaryIO, unpacker: _Unpacker | None, view: memoryview, pat
                 raise damaged(path)
             view[at : at + len(part)] = part
             at += len(part)
-    except (zlib.error, EOFError) as error:
+    except (zlib.error, EOFError, ValueError, OverflowError) as error:
         raise damaged(path) from error
 
 
@@ -111,12 +112,16 @@ def _check_room(piece: Piece, size: int) -> None:
         raise damaged(piece.path)
 
 
-def _fill(file: BinaryIO, piece: Piece, view: memoryview) -> None:
+def _unpacker(packing: Packing, dtype: np.dtype[Any]) -> _Unpacker | _Words:
+    return _Words(dtype) if packing == "text" else _Unpacker(packing)
+
+
+def _fill(file: BinaryIO, piece: Piece, dtype: np.dtype[Any], view: memoryview) -> None:
     if piece.packing == "raw":
         if file.readinto(view) != len(view):  # type: ignore[attr-defined]
             raise damaged(piece.path)
         return
-    unpacker = _Unpacker(piece.packing)
+    unpacker = _unpacker(piece.packing, dtype)
     try:
         at = 0
         while at < len(view):
@@ -128,7 +133,7 @@ def _fill(file: BinaryIO, piece: Piece, view: memoryview) -> None:
         # The checksum is tested at the end of the stream only.
         if unpacker.more(file, _CHUNK) or not unpacker.ended:
             raise damaged(piece.path)
-    except (zlib.error, OSError, EOFError) as error:
+    except (zlib.error, OSError, EOFError, ValueError, OverflowError) as error:
         raise damaged(piece.path) from error
 
 
@@ -159,3 +164,43 @@ class _Unpacker:
             return None if self._bzip2.needs_input and not packed else self._bzip2.decompress(packed, most)
         packed = self._zlib.unconsumed_tail or file.read(_CHUNK)
         return self._zlib.decompress(packed, most) if packed else None
+
+
+class _Words:
+    """Hands out numbers that are written as words, in parts, as the bytes of `dtype`."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+        self._left = b""
+        self._bytes = b""
+        self._read_all = False
+
+    @property
+    def ended(self) -> bool:
+        return self._read_all and not self._bytes
+
+    def more(self, file: BinaryIO, most: int) -> bytes:
+        """Up to `most` bytes; none where the text ends. `ValueError` for a word that is no such number."""
+        while not self._bytes and not self._read_all:
+            text = file.read(_CHUNK // 8)
+            self._read_all = not text
+            words = (self._left + text).split()
+            # The last word may go on in the next part.
+            cut = bool(text) and not text[-1:].isspace() and bool(words)
+            self._left = words.pop() if cut else b""
+            if len(self._left) > _LONGEST_WORD:
+                raise ValueError("no number is so long")
+            self._bytes = self._numbers(words)
+        part, self._bytes = self._bytes[:most], self._bytes[most:]
+        return part
+
+    def _numbers(self, words: list[bytes]) -> bytes:
+        if not words:
+            return b""
+        if self._dtype.kind == "f":
+            return np.array(words).astype(np.float64).astype(self._dtype).tobytes()
+        wide = np.array([int(word) for word in words], dtype=object)
+        limits = np.iinfo(self._dtype)
+        if wide.min() < limits.min or wide.max() > limits.max:
+            raise ValueError("a number does not fit the type")
+        return wide.astype(self._dtype).tobytes()

@@ -19,6 +19,7 @@ from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.volume import NiftiFrame, Volume
 from attunet_gui.io import nifti
 from attunet_gui.io.atomic import write_atomically
+from attunet_gui.io.nifti_frame import FRAME_FIELDS
 
 _GZIP_LEVEL = 1
 _CHUNK = 4 << 20
@@ -205,7 +206,7 @@ def _header(volume: Volume, dtype: np.dtype[Any]) -> Any:
 
 
 def _copy_frame(header: Any, frame: NiftiFrame) -> None:
-    for name in nifti.FRAME_FIELDS:
+    for name in FRAME_FIELDS:
         header[name] = frame.raw[name]
     header["pixdim"][:4] = frame.raw["pixdim"]
     header["xyzt_units"] = frame.raw["xyzt_units"]
@@ -246,7 +247,7 @@ def _expected_affine(volume: Volume) -> NDArray[np.float64]:
 
 
 def _same_fields(frame: NiftiFrame, header: Any) -> bool:
-    placed = all(frame.raw[name].tobytes() == header[name].tobytes() for name in nifti.FRAME_FIELDS)
+    placed = all(frame.raw[name].tobytes() == header[name].tobytes() for name in FRAME_FIELDS)
     # Where the sform speaks, the spacing beside it may be anything, and is kept.
     return placed and np.array_equal(frame.raw["pixdim"], header["pixdim"][:4], equal_nan=True)
 

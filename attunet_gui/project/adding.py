@@ -26,7 +26,7 @@ from attunet_gui.project.status import fold
 
 _BATCH = 200
 _RESULT = re.compile(r"_(pancreas|probability|gate\d+)$")
-_VOXELS_ELSEWHERE = (".mhd", ".nhdr")
+_VOXELS_ELSEWHERE = (".mhd", ".nhdr", ".hdr", ".hdr.gz", ".img", ".img.gz")
 
 
 @dataclass

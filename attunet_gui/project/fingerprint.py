@@ -6,6 +6,7 @@ import hashlib
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io.cases import CaseRef
+from attunet_gui.io.parts import files_of
 
 _PARTS, _PART_BYTES = 16, 4096
 
@@ -14,7 +15,8 @@ def fingerprint(case: CaseRef) -> str:
     """Of a CT: 32 hexadecimal digits that say nothing of the patient.
 
     Of a DICOM series its key. Of a file its size and 16 samples of 4 KiB spread over it, the first and the
-    last bytes among them; in a .nii.gz the last bytes hold a checksum of all voxels.
+    last bytes among them; in a .nii.gz the last bytes hold a checksum of all voxels. Where the voxels lie in
+    another file than the header, of both: headers of two CT may be alike.
 
     Raises:
         UnreadableInput: if the file cannot be read.
@@ -24,12 +26,13 @@ def fingerprint(case: CaseRef) -> str:
         state.update(b"series\0" + case.series.encode())
         return state.hexdigest()
     try:
-        size = case.path.stat().st_size
-        state.update(f"file\0{size}\0".encode())
-        with case.path.open("rb") as file:
-            for start in _starts(size):
-                file.seek(start)
-                state.update(file.read(_PART_BYTES))
+        for path in files_of(case.path):
+            size = path.stat().st_size
+            state.update(f"file\0{size}\0".encode())
+            with path.open("rb") as file:
+                for start in _starts(size):
+                    file.seek(start)
+                    state.update(file.read(_PART_BYTES))
     except OSError as error:
         raise UnreadableInput(f"{case.path.name} could not be read ({error.strerror}).") from error
     return state.hexdigest()

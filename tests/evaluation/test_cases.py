@@ -23,7 +23,7 @@ def pairs(tmp_path: Path) -> Path:
     labels[2:4, 2:4, 2:4], labels[5:7, 5:7, 4:6] = 1, 2
     for name in ("a", "b"):
         nib.save(
-            nib.Nifti1Image(np.full((8, 7, 6), 40, np.int16), np.eye(4)),
+            nib.Nifti1Image(np.arange(336, dtype=np.int16).reshape(8, 7, 6), np.eye(4)),
             tmp_path / "images" / f"{name}.nii.gz",
         )
         nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "labels" / f"{name}.nii.gz")

@@ -15,6 +15,8 @@ from tests.fuzzing.made import Made, Rng, cut, flipped, lengthened, pick, punche
 KIND = "itk"
 _ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 _SIZES = (b"30000 30000 30000", b"0 0 0", b"-1 5 5", b"4 4", b"4 4 4 4", b"nan 1 1", b"99999999999 1 1")
+_UNITS = (b'space units: "cm" "cm" "cm"', b'space units: "um" "um" "um"', b"DistanceUnits = cm")
+_LAST_BYTES = (b"byte skip: -1", b"HeaderSize = -1")
 _NUMBERS = (b"0", b"-1", b"nan", b"inf", b"1e308", b"1e-308", b"abc", b"", b"1e30")
 _FILES = (b"gone.raw", b"/dev/zero", b"../ct.raw", b"fifo.raw", b"LIST", b"LOCAL", b"ct%03d.raw 1 9 1", b".")
 
@@ -85,6 +87,20 @@ def _without_line(raw: bytes, rng: Rng) -> bytes:
     return b"\n".join(lines)
 
 
+def _with_line(raw: bytes, line: bytes) -> bytes:
+    """With `line` behind the first one, where it is of the same format."""
+    first, end, rest = raw.partition(b"\n")
+    fits = (b":" in line) == raw.startswith(b"NRRD")
+    return first + end + line + b"\n" + rest if fits else raw
+
+
+def _list_of_one(raw: bytes) -> bytes:
+    raw = re.sub(rb"(?m)^(dimension: *)3", rb"\g<1>4", raw, count=1)
+    raw = re.sub(rb"(?m)^(sizes: *)", rb"\g<1>1 ", raw, count=1)
+    raw = re.sub(rb"(?m)^(space directions: *)", rb"\g<1>none ", raw, count=1)
+    return re.sub(rb"(?m)^(kinds: *)", rb"\g<1>list ", raw, count=1)
+
+
 def _line_twice(raw: bytes, rng: Rng) -> bytes:
     lines = raw.split(b"\n", 12)
     at = int(rng.integers(len(lines)))
@@ -113,6 +129,10 @@ MUTATORS: dict[str, Callable[[bytes, Rng], bytes]] = {
     ),
     "voxels elsewhere": _line(b"data file|ElementDataFile", _FILES),
     "space": _line(b"space", (b"right-anterior-superior", b"scanner-xyz", b"LPS", b"x", b"3D-right-handed")),
+    "units": lambda raw, rng: _with_line(raw, pick(rng, _UNITS)),
+    "begin of the axes": lambda raw, rng: _with_line(raw, b"axis mins: -4 5 60"),
+    "a list of one": lambda raw, rng: _list_of_one(raw),
+    "offset from the end": lambda raw, rng: _with_line(raw, pick(rng, _LAST_BYTES)),
     "channels": lambda raw, rng: raw.replace(b"ElementType", b"ElementNumberOfChannels = 3\nElementType", 1),
     "a line missing": _without_line,
     "a line twice": _line_twice,

@@ -43,6 +43,8 @@ def make(seed: int, number: int, folder: Path) -> Made:
     path = places.named(folder, stem, ending)
     path.write_bytes(packed)
     steps += [packing, repr(path.name)]
+    if packing.startswith("pair"):
+        _split(path, packed)
     if rng.random() < 0.04:
         steps.append(places.put_in_place(path, rng))
     return Made(path, tuple(steps), max(honest, len(raw)))
@@ -221,6 +223,17 @@ def _pixdim(raw: bytes, rng: Rng) -> bytes:
     return _with_fields(raw, change)
 
 
+def _two_sizes(raw: bytes, rng: Rng) -> bytes:
+    """A pixdim that is plausible by itself."""
+
+    def change(header: Any) -> None:
+        header["pixdim"][0][1:4] = pick(rng, ((1.0, 1.0, 1.0), (4.0, 4.0, 6.0), (0.7, 0.7, 2.5)))
+        _into(header, "sform_code", pick(rng, (1, 2)))
+        _into(header, "qform_code", pick(rng, (0, 1)))
+
+    return _with_fields(raw, change)
+
+
 def _quaternion(raw: bytes, rng: Rng) -> bytes:
     def change(header: Any) -> None:
         for name in ("quatern_b", "quatern_c", "quatern_d"):
@@ -324,6 +337,9 @@ MUTATORS: dict[str, Mutator] = {
     "slope odd": _set("scl_slope"),
     "intercept odd": _set("scl_inter"),
     "plausible slope and intercept": _set("scl_slope", "scl_inter", values=(0.5, 2.0, -1.0, -1024.0, 1e4)),
+    "two sizes of a voxel": _two_sizes,
+    "sform empty": _matrix(lambda rows, rng: rows * 0),
+    "sform an identity": _matrix(lambda rows, rng: np.eye(3, 4)),
     "magic": _magic,
     "header extension": _extension,
     "voxels not finite": _voxels(_not_finite),
@@ -333,6 +349,20 @@ MUTATORS: dict[str, Mutator] = {
 
 
 # Packing
+
+
+def _split(path: Path, raw: bytes) -> None:
+    """Header and voxels into files of their own; all into the first where there is no header."""
+    layout = _layout(raw)
+    if layout is None:
+        return
+
+    def change(header: Any) -> None:
+        header["magic"][0] = b"ni1" if layout.itemsize == 348 else header["magic"][0]
+        _into(header, "vox_offset", 0)
+
+    path.write_bytes(_with_fields(raw[: layout.itemsize], change))
+    path.with_suffix(".img").write_bytes(raw[layout.itemsize + 4 :])
 
 
 def _zipped(raw: bytes) -> bytes:
@@ -388,6 +418,7 @@ PACKINGS: dict[str, Callable[[bytes, Rng], tuple[str, bytes]]] = {
     "gzip bomb": lambda raw, rng: (".nii.gz", _bomb(raw, rng)),
     "gzip that claims too much": lambda raw, rng: (".nii.gz", _bomb_that_claims(raw, rng)),
     "gzip with odd flags": lambda raw, rng: (".nii.gz", _hidden_bytes(raw, rng)),
+    "pair of two files": lambda raw, _: (".hdr", raw),
     "called .nrrd": lambda raw, _: (".nrrd", raw),
     "called .mha": lambda raw, _: (".mha", raw),
     "called .dcm": lambda raw, _: (".dcm", raw),

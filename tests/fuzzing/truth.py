@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,6 +24,10 @@ _OFF_GRID = 0.2
 _AIR = -1024.0
 _ITK_SECONDS = 20.0
 _AS_STORED = {"RescaleSlope": 1, "RescaleIntercept": 0}
+_FLAT = 1e-9
+_UNIT = re.compile(rb'(?im)^(?:space units *: *"|DistanceUnits *= *)(\w+)')
+"""ITK reads coordinates as they are written, whatever they are in."""
+_MM = {b"mm": 1.0, b"cm": 10.0, b"um": 0.001}
 
 
 class NoSecondOpinion(Exception):
@@ -67,6 +72,9 @@ def _values_fault(mask: np.ndarray, values: np.ndarray, limit: float) -> str:
 
 def _nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
+        if path.name.endswith(".hdr"):
+            image = nib.Nifti1Pair.from_filename(path)
+            return _three_axes(np.asarray(image.dataobj)), _affine_of(image)
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
@@ -76,7 +84,21 @@ def _nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(image.dataobj)
     except Exception as error:
         raise NoSecondOpinion from error
-    return values.reshape((*values.shape[:3], 1, 1)[:3]), image.affine
+    return _three_axes(values), _affine_of(image)
+
+
+def _three_axes(values: np.ndarray) -> np.ndarray:
+    return values.reshape((*values.shape[:3], 1, 1)[:3])
+
+
+def _affine_of(image: Any) -> np.ndarray:
+    """nibabel's, but for an sform that is empty or damaged beside a qform: then the qform's."""
+    affine = image.affine
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    said = np.isfinite(affine).all() and steps.min() > 0
+    if said and abs(np.linalg.det(affine[:3, :3] / steps)) > _FLAT:
+        return affine
+    return image.header.get_qform() if image.header["qform_code"] else affine
 
 
 def _int(raw: bytes, order: Any) -> int:
@@ -99,6 +121,11 @@ def _itk(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _itk_to(path: Path, found: Path) -> None:
     image = SimpleITK.ReadImage(str(path))
+    head = path.read_bytes()[:4096]
+    if b"CompressedData = True" in head and b"CompressedDataSize" not in head:
+        raise ValueError("ITK unpacks nothing then, and hands out whatever was in memory")
+    found_unit = _UNIT.search(head)
+    factor = _MM.get(found_unit[1] if found_unit else b"mm", 1.0)
     values = SimpleITK.GetArrayFromImage(image)
     corner = np.array(image.TransformIndexToPhysicalPoint((0,) * image.GetDimension()))
     affine = np.eye(4)
@@ -107,8 +134,13 @@ def _itk_to(path: Path, found: Path) -> None:
         step[axis] = 1
         affine[:3, axis] = (np.array(image.TransformIndexToPhysicalPoint(step)) - corner)[:3]
     affine[:3, 3] = corner[:3]
+    affine[:3] *= factor
     unfinished = found.with_suffix(".part.npz")
-    np.savez(unfinished, values=values.reshape(values.shape[-3:]).T, affine=_LPS @ affine)
+    np.savez(
+        unfinished,
+        values=values.reshape(values.shape[-3:]).T,
+        affine=_LPS @ affine,
+    )
     unfinished.rename(found)
 
 

@@ -17,6 +17,7 @@ from attunet_gui.io.exports.form import Format
 from attunet_gui.io.label_values import LabelValues
 
 AFFINE = np.diag([-1.5, -1.5, 3.0, 1.0])
+CT = np.arange(120, dtype=np.int16).reshape(6, 5, 4)
 
 
 def _write(path: Path, values: np.ndarray) -> Path:
@@ -88,7 +89,7 @@ def test_label_names_are_read_either_way_round(labels: object, expected: LabelVa
 
 def test_plain_pairs_need_no_description(tmp_path: Path) -> None:
     values = np.zeros((6, 5, 4), np.int16)
-    _write(tmp_path / "images" / "a.nii.gz", values)
+    _write(tmp_path / "images" / "a.nii.gz", CT)
     values[2, 2, 2] = 1
     values[3, 3, 3] = 2
     _write(tmp_path / "labels" / "a.nii.gz", values)
@@ -102,7 +103,7 @@ def test_plain_pairs_need_no_description(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [1, 5, 255])
 def test_one_value_beside_0_is_the_mask_of_plain_pairs(tmp_path: Path, value: int) -> None:
-    _write(tmp_path / "images" / "a.nii.gz", np.zeros((6, 5, 4), np.int16))
+    _write(tmp_path / "images" / "a.nii.gz", CT)
     values = np.zeros((6, 5, 4), np.uint8)
     values[2, 2, 2] = value
     _write(tmp_path / "labels" / "a.nii.gz", values)
@@ -125,7 +126,7 @@ def test_one_value_beside_0_is_the_mask_of_plain_pairs(tmp_path: Path, value: in
 def test_a_description_that_does_not_fit_the_labels_is_no_empty_mask(
     tmp_path: Path, labels: object, values: tuple[int, ...], says: str
 ) -> None:
-    _write(tmp_path / "images" / "a.nii.gz", np.zeros((6, 5, 4), np.int16))
+    _write(tmp_path / "images" / "a.nii.gz", CT)
     stored = np.zeros((6, 5, 4), np.uint8)
     stored[2, : len(values), 2] = values
     _write(tmp_path / "labels" / "a.nii.gz", stored)
@@ -135,7 +136,7 @@ def test_a_description_that_does_not_fit_the_labels_is_no_empty_mask(
 
 
 def test_names_beside_the_files_say_what_an_organ_map_holds(tmp_path: Path) -> None:
-    _write(tmp_path / "images" / "a.nii.gz", np.zeros((6, 5, 4), np.int16))
+    _write(tmp_path / "images" / "a.nii.gz", CT)
     values = np.zeros((6, 5, 4), np.uint8)
     values[2, 2, :3] = 5, 10, 11
     _write(tmp_path / "labels" / "a.nii.gz", values)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io import read
@@ -65,6 +66,181 @@ def test_a_nrrd_in_ras_is_turned(tmp_path: Path) -> None:
 )
 def test_a_header_without_the_patients_axes_is_noted(tmp_path: Path, geometry: str) -> None:
     assert "how the patient lies" in read(nrrd(tmp_path / "a.nrrd", geometry)).notes[0]
+
+
+LPS = "space: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,2)\nspace origin: (10,20,30)\n"
+
+
+@pytest.mark.parametrize(
+    ("units", "factor"),
+    [('"mm" "mm" "mm"', 1), ('"cm" "cm" "cm"', 10), ('"um" "um" "um"', 0.001), ("cm cm cm", 10)],
+)
+def test_the_units_of_the_space_become_millimetres(tmp_path: Path, units: str, factor: float) -> None:
+    volume = read(nrrd(tmp_path / "a.nrrd", f"{LPS}space units: {units}\n"))
+    assert_allclose(volume.grid.spacing_mm, np.array((2, 1, 1)) * factor)
+    assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], np.array((10, 20, 30)) * factor)
+
+
+def test_a_unit_of_the_space_along_each_of_its_axes(tmp_path: Path) -> None:
+    volume = read(nrrd(tmp_path / "a.nrrd", f'{LPS}space units: "mm" "mm" "cm"\n'))
+    assert_allclose(volume.grid.spacing_mm, (20, 1, 1))
+    assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], (10, 20, 300))
+
+
+def test_an_unknown_unit_is_refused(tmp_path: Path) -> None:
+    for line in ('space units: "mm" "mm" "inches"', 'units: "inches" "mm" "mm"'):
+        with pytest.raises(UnreadableInput, match=r"a\.nrrd gives its positions in 'inches', not in mm"):
+            read(nrrd(tmp_path / "a.nrrd", LPS + line + "\n"))
+
+
+@pytest.mark.parametrize(
+    ("geometry", "spacing", "first"),
+    [
+        ("spacings: 1 2 3\naxis mins: -40 -50 60\n", (3, 2, 1), (-39.5, -49, 61.5)),
+        ("spacings: 1 2 3\naxis mins: -40 -50 60\ncenters: node node node\n", (3, 2, 1), (-40, -50, 60)),
+        ("spacings: 1 2 3\naxis mins: -40 -50 60\ncenters: cell cell cell\n", (3, 2, 1), (-39.5, -49, 61.5)),
+        ('spacings: 1 2 3\naxis mins: -4 -5 6\nunits: "cm" "cm" "cm"\n', (30, 20, 10), (-35, -40, 75)),
+        ("spacings: 1 2 3\naxis mins: nan -50 60\n", (3, 2, 1), (0, -49, 61.5)),
+        ("axis mins: -3 0 0\naxis maxs: 0 8 10\ncenters: node node node\n", (2, 2, 1), (-3, 0, 0)),
+        ("axis mins: 0 0 0\naxis maxs: 4 10 12\n", (2, 2, 1), (0.5, 1, 1)),
+    ],
+)
+def test_where_the_axes_begin_is_kept(
+    tmp_path: Path, geometry: str, spacing: tuple[float, ...], first: tuple[float, ...]
+) -> None:
+    volume = read(nrrd(tmp_path / "a.nrrd", geometry))
+    assert_allclose(volume.grid.spacing_mm, spacing)
+    assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], first)
+    assert "how the patient lies" in volume.notes[0]
+    if "nan" not in geometry and "units" not in geometry:
+        assert_allclose(SimpleITK.ReadImage(str(tmp_path / "a.nrrd")).GetOrigin(), first)
+
+
+def with_list(path: Path, sizes: str, kinds: str, directions: str) -> Path:
+    lines = [
+        *("NRRD0004", "type: short", "dimension: 4", f"sizes: {sizes}", "endian: little", "encoding: raw"),
+        *("space: left-posterior-superior", f"space directions: {directions}", "space origin: (10,20,30)"),
+        *([f"kinds: {kinds}"] if kinds else []),
+    ]
+    path.write_bytes(("\n".join(lines) + "\n\n").encode() + ct_like(SHAPE).tobytes())
+    return path
+
+
+THREE = "(1,0,0) (0,1,0) (0,0,2)"
+
+
+@pytest.mark.parametrize("kinds", ["", "list domain domain domain", "vector space space space"])
+def test_a_list_of_one_is_no_axis(tmp_path: Path, kinds: str) -> None:
+    plain = read(nrrd(tmp_path / "plain.nrrd", LPS))
+    first = read(with_list(tmp_path / "first.nrrd", "1 4 5 6", kinds, f"none {THREE}"))
+    kinds = " ".join([*kinds.split()[1:], *kinds.split()[:1]])
+    last = read(with_list(tmp_path / "last.nrrd", "4 5 6 1", kinds, f"{THREE} none"))
+    for volume in (first, last):
+        assert_array_equal(volume.hu, plain.hu)
+        assert_allclose(volume.grid.affine, plain.grid.affine)
+        assert not volume.notes
+
+
+def test_a_list_of_several_is_refused(tmp_path: Path) -> None:
+    path = with_list(tmp_path / "a.nrrd", "2 2 5 6", "list domain domain domain", f"none {THREE}")
+    with pytest.raises(UnreadableInput, match="colours, vectors"):
+        read(path)
+
+
+def as_text(path: Path, values: np.ndarray, kind: str = "short", encoding: str = "ascii") -> Path:
+    sizes = " ".join(map(str, reversed(values.shape)))
+    head = f"NRRD0004\ntype: {kind}\ndimension: 3\nsizes: {sizes}\nencoding: {encoding}\n{LPS}\n"
+    rows = values.reshape(-1, values.shape[-1])
+    path.write_text(head + "\n".join(" ".join(map(str, row)) for row in rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "text", "TXT"])
+@pytest.mark.parametrize("kind", ["short", "int", "float", "double"])
+def test_voxels_written_as_words(tmp_path: Path, encoding: str, kind: str) -> None:
+    plain = read(nrrd(tmp_path / "plain.nrrd", LPS))
+    path = as_text(tmp_path / "a.nrrd", ct_like(SHAPE), kind, encoding)
+    assert_array_equal(read(path).hu, plain.hu)
+    assert_array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))), ct_like(SHAPE))
+
+
+def test_words_across_the_parts_they_are_read_in(tmp_path: Path) -> None:
+    values = np.random.default_rng(3).integers(-1000, 1500, (40, 60, 50)).astype(np.int16)
+    volume = read(as_text(tmp_path / "a.nrrd", values))
+    assert (tmp_path / "a.nrrd").stat().st_size > 3 << 17
+    assert_array_equal(volume.placement.to_source(volume.hu), values.T)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:-30],
+        lambda text: text + "7 7\n",
+        lambda text: text.replace(" -993 ", " x ", 1),
+        lambda text: text.replace(" -993 ", " 1.5 ", 1),
+        lambda text: text.replace(" -993 ", " 40000 ", 1),
+        lambda text: text.replace(" -993 ", f" {'9' * 5000} ", 1),
+    ],
+)
+def test_words_that_are_not_the_voxels_are_refused(tmp_path: Path, change: Callable[[str], str]) -> None:
+    path = as_text(tmp_path / "a.nrrd", ct_like(SHAPE))
+    before = path.read_text()
+    path.write_text(change(before))
+    assert path.read_text() != before
+    with pytest.raises(UnreadableInput, match=r"a\.nrrd is damaged or incomplete"):
+        read(path)
+
+
+def from_the_end(path: Path, local: bool) -> Path:
+    """A header that says of its voxels that they are the last bytes."""
+    if path.suffix == ".mha":
+        head = (
+            "NDims = 3\nDimSize = 4 5 6\nElementType = MET_SHORT\nElementSpacing = 1 1 2\nOffset = 10 20 30\n"
+        )
+        head += "TransformMatrix = 1 0 0 0 1 0 0 0 1\nHeaderSize = -1\n"
+        head += f"ElementDataFile = {'LOCAL' if local else 'a.raw'}\n"
+    else:
+        head = f"NRRD0004\ntype: short\ndimension: 3\nsizes: 4 5 6\nendian: little\nencoding: raw\n{LPS}"
+        head += "byte skip: -1\n" + ("\n" if local else "data file: a.raw\n")
+    voxels = b"unknown" * 9 + ct_like(SHAPE).tobytes()
+    path.write_bytes(head.encode() + (voxels if local else b""))
+    path.with_name("a.raw").write_bytes(voxels)
+    return path
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+def test_voxels_at_the_end_of_a_file_of_unknown_beginning(tmp_path: Path, suffix: str, local: bool) -> None:
+    path = from_the_end(tmp_path / f"a{suffix}", local)
+    plain, volume = read(nrrd(tmp_path / "plain.nrrd", LPS)), read(path)
+    assert_array_equal(volume.hu, plain.hu)
+    assert_allclose(volume.grid.affine, plain.grid.affine)
+    if not local:
+        (tmp_path / "a.raw").write_bytes(ct_like(SHAPE).tobytes()[:-1])
+        with pytest.raises(UnreadableInput, match="damaged or incomplete"):
+            read(path)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("mm", 1), ("cm", 10), ("um", 0.001), ("?", 1)])
+def test_the_unit_of_a_metaimage(tmp_path: Path, unit: str, factor: float) -> None:
+    path = tmp_path / "a.mha"
+    head = "NDims = 3\nDimSize = 4 5 6\nElementType = MET_SHORT\nElementSpacing = 1 1 2\nOffset = 10 20 30\n"
+    head += f"DistanceUnits = {unit}\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nElementDataFile = LOCAL\n"
+    path.write_bytes(head.encode() + ct_like(SHAPE).tobytes())
+    volume = read(path)
+    assert_allclose(volume.grid.spacing_mm, np.array((2, 1, 1)) * factor)
+    assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], np.array((10, 20, 30)) * factor)
+    path.write_bytes(path.read_bytes().replace(f"Units = {unit}".encode(), b"Units = ft"))
+    with pytest.raises(UnreadableInput, match="gives its positions in 'ft', not in mm"):
+        read(path)
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha"])
+def test_nothing_measured_is_refused_here_too(tmp_path: Path, ending: str) -> None:
+    for values in (np.full(SHAPE, 3, np.int16), np.full(SHAPE, np.nan, np.float32)):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values), str(tmp_path / f"a.{ending}"))
+        with pytest.raises(UnreadableInput, match="nothing that was measured"):
+            read(tmp_path / f"a.{ending}")
 
 
 def test_a_metaimage_without_matrix_is_noted(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_soft_values_are_refused(tmp_path: Path, volume: Volume, values: np.ndar
 
 def test_an_image_is_no_label_file(tmp_path: Path) -> None:
     shape = (20, 20, 20)
-    ct = read(write_nifti(tmp_path / "ct.nii", np.zeros(shape, np.int16), AFFINE))
+    ct = read(write_nifti(tmp_path / "ct.nii", ct_like(shape) % 1000, AFFINE))
     path = write_nifti(tmp_path / "other.nii", np.arange(8000, dtype=np.int16).reshape(shape), AFFINE)
     with pytest.raises(UnreadableInput, match="more than 1000 different values"):
         read_mask(path, ct)
