@@ -70,11 +70,13 @@ class Pass:
         key: of the series, and of the part in it.
         headers: its files.
         acquisition: as in `Series`.
+        folder: the name of its folder where that tells it from others of the series, else "".
     """
 
     key: str
     headers: tuple[Header, ...]
     acquisition: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +134,10 @@ def choose(path: Path, series: str | None, progress: Progress) -> Chosen:
     doubt = _doubt(found, one.headers)
     if doubt:
         raise UnreadableInput(doubt)
-    named = len(found.by_key) > 1 or bool(one.acquisition)
+    named = len(found.by_key) > 1 or bool(one.acquisition or one.folder)
     short_name = _series(one, "").short_name if named else ""
+    if one.folder:
+        short_name += f"_{one.folder}"
     return Chosen(one, short_name, _together_note(one))
 
 
@@ -196,7 +200,7 @@ def _splits(key: str, headers: Sequence[Header]) -> tuple[list[Pass], list[Pass]
         if "" not in numbers
     ]
     by_folder = [
-        Pass(f"{key}.{_folder_token(Path(folder))}", folders[folder])
+        Pass(f"{key}.{_folder_token(Path(folder))}", folders[folder], folder=Path(folder).name)
         for folder in sorted(folders)
         if len(folders) > 1
     ]
@@ -405,12 +409,17 @@ def _by_key(found: _Found, path: Path, series: str) -> Pass:
             f"{path.name} does not hold the series asked for: open the folder and choose again."
         )
     by_number = any(token.startswith(_ACQUISITION) for token in tokens)
-    return Pass(series, chosen, _acquisition(chosen[0]) if by_number else "")
+    inside = [each for each in _folders(chosen[0], path) if each != path and _folder_token(each) in tokens]
+    acquisition = _acquisition(chosen[0]) if by_number else ""
+    return Pass(series, chosen, acquisition, inside[0].name if inside else "")
+
+
+def _folders(header: Header, path: Path) -> list[Path]:
+    return [folder for folder in header.path.parents if folder.is_relative_to(path)]
 
 
 def _tokens(header: Header, path: Path) -> set[str]:
-    folders = [folder for folder in header.path.parents if folder.is_relative_to(path)]
-    return {_acquisition_token(_acquisition(header)), *map(_folder_token, folders)}
+    return {_acquisition_token(_acquisition(header)), *map(_folder_token, _folders(header, path))}
 
 
 def _of_file(found: _Found, path: Path) -> Pass:

@@ -59,7 +59,7 @@ def pair_of(path: Path) -> tuple[Path, Path]:
         UnreadableInput: if the other one is not there.
     """
     stem = path.name[: path.name.lower().rindex(".hdr" if ".hdr" in path.name.lower()[-7:] else ".img")]
-    beside = {each.name.lower(): each for each in path.parent.iterdir()}
+    beside = {each.name.lower(): each for each in listed(path.parent, hidden=True)}
     found = [
         next((beside[name] for ending in endings if (name := f"{stem}{ending}".lower()) in beside), None)
         for endings in (HEADER_SUFFIXES, VOXEL_SUFFIXES)

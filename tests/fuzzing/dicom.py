@@ -440,7 +440,86 @@ def _deflate_bomb(_series: Path, files: Files, rng: Rng) -> None:
     file.write_bytes(meta + head + part * (size >> 20) + packer.flush())
 
 
+def _other_bits(data: pydicom.Dataset, rng: Rng) -> None:
+    """Fewer bits, now and then with a sign, and now and then with something drawn in those that are left."""
+    bits, signed = int(rng.integers(10, 16)), bool(rng.random() < 0.5)
+    cells = np.frombuffer(data.PixelData, "<u2") & (2**bits - 1)
+    if rng.random() < 0.5:
+        cells = cells | (rng.integers(0, 2, cells.size) << bits).astype(np.uint16)
+    data.BitsStored, data.HighBit, data.PixelRepresentation = bits, bits - 1, int(signed)
+    data.PixelData = cells.astype("<u2").tobytes()
+
+
+def _units(data: pydicom.Dataset, rng: Rng) -> None:
+    data.RescaleType = pick(rng, ("HU", "HU_MOD", "US", "", "Z_EFF", "MGML", "ED", "PCT"))
+
+
+def _no_scale(data: pydicom.Dataset, rng: Rng) -> None:
+    del data.RescaleSlope, data.RescaleIntercept
+    data.PixelRepresentation = int(rng.random() < 0.7)
+    hu = np.frombuffer(data.PixelData, "<u2").astype(np.int32) - 1024
+    data.PixelData = hu.astype("<i2").tobytes()
+
+
+def _few_decimals(data: pydicom.Dataset, rng: Rng) -> None:
+    decimals = int(rng.integers(0, 4))
+    data.ImagePositionPatient = [f"{float(x):.{decimals}f}" for x in data.ImagePositionPatient]
+
+
+def _emptied(data: pydicom.Dataset, rng: Rng) -> None:
+    for keyword in pick(rng, (("Modality",), ("Modality", "SOPClassUID"), ("SeriesInstanceUID",))):
+        setattr(data, keyword, "")
+
+
+def _own_series(data: pydicom.Dataset, rng: Rng) -> None:
+    data.SeriesInstanceUID = _number(rng)
+
+
+def _on_each(change: Callable[[pydicom.Dataset, Rng], None]) -> Mutator:
+    """On every file, each in its own way."""
+
+    def mutate(series: Path, files: Files, rng: Rng) -> None:
+        for file in files:
+            _on_data(change)(series, [file], rng)
+
+    return mutate
+
+
 # Files and folders
+
+
+def _acquisitions(series: Path, files: Files, rng: Rng) -> None:
+    """A second pass, in the same folder or its own, over the same part or beginning between its slices."""
+    shift, below = float(pick(rng, (0, 0.5, 1, 4))), series / "late" if rng.random() < 0.5 else series
+    below.mkdir(exist_ok=True)
+    for number, file in enumerate(list(files)):
+        with suppress(Exception):
+            data = pydicom.dcmread(file)
+            data.AcquisitionNumber = 1
+            data.save_as(file)
+            data.AcquisitionNumber = int(rng.integers(1, 3)) if rng.random() < 0.1 else 2
+            normal = np.cross(data.ImageOrientationPatient[:3], data.ImageOrientationPatient[3:])
+            place = np.array(data.ImagePositionPatient, float) + shift * normal
+            data.ImagePositionPatient = [f"{x:.9g}" for x in place]
+            data.PixelData = bytes(reversed(data.PixelData))
+            files.append(below / f"late{number}.dcm")
+            data.save_as(files[-1])
+
+
+def _half_linked(series: Path, files: Files, rng: Rng) -> None:
+    """Some of the slices lie in a folder that is a link; now and then the link leads nowhere."""
+    outside = series.parent / "outside"
+    outside.mkdir(exist_ok=True)
+    for k in rng.permutation(len(files))[: len(files) // 2]:
+        if files[int(k)].is_file():
+            files[int(k)] = files[int(k)].rename(outside / files[int(k)].name)
+    with suppress(FileExistsError):
+        (series / "linked").symlink_to(outside if rng.random() < 0.7 else "nowhere")
+
+
+def _left_by_systems(series: Path, files: Files, rng: Rng) -> None:
+    for name in ("Thumbs.db", ".DS_Store", f"._{files[0].name}"):
+        (series / name).write_bytes(b"\0\5\x16\7" + rng.bytes(200))
 
 
 def _lost(_series: Path, files: Files, rng: Rng) -> None:
@@ -545,6 +624,15 @@ MUTATORS: dict[str, Mutator] = {
     "colour": _on_data(_colour),
     "deflated": _on_data(_deflated),
     "deflate bomb": _deflate_bomb,
+    "other bits": _on_data(_other_bits),
+    "units": _on_data(_units),
+    "no scale": _on_each(_no_scale),
+    "few decimals": _on_each(_few_decimals),
+    "emptied tags": _on_each(_emptied),
+    "a series a slice": _on_each(_own_series),
+    "two acquisitions": _acquisitions,
+    "half in a linked folder": _half_linked,
+    "left by other systems": _left_by_systems,
     "slices missing": _lost,
     "a slice twice": _doubled,
     "a slice twice, differently": _doubled_and_changed,

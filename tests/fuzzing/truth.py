@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import os
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
@@ -149,11 +150,26 @@ def _itk_to(path: Path, found: Path) -> None:
 
 def _dicom_fault(path: Path, mask: Any, limit: float) -> str:
     """The mask has to lie exactly on one of the series that are there; which one, the product has said."""
-    faults = [_series_fault(series, mask, limit) for series in _series_at(path)]
+    found = _series_at(path)
+    parts = [part for series in found for part in _parts(series)]
+    alone = [series[0] for series in found if len(series) == 1]
+    faults = [_series_fault(series, mask, limit) for series in (*found, *parts, alone) if series]
     return "" if "" in faults else "; ".join(faults) or "there is no series"
 
 
+def _parts(series: list[Any]) -> list[list[Any]]:
+    """What may be one scan of several in a series: what shares an acquisition, or a folder."""
+    by: dict[tuple[str, str], list[Any]] = {}
+    for data in series:
+        by.setdefault(("acquisition", str(data.get("AcquisitionNumber"))), []).append(data)
+        by.setdefault(("folder", str(Path(data.filename).parent)), []).append(data)
+    return list(by.values())
+
+
 def _series_fault(series: list[Any], mask: Any, limit: float) -> str:
+    units = {str(_of(data, 0, "RescaleType", "")).strip() for data in series}
+    if units - {"", "HU", "HU_MOD", "US"}:
+        return f"the values are {units}, not HU"
     to_voxel = np.linalg.inv(_LPS @ mask.affine)
     drawn = np.asarray(mask.dataobj)
     claimed = np.zeros(mask.shape, bool)
@@ -189,16 +205,25 @@ def _placed_pixels(series: list[Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]
             raise NoSecondOpinion from error
 
 
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield from path.parent.iterdir()
+        return
+    for folder, _folders, names in os.walk(path, followlinks=True):
+        yield from (Path(folder) / name for name in names)
+
+
 def _series_at(path: Path) -> list[list[Any]]:
     found: dict[str, list[Any]] = {}
-    for file in sorted(path.rglob("*") if path.is_dir() else path.parent.iterdir()):
+    for file in sorted(_files(path)):
         if not file.is_file() or any(
             part.startswith(".") for part in file.relative_to(path.parent).parts[1:]
         ):
             continue
         try:
             data = pydicom.dcmread(file, force=True)
-            kind = data.get("Modality") or ("CT" if "1.4.1.1.2" in str(data.get("SOPClassUID")) else "")
+            object_kind = data.get("SOPClassUID") or data.file_meta.get("MediaStorageSOPClassUID")
+            kind = data.get("Modality") or ("CT" if "1.4.1.1.2" in str(object_kind) else "")
             image = "Rows" in data and kind == "CT" and data.get("SamplesPerPixel") == 1
             key = str(data.get("SeriesInstanceUID") or file.parent)
         except Exception:
@@ -208,7 +233,7 @@ def _series_at(path: Path) -> list[list[Any]]:
     return list(found.values())
 
 
-def _of(data: Any, frame: int, keyword: str) -> Any:
+def _of(data: Any, frame: int, keyword: str, absent: Any = None) -> Any:
     per_frame = data.get("PerFrameFunctionalGroupsSequence") or []
     shared = data.get("SharedFunctionalGroupsSequence") or []
     for group in (*per_frame[frame : frame + 1], *shared[:1]):
@@ -217,7 +242,7 @@ def _of(data: Any, frame: int, keyword: str) -> Any:
                 return sequence.value[0].get(keyword)
     if keyword in _AS_STORED and not any(data.get(each) for each in _AS_STORED):
         return _AS_STORED[keyword]
-    return data[keyword].value
+    return data[keyword].value if absent is None else data.get(keyword, absent)
 
 
 def _places(data: Any, frame: int, shape: tuple[int, ...]) -> np.ndarray:

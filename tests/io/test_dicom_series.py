@@ -114,6 +114,15 @@ def test_passes_that_only_their_folders_tell_apart_are_offered_by_folder(
     assert_array_equal(found["3 abdomen: 6 images, 4 x 5, in late"], LATE_HU)
 
 
+def test_what_is_saved_of_one_pass_is_not_named_like_that_of_another(tmp_path: Path) -> None:
+    write_pass(tmp_path / "venous", STORED, 40)
+    write_pass(tmp_path / "late", LATE, 40)
+    with pytest.raises(ChooseSeries) as caught:
+        read(tmp_path)
+    names = {read(tmp_path, series=key).name for key, _words in caught.value.choices}
+    assert names == {f"{tmp_path.name}_series3_{part}" for part in ("venous", "late")}
+
+
 def test_passes_in_folders_are_cases_of_their_own_and_keep_their_keys(tmp_path: Path) -> None:
     write_pass(tmp_path / "ct" / "a", STORED, 40)
     write_pass(tmp_path / "ct" / "b", LATE, 41.5)
