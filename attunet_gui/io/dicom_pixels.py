@@ -33,7 +33,7 @@ _AS_DECODED = {
 
 
 class ContradictingTags(ValueError):
-    """BitsAllocated, BitsStored and HighBit cannot all be true."""
+    """BitsAllocated, BitsStored and HighBit cannot all be true, or not of these pixels."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def stored_values(pixels: NDArray[Any], data: Any, stream: Stream | None) -> tup
         The same shape and size of numbers, signed where PixelRepresentation is 1.
 
     Raises:
-        ContradictingTags: if there are no such bits.
+        ContradictingTags: if there are no such bits, or the value is in others.
     """
     if pixels.dtype.kind not in "iu":
         return pixels, ""
@@ -143,6 +143,8 @@ def _dropped(cells: NDArray[Any], values: NDArray[Any], low: int, data: Any) -> 
     kept = whole & cells.dtype.type(2**bits - 1)
     if ((cells == kept << low) | (cells == whole << low)).all() or _says_overlay(data):
         return ""
+    if low and (cells & cells.dtype.type(2**low - 1)).any():
+        raise ContradictingTags  # values at the bottom, and a HighBit that looks for them at the top
     return (
         f"Pixels have something in bits beside the {bits} that the DICOM tag BitsStored counts: it was left "
         "out."

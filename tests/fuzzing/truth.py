@@ -157,6 +157,17 @@ def _dicom_fault(path: Path, mask: Any, limit: float) -> str:
     return "" if "" in faults else "; ".join(faults) or "there is no series"
 
 
+def _stored(data: Any) -> np.ndarray:
+    """As pydicom has it, or below a HighBit that is higher, by the arithmetic of PS3.5, 8.1.1."""
+    bits, high = int(data.BitsStored), int(data.get("HighBit", data.BitsStored - 1))
+    if high == bits - 1 or data.file_meta.TransferSyntaxUID.is_compressed:
+        return np.asarray(data.pixel_array)
+    cells = pydicom.pixels.pixel_array(data, raw=True, correct_unused_bits=False).astype(np.int64)
+    values = cells % 2**data.BitsAllocated // 2 ** (high + 1 - bits) % 2**bits
+    negative = data.PixelRepresentation * (values >= 2 ** (bits - 1))
+    return np.asarray(values - negative * 2**bits)
+
+
 def _parts(series: list[Any]) -> list[list[Any]]:
     """What may be one scan of several in a series: what shares an acquisition, or a folder."""
     by: dict[tuple[str, str], list[Any]] = {}
@@ -195,7 +206,7 @@ def _placed_pixels(series: list[Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]
                 data.file_meta.TransferSyntaxUID = (
                     ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
                 )
-            stored = np.atleast_3d(data.pixel_array.T).T
+            stored = np.atleast_3d(_stored(data).T).T
             for frame, image in enumerate(stored):
                 slope, intercept = (
                     float(_of(data, frame, f"Rescale{word}")) for word in ("Slope", "Intercept")
