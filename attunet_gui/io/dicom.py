@@ -178,8 +178,8 @@ class _Decoder:
             pixels, note = decode(self._data, each.frame)
         except ContradictingTags as error:
             raise UnreadableInput(
-                f"{each.path.name}: the DICOM tags BitsStored and HighBit contradict each other or the pixels, "
-                "so nobody knows its values; export the series again."
+                f"{each.path.name}: the DICOM tags BitsStored and HighBit contradict each other or the "
+                "pixels, so nobody knows its values; export the series again."
             ) from error
         except OSError as error:
             if error.errno is None:

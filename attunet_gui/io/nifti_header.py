@@ -17,6 +17,7 @@ from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 
 from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.folders import listed
 
 SINGLE_SUFFIXES = (".nii", ".nii.gz")
 HEADER_SUFFIXES, VOXEL_SUFFIXES = (".hdr", ".hdr.gz"), (".img", ".img.gz")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import re
 import os
+import re
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
