@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
 
@@ -118,7 +119,9 @@ class Desk(QObject):
 
     def _window_shown(self) -> bool:
         """Whether the picture can be seen; without a main window, as in a script, nobody can tell."""
-        return not isinstance(self.window, QMainWindow) or picture_is_shown(self.window)
+        if not isinstance(self.window, QMainWindow):
+            return True
+        return bool(isalive(self.window)) and picture_is_shown(self.window)  # type: ignore[no-untyped-call]
 
     @property
     def view(self) -> View:

@@ -112,6 +112,7 @@ class Guide(QObject):
     def end(self) -> None:
         """Stop searching for good."""
         self._generation += 1
+        self._layers.sight_changed.disconnect(self._look_anew)
         self._look.stop()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
