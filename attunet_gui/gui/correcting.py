@@ -12,6 +12,7 @@ from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.edit import NOTHING, Box, Edit, edit_between
 from attunet_gui.core.history import DRAFT, NEIGHBOURS, Stroke
 from attunet_gui.core.locks import Locks
+from attunet_gui.core.rewind import is_decision
 from attunet_gui.gui.qt import Signal
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.session import Draft, Session
@@ -189,9 +190,15 @@ class Correcting(QObject):
         self._warn()
 
     def _may_undo(self, work: Work) -> bool:
-        """One undo too many must not remove a whole draft: that has to be wanted."""
-        last = work.history.last
+        """One undo too many must not remove a whole draft: that has to be wanted.
+
+        It is, where the last thing that happened is that a draft took the place of corrections: the person
+        was told that one undo brings them back.
+        """
+        last, done = work.history.last, work.history.done
         if last is None or last.tool != DRAFT:
+            return True
+        if not work.history.ahead and any(is_decision(stroke) for stroke in done):
             return True
         reached = work.verified & last.edit.changed_slices
         agreed = self.may_take_draft_back(last.told, len(reached))

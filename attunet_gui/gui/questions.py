@@ -51,9 +51,7 @@ def ask_rerun(parent: QWidget) -> Rerun:
     """What a new draft may do to unsaved corrections."""
     box = _box(parent, "Draft again")
     box.setText("You have corrected this mask. Where should the new draft go?")
-    box.setInformativeText(
-        "If it replaces the mask, undo (Ctrl+Z) asks once, then brings your corrections back."
-    )
+    box.setInformativeText("If it replaces the mask, one undo (Ctrl+Z) brings your corrections back.")
     beside = box.addButton("Beside my mask", _Role.AcceptRole)
     stop = box.addButton("Do not draft", _Role.RejectRole)
     replace = box.addButton("Replace my mask", _Role.DestructiveRole)

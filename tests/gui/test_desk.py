@@ -278,8 +278,21 @@ def test_undo_after_a_restart_takes_the_green_away(
     again.desk.session.close()
 
 
+def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.paint(Z, 5, 5)
+    world.desk.session.edited = False  # saved, say
+    world.draft(gland(world))
+    drafted = world.mask.copy()
+    world.paint(7, 30, 30)
+    asked = answers(world, take=False)
+    world.desk.correcting.undo()
+    world.desk.correcting.undo()
+    assert len(asked) == 1
+    np.testing.assert_array_equal(world.mask, drafted)
+
+
 def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: World, ct: Path) -> None:
-    answers(world, take=True)
     world.open(ct)
     world.paint(Z, 5, 5)
     before = world.mask.copy()
