@@ -10,12 +10,14 @@ from numpy.testing import assert_array_equal
 
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io import find_cases, read
+from attunet_gui.io.dicom import slices_in_order
 from attunet_gui.io.dicom_series import list_series
 from attunet_gui.project.adding import add_folder
 from attunet_gui.project.project import create_project
 from tests.io.material import OTHER_SERIES, ct_like, write_nifti, write_series
 from tests.unprivileged import as_nobody, open_folder
 
+LOADED = slices_in_order  # its module is else imported late, by an account that may not read it
 STORED = (ct_like((6, 5, 4)) + 1024).astype(np.uint16)
 DENIED = "could not be read, Permission denied, so images may be missing"
 
