@@ -154,6 +154,8 @@ class _Count:
 class Session:
     """Signals are past facts; all arrive in the thread that made the session.
 
+    `tally` is what was counted last; while `recounting`, the mask has been replaced since.
+
     `changed` follows every other one, for whoever only wants to look again.
     """
 
@@ -204,6 +206,7 @@ class Session:
         self.draft: Draft | None = None
         self.overlays: tuple[Overlay, ...] = ()
         self.tally: Tally | None = None
+        self.recounting = False
         self.edited = False
         self.saved_to: Path | None = None
         self._saved_crc: int | None = None
@@ -219,7 +222,7 @@ class Session:
     @property
     def on_disk(self) -> bool:
         """Whether the mask on screen is the one in `saved_to`."""
-        known = self._saved_crc is not None and not self.edited
+        known = self._saved_crc is not None and not self.edited and not self.recounting
         return known and (self.tally is None or self.tally.crc == self._saved_crc)
 
     @property
@@ -482,7 +485,8 @@ class Session:
         if self._for_evidence:
             self._take_evidence(self.case, Draft(prediction, mask))
             return
-        self.draft = Draft(prediction, mask)
+        # What was counted was there before this draft, which takes its place or lies beside it.
+        self.draft, self.recounting = Draft(prediction, mask), True
         ml = int(np.count_nonzero(mask)) * self.case.volume.grid.voxel_volume_ml
         # What is wrong with the mask beside the CT must not go by with a draft that began by itself.
         unusable = self.case.unusable
@@ -532,7 +536,7 @@ class Session:
 
     def draft_placed(self, draft: Draft) -> None:
         """`draft` took the place of the mask. The record will name its model; nobody need save it."""
-        self._placed, self._model = draft, draft.prediction.model
+        self._placed, self._model, self.recounting = draft, draft.prediction.model, True
         self._submit_count(draft.mask, "draft")
 
     def count(self, mask: Mask) -> None:
@@ -556,7 +560,7 @@ class Session:
         if ask.what == "file":
             self._saved_crc = counted.crc
         if ask.number == self._count:
-            self.tally = counted
+            self.tally, self.recounting = counted, False
             if ask.touches == self._touches:
                 self.edited = counted.crc != self._clean
             self.changed.emit()

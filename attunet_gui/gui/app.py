@@ -107,10 +107,13 @@ def build(
     line = viewer.window.add_dock_widget(dock.bottom, name="attunet line", area="bottom")
     _bare(line)
     line.setMinimumHeight(0)
+    desk.guide.changed.connect(lambda: line.setMaximumHeight(dock.bottom.sizeHint().height()))
     line.setMaximumHeight(dock.bottom.sizeHint().height())
     _calm(window)
     ClosingGuard(window, desk.may_close, owner=window)
     DropGuard(window, desk.open_dropped)
+    desk.claim_commands(viewer)
+    desk.session.case_opened.connect(lambda _case: _count_from_one(window))
     bind(window, desk)
     add_to_menu(viewer.window.help_menu, desk)
     bind_hand(window, desk)
@@ -147,6 +150,13 @@ def _calm(window: QMainWindow) -> None:
     window.statusBar().hide()
 
 
+def _count_from_one(window: QMainWindow) -> None:
+    """Hide the numbers beside napari's slider, which count from zero; the bottom line has ours."""
+    for name in ("slice_label", "slice_label_sep"):
+        for widget in window.findChildren(QWidget, name):
+            widget.hide()
+
+
 def _fitting(window: QMainWindow) -> tuple[int, int]:
     screen = window.screen() or QApplication.primaryScreen()
     room = screen.availableGeometry()
@@ -165,7 +175,7 @@ def _follow(viewer: napari.Viewer, desk: Desk, dock: Dock) -> None:
     def show(view: View) -> None:
         overlays.text.visible = bool(view.canvas_hint)
         overlays.text.text = view.canvas_hint
-        overlays.scale_bar.visible = not view.canvas_hint
+        overlays.scale_bar.visible = view.tools_enabled  # without a case it has no unit
 
     desk.view_changed.connect(show)
     show(desk.view)

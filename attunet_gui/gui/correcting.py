@@ -94,6 +94,27 @@ class Correcting(QObject):
                 f"{counted(left, 'voxel')} outside of {limits} {noun_of(left, 'was', 'were')} left out."
             )
 
+    def record_rest(self) -> bool:
+        """Record as a stroke what is on screen and in no stroke yet, so that what follows knows of it.
+
+        Returns:
+            whether the mask on screen is now what the journal holds; else a sentence was said.
+        """
+        mask, work = self._layers.mask, self.work
+        if mask is None or work is None:
+            return False
+        if np.array_equal(mask, work.mask):
+            return True
+        if mask.shape != work.mask.shape:
+            self._session.say(
+                "The mask on screen has another shape than the CT; open the case again.", problem=True
+            )
+            return False
+        stroke = work.note(mask, None, "brush", "change outside the tools", self._layers.slice, by_hand=True)
+        if stroke is not None:
+            self._done(stroke)
+        return True
+
     def _limit(self, mask: NDArray[np.uint8], box: Box) -> int:
         """Take back what the brush has set outside of the HU limits; how many voxels that were."""
         scene = self.scene()
@@ -155,7 +176,7 @@ class Correcting(QObject):
 
     def _apply(self, edit: Edit, tool: str, words: str, override: bool) -> tuple[Stroke | None, Edit]:
         mask, work = self._layers.mask, self.work
-        if mask is None or work is None:
+        if mask is None or work is None or not self.record_rest():
             return None, NOTHING
         done = work.apply(
             mask, edit, tool, words, self._layers.slice, locked="override" if override else "respect"
@@ -177,7 +198,7 @@ class Correcting(QObject):
         mask, work = self._layers.mask, self.work
         if mask is None or work is None:
             return
-        if back and not self._may_undo(work):
+        if not self.record_rest() or (back and not self._may_undo(work)):
             return
         stroke = work.undo(mask) if back else work.redo(mask)
         if stroke is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from attunet_gui.gui.garbage import Sweep
 from attunet_gui.gui.guide import Guide
 from attunet_gui.gui.learning.learning import Learning
 from attunet_gui.gui.manual import Manual
+from attunet_gui.gui.napari_commands import NO_SECOND_CASE, OURS, claim, let_go
 from attunet_gui.gui.napari_keys import Tool
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import Signal, picture_is_shown
@@ -71,7 +73,7 @@ class Desk(QObject):
         self.guide.window_shown = self._window_shown
         self.worklist = Worklist(self)
         self.learning = Learning(self)
-        self.checked = self.closed = False
+        self.checked = self.closed = self.alone = False
         self._agreed_to_replace = self._override = False
         self._painted_meanwhile = False
         self._dialog: QDialog | None = None
@@ -113,6 +115,7 @@ class Desk(QObject):
         layers.mask_drawn.connect(self._count_soon)
         layers.look_changed.connect(self.look_changed.emit)
         layers.layer_lost.connect(self._layer_lost)
+        layers.stranger_came.connect(self._stranger_came)
         layers.tool_asked.connect(self.take_tool)
         layers.away_asked.connect(self.toolbox.put_away)
         layers.refused.connect(session.say)
@@ -268,6 +271,7 @@ class Desk(QObject):
     def end(self) -> None:
         """The window is gone: finish what runs beside it."""
         self.closed = True
+        let_go(self.layers.viewer)
         self._readying.stop()
         self.worklist.end()
         self.learning.end()
@@ -319,6 +323,7 @@ class Desk(QObject):
         place = on_arrival(self.session.edited, self._agreed_to_replace, self._painted_meanwhile)
         if place == "beside":
             self.layers.show_beside(draft.mask)
+            self._count()
             self.session.say("The new draft is the yellow contour; your mask is as it was.")
             return
         refused = self.correcting.place_draft(draft, override=self._override)
@@ -396,6 +401,23 @@ class Desk(QObject):
         self.layers.put_back()
         self.session.say(f"{name} belongs to the case and was put back; hide it instead.")
 
+    def _stranger_came(self, layer: object) -> None:
+        # In plain napari a person may have any layer; in our window a second CT would pass for the case.
+        if self.alone:
+            QTimer.singleShot(0, self, lambda: self._send_away(layer))
+
+    def _send_away(self, layer: object) -> None:
+        if layer in self.layers.viewer.layers:
+            self.layers.viewer.layers.remove(layer)
+            self.session.say(NO_SECOND_CASE)
+
+    def claim_commands(self, viewer: object) -> None:
+        """Let napari's ways to open, save and change layers lead to ours: the window is ours alone."""
+        self.alone = True
+        claim(
+            viewer, {command: attrgetter(method)(self) for command, method in OURS.items()}, self.session.say
+        )
+
     def take_tool(self, tool: Tool) -> None:
         """Take a tool for the mask."""
         self.toolbox.put_away()
@@ -432,9 +454,13 @@ class Desk(QObject):
             self._save_to(target)
 
     def _save_to(self, target: Path) -> None:
-        mask = self.layers.mask
-        if mask is not None and self.view.save_enabled:
-            self.session.save(mask, target)
+        if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            # A stroke that is being made is half in the voxels and not yet in the journal.
+            QTimer.singleShot(_STROKE_MS, self, lambda: self._save_to(target))
+            return
+        work = self.correcting.work
+        if work is not None and self.view.save_enabled and self.correcting.record_rest():
+            self.session.save(work.mask, target)
 
     def _saved(self, path: Path, mask: NDArray[np.uint8]) -> None:
         if self.worklist.listed is not None and path.is_relative_to(self.worklist.listed.project.folder):

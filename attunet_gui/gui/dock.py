@@ -22,6 +22,7 @@ from attunet_gui.gui.panels.save import SavePanel
 from attunet_gui.gui.panels.strip import StripWidget
 from attunet_gui.gui.panels.tools import ToolsPanel
 from attunet_gui.gui.state import View
+from attunet_gui.gui.wheel import guard_wheel
 
 WIDTH = 364
 
@@ -51,6 +52,7 @@ class Dock(QWidget):
         self.show_view(desk.view)
         self.show_review()
         self.show_look()
+        guard_wheel(self)
 
     def _lay_out(self) -> None:
         sections = self._sections
@@ -64,7 +66,6 @@ class Dock(QWidget):
             ("Carry corrections on", self.carry),
             ("Display", self.display),
             ("Layers and gates", self.look),
-            ("Save", self.save),
         ):
             inner.addWidget(Section(title, panel))
         inner.addStretch(1)
@@ -79,6 +80,8 @@ class Dock(QWidget):
         layout.addWidget(self.case)
         layout.addWidget(self.next_step)
         layout.addWidget(scroll, 1)
+        # Not among what scrolls: saving is never out of sight.
+        layout.addWidget(Section("Save", self.save))
         self.setMinimumWidth(WIDTH)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
@@ -164,6 +167,7 @@ class Dock(QWidget):
         """Apply `view` to every panel."""
         for panel in (self.case, self.next_step, self.draft, self.tools, self.save, self.footer):
             panel.show_view(view)
+        self._show_slice()
         session = self.desk.session
         chosen = "" if session.bundle is None else session.bundle.card.name
         self.carry.show_state(
@@ -182,7 +186,9 @@ class Dock(QWidget):
         self.tools.show_work(desk.correcting.work)
 
     def _show_slice(self) -> None:
-        self.strip.show_slice(self.desk.layers.slice)
+        case, index = self.desk.session.case, self.desk.layers.slice
+        self.strip.show_slice(index)
+        self.footer.show_slice(index, 0 if case is None else case.volume.grid.shape[0])
 
     def show_look(self) -> None:
         """Show what the layers look like."""
@@ -198,4 +204,5 @@ class Dock(QWidget):
     def _show_maps(self, overlays: tuple[Overlay, ...]) -> None:
         self.look.show_maps(overlays)
         self.show_look()
+        guard_wheel(self)
         self._widen()

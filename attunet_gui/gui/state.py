@@ -60,6 +60,7 @@ class Facts:
         volume_ml: volume of the mask; None while it is being counted.
         model: title of the chosen model; "" if there is none.
         drafted: the network has spoken about this case.
+        nothing_found: and found no pancreas.
         review: how far the person has come with it.
         edited: the mask holds edits that are in no file.
         saved_to: file name of the saved mask; "" if there is none.
@@ -71,6 +72,7 @@ class Facts:
     volume_ml: float | None = None
     model: str = ""
     drafted: bool = False
+    nothing_found: bool = False
     review: Review = field(default_factory=Review)
     edited: bool = False
     saved_to: str = ""
@@ -122,7 +124,7 @@ class View:
 
 def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
     """The session as plain values."""
-    case, counted = session.case, session.tally
+    case, counted = session.case, None if session.recounting else session.tally
     grid = None if case is None else case.volume.grid
     ml = None if grid is None or counted is None else counted.voxels * grid.voxel_volume_ml
     return Facts(
@@ -131,6 +133,7 @@ def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
         volume_ml=ml,
         model="" if session.bundle is None else session.bundle.card.title,
         drafted=session.draft is not None or _begun_with_draft(case),
+        nothing_found=ml == 0 and _nothing_found(session),
         review=review,
         edited=session.edited,
         saved_to=session.saved_to.name if session.saved_to is not None and session.on_disk else "",
@@ -139,6 +142,15 @@ def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
         message=session.message,
         listing=listing,
         looking=session.looking,
+    )
+
+
+def _nothing_found(session: Session) -> bool:
+    if session.draft is not None:
+        return not session.draft.mask.any()
+    case = session.case
+    return (
+        case is not None and case.found is not None and _begun_with_draft(case) and not case.found.mask.any()
     )
 
 
@@ -290,10 +302,9 @@ def _review_step(review: Review) -> Step | None:
 
 
 def _drafted_step(facts: Facts) -> Step:
-    if not facts.volume_ml and facts.volume_ml is not None:
-        return Step(
-            "Draw it by hand", "check", "The network found no pancreas here. Paint it with the brush."
-        )
+    if facts.volume_ml == 0:
+        found = "The network found no pancreas here." if facts.nothing_found else "The mask is empty."
+        return Step("Draw it by hand", "check", f"{found} Paint it with the brush.")
     if facts.review.places == 0:
         return Step("Save the mask", "save", "Reviewed: no place is open, every slice with mask was seen.")
     if facts.review.checked:

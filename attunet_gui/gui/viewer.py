@@ -65,6 +65,7 @@ class CaseLayers:
         refused(sentence): napari was to do with the case what is not done here.
         look_changed: visibility or opacity of a layer, the HU window, or the tool.
         points_drawn(points): a click or a scribble, as voxels (z, y, x), while points are asked for.
+        stranger_came(layer): an image or labels layer was added that is not of the case.
         layer_lost(name): a layer of the case was deleted from outside; `put_back` undoes that.
     """
 
@@ -79,6 +80,7 @@ class CaseLayers:
     mask_drawn = Signal()
     look_changed = Signal()
     points_drawn = Signal(tuple)
+    stranger_came = Signal(object)
     layer_lost = Signal(str)
 
     def __init__(self, viewer: ViewerModel) -> None:
@@ -93,8 +95,10 @@ class CaseLayers:
         self._settling = 0
         self._spacing = (1.0, 1.0, 1.0)
         self._straightening = False
+        self._voxels: NDArray[np.uint8] | None = None
         self._hand = "pan_zoom"
         viewer.layers.events.removed.connect(self._removed)
+        viewer.layers.events.inserted.connect(self._inserted)
         viewer.layers.selection.events.active.connect(self._hand_may_have_changed)
         viewer.mouse_drag_callbacks.append(self._dragged)
         self._take_keys(viewer)
@@ -140,6 +144,7 @@ class CaseLayers:
     def disconnect(self) -> None:
         """Let go of the viewer."""
         self.viewer.layers.events.removed.disconnect(self._removed)
+        self.viewer.layers.events.inserted.disconnect(self._inserted)
         self.viewer.layers.selection.events.active.disconnect(self._hand_may_have_changed)
 
     # The case
@@ -148,7 +153,7 @@ class CaseLayers:
         """Replace the layers of the last case by `volume` and a mask to draw on."""
         if mask is None:
             mask = np.zeros(volume.grid.shape, np.uint8)
-        self._spacing = volume.grid.spacing_mm
+        self._spacing, self._voxels = volume.grid.spacing_mm, mask
         if self._can_renew(volume):
             self._renew(volume, mask)
         else:
@@ -191,6 +196,8 @@ class CaseLayers:
     def _watch_mask(self) -> None:
         layer = self._layers[MASK]
         layer.events.paint.connect(self._painted)
+        layer.events.data.connect(self._data_set)
+        layer.events.name.connect(self._named)
         layer.events.set_data.connect(self._drawn)
         layer.events.selected_label.connect(self._keep_one_label)
         layer.events.preserve_labels.connect(self._keep_one_label)
@@ -201,8 +208,8 @@ class CaseLayers:
         layer.events.contour.connect(self._look_changed)
 
     def _add(self, key: str, layer: Layer) -> None:
-        self.viewer.add_layer(layer)
         self._layers[key] = layer
+        self.viewer.add_layer(layer)
         self._take_keys(layer)
         for event in (layer.events.visible, layer.events.opacity):
             event.connect(self._look_changed)
@@ -233,6 +240,11 @@ class CaseLayers:
         if not self._settling:
             self.refused.emit(f"{layer.name} lies where the CT was taken; it is not moved, turned or scaled.")
 
+    def _inserted(self, event: Any) -> None:
+        layer = event.value
+        if isinstance(layer, Image | Labels) and layer not in self._layers.values():
+            self.stranger_came.emit(layer)
+
     def _removed(self, event: Any) -> None:
         if event.value in self._layers.values():
             self.layer_lost.emit(event.value.name)
@@ -260,6 +272,21 @@ class CaseLayers:
         finish(event.value, layer.data)
         self._bound_history(event.value)
         self.stroke_ended.emit(box, str(layer.mode))
+
+    def _data_set(self) -> None:
+        """A script, or a command, put another array in place: its voxels go into ours."""
+        layer, voxels = self._layers.get(MASK), self._voxels
+        if layer is None or voxels is None or layer.data is voxels:
+            return
+        given = layer.data
+        if given.shape == voxels.shape:
+            np.not_equal(given, 0, out=voxels, casting="unsafe")
+        layer.data = voxels
+        self.stroke_ended.emit(tuple(slice(0, size) for size in voxels.shape), "replaced")
+
+    def _named(self) -> None:
+        """A mask by another name would be looked for in vain."""
+        self._layers[MASK].name = MASK
 
     def _bound_history(self, atoms: Any) -> None:
         self._history_bytes += sum(bytes_of(atom) for atom in atoms)

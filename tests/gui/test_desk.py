@@ -188,6 +188,23 @@ def test_nobody_to_ask_means_that_the_draft_stays(world: World, ct: Path, tmp_pa
     np.testing.assert_array_equal(world.mask, gland(world))
 
 
+def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.until(lambda: world.desk.session.tally is not None)
+    told: list[tuple[bool, str, str]] = []
+    world.desk.view_changed.connect(
+        lambda view: told.append((bool(world.mask.any()), view.step.hint, view.volume))
+    )
+    world.draft(gland(world))
+    world.until(lambda: not world.desk.session.recounting)
+    drafted = [(hint, volume) for contour, hint, volume in told if contour]
+    assert drafted
+    for hint, volume in drafted:
+        assert "no pancreas" not in hint
+        assert "empty" not in hint
+        assert volume != "No mask yet"
+
+
 def verify(world: World, *slices: int) -> None:
     for z in slices:
         world.desk.layers.go_to_slice(z)

@@ -59,6 +59,19 @@ def test_every_state_says_what_to_do_next(facts: Facts, button: str, command: st
     assert step.hint.endswith(".")
 
 
+def test_only_an_empty_draft_is_said_to_have_found_nothing() -> None:
+    empty = replace(DRAFTED, volume_ml=0.0)
+    assert decide(replace(empty, nothing_found=True)).step.hint.startswith(
+        "The network found no pancreas here."
+    )
+    for told in (
+        empty,
+        replace(DRAFTED, volume_ml=None),
+        replace(DRAFTED, volume_ml=None, nothing_found=True),
+    ):
+        assert "found no pancreas" not in decide(told).step.hint
+
+
 def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled() -> None:
     view = decide(RUNNING)
     assert view.running

@@ -29,6 +29,7 @@ from attunet_gui.gui.learning.table import ResultTable
 from attunet_gui.gui.learning.tasks import LearningWish
 from attunet_gui.gui.panels.parts import button, row, words
 from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.wheel import guard_wheel
 from attunet_gui.recipes.finetuning.order import Effort
 
 _WIDTH = 620
@@ -233,6 +234,7 @@ class LearningDialog(QDialog):
         room = QWidget()
         room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         layout.addLayout(row(self.learn, self.stop, self.adopt, self.back, room, self.leave, stretch=4))
+        guard_wheel(self)
 
     def show_wish(self, wish: LearningWish) -> None:
         """Show what is asked for."""

@@ -17,12 +17,13 @@ class Footer(QWidget):
         super().__init__()
         self.message = QElidingLabel()
         self.message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.values = QLabel()
+        self.slice, self.values = QLabel(), QLabel()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 2, 8, 4)
         layout.setSpacing(18)
         layout.addWidget(self.message, 1)
         layout.addWidget(self.values)
+        layout.addWidget(self.slice)
         layout.addWidget(QLabel(NOTICE))
 
     def show_view(self, view: View) -> None:
@@ -30,3 +31,7 @@ class Footer(QWidget):
         text = view.message.text
         self.message.setText(f"⚠ {text}" if view.message.problem else text)
         self.message.setToolTip(text)
+
+    def show_slice(self, index: int, count: int) -> None:
+        """Name the slice on screen; people count from one. Without a case `count` is 0."""
+        self.slice.setText(f"Slice {index + 1} of {count}" if count else "")

@@ -39,6 +39,7 @@ class StripWidget(QWidget):
     def show_strip(self, strip: Strip | None) -> None:
         """Show `strip`; None for no case."""
         self._strip = strip
+        self.setVisible(strip is not None)
         self.update()
 
     def show_slice(self, index: int) -> None:

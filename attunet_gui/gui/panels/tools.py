@@ -66,9 +66,10 @@ class ToolsPanel(QWidget):
         layout.addLayout(row(*self.tools.values()))
         layout.addLayout(row(self.undo, self.redo))
         self._add_brush(layout)
-        layout.addWidget(self.parameter)
         self.kinds = {kind.key: self._kind_button(kind) for kind in TOOLS}
         self._add_kinds(layout)
+        # Below the buttons: what comes and goes must not move them under the mouse.
+        layout.addWidget(self.parameter)
         self.show_work(None)
 
     def _add_brush(self, layout: QVBoxLayout) -> None:

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from attunet_gui.gui import questions
 from attunet_gui.gui.panels.parts import button, row, words
+from attunet_gui.gui.wheel import guard_wheel
 from attunet_gui.gui.worklist.tasks import ExportWish
 from attunet_gui.gui.worklist.words import history_rows
 from attunet_gui.io.exports import EXPORTS
@@ -136,6 +137,7 @@ class ExportDialog(QDialog):
         layout.addLayout(form_layout)
         layout.addWidget(words(f"{_IDENTIFIERS} Slices that nobody looked at are marked as such."))
         layout.addWidget(_buttons(self, "Export"))
+        guard_wheel(self)
         self.resize(_WIDTH, self.sizeHint().height())
 
     def _choose(self) -> None:
@@ -175,6 +177,7 @@ class ChecksDialog(QDialog):
         layout.addWidget(words(_CHECKS))
         layout.addLayout(form_layout)
         layout.addWidget(_buttons(self, "Use from now on"))
+        guard_wheel(self)
         self.resize(_WIDTH, self.sizeHint().height())
 
     @property
@@ -199,6 +202,7 @@ class SecondReadsDialog(QDialog):
         layout.addWidget(words(_BLIND))
         layout.addLayout(form_layout)
         layout.addWidget(_buttons(self, "Ask for them"))
+        guard_wheel(self)
         self.resize(_WIDTH, self.sizeHint().height())
 
 

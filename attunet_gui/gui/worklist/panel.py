@@ -26,6 +26,7 @@ from superqt.utils import signals_blocked
 from attunet_gui.gui.actions import keys_of, tip
 from attunet_gui.gui.panels.parts import FOCUS, button, column, row, words
 from attunet_gui.gui.qt import QAction, QShortcut, Signal
+from attunet_gui.gui.wheel import guard_wheel
 from attunet_gui.gui.worklist.cases import LINE, PICTURE, CaseList
 from attunet_gui.gui.worklist.state import ChoreView, ListFacts, ListView, actions_for, decide_list
 from attunet_gui.project.ordering import STRATEGIES
@@ -210,6 +211,7 @@ class WorklistPanel(QWidget):
         layout.addWidget(self.hint)
         layout.addLayout(row(self.case, self.project))
         layout.addLayout(self._chores)
+        guard_wheel(self)
 
     # What is asked
 

@@ -1,0 +1,133 @@
+"""napari's own commands, from menus, shortcuts, the palette or the list of layers: what each does here.
+
+In a window of ours a CT is opened, and a mask saved, in one way. Every command of napari is in one of three
+tables: it leads to ours, it is refused with a sentence, or it is left as it is because it changes no voxels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import napari
+from app_model.registries import CommandsRegistry
+from napari._app_model import get_app_model
+
+_FILE = "napari.window.file."
+OURS: Mapping[str, str] = {
+    f"{_FILE}open_files_dialog": "open_file",
+    f"{_FILE}open_files_as_stack_dialog": "open_folder",
+    f"{_FILE}open_folder_dialog": "open_folder",
+    f"{_FILE}_open_files_with_plugin": "open_file",
+    f"{_FILE}_open_files_as_stack_with_plugin": "open_folder",
+    f"{_FILE}_open_folder_with_plugin": "open_folder",
+    f"{_FILE}save_layers_dialog.selected": "save",
+    f"{_FILE}save_layers_dialog": "save_as",
+    "attunet-gui.phantom": "open_demo",
+    "napari.scene.fit_to_view": "layers.straighten",
+}
+"""Command of napari -> method of `Desk`, or of a part of it."""
+
+NO_SECOND_CASE = "This window holds one CT and its mask; open another CT with Ctrl+O."
+NO_OTHER_GRID = "Layers of the case are not changed by napari's commands: the mask would leave its CT."
+REFUSED: Mapping[str, str] = {
+    f"{_FILE}_image_from_clipboard": NO_SECOND_CASE,
+    f"{_FILE}new_layer.new_labels": NO_SECOND_CASE,
+    "attunet-gui.phantom_mask": NO_SECOND_CASE,
+    "attunet-gui.dock": NO_SECOND_CASE,
+    "attunet-gui.open_dock": NO_SECOND_CASE,
+    "napari.layer.duplicate": NO_SECOND_CASE,
+    "napari.layer.project_*": NO_SECOND_CASE,
+    "napari.layer.extract_multiscale_level": NO_SECOND_CASE,
+    "napari.layer.convert_to_*": NO_OTHER_GRID,
+    "napari.layer.split_*": NO_OTHER_GRID,
+    "napari.layer.merge_*": NO_OTHER_GRID,
+    "napari.layer.paste_spatial_from_clipboard": NO_OTHER_GRID,
+}
+"""Pattern of commands of napari -> what is said instead."""
+
+HARMLESS: tuple[str, ...] = (
+    "napari.canvas.*",
+    "napari.scene.*",
+    "napari.window.view.*",
+    "napari.window.help.*",
+    "napari.window.debug.*",
+    "napari.window.plugins.*",
+    "napari.window.toggle_*",
+    f"{_FILE}save_canvas_screenshot_dialog",
+    f"{_FILE}save_viewer_screenshot_dialog",
+    f"{_FILE}copy_*_screenshot",
+    f"{_FILE}close_dialog",
+    f"{_FILE}restart",
+    f"{_FILE}quit_dialog",
+    f"{_FILE}show_preferences_dialog",
+    f"{_FILE}new_layer.new_points",
+    f"{_FILE}new_layer.new_shapes",
+    "*.empty_dummy",
+    "napari.layer.copy_*",
+    "napari.layer.*colorbar",
+    "napari.layer.bounding_box",
+    "napari.layer.name_overlay",
+    "napari.layer.toggle_*",
+    "napari.layer.show_*",
+    "napari.layer.hide_*",
+    "napari.layer.*link*",
+    "napari.toggle_shape_measures",
+    "napari.widgets.features_table",
+)
+"""They change what is shown, which decides what counts as seen, or nothing of a case at all."""
+
+READERS_AND_WRITERS = ("*.get_*reader", "*.write_*", "*_writer", "attunet-gui.read")
+"""Not for people: napari calls them for a path, and what they read is a layer that `CaseLayers` refuses."""
+
+_claims: list[tuple[Any, Mapping[str, Callable[[], object]], Callable[[str], None]]] = []
+_originals: dict[str, Any] = {}
+
+
+def decision(command: str) -> str:
+    """ "ours", "refused", "harmless", "reader" or "sample"; "" for one that nobody has thought of."""
+    if command in OURS:
+        return "ours"
+    if sentence_of(command):
+        return "refused"
+    for name, patterns in (("harmless", HARMLESS), ("reader", READERS_AND_WRITERS)):
+        if any(fnmatchcase(command, pattern) for pattern in patterns):
+            return name
+    # What is left of napari's own are its sample images: each is a layer that `CaseLayers` refuses.
+    return "sample" if command.startswith("napari.") and command.count(".") == 1 else ""
+
+
+def sentence_of(command: str) -> str:
+    """What is said where `command` is refused; "" if it is not."""
+    return next((said for pattern, said in REFUSED.items() if fnmatchcase(command, pattern)), "")
+
+
+def claim(viewer: Any, ours: Mapping[str, Callable[[], object]], refuse: Callable[[str], None]) -> None:
+    """From now on the commands in `viewer` do `ours` or are refused; in other viewers they are napari's."""
+    _claims.append((viewer, ours, refuse))
+    registry = get_app_model().commands
+    for command, registered in list(registry):
+        if decision(command) in ("ours", "refused") and command not in _originals:
+            _replace(registry, command, registered)
+
+
+def let_go(viewer: Any) -> None:
+    """The commands in `viewer` are napari's again."""
+    _claims[:] = [held for held in _claims if held[0] is not viewer]
+
+
+def _replace(registry: CommandsRegistry, command: str, registered: Any) -> None:
+    # napari registers a command once for the whole process and has no public way to take one back.
+    _originals[command] = registered
+    registry._commands.pop(command)
+
+    def run() -> object:
+        current = napari.current_viewer()
+        held = next((one for one in _claims if one[0] is current), None)
+        if held is None:
+            return registered.run_injected()
+        _viewer, ours, refuse = held
+        return ours[command]() if command in ours else refuse(sentence_of(command))
+
+    registry.register_command(command, run, registered.title)
