@@ -48,6 +48,11 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "every row of docs/performance.md, with its peer beside it",
     ),
     Benchmark(
+        "training_step",
+        "--peers DIR/bin/python",
+        "how long a training step takes, before and after, whole and in parts, beside MONAI",
+    ),
+    Benchmark(
         "ablation",
         "resources/recipes/ablation.toml --data NAME=FOLDER -o OUT",
         "what gates, real CT and synthetic CT are worth: six trainings",

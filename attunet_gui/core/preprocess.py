@@ -42,10 +42,18 @@ class Preprocessing(BaseModel):
         return 2 * self.neighbours + 1
 
 
-def frame_for(volume: Volume, wanted: Preprocessing) -> Frame:
-    """The frame of `wanted.size` pixels of `wanted.spacing_mm` centred on the patient."""
+def frame_for(volume: Volume, wanted: Preprocessing, outline: NDArray[Any] | None = None) -> Frame:
+    """The frame of `wanted.size` pixels of `wanted.spacing_mm` centred on the patient.
+
+    `outline` are other slices of the same plane, (z, y, x) HU, that say where the patient lies: for a volume
+    that is cut.
+    """
     spacing = volume.grid.spacing_mm
-    box = body_box(volume.hu, spacing, volume.lowest_hu)
+    if outline is None:
+        hu, lowest, apart = volume.hu, volume.lowest_hu, spacing[0]
+    else:
+        hu, lowest, apart = outline, None, np.inf  # each of them is looked at
+    box = body_box(hu, (apart, *spacing[1:]), lowest)
     step = (wanted.spacing_mm / spacing[1], wanted.spacing_mm / spacing[2])
     centre = [(side.start + side.stop - 1) / 2 for side in box]
     start = [c - s * (n - 1) / 2 for c, s, n in zip(centre, step, wanted.size, strict=True)]

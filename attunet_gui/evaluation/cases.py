@@ -14,7 +14,7 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.io.datasets import label_values
 from attunet_gui.io.label_values import chosen_label
 from attunet_gui.io.pair_collection import find_pairs, read_pair
-from attunet_gui.io.slice_collection import LabelledSlice, read_slices
+from attunet_gui.io.slice_collection import SliceFile, find_slices, read_slice
 
 Labelled = tuple[Volume, NDArray[np.uint8]]
 """A CT and its mask (z, y, x) uint8 0/1 on its grid."""
@@ -41,15 +41,20 @@ class Case:
 
 
 def slice_cases(folder: Path, spacing_mm: float = 0.8) -> tuple[Case, ...]:
-    """A case a slice of a folder that `io.slice_collection` reads; errors as there."""
+    """A case a whole slice of a folder that `io.slice_collection` reads; errors as there.
+
+    Where slices are cut at their border nobody knows what a draft there is worth: they are left out.
+    """
     return tuple(
-        Case(slice_.name, (slice_.patient,), partial(_both, slice_))
-        for slice_ in read_slices(folder, spacing_mm)
+        Case(file.image.stem, (file.patient,), partial(_both, file, spacing_mm))
+        for file in find_slices(folder)
+        if not file.margin_px
     )
 
 
-def _both(slice_: LabelledSlice) -> Labelled:
-    return slice_.volume, slice_.mask
+def _both(file: SliceFile, spacing_mm: float) -> Labelled:
+    found = read_slice(file, spacing_mm)
+    return found.volume, found.mask
 
 
 def pair_cases(folder: Path, label: int | None = None) -> tuple[Case, ...]:

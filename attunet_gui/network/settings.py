@@ -63,6 +63,9 @@ class Sampling(BaseModel):
     reversed_share: float = Field(default=0.0, ge=0, le=1)
 
 
+View = tuple[int, int]
+
+
 class TrainingSettings(BaseModel):
     """One training run; the same settings and cases draw the same batches.
 
@@ -76,6 +79,10 @@ class TrainingSettings(BaseModel):
         patience: validations without a better score after which training ends; 0 never ends early.
         keep: "best" keeps the weights of the best validation, "last" those of the last step.
         checkpoint_seconds: time between checkpoints.
+        view: (rows, columns) of the part of a slice that is learnt from, with the organ if it is there;
+            None takes whole slices. A smaller part takes less time in proportion.
+        view_share: share of the steps, from the first on, that learn from such a part; the last ones see
+            whole slices, as drafts do.
         precision: "auto" is mixed_bfloat16 where the processor has it; weights are float32 all the same.
     """
 
@@ -92,6 +99,12 @@ class TrainingSettings(BaseModel):
     patience: int = Field(default=0, ge=0)
     keep: Literal["best", "last"] = "best"
     checkpoint_seconds: float = Field(default=60.0, ge=0)
+    view: View | None = None
+    view_share: float = Field(default=0.8, ge=0, le=1)
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
+
+    def view_of(self, step: int) -> View | None:
+        """What step `step`, counted from 1, sees of a slice; None for all of it."""
+        return self.view if self.view and step <= self.view_share * self.steps else None

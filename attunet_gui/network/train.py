@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +23,7 @@ from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.network.attention_unet.config import PROBABILITY
 from attunet_gui.network.attention_unet.model import shift_logits
-from attunet_gui.network.augment import augmented
+from attunet_gui.network.augment import Window, augmented
 from attunet_gui.network.backend import keras, tf
 from attunet_gui.network.bundle import Bundle, load_network
 from attunet_gui.network.checkpoint import (
@@ -39,7 +40,7 @@ from attunet_gui.network.losses import LOSSES, where_counted
 from attunet_gui.network.precision import precision_for
 from attunet_gui.network.prefetch import Ahead, made_ahead
 from attunet_gui.network.sampling import IGNORED, Batch, Sampler, TrainingData
-from attunet_gui.network.settings import Precision, TrainingSettings
+from attunet_gui.network.settings import Precision, TrainingSettings, View
 from attunet_gui.network.validate import Infer, Validation, validate
 
 _RECENT = 50
@@ -140,10 +141,11 @@ def pace(job: Job, data: TrainingData) -> Pace:
     began = perf_counter()
     sampler = Sampler(data.sources, job.preprocessing.neighbours, job.settings.sampling, job.settings.seed)
     state = _State(job)
-    step, taken = _step_function(state, partial=data.is_partial), []
+    view, taken = job.settings.view_of(1), []
+    step = _step_function(state, view, partial=data.is_partial)
     for number in range(1, _TIMED_STEPS + 1):
-        batch, since = sampler.draw(number, job.settings.batch), perf_counter()
-        float(step(tf.constant(batch.images), tf.constant(batch.truth), tf.constant(number)))
+        batch, since = sampler.draw(number, job.settings.batch, view), perf_counter()
+        step(batch, number)
         taken.append(perf_counter() - since)
     since = perf_counter()
     validate(data.held_out, job.preprocessing.neighbours, job.threshold, inference(state.average))
@@ -265,17 +267,22 @@ def _optimiser(settings: TrainingSettings) -> Any:
     return optimiser
 
 
-def _step_function(state: _State, *, partial: bool) -> Any:
+Step = Callable[[Batch, int], float]
+"""Learns from a batch, which is that of so many steps: the loss."""
+
+
+def _step_function(state: _State, view: View | None, *, partial: bool) -> Step:
     settings, window = state.job.settings, state.job.preprocessing.window_hu
-    network, optimiser = state.network, state.optimiser
+    network, optimiser = seeing(state.network, view), state.optimiser
     loss = _loss_function(settings.loss, partial=partial)
     averaged = tuple(zip(state.average.weights, network.weights, strict=True))
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def step(images: tf.Tensor, truth: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    def step(images: tf.Tensor, truth: tf.Tensor, centres: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([settings.seed, number])
         masks = _organ_and_ignored(truth) if partial else truth
-        varied, target = augmented(images, masks, seed, settings.augmentation, window)
+        part = Window(view, centres) if view else None
+        varied, target = augmented(images, masks, seed, settings.augmentation, window, part)
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(loss(target, network(varied, training=True)[PROBABILITY]))
         optimiser.apply(tape.gradient(value, network.trainable_variables), network.trainable_variables)
@@ -286,7 +293,19 @@ def _step_function(state: _State, *, partial: bool) -> Any:
             slow.assign(slow.value + (1 - momentum) * (fast.value - slow.value))
         return value
 
-    return step
+    def learn(batch: Batch, number: int) -> float:
+        given = (tf.constant(each) for each in (batch.images, batch.truth, batch.centres, number))
+        return float(step(*given))
+
+    return learn
+
+
+def seeing(network: Any, view: View | None) -> Any:
+    """`network` with the same layers, and so the same weights, for a part of a slice."""
+    if view is None:
+        return network
+    image = keras.Input((*view, network.input.shape[-1]), name="image")
+    return keras.models.clone_model(network, input_tensors=image, clone_function=lambda layer: layer)
 
 
 def _loss_function(name: str, *, partial: bool) -> Callable[[Any, Any], Any]:
@@ -323,7 +342,8 @@ class _Run:
     def __init__(self, job: Job, data: TrainingData, state: _State, log: Log, keep: RunFolder | None) -> None:
         self._job, self._data, self._state, self._log, self._keep = job, data, state, log, keep
         self._neighbours = job.preprocessing.neighbours
-        self._step = _step_function(state, partial=data.is_partial)
+        views = {job.settings.view_of(1), job.settings.view_of(job.settings.steps)}
+        self._learn = {view: _step_function(state, view, partial=data.is_partial) for view in views}
         self._infer = inference(state.average)
 
     def to_the_end(self, standing: Standing, progress: Progress) -> Standing:
@@ -333,7 +353,8 @@ class _Run:
         sampler = Sampler(self._data.sources, self._neighbours, settings.sampling, settings.seed)
         progress(standing.step, settings.steps, f"training, in {self._state.precision}")
         numbers = range(standing.step + 1, settings.steps + 1)
-        with made_ahead(lambda number: sampler.draw(number, settings.batch), numbers) as batches:
+        drawn = partial(_drawn, sampler, settings)
+        with made_ahead(drawn, numbers) as batches:
             return self._steps(standing, batches, progress)
 
     def _steps(self, start: Standing, batches: Ahead[Batch], progress: Progress) -> Standing:
@@ -357,7 +378,7 @@ class _Run:
         return standing
 
     def _one_step(self, number: int, batch: Batch) -> float:
-        loss = float(self._step(tf.constant(batch.images), tf.constant(batch.truth), tf.constant(number)))
+        loss = self._learn[self._job.settings.view_of(number)](batch, number)
         if not math.isfinite(loss):
             raise AttunetError(f"The loss of step {number} is no number; try a lower learning_rate.")
         return loss
@@ -387,6 +408,10 @@ class _Run:
         if self._keep and standing.step:
             path = self._keep.folder / CHECKPOINT_FILE
             write_checkpoint(path, self._state.arrays(), standing, self._keep.fingerprint)
+
+
+def _drawn(sampler: Sampler, settings: TrainingSettings, number: int) -> Batch:
+    return sampler.draw(number, settings.batch, settings.view_of(number))
 
 
 class _Stopwatch:

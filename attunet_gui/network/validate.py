@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.metrics import dice
-from attunet_gui.core.preprocess import neighbour_indices
 from attunet_gui.network.sampling import IGNORED, TrainingCase
 
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]]
@@ -47,11 +46,11 @@ def validate(cases: tuple[TrainingCase, ...], neighbours: int, threshold: float,
 
 def probabilities(case: TrainingCase, neighbours: int, infer: Infer) -> NDArray[np.floating[Any]]:
     """(z, rows, columns) probability of the organ."""
-    count = len(case.images)
+    count, offsets = len(case.images), np.arange(-neighbours, neighbours + 1)
     found = []
     for part in _batches(count):
         whole = np.pad(part, (0, _BATCH - len(part)), mode="edge") if count > 1 else part
-        around = case.images[neighbour_indices(whole, neighbours, count)]
+        around = np.stack([case.seen(int(z), offsets) for z in whole])
         found.append(infer(np.ascontiguousarray(np.moveaxis(around, 1, -1)))[: len(part)])
     return np.concatenate(found)
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from attunet_gui.core.card import DataSource, Result, Training
 from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.preprocess import neighbour_indices
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.core.provenance import versions
 from attunet_gui.io.writing import make_private_folder, write_json
@@ -134,12 +133,16 @@ def with_curve(folder: Path, every: int, progress: Progress) -> Progress:
 
 
 def start_bundle(order: Order, recipe: Recipe) -> Bundle | None:
-    """The bundle that training starts from; `AttunetError` if its network is another than the recipe's."""
+    """The bundle that training starts from; `AttunetError` if its network is another than the recipe's.
+
+    It may be for slices of another size: the weights are the same.
+    """
     if order.start is None:
         return None
     bundle = read_bundle(order.start)
-    found = bundle.card.family, parse_config(bundle.card.family, bundle.card.config)
-    if found != (recipe.family, parse_config(recipe.family, recipe.config)):
+    size = {"size": recipe.preprocessing.size}
+    found = bundle.card.family, parse_config(bundle.card.family, bundle.card.config | size)
+    if found != (recipe.family, parse_config(recipe.family, recipe.config | size)):
         raise AttunetError(
             f"{bundle.card.name} is another network than the recipe's; start from one with its [config]."
         )
@@ -267,8 +270,9 @@ def _examples(held_out: tuple[TrainingCase, ...], recipe: Recipe, infer: Infer) 
     examples = []
     for case in (with_organ[number] for number in numbers):
         z = int((case.truth == 1).sum(axis=(1, 2)).argmax())
-        around = neighbour_indices(np.array([z]), recipe.preprocessing.neighbours, len(case.images))
-        probability = infer(np.moveaxis(case.images[around], 1, -1))[0]
+        neighbours = recipe.preprocessing.neighbours
+        around = case.seen(z, np.arange(-neighbours, neighbours + 1))
+        probability = infer(np.ascontiguousarray(np.moveaxis(around, 0, -1))[None])[0]
         name = case.name if len(case.images) == 1 else f"{case.name}, slice {z + 1}"
         examples.append(Example(name, case.images[z], case.truth[z] == 1, probability >= recipe.threshold))
     return examples

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from attunet_gui.core.card import DataSource, Training, first_fault
-from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.errors import AttunetError, BadModel
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.network.bundle import check_card
+from attunet_gui.network.families import parse_config
 from attunet_gui.network.settings import TrainingSettings
 from attunet_gui.synthesis.kinds import TEST_SEEDS, check_weights
 
@@ -184,7 +185,19 @@ class Recipe(_Strict):
             if table and table.source not in names:
                 raise ValueError(f"the source {table.source!r} of validation is not among data")
         self._check_phantoms()
+        self._check_view()
         return self
+
+    def _check_view(self) -> None:
+        view, size = self.training.view, self.preprocessing.size
+        if view is None:
+            return
+        if any(part > whole for part, whole in zip(view, size, strict=True)):
+            raise ValueError(f"view must lie within the slice of {size}, got {view}")
+        try:
+            parse_config(self.family, self.config | {"size": view})
+        except BadModel as error:
+            raise ValueError(f"view cannot be {view}: {error}") from error
 
     def _check_phantoms(self) -> None:
         if self.phantom_check is None:

@@ -18,7 +18,8 @@ from attunet_gui.recipes.children import in_children
 from attunet_gui.recipes.kind_sets import refuse_test_set
 from attunet_gui.recipes.nih_pancreas_ct import check_labels, divide, patient_cases
 from attunet_gui.recipes.phantoms import labelled_phantom, phantom_of_kinds
-from attunet_gui.recipes.schema import Data, NihPancreasData, PairData, PhantomData, Recipe
+from attunet_gui.recipes.schema import Data, NihPancreasData, PairData, PhantomData, Recipe, SliceData
+from attunet_gui.recipes.slices import patient_case, patients_in
 
 
 def check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
@@ -55,6 +56,10 @@ def load_sources(
 def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Progress) -> Source:
     if folder is not None:
         refuse_test_set(folder)
+    if isinstance(data, SliceData) and folder is not None:
+        patients = patients_in(folder)
+        slices = partial(patient_case, wanted=wanted)
+        return Source(data.name, data.weight, in_children(slices, patients, f"loading {data.name}", progress))
     found = labelled_cases(data, folder)
     if isinstance(data, NihPancreasData):
         check_labels(found, progress)

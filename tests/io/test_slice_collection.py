@@ -11,7 +11,7 @@ from PIL import Image
 from attunet_gui.core.body import body_box
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io import read
-from attunet_gui.io.slice_collection import read_slices
+from attunet_gui.io.slice_collection import find_slices, read_slices
 
 _SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 _REAL = _SHARED / "nih_pancreas_ct_2d"
@@ -107,8 +107,8 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.skipif(not _REAL.is_dir(), reason="the real slices are not on this machine")
 def test_real_slices_lie_like_a_ct_with_a_header() -> None:
     slices = read_slices(_REAL)
-    assert len({s.patient for s in slices}) == 41
-    assert len(slices) == 176
+    assert len({s.patient for s in slices}) == 50
+    assert len(slices) == 223
     whole = read(_SHARED / "totalsegmentator_example" / "ct_3mm.nii.gz").hu
     assert _spine_is_below(whole[len(whole) // 2])
     assert np.mean([_spine_is_below(s.volume.hu[0]) for s in slices]) > 0.95
@@ -131,3 +131,55 @@ def _brighter_on_the_right(hu: np.ndarray) -> bool:
     organ = (hu > 60) & (hu < 180)
     half = hu.shape[1] // 2
     return bool(organ[:, :half].sum() > organ[:, half:].sum())
+
+
+def _indexed(folder: Path, margin: str, name: str = _NAME) -> None:
+    (folder / "index.csv").write_text(f"file,patient,margin_unknown_px\n{name}.jpg,0003,{margin}\n")
+
+
+def test_the_border_that_the_index_calls_unknown_is_not_known_and_has_no_organ(folder: Path) -> None:
+    _write(folder, "masks", np.full((64, 96), 255, np.uint8))
+    _indexed(folder, "10")
+    (found,) = read_slices(folder)
+    expected = np.zeros((64, 96), bool)
+    expected[10:54, 10:86] = True
+    assert np.array_equal(found.known[0], expected)
+    assert np.array_equal(found.mask[0], expected)
+    assert find_slices(folder)[0].margin_px == 10
+
+
+def test_a_slice_that_no_index_names_is_known_as_a_whole(folder: Path) -> None:
+    _indexed(folder, "10", "PANCREAS_0009-1001")
+    assert read_slices(folder)[0].known.all()
+
+
+def test_a_folder_of_such_folders_is_one_collection(folder: Path) -> None:
+    whole = folder.parent / "both"
+    whole.mkdir()
+    folder.rename(whole / "a")
+    for part in ("images", "masks"):
+        (whole / "b").mkdir(exist_ok=True)
+        _write(whole / "b", part, np.zeros((8, 8), np.uint8), "PANCREAS_0002-1010")
+    (whole / "notes").mkdir()
+    found = find_slices(whole)
+    assert [(file.patient, file.number) for file in found] == [("0002", 1010), ("0003", 1007)]
+    for part in ("images", "masks"):
+        _write(whole / "b", part, np.zeros((8, 8), np.uint8))
+    with pytest.raises(UnreadableInput, match=r"is in .* and in .*: take one of them away"):
+        find_slices(whole)
+
+
+@pytest.mark.parametrize("margin", ["wide", "", "1.5"])
+def test_an_index_without_whole_numbers_is_refused(folder: Path, margin: str) -> None:
+    _indexed(folder, margin)
+    with pytest.raises(UnreadableInput, match=r"index.csv cannot be read: a column file"):
+        find_slices(folder)
+
+
+@pytest.mark.parametrize(
+    ("margin", "says"), [("-1", "border of less than 0 pixels"), ("32", "nothing is left")]
+)
+def test_a_border_that_cannot_be_is_refused(folder: Path, margin: str, says: str) -> None:
+    _indexed(folder, margin)
+    with pytest.raises(UnreadableInput, match=says):
+        read_slices(folder)

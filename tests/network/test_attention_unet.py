@@ -119,8 +119,9 @@ def test_without_gates_it_is_the_plain_network_of_the_same_width(tmp_path: Path)
     network = build(AttentionUNet2DConfig.model_validate(config))
     assert set(network.output) == {PROBABILITY}
     assert not [layer.name for layer in network.layers if layer.name.startswith("gate")]
-    joins = {layer.name: layer.output.shape for layer in network.layers if layer.name.endswith("_join")}
-    assert joins == {layer.name: layer.output.shape for layer in build(TINY).layers if layer.name in joins}
+    joins = {layer.name: layer.kernel.shape for layer in network.layers if layer.name.endswith("_1_conv")}
+    assert len(joins) == 2 * TINY.levels - 1
+    assert joins == {layer.name: layer.kernel.shape for layer in build(TINY).layers if layer.name in joins}
     bundle = write_bundle(tmp_path / "plain", network, card_fields(config=config))
     volume = phantom_volume(make_phantom(PhantomRequest(5, (2, 60, 70), (5.0, 5.0, 5.0))))
     prediction = predict(volume, load_model(bundle))

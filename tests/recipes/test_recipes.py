@@ -11,8 +11,10 @@ import pytest
 
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.preprocess import Preprocessing
+from attunet_gui.network.bundle import read_bundle
 from attunet_gui.network.sampling import Source, TrainingCase
 from attunet_gui.recipes.pictures import Example, draw_curves, draw_examples
+from attunet_gui.recipes.run import Order, start_bundle
 from attunet_gui.recipes.schema import Recipe, ValidationData, read_recipe
 from attunet_gui.recipes.sources import check_folders, labelled_cases, load_sources
 from attunet_gui.recipes.split import folds_of, held_out_people, split
@@ -52,11 +54,29 @@ def test_every_shipped_recipe_is_valid(path: Path) -> None:
             },
             "cannot be measured on",
         ),
+        ({"training": {"steps": 2, "view": [512, 48]}}, "view must lie within the slice"),
+        ({"training": {"steps": 2, "view": [31, 47]}}, r"view cannot be \(31, 47\).* must be a multiple of"),
     ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         _recipe(**changes)
+
+
+@pytest.mark.parametrize(("filters", "fits"), [(16, True), (8, False)])
+def test_a_start_may_be_for_slices_of_another_size_but_is_the_same_network(filters: int, fits: bool) -> None:
+    shipped = _RECIPES[0].parents[2] / "models" / "phantom-starter"
+    recipe = read_recipe(_RECIPES[0].parent / "starter-fine.toml")
+    recipe = recipe.model_copy(update={"config": recipe.config | {"filters": filters}})
+    order = Order(_RECIPES[0], Path("run"), start=shipped)
+    assert tuple(read_bundle(shipped).card.preprocessing.size) != recipe.preprocessing.size
+    if fits:
+        found = start_bundle(order, recipe)
+        assert found is not None
+        assert found.card.name == "phantom-starter"
+    else:
+        with pytest.raises(AttunetError, match="is another network than the recipe's"):
+            start_bundle(order, recipe)
 
 
 def test_a_folder_that_is_not_named_is_asked_for(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import math
 from typing import Any
 
 from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet2DConfig, gate_names
+from attunet_gui.network.attention_unet.joined import JoinedConvolution
 from attunet_gui.network.attention_unet.normalisation import FusedBatchNormalisation
 from attunet_gui.network.backend import keras
 
@@ -48,9 +49,7 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
         if config.gates:
             name = gate_names(config)[level]
             skip, outputs[name] = _gate(skip, x, config.gate_filters, name)
-        up = layers.UpSampling2D(2, name=f"decoder{level + 1}_up")(x)
-        joined = layers.Concatenate(name=f"decoder{level + 1}_join")([up, skip])
-        x = _block(joined, config, level, "decoder")
+        x = _block([x, skip], config, level, "decoder")
     x = layers.Conv2D(1, 1, name="head_conv")(x)
     x = FusedBatchNormalisation(beta_initializer=keras.initializers.Constant(_PRIOR_LOGIT), name="head_norm")(
         x
@@ -80,10 +79,14 @@ def _logit(probability: float) -> float:
 
 
 def _block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
+    """`x` is a map, or [the coarser map, the skip] in the decoder."""
     filters = config.filters * 2**level
     for step in (1, 2):
         name = f"{part}{level + 1}_{step}"
-        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
+        if isinstance(x, list):
+            x = JoinedConvolution(filters, name=f"{name}_conv")(x)
+        else:
+            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
         x = FusedBatchNormalisation(name=f"{name}_norm")(x)
         if step == 1 and config.dropout:
             x = layers.Dropout(config.dropout, name=f"{name}_drop")(x)
