@@ -266,6 +266,10 @@ class Session:
         self._note_edits()
         self._start_reading(name, Path(name), make)
 
+    def open_volume(self, volume: Volume) -> None:
+        """Open a CT that has been read; `case_opened` or a message follows."""
+        self.open_made(volume.name, lambda _progress: _case_of(volume))
+
     def open_phantom(self, seed: int) -> None:
         """Make the phantom of `seed` and open it."""
 

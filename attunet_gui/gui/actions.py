@@ -95,12 +95,18 @@ def tip(method: str) -> str:
     return f"{action.words} ({action.keys})" if action.keys else action.words
 
 
-def bind(window: QWidget, desk: object) -> list[QShortcut]:
-    """Bind every action of the table to its method of `desk`, anywhere in `window`."""
+def bind(window: QWidget, desk: object, without: str | None = None) -> list[QShortcut]:
+    """Bind every action of the table to its method of `desk`, anywhere in `window`.
+
+    Args:
+        window: the window.
+        desk: has the methods.
+        without: how the methods begin that stay unbound.
+    """
     return [
         QShortcut(QKeySequence(action.keys), window, attrgetter(action.method)(desk))
         for action in ACTIONS
-        if action.keys
+        if action.keys and not (without and action.method.startswith(without))
     ]
 
 

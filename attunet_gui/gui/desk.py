@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
 from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import AttunetError, BadModel
 from attunet_gui.core.history import Stroke
+from attunet_gui.core.volume import Volume
 from attunet_gui.gui import questions, theme
 from attunet_gui.gui.carrying import Carrying
 from attunet_gui.gui.correcting import Correcting
@@ -111,7 +112,7 @@ class Desk(QObject):
         self.worklist.changed.connect(self._show)
         self.worklist.kept.connect(self._kept)
         self.worklist.not_kept.connect(self._save_failed)
-        layers.viewer.dims.events.current_step.connect(lambda: session.look(layers.slice))
+        layers.slice_changed.connect(lambda: session.look(layers.slice))
         layers.mask_drawn.connect(self._count_soon)
         layers.look_changed.connect(self.look_changed.emit)
         layers.layer_lost.connect(self._layer_lost)
@@ -183,6 +184,10 @@ class Desk(QObject):
     def open_dropped(self, paths: tuple[Path, ...]) -> None:
         """Open the CT among `paths`, once unsaved corrections are safe."""
         self.when_safe("open another CT", lambda: self.session.open_together(paths))
+
+    def open_volume(self, volume: Volume) -> None:
+        """Open a CT that has been read, once unsaved corrections are safe."""
+        self.when_safe("open another CT", lambda: self.session.open_volume(volume))
 
     def open_demo(self) -> None:
         """Open the phantom."""

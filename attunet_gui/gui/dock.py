@@ -158,7 +158,7 @@ class Dock(QWidget):
         self.carry.take_slice_asked.connect(carrying.take_slice)
         self.carry.reject_asked.connect(carrying.reject)
         self.strip.slice_asked.connect(layers.go_to_slice)
-        layers.viewer.dims.events.current_step.connect(self._show_slice)
+        layers.slice_changed.connect(self._show_slice)
         guide.changed.connect(self.show_review)
         carrying.changed.connect(self.show_review)
         self.desk.correcting.state_changed.connect(self.show_review)

@@ -22,18 +22,33 @@ class Sweep(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._was_enabled = gc.isenabled()
-        gc.disable()
+        _begin()
+        self._ended = False
         self._timer = QTimer(self)
         self._timer.setInterval(_EVERY_MS)
         self._timer.timeout.connect(sweep)
         self._timer.start()
 
     def end(self) -> None:
-        """Leave it to Python again."""
+        """Leave it to Python again, once no other sweep is left; does nothing the second time."""
         self._timer.stop()
-        if self._was_enabled:
-            gc.enable()
+        if not self._ended:
+            self._ended = True
+            _finish()
+
+
+_RUNNING: list[bool] = []
+"""One for each sweep of this process: whether Python collected by itself when it began."""
+
+
+def _begin() -> None:
+    _RUNNING.append(gc.isenabled() if not _RUNNING else _RUNNING[0])
+    gc.disable()
+
+
+def _finish() -> None:
+    if _RUNNING.pop() and not _RUNNING:
+        gc.enable()
 
 
 def sweep() -> None:

@@ -1,36 +1,31 @@
-"""What napari finds in `napari.yaml`: readers, a writer, sample data and the dock."""
+"""What napari finds in `napari.yaml`: readers, a writer, sample data, the dock and its key."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QMainWindow
+from npe2 import PluginContext, PluginManager
+from numpy.typing import NDArray
 
-from attunet_gui.core.errors import AttunetError
+from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.case_layers import METADATA, ct_settings
-from attunet_gui.gui.desk import DEMO_SEED, Desk
-from attunet_gui.gui.dock import Dock
-from attunet_gui.gui.guard import ClosingGuard
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.qt import start_signal_queue
-from attunet_gui.gui.viewer import CaseLayers
+from attunet_gui.gui.desk import DEMO_SEED
+from attunet_gui.gui.plugin_dock import NAME, PLUGIN, PancreasDock
 from attunet_gui.io.reading import read, reader_for
 from attunet_gui.io.writing import write_mask
-from attunet_gui.jobs.runner import Runner
-from attunet_gui.paths import user_data
-from attunet_gui.registry.adoption import offered_bundles
-from attunet_gui.session import Session
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 
 LayerData = tuple[Any, dict[str, Any], str]
-NAME = "Pancreas in CT"
+_UNMOVED: dict[str, Any] = {"translate": 0.0, "shear": 0.0, "rotate": np.eye(3), "affine": np.eye(4)}
+_ROOM = 1e-6
 
 
 def reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
@@ -47,7 +42,10 @@ def reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]
 def _read(path: str | list[str]) -> list[LayerData]:
     if isinstance(path, list):
         path = path[0]
-    return [image_data(read(Path(path)))]
+    volume = read(Path(path))
+    for note in volume.notes:
+        show_info(f"{volume.name}: {note}")
+    return [image_data(volume)]
 
 
 def image_data(volume: Volume) -> LayerData:
@@ -60,13 +58,51 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
     Raises:
         UnwritableOutput: if it could not be written, or read back differently.
-        ValueError: if the layer was not drawn on a CT opened by this plugin.
+        ValueError: if the layer was not drawn on a CT opened by this plugin, does not lie on it any more, or
+            holds more than one label.
     """
+    try:
+        volume = _ct_of(attributes)
+        mask = _mask_on(volume, np.asarray(data), attributes)
+    except UnwritableOutput as error:
+        # napari takes a ValueError for "not the right writer" and does not say its words.
+        show_error(str(error))
+        raise ValueError(str(error)) from error
+    write_mask(Path(path), mask, volume)
+    return [path]
+
+
+def _ct_of(attributes: dict[str, Any]) -> Volume:
     volume = attributes.get("metadata", {}).get(METADATA)
     if not isinstance(volume, Volume):
-        raise ValueError("This layer does not know its CT; draw on a CT that was opened with attunet.")
-    write_mask(Path(path), (np.asarray(data) != 0).astype(np.uint8), volume)
-    return [path]
+        raise UnwritableOutput("This layer does not know its CT; draw on a CT that was opened with attunet.")
+    return volume
+
+
+def _mask_on(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -> NDArray[np.uint8]:
+    """(z, y, x) 0/1 on the grid of `volume`, if that is where the layer lies."""
+    if labels.shape != volume.grid.shape or not _lies_on(volume, attributes):
+        raise UnwritableOutput(
+            f"This layer does not lie on the voxels of {volume.name} any more; give it the shape, scale and "
+            "place of its CT, then save it."
+        )
+    values = [str(value) for value in np.unique(labels) if value]
+    if len(values) > 1:
+        told = ", ".join(values[:5]) + ("…" if len(values) > 5 else "")
+        raise UnwritableOutput(
+            f"This layer holds the labels {told}, and a mask is one structure; leave one of them."
+        )
+    mask: NDArray[np.uint8] = (labels != 0).astype(np.uint8)
+    return mask
+
+
+def _lies_on(volume: Volume, attributes: dict[str, Any]) -> bool:
+    wanted = {"scale": volume.grid.spacing_mm, **_UNMOVED}
+    return all(
+        np.allclose(np.asarray(attributes[name], float), value, rtol=0, atol=_ROOM)
+        for name, value in wanted.items()
+        if attributes.get(name) is not None
+    )
 
 
 def phantom() -> list[LayerData]:
@@ -78,39 +114,45 @@ def phantom_with_mask() -> list[LayerData]:
     """npe2 sample data: the demo's abdomen with the true pancreas."""
     made = make_phantom(PhantomRequest(DEMO_SEED))
     volume = phantom_volume(made)
-    settings = {"name": "Pancreas", "scale": volume.grid.spacing_mm, "metadata": {METADATA: volume}}
+    settings = {"name": "True pancreas", "scale": volume.grid.spacing_mm, "metadata": {METADATA: volume}}
     return [image_data(volume), (made.pancreas, settings | {"units": ("mm", "mm", "mm")}, "labels")]
 
 
-def dock(napari_viewer: Viewer) -> Dock:
-    """npe2 widget hook: the dock with a session of its own in `napari_viewer`."""
-    start_signal_queue()
-    runner = Runner()
-    session = Session(runner, offered_bundles())
-    desk = Desk(
-        session, CaseLayers(napari_viewer), Preferences(user_data() / "window.ini"), user_data() / "journal"
-    )
-    made = Dock(desk)
-    made.show_footer()
-    made.destroyed.connect(desk.end)
-    made.destroyed.connect(session.close)
-    made.destroyed.connect(runner.close)
-    desk.window = made
-    # napari puts the dock into its window only after this hook has returned it.
-    QTimer.singleShot(0, made, lambda: _guard(made))
-    return made
-
-
-def _guard(made: Dock) -> None:
-    window = made.window()
-    if isinstance(window, QMainWindow):
-        made.desk.window = window
-        ClosingGuard(window, made.desk.may_close, owner=made)
+dock = PancreasDock
+"""Its older name, for scripts."""
 
 
 def open_dock(viewer: Viewer) -> None:
-    """npe2 menu command: show the dock in `viewer`."""
+    """npe2 command: show the dock in `viewer`, where it stands or anew."""
     try:
-        viewer.window.add_plugin_dock_widget("attunet-gui", NAME)
-    except ValueError as error:
+        place, _dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
+    except AttunetError as error:
         show_error(str(error))
+        return
+    place.show()
+    place.raise_()
+
+
+def activate(context: PluginContext) -> None:
+    """npe2 hook, called before anything else of the plugin: bind the keys of the manifest.
+
+    napari 0.9 reads no keys from manifests; bound by its public `bind_key`, they hold in every viewer.
+    """
+    manifest = PluginManager.instance().get_manifest(context.plugin_key)
+    for binding in manifest.contributions.keybindings or ():
+        keys = _for_this_system(binding)
+        Viewer.bind_key(keys, _executes(binding.command), overwrite=True)
+        context.register_disposable(partial(Viewer.bind_key, keys, None))
+
+
+def _for_this_system(binding: Any) -> str:
+    keys = {"darwin": binding.mac, "linux": binding.linux, "win32": binding.win}
+    return str(keys.get(sys.platform) or binding.key)
+
+
+def _executes(command: str) -> Callable[[Viewer], None]:
+    # A function: napari looks for its name.
+    def execute(viewer: Viewer) -> None:
+        PluginManager.instance().commands.execute(command, (viewer,))
+
+    return execute

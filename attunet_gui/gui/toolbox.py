@@ -46,8 +46,8 @@ class Toolbox(QObject):
         self._preview.timeout.connect(self._show_preview)
         self._came_home.connect(lambda work: work())
         layers.points_drawn.connect(self._points_drawn)
-        layers.viewer.dims.events.current_step.connect(self._preview_soon)
         layers.hand_changed.connect(self._hand_changed)
+        layers.slice_changed.connect(self._preview_soon)
         correcting.mask_changed.connect(self._mask_changed)
 
     def end(self) -> None:

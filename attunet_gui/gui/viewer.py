@@ -67,6 +67,7 @@ class CaseLayers:
         points_drawn(points): a click or a scribble, as voxels (z, y, x), while points are asked for.
         stranger_came(layer): an image or labels layer was added that is not of the case.
         layer_lost(name): a layer of the case was deleted from outside; `put_back` undoes that.
+        slice_changed: another slice is on screen.
     """
 
     stroke_ended = Signal(tuple, str)
@@ -82,6 +83,7 @@ class CaseLayers:
     points_drawn = Signal(tuple)
     stranger_came = Signal(object)
     layer_lost = Signal(str)
+    slice_changed = Signal()
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
@@ -100,12 +102,16 @@ class CaseLayers:
         viewer.layers.events.removed.connect(self._removed)
         viewer.layers.events.inserted.connect(self._inserted)
         viewer.layers.selection.events.active.connect(self._hand_may_have_changed)
+        viewer.dims.events.current_step.connect(self._stepped)
         viewer.mouse_drag_callbacks.append(self._dragged)
         self._take_keys(viewer)
         camera, dims = viewer.scene.camera.events, viewer.dims.events
-        for event in (camera.center, camera.zoom, camera.angles, camera.orientation, dims.order,
-                      dims.ndisplay, dims.current_step, viewer.canvas.events.size,
-                      viewer.canvas.grid.events.enabled, viewer.layers.events.reordered):  # fmt: skip
+        self._sights = (
+            camera.center, camera.zoom, camera.angles, camera.orientation, dims.order,
+            dims.ndisplay, dims.current_step, viewer.canvas.events.size,
+            viewer.canvas.grid.events.enabled, viewer.layers.events.reordered,
+        )  # fmt: skip
+        for event in self._sights:
             event.connect(self._sight_changed)
 
     def _take_keys(self, keys: Any) -> None:
@@ -142,10 +148,25 @@ class CaseLayers:
         self.away_asked.emit()
 
     def disconnect(self) -> None:
-        """Let go of the viewer."""
+        """Let go of the viewer, which may go on without this; does nothing the second time."""
+        if self._dragged not in self.viewer.mouse_drag_callbacks:
+            return
         self.viewer.layers.events.removed.disconnect(self._removed)
         self.viewer.layers.events.inserted.disconnect(self._inserted)
         self.viewer.layers.selection.events.active.disconnect(self._hand_may_have_changed)
+        self.viewer.dims.events.current_step.disconnect(self._stepped)
+        self.viewer.mouse_drag_callbacks.remove(self._dragged)
+        for event in self._sights:
+            event.disconnect(self._sight_changed)
+        for keys in _taken_keys():
+            self.viewer.bind_key(keys, None)
+
+    def owns(self, layer: Layer) -> bool:
+        """Whether `layer`, or what napari's proxy of it stands for, is one of the case's."""
+        return any(layer == own for own in self._layers.values())
+
+    def _stepped(self) -> None:
+        self.slice_changed.emit()
 
     # The case
 
@@ -705,6 +726,14 @@ class CaseLayers:
                 active.mode = mode
             viewer.dims.current_step = step
             viewer.scene.camera.center, viewer.scene.camera.zoom = camera
+
+
+def _taken_keys() -> tuple[Any, ...]:
+    """Every key that is bound on the viewer, once."""
+    lists = [*tool_keys().values(), *brush_keys().values(), reset_keys()]
+    return tuple(
+        dict.fromkeys(["Control-Z", "Control-Shift-Z", "Escape", *(k for one in lists for k in one)])
+    )
 
 
 def _value_at(viewer: ViewerModel, layer: Layer) -> float | None:

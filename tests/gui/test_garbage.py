@@ -72,3 +72,15 @@ def test_the_sweep_leaves_python_as_it_was(qt: QApplication, enabled: None) -> N
     assert not gc.isenabled()
     sweep.end()
     assert gc.isenabled()
+
+
+def test_the_sweep_of_a_second_window_goes_on_when_the_first_is_closed(
+    qt: QApplication, enabled: None
+) -> None:
+    owner = QObject()
+    first, second = Sweep(owner), Sweep(owner)
+    first.end()
+    first.end()
+    assert not gc.isenabled(), "a thread would collect what belongs to the second window"
+    second.end()
+    assert gc.isenabled()

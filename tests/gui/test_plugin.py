@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.volume import Volume
+from attunet_gui.gui import plugin
 from attunet_gui.gui.case_layers import METADATA
+from attunet_gui.io.reading import read
 from tests.io.material import ct_like, write_nifti
 
 PLUGIN = "attunet-gui"
@@ -62,6 +65,44 @@ def test_a_mask_without_a_ct_is_refused_in_a_sentence(tmp_path: Path) -> None:
     layer = (np.ones((2, 3, 4), np.uint8), {"name": "x", "metadata": {}}, "labels")
     with pytest.raises(ValueError, match="does not know its CT"):
         npe2.write(str(tmp_path / "mask.nii.gz"), [layer], plugin_name=PLUGIN)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"scale": (4.0, 2.0, 2.0)}, "does not lie on the voxels of ct any more"),
+        ({"translate": (0.0, 4.0, 0.0)}, "does not lie on the voxels of ct any more"),
+        ({"affine": np.diag([1.0, 1.0, -1.0, 1.0])}, "does not lie on the voxels of ct any more"),
+        ({"data": np.ones((2, 3, 4), np.uint8)}, "does not lie on the voxels of ct any more"),
+        ({"labels": (1, 3, 7)}, "holds the labels 1, 3, 7, and a mask is one structure"),
+    ],
+)
+def test_a_mask_that_could_land_elsewhere_or_is_several_is_refused_aloud(
+    ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict, sentence: str
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(plugin, "show_error", said.append)
+    data, settings, _kind = _open(ct)
+    mask = changed.pop("data", np.zeros(data.shape, np.uint8))
+    for index, label in enumerate(changed.pop("labels", ())):
+        mask[index] = label
+    unmoved = {"translate": (0, 0, 0), "rotate": np.eye(3), "shear": (0, 0, 0), "affine": np.eye(4)}
+    attributes = {"metadata": settings["metadata"], "scale": settings["scale"], **unmoved, **changed}
+    target = tmp_path / "mask.nii.gz"
+    with pytest.raises(ValueError, match=sentence):
+        npe2.write(str(target), [(mask, attributes, "labels")], plugin_name=PLUGIN)
+    assert not target.exists()
+    assert len(said) == 1
+    assert sentence in said[0]
+
+
+def test_what_was_unusual_of_a_ct_is_said_in_napari(ct: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(plugin, "show_info", said.append)
+    noted = replace(read(ct), notes=("One thing is odd.",))
+    monkeypatch.setattr(plugin, "read", lambda _path: noted)
+    _open(ct)
+    assert said == ["ct: One thing is odd."]
 
 
 def test_what_is_no_ct_is_left_to_others(tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
     qapp: QApplication, ct: Path
 ) -> None:
     viewer = napari.Viewer(show=False)
-    dock = plugin.dock(viewer)
+    dock = plugin.PancreasDock(viewer)
     place = viewer.window.add_dock_widget(dock, name="Pancreas in CT")
     viewer.window.show()
     live(0.2)
