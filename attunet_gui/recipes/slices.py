@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.io.slice_collection import LabelledSlice, SliceFile, find_slices, read_slice
@@ -49,7 +50,7 @@ def patient_case(files: Files, wanted: Preprocessing) -> TrainingCase:
     return TrainingCase(
         images=np.concatenate([case.images for case in made]),
         truth=np.concatenate([case.truth for case in made]),
-        name=f"patient {files[0].patient}, {len(files)} slices",
+        name=f"patient {files[0].patient}, {counted(len(files), 'slice')}",
         people=(files[0].patient,),
         stretches=stretches,
         cut=any(file.margin_px for file in files),
