@@ -27,13 +27,13 @@ from attunet_gui.network.settings import TrainingSettings
 from benchmarks.speed.machine_info import cores, describe
 
 _SIZE, _BATCH, _FILTERS = (160, 208), 12, 16
-_VIEW = (112, 144)
+_VIEWS = {"half": (112, 144), "third": (96, 128)}
 _PEER = Path(__file__).with_name("monai_step.py")
 _PRECISIONS = ("float32", "mixed_bfloat16")
 _WAYS = {
     "plain": "before: enlarged, joined",
     "whole": "ours, whole slices",
-    "view": f"ours, parts of {_VIEW[0]} x {_VIEW[1]}",
+    **{name: f"ours, parts of {rows} x {columns}" for name, (rows, columns) in _VIEWS.items()},
 }
 
 
@@ -118,7 +118,7 @@ def _our_step(way: str, precision: str) -> Callable[[int], object]:
 
     if way == "plain":
         vars(model)["JoinedConvolution"] = _enlarged_and_joined()
-    view = _VIEW if way == "view" else None
+    view = _VIEWS.get(way)
     settings = TrainingSettings.model_validate({"precision": precision, "batch": _BATCH, "view": view})
     config = {"filters": _FILTERS, "gate_filters": 2 * _FILTERS, "size": _SIZE}
     state = train._State(train.Job("attention_unet_2d", config, Preprocessing(size=_SIZE), settings))

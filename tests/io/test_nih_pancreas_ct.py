@@ -171,8 +171,8 @@ def test_on_real_ct_a_label_fits_best_as_it_was_drawn() -> None:
         of_patient = [one for one in slices if one.patient == patient]
         hu = np.concatenate([one.volume.hu for one in of_patient])
         fits[patient] = fit(hu, np.concatenate([one.mask for one in of_patient]))
-    assert len(fits) == 41
+    assert len(fits) == 50
     assert all(found.placed > found.rows for found in fits.values())
     upside_down = {name: Fit(found.rows, found.placed, 0.0, 0.0) for name, found in fits.items()}
-    with pytest.raises(UnreadableInput, match="41 of 41"):
+    with pytest.raises(UnreadableInput, match="50 of 50"):
         check_fits(upside_down)

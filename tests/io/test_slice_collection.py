@@ -11,7 +11,7 @@ from PIL import Image
 from attunet_gui.core.body import body_box
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io import read
-from attunet_gui.io.slice_collection import find_slices, read_slices
+from attunet_gui.io.slice_collection import find_slices, read_slice, read_slices
 
 _SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 _REAL = _SHARED / "nih_pancreas_ct_2d"
@@ -183,3 +183,15 @@ def test_a_border_that_cannot_be_is_refused(folder: Path, margin: str, says: str
     _indexed(folder, margin)
     with pytest.raises(UnreadableInput, match=says):
         read_slices(folder)
+
+
+@pytest.mark.skipif(not _REAL.is_dir(), reason="the real slices are not on this machine")
+def test_the_real_collections_are_one_with_their_cut_slices() -> None:
+    found = find_slices(_SHARED)
+    assert len(found) == 821
+    assert len({file.patient for file in found}) == 50
+    assert sum(file.margin_px > 0 for file in found) == 383
+    cut = next(file for file in found if file.margin_px == 80)
+    labelled = read_slice(cut)
+    assert labelled.known.sum() == 352 * 352
+    assert not labelled.volume.hu[~labelled.known].any()
