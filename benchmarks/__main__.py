@@ -86,6 +86,12 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "worklist_window", "--cases 10000", "opening and scrolling ten thousand cases in the window", True
     ),
     Benchmark("fuzz", "--count 1500", "what the readers do with damaged and hostile files"),
+    Benchmark(
+        "random_actions",
+        "--actions 100000 --processes 2",
+        "whether screen, journal and files agree after any actions of hands",
+        True,
+    ),
     Benchmark("soak", "--cases 500 --kills 50", "a long day in one window whose child is killed", True),
 )
 

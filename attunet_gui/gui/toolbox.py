@@ -52,6 +52,8 @@ class Toolbox(QObject):
 
     def end(self) -> None:
         """Compute nothing any more."""
+        # Without a tool in hand, no layer of a window that closes asks for a preview any more.
+        self.kind = None
         self._asked += 1
         self._preview.stop()
         self._thread.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,96 @@
+"""What has to be true of the window after every action, whatever hands have done."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attunet_gui.core.activity import verified_after
+from attunet_gui.gui.viewer import MASK
+from attunet_gui.io.journal import read_journal
+from attunet_gui.io.masks import read_mask
+from tests.support.window_driver import WindowDriver
+
+
+class BrokenInvariant(AssertionError):
+    """Something on screen is not so."""
+
+
+def check_mask(driver: WindowDriver) -> None:
+    """The mask on screen is what the edit session has recorded, and holds 0 and 1 only."""
+    mask, work = driver.mask, driver.app.desk.correcting.work
+    if mask is None or work is None:
+        return
+    _require(
+        MASK not in driver.app.viewer.layers or driver.app.viewer.layers[MASK].data is mask,
+        "another mask layer",
+    )
+    _require(int(mask.max()) <= 1, "the mask holds another value than 0 and 1")
+    _require(np.array_equal(mask, work.mask), "the mask on screen is not what was recorded")
+
+
+def check_journal(driver: WindowDriver) -> None:
+    """The journal on disk gives the mask on screen."""
+    mask, work = driver.mask, driver.app.desk.correcting.work
+    if mask is None or work is None or work.journal_path is None:
+        return
+    stored = read_journal(work.journal_path)
+    _require(np.array_equal(stored.mask() != 0, mask != 0), "the journal on disk holds another mask")
+    verified = verified_after(stored.entries, stored.base.verified, stored.kept, stored.ahead)
+    _require(verified == work.verified, "the journal on disk holds other verified slices")
+
+
+def check_saved(driver: WindowDriver) -> None:
+    """What was saved by the last action is what is on screen."""
+    paths, driver.saved_paths = driver.saved_paths, []
+    case, mask = driver.app.session.case, driver.mask
+    if case is None or mask is None or driver.app.session.file_job is not None:
+        return
+    for path in paths:
+        saved = read_mask(path, case.volume)
+        _require(np.array_equal(saved != 0, mask != 0), f"{path.name} holds another mask than the screen")
+
+
+def check_seen(driver: WindowDriver) -> None:
+    """Seen and verified are only slices that were drawn, with their mask, for long enough."""
+    work, guide = driver.app.desk.correcting.work, driver.app.desk.guide
+    if work is None:
+        return
+    seen = set(guide.state.seen) - driver.drawn
+    _require(not seen, f"slices {sorted(seen)} count as seen and were not drawn")
+    verified = set(work.verified) - driver.drawn - driver.verified_before
+    _require(not verified, f"slices {sorted(verified)} are verified and were not drawn")
+
+
+def check_tool(driver: WindowDriver) -> None:
+    """The tool that is highlighted is the one that a drag uses."""
+    panel, viewer = driver.app.dock.tools, driver.app.viewer
+    if driver.mask is None or MASK not in viewer.layers or not panel.isEnabled():
+        return
+    shown = {name for name, button in panel.tools.items() if button.isChecked()}
+    kinds = {name for name, button in panel.kinds.items() if button.isChecked()}
+    layer = viewer.layers[MASK]
+    mode = str(layer.mode) if viewer.layers.selection.active is layer else "pan_zoom"
+    toolbox = driver.app.desk.toolbox
+    if toolbox.kind is not None:
+        _require(kinds == {toolbox.kind.key}, f"{toolbox.kind.key} is in hand and {kinds} is highlighted")
+        _require(mode == "pan_zoom", f"{toolbox.kind.key} is highlighted and a drag uses {mode}")
+    else:
+        _require(not kinds, f"{kinds} is highlighted and not in hand")
+        _require(shown == {mode}, f"{shown} is highlighted and a drag uses {mode}")
+
+
+def check_errors(driver: WindowDriver) -> None:
+    """Nothing unexpected was raised where only the terminal would tell."""
+    errors, driver.collector.errors = driver.collector.errors, []
+    _require(not errors, "; ".join(errors))
+
+
+ALWAYS = (check_errors, check_mask, check_saved, check_seen, check_tool)
+"""Checked after every action."""
+SOMETIMES = (check_journal,)
+"""Checked after some actions, because they read files."""
+
+
+def _require(true: bool, sentence: str) -> None:
+    if not true:
+        raise BrokenInvariant(sentence)
