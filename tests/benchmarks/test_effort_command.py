@@ -34,7 +34,7 @@ def test_the_annotator_corrects_labelled_ct_and_goes_on_where_she_was(
     words = ("effort", "--model", tiny_bundle, "--pairs", pairs, "--cases", 2, "-o", out)
     plain = benchmark(*words, "--no-propagation", home=tmp_path)
     assert plain.returncode == 0, plain.stderr
-    assert "labelled CT: 2 cases, gland in 6 (6 to 6) slices" in plain.stdout
+    assert "labelled CT: 2 cases, slices with gland 6 (6 to 6)" in plain.stdout
     assert (out / "table.md").read_text().count("| draft, fix-list |") == 2
     first = json.loads((out / "effort.json").read_text())
     assert [(found["case"], set(found["traces"])) for found in first["cases"]] == [("a", WAYS), ("b", WAYS)]

@@ -75,7 +75,7 @@ def test_a_history_goes_on_where_it_was_read() -> None:
     ("before", "after", "words"),
     [
         ([0, 0, 0], [1, 1, 0], "grow 2 mm, +2 voxels"),
-        ([1, 1, 0], [0, 1, 0], "grow 2 mm, -1 voxels"),
+        ([1, 1, 0], [0, 1, 0], "grow 2 mm, -1 voxel"),
         ([1, 0, 0], [0, 1, 1], "grow 2 mm, +2 -1 voxels"),
         ([1, 0, 0], [1, 0, 0], "grow 2 mm, +0 voxels"),
     ],

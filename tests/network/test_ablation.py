@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from attunet_gui.cli.app import app
 from attunet_gui.network.bundle import read_bundle
+from benchmarks.ablation.__main__ import app
 from benchmarks.ablation.arm_comparison import ARMS, Ablation
 from tests.recipes.material import OWN, write_recipe, write_two_people
 
@@ -24,7 +24,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     write_two_people(root / "pairs")
     recipe = write_recipe(root, OWN, ("[validation]", _PHANTOMS))
     data = f"own={root / 'pairs'}"
-    said = ("ablate", str(recipe), "--data", data, "--fold", "1", "--steps", "1", "-o", str(root / "out"))
+    said = (str(recipe), "--data", data, "--fold", "1", "--steps", "1", "-o", str(root / "out"))
     done = CliRunner().invoke(app, said, env={"COLUMNS": "200"}, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "gates, learnt from both" in done.output

@@ -14,6 +14,7 @@ import pytest
 
 from attunet_gui.cli.finetune import finetune_model
 from attunet_gui.core.calibration import Calibration
+from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import AttunetError, Cancelled
 from attunet_gui.network.bundle import load_network, read_bundle, recalibrate
 from attunet_gui.network.checkpoint import CHECKPOINT_FILE
@@ -182,4 +183,4 @@ def test_a_run_bounded_by_minutes_keeps_its_steps_and_says_what_is_outside(
     told = capsys.readouterr().out
     assert told.startswith("0.1 minutes are for learning and its validation.")
     steps = json.loads((tmp_path / "run" / PLAN_FILE).read_text())["steps"]
-    assert f" {steps} steps in " in told
+    assert f" {counted(steps, 'step')} in " in told
