@@ -21,6 +21,7 @@ from json import dumps, loads
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
+from typing import Any
 
 _CHILD = "one-window"
 
@@ -85,7 +86,7 @@ def _all_windows(told: argparse.Namespace) -> int:
     return int(bool(broken or ended))
 
 
-def _in_own_process(told: argparse.Namespace, seed: int) -> tuple[int, dict[str, object] | None]:
+def _in_own_process(told: argparse.Namespace, seed: int) -> tuple[int, dict[str, Any] | None]:
     command = [sys.executable, "-m", "benchmarks.random_actions", "--quiet-window", _CHILD]
     numbers = ("--seed", seed, "--actions", told.each, "--paint-every", told.paint_every)
     done = subprocess.run(
