@@ -20,6 +20,7 @@ from attunet_gui.core.discretion import be_discreet, place_of
 from attunet_gui.core.errors import AttunetError, Cancelled, WorkerDied
 from attunet_gui.core.progress import Progress
 from attunet_gui.jobs import wire
+from attunet_gui.jobs.spawn import without_main
 
 _NICENESS = 19
 """Behind the drafts of the window, for which somebody waits."""
@@ -68,7 +69,8 @@ def in_own_child(work: str, order: object, progress: Progress) -> Any:
     context = multiprocessing.get_context("spawn")
     near, far = context.Pipe()
     process = context.Process(target=_serve, args=(far, work, order), name="attunet-errand")
-    process.start()
+    with without_main():
+        process.start()
     far.close()
     try:
         return _answer(near, progress)

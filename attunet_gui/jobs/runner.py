@@ -53,6 +53,7 @@ from attunet_gui.jobs.messages import (
     ToParent,
     Warm,
 )
+from attunet_gui.jobs.spawn import without_main
 from attunet_gui.jobs.worker import serve
 
 GRACE_SECONDS = 0.8
@@ -233,7 +234,8 @@ class _Child:
         self._process: SpawnProcess = context.Process(
             target=serve, args=(far_end,), daemon=True, name="attunet-network"
         )
-        self._process.start()
+        with without_main():
+            self._process.start()
         far_end.close()
         self._outbox: queue.SimpleQueue[ToChild | None] = queue.SimpleQueue()
         self._received, self._died = received, died

@@ -1,0 +1,72 @@
+"""Nothing but the one window, its menus and its questions ever comes on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QApplication, QDialog, QMenu, QWidget
+
+from attunet_gui.gui.app import build
+from attunet_gui.gui.preferences import Preferences
+from attunet_gui.jobs.runner import Runner
+from attunet_gui.network.bundle import find_bundles
+from tests.gui.conftest import live, until
+
+pytestmark = pytest.mark.window
+
+
+class Shown(QObject):
+    """Notes every widget that is shown as a window of its own."""
+
+    def __init__(self, application: QApplication) -> None:
+        super().__init__()
+        self.windows: list[str] = []
+        self._application = application
+        application.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self._note(watched)
+        return False
+
+    def _note(self, window: QWidget) -> None:
+        if not isinstance(window, QDialog | QMenu):
+            parts = [type(part).__name__ for part in window.children()]
+            self.windows.append(f"{type(window).__name__} {window.windowTitle()!r} of {parts}")
+
+    def end(self) -> None:
+        self._application.removeEventFilter(self)
+
+
+@pytest.fixture
+def shown(qapp: QApplication) -> Iterator[Shown]:
+    made = Shown(qapp)
+    yield made
+    made.end()
+
+
+def test_no_part_of_the_window_is_shown_before_it_has_its_place(
+    shown: Shown, qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: Runner, ct: Path
+) -> None:
+    bundles = find_bundles((tiny_bundle.parent,))
+    app = build(runner, bundles, Preferences(tmp_path / "window.ini"), tmp_path / "journal")
+    live(0.3)
+    app.desk.open_path(ct)
+    until(lambda: app.session.case is not None and app.session.tally is not None)
+    app.desk.next_step()
+    until(lambda: app.session.draft is not None and app.session.job.state == "idle")
+    until(lambda: app.desk.guide.known)
+    app.desk.toggle_gates()
+    app.desk.toolbox.take("grow")
+    app.desk.help()
+    live(0.3)
+    app.desk.session.edited = False
+    app.window.close()
+    until(app.window_is_gone)
+    app.desk.end()
+    app.session.close()
+    assert [window for window in shown.windows if not window.startswith("_QtMainWindow 'attunet'")] == []
+    assert len(shown.windows) == 1
