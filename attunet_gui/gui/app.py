@@ -17,6 +17,7 @@ from attunet_gui.gui.actions import add_to_menu, bind, bind_hand, bind_tools
 from attunet_gui.gui.desk import Desk
 from attunet_gui.gui.dock import WIDTH, Dock
 from attunet_gui.gui.guard import ClosingGuard, DropGuard
+from attunet_gui.gui.layer_list import HiddenLayerRow
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import start_signal_queue
 from attunet_gui.gui.state import View
@@ -110,6 +111,7 @@ def build(
     desk.guide.changed.connect(lambda: line.setMaximumHeight(dock.bottom.sizeHint().height()))
     line.setMaximumHeight(dock.bottom.sizeHint().height())
     _calm(window)
+    HiddenLayerRow(window, viewer.layers)
     ClosingGuard(window, desk.may_close, owner=window)
     DropGuard(window, desk.open_dropped)
     desk.claim_commands(viewer)

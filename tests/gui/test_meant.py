@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from napari._app_model import get_app_model
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtGui import QKeySequence, QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QComboBox, QWidget
+from qtpy.QtWidgets import QApplication, QComboBox, QListView, QWidget
 
 from attunet_gui.gui import questions
 from attunet_gui.gui.app import Application
 from attunet_gui.gui.case_layers import CT
 from attunet_gui.gui.learning.dialog import LearningDialog
 from attunet_gui.gui.napari_commands import NO_SECOND_CASE, OURS, decision, sentence_of
-from attunet_gui.gui.viewer import MASK
+from attunet_gui.gui.viewer import ARRIVING, MASK
 from attunet_gui.gui.wheel import changed_by_wheel
 from attunet_gui.gui.worklist.asking import ExportDialog, SecondReadsDialog
 from attunet_gui.io.masks import read_mask
@@ -98,8 +98,9 @@ def test_naparis_ways_to_open_and_save_are_ours(
     assert [path.name for path in saved] == ["case_one_pancreas.nii.gz"]
     asked.clear()
     app.window.activateWindow()
-    for keys, word in ((Qt.Key.Key_O, "file"),):
-        QTest.keyClick(app.window, keys, Qt.KeyboardModifier.ControlModifier)
+    live(0.2)
+    for keys, word in (("Ctrl+O", "file"),):
+        QTest.keySequence(app.window, QKeySequence(keys))
         live(0.1)
         assert asked == [word]
 
@@ -196,3 +197,20 @@ def test_the_frame_of_the_window(app: Application, ct: Path) -> None:
     live(0.1)
     assert app.dock.tools.parameter.isVisible()
     assert [made.mapTo(app.dock.tools, QPoint()) for made in app.dock.tools.kinds.values()] == places
+
+
+def test_the_layer_that_stands_ready_for_a_draft_is_not_in_the_list(app: Application, ct: Path) -> None:
+    opened(app, ct)
+    until(lambda: ARRIVING in app.viewer.layers)
+    live(0.1)
+    (view,) = (one for one in app.window.findChildren(QListView) if type(one).__name__ == "QtLayerList")
+
+    def listed() -> list[str]:
+        model = view.model()
+        rows = (row for row in range(model.rowCount()) if not view.isRowHidden(row))
+        return [model.index(row, 0).data() for row in rows]
+
+    assert listed() == [MASK, CT]
+    app.viewer.add_points(name="mine")
+    live(0.1)
+    assert set(listed()) == {MASK, CT, "mine"}
