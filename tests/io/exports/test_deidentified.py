@@ -67,6 +67,8 @@ def plant_in_standard_tags(data: Dataset) -> None:
         *("SOPClassUID", "Modality", "ImageType", "PhotometricInterpretation", "SpecificCharacterSet"),
         *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
         *("RescaleSlope", "RescaleIntercept", "SpacingBetweenSlices", "NumberOfFrames"),
+        # What is in no unit of CT is refused, so a name in its place goes nowhere.
+        *("RescaleType",),
     }
     for tag, (vr, multiplicity, _name, _retired, keyword) in pydicom.datadict.DicomDictionary.items():
         odd_group = tag >> 16 not in (*range(0x0008, 0x0041, 2), 0x4000, 0x4008)
