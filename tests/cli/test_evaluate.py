@@ -73,11 +73,12 @@ def test_masks_are_compared_with_masks_without_a_model(tmp_path: Path) -> None:
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, tiny_bundle: Path, slices: Path) -> None:
     folds = tmp_path / "folds.json"
     folds.write_text(json.dumps({"folds": [["9"], ["8"]]}))
+    (tmp_path / "empty").mkdir()
     for words, says in (
         ((), "either --slices FOLDER or --pairs FOLDER"),
         (("--slices", slices, "--pairs", slices), "either --slices FOLDER or --pairs FOLDER"),
         (("--pairs", slices), "no CTs"),
-        (("--slices", tmp_path), "no slices"),
+        (("--slices", tmp_path / "empty"), "no slices"),
         (("--slices", slices, "--folds", folds, "--fold", 2), "folds 0 to 1"),
         (("--slices", slices, "--folds", folds), "None of the patients"),
     ):

@@ -91,7 +91,7 @@ def test_again_it_adds_replaces_and_says_so(tmp_path: Path, project: Project) ->
     labels = np.asarray(nib.load(tmp_path / "out" / "labels" / "case-0001.nii.gz").dataobj).T
     assert_array_equal(labels, ball(radius_mm=9.0))
     changed.reject(changed.case("case-0003"), "cut off")
-    assert "From earlier exports there is another case: case-0003." in attunet(*words).stdout
+    assert "From earlier exports there is 1 other case: case-0003." in attunet(*words).stdout
 
 
 @pytest.mark.parametrize("form", FORMATS)

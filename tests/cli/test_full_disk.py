@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
 from attunet_gui.io.writing import write_mask
 from tests.project.material import write_ct
@@ -86,7 +87,7 @@ def _keep_theirs(disk: Path, ct: Path, draft: Callable[[], None]) -> None:
     filler.unlink()
     with pytest.raises(AttunetError, match="corrected by a person"):
         draft()
-    assert read(out / "ct_pancreas.nii.gz").hu.all()
+    assert read_mask(out / "ct_pancreas.nii.gz", volume).all()
 
 
 if __name__ == "__main__":

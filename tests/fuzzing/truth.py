@@ -157,15 +157,24 @@ def _dicom_fault(path: Path, mask: Any, limit: float) -> str:
     return "" if "" in faults else "; ".join(faults) or "there is no series"
 
 
+_PADDED = -(2**15)
+"""Below everything that was measured: what was filled in is air."""
+
+
 def _stored(data: Any) -> np.ndarray:
-    """As pydicom has it, or below a HighBit that is higher, by the arithmetic of PS3.5, 8.1.1."""
+    """What pydicom decodes: the bits that the tags name, with their sign (PS3.5, 8.1.1)."""
     bits, high = int(data.BitsStored), int(data.get("HighBit", data.BitsStored - 1))
-    if high == bits - 1 or data.file_meta.TransferSyntaxUID.is_compressed:
+    if data.file_meta.TransferSyntaxUID.is_compressed:
+        values = np.asarray(data.pixel_array).astype(np.int64) % 2**bits
+    elif high == bits - 1:
         return np.asarray(data.pixel_array)
-    cells = pydicom.pixels.pixel_array(data, raw=True, correct_unused_bits=False).astype(np.int64)
-    values = cells % 2**data.BitsAllocated // 2 ** (high + 1 - bits) % 2**bits
+    else:
+        cells = pydicom.pixels.pixel_array(data, raw=True, correct_unused_bits=False).astype(np.int64)
+        values = cells % 2**data.BitsAllocated // 2 ** (high + 1 - bits) % 2**bits
     negative = data.PixelRepresentation * (values >= 2 ** (bits - 1))
-    return np.asarray(values - negative * 2**bits)
+    padding = data.get("PixelPaddingValue")
+    filled = np.zeros(values.shape, bool) if padding is None else values == int(padding) % 2**bits
+    return np.where(filled, _PADDED, values - negative * 2**bits)
 
 
 def _parts(series: list[Any]) -> list[list[Any]]:

@@ -80,7 +80,7 @@ def test_a_day_of_work_went_through(day: Day) -> None:
     written = {path.relative_to(day.root).as_posix() for path in day.root.rglob("*") if path.is_file()}
     for name in (
         "out/drafts/scan_pancreas.nii.gz",
-        "out/drafts/thin.json",
+        "out/drafts/thin_pancreas.json",
         "out/project/project.db",
         "out/project/thumbnails/case-0001.png",
         "out/nnunet/dataset.json",

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from attunet_gui.cli.app import app
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.io.label_maps import MapSource
+from attunet_gui.io.label_values import LabelValues
 from attunet_gui.io.pair_collection import find_pairs, read_pair
 from attunet_gui.recipes import kind_sets
 from attunet_gui.recipes.finetuning.material import gather
@@ -69,7 +70,7 @@ def test_a_set_lies_in_a_folder_of_pairs_and_says_what_it_is(sets: Path) -> None
         pairs = find_pairs(each.folder)
         assert [pair.people for pair in pairs] == [("whole",)] * 2
         for pair in pairs:
-            volume, mask = read_pair(pair)
+            volume, mask = read_pair(pair, LabelValues((1,)))
             assert mask.any()
             if each.kind == "clipped":
                 assert volume.hu.min() >= -1000
@@ -85,7 +86,8 @@ def test_the_same_command_gives_the_same_voxels_and_keeps_what_is_there(
     (pair,) = find_pairs(again[0].folder)
     first = find_pairs(sets / "clipped")[0]
     assert pair.name == first.name
-    for made, kept in zip(read_pair(pair), read_pair(first), strict=True):
+    pancreas = LabelValues((1,))
+    for made, kept in zip(read_pair(pair, pancreas), read_pair(first, pancreas), strict=True):
         assert np.array_equal(getattr(made, "hu", made), getattr(kept, "hu", kept))
     before = pair.image.stat().st_mtime_ns
     write_kind_sets((MapSource(body),), tmp_path, (kind_named("clipped"),), 1)
