@@ -26,6 +26,7 @@ from attunet_gui.gui.viewer import MASK
 from attunet_gui.io.writing import write_ct
 from attunet_gui.jobs.messages import JobStatus, Predict
 from attunet_gui.network.bundle import read_bundle
+from attunet_gui.session import Case
 from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.test_session import ScriptedNetwork, prediction_of
 
@@ -156,7 +157,7 @@ class WindowDriver:
 
     Attributes:
         app: the window.
-        saved_paths: files that masks were saved in since that was last looked at.
+        saved: files that masks were saved in since that was last looked at, and the case of each.
         drawn: slices of the open case that were on screen, axial and with their mask, for long enough.
     """
 
@@ -171,8 +172,8 @@ class WindowDriver:
         self.app.viewer.window.resize(*_WINDOW)
         self._throttle = PaintThrottle(self.app.window, paint_every)
         self.drawn: set[int] = set()
-        self.saved_paths: list[Path] = []
-        self.app.session.mask_saved.connect(lambda path, _mask: self.saved_paths.append(path))
+        self.saved: list[tuple[Path, Case]] = []
+        self.app.session.mask_saved.connect(self._mask_saved)
         self.verified_before: frozenset[int] = frozenset()
         self._case: object = None
         self._opened = 0
@@ -260,6 +261,10 @@ class WindowDriver:
             self._view, self._since = view, now
         if view.counts and now - self._since >= LOOK_SECONDS:
             self.drawn.add(view.slice)
+
+    def _mask_saved(self, path: Path, _mask: NDArray[np.uint8]) -> None:
+        if self.app.session.case is not None:
+            self.saved.append((path, self.app.session.case))
 
     # Hands
 

@@ -40,14 +40,13 @@ def check_journal(driver: WindowDriver) -> None:
 
 
 def check_saved(driver: WindowDriver) -> None:
-    """What was saved by the last action is what is on screen."""
-    paths, driver.saved_paths = driver.saved_paths, []
-    case, mask = driver.app.session.case, driver.mask
-    if case is None or mask is None or driver.app.session.file_job is not None:
-        return
-    for path in paths:
-        saved = read_mask(path, case.volume)
-        _require(np.array_equal(saved != 0, mask != 0), f"{path.name} holds another mask than the screen")
+    """What was saved of the open case by the last action is what is on screen."""
+    saved, driver.saved = driver.saved, []
+    mask = driver.mask
+    for path, case in saved:
+        if mask is not None and case is driver.app.session.case:
+            found = read_mask(path, case.volume)
+            _require(np.array_equal(found != 0, mask != 0), f"{path.name} holds another mask than the screen")
 
 
 def check_seen(driver: WindowDriver) -> None:
