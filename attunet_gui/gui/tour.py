@@ -185,8 +185,10 @@ class Tour(Film):
         self.until(lambda: session.draft is not None, "drafting")
 
     def _verify(self) -> None:
-        guide = self.app.desk.guide
+        guide, layers = self.app.desk.guide, self.app.desk.layers
         for _ in range(3):
+            # Only what has been on screen for a while can be verified.
+            self.until(lambda: layers.slice in guide.state.seen, "looking at a slice")
             guide.verify_slice()
             self.app.desk.slice_up()
         self.shoot("verified")
