@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.edit import Box
@@ -17,6 +17,7 @@ from attunet_gui.core.history import Stroke
 from attunet_gui.core.rewind import since_draft
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.responsive_timer import ResponsiveTimer
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.review.decisions import DecidedBox, Decisions, Plane, decided, decided_boxes, key_of_decision
 from attunet_gui.review.evidence import Evidence, make_evidence
@@ -62,9 +63,7 @@ class Guide(QObject):
         self._generation = 0
         self.state = ReviewState()
         self.current = ""
-        self._look = QTimer(self)
-        self._look.setSingleShot(True)
-        self._look.setInterval(round(1000 * LOOK_S))
+        self._look = ResponsiveTimer(LOOK_S, self)
         self._look.timeout.connect(self._looked)
         self.window_shown: Callable[[], bool] = lambda: True
         self._shown_at_first = False

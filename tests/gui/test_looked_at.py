@@ -133,3 +133,17 @@ def test_layers_of_the_case_stay_where_the_ct_was_taken(world: World, ct: Path) 
         np.testing.assert_array_equal(layer.affine.affine_matrix, np.eye(4))
         np.testing.assert_array_equal(layer.rotate, np.eye(3))
         assert f"{key} lies where the CT was taken" in world.said
+
+
+def test_the_time_in_which_the_window_was_blocked_does_not_count_as_looking(world: World, ct: Path) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    world.until(lambda: Z in world.desk.guide.state.seen)
+    world.desk.layers.go_to_slice(Z + 1)
+    wait(world, 0.3 * LOOK_S)
+    time.sleep(3 * LOOK_S)
+    for _ in range(10):
+        world.live()
+    assert Z + 1 not in world.desk.guide.state.seen
+    wait(world, 1.5 * LOOK_S)
+    assert Z + 1 in world.desk.guide.state.seen
