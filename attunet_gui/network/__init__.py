@@ -1,1 +1,5 @@
-"""The network: the only package that imports TensorFlow, and only inside its modules, never here."""
+"""The neural network: families, engines, bundles, training and adaptation.
+
+Only modules of this package import TensorFlow. This file imports nothing, so that a process that only reads
+cards or runs OpenVINO does not load it.
+"""

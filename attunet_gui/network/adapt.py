@@ -1,9 +1,10 @@
-"""A model adapts to one patient: what it learns from corrected slices it proposes for those around them.
+"""Adapts a model to one patient: learns from corrected slices and proposes changes to the slices around them.
 
-The slices that a person corrects are those where the draft was worst. A network that learns from them alone
-gets better near them and worse where the draft had been right. So it is kept to the draft in the others while
-it learns, and what it has learnt counts less the farther a slice lies from the nearest corrected one. And it
-speaks only if it would have helped: each corrected slice is held out while the others are learnt from.
+The slices that an annotator corrects are those where the draft was worst. A network that learns from them
+alone gets better near them and worse where the draft was right. Three measures keep it safe. While it learns,
+it is also shown other slices with their draft as the target. The learnt change is weighted down with the
+distance from the nearest corrected slice. And a proposal is made only if it would have helped: each corrected
+slice is held out while the network learns from the others, and its DSC has to rise.
 """
 
 from __future__ import annotations
@@ -30,39 +31,45 @@ from attunet_gui.network.learner import Learner, Lesson, Slices
 
 Mask = NDArray[np.uint8]
 
+# With half as many steps the gain depended on chance, and some cases got worse.
 _STEPS = 48
-"""Half as many leave the gain to chance: some cases got worse."""
 _STEPS_HELD_OUT = 18
+# Share of the steps that is always done, however slow the machine: a proposal that takes longer is better
+# than one of a network that has hardly learnt.
 _LEAST_SHARE = 0.75
-"""Of the steps, however slow the machine: it may take longer, but not say what it has hardly learnt."""
 _MOST_FOLDS = 3
+# DSC by which held-out slices have to improve. The corrected slices are where the draft was worst, so a small
+# gain comes easily there: of the cases that gained 0.02 some got worse elsewhere.
 _GAIN = 0.04
-"""By how much held-out slices have to get better, DSC. They are where the draft was worst, so that much comes
-easily: of cases that gained 0.02 there some lost elsewhere."""
+# DSC of held-out slices below which nothing is proposed: the network has not understood the corrections in
+# these few steps, even if it gained.
 _LEAST = 0.3
-"""DSC of held-out slices below which the network has not understood what it was shown, after few steps."""
+# The learnt change loses weight with the distance from the nearest corrected slice and has none from this
+# distance on, which is multiplied by the DSC of the held-out slices. With a longer reach some cases got
+# worse; with half of it less was gained.
 _REACH_MM = 30.0
-"""What was learnt counts less the farther a slice lies from the nearest corrected one, and nothing from this
-far on, times the DSC of the held-out slices. Farther, some cases got worse; half as far, less was gained."""
+# The reach is also limited to this many times the distance over which slices were held out. Where corrected
+# slices lie side by side each is predicted from its neighbour, which proves nothing about slices farther
+# away, and some cases got worse there.
 _TESTED = 1.5
-"""Times the distance over which slices were held out, and nothing is said beyond: of slices side by side each
-is guessed from the next, which tells nothing of those farther away, and some cases got worse there."""
 _MARGIN_MM = 25.0
+# The number of slices whose draft is learnt along with the corrections, at most. They lie within the mask or
+# at most `_MARGIN_MM` beyond its ends.
 _MOST_AROUND = 30
-"""Slices that are remembered by: up to so many, from this far below the mask to as far above."""
+# A connected piece that touches no corrected slice is removed if it has no more than this share of the voxels
+# of the mask.
 _STRAY_SHARE = 0.1
-"""A piece that touches no corrected slice goes if it is no more than this of the mask."""
 
 
 @dataclass(frozen=True, eq=False)
 class Corrections:
-    """What a person has done so far.
+    """The annotator's corrections so far.
 
     Attributes:
-        mask: (z, y, x) uint8 0/1 as it is now, right in `slices`.
-        slices: corrected or verified, rising, without repeats.
-        before: (z, y, x) uint8 0/1, what the corrections began with; None where nobody knows, and then it is
-            what the network draws.
+        mask: (z, y, x) uint8 0/1, the current mask; it is right in `slices`.
+        slices: indices of the corrected or verified slices, ascending and without repeats.
+        before: (z, y, x) uint8 0/1, the mask that the corrections started from. None if it is not known; then
+            the network's own drawing takes its place.
     """
 
     mask: Mask
@@ -72,11 +79,13 @@ class Corrections:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long it may take.
+    """How much time an adaptation may take.
 
     Attributes:
-        seconds: wall time of the whole; a slow machine takes somewhat fewer steps, then longer.
-        seed: of the variation of slices. The same seed and as many steps give the same proposal.
+        seconds: wall time of the whole adaptation. A slow machine does somewhat fewer steps and then takes
+            longer.
+        seed: of the random variation of slices. The same seed and the same number of steps give the same
+            result.
     """
 
     seconds: float = 10.0
@@ -85,11 +94,11 @@ class Effort:
 
 @dataclass(frozen=True)
 class _Held:
-    """How corrected slices came out while they were held out.
+    """Scores of the corrected slices, each predicted while it was held out.
 
     Attributes:
-        before, after: DSC.
-        apart_mm: how far they lay from the nearest slice that was learnt from, median.
+        before, after: DSC of the mask before and after adaptation.
+        apart_mm: median distance from a held-out slice to the nearest slice that was learnt from, in mm.
     """
 
     before: float
@@ -98,19 +107,28 @@ class _Held:
 
     @property
     def reach_mm(self) -> float:
-        """How far from a corrected slice what is learnt may count at all."""
+        """The distance in mm from a corrected slice within which the learnt change may have any weight."""
         return min(_REACH_MM * self.after, _TESTED * self.apart_mm)
 
 
 def propose(
     volume: Volume, learner: Learner, told: Corrections, effort: Effort, progress: Progress = silent
 ) -> Proposal:
-    """What `learner`, adapted to this patient, would change in the slices that were not corrected.
+    """Adapt `learner` to this patient and return what it would change in the slices that were not corrected.
 
-    `progress` is called after each step and may raise `Cancelled`.
+    Args:
+        volume: the CT.
+        learner: the adaptable copy of the model; it has the model's weights again afterwards.
+        told: the corrections; at least two slices, one of them with pancreas, or nothing is learnt.
+        effort: time and seed.
+        progress: called after each step; it may raise `Cancelled`.
+
+    Returns:
+        The changed mask if held-out slices improved; otherwise the mask as it was, with the reason in one
+            sentence.
 
     Raises:
-        ValueError: a mask does not fit the volume, or there is no such slice.
+        ValueError: a mask does not have the shape of the volume, or a slice index lies outside of it.
     """
     _check(volume, told)
     clock = Clock()
@@ -133,6 +151,7 @@ def _check(volume: Volume, told: Corrections) -> None:
 
 
 def _too_little(told: Corrections) -> str:
+    """Return a sentence that says why the corrections are not enough to learn from, or "" if they are."""
     if len(told.slices) < 2:
         return "Correct at least two slices; one is too little to learn from."
     if not any(told.mask[z].any() for z in told.slices):
@@ -141,11 +160,13 @@ def _too_little(told: Corrections) -> str:
 
 
 def _declined(learner: Learner, told: Corrections, reason: str, held: _Held | None = None) -> Proposal:
+    """Return a proposal that changes nothing and gives `reason`, with the held-out scores if any."""
     scores = (held.before, held.after) if held else (None, None)
     return Proposal(told.mask, told.slices, (), False, reason, learner.model.id, *scores)
 
 
 def _no_help(told: Corrections, held: _Held) -> str:
+    """Return the sentence that says why held-out slices did not improve enough, with their DSC."""
     words = f"With {_named(told.slices)} held out in turn the adapted network was"
     if held.after >= held.before + _GAIN:
         return f"{words} still wrong (DSC {held.after:.2f}); correct another slice, or draw by hand."
@@ -153,7 +174,7 @@ def _no_help(told: Corrections, held: _Held) -> str:
 
 
 class _Patient:
-    """One volume with its corrections, while it is learnt from."""
+    """One adaptation: a volume, its corrections and the network that learns from them."""
 
     def __init__(
         self, volume: Volume, learner: Learner, told: Corrections, effort: Effort, progress: Progress
@@ -166,8 +187,9 @@ class _Patient:
         self._done = 0
 
     def proposal(self) -> Proposal:
+        """Hold slices out, decide whether the adaptation helps, and if so draw the slices within reach."""
         told = self._told
-        # A lesson that was cancelled half-way may still be there.
+        # An adaptation that was cancelled half-way leaves its weights behind; start from those of the model.
         self._learner.forget()
         right = Slices(self._images(self._corrected), self._on_frame(told.mask, self._corrected))
         around = self._around()
@@ -180,13 +202,16 @@ class _Patient:
         return self._spoken(self._drawn(lesson, steps, held.reach_mm), held)
 
     def _images(self, slices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """(n, rows, columns, channels) uint8 of `slices`."""
+        """Return (n, rows, columns, channels) uint8 of `slices` on the network's grid, the HU window mapped
+        to 0..255.
+        """
         wanted = self._learner.model.card.preprocessing
         around = neighbour_indices(slices, wanted.neighbours, len(self._told.mask))
         needed, where = np.unique(around, return_inverse=True)
         seen = np.concatenate(
             [
                 network_slices(self._volume, self._frame, wanted, part)
+                # In parts of at most 8 slices, which bounds the memory for float32 slices.
                 for part in np.array_split(needed, -(-len(needed) // 8))
             ]
         )
@@ -194,7 +219,9 @@ class _Patient:
         return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
 
     def _around(self) -> NDArray[np.intp]:
-        """Slices to remember by: spread over the mask and a little beyond, the corrected ones left out."""
+        """Return the slices whose draft is learnt along: spread over the mask and a little beyond, none of
+        them corrected.
+        """
         at = np.flatnonzero(self._told.mask.any(axis=(1, 2)))
         margin = round(_MARGIN_MM / self._frame.spacing_mm[0])
         rest = np.arange(max(0, at[0] - margin), min(len(self._told.mask), at[-1] + margin + 1))
@@ -205,14 +232,16 @@ class _Patient:
         return np.unique(chosen)
 
     def _on_frame(self, mask: Mask, slices: NDArray[np.intp]) -> Mask:
-        """`slices` of `mask` (z, y, x) as (n, rows, columns) uint8."""
+        """Return `slices` of `mask` (z, y, x) on the network's grid as (n, rows, columns) uint8 0/1."""
         seen = self._frame.to_network(mask[slices].astype(np.float32), fill=0.0)
         return (seen >= 0.5).astype(np.uint8)
 
     def _affordable(self) -> tuple[int, int]:
-        """Steps with a slice held out, and of the last lesson: fewer where the machine is slow."""
+        """Return the number of steps of each held-out fold and of the final learning; fewer where the machine
+        is slow.
+        """
         wanted = self._folds * _STEPS_HELD_OUT + _STEPS
-        # A fifth is left for reading slices and drawing.
+        # A fifth of the time is reserved for reading slices and for drawing.
         share = 0.8 * self._effort.seconds / (wanted * self._learner.step_seconds)
         share = min(1.0, max(_LEAST_SHARE, share))
         return round(share * _STEPS_HELD_OUT), round(share * _STEPS)
@@ -225,12 +254,21 @@ class _Patient:
         self._progress(self._done, self._total, LEARNING)
 
     def _held_out(self, lesson: Lesson, steps: int) -> _Held:
+        """Score each corrected slice with a network that learnt from the others.
+
+        Corrected slices are divided into contiguous folds. `steps` are done for each fold.
+
+        Returns:
+            DSC before and after over all corrected slices together, and how far they lay from what was
+                learnt.
+        """
         right, began_with = lesson.right, self._told.before
         old = self._learner.logits(right.images) >= 0
         before = old.copy() if began_with is None else self._on_frame(began_with, self._corrected) != 0
         after, apart = before.copy(), np.zeros(len(self._corrected))
         for fold in range(self._folds):
-            # Neighbours together: a slice beside one that is learnt from tells nothing of those farther away.
+            # Neighbours are held out together: a slice beside one that is learnt from is easy, and proves
+            # nothing about slices farther away.
             out = np.arange(len(self._corrected)) * self._folds // len(self._corrected) == fold
             apart[out] = np.abs(self._corrected[out, None] - self._corrected[~out]).min(axis=1)
             others = replace(lesson, right=right[~out])
@@ -242,12 +280,16 @@ class _Patient:
         return _Held(dice(before, right.mask), dice(after, right.mask), apart_mm)
 
     def _drawn(self, lesson: Lesson, steps: int, reach_mm: float) -> Mask:
-        """The mask with what was learnt near the corrected slices, and without strays."""
+        """Return the mask with the learnt changes near the corrected slices and without stray pieces; (z, y,
+        x) uint8 0/1.
+        """
         mask, (slices, weights) = self._told.mask.copy(), self._within(reach_mm)
         if len(slices):
             images = self._images(slices)
             old = self._learner.logits(images, self._report)
             self._learner.learn(lesson, steps, self._effort.seed, self._stepped)
+            # Logits are blended rather than masks, so that the weight of a change falls smoothly to nothing
+            # at the reach.
             new = old + weights[:, None, None] * (self._learner.logits(images, self._report) - old)
             self._learner.forget()
             for z, was, now in zip(slices, old, new, strict=True):
@@ -256,13 +298,16 @@ class _Patient:
         return _without_strays(mask, self._told)
 
     def _within(self, reach_mm: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Slices near a corrected one, and how much counts there what was learnt."""
+        """Return the indices of the slices within `reach_mm` of a corrected one, and the weight (0 to 1) of
+        the change in each.
+        """
         z = np.arange(len(self._told.mask))
         away = np.abs(z[:, None] - self._corrected).min(axis=1) * self._frame.spacing_mm[0]
         near = np.flatnonzero((away > 0) & (away < reach_mm))
         return near, (1 - away[near] / reach_mm).astype(np.float32)
 
     def _spoken(self, mask: Mask, held: _Held) -> Proposal:
+        """Return `mask` as a proposal with a sentence about it; a declined one if it changes nothing."""
         told, learner = self._told, self._learner
         edit = edit_between(told.mask, mask)
         if not edit.changes:
@@ -277,7 +322,7 @@ class _Patient:
 
 
 def _frame_around(volume: Volume, learner: Learner, told: Corrections) -> Frame:
-    """The learner's view, centred on the mask."""
+    """Return the grid of the learner's view, (rows, columns) of `learner.size`, centred on the mask."""
     wanted, (_, *spacing) = learner.model.card.preprocessing.spacing_mm, volume.grid.spacing_mm
     step = (wanted / spacing[0], wanted / spacing[1])
     start = []
@@ -288,7 +333,12 @@ def _frame_around(volume: Volume, learner: Learner, told: Corrections) -> Frame:
 
 
 def _changed(mask: NDArray[Any], old: NDArray[np.bool_], new: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """`mask` with the difference of two drawings: where these agree it stays."""
+    """Return `mask` changed to `new` where the drawings `old` and `new` differ; where they agree it stays as
+    it is.
+
+    The difference of two drawings is applied, not the new drawing itself, so that manual corrections which
+    neither network would draw are kept.
+    """
     changed: NDArray[np.bool_] = np.where(new == old, mask != 0, new)
     return changed
 
@@ -299,12 +349,14 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _without_strays(mask: Mask, told: Corrections) -> Mask:
-    """Without small pieces that reach no corrected slice through the mask; (z, y, x), changed in place.
+    """Remove small pieces that are not connected with a corrected slice; `mask` (z, y, x) is changed in
+    place.
 
-    Larger ones stay: they may be the gland itself, cut in two where the draft lost it.
+    Larger pieces stay: they may be part of the pancreas, separated where the draft has a gap.
     """
     box = ndimage.find_objects(mask)[0]
-    # An empty layer behind each side: see `core.gland`.
+    # An empty layer behind each side keeps cc3d from joining voxels of opposite sides; see
+    # `core/postprocess.py`.
     labels = cc3d.connected_components(np.pad(mask[box], [(0, 1)] * 3), connectivity=26)[:-1, :-1, :-1]
     inside = [z - box[0].start for z in told.slices if box[0].start <= z < box[0].stop]
     voxels = np.bincount(labels.ravel())
@@ -315,7 +367,7 @@ def _without_strays(mask: Mask, told: Corrections) -> Mask:
 
 
 def _named(slices: tuple[int, ...]) -> str:
-    """ "slices 84, 88 and 92"; of many only how many."""
+    """Return the slices as words, "slices 84, 88 and 92"; of more than six only their number."""
     if len(slices) > 6:
         return counted(len(slices), "slice")
     return f"slices {', '.join(map(str, slices[:-1]))} and {slices[-1]}"

@@ -1,7 +1,7 @@
-"""Random variation of a batch of slices. All of it follows from one seed, so a step can be repeated.
+"""Random variation of a batch of slices. Everything follows from one seed, so a step can be repeated.
 
 Tensors are (batch, rows, columns, channels) float32 with values in [0, 1]. Each slice of a batch gets its own
-draw; the channels of a slice share all but the noise. A slice whose channels are equal, a lone picture
+draw, which its channels share except for the noise. A slice whose channels are equal, as a single picture
 with its neighbours repeated, keeps them equal.
 """
 
@@ -17,16 +17,17 @@ import numpy as np
 from attunet_gui.network.backend import tf
 from attunet_gui.network.settings import Augmentation
 
+# The window that public collections of pictures are usually stored in.
 _CLIPPED_HU = (0.0, 255.0)
 _BIAS_POINTS = 4
+# Share of slices whose sharpness is not changed.
 _UNTOUCHED = 0.5
-"""Share of slices whose sharpness stays as it is."""
 _HALF_GRAY = 0.5 / 255
 _BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
 class _Draws:
-    """Random tensors, each from the next seed derived from one."""
+    """Random tensors, each drawn with the next of a series of seeds that is derived from one seed."""
 
     def __init__(self, seed: Any) -> None:
         self._seed, self._numbers = seed, count()
@@ -50,8 +51,8 @@ class Window:
     """The part of each slice that is learnt from.
 
     Attributes:
-        size: (rows, columns) of it.
-        centres: (batch, 2) float32, row and column of its middle in the whole slice.
+        size: (rows, columns) of the part.
+        centres: (batch, 2) float32, row and column of its centre in the whole slice.
     """
 
     size: tuple[int, int]
@@ -66,19 +67,19 @@ def augmented(
     window_hu: tuple[float, float],
     part: Window | None = None,
 ) -> tuple[Any, Any]:
-    """Varied slices and their truth.
+    """Return varied slices and their truth.
 
     Args:
         images: (batch, rows, columns, channels) uint8.
-        truth: (batch, rows, columns, masks) uint8 0/1; all masks move alike.
+        truth: (batch, rows, columns, masks) uint8 0/1; all masks are moved alike.
         seed: (2,) int32; the same seed gives the same slices.
-        settings: ranges.
+        settings: ranges of the variation.
         window_hu: HU of the values 0 and 1.
-        part: what of them is wanted; None for all. It is turned and scaled around its own middle, and what
-            moves into it from beyond its edge is there.
+        part: the part that is wanted; None for the whole slice. It is rotated and scaled around its own
+            centre, and what moves into it comes from the slice around it.
 
     Returns:
-        Images float32 in [0, 1] and truth float32 in {0, 1}, of the same shapes or of the size of `part`.
+        Images float32 in [0, 1] and truth float32 in {0, 1}, of the same size as the input or as `part`.
     """
     draws = _Draws(seed)
     alone = tf.reduce_all(images == images[..., :1], axis=(1, 2, 3), keepdims=True)
@@ -91,17 +92,21 @@ def augmented(
     values = _with_values_changed(moved[..., :channels], draws, settings)
     values = _with_texture_changed(values, draws, settings)
     values = _with_noise(values, draws, settings)
-    # What the window or a picture's range had cut off stays cut off: no noise of a scanner reaches up there.
+    # What the window or the range of a picture had cut off stays cut off, as noise of a scanner does not
+    # appear there.
     darkest = tf.reduce_min(both[..., :channels], axis=(1, 2, 3), keepdims=True)
     values = tf.where(moved[..., :channels] <= darkest + _HALF_GRAY, darkest, tf.maximum(values, darkest))
     values = _clipped(values, draws, settings, window_hu)
     middle = channels // 2
+    # A single picture has no neighbours, so its channels must not be told apart by their noise.
     values = tf.where(alone, values[..., middle : middle + 1], values)
     return tf.clip_by_value(values, 0.0, 1.0), tf.cast(moved[..., channels:] >= 0.5, tf.float32)
 
 
 def _positions(batch: int, part: Window, draws: _Draws, settings: Augmentation) -> Any:
-    """(batch, rows, columns, 2): where in the given slice each pixel of the varied one comes from."""
+    """Return (batch, rows, columns, 2) float32, the row and column in the given slice that each varied pixel
+    shows.
+    """
     rows, columns = part.size
     grid = tf.stack(
         tf.meshgrid(tf.range(rows, dtype=tf.float32), tf.range(columns, dtype=tf.float32), indexing="ij"),
@@ -121,8 +126,9 @@ def _positions(batch: int, part: Window, draws: _Draws, settings: Augmentation) 
 
 
 def _affine(batch: int, draws: _Draws, settings: Augmentation) -> Any:
-    """(batch, 2, 2): scale and shear of each axis on its own, then rotation."""
+    """Return (batch, 2, 2) matrices: scale and shear of each axis on its own, then a rotation."""
     angle = draws.uniform((batch,)) * settings.rotation_degrees * math.pi / 180
+    # Drawn on a logarithmic scale, so that enlarging and shrinking are equally likely.
     scale = tf.exp(math.log1p(settings.scale) * draws.uniform((batch, 2)))
     shear = settings.shear * draws.uniform((batch, 2))
     stretch = tf.stack([tf.stack([scale[:, 0], shear[:, 0]], 1), tf.stack([shear[:, 1], scale[:, 1]], 1)], 1)
@@ -132,8 +138,12 @@ def _affine(batch: int, draws: _Draws, settings: Augmentation) -> Any:
 
 
 def _resampled(stack: Any, at: Any) -> Any:
-    """Bilinear values of `stack` at the positions `at`; 0 outside."""
+    """Return the bilinear values of `stack` (batch, rows, columns, channels) at the positions `at`; 0
+    outside.
+    """
     batch, rows, columns, channels = stack.shape
+    # A border of zeros and one flat index: positions outside need no separate case, and four gathers do it
+    # all.
     padded = tf.reshape(tf.pad(stack, [[0, 0], [1, 1], [1, 1], [0, 0]]), (-1, channels))
     wide = columns + 2
     at = tf.clip_by_value(at + 1.0, 0.0, tf.constant([rows + 0.999, columns + 0.999]))
@@ -149,11 +159,11 @@ def _resampled(stack: Any, at: Any) -> Any:
 
 
 def _with_values_changed(values: Any, draws: _Draws, settings: Augmentation) -> Any:
-    """Gamma, a smooth multiplying field, contrast and brightness."""
+    """Change gamma, multiply by a smooth field, and change contrast and brightness."""
     batch, rows, columns = values.shape[:3]
     one_each = (batch, 1, 1, 1)
     if settings.gamma:
-        # `tf.pow` takes four times as long.
+        # `tf.pow` takes four times as long as the exponential of a multiple of the logarithm.
         values = tf.exp(tf.exp(settings.gamma * draws.uniform(one_each)) * tf.math.log(values))
     gain = 1 + settings.contrast * draws.uniform(one_each)
     offset = settings.brightness * draws.uniform(one_each)
@@ -164,7 +174,7 @@ def _with_values_changed(values: Any, draws: _Draws, settings: Augmentation) -> 
 
 
 def _with_texture_changed(values: Any, draws: _Draws, settings: Augmentation) -> Any:
-    """Blurred or sharpened, and coarse and back, some of the slices."""
+    """Blur or sharpen some of the slices, and bring some to half their resolution and back."""
     batch, rows, columns = values.shape[:3]
     if settings.blur or settings.sharpen:
         amount = draws.uniform((batch, 1, 1, 1), -settings.blur, settings.sharpen)
@@ -178,6 +188,7 @@ def _with_texture_changed(values: Any, draws: _Draws, settings: Augmentation) ->
 
 
 def _smoothed(values: Any) -> Any:
+    """Blur with the binomial kernel of width 5, first along rows and then along columns."""
     channels = values.shape[-1]
     for shape in ((5, 1, 1, 1), (1, 5, 1, 1)):
         kernel = tf.tile(tf.reshape(tf.constant(_BINOMIAL), shape), (1, 1, channels, 1))
@@ -186,12 +197,12 @@ def _smoothed(values: Any) -> Any:
 
 
 def _with_noise(values: Any, draws: _Draws, settings: Augmentation) -> Any:
-    """Noise of a random strength and a grain between one pixel and three."""
+    """Add noise of a random strength whose grain is between one and three pixels."""
     if not settings.noise:
         return values
     one_each = (values.shape[0], 1, 1, 1)
     white = draws.normal(values.shape)
-    # The mean of nine values has a third of their standard deviation.
+    # The mean of nine independent values has a third of their standard deviation.
     smooth = 3.0 * tf.nn.avg_pool2d(white, 3, 1, "SAME")
     mix = draws.uniform(one_each, 0.0, 1.0)
     strength = settings.noise * draws.uniform(one_each, 0.0, 1.0)
@@ -199,6 +210,7 @@ def _with_noise(values: Any, draws: _Draws, settings: Augmentation) -> Any:
 
 
 def _clipped(values: Any, draws: _Draws, settings: Augmentation, window_hu: tuple[float, float]) -> Any:
+    """Clip some of the slices to `_CLIPPED_HU`."""
     if not settings.clipped_share:
         return values
     low, high = ((hu - window_hu[0]) / (window_hu[1] - window_hu[0]) for hu in _CLIPPED_HU)

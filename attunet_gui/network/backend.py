@@ -1,10 +1,11 @@
-"""TensorFlow and Keras, imported in this one place: with our settings, and their start-up chatter held back.
+"""TensorFlow and Keras, imported only here: with our settings, and with their start-up messages suppressed.
 
-TensorFlow's C++ library writes to the terminal before any log level applies. A user who asked for a mask,
-or reads one sentence about an error, should not have to look for it between those lines.
+TensorFlow's C++ library writes to the terminal before any log level applies. A user who asked for a mask, or
+who reads one sentence about an error, should not have to look for it between those lines.
 
 Keras takes its backend, number format and order of axes from the environment and from a file in the user's
-home. The user's other programs may need those; the networks here were trained and measured with ours.
+home. The user's other programs may need those settings; the networks here were trained and measured with
+ours.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ SETTINGS: dict[str, Any] = {
     "epsilon": 1e-7,
     "image_data_format": "channels_last",
 }
-"""What Keras computes with here, by the names that its own file `keras.json` has for it."""
+"""The settings that Keras computes with here, by the names of its own file `keras.json`."""
 
+# A folder that cannot exist, so that Keras neither reads a `keras.json` nor writes one.
 _NOWHERE = str(Path(os.devnull) / "keras")
-"""A folder that cannot be, so that Keras neither reads a `keras.json` nor writes one."""
 
 
 @contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere; errors of the import itself come as exceptions all the same."""
+    """Send file descriptor 2 to the null device; errors of the import itself still come as exceptions."""
+    # The descriptor, because the C++ library does not write through `sys.stderr`.
     kept = os.dup(_STDERR)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDERR)
@@ -46,7 +48,7 @@ def _silent_stderr() -> Iterator[None]:
 
 @contextmanager
 def _own_settings() -> Iterator[None]:
-    """The environment without the user's words to Keras; afterwards it is as before."""
+    """Hide the user's KERAS_ variables while the context lasts; afterwards the environment is as before."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("KERAS_")}
     for name in kept:
         del os.environ[name]
@@ -59,7 +61,11 @@ def _own_settings() -> Iterator[None]:
 
 
 def _settle() -> None:
-    """For a process where something else imported Keras before."""
+    """Apply our settings where something else imported Keras before this module.
+
+    Raises:
+        ImportError: Keras runs on another backend, which cannot be changed in a running process.
+    """
     if keras.config.backend() != SETTINGS["backend"]:
         raise ImportError(
             f"Keras was loaded with the backend {keras.config.backend()} before: start attunet by itself."
@@ -70,12 +76,14 @@ def _settle() -> None:
 
 
 def in_use() -> dict[str, Any]:
-    """What Keras says that it computes with, by the names of `SETTINGS`."""
+    """Return the settings that Keras reports, by the names of `KERAS_SETTINGS`."""
     return {name: getattr(keras.config, name)() for name in SETTINGS}
 
 
 def overruled() -> tuple[str, ...]:
-    """The user's settings of Keras that differ from ours, and are not followed: "KERAS_BACKEND=jax"."""
+    """Return the user's Keras settings that differ from ours and are not followed, such as
+    "KERAS_BACKEND=jax".
+    """
     found = []
     if os.environ.get("KERAS_BACKEND", SETTINGS["backend"]) != SETTINGS["backend"]:
         found.append(f"KERAS_BACKEND={os.environ['KERAS_BACKEND']}")
@@ -84,6 +92,7 @@ def overruled() -> tuple[str, ...]:
 
 
 def _filed(file: Path) -> dict[str, Any]:
+    """Return the settings in the user's `keras.json` that differ from ours; {} if it cannot be read."""
     try:
         said = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
@@ -97,7 +106,7 @@ with _silent_stderr(), _own_settings():
     import keras
     import tensorflow as tf
 
-    # The library says the rest at its first operation.
+    # The library writes its remaining messages at the first operation.
     tf.constant(0.0) + 1.0
 
 _settle()

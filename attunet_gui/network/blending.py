@@ -1,4 +1,4 @@
-"""Weights between two networks of one shape."""
+"""Interpolation between the weights of two networks of the same shape."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 
 def blend(first: Any, last: Any, share: float) -> None:
-    """Move every weight of `last` to `share` of the way from `first`: 0 is `first`, 1 leaves `last` alone.
+    """Move every weight of `last` to `share` of the way from `first`: 0 gives `first`, 1 leaves `last`
+    unchanged.
 
-    Along the straight line from a network to what fine-tuning made of it, what was learnt first is forgotten
-    later than what is new is lost (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903).
+    On the straight line from a network to its fine-tuned version, most of what is new is gained before much
+    of what was known is lost (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903).
 
     Args:
         first, last: Keras models of one family and configuration; `last` is changed in place.

@@ -1,4 +1,4 @@
-"""A copy of a model's network that learns from a handful of slices and can forget them again."""
+"""A copy of a network that is adapted to a handful of slices and can return to the model's weights."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from attunet_gui.network.precision import precision_for
 from attunet_gui.network.predict import Model
 from attunet_gui.network.settings import Augmentation, TrainingSettings
 
+# Rows and columns of the view: a pancreas with room around it. A step takes half the time of a whole slice.
 _VIEW_MM = (192.0, 256.0)
-"""Rows and columns: a pancreas with room around it. It takes half the time of a whole body."""
 _BATCH = 3
+# Each step shows `_BATCH` corrected slices and this many whose target is the present draft.
 _DRAFTED = 2
-"""Slices of a step that are right, and that are drafted so far."""
 _DRAFTED_WEIGHT = 0.5
 _RATE = 1e-3
+# Steps of linear warm-up. Adam's first steps are its largest ones, since its averages are still empty.
 _RISE = 3
-"""Steps until the full rate: Adam's first ones are the boldest."""
+# The slices come from one patient and one scanner, so whatever imitates another kind of CT is switched off.
 _VARIATION = Augmentation(clipped_share=0.0, coarse_share=0.0)
-"""One patient, one scanner: nothing is varied that stands for another kind of CT."""
 
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """Slices with a mask, as the network sees them.
+    """Slices with their masks on the network's grid.
 
     Attributes:
-        images: (n, rows, columns, channels) uint8.
+        images: (n, rows, columns, channels) uint8, the HU window mapped to 0..255.
         mask: (n, rows, columns) uint8 0/1.
     """
 
@@ -55,12 +55,12 @@ class Slices:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What is learnt from.
+    """The examples of one adaptation.
 
     Attributes:
-        right: slices with the truth.
-        drafted: slices with what is drawn there so far, right for the most part. Who learns from nothing but
-            what was wrong forgets the rest.
+        right: corrected slices with the annotator's mask.
+        drafted: other slices with their present mask, which is right for the most part. A network that only
+            sees slices where it was wrong loses what it did well.
     """
 
     right: Slices
@@ -68,18 +68,18 @@ class Lesson:
 
 
 class Learner:
-    """The network of `model` on a smaller view, with a training step that is compiled once.
+    """The network of a model on a smaller view, with a training step that is compiled once.
 
-    The model itself stays as it is. Batch normalisations keep their statistics: those of a few slices of one
-    patient say little.
+    The model itself is not changed. Batch normalisations keep the model's statistics, because those of a few
+    slices of one patient are unreliable.
 
     Attributes:
-        model: whose copy it is.
-        size: (rows, columns) of its view.
-        step_seconds: how long a step took lately; 0.0 before the first.
+        model: the model that was copied.
+        size: (rows, columns) of the view, multiples of the network's coarsest pixel.
+        step_seconds: duration of the last step; 0.0 before the first.
 
     Raises:
-        BadModel: its weights are damaged.
+        BadModel: the weights of the model are damaged.
     """
 
     def __init__(self, model: Model) -> None:
@@ -96,7 +96,7 @@ class Learner:
         self._step, self._forward = self._compiled()
 
     def warm(self) -> None:
-        """Compile the step, so that the first lesson need not wait for it."""
+        """Compile the training step, which takes seconds, so that the first adaptation need not wait."""
         if not self.step_seconds:
             shape = (1, *self.size, self.model.card.preprocessing.channels)
             empty = Slices(np.zeros(shape, np.uint8), np.zeros(shape[:3], np.uint8))
@@ -104,15 +104,23 @@ class Learner:
             self.forget()
 
     def forget(self) -> None:
-        """Be the model's network again."""
+        """Restore the model's weights and a fresh optimiser."""
         self._network.set_weights(self._start)
+        # The moments and the step count of Adam belong to the adaptation as well.
         for variable, value in zip(self._optimiser.variables, self._rested, strict=True):
             variable.assign(value)
 
     def learn(
         self, lesson: Lesson, steps: int, seed: int, stepped: Callable[[], None] = lambda: None
     ) -> None:
-        """Forget, then learn `lesson`; `stepped` is called after each step and may raise `Cancelled`."""
+        """Start from the model's weights and learn `lesson`.
+
+        Args:
+            lesson: the examples.
+            steps: optimiser steps; the learning rate warms up and falls as a cosine over them.
+            seed: of the order of slices and of their variation.
+            stepped: called after each step; it may raise `Cancelled`.
+        """
         self.forget()
         right, drafted = _drawn(len(lesson.right), _BATCH, seed), _drawn(len(lesson.drafted), _DRAFTED, seed)
         for number in range(steps):
@@ -128,14 +136,20 @@ class Learner:
     def logits(
         self, images: NDArray[np.uint8], done: Callable[[], None] = lambda: None
     ) -> NDArray[np.float32]:
-        """What it thinks of (n, rows, columns, channels) slices: (n, rows, columns), 0 is the threshold.
+        """Return the logits of slices, shifted so that 0 is where the calibrated probability equals the
+        threshold.
 
-        `done` is called after each batch and may raise `Cancelled`.
+        Args:
+            images: (n, rows, columns, channels) uint8.
+            done: called after each batch; it may raise `Cancelled`.
+
+        Returns:
+            (n, rows, columns) float32.
         """
         found = np.zeros(images.shape[:3], np.float32)
         for start in range(0, len(images), _BATCH):
             part = images[start : start + _BATCH]
-            # Always a whole batch: another size would be compiled again.
+            # The batch is always full: TensorFlow would compile another size anew.
             whole = np.pad(part, [(0, _BATCH - len(part)), (0, 0), (0, 0), (0, 0)], mode="edge")
             found[start : start + _BATCH] = np.asarray(self._forward(tf.constant(whole)))[: len(part)]
             done()
@@ -143,9 +157,12 @@ class Learner:
 
     def _compiled(self) -> tuple[Any, Any]:
         network, optimiser = self._network, self._optimiser
+        # The input of the sigmoid: logits of a network that is certain still have a gradient, probabilities
+        # have none.
         scores = keras.Model(network.input, network.get_layer(PROBABILITY).input)
         window, line = self.model.card.preprocessing.window_hu, self.model.card.calibration
-        # The draft is cut where the calibrated probability reaches the threshold; learning has to move that.
+        # The draft ends where the calibrated probability reaches the threshold, so that edge is what learning
+        # has to move.
         offset = line.offset - math.log(self.model.card.threshold / (1 - self.model.card.threshold))
 
         def above_threshold(images: Any) -> Any:
@@ -167,7 +184,14 @@ class Learner:
 
 
 def _loss(truth: Any, logits: Any) -> Any:
-    """Dice and cross-entropy as in training, from logits: these do not saturate. `_BATCH` are right."""
+    """Return the scalar loss of a batch whose first `_BATCH` slices are corrected and whose others are
+    drafted.
+
+    It is soft Dice plus cross-entropy as in training, computed from logits because these do not saturate.
+
+    Args:
+        truth, logits: (batch, rows, columns) float32.
+    """
     over = (1, 2)
     probability = tf.sigmoid(logits)
     total = tf.reduce_sum(truth, over) + tf.reduce_sum(probability, over)
@@ -178,7 +202,7 @@ def _loss(truth: Any, logits: Any) -> Any:
 
 
 def _drawn(slices: int, count: int, seed: int) -> Iterator[list[int]]:
-    """`count` of so many slices, again and again; none comes a second time before all have come once."""
+    """Yield `count` indices below `slices` for ever; none is repeated before every other has been drawn."""
     random = np.random.default_rng([seed, count])
     order: list[int] = []
     while True:
@@ -189,11 +213,15 @@ def _drawn(slices: int, count: int, seed: int) -> Iterator[list[int]]:
 
 
 def _together(first: Slices, second: Slices) -> Slices:
+    """Return the slices of `first` followed by those of `second`."""
     images = np.concatenate([first.images, second.images])
     return Slices(images, np.concatenate([first.mask, second.mask]))
 
 
 def _view_size(model: Model, multiple: int) -> tuple[int, int]:
+    """Return (rows, columns) of the view in pixels: `_VIEW_MM` rounded up to `multiple`, the whole slice at
+    most.
+    """
     wanted = model.card.preprocessing
     rows, columns = (
         min(whole, multiple * math.ceil(mm / wanted.spacing_mm / multiple))
@@ -204,6 +232,7 @@ def _view_size(model: Model, multiple: int) -> tuple[int, int]:
 
 @contextmanager
 def _policy(precision: str) -> Iterator[None]:
+    """Set Keras' precision while the context lasts; layers take it over when they are built."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

@@ -1,4 +1,7 @@
-"""Configuration of family `attention_unet_2d`; free of TensorFlow, so that a card can be read anywhere."""
+"""The configuration of the family `attention_unet_2d` and what follows from it without building the network.
+
+It imports no TensorFlow, so that a model card can be checked in any process.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,28 @@ from itertools import pairwise
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 PROBABILITY = "probability"
+"""Name of the network's main output, the probability of the organ."""
+# Numbers that a batch normalisation holds for each channel: scale, offset, mean and variance.
 _NORM = 4
-"""Weights of a batch normalisation a channel: scale, offset, mean, variance."""
 
 
+# Most numbers that one layer may hold for one slice: 256 MiB of float32, 40 times as much as the article's
+# network. A small file of somebody else must not be able to take all memory.
 _MOST_NUMBERS = 2**26
-"""In one layer of one slice: 256 MiB, 40 times the article's. A small file must not ask for all memory."""
 
 
 class AttentionUNet2DConfig(BaseModel):
-    """What defines one network of the family. The defaults are the article's: 7,951,369 parameters.
+    """What defines one network of the family. The defaults are those of the article, with 7,951,369
+    parameters.
 
     Attributes:
-        size: (rows, columns) of the input; each divisible by 2 ** (levels - 1).
+        size: (rows, columns) of the input; each is divisible by 2 ** (levels - 1).
         channels: input channels, the slice and its neighbours; odd.
-        filters: filters of the first level, doubled at each level.
-        levels: encoder levels, the bottom one included.
-        gate_filters: filters of the 1x1 convolutions inside each gate.
-        dropout: rate between the two convolutions of a block; 0 is off.
-        gates: False leaves the gates out: the plain U-Net of the same width, to compare with.
+        filters: filters of the first level; they double at each level.
+        levels: number of encoder levels, the lowest one included.
+        gate_filters: filters of the 1x1 convolutions inside each attention gate.
+        dropout: rate between the two convolutions of a block; 0 builds none.
+        gates: False leaves the gates out, which gives the plain U-Net of the same width for comparison.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,13 +58,14 @@ class AttentionUNet2DConfig(BaseModel):
 
 
 def gate_names(config: AttentionUNet2DConfig) -> tuple[str, ...]:
-    """Names of the gate outputs, finest first; () without gates."""
+    """Return the names of the gate outputs, finest level first; () for a network without gates."""
     return tuple(f"gate{level}" for level in _gate_levels(config))
 
 
 def gate_sizes(config: AttentionUNet2DConfig) -> tuple[tuple[int, int], ...]:
-    """(rows, columns) of each gate's coefficients, finest first."""
+    """Return (rows, columns) of each gate's coefficients, finest level first."""
     rows, columns = config.size
+    # A gate's coefficients have the resolution of its gating signal, which comes from the next coarser level.
     return tuple((rows >> level, columns >> level) for level in _gate_levels(config))
 
 
@@ -67,23 +74,27 @@ def _gate_levels(config: AttentionUNet2DConfig) -> range:
 
 
 def parameter_count(config: AttentionUNet2DConfig) -> int:
-    """Number of weights, the moving statistics of the batch normalisations included."""
+    """Return the number of weights, the moving statistics of the batch normalisations included."""
     widths = [config.filters * 2**level for level in range(config.levels)]
     count = _block(config.channels, widths[0])
     for fine, coarse in pairwise(widths):
         count += _block(fine, coarse) + _block(coarse + fine, fine)
         count += _gate(fine, coarse, config.gate_filters) if config.gates else 0
+    # The head is a 1x1 convolution to one channel, followed by a batch normalisation.
     return count + _convolution(widths[0], 1, 1) + _NORM
 
 
 def _block(inputs: int, outputs: int) -> int:
+    """Return the weights of two 3x3 convolutions, each with its batch normalisation."""
     first, second = _convolution(inputs, outputs, 3), _convolution(outputs, outputs, 3)
     return first + second + 2 * _NORM * outputs
 
 
 def _gate(skip: int, gating: int, filters: int) -> int:
+    """Return the weights of the three 1x1 convolutions of an attention gate."""
     return _convolution(skip, filters, 1) + _convolution(gating, filters, 1) + _convolution(filters, 1, 1)
 
 
 def _convolution(inputs: int, outputs: int, side: int) -> int:
+    """Return the weights of a convolution with a square kernel of width `side`, its bias included."""
     return inputs * outputs * side * side + outputs

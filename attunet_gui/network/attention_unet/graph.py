@@ -1,7 +1,8 @@
-"""Family `attention_unet_2d` as an OpenVINO graph: the network of `model.py`, for prediction only.
+"""The family `attention_unet_2d` as an OpenVINO graph, for prediction only.
 
-Built from the configuration and the bundle's arrays, so there is no converted file that could differ from the
-weights, and neither Keras nor TensorFlow is imported. `tests/network/test_engines.py` holds it to Keras.
+It is built from the configuration and the arrays of the bundle. So there is no converted file that could
+differ from the weights, and neither Keras nor TensorFlow is imported. `tests/network/test_engines.py`
+compares its outputs with those of the Keras network.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from attunet_gui.network.attention_unet.config import PROBABILITY, AttentionUNet
 from attunet_gui.network.bundle import Weights
 from attunet_gui.network.quiet_openvino import openvino, ops
 
+# The default of Keras' BatchNormalization, which the Keras network uses.
 _EPSILON = 1e-3
-"""Of Keras' batch normalisation."""
 _UP = np.array([2.0, 2.0], np.float32)
 
 
 def build(config: AttentionUNet2DConfig, weights: Weights) -> openvino.Model:
-    """The graph for one slice at a time.
+    """Build the graph for one slice at a time.
 
-    Input `image`: (1, channels, rows, columns) float32. Outputs as those of `model.build`, without the
-    channel's axis: (1, rows, columns) float32.
+    Args:
+        config: what defines the network.
+        weights: the arrays of the bundle; all of them are taken.
+
+    Returns:
+        A model with the input `image`, (1, channels, rows, columns) float32 in [0, 1], and the outputs of the
+            Keras network without the axis of the channel, (1, rows, columns) float32.
     """
     image = ops.parameter([1, config.channels, *config.size], np.float32, name="image")
     x, inputs, skips = image, config.channels, []
@@ -40,6 +46,7 @@ def build(config: AttentionUNet2DConfig, weights: Weights) -> openvino.Model:
             name = gate_names(config)[level]
             skip, outputs[name] = _gate(skip, x, (width, config.gate_filters), name, weights)
         joined = ops.concat([_doubled(x), skip], axis=1)
+        # The coarser map has twice the width of the skip.
         x = _block(joined, 3 * width, config, level, "decoder", weights)
     x = _convolution(x, (config.filters, 1, 1), "head_conv", weights)
     outputs[PROBABILITY] = ops.sigmoid(_normalised(x, 1, "head_norm", weights))
@@ -64,6 +71,7 @@ def _block(
 
 
 def _gate(skip: Any, gating: Any, widths: tuple[int, int], name: str, weights: Weights) -> tuple[Any, Any]:
+    """Return the gated skip and the coefficients of the gate (article, equations 1 and 2)."""
     width, filters = widths
     theta = ops.relu(_convolution(_halved(skip, 1), (width, filters, 1), f"{name}_skip", weights))
     phi = ops.relu(_convolution(gating, (2 * width, filters, 1), f"{name}_gating", weights))
@@ -74,6 +82,7 @@ def _gate(skip: Any, gating: Any, widths: tuple[int, int], name: str, weights: W
 
 def _convolution(x: Any, kind: tuple[int, int, int], name: str, weights: Weights) -> Any:
     inputs, outputs, side = kind
+    # Keras stores (rows, columns, in, out), OpenVINO takes (out, in, rows, columns).
     kernel = weights.take(f"{name}/kernel", (side, side, inputs, outputs)).transpose(3, 2, 0, 1)
     margin = [side // 2] * 2
     convolved = ops.convolution(x, np.ascontiguousarray(kernel), [1, 1], margin, margin, [1, 1])
@@ -81,6 +90,7 @@ def _convolution(x: Any, kind: tuple[int, int, int], name: str, weights: Weights
 
 
 def _normalised(x: Any, width: int, name: str, weights: Weights) -> Any:
+    """Batch-normalise `x` with the moving statistics, folded into one multiplication and one addition."""
     gamma, beta, mean, variance = (
         weights.take(f"{name}/{kind}", (width,))
         for kind in ("gamma", "beta", "moving_mean", "moving_variance")
@@ -90,15 +100,19 @@ def _normalised(x: Any, width: int, name: str, weights: Weights) -> Any:
 
 
 def _across(values: NDArray[np.float32]) -> Any:
+    """Return one constant for each channel of a map in (batch, channels, rows, columns) order."""
     return ops.constant(values.reshape(1, -1, 1, 1))
 
 
 def _halved(x: Any, side: int) -> Any:
-    """Every second row and column: the largest of `side` by `side`, or with 1 just the pixel there."""
+    """Take every second row and column: the maximum of `side` by `side` pixels, or with 1 just the pixel
+    there.
+    """
     return ops.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [side, side], "floor").output(0)
 
 
 def _doubled(x: Any) -> Any:
+    """Repeat each pixel twice in rows and columns, as Keras' UpSampling2D does."""
     return ops.interpolate(
         x, _UP, "nearest", "scales", axes=np.array([2, 3]),
         coordinate_transformation_mode="asymmetric", nearest_mode="floor",
@@ -106,6 +120,7 @@ def _doubled(x: Any) -> Any:
 
 
 def _named(name: str, output: Any) -> Any:
+    """Return the output `name` without the axis of its single channel."""
     flat = ops.squeeze(output, np.array([1]))
     flat.output(0).get_tensor().set_names({name})
     return ops.result(flat, name=name)

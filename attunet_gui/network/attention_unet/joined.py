@@ -1,4 +1,4 @@
-"""The decoder's convolution over an enlarged map and a skip, without enlarging or joining them."""
+"""A Keras layer that convolves an upsampled map and a skip connection without upsampling or joining them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ import numpy as np
 
 from attunet_gui.network.backend import keras, tf
 
+# Distributes the 3-wide kernel over a transposed kernel of width 4. A coarse pixel becomes two equal fine
+# ones. Rows: offset -1, 0, 1, 2 of a fine pixel from the first of the two. Columns: the weights of the
+# kernel. An entry is 1 where the fine pixel sees one of the two through that weight.
 _SPREAD = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
-"""Rows: offset -1, 0, 1, 2 of a fine pixel from the first of the two that a coarse one becomes. Columns:
-weights of the 3-wide kernel. 1 where the fine pixel sees one of the two through this weight."""
 _SIDE = 3
 
 
 class JoinedConvolution(keras.layers.Layer):  # type: ignore[misc]
-    """ReLU of a 3x3 convolution over [`coarse` enlarged twice by repeating its pixels, `skip`].
+    """ReLU of a 3x3 convolution over a coarse map, upsampled twice by repeating its pixels, joined with a
+    skip.
 
-    The same numbers from the same weights as `UpSampling2D`, `Concatenate` and `Conv2D` give, up to rounding.
-    Each coarse pixel becomes four equal ones, so most products are a sum of weights times one number: a
-    transposed convolution with 16 weights instead of four times 9. It takes 0.6 of the time, and the
-    enlarged map and the joined one, the largest tensors of the network, are never made.
+    The results equal those of `UpSampling2D`, `Concatenate` and `Conv2D` with the same weights, up to
+    rounding. Each coarse pixel becomes four equal ones, so most products are a sum of weights times one
+    number: a transposed convolution with 16 weights replaces four times 9. It takes 0.6 of the time, and the
+    upsampled map and the joined one, which are the largest tensors of the network, are never made.
 
-    Takes [coarse (batch, rows, columns, m), skip (batch, 2 * rows, 2 * columns, n)]; gives (batch, 2 * rows,
-    2 * columns, filters). Its `kernel` (3, 3, m + n, filters) and `bias` are those of the convolution.
+    The inputs are [coarse (batch, rows, columns, m), skip (batch, 2 * rows, 2 * columns, n)]; the output is
+    (batch, 2 * rows, 2 * columns, filters). `kernel` (3, 3, m + n, filters) and `bias` (filters,) are those
+    of the plain convolution, so a bundle does not depend on this layer.
     """
 
     def __init__(self, filters: int, **said: Any) -> None:
@@ -32,22 +35,24 @@ class JoinedConvolution(keras.layers.Layer):  # type: ignore[misc]
         self.activation = keras.activations.relu
 
     def build(self, shapes: Any) -> None:
-        """Make the weights as `Conv2D` does."""
+        """Create the weights with the names, shapes and initial values of `Conv2D`."""
         inputs = sum(shape[-1] for shape in shapes)
-        # Weights are added up in float32, whatever is multiplied in.
+        # In mixed precision the kernel is not cast to bfloat16 here: its weights are summed in float32 first.
         self.kernel = self.add_weight(
             (_SIDE, _SIDE, inputs, self.filters), "glorot_uniform", name="kernel", autocast=False
         )
         self.bias = self.add_weight((self.filters,), "zeros", name="bias")
 
     def compute_output_shape(self, shapes: Any) -> Any:
-        """That of the skip, with `filters` channels."""
+        """Return the shape of the skip with `filters` channels."""
         return (*shapes[1][:3], self.filters)
 
     def call(self, inputs: Any) -> Any:
-        """The result, in the type that the layer computes in."""
+        """Return the convolution of [coarse, skip] in the layer's compute type."""
         coarse, skip = inputs
         kernel = tf.convert_to_tensor(self.kernel)
+        # A convolution is linear, so the parts of the kernel that see the two inputs can be applied
+        # separately.
         of_coarse, of_skip = tf.split(kernel, [coarse.shape[-1], skip.shape[-1]], axis=2)
         spread = tf.einsum("ai,bj,ijmf->abfm", _SPREAD, _SPREAD, of_coarse)
         size = (tf.shape(coarse)[0], skip.shape[1], skip.shape[2], self.filters)

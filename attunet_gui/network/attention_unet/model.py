@@ -1,11 +1,12 @@
-"""Family `attention_unet_2d`: the Attention U-Net of Oktay et al. 2018 (arXiv:1804.03999) in 2-D.
+"""The family `attention_unet_2d` in Keras: the Attention U-Net of Oktay et al. 2018 (arXiv:1804.03999) in
+2-D.
 
-Each level of the encoder is a block of two 3x3 convolutions with ReLU, each followed by batch
-normalisation. Each skip connection passes an additive attention gate (article, eq. 1 and 2): skip and
-gating signal go through 1x1 convolutions, are added, and a 1x1 convolution with sigmoid gives one
-coefficient in [0, 1] per position, which multiplies the skip. The coefficients are outputs of the same
-forward pass, named `gate1` (finest) to `gate<n>` (coarsest). A fresh gate lets nearly everything pass, as the
-article asks (sec. 3).
+Each level of the encoder is a block of two 3x3 convolutions with ReLU, each followed by batch normalisation.
+Each skip connection passes an additive attention gate (article, equations 1 and 2): skip and gating signal go
+through 1x1 convolutions and are added, and a 1x1 convolution with a sigmoid gives one coefficient in [0, 1]
+for each position, which multiplies the skip. The coefficients are outputs of the same forward pass, named
+`gate1` (finest) to `gate<n>` (coarsest). A fresh gate lets nearly everything pass, as the article asks
+(section 3).
 """
 
 from __future__ import annotations
@@ -19,23 +20,24 @@ from attunet_gui.network.attention_unet.normalisation import FusedBatchNormalisa
 from attunet_gui.network.backend import keras
 
 layers = keras.layers
+# Initial offset of the last batch normalisation: the organ fills few pixels. Because of that normalisation
+# before the sigmoid only this offset can express it, and starting from 0 it takes thousands of steps to get
+# there (the prior of Lin et al. 2017, arXiv:1708.02002, section 4.1).
 _PRIOR_LOGIT = -3.0
-"""Start of the last offset: the organ fills few pixels. The batch normalisation before the sigmoid makes
-this offset the only way to say so, and from 0 it takes thousands of steps to get there (the prior of Lin et
-al. 2017, arXiv:1708.02002, sec. 4.1)."""
+# Initial offset of a gate, which gives coefficients of 0.95. With an offset of 0 and weights of the usual
+# size a fresh gate is not neutral: batch-normalised skips drive it to a random mean between 0.04 and 0.85.
 _OPEN_LOGIT = 3.0
-"""Start of a gate's offset: coefficients of 0.95. With an offset of 0 and weights of the usual size a fresh
-gate is not neutral: batch-normalised skips drive it to a random mean between 0.04 and 0.85."""
+# Variance of the last weights of a gate, relative to the usual one. The offset decides at first, and yet all
+# weights have gradients.
 _QUIET = 0.01
-"""Variance of a gate's last weights, in usual ones: the offset decides at first, yet all weights learn."""
 
 
 def build(config: AttentionUNet2DConfig) -> keras.Model:
-    """The network as a functional Keras model.
+    """Build the network as a functional Keras model with fresh weights.
 
-    Input: (batch, rows, columns, channels) float32, HU scaled to [0, 1] by the bundle's window.
-    Outputs, a dict: `probability` (batch, rows, columns, 1) and `gate<k>` (batch, rows / 2**k,
-    columns / 2**k, 1), all float32 in [0, 1]. With `gates` off `probability` is the only one.
+    The input is (batch, rows, columns, channels) float32, HU scaled to [0, 1] by the bundle's window. The
+    output is a dict of float32 in [0, 1]: `probability` (batch, rows, columns, 1) and `gate<k>` (batch, rows
+    / 2**k, columns / 2**k, 1). Without gates `probability` is the only one.
     """
     image = keras.Input((*config.size, config.channels), name="image")
     skips, x = [], image
@@ -59,27 +61,40 @@ def build(config: AttentionUNet2DConfig) -> keras.Model:
 
 
 def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
-    """Make gate `name` give one `coefficient` in [0, 1] everywhere: last weights 0, offset its logit."""
+    """Make the gate `name` return `coefficient`, in [0, 1], everywhere.
+
+    Its last weights become 0 and its last offset the logit of `coefficient`.
+    """
     score = network.get_layer(f"{name}_score")
     score.kernel.assign(keras.ops.zeros_like(score.kernel))
     score.bias.assign([_logit(coefficient)])
 
 
 def shift_logits(network: keras.Model, slope: float, offset: float) -> None:
-    """Make every logit of the probability x into `slope` * x + `offset`, within the last normalisation."""
+    """Replace each logit x of the probability by `slope` * x + `offset`, within the last normalisation."""
     norm = network.get_layer("head_norm")
     norm.gamma.assign(slope * norm.gamma)
     norm.beta.assign(slope * norm.beta + offset)
 
 
 def _logit(probability: float) -> float:
+    """Return the logit of `probability`; for 0 and 1 a finite number whose sigmoid is exactly 0 or 1 in
+    float32.
+    """
     if probability in (0, 1):
         return 40.0 if probability else -110.0  # exactly 1 and 0 in float32
     return math.log(probability / (1 - probability))
 
 
 def _block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
-    """`x` is a map, or [the coarser map, the skip] in the decoder."""
+    """Add two convolutions with their normalisations.
+
+    Args:
+        x: a map, or in the decoder [the coarser map, the skip], which only the first convolution takes.
+        config: of the network.
+        level: 0 is the finest.
+        part: "encoder" or "decoder", for the names of the layers.
+    """
     filters = config.filters * 2**level
     for step in (1, 2):
         name = f"{part}{level + 1}_{step}"
@@ -94,11 +109,11 @@ def _block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
 
 
 def _gate(skip: Any, gating: Any, filters: int, name: str) -> tuple[Any, Any]:
-    """Gated skip, and the coefficients at the gating signal's resolution as float32.
+    """Return the gated skip, and the coefficients at the resolution of the gating signal as float32.
 
-    The 1x1 convolution with stride 2 is written as its two halves, every second pixel and then the
-    convolution: the same numbers from the same weights. In one layer its float32 gradient writes beyond
-    its memory on CPUs (TensorFlow 2.21 with oneDNN) and training crashes.
+    The 1x1 convolution with stride 2 is written in two steps, every second pixel and then the convolution,
+    which give the same numbers from the same weights. As one layer its float32 gradient writes beyond its
+    memory on CPUs (TensorFlow 2.21 with oneDNN), and training crashes.
     """
     every_second = layers.MaxPooling2D(1, strides=2, name=f"{name}_stride")(skip)
     theta = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_skip")(every_second)

@@ -1,4 +1,4 @@
-"""Batch normalisation in one fused operation; nearly halves a training step on a CPU."""
+"""Batch normalisation as one fused operation, which nearly halves the time of a training step on a CPU."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from attunet_gui.network.backend import keras, tf
 
 
 class FusedBatchNormalisation(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """Keras' layer and its weights with the fused kernel of TensorFlow, in training and out of it.
+    """Keras' layer with its own weights, computed by TensorFlow's fused kernel in training and in prediction.
 
-    Keras writes either out as a dozen operations over the whole tensor, in float32 whatever comes. In
-    training the kernel divides its variance by n - 1 where Keras has n, which over the pixels of a batch
-    makes no difference. Takes (batch, rows, columns, channels).
+    Keras computes it in a dozen operations over the whole tensor, in float32 whatever the input is. In
+    training the kernel divides the variance by n - 1 where Keras divides by n; over the pixels of a batch
+    that makes no difference. The input is (batch, rows, columns, channels).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:  # noqa: ARG002
-        """Normalised `inputs`, same shape."""
+        """Return `inputs` normalised, of the same shape; in training the moving statistics are updated."""
         learns = bool(training and self.trainable)
         known = {} if learns else {"mean": self.moving_mean, "variance": self.moving_variance}
         normalised, mean, variance = tf.compat.v1.nn.fused_batch_norm(
