@@ -1,4 +1,4 @@
-"""What happened to a case, entry by entry, and what can be told from it: time, tools, changes, a replay."""
+"""The entries of a case's journal, and what is computed from them: active time, tool use, edits, a replay."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from attunet_gui.core.history import DRAFT, Stroke
 from attunet_gui.core.rewind import since_draft
 
 PAUSE_S = 60.0
-"""Nobody who works is quiet for longer; a longer gap is left out of the active time as a whole."""
+"""Longest gap between two entries, in seconds, that still counts as work; a longer one counts as 0."""
 
 
 @dataclass(frozen=True)
 class Undone:
-    """The last stroke, made with `tool`, was taken back."""
+    """The last stroke, made with `tool`, was undone."""
 
     user: str
     when: float
@@ -30,7 +30,7 @@ class Undone:
 
 @dataclass(frozen=True)
 class Redone:
-    """The stroke taken back last, made with `tool`, was done again."""
+    """The stroke that was undone last, made with `tool`, was redone."""
 
     user: str
     when: float
@@ -39,7 +39,7 @@ class Redone:
 
 @dataclass(frozen=True)
 class Verified:
-    """`slices`, and no others, are declared right from now on, each until its mask changes."""
+    """From now on `slices`, and no others, are verified; each stays so until its mask changes."""
 
     user: str
     when: float
@@ -48,7 +48,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The places of the fix-list with these `keys`, and no others, are accepted from now on."""
+    """From now on the places of the review list with these `keys`, and no others, are accepted."""
 
     user: str
     when: float
@@ -60,8 +60,10 @@ class Saved:
     """A mask was written to a file.
 
     Attributes:
-        crc: of that mask, as `core.correction.tally` has it.
-        current: whether it is the mask as it was at this entry; the person may have gone on meanwhile.
+        path: the file.
+        crc: CRC-32 of the saved mask, computed as for `Tally.crc`.
+        current: whether the saved mask is the mask as it was at this entry. It is not where the annotator
+            went on editing while a background thread wrote the file.
     """
 
     user: str
@@ -73,7 +75,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Opened:
-    """The case came on screen."""
+    """The case was shown on screen."""
 
     user: str
     when: float
@@ -81,26 +83,27 @@ class Opened:
 
 @dataclass(frozen=True)
 class Closed:
-    """The case went off screen as it should."""
+    """The case was closed normally. The entry is missing after a crash."""
 
     user: str
     when: float
 
 
 Entry = Stroke | Undone | Redone | Verified | Accepted | Saved | Opened | Closed
-"""What a journal is made of; `when` is in seconds since the epoch throughout."""
+"""Any entry of a journal. The field `when` is in seconds since the epoch in all of them."""
 
 
-# Is everything in a file?
+# Unsaved work
 
 
 @dataclass(frozen=True)
 class SinceSaved:
-    """How far the mask is from the last one that is in a file.
+    """The distance between the present mask and the mask that was saved last.
 
     Attributes:
-        steps: strokes on top of it, negative if it was undone past it; None if no undo leads back.
-        strokes: how many of a person's strokes lie between, drafts left out.
+        steps: number of strokes on top of the saved mask. It is negative after undoing past the saved mask,
+            and None if neither undo nor redo leads back to it.
+        strokes: how many strokes of the annotator lie between the two; drafts do not count.
     """
 
     steps: int | None = 0
@@ -108,11 +111,11 @@ class SinceSaved:
 
     @property
     def lost(self) -> bool:
-        """Whether work of a person would be lost with the journal."""
+        """Whether strokes of the annotator would be lost if the journal were deleted."""
         return self.steps != 0 and self.strokes != 0
 
     def after(self, entry: Entry) -> SinceSaved:
-        """The same, one entry later."""
+        """Return the distance after one more entry."""
         match entry:
             case Saved(current=True):
                 return SinceSaved()
@@ -125,11 +128,13 @@ class SinceSaved:
         return self
 
     def _stroke(self, own: int) -> SinceSaved:
+        # A new stroke discards the redo stack. If the saved mask lay in that stack, nothing leads back to it.
         if self.steps is None or self.steps < 0:
             return SinceSaved(None, abs(self.strokes) + own)
         return SinceSaved(self.steps + 1, self.strokes + own)
 
     def _turned(self, by: int, own: int) -> SinceSaved:
+        # Without a way back to the saved mask its distance never becomes 0 again, whatever is undone.
         if self.steps is None:
             return SinceSaved(None, max(1, self.strokes + by * own))
         return SinceSaved(self.steps + by, self.strokes + by * own)
@@ -140,12 +145,12 @@ class SinceSaved:
 
 @dataclass(frozen=True)
 class ToolUse:
-    """What was done with one tool.
+    """Totals of one tool.
 
     Attributes:
-        strokes: how many, those that were undone later included.
-        undone: how often one was taken back, less how often one was done again.
-        added, removed: voxels set and cleared by the strokes.
+        strokes: number of strokes, including those that were undone later.
+        undone: number of undos less number of redos.
+        added, removed: number of voxels that the strokes set and cleared.
     """
 
     strokes: int = 0
@@ -154,20 +159,20 @@ class ToolUse:
     removed: int = 0
 
     def ml(self, voxel_ml: float) -> tuple[float, float]:
-        """(added, removed) in ml, for voxels of `voxel_ml`."""
+        """Return the (added, removed) volumes in ml for voxels of `voxel_ml` ml each."""
         return self.added * voxel_ml, self.removed * voxel_ml
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What was done on a case, as totals; small however long the journal was.
+    """Totals of the work on a case. Their size does not grow with the length of the journal.
 
     Attributes:
-        seconds: active time, pauses left out.
-        tools: key of the tool -> use of it.
-        slices: that any stroke changed.
-        users: who -> how many strokes.
-        first, last: time of the first and last entry, seconds since the epoch; None before any.
+        seconds: active time in seconds, without pauses longer than `PAUSE_S`.
+        tools: key of the tool -> its totals.
+        slices: indices of the slices that any stroke changed.
+        users: name of the annotator -> number of strokes.
+        first, last: time of the first and the last entry, seconds since the epoch; None without entries.
     """
 
     seconds: float = 0.0
@@ -178,7 +183,7 @@ class Activity:
     last: float | None = None
 
     def after(self, entry: Entry) -> Activity:
-        """The same, one entry later."""
+        """Return the totals after one more entry."""
         timed = replace(
             self,
             seconds=self.seconds + self._gap(entry),
@@ -198,6 +203,7 @@ class Activity:
         # Nobody worked on a case that was closed, however soon it was opened again.
         if self.last is None or isinstance(entry, Opened):
             return 0.0
+        # The system clock may be set back between two entries: a negative gap counts as 0.
         gap = entry.when - self.last
         return gap if 0.0 <= gap <= PAUSE_S else 0.0
 
@@ -217,7 +223,7 @@ class Activity:
 
 
 def activity(entries: Iterable[Entry], before: Activity | None = None) -> Activity:
-    """The totals of `entries` in their order, on top of `before`."""
+    """Return the totals of `entries`, in order, added to the totals `before`."""
     return reduce(Activity.after, entries, before or Activity())
 
 
@@ -227,14 +233,14 @@ def activity(entries: Iterable[Entry], before: Activity | None = None) -> Activi
 def turned(
     entries: Iterable[Entry], done: Sequence[Stroke] = (), ahead: Sequence[Stroke] = ()
 ) -> tuple[tuple[Stroke, ...], tuple[Stroke, ...]]:
-    """What can be undone (oldest first) and redone (next first) after `entries`.
+    """Return the strokes that can be undone (oldest first) and redone (next first) after `entries`.
 
     Args:
-        entries: in their order.
-        done, ahead: the same before them.
+        entries: entries of a journal, in order.
+        done, ahead: the strokes that can be undone and redone before `entries`.
 
     Raises:
-        ValueError: if more is undone or redone than there is.
+        ValueError: if an entry undoes or redoes a stroke that does not exist.
     """
     behind, before = list(done), list(ahead)[::-1]
     for entry in entries:
@@ -248,12 +254,15 @@ def verified_after(
     done: Sequence[Stroke] = (),
     ahead: Sequence[Stroke] = (),
 ) -> frozenset[int]:
-    """The slices that are verified after `entries`: one whose mask changes, by whatever, is so no more.
+    """Return the slices that are verified after `entries`.
+
+    A slice loses the mark as soon as any stroke, undo or redo changes its mask: "verified" may never be said
+    of a mask that the annotator has not looked at.
 
     Args:
-        entries: in their order.
-        verified: before them.
-        done, ahead: as for `turned`.
+        entries: entries of a journal, in order.
+        verified: the slices that are verified before `entries`.
+        done, ahead: the strokes that can be undone (oldest first) and redone (next first) before `entries`.
     """
     behind, before = list(done), list(ahead)[::-1]
     for entry in entries:
@@ -266,7 +275,10 @@ def verified_after(
 
 
 def _turn(entry: Entry, done: list[Stroke], ahead: list[Stroke]) -> Stroke | None:
-    """Move the strokes as `entry` says; the stroke whose voxels flip."""
+    """Update both stacks in place; return the stroke whose voxels flip, or None if no voxel does.
+
+    Here the next stroke to redo is the last item of `ahead`.
+    """
     match entry:
         case Stroke():
             done.append(entry)
@@ -292,16 +304,16 @@ def replay(
     done: Sequence[Stroke] = (),
     ahead: Sequence[Stroke] = (),
 ) -> Iterator[tuple[Entry, Box, NDArray[np.uint8]]]:
-    """The mask after every change, from first to last.
+    """Apply all changes one after the other and yield the mask after each.
 
     Args:
-        base: (z, y, x) 0/1, the mask below `done`; not changed.
-        entries: in their order.
-        done, ahead: what could be undone and redone before them, as `turned` has it.
+        base: (z, y, x) uint8 0/1, the mask before the first stroke of `done`; it is not changed.
+        entries: entries of a journal, in order.
+        done, ahead: the strokes that can be undone (oldest first) and redone (next first) before `entries`.
 
     Yields:
-        the entry (one of `done`, then one of `entries`), the box that it changed, and the mask after it. The
-        mask is the same array every time: copy what shall stay.
+        The entry (those of `done` first, then those of `entries` that change voxels), the box that it
+        changed, and the mask after it. The mask is one array that is changed in place: copy it to keep it.
     """
     mask = base.copy()
     for stroke in done:
@@ -316,17 +328,19 @@ def replay(
 
 
 def human_edit(mask: NDArray[np.uint8], done: Sequence[Stroke]) -> Edit:
-    """What became of the draft, as one edit from the draft to `mask`.
+    """Return the difference between the last draft and `mask` as one edit.
 
     Args:
-        mask: (z, y, x) 0/1, as it is after `done`.
-        done: strokes in their order; all after the last draft among them count, all if there is none.
+        mask: (z, y, x) uint8 0/1, the mask after `done`.
+        done: strokes, oldest first. Those after the last draft count; without a draft all of them do.
     """
     edits = [stroke.edit for stroke in since_draft(done) if stroke.edit.changes]
     if not edits:
         return NOTHING
     box = _hull(edits)
     start = (box[0].start, box[1].start, box[2].start)
+    # An edit applied twice undoes itself, so flipping the mask by every stroke gives the draft back. Only the
+    # hull of the strokes is copied: outside of it draft and mask are equal.
     before = mask[box] != 0
     for edit in edits:
         inner = tuple(
@@ -337,7 +351,10 @@ def human_edit(mask: NDArray[np.uint8], done: Sequence[Stroke]) -> Edit:
 
 
 def human_correction(mask: NDArray[np.uint8], done: Sequence[Stroke]) -> Correction:
-    """How far `mask` is from the draft it came from; arguments as for `human_edit`."""
+    """Return the voxels added to and removed from the last draft, and the DSC of draft and `mask`.
+
+    The arguments are those of `human_edit`.
+    """
     edit, voxels = human_edit(mask, done), int(np.count_nonzero(mask))
     drafted, common = voxels - edit.added + edit.removed, voxels - edit.added
     dsc = 2 * common / (drafted + voxels) if drafted + voxels else 1.0

@@ -1,4 +1,4 @@
-"""Where the patient is: the body outline, found from whatever HU range the data at hand has."""
+"""The outline of the patient's body in CT, whatever range of HU the CT was clipped to."""
 
 from __future__ import annotations
 
@@ -19,35 +19,43 @@ _SMALLEST_PIECE_MM2 = 150.0
 
 
 def body_threshold_hu(lowest_hu: float) -> float:
-    """HU above which a voxel belongs to the patient rather than to air, in CT that goes down to `lowest_hu`.
+    """Return the HU above which a voxel belongs to the patient and not to air.
 
-    -300 HU keeps fat. CT that was clipped at or above it (at -160, or at 0 as in the public 8-bit
-    slices) has no such air; there the cut lies just above the clipped floor.
+    A threshold of -300 HU keeps fat. CT that was clipped at or above it (at -160, or at 0 as in the public
+    8-bit slices) shows air at its lowest value; there the threshold lies 25 HU above that value.
+
+    Args:
+        lowest_hu: the smallest HU in the CT.
     """
     above = lowest_hu >= _FAT_SAFE_HU - _CLIP_MARGIN_HU
     return lowest_hu + _CLIP_MARGIN_HU if above else _FAT_SAFE_HU
 
 
 def fat_is_lost(lowest_hu: float) -> bool:
-    """Whether fat is as dark as air, because the CT was clipped above it: organs are islands then."""
+    """Return whether the CT was clipped above the HU of fat, so that fat looks like air.
+
+    The organs are then islands without a connection, and the largest piece is not the body.
+    """
     return body_threshold_hu(lowest_hu) > _FAT_HU
 
 
 def body_box(
     hu: NDArray[Any], spacing_mm: tuple[float, float, float], lowest_hu: float | None = None
 ) -> tuple[slice, slice]:
-    """In-plane box (rows, columns) around the patient, over all slices.
+    """Return the in-plane box around the patient over all slices.
+
+    The search works on a coarse grid. A morphological opening removes thin structures such as the table or a
+    hose, and the largest remaining piece is the patient. Where fat was clipped, every piece above a minimum
+    size counts as a part of the patient.
 
     Args:
         hu: (z, y, x) HU.
-        spacing_mm: (z, y, x) spacing.
-        lowest_hu: the smallest of `hu`, where that is known already.
+        spacing_mm: (z, y, x) voxel spacing in mm.
+        lowest_hu: the smallest value of `hu`, if it is known already.
 
     Returns:
-        Row and column slices. The whole plane if no body is found (an empty or constant volume).
-
-    The search is coarse: a table or a hose is thin and opened away, and of what remains the largest piece is
-    the patient; where fat is lost, every piece of some size is a part of the patient.
+        Slices of the rows and of the columns. They cover the whole plane if no body is found (in an empty or
+        constant volume).
     """
     lowest = float(hu.min()) if lowest_hu is None else lowest_hu
     cell_mm = _ORGAN_CELL_MM if fat_is_lost(lowest) else _COARSE_MM
@@ -74,7 +82,11 @@ def _largest_piece(tissue: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _organs(
     hu: NDArray[Any], threshold: float, steps: tuple[int, int], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
-    """Pieces of each slice that are thicker than a table and not too small, in cells of `steps` pixels."""
+    """Return (z, rows, columns) bool on cells of `steps` pixels: pieces of tissue that may be organs.
+
+    A piece counts if it is thicker than a table and its area in the slice is at least
+    `_SMALLEST_PIECE_MM2`.
+    """
     smooth = ndimage.uniform_filter(hu.astype(np.float32), (1, *steps))[:, :: steps[0], :: steps[1]]
     cell = [step * mm for step, mm in zip(steps, spacing_mm[1:], strict=True)]
     block = np.ones((1, *(max(1, round(_THICKER_THAN_A_TABLE_MM / mm)) for mm in cell)), dtype=bool)
@@ -88,7 +100,10 @@ def _organs(
 
 
 def _fine(coarse: slice, step: int, size: int) -> slice:
-    """Coarse sample i is pixel i * step itself; it stands for the pixels nearest to it."""
+    """Return the fine pixels that the coarse samples of `coarse` stand for.
+
+    Sample i is taken at pixel i * step, so it stands for the pixels that are nearest to that one.
+    """
     start = coarse.start * step - step // 2
     stop = (coarse.stop - 1) * step + (step + 1) // 2
     return slice(max(start, 0), min(stop, size))
@@ -109,8 +124,9 @@ def body_mask(image: NDArray[Any], threshold: float, gap: int = 0) -> NDArray[np
 
 
 def _filled(plane: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(rows, columns) without its holes: what is not reached from the edge belongs to it."""
-    # An empty frame around it makes all of the outside one piece, and see `core.gland` on odd sides.
+    """Return `plane` (rows, columns) with all background filled that is not connected with the edge."""
+    # A margin of background joins all of the outside to one component. It is two pixels wide because cc3d 4.1
+    # reserves too few labels for single pixels on every second place of an odd side.
     outside: NDArray[Any] = cc3d.connected_components(~np.pad(plane, 2), connectivity=4)
     filled: NDArray[np.bool_] = outside[2:-2, 2:-2] != outside[0, 0]
     return filled

@@ -1,4 +1,4 @@
-"""What turns a network's probability into one that means what it says."""
+"""Calibration of a network's probability, so that of the pixels with probability p a share p is organ."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 LOWEST, HIGHEST = 2.0**-25, 1 - 2.0**-12
-"""Float16 cannot tell what lies beyond from 0 and 1."""
+"""Smallest and largest probability that float16 keeps apart from 0 and from 1."""
 
 
 class Calibration(BaseModel):
-    """A straight line on the logit (Platt 1999): logit p' = slope * logit p + offset.
+    """Platt scaling (Platt 1999), a straight line on the logit: logit p' = slope * logit p + offset.
 
-    It never changes which voxel is more likely, and 1 and 0 change nothing at all. Probabilities are kept as
-    float16, so the line is fitted to what that can tell apart, and holds no further: 1 becomes what `HIGHEST`
-    does, since a network that says 1 may be wrong too.
+    The calibration never changes which of two voxels is more likely. A slope of 1 and an offset of 0 change
+    nothing. Probabilities are kept as float16, so the line is fitted within `LOWEST` and `HIGHEST`, and
+    values beyond are clipped to these: a network that says 1 may be wrong too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,16 +26,21 @@ class Calibration(BaseModel):
     offset: float = Field(default=0.0, ge=-20, le=20)
 
     def apply(self, probability: NDArray[Any]) -> NDArray[Any]:
-        """Probabilities in [0, 1] -> as many in [0, 1], of the same floating type (float32 or float64)."""
+        """Return the calibrated probabilities in [0, 1], of the same shape and dtype.
+
+        Args:
+            probability: float32 or float64 in [0, 1], of any shape.
+        """
         if self == Calibration():
             return probability
         limited = np.clip(probability, LOWEST, HIGHEST, dtype=probability.dtype)
+        # The odds form of the line on the logit: it needs no logarithm of each voxel.
         for_it = limited**self.slope
         against = np.exp(-self.offset).astype(probability.dtype) * (1 - limited) ** self.slope
         calibrated: NDArray[Any] = for_it / (for_it + against)
         return calibrated
 
     def then(self, further: Calibration) -> Calibration:
-        """This and then `further`, as one."""
+        """Return the one calibration that has the effect of this one followed by `further`."""
         slope = self.slope * further.slope
         return Calibration(slope=slope, offset=further.slope * self.offset + further.offset)

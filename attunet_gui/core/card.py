@@ -1,4 +1,4 @@
-"""The model card: what a bundle says of itself. Readable without TensorFlow, so the window can show it."""
+"""The model card, `card.json` of a model bundle. It is read without TensorFlow, so the window can show it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ Words = Annotated[
     str,
     Field(max_length=20_000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]*$"),
 ]
-"""Text for a screen: nothing that steers a terminal or turns the direction of writing."""
+"""Text that is shown to people. Control characters and marks of writing direction are refused, because a card
+from elsewhere could use them to steer a terminal or to disguise what it says."""
 
 
 def first_fault(error: ValidationError) -> tuple[str, str]:
-    """Where the first fault is ("weights.sha256"; "" for the whole) and what is wrong there."""
+    """Return the dotted path of the first invalid field and pydantic's message about it.
+
+    The path is such as "weights.sha256"; it is "" if the card as a whole is invalid.
+    """
     first = error.errors()[0]
     return ".".join(str(part) for part in first["loc"]), first["msg"]
 
 
 class DataSource(BaseModel):
-    """One source of training data, with what its licence asks to be said."""
+    """One source of training data, with the attribution that its licence demands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +44,7 @@ class DataSource(BaseModel):
 
 
 class Training(BaseModel):
-    """How the weights came to be, so that anyone can make them again."""
+    """How the weights were trained, in enough detail to repeat the training."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +57,7 @@ class Training(BaseModel):
 
 
 class Result(BaseModel):
-    """One measured figure: `value` of `measure` on `data`, over `cases` cases."""
+    """One measured figure: the `value` of `measure` on the data set `data`, over `cases` cases."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +70,7 @@ class Result(BaseModel):
 
 
 class ModelRef(BaseModel):
-    """A model by name and weights."""
+    """The identity of a model: its name and the SHA-256 of its weights file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -75,7 +79,7 @@ class ModelRef(BaseModel):
 
 
 class GuardRecord(BaseModel):
-    """What came out when the model was compared with its parent: may it take its place, and why."""
+    """The result of comparing the model with its parent: whether it may replace the parent, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -84,13 +88,14 @@ class GuardRecord(BaseModel):
 
 
 class Lineage(BaseModel):
-    """Where a fine-tuned model comes from.
+    """The origin of a fine-tuned model.
 
     Attributes:
-        ancestors: its parent first, then the parent's parent and so on.
-        data_sha256: of names and bytes of all files of the data set it learnt from.
-        trained_on, held_out: sha256 of CT files that it or an ancestor learnt from, and of those that only
-            ever judge: no descendant may learn from them.
+        ancestors: the parent first, then the parent's parent and so on.
+        data_sha256: SHA-256 over names and bytes of all files of the data set that it was trained on.
+        trained_on: SHA-256 of each CT file that the model or an ancestor was trained on.
+        held_out: SHA-256 of each CT file that is used for comparison only; no descendant may be trained on
+            it.
         guard: the comparison with the parent; None before it was made.
     """
 
@@ -104,12 +109,12 @@ class Lineage(BaseModel):
 
     @property
     def parent(self) -> ModelRef:
-        """The model it was made from."""
+        """The model that this one was fine-tuned from."""
         return self.ancestors[0]
 
 
 class WeightsFile(BaseModel):
-    """The one weights file of a bundle; any changed byte is refused."""
+    """The only weights file of a bundle. A file with another size or SHA-256 is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -119,18 +124,18 @@ class WeightsFile(BaseModel):
 
 
 class Card(BaseModel):
-    """`card.json` of a bundle.
+    """The content of `card.json` in a model bundle.
 
     Attributes:
         family: a name in the registry of model families.
-        config: the family's configuration, checked by the family itself.
-        preprocessing: what turns HU into the network's input.
-        calibration: what is done to the network's probability before anybody sees it; nothing if absent.
+        config: the configuration of the family, validated by the family itself.
+        preprocessing: how HU become the network's input.
+        calibration: applied to the network's probability before anything else uses it.
         threshold: calibrated probability from which a voxel belongs to the draft.
-        smallest_piece_ml: pieces of the draft below this volume are dropped; 0 keeps all.
-        gland: which of the others belong to one gland.
-        lineage: of a model that was made from another by corrected cases; None for others.
-        recommended: offered before models that are not, where nobody has chosen one.
+        smallest_piece_ml: connected pieces of the draft below this volume in ml are dropped; 0 keeps all.
+        gland: which of the remaining pieces belong to one gland.
+        lineage: the origin of a fine-tuned model; None for a model that was trained from scratch.
+        recommended: whether the model is offered before others as long as nobody has chosen one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -159,5 +164,5 @@ class Card(BaseModel):
 
     @property
     def sha256(self) -> str:
-        """Identity of the weights."""
+        """SHA-256 of the weights file, which identifies the model."""
         return self.weights.sha256

@@ -1,4 +1,4 @@
-"""Wall time a stage."""
+"""Measurement of wall time by stage."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from time import perf_counter
 
 
 class Clock:
-    """Adds the seconds since the last lap to the named stage.
+    """A stop watch that adds the time between two laps to a named stage.
 
     Attributes:
-        seconds: stage -> wall seconds so far.
+        seconds: name of the stage -> wall time so far, in seconds.
     """
 
     def __init__(self) -> None:
@@ -17,12 +17,12 @@ class Clock:
         self._since = perf_counter()
 
     def lap(self, stage: str) -> None:
-        """Charge the time since the last lap to `stage`."""
+        """Add the time since the last lap, or since the start, to `stage`."""
         now = perf_counter()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
         self._since = now
 
     @property
     def total(self) -> float:
-        """Seconds over all stages."""
+        """Wall time of all stages together, in seconds."""
         return sum(self.seconds.values())

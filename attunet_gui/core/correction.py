@@ -1,4 +1,4 @@
-"""What a person changed in a draft, and the sidecar that says so beside a saved mask."""
+"""The difference between a draft and the corrected mask, and the JSON sidecar that records it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ SIDECAR_VERSION = 1
 
 @dataclass(frozen=True)
 class Tally:
-    """What a mask holds, cheap enough to take after every stroke in a background thread.
+    """Counts of a mask, cheap enough to be taken after every stroke in a background thread.
 
     Attributes:
-        voxels: how many voxels are set.
-        busiest: the slice with the most of them; None for an empty mask.
-        crc: two masks of one shape with one checksum are taken for equal; 0 for an empty mask.
+        voxels: number of voxels that are set.
+        busiest: index of the slice with the most of them; None for an empty mask.
+        crc: CRC-32 of the voxels. Two masks of one shape with the same value are taken for equal; it is 0 for
+            an empty mask.
     """
 
     voxels: int
@@ -36,7 +37,8 @@ class Tally:
 
 
 def tally(mask: NDArray[np.uint8]) -> Tally:
-    """Count (z, y, x) `mask`, any non-zero value counting as set."""
+    """Return the counts of `mask` (z, y, x); any non-zero value counts as set."""
+    # Slice by slice, so that no second array of the size of the mask is needed.
     slices = np.array([np.count_nonzero(plane) for plane in mask])
     voxels = int(slices.sum())
     if voxels == 0:
@@ -49,10 +51,10 @@ def tally(mask: NDArray[np.uint8]) -> Tally:
 
 @dataclass(frozen=True)
 class Correction:
-    """The difference between a draft and the mask a person made of it.
+    """The difference between a draft and the corrected mask.
 
     Attributes:
-        added, removed: voxels set by the person, and taken away.
+        added, removed: number of voxels that were added to the draft and removed from it.
         dsc: DSC of draft and mask; 1.0 if nothing was changed.
     """
 
@@ -62,7 +64,7 @@ class Correction:
 
 
 def compare(draft: NDArray[Any], mask: NDArray[Any]) -> Correction:
-    """What turned `draft` into `mask`; both (z, y, x), non-zero is set."""
+    """Return how `mask` differs from `draft`; both are (z, y, x), any non-zero value counts as set."""
     before, after = draft != 0, mask != 0
     added = int(np.count_nonzero(after & ~before))
     removed = int(np.count_nonzero(before & ~after))
@@ -71,14 +73,14 @@ def compare(draft: NDArray[Any], mask: NDArray[Any]) -> Correction:
 
 @dataclass(frozen=True, eq=False)
 class Signed:
-    """Who saved what, when and with which software.
+    """Who saved a mask, when, with which software, and what it was made from.
 
     Attributes:
-        annotator: the person's name.
-        when: with a time zone.
-        versions: software name -> version.
-        model: the model of the draft; None where there was none and all was drawn by hand.
-        correction: what was changed in that draft.
+        annotator: name of the annotator.
+        when: time of saving, with a time zone.
+        versions: name of the software -> version.
+        model: the model of the draft; None if the mask was drawn without a draft.
+        correction: what was changed in that draft; None without a draft.
     """
 
     annotator: str
@@ -89,7 +91,13 @@ class Signed:
 
 
 def sidecar(volume: Volume, voxels: int, signed: Signed) -> dict[str, Any]:
-    """What `<case>_pancreas.json` says, ready for JSON."""
+    """Return the content of `<case>_pancreas.json` as values that JSON can hold.
+
+    Args:
+        volume: the CT.
+        voxels: number of voxels that are set in the saved mask.
+        signed: who saved it and what it was made from.
+    """
     return {
         "sidecar_version": SIDECAR_VERSION,
         "case": volume.name,

@@ -1,19 +1,19 @@
-"""Numbers with their nouns, for people: the one place where a plural is made."""
+"""Counts with their nouns in singular or plural, for text that people read."""
 
 from __future__ import annotations
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """ "1 slice", "12 slices".
+    """Return the number with its noun, such as "1 slice" or "12 slices".
 
     Args:
-        number: how many.
-        noun: of one; more words may stand before the one that changes, such as "unread slice".
-        plural: of several, where an s at the end is not enough.
+        number: how many there are.
+        noun: the singular; words that do not change may stand before the noun, as in "unread slice".
+        plural: the plural, where an appended "s" is not right.
     """
     return f"{number} {noun_of(number, noun, plural)}"
 
 
 def noun_of(number: int, noun: str, plural: str = "") -> str:
-    """The noun alone: "slice" of one, "slices" of any other number."""
+    """Return the noun alone: "slice" for 1, "slices" for any other number."""
     return noun if number == 1 else plural or f"{noun}s"

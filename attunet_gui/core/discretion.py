@@ -1,7 +1,7 @@
-"""What is told of an unexpected error: its kind and the places in the code, never its words.
+"""Reports of unexpected errors that name the type and the places in the code, never the message.
 
-The words of an exception may hold what was just read, such as a name from a DICOM tag, and a terminal or the
-log of a desktop session is read by others. ATTUNET_DEBUG=1 shows everything.
+The message of an exception may hold what was just read, such as the patient's name from a DICOM tag, and
+other people read a terminal or the log of a desktop session. ATTUNET_DEBUG=1 turns the redaction off.
 """
 
 from __future__ import annotations
@@ -21,19 +21,26 @@ _MOST_CAUSES = 8
 
 
 def place_of(error: BaseException) -> str:
-    """The line of this program nearest to where `error` was raised, such as "nifti.py:87"."""
+    """Return the line of this package nearest to where `error` was raised, such as "nifti.py:87".
+
+    If no line of this package is in the traceback, the last line of the traceback is taken.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if f"{os.sep}{_OURS}{os.sep}" in frame.filename] or frames
     return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"
 
 
 def outline(error: BaseException) -> str:
-    """Kinds and places of `error` and of what led to it, a line each, the first cause first."""
+    """Return the types and places of `error` and of its causes, one line each, the first cause first."""
     return "\n".join(line for each in reversed(list(_chain(error))) for line in _lines(each))
 
 
 def be_discreet() -> None:
-    """From now on this process writes outlines instead of tracebacks, and no warnings of libraries."""
+    """Make this process write redacted outlines instead of tracebacks, and no warnings of libraries.
+
+    This replaces the exception hooks of the main thread, of other threads and of objects that are collected,
+    and the formatting of tracebacks in our own log. It does nothing if ATTUNET_DEBUG is set.
+    """
     if os.environ.get("ATTUNET_DEBUG"):
         return
     handler = logging.StreamHandler()
@@ -41,6 +48,7 @@ def be_discreet() -> None:
     logging.getLogger(_OURS).addHandler(handler)
     # Without a handler of its own the root logger would print what libraries say of the files they read.
     logging.getLogger().addHandler(logging.NullHandler())
+    # Whoever starts Python with -W wants to see warnings, as the tests do.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     sys.excepthook = _told
@@ -70,6 +78,7 @@ def _lines(error: BaseException) -> Iterator[str]:
 
 
 def _tell(error: BaseException | None) -> None:
+    # A windowed application on Windows has no stderr.
     if error is not None and sys.stderr is not None:
         sys.stderr.write(f"attunet: unexpected {outline(error)}\nATTUNET_DEBUG=1 shows more.\n")
 

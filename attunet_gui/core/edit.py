@@ -1,4 +1,7 @@
-"""One change of a mask as a value: which voxels flip, in which box. Applied twice it undoes itself."""
+"""A change of a mask as an immutable value: the voxels that flip, within a box.
+
+Flipping is its own inverse, so applying an edit a second time undoes it.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[slice, slice, slice]
-"""A part of a volume, (z, y, x); starts and stops are within it and the steps are 1."""
+"""A part of a volume as slices along (z, y, x). Starts and stops lie within the volume; the steps are 1."""
 
+# The fastest level of zlib: masks are mostly zeros, and the annotator must not wait for a stroke.
 _LEVEL = 1
-"""zlib's fastest: masks are mostly zeros, and a stroke must not wait."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Voxels that go from 0 to 1 or from 1 to 0.
+    """Voxels that change from 0 to 1 or from 1 to 0.
 
     Attributes:
-        start: (z, y, x) of the first voxel of the box.
-        shape: of the box; (0, 0, 0) for an edit that changes nothing.
-        packed: zlib of `numpy.packbits` of the box in C order, 1 where a voxel flips.
-        added, removed: how many voxels it sets and clears in the mask it was made for.
+        start: (z, y, x) index of the first voxel of the box.
+        shape: (z, y, x) size of the box; (0, 0, 0) for an edit that changes nothing.
+        packed: the box as bits (`numpy.packbits` in C order, 1 where a voxel flips), compressed with zlib.
+        added, removed: number of voxels that are set and cleared in the mask that the edit was made for.
     """
 
     start: tuple[int, int, int]
@@ -36,7 +39,7 @@ class Edit:
 
     @property
     def changes(self) -> int:
-        """How many voxels flip."""
+        """Number of voxels that flip."""
         return self.added + self.removed
 
     @property
@@ -47,16 +50,16 @@ class Edit:
 
     @property
     def slices(self) -> range:
-        """The slices of the box."""
+        """The indices of the slices of the box."""
         return range(self.start[0], self.start[0] + self.shape[0])
 
     @cached_property
     def changed_slices(self) -> frozenset[int]:
-        """The slices in which a voxel flips; a box has others between them."""
+        """The indices of the slices in which a voxel flips; the box may hold others between them."""
         return frozenset(self.start[0] + int(z) for z in np.flatnonzero(self.flipped().any(axis=(1, 2))))
 
     def reaches(self, box: Box) -> bool:
-        """Whether a voxel within `box`, in voxels of the volume, flips."""
+        """Return whether a voxel flips within `box`, which is given in voxels of the volume."""
         z, y, x = (
             slice(max(b.start - a.start, 0), max(min(b.stop, a.stop) - a.start, 0))
             for a, b in zip(self.box, box, strict=True)
@@ -64,7 +67,7 @@ class Edit:
         return bool(self.flipped()[z, y, x].any())
 
     def flipped(self) -> NDArray[np.bool_]:
-        """The box (z, y, x) bool, true where a voxel flips."""
+        """Return (z, y, x) bool of the shape of the box, true where a voxel flips."""
         count = int(np.prod(self.shape))
         bits = np.frombuffer(zlib.decompress(self.packed), np.uint8)
         return np.unpackbits(bits, count=count).astype(bool).reshape(self.shape)
@@ -74,7 +77,7 @@ class Edit:
         mask[self.box] ^= self.flipped()
 
     def reversed(self) -> Edit:
-        """The same voxels, seen from the mask after it: what was added is now taken away."""
+        """Return the edit that undoes this one: the same voxels, with `added` and `removed` exchanged."""
         return Edit(self.start, self.shape, self.packed, self.removed, self.added)
 
 
@@ -83,12 +86,14 @@ NOTHING = Edit((0, 0, 0), (0, 0, 0), zlib.compress(b"", _LEVEL), 0, 0)
 
 
 def edit_between(before: NDArray[Any], after: NDArray[Any], start: tuple[int, int, int] = (0, 0, 0)) -> Edit:
-    """The edit that turns `before` into `after`, as tight as it can be.
+    """Return the edit that turns `before` into `after`, with the smallest box that holds all changes.
 
     Args:
-        before, after: (z, y, x) of one shape, not zero is set; the whole mask or a box of it.
-        start: where the box begins in the mask.
+        before, after: (z, y, x) arrays of one shape, the whole mask or a box of it; any non-zero value counts
+            as set.
+        start: (z, y, x) index in the mask of the first voxel of these arrays.
     """
+    # Most slices are equal, and comparing the bytes of a slice is faster than finding the voxels that differ.
     different = np.flatnonzero([not np.array_equal(*planes) for planes in zip(before, after, strict=True)])
     if not len(different):
         return NOTHING

@@ -1,21 +1,24 @@
-"""Errors a user may see. Each message is one sentence or two: what was expected, what came, what to do."""
+"""Errors that a user may see.
+
+Each message is one or two sentences that say what was expected, what was found, and what to do.
+"""
 
 from __future__ import annotations
 
 
 class AttunetError(Exception):
-    """An expected failure whose message is fit for the person at the screen."""
+    """An expected failure whose message may be shown to the user as it is."""
 
 
 class UnreadableInput(AttunetError):
-    """A file or folder that cannot be opened as CT."""
+    """A file or folder cannot be read as what it should be, such as CT or a mask."""
 
 
 class ChooseSeries(UnreadableInput):
-    """A DICOM folder holds several series and the caller must name one.
+    """A DICOM folder holds several series, and the caller must name one of them.
 
     Attributes:
-        choices: one `(key, description)` pair a series; pass the key back as `series`.
+        choices: a pair (key, description) for each series; the key is passed back as `series`.
     """
 
     def __init__(self, message: str, choices: tuple[tuple[str, str], ...]) -> None:
@@ -24,16 +27,19 @@ class ChooseSeries(UnreadableInput):
 
 
 class UnwritableOutput(AttunetError):
-    """A result that could not be written, or that read back differently from what was meant."""
+    """A result could not be written, or differed from what was meant when it was read back."""
 
 
 class BadModel(AttunetError):
-    """A model bundle that is incomplete, changed or of an unknown kind."""
+    """A model bundle is incomplete, was changed, or is of an unknown kind."""
 
 
 class WorkerDied(AttunetError):
-    """The child process that runs the network ended without an answer."""
+    """The child process that runs the network ended without a result."""
 
 
 class Cancelled(Exception):
-    """The user asked long work to stop. Not an error: nothing is reported."""
+    """The user asked long work to stop. This is not an error, so nothing is reported.
+
+    It is no `AttunetError`, so code that turns those into messages does not swallow it.
+    """

@@ -1,4 +1,4 @@
-"""Whether a saved mask proves anything: one that nobody changed or verified is the draft of a model."""
+"""Which saved masks may judge a model: one that nobody changed or verified is the draft of a model."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from attunet_gui.core.history import DRAFT
 
 
 def is_evidence(model: str, corrected: int | None, edits: Mapping[str, int]) -> bool:
-    """Whether a mask says something that the model which drafted it did not say.
+    """Return whether a mask holds information that does not come from the model which drafted it.
 
     Args:
-        model: that drafted it; "" if it was drawn from nothing.
-        corrected: in how many slices a person changed it, or declared it right; None if that was not kept.
-        edits: strokes by tool, for masks of which it was not kept.
+        model: the model that drafted the mask; "" if it was drawn without a draft.
+        corrected: number of slices that the annotator changed or verified; None if this was not recorded.
+        edits: tool -> number of strokes; it decides where `corrected` was not recorded.
     """
     if not model:
         return True
@@ -24,11 +24,11 @@ def is_evidence(model: str, corrected: int | None, edits: Mapping[str, int]) -> 
 
 
 def left_out_words(judged: int, left_out: int) -> str:
-    """How many masks judge and how many do not, and why; "" if all do.
+    """Return a sentence on how many masks judge the model and how many are left out; "" if none is.
 
     Args:
-        judged: masks that judge.
-        left_out: masks that somebody accepted as they were drafted.
+        judged: number of masks that judge the model.
+        left_out: number of masks that were accepted as they were drafted.
     """
     if not left_out:
         return ""

@@ -1,9 +1,9 @@
-"""The network's view of a volume, and the exact bookkeeping to come back from it.
+"""The grid of the network's input, and resampling from the CT to it and back.
 
-A `Frame` is a rectangle of network pixels laid over every slice of a canonical grid. Its pixel size is
-given in millimetres, so the scale of what the network sees never depends on the scanner's pixel size.
-Both directions are separable linear filters, applied as two matrix products per slice; when the frame is
-coarser than the slice the filter widens to the frame's pixel, which keeps noise from aliasing.
+A `Frame` is a rectangle of network pixels that lies over every slice of a canonical grid. Its pixel size is
+given in millimetres, so the scale of what the network sees does not depend on the pixel size of the scanner.
+Both directions are separable linear filters, applied as two matrix products for each slice. Where the frame
+is coarser than the slice, the filter is as wide as a pixel of the frame, which keeps noise from aliasing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Look:
-    """Another way to lay a frame over the patient.
+    """A transform of a frame for test-time augmentation.
 
     Attributes:
-        shift: rows and columns by which it is moved, in its own pixels.
-        scale: how much larger its pixels are.
+        shift: (rows, columns) by which the frame is moved, in its own pixels.
+        scale: factor by which its pixels are enlarged.
     """
 
     shift: tuple[float, float] = (0.0, 0.0)
@@ -37,13 +37,13 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Network pixels over the slices of `grid`.
+    """The pixels of the network's image, placed over the slices of `grid`.
 
     Attributes:
-        grid: the canonical grid.
-        size: (rows, columns) of the network image.
-        start: (row, column) of the centre of network pixel (0, 0), in grid pixels; may be negative.
-        step: grid pixels per network pixel along rows and columns.
+        grid: the canonical grid of the CT.
+        size: (rows, columns) of the network's image.
+        start: (row, column) of the centre of network pixel (0, 0), in pixels of the grid; it may be negative.
+        step: (rows, columns) distance of two network pixels, in pixels of the grid.
     """
 
     grid: Grid
@@ -53,12 +53,20 @@ class Frame:
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance of slices, and of the frame's pixels along rows and columns."""
+        """(z, row, column) distance in mm of neighbouring slices and of neighbouring pixels of the frame."""
         z, y, x = self.grid.spacing_mm
         return z, y * self.step[0], x * self.step[1]
 
     def to_network(self, planes: Floats, fill: float) -> Floats:
-        """(n, y, x) float32 planes of the grid -> (n, rows, columns); `fill` outside the grid."""
+        """Resample planes of the grid to the frame.
+
+        Args:
+            planes: (n, y, x) float32.
+            fill: the value that is assumed outside of the grid.
+
+        Returns:
+            (n, rows, columns) float32.
+        """
         rows, columns = self._network_weights
         seen = np.empty((len(planes), *self.size), np.float32)
         for plane, sight in zip(planes, seen, strict=True):
@@ -68,7 +76,7 @@ class Frame:
 
     @cached_property
     def _network_weights(self) -> tuple[Any, Any]:
-        """Matrices (rows, y) and (columns, x), sparse: a pixel of the network sees few of the grid's."""
+        """Matrices (rows, y) and (columns, x). They are sparse, as a network pixel covers few grid pixels."""
         rows, columns = (
             _weights(_centres(size, start, step), n, step)
             for size, start, step, n in zip(self.size, self.start, self.step, self._plane, strict=True)
@@ -76,7 +84,7 @@ class Frame:
         return sparse.csr_array(rows), sparse.csr_array(columns)
 
     def moved(self, look: Look) -> Frame:
-        """The frame as it lies under `look`: moved, and scaled about its centre."""
+        """Return the frame moved by `look.shift` and scaled by `look.scale` about its centre."""
         step = (self.step[0] * look.scale, self.step[1] * look.scale)
         start = [
             begin + old * (n - 1) / 2 - new * (n - 1) / 2 + old * shift
@@ -87,7 +95,11 @@ class Frame:
         return Frame(self.grid, self.size, (start[0], start[1]), step)
 
     def carried_from(self, other: Frame, maps: NDArray[Any]) -> Floats:
-        """(n, r, c) maps over `other` -> (n, rows, columns) on this frame; 0 outside of `other`."""
+        """Resample maps (n, r, c) over the frame `other` to this one.
+
+        Returns:
+            (n, rows, columns) float32; 0 outside of `other`.
+        """
         rows, columns = (
             _weights((_centres(n, start, step) - there) / wide, maps.shape[axis], step / wide)
             for axis, n, start, step, there, wide in zip(
@@ -98,26 +110,27 @@ class Frame:
         return carried
 
     def grid_weights(self, size: tuple[int, int]) -> tuple[Floats, Floats]:
-        """Matrices (y, rows) and (x, columns) that carry a map of `size` to the grid's plane.
+        """Return matrices (y, rows) and (x, columns) that resample a map of `size` to the plane of the grid.
 
-        `size` may be coarser than the frame (a gate's coefficients): the map covers the same rectangle.
+        The map covers the rectangle of the frame. Its `size` may be coarser, as that of a gate is.
         """
         return (self._axis_weights(0, size[0]), self._axis_weights(1, size[1]))
 
     @cached_property
     def full_grid_weights(self) -> tuple[Floats, Floats]:
-        """`grid_weights` of a map of the frame's own size."""
+        """`grid_weights` for a map that has the size of the frame."""
         return self.grid_weights(self.size)
 
     @cached_property
     def sparse_grid_weights(self) -> tuple[Any, Any]:
-        """`full_grid_weights`, sparse: a pixel of the grid lies between two of the map."""
+        """`full_grid_weights` as sparse matrices, as a pixel of the grid lies between two of the map."""
         rows, columns = self.full_grid_weights
         return sparse.csr_array(rows), sparse.csr_array(columns)
 
     def _axis_weights(self, axis: int, coarse: int) -> Floats:
         factor = self.size[axis] / coarse
         step = self.step[axis] * factor
+        # The centre of the first coarse pixel is the mean of the centres of the fine ones that it covers.
         start = self.start[axis] + self.step[axis] * (factor - 1) / 2
         positions = (np.arange(self._plane[axis]) - start) / step
         return _weights(positions, coarse, 1 / step)
@@ -127,24 +140,30 @@ class Frame:
         return self.grid.shape[1:]
 
     def to_grid(self, maps: NDArray[Any]) -> Floats:
-        """(n, r, c) maps over the frame's rectangle -> (n, y, x) float32 on the grid; 0 outside it."""
+        """Resample maps (n, r, c) over the rectangle of the frame to the grid.
+
+        Returns:
+            (n, y, x) float32; 0 outside of the frame.
+        """
         rows, columns = self.grid_weights((maps.shape[1], maps.shape[2]))
         placed: Floats = np.matmul(np.matmul(rows, maps.astype(np.float32)), columns.T)
         return placed
 
 
 def cut(frame: Frame, maps: NDArray[Any], threshold: float) -> tuple[tuple[slice, slice], NDArray[np.uint8]]:
-    """Where maps reach `threshold`, interpolated on the grid.
+    """Interpolate maps on the grid and return where they reach `threshold`.
+
+    Linear interpolation never exceeds both of its neighbours, so only the surroundings of pixels that reach
+    the threshold are interpolated.
 
     Args:
-        frame: of the maps.
-        maps: (n, rows, columns).
-        threshold: above 0.
+        frame: the frame on which the maps lie.
+        maps: (n, rows, columns), float16 or float32.
+        threshold: a value above 0.
 
     Returns:
-        A box (rows, columns) of the grid outside of which nothing does, and the (n, y, x) uint8 0/1 in it.
-
-    Nothing between two pixels is above both, so only what lies around those above it is looked at.
+        A box (rows, columns) of the grid outside of which the maps stay below the threshold, and the mask in
+        it: (n, y, x) uint8 0/1.
     """
     above = at_least(maps, threshold)
     rows, columns = frame.full_grid_weights
@@ -161,21 +180,26 @@ def cut(frame: Frame, maps: NDArray[Any], threshold: float) -> tuple[tuple[slice
 
 
 def _reached(weights: Floats, pixels: NDArray[np.intp]) -> slice:
-    """From the first to the last pixel of the grid on which any of `pixels` has a weight."""
+    """Return the range of grid pixels on which any of `pixels` has a weight; empty if none has."""
     reached = np.flatnonzero((weights[:, pixels] > 0).any(axis=1))
     return slice(int(reached[0]), int(reached[-1]) + 1) if len(reached) else slice(0, 0)
 
 
 class MapOnGrid:
-    """A frame's map shown on the CT's grid: an array-like that computes only what is looked at.
+    """An array-like that shows a map of a frame on the grid of the CT and resamples it on access.
 
-    Indexing with integers and slices, as a viewer does, resamples just the voxels asked for, so four
-    gates over a large CT cost their own few megabytes and nothing more.
+    Indexing with integers and slices, as a viewer does, resamples only the voxels that are asked for. Four
+    gates over a large CT therefore take a few megabytes.
 
     Args:
-        frame: the frame of the maps.
-        values: (z, r, c), any resolution over the frame's rectangle; may be filled in while it is shown.
-        within: (z, rows, columns) bool of the frame; a pixel of the map none of which is set counts as 0.
+        frame: the frame on which the map lies.
+        values: (z, r, c), of any resolution over the rectangle of the frame. The array may be filled in while
+            it is shown.
+        within: (z, rows, columns) bool on the frame; a pixel of the map that covers no true pixel counts as
+            0.
+
+    Raises:
+        ValueError: if the map has not one slice for each slice of the grid.
     """
 
     ndim = 3
@@ -194,6 +218,7 @@ class MapOnGrid:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         z, y, x = _full_key(key)
+        # A slice instead of an integer keeps three axes; z = -1 needs an open end, as -1 + 1 would be 0.
         where = slice(z, z + 1 or None) if _is_int(z) else z
         values = self._values[where]
         if self._within is not None:
@@ -225,10 +250,18 @@ def _centres(size: int, start: float, step: float) -> NDArray[Any]:
 
 
 def _weights(positions: NDArray[Any], n: int, width: float) -> Floats:
-    """Rows of a triangle filter around `positions` (in pixels of the input, `n` of them).
+    """Return the weights of a triangle filter.
 
-    The filter is normalised over all integer pixels, those outside the input included: what lies
-    outside counts as zero instead of being replaced by the edge.
+    The filter is normalised over all integer pixels, including those outside of the input. What lies outside
+    therefore counts as zero and is not replaced by the edge.
+
+    Args:
+        positions: (m,) centres of the filter, in pixels of the input.
+        n: number of pixels of the input.
+        width: half width of the filter in pixels of the input; at least 1 is used.
+
+    Returns:
+        (m, n) float32.
     """
     reach = max(width, 1.0)
     pixels = np.arange(-int(np.ceil(reach)), n + int(np.ceil(reach)))
@@ -240,7 +273,17 @@ def _weights(positions: NDArray[Any], n: int, width: float) -> Floats:
 
 
 def share(mask: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.float32]:
-    """(z, rows, columns) bool -> (z, *size) float32, the share of each coarser pixel that is set."""
+    """Return the share of each coarser pixel that is set in `mask`.
+
+    Where the sizes do not divide, the nearest pixel is taken instead of a share.
+
+    Args:
+        mask: (z, rows, columns) bool.
+        size: (rows, columns) of the result.
+
+    Returns:
+        (z, *size) float32 in [0, 1].
+    """
     slices, rows, columns = mask.shape
     if (rows, columns) == tuple(size):
         return mask.astype(np.float32)

@@ -1,9 +1,9 @@
-"""Which pieces of a probability map are the gland.
+"""The choice of the connected pieces of a probability map that belong to the gland.
 
-The pancreas is one organ, but its draft may come in pieces: where the neck is thin the network loses it, and
-head and tail stand apart. Keeping the largest piece alone would delete the tail; keeping all of them leaves
-islands in the bowel. So the likeliest piece is the anchor, and another one belongs to it if it lies near
-enough for what it weighs: the more probability a piece has, the wider the gap it may stand across.
+The pancreas is one organ, but its draft may come in several pieces: the network often misses a thin neck,
+which parts head and tail. Keeping only the largest piece would delete the tail, and keeping all pieces would
+leave islands in the bowel. The piece with the largest sum of probability is therefore the anchor, and another
+piece belongs to it if the gap between them is small for the probability that the piece holds.
 """
 
 from __future__ import annotations
@@ -22,17 +22,21 @@ from attunet_gui.core.halves import at_least
 if TYPE_CHECKING:
     from scipy.spatial import KDTree
 
+# Of a piece with more voxels only every n-th enters the search for the nearest neighbour. The others lie a
+# voxel or two away, which does not matter for gaps of centimetres.
 _MOST_POINTS = 20_000
-"""Of a larger piece every n-th voxel stands for all; its neighbours lie a voxel or two away."""
 
 
 class GlandRule(BaseModel):
-    """What counts as one gland. Of 32 labelled people none had a pancreas taller than 115 mm.
+    """The rule that decides which pieces form one gland.
+
+    The default height leaves some room: none of 32 labelled patients had a pancreas taller than 115 mm.
 
     Attributes:
-        reach_mm: a piece as likely as the anchor may lie this far from what is kept; one with a share s of
-            the anchor's probability, summed over its voxels, sqrt(s) times as far.
-        height_mm: what is kept spans no more than this from feet to head, unless the anchor alone does.
+        reach_mm: largest gap to the kept pieces for a piece that holds as much probability as the anchor. For
+            a piece with a share s of the anchor's probability, summed over its voxels, it is sqrt(s) times as
+            large.
+        height_mm: largest extent of the kept pieces from feet to head, unless the anchor alone is taller.
         largest_hole_ml: enclosed holes up to this volume are filled.
     """
 
@@ -45,12 +49,12 @@ class GlandRule(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class GlandMap:
-    """A probability map in which the gland is looked for.
+    """A probability map with what is needed to find the gland in it.
 
     Attributes:
         probability: (z, rows, columns) float16 in [0, 1].
-        threshold: probability from which a voxel is drafted.
-        spacing_mm: size of a voxel along z, rows and columns.
+        threshold: probability from which a voxel belongs to the draft.
+        spacing_mm: (z, row, column) size of a voxel in mm.
     """
 
     probability: NDArray[np.float16]
@@ -59,7 +63,7 @@ class GlandMap:
 
     @property
     def voxel_ml(self) -> float:
-        """Volume of a voxel."""
+        """Volume of a voxel in ml."""
         return float(np.prod(self.spacing_mm)) / 1000
 
 
@@ -71,11 +75,19 @@ class _Piece:
 
 
 def gland_only(found: GlandMap, rule: GlandRule, smallest_ml: float = 0.0) -> NDArray[np.float16]:
-    """The map without what is not the gland: a copy, 0 in stray pieces, above the threshold in small holes.
+    """Return a copy of the map that is 0 in stray pieces and above the threshold in small enclosed holes.
 
-    What is cut by the first or last slice goes on outside of the CT, nobody knows how far: a piece there is
-    not dropped for being smaller than `smallest_ml`, and a hole there is not filled. A single slice is cut
-    all over.
+    A piece or a hole that touches the first or the last slice may go on outside of the CT. Such a piece is
+    not dropped for being smaller than `smallest_ml`, and such a hole is not filled. In a CT of one slice this
+    holds for all of them.
+
+    Args:
+        found: the map.
+        rule: which pieces form one gland.
+        smallest_ml: pieces with a smaller volume in ml are dropped.
+
+    Returns:
+        (z, rows, columns) float16.
     """
     cleaned = found.probability.copy()
     drafted = at_least(cleaned, found.threshold)
@@ -91,17 +103,15 @@ def gland_only(found: GlandMap, rule: GlandRule, smallest_ml: float = 0.0) -> ND
 
 
 def _plane_box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """All slices, and the rows and columns that have something in any of them."""
+    """Return the box of all slices and of the rows and columns in which `mask` is set in any slice."""
     rows, columns = ndimage.find_objects(mask.any(axis=0).astype(np.uint8))[0]
     return slice(None), rows, columns
 
 
 def _labelled(mask: NDArray[np.bool_], connectivity: int) -> NDArray[Any]:
-    """Connected components of `mask` (z, rows, columns), numbered from 1.
-
-    cc3d 4.1 reckons with too few of them where single voxels lie on every second place of an odd side; an
-    empty layer behind each side makes room.
-    """
+    """Return the connected components of `mask` (z, rows, columns), numbered from 1; 0 is background."""
+    # cc3d 4.1 fails where single voxels lie on every second place of a side of odd length: it reserves too
+    # few labels. An empty layer behind each side makes room for them.
     padded = np.pad(mask, [(0, 1)] * 3)
     labels: NDArray[Any] = cc3d.connected_components(padded, connectivity=connectivity)
     return labels[:-1, :-1, :-1]
@@ -110,7 +120,7 @@ def _labelled(mask: NDArray[np.bool_], connectivity: int) -> NDArray[Any]:
 def _pieces(
     labels: NDArray[Any], found: GlandMap, view: NDArray[np.float16], rule: GlandRule, smallest_ml: float
 ) -> list[_Piece]:
-    """The pieces that can belong, likeliest first."""
+    """Return the pieces that may belong to the gland, the one with the most probability first."""
     drafted = labels > 0
     voxels = np.bincount(labels[drafted])
     mass = np.bincount(labels[drafted], view[drafted])
@@ -118,7 +128,8 @@ def _pieces(
     large[np.unique(labels[[0, -1]])] = True
     mass[~large] = 0
     share = mass / max(mass.max(), 1e-12)
-    # What may not lie even a voxel away is not looked at: noise makes thousands of specks.
+    # A piece that may not even lie one voxel away cannot belong. Noise makes thousands of such specks, and
+    # measuring a gap for each would take too long.
     numbers = np.flatnonzero((share > 0) & (rule.reach_mm * np.sqrt(share) >= min(found.spacing_mm)))
     boxes = ndimage.find_objects(labels)
     return [
@@ -136,11 +147,16 @@ def _points(
 
 
 def _gland(pieces: list[_Piece], rule: GlandRule) -> list[int]:
-    """Numbers of the pieces that belong; each is measured from the nearest one that does."""
+    """Return the numbers of the pieces that belong to the gland.
+
+    The gap of a piece is its distance to the nearest piece that belongs already. Pieces are added one at a
+    time, because each one may bring others into reach.
+    """
     kept, rest = pieces[:1], pieces[1:]
     gaps = {piece.number: np.inf for piece in rest}
     newest = kept[:1]
     while newest and rest:
+        # Imported here because it is slow to import and most drafts are one piece.
         from scipy.spatial import KDTree
 
         tree = KDTree(newest[0].points)
@@ -165,7 +181,10 @@ def _belongs(piece: _Piece, gap: float, kept: list[_Piece], rule: GlandRule) -> 
 
 
 def _fill_holes(view: NDArray[np.float16], threshold: float, most_voxels: float) -> None:
-    """Lift enclosed holes of no more than so many voxels above the threshold, in place."""
+    """Raise the probability in enclosed holes of at most `most_voxels` voxels above the threshold, in place.
+
+    A component of the background that touches a side of the box is not enclosed.
+    """
     drafted = at_least(view, threshold)
     if most_voxels < 1 or not drafted.any():
         return

@@ -1,11 +1,11 @@
-"""Voxel grids and the one orientation used inside.
+"""Voxel grids and the one orientation that is used inside the product.
 
-A grid is an array shape with the affine that carries an index *in array order* to world
-millimetres (RAS+ as in NIfTI: x grows to the patient's right, y to the front, z to the head). Inside
-the product every array is (z, y, x) with z growing towards the head, y towards the back and x towards
-the patient's left, so that a slice drawn with row 0 on top is the radiological view. `Reorientation`
-leads from a source grid to that canonical grid and back; it only permutes and flips axes, so it is
-exact for every grid, oblique and sheared ones included.
+A grid is an array shape with the affine that maps an index *in array order* to world millimetres (RAS+ as in
+NIfTI: x grows to the patient's right, y to the front, z to the head). Inside the product every array is
+(z, y, x), with z growing towards the head, y towards the back and x towards the patient's left. A slice that
+is drawn with row 0 on top is then the radiological view. `Reorientation` maps arrays from a source grid to
+that canonical grid and back. It only permutes and flips axes, so it is exact for every grid, including
+oblique and sheared ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nibabel.orientations import (
 from numpy.typing import NDArray
 
 CANONICAL_AXES = ("S", "P", "L")
-"""Directions in which the canonical (z, y, x) indices grow."""
+"""Anatomical directions in which the canonical (z, y, x) indices grow, in nibabel's axis codes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +34,12 @@ class Grid:
 
     Attributes:
         shape: three sizes, in array order.
-        affine: (4, 4) float64, array index (in array order) -> world mm, RAS+. Invertible.
+        affine: (4, 4) float64, invertible and read-only; maps an array index (in array order) to world
+            millimetres, RAS+.
 
     Raises:
-        ValueError: if the shape has not three positive sizes, or the affine is not a finite,
-            invertible (4, 4) matrix with last row 0 0 0 1.
+        ValueError: if the shape does not have three positive sizes, or if the affine is not a finite,
+            invertible (4, 4) matrix with the last row 0 0 0 1.
     """
 
     shape: tuple[int, int, int]
@@ -58,17 +59,25 @@ class Grid:
 
     @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Distance between neighbouring voxel centres along each array axis, mm."""
+        """Distance in mm between neighbouring voxel centres along each array axis."""
         steps = np.linalg.norm(self.affine[:3, :3], axis=0)
         return (float(steps[0]), float(steps[1]), float(steps[2]))
 
     @cached_property
     def voxel_volume_ml(self) -> float:
-        """Volume of one voxel in millilitres; right for sheared grids too."""
+        """Volume of one voxel in ml."""
+        # The determinant and not the product of the spacing, which is too large for sheared grids.
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
     def matches(self, other: Grid, tolerance_mm: float = 1e-4) -> bool:
-        """True if both grids have one shape and no corner voxel lies further apart than `tolerance_mm`."""
+        """Return whether both grids have the same shape and voxels at the same places.
+
+        Comparing the corner voxels is enough: the difference of two affine maps is largest at a corner.
+
+        Args:
+            other: the other grid, in the same array order.
+            tolerance_mm: largest distance of two corresponding voxels, in mm along a world axis.
+        """
         if self.shape != other.shape:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1)
@@ -78,9 +87,13 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Reorientation:
-    """The exact way from a source grid to the canonical (z, y, x) grid and back.
+    """The exact map between a source grid and the canonical (z, y, x) grid, made by `canonicalise`.
 
-    Build with `canonicalise`. Axis permutation and flips only: no voxel value is ever changed.
+    It consists of a permutation and flips of the axes; no voxel value is changed.
+
+    Attributes:
+        source: the grid of the file.
+        canonical: the same voxels in canonical order.
     """
 
     source: Grid
@@ -89,11 +102,19 @@ class Reorientation:
     _to_source: NDArray[Any]
 
     def to_canonical(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Array on the source grid -> the same voxels as (z, y, x). A view where possible."""
+        """Return the voxels of an array on the source grid as (z, y, x), as a view where possible.
+
+        Raises:
+            ValueError: if the shape of `array` is not that of the source grid.
+        """
         return self._turned(array, self.source, self._to_canonical)
 
     def to_source(self, array: NDArray[Any]) -> NDArray[Any]:
-        """Array (z, y, x) on the canonical grid -> the same voxels in source order. A view where possible."""
+        """Return the voxels of a (z, y, x) array in the order of the source grid, as a view where possible.
+
+        Raises:
+            ValueError: if the shape of `array` is not that of the canonical grid.
+        """
         return self._turned(array, self.canonical, self._to_source)
 
     @staticmethod
@@ -105,7 +126,10 @@ class Reorientation:
 
 
 def canonicalise(source: Grid) -> Reorientation:
-    """The reorientation from `source` to the closest canonical grid (z head, y back, x left)."""
+    """Return the reorientation from `source` to the closest canonical grid.
+
+    In an oblique grid each array axis is assigned to the anatomical direction that it is closest to.
+    """
     here = io_orientation(source.affine)
     to_canonical = ornt_transform(here, axcodes2ornt(CANONICAL_AXES))
     affine = source.affine @ inv_ornt_aff(to_canonical, source.shape)

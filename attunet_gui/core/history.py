@@ -1,4 +1,4 @@
-"""What was done to a mask, stroke by stroke, and the way back; bounded in bytes, not in steps."""
+"""The undo stack of a mask. Its size is bounded in bytes and not in number of strokes."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from attunet_gui.core.counting import noun_of
 from attunet_gui.core.edit import Edit
 
 LIMIT = 64 << 20
-"""Bytes of strokes that can be undone or redone."""
+"""Largest size in bytes of all strokes that can be undone or redone."""
 
+# Bytes that a stroke takes beside its packed voxels, for its objects and its text.
 _OVERHEAD = 600
-"""Bytes a stroke takes beside its packed voxels: the objects and the words."""
 
 DRAFT = "draft"
-"""Tool of a stroke by which a draft took the place of the mask."""
+"""The tool of a stroke by which a draft replaced the mask."""
 
 PROPOSAL = "carry"
-"""Tool of a stroke by which a proposal of the network was accepted."""
+"""The tool of a stroke by which the annotator accepted what the adapted network propagated. The value is
+written to journals and must not change."""
 
 NEIGHBOURS = "neighbours"
-"""Tool of a stroke by which the correction of a slice was carried to those around it."""
+"""The tool of a stroke by which the correction of a slice was propagated to the slices around it."""
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """One finished change of the mask, whatever made it.
+    """One finished change of the mask, by a brush, a tool or a draft.
 
     Attributes:
         edit: the voxels that flipped.
         tool: key of the tool, such as "brush" or "draft".
-        words: what it did, for people, such as "grow 2 mm".
-        user: who.
-        when: seconds since the epoch.
-        slice: that was on screen.
-        by_hand: drawn voxel by voxel by a person; its voxels are locked.
+        words: what it did, as text for people, such as "grow 2 mm".
+        user: name of the annotator.
+        when: time in seconds since the epoch.
+        slice: index of the slice that was on screen.
+        by_hand: whether the annotator drew it voxel by voxel; then its voxels are locked against tools.
     """
 
     edit: Edit
@@ -49,22 +50,23 @@ class Stroke:
 
     @property
     def size(self) -> int:
-        """Bytes it takes in memory, roughly."""
+        """Approximate size in memory, in bytes."""
         return len(self.edit.packed) + _OVERHEAD
 
     @property
     def told(self) -> str:
-        """Such as "grow 2 mm, +812 voxels"."""
+        """A summary for people, such as "grow 2 mm, +812 voxels"."""
         added, removed = self.edit.added, self.edit.removed
         counts = [f"+{added}"] * (added > 0 or removed == 0) + [f"-{removed}"] * (removed > 0)
         return f"{self.words}, {' '.join(counts)} {noun_of(self.edit.changes, 'voxel')}"
 
 
 class History:
-    """Strokes that can be taken back and done again.
+    """The strokes that can be undone and redone.
 
     Args:
-        limit: bytes that all of them may take; the oldest go first, the last one stays in any case.
+        limit: largest size of all strokes in bytes. When it is exceeded the oldest strokes are dropped; the
+            last one is kept in any case.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -77,7 +79,16 @@ class History:
     def of(
         cls, done: Iterable[Stroke], ahead: Iterable[Stroke] = (), limit: int = LIMIT
     ) -> tuple[History, tuple[Stroke, ...]]:
-        """A history of `done` (oldest first) and `ahead` to redo (next first), and what did not fit."""
+        """Make a history from strokes.
+
+        Args:
+            done: strokes that can be undone, oldest first.
+            ahead: strokes that can be redone, next first.
+            limit: as for the class.
+
+        Returns:
+            The history, and the oldest strokes that did not fit into the limit.
+        """
         history = cls(limit)
         history._done.extend(done)
         history._ahead = list(ahead)[::-1]
@@ -86,36 +97,40 @@ class History:
 
     @property
     def done(self) -> tuple[Stroke, ...]:
-        """What can be undone, oldest first."""
+        """The strokes that can be undone, oldest first."""
         return tuple(self._done)
 
     @property
     def ahead(self) -> tuple[Stroke, ...]:
-        """What can be redone, next first."""
+        """The strokes that can be redone, next first."""
         return tuple(reversed(self._ahead))
 
     @property
     def last(self) -> Stroke | None:
-        """What `undo` would take back; None if nothing."""
+        """The stroke that `undo` would take back; None if there is none."""
         return self._done[-1] if self._done else None
 
     @property
     def size(self) -> int:
-        """Bytes all strokes take, roughly."""
+        """Approximate size of all strokes in memory, in bytes."""
         return self._size
 
     @property
     def undo_words(self) -> str:
-        """What `undo` would take back, for people; "" if nothing."""
+        """A summary of what `undo` would take back; "" if there is nothing."""
         return self._done[-1].told if self._done else ""
 
     @property
     def redo_words(self) -> str:
-        """What `redo` would do again, for people; "" if nothing."""
+        """A summary of what `redo` would do again; "" if there is nothing."""
         return self._ahead[-1].told if self._ahead else ""
 
     def push(self, stroke: Stroke) -> tuple[Stroke, ...]:
-        """Remember `stroke`; what could be redone is forgotten. The oldest strokes that had to go, if any."""
+        """Add `stroke` and forget the strokes that could be redone.
+
+        Returns:
+            The oldest strokes, which had to be dropped for the limit; mostly empty.
+        """
         self._size += stroke.size - sum(gone.size for gone in self._ahead)
         self._ahead.clear()
         self._done.append(stroke)
@@ -129,14 +144,20 @@ class History:
         return tuple(dropped)
 
     def undo(self) -> Stroke | None:
-        """Take the last stroke back; the caller applies its edit once more."""
+        """Move the last stroke to the redo stack and return it; the caller applies its edit once more.
+
+        Returns None if there is nothing to undo.
+        """
         if not self._done:
             return None
         self._ahead.append(self._done.pop())
         return self._ahead[-1]
 
     def redo(self) -> Stroke | None:
-        """Do the stroke again that was taken back last; the caller applies its edit."""
+        """Move the stroke that was undone last back and return it; the caller applies its edit.
+
+        Returns None if there is nothing to redo.
+        """
         if not self._ahead:
             return None
         self._done.append(self._ahead.pop())

@@ -1,4 +1,4 @@
-"""What a slice of a mask encloses."""
+"""Holes of a mask within a slice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ Plane = NDArray[np.bool_]
 
 
 def without_new_holes(plane: Plane, *known: Plane) -> Plane:
-    """`plane` (y, x) with every hole filled that is in none of `known`: nobody would accept those."""
+    """Return `plane` with those holes filled that are no holes of any plane in `known`.
+
+    Propagating an outline to another slice may enclose background that no slice encloses. Such a hole is
+    never anatomy.
+
+    Args:
+        plane: (y, x) bool.
+        known: (y, x) bool planes of the same shape whose holes may stay.
+    """
     new = _holes(plane)
     for other in known:
         new &= ~_holes(other)

@@ -1,4 +1,4 @@
-"""A label map: which anatomical structure each voxel belongs to, as someone drew it."""
+"""A label map: the anatomical structure that each voxel belongs to."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class LabelMap:
-    """Structures of one subject on the canonical axes.
+    """The labelled structures of one subject, in canonical orientation.
 
     Attributes:
-        codes: (z, y, x) uint8 or uint16, 0 is no label; z to the head, y to the back, x to the left.
-        names: code -> structure, in the names of TotalSegmentator (`liver`, `kidney_left`, ...).
-        spacing_mm: (z, y, x) voxel size.
-        subject: whose structures these are.
+        codes: (z, y, x) uint8 or uint16, 0 for no label; z grows to the head, y to the back, x to the left.
+        names: code -> name of the structure as in TotalSegmentator (`liver`, `kidney_left`, ...).
+        spacing_mm: (z, y, x) voxel size in mm.
+        subject: identifier of the subject.
     """
 
     codes: NDArray[np.unsignedinteger]

@@ -1,4 +1,7 @@
-"""What a person has decided and no tool may change without asking: drawn voxels and verified slices."""
+"""Locked parts of a mask: voxels that the annotator drew by hand, and slices that the annotator verified.
+
+No tool changes a locked voxel unless the annotator agrees.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,23 @@ Plane = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Locks:
-    """A value: every method gives a new one.
+    """An immutable set of locks; methods that change it return a new one.
 
     Attributes:
-        hand: slice -> (y, x) true where a person has set or cleared the voxel by hand.
-        verified: slices a person has declared right, locked as a whole.
+        hand: index of a slice -> (y, x) bool, true where the annotator set or cleared the voxel by hand.
+        verified: indices of the verified slices, which are locked as a whole.
     """
 
     hand: Mapping[int, Plane] = field(default_factory=dict)
     verified: frozenset[int] = frozenset()
 
     def with_hand(self, edit: Edit, plane: tuple[int, int]) -> Locks:
-        """With the voxels of `edit` as drawn by hand; `plane` is the (y, x) shape of a slice."""
+        """Return the locks with the voxels of `edit` locked as drawn by hand.
+
+        Args:
+            edit: the edit that the annotator made by hand.
+            plane: (y, x) shape of a slice.
+        """
         hand = dict(self.hand)
         for z, flips in zip(edit.slices, edit.flipped(), strict=True):
             if flips.any():
@@ -37,23 +45,31 @@ class Locks:
         return replace(self, hand=hand)
 
     def with_verified(self, slices: frozenset[int]) -> Locks:
-        """With `slices`, and no others, verified."""
+        """Return the locks with `slices`, and no others, verified."""
         return replace(self, verified=slices)
 
     @property
     def slices(self) -> frozenset[int]:
-        """Slices in which anything is locked."""
+        """Indices of the slices in which anything is locked."""
         return self.verified | self.hand.keys()
 
     def locked(self, z: int, plane: tuple[int, int]) -> Plane:
-        """(y, x) true where slice `z` is locked."""
+        """Return (y, x) bool, true where slice `z` is locked; `plane` is the (y, x) shape of a slice."""
         if z in self.verified:
             return np.ones(plane, bool)
         drawn = self.hand.get(z)
         return np.zeros(plane, bool) if drawn is None else drawn
 
     def divide(self, edit: Edit, mask: NDArray[np.uint8]) -> tuple[Edit, Edit]:
-        """`edit` of `mask` as two: what touches nothing locked, and what would."""
+        """Split an edit by the locks.
+
+        Args:
+            edit: an edit of `mask`.
+            mask: (z, y, x) uint8 0/1.
+
+        Returns:
+            The part of the edit that touches no locked voxel, and the part that touches locked voxels only.
+        """
         if not self.slices.intersection(edit.slices):
             return edit, NOTHING
         flips = edit.flipped()
