@@ -1,4 +1,4 @@
-"""What the layers of a case look like: CT, masks and maps as napari draws them."""
+"""Makes the napari layers of a case: CT, masks and maps with their colours, scale and tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attunet_gui.gui.contoured import Contoured
 
 CT = "CT"
 METADATA = "attunet"
-"""Key of a layer's metadata under which the plugin's writer finds the volume."""
+"""Key in a layer's metadata that holds the `Volume`; the plugin's writer takes the source grid from it."""
 MAP_OPACITY = 0.6
 MM = ("mm", "mm", "mm")
 
@@ -29,7 +29,7 @@ _MASK_TOOLS = {"contour": 1, "n_edit_dimensions": 2, "brush_size": 8, "selected_
 
 
 def ct_settings(volume: Volume) -> dict[str, Any]:
-    """How a CT looks as an image layer, its source geometry in the metadata."""
+    """Return keyword arguments for an image layer of `volume`, which also goes into the metadata."""
     fixed = {"metadata": {METADATA: volume}, "units": MM, "rgb": False, "multiscale": False}
     return {**_CT_LOOK, **_ct_values(volume), **fixed}
 
@@ -40,22 +40,26 @@ def _ct_values(volume: Volume) -> dict[str, Any]:
 
 
 def ct_layer(volume: Volume) -> Image:
-    """The CT."""
+    """Return a new image layer of the CT, in the first HU preset."""
     layer = Image(volume.hu, name=CT, **ct_settings(volume))
     layer.contrast_limits_range = hu_bounds(volume)
     return layer
 
 
 def hu_bounds(volume: Volume) -> tuple[float, float]:
-    """The HU that the window's sliders span: what the CT has, within what CT can mean."""
+    """Return the (low, high) HU that the sliders of the HU window span.
+
+    This is the range of the CT, at least -200 to 300 HU, and at most -1024 to 3071 HU, the range of 12-bit
+    CT.
+    """
     low, high = volume.hu_range
     return max(-1024.0, min(low, -200.0)), min(3071.0, max(high, 300.0))
 
 
 def renew_ct(layer: Image, volume: Volume) -> None:
-    """Make of `layer` what `ct_layer` would make of `volume`.
+    """Fill the layer of another CT with `volume`, so that it equals what `ct_layer` would return.
 
-    napari takes a tenth of the time for that which it takes for one layer to go and another to come.
+    napari needs a tenth of the time for this compared with removing one layer and adding another.
     """
     layer.data, layer.metadata = volume.hu, {METADATA: volume}
     layer.contrast_limits_range = hu_bounds(volume)
@@ -63,21 +67,31 @@ def renew_ct(layer: Image, volume: Volume) -> None:
 
 
 def mask_layer(name: str, mask: NDArray[np.uint8], ct: Layer, colour: str) -> Labels:
-    """A mask as a contour of `colour`, to be drawn on in one slice."""
+    """Return a new labels layer with a mask as a contour, to be painted on in one slice.
+
+    Args:
+        name: of the layer.
+        mask: uint8 (z, y, x), 0 and 1; kept and changed in place.
+        ct: layer of the CT; gives scale and metadata.
+        colour: as "#rrggbb".
+    """
     layer = labels_layer(name, mask, ct, mask_colours(colour))
     _set(layer, _MASK_TOOLS)
     return layer
 
 
 def renew_mask(layer: Labels, name: str, mask: NDArray[np.uint8], ct: Layer) -> None:
-    """Make of `layer` what `mask_layer` would make of `mask`, but for its colour."""
+    """Fill `layer` with another mask, so that only its colour differs from what `mask_layer` returns."""
     layer.data, layer.metadata = mask, {METADATA: ct.metadata[METADATA]}
     _set(layer, {"name": name, "scale": ct.scale, **_MASK_LOOK, **_MASK_TOOLS})
     forget_strokes(layer)
 
 
 def forget_strokes(layer: Labels) -> None:
-    """Empty napari's own history of strokes: a layer that may not be edited has none."""
+    """Empty napari's own history of strokes.
+
+    napari has no public call for this; setting a layer to not editable does it.
+    """
     mode, editable = layer.mode, layer.editable
     layer.editable = False
     layer.editable = editable
@@ -85,14 +99,14 @@ def forget_strokes(layer: Labels) -> None:
 
 
 def _set(layer: Layer, values: dict[str, Any]) -> None:
-    """Set what differs: napari draws anew for each value that is set."""
+    """Set only attributes that differ: napari draws the layer anew for each one that is set."""
     for name, value in values.items():
         if not np.array_equal(getattr(layer, name), value):
             setattr(layer, name, value)
 
 
 def is_straight(layer: Layer, spacing_mm: tuple[float, float, float]) -> bool:
-    """Whether `layer` lies in voxels of `spacing_mm` (z, y, x) from the origin, neither turned nor moved."""
+    """Return whether `layer` has the scale `spacing_mm` (z, y, x), no offset, rotation, shear or affine."""
     if layer.ndim != 3:
         return False
     placed = np.allclose(layer.scale, spacing_mm) and not np.any(layer.translate)
@@ -101,18 +115,18 @@ def is_straight(layer: Layer, spacing_mm: tuple[float, float, float]) -> bool:
 
 
 def straighten(layer: Layer, spacing_mm: tuple[float, float, float]) -> None:
-    """Put `layer` where `is_straight` wants it."""
+    """Give `layer` the scale `spacing_mm` (z, y, x) in mm, and no offset, rotation, shear or affine."""
     layer.affine, layer.rotate, layer.shear = np.eye(4), np.eye(3), np.zeros(3)
     layer.translate, layer.scale = np.zeros(3), spacing_mm
 
 
 def mask_colours(colour: str) -> DirectLabelColormap:
-    """A mask in `colour`, nothing elsewhere."""
+    """Return a colour map that draws every label but 0 in `colour`, and 0 transparent."""
     return DirectLabelColormap(color_dict={0: "transparent", 1: colour, None: colour})
 
 
 def labels_layer(name: str, data: NDArray[np.uint8], ct: Layer, colours: DirectLabelColormap) -> Labels:
-    """(z, y, x) `data` over the CT layer `ct`."""
+    """Return a labels layer of `data`, uint8 (z, y, x), on the grid of the CT layer `ct`."""
     return Contoured(
         data,
         name=name,
@@ -126,7 +140,7 @@ def labels_layer(name: str, data: NDArray[np.uint8], ct: Layer, colours: DirectL
 
 
 def map_layer(overlay: Overlay, scale: Any) -> Image:
-    """A map over the CT, hidden at first."""
+    """Return a hidden image layer of a map with values from 0 to 1; `scale` is (z, y, x) in mm."""
     name = theme.PROBABILITY if overlay.key == "probability" else theme.GATES
     return Image(
         overlay.map,
@@ -144,7 +158,8 @@ def map_layer(overlay: Overlay, scale: Any) -> Image:
 
 
 def _seen_through(name: str) -> Colormap:
-    """The colour map `name`, clear at 0 and full from 0.2: the CT stays visible where a map is silent."""
+    """Return the colour map `name`, transparent at 0 and opaque from 0.2, to keep the CT visible."""
     colours = np.array(ensure_colormap(name).colors, np.float32)
+    # The first fifth of the range fades in, since most of a map is near 0 and would veil the CT.
     colours[:, 3] = np.clip(np.linspace(0, 1, len(colours)) / 0.2, 0, 1)
     return Colormap(colours, name=f"{name} over CT")

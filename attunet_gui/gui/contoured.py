@@ -1,4 +1,4 @@
-"""A labels layer for masks: a contour costs what is drawn, and only modes that the dock shows are taken."""
+"""A labels layer for masks: faster contours, and only the painting modes that the dock shows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from psygnal import Signal
 
 MODES = ("pan_zoom", "paint", "erase", "polygon")
-"""napari's modes that a mask may be in. In the others a click does what no button of the dock says."""
+"""The modes of napari that a mask may be in. The dock has no button for the others."""
 RIGHT_BUTTON = "The right button draws nothing; to fill an outline, take the polygon (3)."
 
 _Mode = Labels._modeclass
 
 
 def _with_left_button(layer: Contoured, event: Any) -> Iterator[None]:
-    """napari's brush and eraser, for the left button alone."""
+    """Run napari's brush or eraser for the left button, and refuse the other buttons."""
     if event.button == 1:
         yield from Labels._drag_modes[_Mode.PAINT](layer, event)
     else:
@@ -26,12 +26,14 @@ def _with_left_button(layer: Contoured, event: Any) -> Iterator[None]:
 
 
 class Contoured(Labels):  # type: ignore[misc]  # napari has no types
-    """As napari's own, pixel by pixel; but napari looks for the contour in all of each slice.
+    """Draws what napari's `Labels` draws, but computes contours only within the bounding box of the mask.
 
-    In 512 x 512 that is a tenth of the time of a step to the next slice, also where nothing is labelled.
+    napari searches the whole slice for the contour. At 512 x 512 that takes a tenth of the time of a step to
+    the
+    next slice, also where the slice has no mask.
 
     Signals:
-        refused(sentence): napari was to do with the mask what is not done here.
+        refused(sentence): napari was asked for a mode that is not used on a mask.
     """
 
     refused = Signal(str)
@@ -42,7 +44,7 @@ class Contoured(Labels):  # type: ignore[misc]  # napari has no types
 
     @property
     def mode(self) -> str:
-        """What the mouse does, one of `MODES`."""
+        """The mode of the mouse, one of `MODES`. Setting another one changes nothing and emits `refused`."""
         return str(super().mode)
 
     @mode.setter
@@ -67,6 +69,7 @@ class Contoured(Labels):  # type: ignore[misc]  # napari has no types
     def _calculate_contour(
         self, labels: NDArray[np.uint8], data_slice: tuple[slice, ...]
     ) -> NDArray[np.uint8] | None:
+        # Filled masks, and 3-D rendering, which has no slice, are left to napari.
         if self.contour < 1 or labels.ndim != 2:
             found: NDArray[np.uint8] | None = super()._calculate_contour(labels, data_slice)
             return found
@@ -83,6 +86,10 @@ class Contoured(Labels):  # type: ignore[misc]  # napari has no types
 
 
 def _bounds(labels: NDArray[np.uint8]) -> tuple[slice, slice] | None:
+    """Return the bounding box (rows, columns) of the labels other than 0 in a slice (y, x).
+
+    None if there are none.
+    """
     rows = np.flatnonzero(labels.any(axis=1))
     if not len(rows):
         return None

@@ -1,4 +1,4 @@
-"""napari's layer list without the layer that stands ready for a draft: nobody needs to know of it."""
+"""Hides the layer that waits for a draft from napari's layer list: the annotator has no use for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QListView, QWidget
 from attunet_gui.gui.viewer import ARRIVING
 
 _VIEW = "QtLayerList"
-"""Class of napari's list of layers; it has no public name."""
+"""Class name of napari's layer list widget; napari exports no public name for the class."""
 
 
 class HiddenLayerRow(QObject):
@@ -42,7 +42,7 @@ class HiddenLayerRow(QObject):
 
 
 def hide_row(view: QListView, name: str) -> None:
-    """Hide the rows of `view` that are called `name`, and show all others."""
+    """Hide the rows of `view` whose text is `name`, and show all others."""
     model = view.model()
     if model is None:
         return

@@ -1,7 +1,7 @@
-"""napari's own commands, from menus, shortcuts, the palette or the list of layers: what each does here.
+"""Decides what napari's own commands, from menus, keys, palette or layer list, do in our window.
 
-In a window of ours a CT is opened, and a mask saved, in one way. Every command of napari is in one of three
-tables: it leads to ours, it is refused with a sentence, or it is left as it is because it changes no voxels.
+In our window a CT is opened, and a mask saved, in one way. Every command of napari is in one of three tables:
+it leads to our method, it is refused with a sentence, or it is left alone because it changes no voxels.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OURS: Mapping[str, str] = {
     "attunet-gui.phantom": "open_demo",
     "napari.scene.fit_to_view": "layers.straighten",
 }
-"""Command of napari -> method of `Desk`, or of a part of it."""
+"""Command of napari, and the method of `Desk` (or of a part of it) that is called instead."""
 
 NO_SECOND_CASE = "This window holds one CT and its mask; open another CT with Ctrl+O."
 NO_OTHER_GRID = "Layers of the case are not changed by napari's commands: the mask would leave its CT."
@@ -45,7 +45,7 @@ REFUSED: Mapping[str, str] = {
     "napari.layer.merge_*": NO_OTHER_GRID,
     "napari.layer.paste_spatial_from_clipboard": NO_OTHER_GRID,
 }
-"""Pattern of commands of napari -> what is said instead."""
+"""Pattern of napari's commands, and the sentence that is said instead of running them."""
 
 HARMLESS: tuple[str, ...] = (
     "napari.canvas.*",
@@ -76,17 +76,20 @@ HARMLESS: tuple[str, ...] = (
     "napari.toggle_shape_measures",
     "napari.widgets.features_table",
 )
-"""They change what is shown, which decides what counts as seen, or nothing of a case at all."""
+"""Patterns of commands that change what is shown, but no voxel. What is shown decides what counts as seen."""
 
 READERS_AND_WRITERS = ("*.get_*reader", "*.write_*", "*_writer", "attunet-gui.read")
-"""Not for people: napari calls them for a path, and what they read is a layer that `CaseLayers` refuses."""
+"""Patterns of commands that napari itself calls for a path. `CaseLayers` refuses the layers they add."""
 
 _claims: list[tuple[Any, Mapping[str, Callable[[], object]], Callable[[str], None]]] = []
 _originals: dict[str, Any] = {}
 
 
 def decision(command: str) -> str:
-    """ "ours", "refused", "harmless", "reader" or "sample"; "" for one that nobody has thought of."""
+    """Return how `command` is treated: "ours", "refused", "harmless", "reader" or "sample".
+
+    "" means that the command is in no table, which a test forbids for the supported versions of napari.
+    """
     if command in OURS:
         return "ours"
     if sentence_of(command):
@@ -99,12 +102,18 @@ def decision(command: str) -> str:
 
 
 def sentence_of(command: str) -> str:
-    """What is said where `command` is refused; "" if it is not."""
+    """Return the sentence that is said where `command` is refused; "" if it is not refused."""
     return next((said for pattern, said in REFUSED.items() if fnmatchcase(command, pattern)), "")
 
 
 def claim(viewer: Any, ours: Mapping[str, Callable[[], object]], refuse: Callable[[str], None]) -> None:
-    """From now on the commands in `viewer` do `ours` or are refused; in other viewers they are napari's."""
+    """From now on run our methods for napari's commands in `viewer`; in other viewers they stay napari's.
+
+    Args:
+        viewer: the viewer of our window.
+        ours: command -> the method to call.
+        refuse: is called with a sentence where a command is refused.
+    """
     _claims.append((viewer, ours, refuse))
     registry = get_app_model().commands
     for command, registered in list(registry):
@@ -113,7 +122,7 @@ def claim(viewer: Any, ours: Mapping[str, Callable[[], object]], refuse: Callabl
 
 
 def let_go(viewer: Any) -> None:
-    """The commands in `viewer` are napari's again."""
+    """Give the commands in `viewer` back to napari."""
     _claims[:] = [held for held in _claims if held[0] is not viewer]
 
 
@@ -125,6 +134,7 @@ def _replace(registry: CommandsRegistry, command: str, registered: Any) -> None:
     def run() -> object:
         current = napari.current_viewer()
         held = next((one for one in _claims if one[0] is current), None)
+        # The command was run in a plain napari window of the same process.
         if held is None:
             return registered.run_injected()
         _viewer, ours, refuse = held

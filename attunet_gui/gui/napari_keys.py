@@ -1,4 +1,4 @@
-"""napari's own keys, as its settings have them."""
+"""Reads napari's own keyboard shortcuts from its settings, where the user may have changed them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from napari.layers import Labels
 from napari.settings import get_settings
 
 Tool = Literal["pan_zoom", "paint", "erase", "polygon"]
-"""napari's modes that a mask may be in, see `contoured.MODES`."""
+"""The modes of napari that a mask may be in, see `contoured.MODES`."""
 _TOOLS: dict[str, Tool] = {
     "napari:activate_labels_pan_zoom_mode": "pan_zoom",
     "napari:activate_labels_paint_mode": "paint",
@@ -19,27 +19,27 @@ _BRUSH = {"napari:decrease_brush_size": -1, "napari:increase_brush_size": 1}
 
 
 def bound_keys() -> dict[str, tuple[Any, ...]]:
-    """Every action of napari that can have keys -> its keys."""
+    """Return every action of napari that can have keys, with its keys."""
     return {name: tuple(keys) for name, keys in get_settings().shortcuts.shortcuts.items()}
 
 
 def tool_keys() -> dict[Tool, tuple[Any, ...]]:
-    """The mode of a mask -> the keys that napari has for it."""
+    """Return each mode of a mask with the keys that napari has for it."""
     bound = bound_keys()
     return {tool: bound.get(name, ()) for name, tool in _TOOLS.items()}
 
 
 def brush_keys() -> dict[int, tuple[Any, ...]]:
-    """By how many pixels the brush becomes larger -> the keys that napari has for it."""
+    """Return by how many pixels the brush grows, with the keys that napari has for that."""
     bound = bound_keys()
     return {step: bound.get(name, ()) for name, step in _BRUSH.items()}
 
 
 def reset_keys() -> tuple[Any, ...]:
-    """The keys by which napari fits the picture to the window."""
+    """Return the keys by which napari fits the picture to the window."""
     return bound_keys().get("napari:reset_view", ())
 
 
 def reset_polygon(layer: Labels) -> None:
-    """Drop the corners of a polygon that is not closed yet, as napari does."""
+    """Drop the corners of a polygon that is not closed yet. They are in napari's private overlay."""
     layer._overlays["polygon"].points = []

@@ -1,4 +1,8 @@
-"""What napari tells of a stroke: the items of its history, as they come with the event `paint`."""
+"""Reads the items of napari's stroke history, as they come with the event `paint`.
+
+An item either has a box (`slice_key`), a mask within it and a new value, or it is a tuple of (indices, values
+before, values after).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from attunet_gui.core.edit import Box
 
 
 def box_of(atoms: Any) -> Box:
-    """The box that holds what napari's history says was changed: boxes, or indices of voxels."""
+    """Return the (z, y, x) box that holds all voxels that the items `atoms` of napari's history name."""
     parts = [_bounds_of(atom) for atom in atoms]
     z, y, x = (
         slice(min(part[axis].start for part in parts), max(part[axis].stop for part in parts))
@@ -27,7 +31,10 @@ def _bounds_of(atom: Any) -> tuple[slice, ...]:
 
 
 def finish(atoms: Any, data: NDArray[np.uint8]) -> None:
-    """Put into `data` (z, y, x) what `atoms` announce; nothing changes where it is there already."""
+    """Write the values that `atoms` announce into `data`, uint8 (z, y, x).
+
+    Values that are there already stay.
+    """
     for atom in atoms:
         if not hasattr(atom, "slice_key"):
             indices, _before, after = atom
@@ -39,7 +46,7 @@ def finish(atoms: Any, data: NDArray[np.uint8]) -> None:
 
 
 def bytes_of(atom: Any) -> int:
-    """Memory that napari's history keeps for `atom`: arrays, and tuples of arrays."""
+    """Return the memory in bytes that napari's history keeps for `atom`: its arrays and tuples of arrays."""
     return sum(
         getattr(part, "nbytes", 0) or sum(getattr(index, "nbytes", 0) for index in part)
         for part in atom

@@ -1,7 +1,7 @@
-"""The case as napari layers. Works on a `ViewerModel`, with or without a window.
+"""Shows a case as napari layers. Works on a `ViewerModel`, with or without a window.
 
-A result that arrives changes only the layers it owns: slice, zoom, selection and tool stay with the
-person. The mask layer owns the voxels on screen; strokes and undo belong to `attunet_gui.work`.
+A result that arrives changes only the layers that it owns: slice, zoom, selected layer and tool stay as the
+annotator has them. The mask layer owns the voxels on screen; strokes and undo belong to `attunet_gui.work`.
 """
 
 from __future__ import annotations
@@ -45,27 +45,28 @@ MASK, OTHER, CHANGES, RING = "Pancreas", "New draft", "Proposed changes", "Place
 ARRIVING = "Draft on its way"
 
 _HISTORY_BYTES = 32_000_000
-"""What napari's own history of strokes may hold before it is emptied; ours is the one that counts."""
+"""Memory in bytes that napari's own stroke history may take before it is emptied; undo uses the journal."""
 _RING_MM = 12.0
-"""Room between a place and the ring around it."""
+"""Distance in mm between the bounding box of a place to check and the ring drawn around it."""
 _CLOSE_UP_MM = 130.0
-"""No place is shown larger than this, so that what lies around it stays in sight."""
+"""Smallest field of view in mm when a place to check is shown, so that its surroundings stay visible."""
 
 
 class CaseLayers:
-    """Layers of one open case.
+    """The napari layers of one open case: CT, mask, maps, proposed changes and the ring around a place.
 
     Signals:
-        stroke_ended(box, tool): the person changed voxels of the mask within `box`, which are there already.
+        stroke_ended(box, tool): the annotator changed voxels of the mask within `box`; the voxels are set
+            already.
         undo_asked, redo_asked: napari's keys for them were pressed on the mask.
-        sight_changed: another slice, plane or zoom is on screen, or a layer is shown or hidden.
+        sight_changed: another slice, plane or zoom is on screen, or a layer was shown or hidden.
         mask_drawn: the mask was drawn anew, as after an undo or on another slice.
         tool_asked(tool), away_asked: napari's keys for a tool, or Esc, were pressed.
         hand_changed(hand): what a click on the picture does has changed, see `hand`.
-        refused(sentence): napari was to do with the case what is not done here.
-        look_changed: visibility or opacity of a layer, the HU window, or the tool.
+        refused(sentence): napari was asked for something that is not allowed on the layers of a case.
+        look_changed: visibility or opacity of a layer, the HU window, or the tool has changed.
         points_drawn(points): a click or a scribble, as voxels (z, y, x), while points are asked for.
-        stranger_came(layer): an image or labels layer was added that is not of the case.
+        stranger_came(layer): an image or labels layer was added that does not belong to the case.
         layer_lost(name): a layer of the case was deleted from outside; `put_back` undoes that.
         slice_changed: another slice is on screen.
     """
@@ -148,7 +149,7 @@ class CaseLayers:
         self.away_asked.emit()
 
     def disconnect(self) -> None:
-        """Let go of the viewer, which may go on without this; does nothing the second time."""
+        """Disconnect from the viewer, which may live longer than this object. A second call does nothing."""
         if self._dragged not in self.viewer.mouse_drag_callbacks:
             return
         self.viewer.layers.events.removed.disconnect(self._removed)
@@ -162,7 +163,7 @@ class CaseLayers:
             self.viewer.bind_key(keys, None)
 
     def owns(self, layer: Layer) -> bool:
-        """Whether `layer`, or what napari's proxy of it stands for, is one of the case's."""
+        """Return whether `layer`, or the layer behind napari's proxy `layer`, belongs to the case."""
         return any(layer == own for own in self._layers.values())
 
     def _stepped(self) -> None:
@@ -171,7 +172,13 @@ class CaseLayers:
     # The case
 
     def show_case(self, volume: Volume, mask: NDArray[np.uint8] | None) -> None:
-        """Replace the layers of the last case by `volume` and a mask to draw on."""
+        """Replace the layers of the last case by those of `volume`, and go to its middle slice.
+
+        Args:
+            volume: the CT; HU in (z, y, x).
+            mask: uint8 (z, y, x) with 0 and 1, which the layer keeps and changes in place; None gives an
+                empty mask.
+        """
         if mask is None:
             mask = np.zeros(volume.grid.shape, np.uint8)
         self._spacing, self._voxels = volume.grid.spacing_mm, mask
@@ -189,15 +196,17 @@ class CaseLayers:
         self.viewer.dims.axis_labels = ("Slice", "Row", "Column")
         self.viewer.dims.set_current_step(0, volume.grid.shape[0] // 2)
         self.straighten()
+        # The zoom at which the whole slice fits is the base for zooming to a place.
         self._whole_zoom = self.viewer.scene.camera.zoom
         self.look_changed.emit()
 
     def _can_renew(self, volume: Volume) -> bool:
-        """Whether the layers of the last case can become those of the next."""
+        """Return whether the layers of the last case can be filled with `volume` and its mask."""
         there = all(self._layers.get(key) in self.viewer.layers for key in (CT, MASK))
         return there and self._layers[CT].data.dtype == volume.hu.dtype
 
     def _renew(self, volume: Volume, mask: NDArray[np.uint8]) -> None:
+        """Fill the CT and mask layers of the last case with the new one, and remove its other layers."""
         self._offered = {}
         for key in [key for key in self._layers if key not in (CT, MASK, ARRIVING)]:
             self._drop(key)
@@ -207,7 +216,7 @@ class CaseLayers:
             self._empty_arriving()
 
     def clear(self) -> None:
-        """Remove the layers of the case; layers of the person's own stay."""
+        """Remove the layers of the case; layers that the annotator added stay."""
         layers, self._layers = self._layers, {}
         self._offered, self._arriving = {}, False
         for layer in layers.values():
@@ -223,6 +232,7 @@ class CaseLayers:
         layer.events.selected_label.connect(self._keep_one_label)
         layer.events.preserve_labels.connect(self._keep_one_label)
         layer.events.mode.connect(self._hand_may_have_changed)
+        # Only `Contoured` has this signal: it refuses modes that the dock has no button for.
         layer.refused.connect(self._refuse)
         for event in (layer.events.mode, layer.events.brush_size, layer.events.n_edit_dimensions):
             event.connect(self._look_changed)
@@ -249,7 +259,7 @@ class CaseLayers:
         self.sight_changed.emit()
 
     def _moved(self, event: Any) -> None:
-        """A layer of the case lies where its voxels are: on one that was moved, people draw wrongly."""
+        """Undo a move of a layer of the case: whoever draws on a shifted mask marks the wrong voxels."""
         layer = event.source
         if self._straightening or layer not in self._layers.values() or is_straight(layer, self._spacing):
             return
@@ -271,7 +281,10 @@ class CaseLayers:
             self.layer_lost.emit(event.value.name)
 
     def put_back(self) -> None:
-        """Put back what was deleted in napari's list: it would take unsaved edits along."""
+        """Add layers of the case that were deleted in napari's list again.
+
+        Unsaved edits would go with them.
+        """
         with self._undisturbed():
             for layer in self._layers.values():
                 if layer not in self.viewer.layers:
@@ -282,7 +295,7 @@ class CaseLayers:
 
     @property
     def mask(self) -> NDArray[np.uint8] | None:
-        """The voxels of the mask, live; None if nothing is open."""
+        """The voxels of the mask, uint8 (z, y, x), not a copy; None if no case is open."""
         layer = self._layers.get(MASK)
         return None if layer is None else layer.data
 
@@ -295,8 +308,14 @@ class CaseLayers:
         self.stroke_ended.emit(box, str(layer.mode))
 
     def _data_set(self) -> None:
-        """A script, or a command, put another array in place: its voxels go into ours."""
+        """Copy the voxels of a foreign array into ours, and put ours back into the layer.
+
+        A script or a command of napari may set `layer.data` to any array. The mask stays uint8 with 0 and 1
+        on the
+        grid of the CT; an array of another shape is dropped.
+        """
         layer, voxels = self._layers.get(MASK), self._voxels
+        # Setting `layer.data` below emits the event again; then the array is ours and nothing is left to do.
         if layer is None or voxels is None or layer.data is voxels:
             return
         given = layer.data
@@ -306,7 +325,7 @@ class CaseLayers:
         self.stroke_ended.emit(tuple(slice(0, size) for size in voxels.shape), "replaced")
 
     def _named(self) -> None:
-        """A mask by another name would be looked for in vain."""
+        """Set the name back: the mask is looked up in napari's list of layers by its name."""
         self._layers[MASK].name = MASK
 
     def _bound_history(self, atoms: Any) -> None:
@@ -322,7 +341,10 @@ class CaseLayers:
         self.refused.emit(sentence)
 
     def _keep_one_label(self) -> None:
-        """A brush with label 0 would erase, and one that preserves labels would draw nothing."""
+        """Keep the brush on label 1.
+
+        Label 0 would erase, and `preserve_labels` would make it draw nothing.
+        """
         layer = self._layers[MASK]
         if layer.selected_label != 1:
             layer.selected_label = 1
@@ -335,7 +357,10 @@ class CaseLayers:
             self._layers[MASK].refresh()
 
     def show_beside(self, mask: NDArray[np.uint8]) -> None:
-        """Show `mask` as a second, yellow contour and leave the person's own alone."""
+        """Show `mask`, uint8 (z, y, x), as a second, yellow contour.
+
+        The annotator's own mask is not changed.
+        """
         self._drop(OTHER)
         with self._undisturbed():
             self._add(OTHER, mask_layer(OTHER, mask.copy(), self._layers[CT], theme.OTHER_DRAFT))
@@ -349,7 +374,10 @@ class CaseLayers:
     # A draft that arrives
 
     def make_ready(self) -> None:
-        """Add the layer that a draft will arrive in: what takes a while is done while nobody waits for it."""
+        """Add the hidden layer that a draft will arrive in.
+
+        Adding a layer takes napari a noticeable time, so this is done before a draft is asked for.
+        """
         if CT not in self._layers or ARRIVING in self._layers:
             return
         with self._undisturbed():
@@ -360,11 +388,12 @@ class CaseLayers:
             self._raise_masks()
 
     def begin_arrival(self) -> None:
-        """Show slices of a draft from now on as they are done; the mask stays as it is."""
+        """Show slices of a draft from now on as soon as each is done; the mask is not changed."""
         self.make_ready()
         layer, mask = self._layers.get(ARRIVING), self.mask
         if layer is None or mask is None:
             return
+        # Beside an existing mask the new draft needs another colour to be told apart.
         colour = theme.OTHER_DRAFT if mask.any() else theme.MASK
         colours = mask_colours(colour)
         if not np.array_equal(layer.colormap.color_dict[1], colours.color_dict[1]):
@@ -374,16 +403,23 @@ class CaseLayers:
     def _empty_arriving(self) -> None:
         layer = self._layers[ARRIVING]
         layer.visible = self._arriving = False
+        # `renew_mask` makes the layer visible again.
         renew_mask(layer, ARRIVING, np.zeros(self._layers[CT].data.shape, np.uint8), self._layers[CT])
         layer.visible = layer.editable = False
 
     def arrive(self, slices: NDArray[np.intp], drafted: Edit) -> None:
-        """Show `drafted`, what the draft adds to an empty mask in `slices`, and the maps there."""
+        """Show what the draft has in the slices that are done, and draw the maps there anew.
+
+        Args:
+            slices: indices of the slices that are done, ascending.
+            drafted: what the draft adds to an empty mask in them.
+        """
         layer = self._layers.get(ARRIVING)
         if layer is None or not self._arriving:
             return
         if drafted.changes:
             drafted.apply(layer.data)
+        # Drawing is the expensive part; slices that are not on screen are drawn when they are shown.
         if slices[0] <= self.slice <= slices[-1]:
             layer.refresh()
             for shown in self._maps().values():
@@ -391,14 +427,19 @@ class CaseLayers:
                     shown.refresh()
 
     def end_arrival(self) -> None:
-        """The draft is complete and becomes the mask, or nothing more of it will come."""
+        """Empty and hide the arriving layer: the draft is complete and becomes the mask, or was cancelled."""
         if self._arriving and ARRIVING in self._layers:
             self._empty_arriving()
 
     # Proposals and places
 
     def show_changes(self, allowed: Edit, conflicts: Edit = NOTHING) -> None:
-        """Show what `allowed` would add and remove, and `conflicts` with what the person decided."""
+        """Show proposed changes of the mask by colour.
+
+        Args:
+            allowed: what would be added (green) and removed (red).
+            conflicts: what contradicts locked decisions of the annotator (purple).
+        """
         self.hide_changes()
         mask = self.mask
         if mask is None or not (allowed.changes or conflicts.changes):
@@ -407,17 +448,18 @@ class CaseLayers:
         shown = _coloured(mask, allowed, conflicts)
         with self._undisturbed():
             layer = labels_layer(CHANGES, shown, self._layers[CT], DirectLabelColormap(color_dict=colours))
+            # An area, since a contour hides single voxels; translucent, so that the CT below can be judged.
             layer.opacity, layer.contour = 0.55, 0
             layer.editable = False
             self._add(CHANGES, layer)
             self._raise_masks()
 
     def hide_changes(self) -> None:
-        """Show no changes any more."""
+        """Remove the layer of proposed changes."""
         self._drop(CHANGES)
 
     def show_place(self, box: Box, index: int) -> None:
-        """Go to slice `index`, bring `box` close and draw a ring around it."""
+        """Go to slice `index`, zoom so that `box` fills a part of the view, and draw a ring around it."""
         self.hide_place()
         if CT not in self._layers:
             return
@@ -437,20 +479,22 @@ class CaseLayers:
         camera.center = (index * scale[0], *(middle * scale[1:]))
         extent = self._layers[CT].extent.world
         whole = float((extent[1] - extent[0])[1:].max())
+        # The ring takes at most 1/2.2 of the view, so that its surroundings are judged with it.
         wanted = max(_CLOSE_UP_MM, 2.2 * float((2 * half * scale[1:]).max()))
         camera.zoom = self._whole_zoom * max(1.0, whole / wanted)
 
     def hide_place(self) -> None:
-        """Take the ring away."""
+        """Remove the ring around the place to check."""
         self._drop(RING)
 
     # Maps
 
     def show_maps(self, overlays: tuple[Overlay, ...]) -> None:
-        """Offer the maps: one becomes a layer when it is first shown, and one that is a layer goes on.
+        """Offer the probability and gate maps. A map becomes a layer when it is first shown.
 
-        A hidden layer costs the window nearly as much as a visible one when it is added, and a draft
-        has six maps, of which a person looks at one or two.
+        A hidden layer costs the window nearly as much as a visible one when it is added, and a draft has six
+        maps,
+        of which an annotator looks at one or two. A map that is a layer already gets the new values.
         """
         self._offered = {overlay.key: overlay for overlay in overlays}
         for key, layer in self._maps().items():
@@ -472,7 +516,10 @@ class CaseLayers:
         return {key: layer for key, layer in self._layers.items() if key == "probability" or "gate" in key}
 
     def _raise_masks(self) -> None:
-        """Masks above maps, in their order. A move costs a drawing, so what lies right is left."""
+        """Move the masks above the maps, in their order.
+
+        Each move redraws, so a right order is left alone.
+        """
         layers = self.viewer.layers
         wanted = [self._layers[key] for key in (OTHER, ARRIVING, CHANGES, RING, MASK) if key in self._layers]
         if list(layers)[-len(wanted) :] != wanted:
@@ -482,17 +529,23 @@ class CaseLayers:
     # The look
 
     def is_shown(self, key: str) -> bool:
-        """Whether the layer `key` is there and visible."""
+        """Return whether the layer `key` exists and is visible."""
         return key in self._layers and bool(self._layers[key].visible)
 
     def opacity(self, key: str) -> float:
-        """Opacity of the layer `key`."""
+        """Return the opacity, 0 to 1, that the layer `key` has or will have when it is first shown."""
         if key in self._layers:
             return float(self._layers[key].opacity)
         return self._map_opacity.get(key, MAP_OPACITY)
 
     def show(self, key: str, shown: bool, alone: bool = True) -> None:
-        """Show or hide `key`. Maps hide one another unless `alone` is False: two at once cannot be read."""
+        """Show or hide the layer `key`.
+
+        Args:
+            key: name of the layer, or key of an offered map.
+            shown: whether it is to be visible.
+            alone: whether showing one map hides the others; two maps over each other cannot be read.
+        """
         if shown and key in self._offered and key not in self._layers:
             self._add_map(self._offered[key])
         if key not in self._layers:
@@ -503,7 +556,7 @@ class CaseLayers:
         self._layers[key].visible = shown
 
     def set_opacity(self, key: str, opacity: float) -> None:
-        """Set the opacity of the layer `key`, also before it is shown for the first time."""
+        """Set the opacity, 0 to 1, of the layer `key`, also before it is shown for the first time."""
         if key in self._layers:
             self._layers[key].opacity = opacity
         elif key in self._offered:
@@ -512,18 +565,18 @@ class CaseLayers:
 
     @property
     def window_hu(self) -> tuple[float, float] | None:
-        """The HU drawn black and white; None if nothing is open."""
+        """The HU window as (black, white); None if no case is open."""
         layer = self._layers.get(CT)
         return None if layer is None else (float(layer.contrast_limits[0]), float(layer.contrast_limits[1]))
 
     def set_window(self, low: float, high: float) -> None:
-        """Draw `low` HU black and `high` HU white."""
+        """Set the HU window: `low` HU is drawn black and `high` HU white."""
         if CT in self._layers and low < high:
             self._layers[CT].contrast_limits = (low, high)
 
     @property
     def filled(self) -> bool:
-        """Whether the mask is drawn as an area; else as a contour."""
+        """Whether the mask is drawn as an area; otherwise it is drawn as a contour."""
         return MASK in self._layers and self._layers[MASK].contour == 0
 
     def set_filled(self, filled: bool) -> None:
@@ -535,11 +588,11 @@ class CaseLayers:
 
     @property
     def tool(self) -> str:
-        """The mask's tool in hand."""
+        """The mode of the mask layer, one of `contoured.MODES`; "pan_zoom" if no case is open."""
         return str(self._layers[MASK].mode) if MASK in self._layers else "pan_zoom"
 
     def take_tool(self, tool: Tool) -> None:
-        """Select the mask, make it visible, and take `tool`."""
+        """Select the mask layer, make it visible and set its mode to `tool`."""
         if MASK not in self._layers:
             return
         layer = self._layers[MASK]
@@ -550,7 +603,7 @@ class CaseLayers:
             layer.mode = tool
 
     def set_drawing_points(self, wanted: bool) -> None:
-        """Select the mask; whether a click or a drag on the picture gives points instead of moving it."""
+        """Select the mask, and let a click or drag give points (`wanted`) or move the picture."""
         with self._one_change_of_hand():
             self.take_tool("pan_zoom")
             self._drawing_points = wanted
@@ -560,7 +613,7 @@ class CaseLayers:
                 layer.cursor = "cross" if wanted else "standard"
 
     def stop_drawing_points(self) -> None:
-        """A click gives points no more; whatever else is in hand stays."""
+        """Let a click give no points any more; another tool that is selected stays selected."""
         if not self._drawing_points:
             return
         self._drawing_points = False
@@ -571,7 +624,12 @@ class CaseLayers:
 
     @property
     def hand(self) -> str:
-        """What a click on the picture does: a mode of the mask, "points", or "" if another layer decides."""
+        """What a click on the picture does.
+
+        A mode of the mask, or "points" while points are asked for. If another layer is selected: "pan_zoom"
+        if it
+        only moves the picture, and "" if it does something of its own.
+        """
         mask, active = self._layers.get(MASK), self.viewer.layers.selection.active
         if mask is not None and active is mask:
             return "points" if self._drawing_points else str(mask.mode)
@@ -579,6 +637,7 @@ class CaseLayers:
 
     @contextmanager
     def _one_change_of_hand(self) -> Iterator[None]:
+        """Emit at most one `hand_changed` for all changes within the block."""
         self._settling += 1
         try:
             yield
@@ -587,6 +646,7 @@ class CaseLayers:
             self._hand_may_have_changed()
 
     def _hand_may_have_changed(self) -> None:
+        # Selecting a layer and setting its mode are two events; the state between them is not announced.
         if self._settling or self.hand == self._hand:
             return
         self._hand = self.hand
@@ -594,6 +654,10 @@ class CaseLayers:
         self.look_changed.emit()
 
     def _dragged(self, _viewer: ViewerModel, event: Any) -> Iterator[None]:
+        """Collect the voxels of one drag with the left button.
+
+        Napari resumes this generator at each mouse event.
+        """
         if not self._drawing_points or event.button != 1:
             return
         points = [self.cursor]
@@ -607,48 +671,52 @@ class CaseLayers:
 
     @property
     def brush_size(self) -> int:
-        """Diameter of the brush in pixels."""
+        """Diameter of the brush in pixels of the slice."""
         return int(self._layers[MASK].brush_size) if MASK in self._layers else 10
 
     def set_brush_size(self, pixels: int) -> None:
-        """Set the diameter of the brush."""
+        """Set the diameter of the brush in pixels of the slice."""
         if MASK in self._layers:
             self._layers[MASK].brush_size = pixels
 
     def grow_brush(self, pixels: int) -> None:
-        """Make the brush larger by `pixels`, but never smaller than one."""
+        """Make the brush larger by `pixels`, which may be negative, but never smaller than one pixel."""
         self.set_brush_size(max(1, self.brush_size + pixels))
 
     @property
     def edits_volume(self) -> bool:
-        """Whether brush and eraser reach through slices: a ball instead of a disc."""
+        """Whether brush and eraser change neighbouring slices too: a ball instead of a disc."""
         return MASK in self._layers and self._layers[MASK].n_edit_dimensions == 3
 
     def set_edits_volume(self, wanted: bool) -> None:
-        """Let brush and eraser reach through slices, or not."""
+        """Set whether brush and eraser change neighbouring slices too."""
         if MASK in self._layers:
             self._layers[MASK].n_edit_dimensions = 3 if wanted else 2
 
     @property
     def slice(self) -> int:
-        """The slice on screen."""
+        """Index of the slice on screen, from 0 at the feet."""
         return int(self.viewer.dims.current_step[0])
 
     def straighten(self) -> None:
-        """Show axial slices, as the radiologist sees them, and fit them to the window."""
+        """Show axial slices in radiological orientation and fit them to the window."""
         viewer = self.viewer
         viewer.dims.ndisplay = 2
         viewer.dims.order = tuple(range(viewer.dims.ndim))
+        # In napari's grid CT and mask are drawn beside each other, which nobody can compare.
         viewer.canvas.grid.enabled = False
         viewer.scene.camera.orientation = DEFAULT_ORIENTATION
         viewer.reset_view()
 
     def sight(self, window_shown: bool, box: Box | None = None) -> Sight | None:
-        """What is on screen of the slice; None if nothing is open.
+        """Describe how much of the slice can be seen, as the input of the rule for seen and verified slices.
 
         Args:
-            window_shown: whether the picture can be seen at all.
-            box: voxels that are to be judged; None is the mask of the slice.
+            window_shown: whether the picture can be on a screen at all.
+            box: voxels that have to be visible; None means the mask of the slice.
+
+        Returns:
+            the description; None if no case is open or a layer of it is missing.
         """
         if not all(self._layers.get(key) in self.viewer.layers for key in (CT, MASK)):
             return None
@@ -673,6 +741,7 @@ class CaseLayers:
         )
 
     def _rectangle(self, box: Box) -> Rectangle:
+        """Return (top, left, bottom, right) of `box` in its slice, in mm, at the outer pixel edges."""
         _z, row, column = self._spacing
         _slices, rows, columns = box
         return ((rows.start - 0.5) * row, (columns.start - 0.5) * column, (rows.stop - 0.5) * row,
@@ -684,21 +753,22 @@ class CaseLayers:
         if CT not in self._layers:
             return None
         layer = self._layers[CT]
+        # napari's data coordinates have voxel centres at whole numbers.
         z, y, x = (round(float(v)) for v in layer.world_to_data(self.viewer.cursor.position))
         inside = all(0 <= index < size for index, size in zip((z, y, x), layer.data.shape, strict=True))
         return (z, y, x) if inside else None
 
     def go_to_slice(self, index: int) -> None:
-        """Show the slice `index`."""
+        """Show the slice with index `index`."""
         self.viewer.dims.set_current_step(0, index)
 
     def step_slice(self, by: int) -> None:
-        """Go `by` slices towards the head."""
+        """Go `by` slices towards the head; a negative number goes towards the feet."""
         if self._layers:
             self.go_to_slice(self.viewer.dims.current_step[0] + by)
 
     def under_cursor(self) -> str:
-        """Values at the cursor, for people; "" outside the CT."""
+        """Return the HU and the values of visible maps at the cursor as text; "" outside the CT."""
         if CT not in self._layers:
             return ""
         value = _value_at(self.viewer, self._layers[CT])
@@ -710,6 +780,10 @@ class CaseLayers:
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
+        """Restore selected layer, mode, slice and camera after the block.
+
+        Napari changes them with each new layer.
+        """
         with self._one_change_of_hand():
             yield from self._put_back_afterwards()
 
@@ -729,7 +803,7 @@ class CaseLayers:
 
 
 def _taken_keys() -> tuple[Any, ...]:
-    """Every key that is bound on the viewer, once."""
+    """Return every key that is bound on the viewer, each once."""
     lists = [*tool_keys().values(), *brush_keys().values(), reset_keys()]
     return tuple(
         dict.fromkeys(["Control-Z", "Control-Shift-Z", "Escape", *(k for one in lists for k in one)])
@@ -737,11 +811,13 @@ def _taken_keys() -> tuple[Any, ...]:
 
 
 def _value_at(viewer: ViewerModel, layer: Layer) -> float | None:
+    """Return the value of `layer` under the cursor; None outside of it."""
     value = layer.get_value(viewer.cursor.position, world=True)
     return None if value is None else float(value)
 
 
 def _view_of(viewer: ViewerModel) -> Rectangle:
+    """Return the part of the slice that the canvas shows, as (top, left, bottom, right) in mm."""
     height, width = viewer.canvas.size
     zoom, (row, column) = viewer.scene.camera.zoom, viewer.scene.camera.center[-2:]
     down, across = height / zoom / 2, width / zoom / 2
@@ -749,6 +825,10 @@ def _view_of(viewer: ViewerModel) -> Rectangle:
 
 
 def _box_of_slice(mask: NDArray[np.uint8]) -> Box | None:
+    """Return the bounding box of one slice of the mask, (y, x), as (1, rows, columns).
+
+    None if it is empty.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
@@ -756,12 +836,13 @@ def _box_of_slice(mask: NDArray[np.uint8]) -> Box | None:
 
 
 def _is_drawn(layer: Layer, layers: Any) -> bool:
-    """Whether `layer` is visible, and no picture that is not a map of ours lies over it."""
+    """Return whether `layer` is visible and no image other than one of our translucent maps covers it."""
     above = list(layers)[layers.index(layer) + 1 :]
     covered = any(
         isinstance(other, Image) and other.visible and other.opacity > MAP_OPACITY for other in above
     )
     transparent = isinstance(layer, Labels) and layer.get_color(1)[3] == 0
+    # A mask that is painted in a transparent colour is visible to napari but not to an eye.
     return bool(layer.visible and layer.opacity > 0 and not transparent and not covered)
 
 
@@ -769,14 +850,14 @@ _CORNERS = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)])
 
 
 def _ellipse(box: Box, scale: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Middle and half axes (y, x), in voxels, of a ring that leaves room around `box`."""
+    """Return centre and half axes (y, x), in voxels, of the ring around `box`. `scale` is (z, y, x) in mm."""
     low = np.array([part.start for part in box[1:]], float)
     high = np.array([part.stop - 1 for part in box[1:]], float)
     return (low + high) / 2, (high - low) / 2 + _RING_MM / scale[1:]
 
 
 def _coloured(mask: NDArray[np.uint8], allowed: Edit, conflicts: Edit) -> NDArray[np.uint8]:
-    """(z, y, x) uint8: 1 is added, 2 removed, 3 a conflict."""
+    """Return uint8 (z, y, x): 1 where voxels would be added, 2 removed, 3 in conflict with a decision."""
     shown = np.zeros(mask.shape, np.uint8)
     flips = allowed.flipped()
     shown[allowed.box][flips] = np.where(mask[allowed.box][flips] == 0, 1, 2)
