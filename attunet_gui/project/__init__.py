@@ -1,1 +1,1 @@
-"""A list of CT to annotate: who did what to which case, in what order, and how well people agree."""
+"""A project: a list of CT to annotate, the log of who did what to which case, and how well readers agree."""

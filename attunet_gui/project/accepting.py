@@ -1,4 +1,4 @@
-"""What must be so before a case can be accepted; the window and the command line ask the same."""
+"""The conditions under which a case can be accepted, shared by the window and the command line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from attunet_gui.review.progress import left_words
 
 
 def check_acceptable(name: str, state: CaseState) -> str:
-    """What is left to look at in the case `name`, in words; "" if that is nothing.
+    """Describe what nobody has looked at yet in the case called `name`.
+
+    Args:
+        name: of the case, for the message.
+        state: the case, folded from its events.
+
+    Returns:
+        A clause for a message; "" if nothing is left to look at.
 
     Raises:
-        ProjectError: if it cannot be accepted at all.
+        ProjectError: if the case has no saved mask, or is neither in progress nor reviewed.
     """
     if state.first is None or state.status not in (Status.IN_PROGRESS, Status.REVIEWED):
         raise ProjectError(
@@ -23,5 +30,6 @@ def check_acceptable(name: str, state: CaseState) -> str:
     words = left_words(said.unseen or 0, said.open_places or 0)
     if words or state.status == Status.REVIEWED:
         return words
+    # No slice and no place is open, but the annotator saved the mask to go on later.
     seen = "every slice" if said.verified is None else counted(len(said.verified), "slice")
     return f"{seen} looked at, and nobody has said that this is all of it"

@@ -1,4 +1,7 @@
-"""A folder of CT -> cases of a project: indexed without decoding a voxel, thousands at once."""
+"""Adding the CT of a folder to a project as new cases.
+
+A CT is identified by its fingerprint (`project.fingerprint`), so no voxel of it is decoded for that.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +27,27 @@ from attunet_gui.project.project import Project, keep_columns, read_events, reco
 from attunet_gui.project.schema import CaseRecord, EventRecord
 from attunet_gui.project.status import fold
 
+# Cases per transaction, because every commit waits for the disk.
 _BATCH = 200
+# What `attunet predict` appends to the name of the CT in the files it writes.
 _RESULT = re.compile(r"_(pancreas|probability|gate\d+)$")
+# Endings of images whose header and voxels may be two files: copying one of them would lose the voxels.
 _VOXELS_ELSEWHERE = (".mhd", ".nhdr", ".hdr", ".hdr.gz", ".img", ".img.gz")
 
 
 @dataclass
 class AddedCases:
-    """What became of a folder; it grows while the folder is added.
+    """The result of adding a folder. It is filled while the folder is being added.
 
     Attributes:
         added: names of the new cases.
-        known: how many CT were in the list already.
-        moved: names of cases whose file was found in another place and was gone from the old one.
-        changed: names of cases whose file now holds another image; they were left as they are.
-        left_out: how many files are no CT, or may be none: labels, results, the project's own.
-        doubtful: path within the folder and a sentence, of those of them that may be CT or labels.
-        failed: file name and why it could not be added.
+        known: number of CT that were in the list already.
+        moved: names of cases whose file was found in another place and no longer exists in the old one.
+        changed: names of cases whose file now holds another image; these cases were not changed.
+        left_out: number of files that are not CT, or may not be: label maps, results of this program, files
+            of the project itself.
+        doubtful: for each file that may be a CT or a label map, its path within the folder and a sentence.
+        failed: for each file that could not be added, its name and a sentence that says why.
     """
 
     added: list[str] = field(default_factory=list)
@@ -71,16 +78,20 @@ class _Known:
 def add_folder(
     project: Project, folder: Path, *, copy: bool = False, progress: Progress = silent
 ) -> AddedCases:
-    """Add every CT at `folder` that is not in the list yet. Slow: call it from a thread.
+    """Add every CT at `folder` that is not in the list yet. This is slow: call it from a thread.
 
-    Label maps, by `io.content.content_of`, and files that this program wrote, are left out.
-    A CT is known again by its `fingerprint`, wherever it lies.
+    Label maps, as `io.content.content_of` recognises them, and files that this program wrote are left out.
+    A CT is recognised by its `fingerprint`, wherever it lies.
 
     Args:
-        project: to which.
-        folder: a file, a DICOM series, or a folder with any number of them below it.
-        copy: keep copies in the project; otherwise the files stay where they are.
-        progress: may raise `Cancelled`; what was added by then stays, and the rest is added next time.
+        project: the project to which the cases are added.
+        folder: an image file, a DICOM series, or a folder with any number of both in it and below it.
+        copy: whether to keep copies in the project; otherwise the files stay where they are.
+        progress: called once a file; it may raise `Cancelled`, and then what was added by then stays, and
+            the next call adds the rest.
+
+    Returns:
+        What was added and what was not.
 
     Raises:
         UnreadableInput: if there is nothing at `folder`.
@@ -106,6 +117,7 @@ def add_folder(
                 _insert(project, waiting, copy, done)
                 waiting = []
     finally:
+        # Also after a cancel or an error: what was looked at by then is in the list.
         _insert(project, waiting, copy, done)
     progress(len(wanted), len(wanted), "cases")
     return done
@@ -120,7 +132,7 @@ def _is_own(path: Path, own: Path) -> bool:
 
 
 class _Index:
-    """The cases that are in the list, by where they lie and by what they are."""
+    """The cases of a project by the place and by the fingerprint of their CT, read from the database once."""
 
     def __init__(self, project: Project) -> None:
         columns = (CaseRecord.id, CaseRecord.name, CaseRecord.path, CaseRecord.series, CaseRecord.fingerprint)
@@ -128,6 +140,7 @@ class _Index:
             cases = [_Known(*row) for row in session.execute(select(*columns))]
         self.by_print = {case.fingerprint: case for case in cases}
         self.by_place = {(case.path, case.series): case for case in cases}
+        # Fingerprints met in this call: two equal files of one folder become one case.
         self.met: set[str] = set()
 
 
@@ -182,7 +195,10 @@ def _insert(project: Project, waiting: Sequence[_New], copied: bool, done: Added
 
 
 def _still_new(session: Session, waiting: Sequence[_New]) -> list[_New]:
-    """Another process may have added some of them meanwhile."""
+    """Return those of `waiting` whose fingerprint is not in the database.
+
+    Another process may have added some of them since the index was read.
+    """
     marks = [each.fingerprint for each in waiting]
     taken = set(session.scalars(select(CaseRecord.fingerprint).where(CaseRecord.fingerprint.in_(marks))))
     return [each for each in waiting if each.fingerprint not in taken]
@@ -222,7 +238,10 @@ def _brought_in(project: Project, new: _New, copy: bool, done: AddedCases) -> li
 
 
 def _copied(project: Project, new: _New) -> Path:
-    """The copy; its name says nothing of the patient."""
+    """Copy the CT of `new` into the project, and return the path of the copy.
+
+    The name of the copy is the fingerprint, which says nothing about the patient.
+    """
     source, target = new.ref.path, project.copies() / new.fingerprint
     if new.ref.series is not None:
         return _copied_series(source, new.ref.series, target)
@@ -238,6 +257,7 @@ def _copied_series(source: Path, series: str, target: Path) -> Path:
     from attunet_gui.io.dicom_series import files_of
 
     files = files_of(source, series)
+    # Under a hidden name until every file is there: a process killed here leaves no half of a series behind.
     unfinished = target.with_name(f".{target.name}.part")
     make_private_folder(unfinished)
     for number, file in enumerate(files, start=1):

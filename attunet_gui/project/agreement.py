@@ -1,4 +1,4 @@
-"""How well two readers agree, and how well either agrees with the draft that the first began with."""
+"""Agreement of two readers of the same case, and of either reader with the draft of the model."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from attunet_gui.project.project import Project
 from attunet_gui.project.rows import CaseQuery, CaseRow, Saved
 
 PUBLISHED_READERS = (0.87, 0.90)
-"""DSC between human readers of the pancreas in CT, as published."""
+"""Range of the DSC between human readers of the pancreas in CT, as published."""
 
+# Voxels around the masks that STAPLE is given; see `consensus` for why it is not given the whole CT.
 _MARGIN_VOXELS = 5
 _CERTAIN = 0.5
 
@@ -31,12 +32,13 @@ Mask = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Consensus:
-    """The readers against their STAPLE consensus (Warfield et al. 2004, doi 10.1109/TMI.2004.828354).
+    """The readers compared with their STAPLE consensus (Warfield et al. 2004, doi 10.1109/TMI.2004.828354).
 
     Attributes:
-        volume_ml: of the consensus.
-        dsc: of each reader with it.
-        sensitivity, specificity: of each reader, as STAPLE estimates them within 5 voxels around all masks.
+        volume_ml: volume of the consensus.
+        dsc: DSC of each reader with the consensus, in the order of the masks.
+        sensitivity, specificity: of each reader, as STAPLE estimates them in the box around all masks with a
+            margin of 5 voxels.
     """
 
     volume_ml: float
@@ -47,15 +49,15 @@ class Consensus:
 
 @dataclass(frozen=True)
 class CaseAgreement:
-    """One case that was read twice.
+    """The agreement in one case that was read twice.
 
     Attributes:
-        case: its name.
-        first, second: the readers.
-        slices: how many both have verified; the others are left out of every number.
-        readers: the second reader's mask against the first's.
-        draft_first, draft_second: the draft against either; None if there is none.
-        consensus: of the two; None if both are empty.
+        case: name of the case.
+        first, second: names of the two readers.
+        slices: number of slices that both have verified; all other slices are left out of every number here.
+        readers: the second reader's mask compared with the first reader's.
+        draft_first, draft_second: the draft compared with either mask; None if there is no draft.
+        consensus: the STAPLE consensus of the two masks; None if both are empty.
     """
 
     case: str
@@ -68,7 +70,7 @@ class CaseAgreement:
     consensus: Consensus | None
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
+        """The same as plain dictionaries, for JSON."""
         found = asdict(self)
         found["volume_difference_ml"] = self.readers.volume_error_ml
         return found
@@ -76,7 +78,7 @@ class CaseAgreement:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation of a measure over cases; None of one case alone."""
+    """Mean and standard deviation of a measure over cases; the deviation of a single case is None."""
 
     cases: int
     mean: float
@@ -84,10 +86,12 @@ class Spread:
 
 
 def agreement(project: Project, progress: Progress = silent) -> tuple[CaseAgreement, ...]:
-    """Every case that two people have finished, by name. Reads three masks a case: call it from a thread.
+    """Compare the readers in every case that two people have finished, in the order of the list.
+
+    Up to three masks are read for each case, so call it from a thread.
 
     Raises:
-        UnreadableInput: if a mask is gone, lies on another grid, or is not the one that was saved.
+        UnreadableInput: if a mask is missing, lies on another grid, or is not the one that was saved.
     """
     reads = [(case, *both) for case in project.cases(CaseQuery()) if (both := _read_twice(project, case))]
     found = []
@@ -99,7 +103,7 @@ def agreement(project: Project, progress: Progress = silent) -> tuple[CaseAgreem
 
 
 def spread(found: Iterable[CaseAgreement], measure: Callable[[CaseAgreement], float | None]) -> Spread | None:
-    """`measure` over the cases that have it; None if none has."""
+    """Summarise `measure` over those cases for which it is not None; None if there is no such case."""
     values = [value for each in found if (value := measure(each)) is not None]
     if not values:
         return None
@@ -121,6 +125,7 @@ def _agreement(project: Project, case: CaseRow, first: Saved, second: Saved) -> 
     two, _ = _mask(case, second)
     if one.shape != two.shape:
         raise UnreadableInput(f"The two masks of {case.name} lie on different voxels: they are of two CT.")
+    # Slices that one of the two has not verified may hold the untouched draft: they say nothing of a reader.
     seen = _verified(first, len(one)) & _verified(second, len(one))
     one, two = _only(one, seen), _only(two, seen)
     path = project.draft(case)
@@ -156,10 +161,17 @@ def _only(mask: Mask, slices: frozenset[int]) -> Mask:
 
 
 def consensus(masks: tuple[Mask, ...], spacing_mm: tuple[float, float, float]) -> Consensus | None:
-    """The STAPLE consensus of `masks` (z, y, x) 0/1 of one shape; None if all are empty.
+    """Compute the STAPLE consensus of several masks.
 
-    STAPLE weighs each reader by how sensitive and specific she seems, and goes by how much of what it is
-    given is foreground; so it is given the part around the masks, not the whole CT.
+    STAPLE weights each reader by the sensitivity and specificity it estimates for them, and its prior is the
+    share of foreground in the image. So it is given the box around the masks, not the whole CT.
+
+    Args:
+        masks: (z, y, x) uint8, 0 or 1, all of one shape.
+        spacing_mm: (z, y, x) size of a voxel.
+
+    Returns:
+        The consensus; None if all masks are empty.
     """
     any_mask = np.any(masks, axis=0)
     if not any_mask.any():

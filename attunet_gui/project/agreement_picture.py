@@ -1,4 +1,4 @@
-"""Agreement as a picture; needs matplotlib (extra `train`)."""
+"""A figure of the agreement of readers. It needs matplotlib, which comes with the extra `train`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.evaluation.pictures import figure, save
 from attunet_gui.project.agreement import PUBLISHED_READERS, CaseAgreement
 
+# Half the width of a column of points, where neighbouring columns are 1 apart.
 _WIDTH = 0.25
 
 
 def draw_agreement(path: Path, found: Sequence[CaseAgreement]) -> None:
-    """DSC of every case in three columns over the band of published readers, as PNG.
+    """Draw the DSC of every case in three columns, over the band of published readers, as a PNG file.
+
+    Args:
+        path: the file to write.
+        found: the cases, as `agreement` returns them.
 
     Raises:
         AttunetError: if no case was read twice, or matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""How often wrong drafts are accepted, and how masks come out that were drawn without one; by annotator."""
+"""Quality checks by annotator: seeded errors that were accepted, and the time of cases without a draft."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from attunet_gui.project.schema import CaseRecord, EventRecord
 
 @dataclass(frozen=True)
 class ErrorCheck:
-    """One draft with a seeded error that came back."""
+    """The outcome of one draft with a seeded error.
+
+    Attributes:
+        case: name of the case.
+        error: kind of the error, a key of `seeded_errors.ERRORS`.
+        kept: share of the wrong voxels that are still wrong in the saved mask, 0 to 1.
+        accepted: whether the error counts as accepted.
+    """
 
     case: str
     error: str
@@ -24,14 +31,15 @@ class ErrorCheck:
 
 @dataclass(frozen=True)
 class AnnotatorChecks:
-    """What is known of one annotator.
+    """The checks of one annotator.
 
     Attributes:
-        who: the annotator.
-        errors: her seeded errors that are settled.
-        open_errors: how many she was shown and has not finished.
-        without_draft: in how many cases she was not shown a draft that there was.
-        seconds_with, seconds_without: median active time of finished cases; None for none.
+        who: name of the annotator.
+        errors: the outcomes of the seeded errors that are settled.
+        open_errors: number of seeded errors that the annotator was shown and that are not settled yet.
+        without_draft: number of cases in which the annotator was not shown the draft although there was one.
+        seconds_with, seconds_without: median active time of finished cases that were begun with and without a
+            mask; None if there is no such case.
     """
 
     who: str
@@ -43,7 +51,7 @@ class AnnotatorChecks:
 
     @property
     def accepted_share(self) -> float | None:
-        """Share of the settled errors that were accepted; None for none."""
+        """Share of the settled errors that were accepted, 0 to 1; None if no error is settled."""
         if not self.errors:
             return None
         return sum(check.accepted for check in self.errors) / len(self.errors)
@@ -58,7 +66,7 @@ class _Tally:
 
 
 def checks_by_annotator(project: Project) -> tuple[AnnotatorChecks, ...]:
-    """All annotators that finished or began a case, by name; reads the log once."""
+    """Return the checks of everybody who opened or finished a case, sorted by name. The log is read once."""
     tallies: dict[str, _Tally] = defaultdict(lambda: _Tally([], 0, 0, {True: [], False: []}))
     for case, events in _histories(project):
         _count(case, events, tallies)

@@ -1,8 +1,9 @@
-"""A database of the right version: SQLite in a file of its owner's by default, any SQLAlchemy URL else.
+"""Opening the database of a project and checking its version.
 
-SQLite runs in write-ahead mode, so readers never wait for a writer and a killed process leaves a whole file;
-every commit reaches the disk. Who writes says so at the beginning of a transaction (BEGIN IMMEDIATE): two
-processes take turns, and neither acts on what the other is just changing.
+By default it is a SQLite file that only its owner can read; any other SQLAlchemy URL works as well. SQLite
+runs in write-ahead mode, so readers never wait for a writer and a killed process leaves a whole file, and
+every commit reaches the disk. A transaction that writes takes the lock at its beginning (BEGIN IMMEDIATE):
+two processes take turns, and neither acts on what the other is changing.
 """
 
 from __future__ import annotations
@@ -22,27 +23,33 @@ from attunet_gui.core.errors import UnwritableOutput
 from attunet_gui.project.errors import ProjectError
 from attunet_gui.project.schema import SCHEMA_VERSION, AboutRecord, Base
 
+# How long SQLite waits for the lock of another process before it refuses.
 _BUSY_MS = 20_000
 _SCHEMA, _FOLDER = "schema", "folder"
 
 
 @dataclass(frozen=True)
 class Database:
-    """Two ways into one database: `engine` to read, `writer` to change. Safe to share between threads."""
+    """One database with two engines over the same connections. It may be shared between threads.
+
+    Attributes:
+        engine: for transactions that only read.
+        writer: for transactions that write; they begin with BEGIN IMMEDIATE in SQLite.
+    """
 
     engine: Engine
     writer: Engine
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state of the database; `ProjectError` if the database refuses."""
+        """Open a session that sees one state of the database; `ProjectError` if the database refuses."""
         self._check_there()
         with _told(), Session(self.engine) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session that commits at its end, all or nothing; others who write wait meanwhile."""
+        """Open a session that commits everything or nothing at its end; other writers wait meanwhile."""
         self._check_there()
         with _told(), Session(self.writer) as session, session.begin():
             yield session
@@ -57,7 +64,7 @@ class Database:
             )
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         self.engine.dispose()
 
 
@@ -69,6 +76,8 @@ def _told() -> Iterator[None]:
         raise _refusal(error) from error
 
 
+# Words in the database's own message -> a sentence for the user. SQLite reports all of these as one exception
+# class, OperationalError, so that only the message tells them apart.
 _TROUBLE = (
     (("disk is full",), "The disk of the project is full: free some space, then do it again."),
     (("readonly",), "The project can only be read here: copy its folder to where you may write."),
@@ -86,19 +95,20 @@ def _refusal(error: SQLAlchemyError) -> ProjectError:
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of the SQLite file `path`."""
+    """Return the URL of the SQLite file `path`."""
     return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 def connect(url: str) -> Database:
-    """The database at `url`; its tables are not looked at.
+    """Connect to the database at `url`. Its tables are not looked at.
 
     Raises:
-        ProjectError: if the URL is none, or its driver is not installed.
+        ProjectError: if it is not a database URL, or its driver is not installed.
     """
     try:
         engine = create_engine(url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        # What stands before the @ may be a password.
         raise ProjectError(
             f"{url.split('@')[-1]} is no database this installation can open: give a SQLAlchemy URL whose "
             "driver is installed."
@@ -123,11 +133,11 @@ def _begin(connection: Connection) -> None:
 
 
 def make_tables(database: Database, folder: Path) -> None:
-    """Make the tables where there are none yet; all of them or, if the process is killed, none.
+    """Create the tables if there are none yet: all of them, or none if the process is killed meanwhile.
 
     Args:
         database: from `connect`.
-        folder: of the project, kept for whoever opens it by its URL.
+        folder: of the project; it is stored for those who open the project by the URL of its database.
 
     Raises:
         ProjectError: if the database refuses.
@@ -141,10 +151,17 @@ def make_tables(database: Database, folder: Path) -> None:
 
 
 def check_version(database: Database, name: str) -> bool:
-    """Whether there are tables; nothing is written.
+    """Check that this program can work with the database. Nothing is written.
+
+    Args:
+        database: from `connect`.
+        name: of the project, for the message.
+
+    Returns:
+        Whether there are tables; False for an empty database.
 
     Raises:
-        ProjectError: if they are of a newer program, or it is no database of ours.
+        ProjectError: if the tables are of a newer program or not of a project, or cannot be read.
     """
     try:
         with database.engine.connect() as connection:
@@ -170,28 +187,32 @@ def check_version(database: Database, name: str) -> bool:
 
 
 def folder_of(database: Database) -> Path:
-    """Where the files of the project are, as was said when it was made."""
+    """Return the folder of the project's files, as it was stored when the project was made."""
     with database.reading() as session:
         return Path(session.execute(select(AboutRecord.value).where(AboutRecord.key == _FOLDER)).scalar_one())
 
 
 def keep_private(path: Path) -> None:
-    """Make the file `path` if it is not there, for its owner alone; SQLite's other files follow it.
+    """Create the file `path` if it does not exist, and let only its owner read and write it.
+
+    SQLite gives its write-ahead log and its index the same permissions as the database file.
 
     Raises:
-        UnwritableOutput: if it cannot be made.
+        UnwritableOutput: if the file cannot be created.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # The file may have been there already, with other permissions.
         path.chmod(0o600)
     except OSError as error:
         raise UnwritableOutput(f"{path} cannot be made ({error.strerror}); name another folder.") from error
 
 
 def use_write_ahead(database: Database) -> None:
-    """Switch a SQLite file to write-ahead mode, which it then keeps; nothing for other databases."""
+    """Switch a SQLite file to write-ahead mode, which it then keeps. Other databases are not changed."""
     if database.engine.dialect.name != "sqlite":
         return
+    # A raw connection: SQLite cannot change the journal mode in a transaction, and the engine begins one.
     raw = database.engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode = WAL")
@@ -200,6 +221,6 @@ def use_write_ahead(database: Database) -> None:
 
 
 def is_missing_file(database: Database) -> bool:
-    """Whether it is a SQLite file that is not there: looking into it would make it."""
+    """Whether the database is a SQLite file that does not exist; connecting to it would create the file."""
     url = database.engine.url
     return database.engine.dialect.name == "sqlite" and not Path(url.database or "").is_file()

@@ -1,4 +1,7 @@
-"""The whole list drafted in the background, case by case: resumable, and no case stops the others."""
+"""Drafting all cases of a project, one after the other.
+
+A run that was stopped is resumed by the next one, and a case that fails does not stop the others.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ from attunet_gui.project.status import Status
 from attunet_gui.project.thumbnails import keep_thumbnail
 
 _LOCK_FILE = "drafting.lock"
+# Time between two looks at the progress of the child, which is also how long a cancel may go unnoticed.
 _LISTEN_S = 0.2
+# Digits of the model's sha256 in the name of a draft, so that drafts of two models lie side by side.
 _MARK = 8
 
 
@@ -44,24 +49,32 @@ class Drafter(Protocol):
     """A model that drafts one volume after the other.
 
     Attributes:
-        model: by `events.model_words`.
+        model: name and sha256 of the model, as `events.model_words` formats them.
     """
 
     @property
     def model(self) -> str:
-        """Name and sha256."""
+        """Name and sha256 of the model, as `events.model_words` formats them."""
 
     def draft(self, volume: Volume, progress: Progress) -> tuple[Prediction, NDArray[np.uint8]]:
-        """Prediction and draft (z, y, x) 0/1; `AttunetError` if that fails, `Cancelled` from `progress`."""
+        """Draft `volume`.
+
+        Returns:
+            The prediction on the network's grid; the draft (z, y, x) uint8, 0 or 1, on the canonical grid.
+
+        Raises:
+            AttunetError: if drafting fails.
+            Cancelled: if `progress` raises it.
+        """
 
 
 @dataclass
 class DraftedCases:
-    """What became of the list; it grows while it is drafted.
+    """The result of drafting a list. It is filled while the list is being drafted.
 
     Attributes:
-        done: names of cases that have a draft now.
-        failed: name and why.
+        done: names of the cases that have a new draft now.
+        failed: for each case that could not be drafted, its name and a sentence that says why.
     """
 
     done: list[str] = field(default_factory=list)
@@ -69,9 +82,10 @@ class DraftedCases:
 
 
 def waiting_for_draft(project: Project, model: str, again: bool = False) -> tuple[CaseRow, ...]:
-    """The cases without a draft that nobody has begun, as they were added.
+    """Return the cases that `draft_cases` would draft, in the order in which they were added.
 
-    With `again` also those that another `model` drafted and that nobody has begun.
+    These are the cases without a draft that nobody has begun; with `again`, also those that nobody has begun
+    and that a model other than `model` drafted.
     """
     wanted = {Status.NEW, Status.DRAFTED} if again else {Status.NEW}
     found = project.cases(CaseQuery(status=frozenset(wanted)))
@@ -81,19 +95,24 @@ def waiting_for_draft(project: Project, model: str, again: bool = False) -> tupl
 def draft_cases(
     project: Project, drafter: Drafter, progress: Progress = silent, again: bool = False
 ) -> DraftedCases:
-    """Draft every case that `waiting_for_draft` names. Slow: call it from a thread.
+    """Draft every case that `waiting_for_draft` returns. This is slow: call it from a thread.
 
-    A draft is on the disk, read back and recorded before the next case begins, so a run that was stopped or
-    killed goes on where it was. A case that fails is recorded, left, and tried again by the next run.
+    A draft is written to the disk, read back and recorded before the next case begins, so a run that was
+    stopped or killed goes on where it was. A case that fails is recorded as failed, and the next run tries it
+    again.
 
     Args:
-        project: whose cases.
+        project: the project whose cases are drafted.
         drafter: the model.
-        progress: told of slices and cases; may raise `Cancelled`.
+        progress: called for slices and for cases; it may raise `Cancelled`.
         again: whether to replace the drafts of other models.
 
+    Returns:
+        Which cases were drafted and which failed.
+
     Raises:
-        ProjectError: if another process drafts this project.
+        ProjectError: if another process is drafting this project.
+        UnwritableOutput: if the folder of the project cannot be written to.
     """
     outcome = DraftedCases()
     with _alone(project):
@@ -128,7 +147,7 @@ def _alone(project: Project) -> Iterator[None]:
 
 
 def _draft(project: Project, case: CaseRow, drafter: Drafter, progress: Progress) -> str | None:
-    """Why it failed; None if it did not."""
+    """Draft one case and record the result; return why it failed, or None if it did not."""
     payload: Payload
     try:
         payload, failure = _drafted(project, case, drafter, progress), None
@@ -139,6 +158,7 @@ def _draft(project: Project, case: CaseRow, drafter: Drafter, progress: Progress
     except MemoryError:
         failure = "There was not enough memory for this CT; close other programs."
     except Exception as error:
+        # Whatever one CT provokes, the other cases of a night's run are still to be drafted.
         failure = f"An unexpected {type(error).__name__} at {place_of(error)} stopped this case."
     if failure is not None:
         # The name of the file may be the patient's, and this sentence is shown everywhere.
@@ -179,10 +199,10 @@ def _check_unchanged(project: Project, case: CaseRow) -> None:
 
 
 class ChildDrafter:
-    """Drafts in the child process of a `Runner` that nobody else uses meanwhile.
+    """A drafter that uses the child process of a `Runner`. Nothing else may use that runner meanwhile.
 
     Attributes:
-        model: by `events.model_words`.
+        model: name and sha256 of the model, as `events.model_words` formats them.
     """
 
     def __init__(self, runner: Runner, bundle: Path, model: tuple[str, str]) -> None:
@@ -193,7 +213,7 @@ class ChildDrafter:
         runner.failed.connect(self._failed)
 
     def draft(self, volume: Volume, progress: Progress) -> tuple[Prediction, NDArray[np.uint8]]:
-        """As `Drafter.draft`."""
+        """See `Drafter.draft`."""
         job = self._runner.submit(Predict(volume=volume, bundle=self._bundle))
         try:
             while True:
@@ -204,11 +224,12 @@ class ChildDrafter:
                     if number == job:
                         return _answer(said)
         except BaseException:
+            # `Cancelled`, or Ctrl+C: the child must not go on computing a draft that nobody waits for.
             self._runner.cancel()
             raise
 
     def close(self) -> None:
-        """Stop listening and end the child."""
+        """Disconnect from the runner and end its child process."""
         self._runner.finished.disconnect(self._finished)
         self._runner.failed.disconnect(self._failed)
         self._runner.close()

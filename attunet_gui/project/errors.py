@@ -1,4 +1,4 @@
-"""What can be wrong with a project or with what is asked of it."""
+"""The error that everything in this package raises about a project."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from attunet_gui.core.errors import AttunetError
 
 
 class ProjectError(AttunetError):
-    """A project that cannot be opened, or something that its state does not allow."""
+    """A project cannot be opened, or the state of a project or case does not allow what was asked."""

@@ -1,6 +1,7 @@
-"""What can happen in a project: one frozen model a kind, and the event that carries it.
+"""The events of a project: one frozen pydantic model for each kind, and the event that carries it.
 
-Events are only ever added. Everything that is known of a case is a fold over its events (`status`).
+Events are only ever added. The state of a case is a fold over its events (`project.status`). The values of
+`kind` and the names of all fields are stored in the database and must stay as they are.
 """
 
 from __future__ import annotations
@@ -20,29 +21,34 @@ _Text = Annotated[str, Field(min_length=1)]
 
 
 class _Payload(BaseModel):
+    # An unknown field means that a newer version wrote the event: it is refused, not read in part.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Added(_Payload):
-    """The CT came into the list."""
+    """The CT was added to the list.
+
+    Attributes:
+        copied: whether the project keeps a copy of it.
+    """
 
     kind: Literal["added"] = "added"
     copied: bool = False
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return "added, as a copy" if self.copied else "added, where it lies"
 
 
 class Moved(_Payload):
-    """The same CT was found in another place, and was gone from the old one."""
+    """The same CT was found in another place and no longer exists in the old one."""
 
     kind: Literal["moved"] = "moved"
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return "found in another folder"
 
 
@@ -50,9 +56,11 @@ class Drafted(_Payload):
     """A model drafted the case.
 
     Attributes:
-        mask: the file, relative to the project's folder.
+        mask: path of the draft's file, relative to the project's folder.
+        sha256: of that file.
+        slices: number of slices of the CT.
         volume_ml, uncertainty, effort, places, visible: as in `attunet_gui.project.outlook`.
-        seconds: wall time.
+        seconds: wall time of drafting.
     """
 
     kind: Literal["drafted"] = "drafted"
@@ -68,30 +76,30 @@ class Drafted(_Payload):
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         slices = f"about {self.effort:.0f} of {counted(self.slices, 'slice')} to correct"
         return f"drafted: {self.volume_ml:.1f} ml, {counted(self.places, 'place')} to check, {slices}"
 
 
 class DraftFailed(_Payload):
-    """The case could not be drafted; `reason` is a sentence."""
+    """The case could not be drafted; `reason` is a sentence that says why."""
 
     kind: Literal["draft failed"] = "draft failed"
     reason: _Text
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return f"could not be drafted: {self.reason}"
 
 
 class Suggested(_Payload):
-    """The case was named as the next one.
+    """The case was suggested as the next one.
 
     Attributes:
-        strategy: key of `attunet_gui.project.ordering.STRATEGIES`.
-        score: by which it came first; None where the order needs none.
-        reason: for a person.
+        strategy: key of a strategy in `attunet_gui.project.ordering.STRATEGIES`.
+        score: the score by which it came first; None where the strategy gives none.
+        reason: why it comes next, for a person to read.
     """
 
     kind: Literal["suggested"] = "suggested"
@@ -101,21 +109,21 @@ class Suggested(_Payload):
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return f"named as the next case: {self.reason}"
 
 
 ShownKind = Literal["draft", "saved", "nothing", "seeded error"]
-"""What an annotator begins with; "nothing" is a blind reading, or a case shown without its draft."""
+"""The mask an annotator begins with; "nothing" is a blind reading, or a case shown without its draft."""
 
 
 class Opened(_Payload):
-    """A person began or went on.
+    """An annotator opened the case to begin it or to go on.
 
     Attributes:
-        shown: what she was shown.
-        mask: of a draft with a seeded error the file, relative to the project's folder; "" otherwise.
-        error: which seeded error, a key of `attunet_gui.project.seeded_errors.ERRORS`; "" for none.
+        shown: the mask they were shown.
+        mask: file of the draft with a seeded error, relative to the project's folder; "" if none was shown.
+        error: kind of the seeded error, a key of `attunet_gui.project.seeded_errors.ERRORS`; "" for none.
     """
 
     kind: Literal["opened"] = "opened"
@@ -125,27 +133,31 @@ class Opened(_Payload):
 
     @property
     def words(self) -> str:
-        """For the history; says nothing of a seeded error before it is settled."""
+        """One line for the history, which does not disclose a seeded error before it is settled."""
         shown = {"saved": "the saved mask", "nothing": "no mask"}.get(self.shown, "the draft")
         return f"opened with {shown}"
 
 
 class Saved(_Payload):
-    """A person's mask is in a file.
+    """An annotator saved a mask to a file.
 
     Attributes:
-        mask: the file, relative to the project's folder if it lies there.
-        verified: slices of the canonical grid that she has seen; None is every slice.
-        edits: strokes by tool.
-        finished: whether she is done with the case.
-        read: 1, or 2 for the second, blind reading.
-        declared: slices that she said are right; part of `verified`.
-        places: keys of the places to check that she closed.
-        corrected: slices in which she changed the mask, or that she declared right; None if that is not
-            known, as in older projects.
-        unseen: slices with mask that nobody had looked at; None if that is not known, as in older projects.
-        open_places: places to check that were open, likewise.
-        keeps_status: the mask is, voxel by voxel, the one that was saved before: nothing follows from it.
+        mask: path of the file, relative to the project's folder if it lies there.
+        sha256: of that file.
+        verified: slices (z of the canonical grid) that the annotator has seen; None is every slice.
+        active_seconds: time at work, without pauses.
+        edits: number of strokes by tool.
+        finished: whether the annotator is done with the case.
+        read: 1 for the first reading, 2 for the second, blind one.
+        declared: slices that the annotator declared right; part of `verified`.
+        places: keys of the places to check that the annotator closed.
+        corrected: slices in which the annotator changed the mask, or that they declared right; None if that
+            is not known, as in older projects.
+        unseen: number of slices with mask that nobody had looked at; None if that is not known, as in older
+            projects.
+        open_places: number of places to check that were still open; None if that is not known.
+        keeps_status: whether the mask equals, voxel by voxel, the one that was saved before, so that the
+            status of the case does not change.
     """
 
     kind: Literal["saved"] = "saved"
@@ -165,7 +177,7 @@ class Saved(_Payload):
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         seen = "all slices" if self.verified is None else counted(len(self.verified), "slice")
         second = " as second reader" if self.read == 2 else ""
         same = " without a change" if self.keeps_status else ""
@@ -174,69 +186,69 @@ class Saved(_Payload):
 
 
 class Accepted(_Payload):
-    """The mask is right as it is."""
+    """The saved mask was accepted as right."""
 
     kind: Literal["accepted"] = "accepted"
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return "accepted"
 
 
 class Rejected(_Payload):
-    """The case is of no use; `reason` says why."""
+    """The case was rejected as unusable; `reason` says why."""
 
     kind: Literal["rejected"] = "rejected"
     reason: _Text
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return f"rejected: {self.reason}"
 
 
 class Reopened(_Payload):
-    """The case is to be worked on again."""
+    """The case was opened again for further work."""
 
     kind: Literal["reopened"] = "reopened"
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return "reopened"
 
 
 class Assigned(_Payload):
-    """The case is `to` somebody; "" is to nobody."""
+    """The case was assigned to the person named `to`; "" is nobody."""
 
     kind: Literal["assigned"] = "assigned"
     to: str
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return f"assigned to {self.to}" if self.to else "assigned to nobody"
 
 
 class Noted(_Payload):
-    """The note of the case is `text` from now on."""
+    """The note of the case was changed to `text`; "" removes it."""
 
     kind: Literal["noted"] = "noted"
     text: str
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return f"note: {self.text}" if self.text else "note taken away"
 
 
 class SecondReadAsked(_Payload):
-    """Another annotator shall draw the case again, without the first mask.
+    """Another annotator was asked to draw the case again without seeing the first mask.
 
     Attributes:
-        reader: who; "" for anybody but the first.
-        share, seed: by which the case was drawn.
+        reader: name of the second reader; "" is anybody but the first.
+        share, seed: share of the cases and seed of the draw by which the case was chosen.
     """
 
     kind: Literal["second read asked"] = "second read asked"
@@ -246,15 +258,15 @@ class SecondReadAsked(_Payload):
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return f"chosen for a second read by {self.reader or 'another annotator'}"
 
 
 class Checked(_Payload):
-    """A draft with a seeded error came back.
+    """A mask was saved for a case whose draft had been shown with a seeded error.
 
     Attributes:
-        kept: share of the wrong voxels that are still wrong in the mask.
+        kept: share of the wrong voxels that are still wrong in the saved mask, 0 to 1.
         accepted: whether the error counts as accepted.
     """
 
@@ -264,19 +276,19 @@ class Checked(_Payload):
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         found = "was accepted: the case is to be done again" if self.accepted else "was corrected"
         return f"the draft had a seeded error, which {found} ({self.kept:.0%} of it stayed)"
 
 
 class ProjectSettings(_Payload):
-    """What holds for the whole project; an event, so that it is known since when.
+    """Settings of the whole project. They are an event, so that the log says since when they hold.
 
     Attributes:
-        without_draft: share of the cases that are opened without their draft.
-        seeded_errors: share of the cases whose draft is shown with a known error.
-        second_reader_sees_draft: whether a second reader begins with the draft, or with nothing.
-        seed: by which cases are drawn.
+        without_draft: share of the cases that are opened without their draft, 0 to 1.
+        seeded_errors: share of the cases whose draft is shown with a known error, 0 to 1.
+        second_reader_sees_draft: whether a second reader begins with the draft instead of an empty mask.
+        seed: seed of the draws that choose these cases.
     """
 
     kind: Literal["settings"] = "settings"
@@ -287,7 +299,7 @@ class ProjectSettings(_Payload):
 
     @property
     def words(self) -> str:
-        """For the history."""
+        """One line for the history of the case."""
         return f"{self.without_draft:.0%} without draft, {self.seeded_errors:.0%} with a seeded error"
 
 
@@ -310,18 +322,18 @@ Payload = (
 )
 
 PAYLOADS: TypeAdapter[Payload] = TypeAdapter(Annotated[Payload, Field(discriminator="kind")])
-"""Reads any payload back from what its `model_dump` gave."""
+"""Validates a payload of any kind from what `model_dump` returned for it."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened.
+    """Something that happened in a project.
 
     Attributes:
-        who: the person; "attunet" for what happens by itself.
-        when: UTC.
-        model: name and sha256 of the model that had a part in it, as `model_words` puts them; "" for none.
-        payload: what it was.
+        who: name of the person; "attunet" for what the program did by itself.
+        when: time in UTC.
+        model: name and sha256 of the model that was involved, as `model_words` formats them; "" for none.
+        payload: what happened.
     """
 
     who: str
@@ -331,5 +343,5 @@ class Event:
 
 
 def model_words(name: str, sha256: str) -> str:
-    """A model in one line: enough to find it again and to prove it unchanged."""
+    """Format name and sha256 of a model in one line, which identifies it and proves it unchanged."""
     return f"{name} {sha256}"

@@ -1,4 +1,4 @@
-"""Cases of a project as the exports take them."""
+"""Turning the cases of a project into the cases that `io.exports` writes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from attunet_gui.project.rows import CaseRow
 
 
 def key_path(project: Project) -> Path:
-    """Of the key by which names and UIDs are mapped alike for all who work here; it stays in the project."""
+    """Return the path of the key of the pseudonyms.
+
+    The key is kept in the project, so that everybody who exports from it maps names and UIDs alike.
+    """
     return project.folder / "export.key"
 
 
 def export_cases(project: Project, rows: Iterable[CaseRow]) -> tuple[ExportCase, ...]:
-    """The first reader's last mask of each of `rows`; those without a saved mask are left out."""
+    """Return each of `rows` with the first reader's last mask; cases without a saved mask are left out."""
     found = (export_case(project, row) for row in rows)
     return tuple(case for case in found if case is not None)
 
 
 def export_case(project: Project, row: CaseRow) -> ExportCase | None:
-    """`row` with the first reader's last mask; None if nothing is saved."""
+    """Return the case of `row` with the first reader's last mask; None if no mask is saved."""
     saved = project.saved(row)
     if saved is None:
         return None

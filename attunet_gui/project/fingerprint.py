@@ -1,4 +1,4 @@
-"""Telling whether two files hold the same CT without decoding them."""
+"""Telling whether two files hold the same CT, without decoding them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ _PARTS, _PART_BYTES = 16, 4096
 
 
 def fingerprint(case: CaseRef) -> str:
-    """Of a CT: 32 hexadecimal digits that say nothing of the patient.
+    """Return 32 hexadecimal digits that identify a CT and say nothing about the patient.
 
-    Of a DICOM series its key. Of a file its size and 16 samples of 4 KiB spread over it, the first and the
-    last bytes among them; in a .nii.gz the last bytes hold a checksum of all voxels. Where the voxels lie in
-    another file than the header, of both: headers of two CT may be alike.
+    For a DICOM series they are a hash of its key. For a file they are a hash of its size and of 16 samples
+    of 4 KiB that are spread over it and include its first and last bytes; the last bytes of a .nii.gz hold a
+    checksum of all voxels. Where header and voxels are two files, both are sampled, because the headers of
+    two CT may be equal.
 
     Raises:
         UnreadableInput: if the file cannot be read.
@@ -39,5 +40,6 @@ def fingerprint(case: CaseRef) -> str:
 
 
 def _starts(size: int) -> list[int]:
+    # A set, because the samples of a short file overlap and would be the same ones several times.
     last = max(0, size - _PART_BYTES)
     return sorted({last * part // (_PARTS - 1) for part in range(_PARTS)})

@@ -1,4 +1,4 @@
-"""Masks of a project in their files: read without their CT, written on the same grid."""
+"""Reading the mask files of a project without the CT they belong to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from attunet_gui.io.masks import scaled
 
 
 def read_alone(path: Path) -> Volume:
-    """The mask in the NIfTI file `path` as a volume of 0 and 1 (z, y, x) int16, with its own grid.
+    """Read the mask in the NIfTI file `path` as a volume of its own.
 
-    `io.writing.write_mask` puts another mask on the same source grid with it, so the CT need not be read.
+    `io.writing.write_mask` can write another mask on the grid of this volume, so the CT need not be read.
+
+    Returns:
+        A volume whose hu is (z, y, x) int16, 0 or 1, on the canonical grid.
 
     Raises:
-        UnreadableInput: if the file is damaged or gone.
+        UnreadableInput: if the file is damaged or missing.
     """
     if not path.exists():
         raise UnreadableInput(f"The mask {path.name} is not where it was saved: put it back.")
@@ -33,7 +36,7 @@ def read_alone(path: Path) -> Volume:
 
 
 def sha256_of(path: Path) -> str:
-    """Of the file; `UnreadableInput` if it cannot be read."""
+    """Return the SHA-256 of the file as hexadecimal digits; `UnreadableInput` if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,7 @@
-"""What a person is shown when she opens a case: its draft, what she saved, nothing, or a known error."""
+"""Choosing the mask that an annotator is shown when they open a case of a project.
+
+It is the draft, the mask that was saved last, no mask at all, or the draft with a seeded error.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from attunet_gui.project.rows import CaseRow
 from attunet_gui.project.seeded_errors import ERRORS
 from attunet_gui.project.status import CaseState, SavedState, Status
 
+# Hexadecimal digits in the name of a draft; as many as `drafting` takes, so that the names look alike.
 _MARK = 8
 
 
@@ -27,11 +31,11 @@ class Opening:
     """How a case is to be opened.
 
     Attributes:
-        case: as it is now.
-        mask: file to begin with, on the source grid; None for an empty mask.
-        model: whose draft `mask` came from, by `events.model_words`; "" for none.
-        blind: whether no draft and no mask of anybody may be shown, and none be made.
-        saved: what was said of `mask` when it was saved, and by whom; None if it is no saved one.
+        case: the row of the case as it is now.
+        mask: the mask file to begin with, on the source grid; None for an empty mask.
+        model: the model whose draft `mask` came from, as `events.model_words` formats it; "" for none.
+        blind: whether no draft and nobody else's mask may be shown or made.
+        saved: who saved `mask` and what was recorded with it; None if `mask` is not a saved one.
     """
 
     case: CaseRow
@@ -42,15 +46,18 @@ class Opening:
 
 
 def open_case(project: Project, case: CaseRow) -> Opening:
-    """Begin or go on with `case`, and keep that in its history.
+    """Begin `case` or go on with it, and record that in its history.
 
-    A milliseconds' matter, but for a case that is shown with a seeded error the first time: then a mask is
-    read and one is written. Only settings that somebody has chosen lead to that.
+    This takes milliseconds, except where a case is shown with a seeded error for the first time: then one
+    mask is read and one is written. That happens only in projects whose settings ask for seeded errors.
+
+    Returns:
+        The mask to begin with and what is known about it.
 
     Raises:
         ProjectError: if it is a second read that this person may not do.
-        UnreadableInput: if the draft is gone.
-        UnwritableOutput: if the draft with an error cannot be written.
+        UnreadableInput: if the draft is missing or damaged.
+        UnwritableOutput: if the draft with the error cannot be written.
     """
     state = project.state(case)
     shown = _shown(project, case, state)
@@ -61,6 +68,7 @@ def open_case(project: Project, case: CaseRow) -> Opening:
     opened = Opened(shown=shown, mask=wrong, error=error if wrong else "")
 
     def rule(now: CaseState) -> Sequence[Payload]:
+        # Asked again within the transaction: somebody else may have begun the second read meanwhile.
         if now.status == Status.SECOND_READ:
             check_second_reader(now, project.who)
         return (opened,)
@@ -85,7 +93,10 @@ def _shown(project: Project, case: CaseRow, state: CaseState) -> ShownKind:
 
 
 def _by_chance(settings: ProjectSettings, case: CaseRow, state: CaseState) -> ShownKind:
-    """The same for a case each time, until its error is settled."""
+    """Draw what is shown of a drafted case that nobody has saved.
+
+    The draw is the same each time a case is opened, until its seeded error is settled.
+    """
     chance = draw(settings.seed, case.name, "shown")
     if chance < settings.without_draft:
         return "nothing"
@@ -99,7 +110,16 @@ def _error_for(project: Project, case: CaseRow) -> str:
 
 
 def _made_wrong(project: Project, case: CaseRow, state: CaseState, error: str) -> str:
-    """The file of the draft with `error`; "" if the draft is empty, so that nothing can be made wrong."""
+    """Write the draft of `case` with the seeded error of the kind `error`.
+
+    Returns:
+        The path of the file, relative to the project's folder; "" if the draft is empty and so has no gland
+        in which anything could be made wrong.
+
+    Raises:
+        ProjectError: if there is no draft.
+        UnreadableInput, UnwritableOutput: see `open_case`.
+    """
     if state.draft is None:
         raise ProjectError(f"{case.name} has no draft that an error could be put into.")
     draft = read_alone(project.folder / state.draft.mask)
@@ -128,5 +148,5 @@ def _mask_of(project: Project, state: CaseState, opened: Opened) -> Path | None:
 
 
 def _saved_of(state: CaseState) -> SavedState | None:
-    """The saved mask that a person goes on from."""
+    """Return the saved mask that an annotator goes on from: the second reader's in a second read."""
     return state.second if state.status == Status.SECOND_READ else state.first

@@ -1,4 +1,4 @@
-"""Which case next: a table of strategies, each a score; the highest comes first."""
+"""Choosing the next case: a table of strategies that score the cases; the highest score comes first."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ from attunet_gui.project.schema import CaseRecord
 from attunet_gui.project.status import WAITING, Status
 
 _UNKNOWN_VISIBLE = 0.5
+# A case in which the network sees nothing is still drawn now and then: the network may be wrong.
 _LEAST_VISIBLE = 0.02
-"""A case in which the network sees nothing is drawn as well, now and then: it may be wrong."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a strategy may go by; numbers are None without a draft."""
+    """The facts about a case that a strategy may use.
+
+    Attributes:
+        id, name, status: of the case.
+        uncertainty, effort, visible: as in `attunet_gui.project.outlook`; None if there is no draft.
+    """
 
     id: int
     name: str
@@ -36,13 +41,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to choose.
+    """One way to order the cases.
 
     Attributes:
-        key: for the command line and the log.
-        title: for a list.
-        words: why a case comes next; {score} is filled in.
-        score: (candidate, seed) -> the highest is next; None if nothing can be said.
+        key: its name in the command line and in the log.
+        title: its name in a list on the screen.
+        words: why a case comes next, with {score} as a placeholder.
+        score: (candidate, seed) -> score, of which the highest is next; None if the case cannot be scored.
     """
 
     key: str
@@ -68,7 +73,11 @@ def _by_least_effort(case: Candidate, _seed: int) -> float | None:
 
 
 def _by_chance(case: Candidate, seed: int) -> float | None:
-    """u ** (1 / weight): drawn without replacement, by weight (Efraimidis and Spirakis 2006)."""
+    """Score by u ** (1 / weight): ordering by it is a weighted draw without replacement.
+
+    Source: Efraimidis and Spirakis, Weighted random sampling with a reservoir, 2006. The weight is how much
+    of a pancreas the network sees in the case.
+    """
     visible = _UNKNOWN_VISIBLE if case.visible is None else case.visible
     chance = draw(seed, case.name, "next")
     return math.exp(math.log(chance) / max(visible, _LEAST_VISIBLE)) if chance else 0.0
@@ -83,18 +92,18 @@ STRATEGIES: tuple[Strategy, ...] = (
     Strategy("random", "random, where pancreas is seen", "drawn where the pancreas is seen", _by_chance),
     Strategy("file", "in file order", "the next in the list", _in_file_order),
 )
-"""Every strategy; a new one is a function and a line here. What a strategy cannot score comes last."""
+"""Every strategy; a new one is a function and a line here. Cases that a strategy cannot score come last."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The next case.
+    """A case that was chosen.
 
     Attributes:
-        case: which.
+        case: the row of the case.
         strategy: key of the strategy.
-        score: by which it came first; None in file order, or if no case could be scored.
-        reason: for a person.
+        score: its score; None in file order, or if the case could not be scored.
+        reason: why it was chosen, for a person to read.
     """
 
     case: CaseRow
@@ -104,7 +113,7 @@ class Choice:
 
 
 def strategy_named(key: str) -> Strategy:
-    """The strategy `key`; `ProjectError` if there is none."""
+    """Return the strategy with that `key`; `ProjectError` if there is none."""
     for strategy in STRATEGIES:
         if strategy.key == key:
             return strategy
@@ -115,7 +124,7 @@ def strategy_named(key: str) -> Strategy:
 def choose_next(
     project: Project, key: str = "effort", without: frozenset[str] = frozenset()
 ) -> Choice | None:
-    """The first of `ranked`, kept in its history with its score; None if nothing waits."""
+    """Return the first of `ranked` and record it in its history with its score; None if nothing waits."""
     found = ranked(project, key, 1, without)
     if not found:
         return None
@@ -127,16 +136,16 @@ def choose_next(
 def ranked(
     project: Project, key: str = "effort", most: int = 10, without: frozenset[str] = frozenset()
 ) -> tuple[Choice, ...]:
-    """What the person at the screen should do next, first to last; nothing is kept of it.
+    """Return the cases that the annotator should do next, the first one first. Nothing is recorded.
 
-    Waiting are cases that are new, drafted or in progress, and second reads; those of another person are
-    left out, and those she may not read. A second read that was given to her comes first, and what she was
-    assigned before what is nobody's.
+    Cases that are new, drafted or in progress wait, and so do second reads; those assigned to another person
+    and second reads that the annotator may not do are left out. Second reads given to the annotator come
+    first, then their own cases, then those of nobody.
 
     Args:
-        project: whose; its `who` is the person.
-        key: of a strategy.
-        most: how many.
+        project: the project; its `who` is the annotator.
+        key: key of the strategy.
+        most: the largest number of cases to return.
         without: names of cases to pass over, such as the one on screen.
 
     Raises:
@@ -153,6 +162,7 @@ def ranked(
 
 
 def _choice(project: Project, strategy: Strategy, name: str, score: float | None) -> Choice:
+    # A strategy that puts the least first scores by the negative, and the sentence names the number itself.
     words = "the next in the list" if score is None else strategy.words.format(score=abs(score))
     return Choice(project.case(name), strategy.key, score, words)
 
@@ -162,7 +172,11 @@ def _rank(owner: int, score: float | None) -> tuple[int, bool, float]:
 
 
 def _candidates(project: Project) -> list[tuple[Candidate, int]]:
-    """With 0 for a second read given to the person, 1 for her own cases, 2 for what is nobody's."""
+    """Return the waiting cases with the rank of their owner.
+
+    The rank is 0 for a second read that was given to the annotator, 1 for their own cases and 2 for cases of
+    nobody.
+    """
     record, who = CaseRecord, project.who
     waiting = record.status.in_([status.value for status in WAITING])
     mine = waiting & record.assignee.in_((who, ""))

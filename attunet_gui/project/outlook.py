@@ -1,11 +1,11 @@
-"""What a draft lets one expect of the work on its case: a few numbers to order a list by.
+"""Numbers that estimate, from a draft, how much work its case needs; the worklist is ordered by them.
 
-All are taken from the network's calibrated probability p and the share c of each pixel of its frame that the
-draft covers. A p below 0.1 counts as 0: summed up over the body it would drown the gland.
+All are computed from the network's calibrated probability p and the share c of each pixel of the network's
+grid that the draft covers. A p below 0.1 counts as 0: summed over the whole body it would exceed the gland.
 
 - expected DSC = 2 sum(p c) / (sum(p) + sum(c)), and **uncertainty** = 1 - expected DSC of the whole;
-- **effort** = how many slices have an expected DSC below 0.85: those somebody is going to correct. Slices
-  with less than 20 mm² of either are left out;
+- **effort** = the number of slices with an expected DSC below 0.85, which an annotator is expected to
+  correct. Slices with less than 20 mm² of probability and draft on average are left out;
 - **visible** = min(1, sum(p) in ml / 20): an adult's pancreas has 72 ± 26 ml (Saisho et al. 2007, doi
   10.1002/ca.20543), so less than 20 ml means that it is cut off, or that the network hardly sees it.
 
@@ -28,6 +28,7 @@ from attunet_gui.review.evidence import make_evidence
 from attunet_gui.review.progress import ReviewState, open_places
 from attunet_gui.review.search import find_places
 
+# The reasons for these four numbers are in the docstring of the module.
 _FAINT = 0.1
 _GOOD_SLICE = 0.85
 _LEAST_MM2 = 20.0
@@ -38,14 +39,14 @@ _Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Outlook:
-    """Of a drafted case.
+    """The estimates for one drafted case.
 
     Attributes:
-        volume_ml: of the draft.
-        uncertainty: 1 - expected DSC, 0 to 1.
-        effort: slices that are expected to need correction.
-        places: how many places there are to check.
-        visible: 0 to 1, how much of a gland the network sees.
+        volume_ml: volume of the draft.
+        uncertainty: 1 - expected DSC of the whole draft, 0 to 1.
+        effort: number of slices that are expected to need correction.
+        places: number of places to check.
+        visible: how much of a whole gland the network sees, 0 to 1.
     """
 
     volume_ml: float
@@ -56,13 +57,20 @@ class Outlook:
 
 
 def outlook(volume: Volume, prediction: Prediction, draft: NDArray[np.uint8]) -> Outlook:
-    """What `draft` (z, y, x) 0/1, made of `prediction` on `volume`, lets one expect."""
+    """Estimate the work on a drafted case.
+
+    Args:
+        volume: the CT.
+        prediction: what the network says of it, on the network's grid.
+        draft: (z, y, x) uint8, 0 or 1, on the canonical grid of `volume`.
+    """
     evidence = make_evidence(volume, prediction, draft)
     found = find_places(draft, evidence)
     likely = prediction.probability.astype(np.float32)
     likely[likely < _FAINT] = 0
     common, both = _shared(likely, found.carried.cover)
     pixel_mm2 = float(np.prod(prediction.frame.spacing_mm[1:]))
+    # `both` is the sum of two areas, hence the factor 2.
     enough = both * pixel_mm2 > 2 * _LEAST_MM2
     poor = enough & (2 * common < _GOOD_SLICE * both)
     whole = float(both.sum())
@@ -76,7 +84,10 @@ def outlook(volume: Volume, prediction: Prediction, draft: NDArray[np.uint8]) ->
 
 
 def _shared(likely: _Floats, cover: _Floats) -> tuple[_Floats, _Floats]:
-    """(z,) of each slice: sum of the product, and sum of both."""
+    """Return two arrays (z,) float32: per slice, the sum of the products, and the sum of both arguments.
+
+    Both arguments are (z, y, x) on the network's grid.
+    """
     common: _Floats = (likely * cover).sum(axis=(1, 2))
     both: _Floats = likely.sum(axis=(1, 2)) + cover.sum(axis=(1, 2))
     return common, both

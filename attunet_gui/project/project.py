@@ -1,7 +1,7 @@
-"""One project: a folder with a database, drafts and masks. Everything here answers in milliseconds.
+"""A project: a folder with a database, drafts and saved masks.
 
-What takes longer (adding a folder, drafting, opening, agreement) is in the modules beside this one and takes
-a `Progress`.
+Nearly everything here takes milliseconds. Adding a folder, drafting, opening a case and comparing readers take
+longer; they are in the other modules of this package.
 """
 
 from __future__ import annotations
@@ -55,32 +55,35 @@ from attunet_gui.project.seeded_errors import ACCEPTED_FROM, kept_share
 from attunet_gui.project.status import CaseState, SavedState, Status, fold, with_corrections_of
 
 BY_ITSELF = "attunet"
-"""Who does what no person did."""
+"""The name in the log for what the program did by itself."""
 
 DATABASE_FILE, URL_FILE = "project.db", "database.url"
+# A case in one of these keeps its status if its mask is saved again without a change.
 _DECIDED = frozenset({Status.REVIEWED, Status.ACCEPTED, Status.REJECTED})
 _DRAFTS, _MASKS, _THUMBNAILS, _COPIES = "drafts", "masks", "thumbnails", "cases"
 
 Rule = Callable[[CaseState], Sequence[Payload]]
-"""What shall happen to a case that is in a state; raises `ProjectError` if it may not."""
+"""Maps the state of a case to the events to append; raises `ProjectError` if the state does not allow it."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """What is said of a mask when it is saved.
+    """What is recorded about a mask when an annotator saves it.
 
     Attributes:
-        verified: slices of the canonical grid that a person has seen; None means every slice.
-        model: of the draft that it came from, by `events.model_words`; "" if all was drawn by hand.
-        active_seconds: time at work, pauses left out.
-        edits_by_tool: strokes by tool.
-        finished: whether she is done with the case, or will go on later.
-        declared: slices that she said are right.
-        places: keys of the places to check that she closed.
-        corrected: slices in which she changed the mask, or that she declared right; None if not known.
-        unseen: slices with mask that nobody had looked at; None if that is not known.
-        open_places: places to check that are open; None if that is not known.
-        accepted: she says that the mask is right, whatever is left.
+        verified: slices (z of the canonical grid) that the annotator has seen; None means every slice.
+        model: the model whose draft it came from, as `events.model_words` formats it; "" if all was drawn by
+            hand.
+        active_seconds: time at work, without pauses.
+        edits_by_tool: number of strokes by tool.
+        finished: whether the annotator is done with the case; otherwise they will go on later.
+        declared: slices that the annotator declared right.
+        places: keys of the places to check that the annotator closed.
+        corrected: slices in which the annotator changed the mask, or that they declared right; None if that is
+            not known.
+        unseen: number of slices with mask that nobody had looked at; None if that is not known.
+        open_places: number of places to check that are open; None if that is not known.
+        accepted: whether the annotator says that the mask is right, whatever is left to look at.
     """
 
     verified: frozenset[int] | None = None
@@ -97,18 +100,18 @@ class Review:
 
     @classmethod
     def of(cls, activity: Activity, verified: frozenset[int] | None, model: str, finished: bool) -> Review:
-        """With the time and the strokes of `activity`."""
+        """Make a review that takes the time and the strokes from `activity`."""
         edits = {tool: use.strokes for tool, use in activity.tools.items()}
         return cls(verified, model, activity.seconds, edits, finished)
 
 
 class Project:
-    """Made by `open_project` and `create_project`. May be used from several threads.
+    """An open project, made by `open_project` or `create_project`. It may be used from several threads.
 
     Attributes:
-        folder: where its files are.
-        who: the person at the screen; may be set when that changes.
-        database: for the modules of this package.
+        folder: absolute path of the folder with the project's files.
+        who: name of the annotator; it may be set when that changes.
+        database: used by the modules of this package.
     """
 
     def __init__(
@@ -120,30 +123,30 @@ class Project:
         self._clock = clock or (lambda: datetime.now(UTC))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
         self.database.close()
 
     # What there is
 
     def cases(self, query: CaseQuery | None = None) -> tuple[CaseRow, ...]:
-        """The cases that `query` asks for; all, as they were added, without one."""
+        """Return the cases that match `query`; without one, all cases in the order in which they were added."""
         with self.database.reading() as session:
             return tuple(row_of(row, self.folder) for row in session.execute(listed(query or CaseQuery())))
 
     def count(self, query: CaseQuery | None = None) -> int:
-        """How many cases `query` finds, its pages put together."""
+        """Return how many cases match `query` on all its pages together."""
         with self.database.reading() as session:
             return session.execute(counted(query or CaseQuery())).scalar_one()
 
     def counts(self) -> dict[Status, int]:
-        """How many cases there are of each status, none left out."""
+        """Return the number of cases of each status; a status without cases has 0."""
         with self.database.reading() as session:
             grouped = select(CaseRecord.status, func.count()).group_by(CaseRecord.status)
             found = {row[0]: int(row[1]) for row in session.execute(grouped)}
         return {status: found.get(status.value, 0) for status in Status}
 
     def case(self, name: str) -> CaseRow:
-        """The case called `name`; `ProjectError` if there is none."""
+        """Return the case called `name`; `ProjectError` if there is none."""
         wanted = listed(CaseQuery()).where(CaseRecord.name == name)
         with self.database.reading() as session:
             found = session.execute(wanted).one_or_none()
@@ -152,44 +155,44 @@ class Project:
             return row_of(found, self.folder)
 
     def again(self, case: CaseRow) -> CaseRow:
-        """The row of the same case as it is now."""
+        """Read the row of `case` from the database again."""
         return self.case(case.name)
 
     def state(self, case: CaseRow) -> CaseState:
-        """All that is known of a case."""
+        """Return the state of a case, folded from its events."""
         return fold(self.events(case))
 
     def events(self, case: CaseRow) -> tuple[Event, ...]:
-        """What happened to a case, oldest first."""
+        """Return the events of a case, oldest first."""
         with self.database.reading() as session:
             return read_events(session, case.id)
 
     def history(self, case: CaseRow) -> tuple[HistoryLine, ...]:
-        """The same in words; what is not yet for the annotator to know is not in them."""
+        """Return the events of a case in words; they do not disclose a seeded error that is not settled."""
         return tuple(
             HistoryLine(event.when, event.who, event.payload.words, event.model)
             for event in self.events(case)
         )
 
     def fingerprint(self, case: CaseRow) -> str:
-        """Of the CT as it was added, by `fingerprint.fingerprint`."""
+        """Return the `fingerprint.fingerprint` of the CT of `case` as it was when the case was added."""
         with self.database.reading() as session:
             return session.execute(
                 select(CaseRecord.fingerprint).where(CaseRecord.id == case.id)
             ).scalar_one()
 
     def draft(self, case: CaseRow) -> Path | None:
-        """The file of the last draft, on the source grid; None if there is none."""
+        """Return the file of the last draft, on the source grid; None if there is none."""
         draft = self.state(case).draft
         return None if draft is None else self.folder / draft.mask
 
     def saved(self, case: CaseRow) -> Saved | None:
-        """The last mask of the first reader; None if nothing is saved."""
+        """Return the last mask of the first reader; None if nothing is saved."""
         first = self.state(case).first
         return None if first is None else self._saved(first)
 
     def saved_by_second(self, case: CaseRow) -> Saved | None:
-        """The last mask of the second, blind reader; None if there is none."""
+        """Return the last mask of the second, blind reader; None if there is none."""
         second = self.state(case).second
         return None if second is None else self._saved(second)
 
@@ -210,7 +213,7 @@ class Project:
 
     @property
     def settings(self) -> ProjectSettings:
-        """As they were set last."""
+        """The settings as they were set last; the defaults if they never were."""
         last = select(EventRecord).where(EventRecord.kind == "settings").order_by(EventRecord.id.desc())
         with self.database.reading() as session:
             found = session.scalars(last.limit(1)).one_or_none()
@@ -218,7 +221,7 @@ class Project:
         return payload if isinstance(payload, ProjectSettings) else ProjectSettings()
 
     def set_settings(self, settings: ProjectSettings) -> None:
-        """Hold from now on."""
+        """Record `settings` as valid from now on; `ProjectError` if the two shares together exceed 1."""
         if settings.without_draft + settings.seeded_errors > 1:
             raise ProjectError("The shares without draft and with a seeded error are more than all cases.")
         with self.database.writing() as session:
@@ -227,26 +230,27 @@ class Project:
     # Where files go
 
     def draft_path(self, case: CaseRow, mark: str) -> Path:
-        """For a draft; `mark` tells drafts of one case apart. Its folder is made."""
+        """Return the path for a draft of `case`; `mark` distinguishes several drafts. Its folder is made."""
         return self._path(_DRAFTS, f"{case.name}_{mark}.nii.gz")
 
     def mask_path(self, case: CaseRow) -> Path:
-        """For a mask that a person saves; a new name each time, so that what was saved stays as it was."""
+        """Return a new path for a mask to be saved, so that no mask that was saved before is overwritten."""
         stamp = self.now().strftime("%Y%m%d-%H%M%S")
         return self._path(f"{_MASKS}/{case.name}", f"{stamp}-{secrets.token_hex(2)}.nii.gz")
 
     def thumbnail_path(self, case: CaseRow) -> Path:
-        """For the small picture of a case, there or not."""
+        """Return the path of the thumbnail of a case, whether the file exists or not."""
         return self._path(_THUMBNAILS, f"{case.name}.png")
 
     def copies(self) -> Path:
-        """Folder for copies of CT."""
+        """Return the folder for copies of CT."""
         return self._path(_COPIES, "")
 
     def _path(self, folder: str, name: str) -> Path:
         path = self.folder / folder
         if not holds_project(self.folder):
-            # Or a folder made anew would take a mask that the project, once it is back, knows nothing of.
+            # Otherwise a new folder would be made in the place of one whose disk is away, and would receive a
+            # mask that the project knows nothing of once its disk is back.
             raise UnwritableOutput(
                 f"The project is not in {self.folder} any more: bring its disk or its folder back, then save "
                 "again; what you draw is kept meanwhile."
@@ -256,33 +260,35 @@ class Project:
         return path / name
 
     def relative(self, path: Path) -> str:
-        """As events name files: relative where the file is within the project, which may be moved."""
+        """Return `path` as events name it: relative if it lies in the project, because that may be moved."""
         path = path.absolute()
         return (path.relative_to(self.folder) if path.is_relative_to(self.folder) else path).as_posix()
 
     # What is done
 
     def assign(self, cases: Iterable[CaseRow], to: str) -> None:
-        """Give cases to somebody; "" is nobody."""
+        """Assign `cases` to the person named `to`; "" is nobody."""
         with self.database.writing() as session:
             for case in cases:
                 self._happen(session, case.id, lambda _state: (Assigned(to=to.strip()),))
 
     def note(self, case: CaseRow, text: str) -> CaseRow:
-        """Keep `text` as the note of the case; "" takes it away."""
+        """Set the note of `case` to `text`, without spaces around it; "" removes the note."""
         return self.decide(case, lambda _state: (Noted(text=text.strip()),))
 
     def accept(self, case: CaseRow, anyway: bool = False) -> CaseRow:
-        """The saved mask is right. A known error that was put into the draft is settled here, if it was not.
+        """Accept the saved mask of `case` as right.
+
+        If the draft was shown with a seeded error that is not settled yet, it is settled here.
 
         Args:
-            case: with a saved mask.
-            anyway: although slices with mask were not looked at, or places are open; see `left`.
+            case: a case with a saved mask.
+            anyway: accept it although slices with mask were not looked at, or places are open; see `left`.
 
         Raises:
-            ProjectError: if nobody has saved a mask, it is not reviewed and not wanted `anyway`, or it still
-                holds a known error.
-            UnreadableInput: if a mask is gone.
+            ProjectError: if no mask is saved, something is left to look at and `anyway` is false, or the
+                mask still holds a seeded error.
+            UnreadableInput: if a mask file is missing or damaged.
         """
         check = self._check_saved(self.state(case))
 
@@ -293,6 +299,7 @@ class Project:
                     f"{case.name} is {state.status} and not reviewed: {left}; look at them, or accept it all "
                     "the same."
                 )
+            # A mask that still holds the seeded error is not accepted: its check returns the case to work.
             settled = () if check is None or state.check is not None else (check,)
             return settled if check is not None and check.accepted else (*settled, Accepted())
 
@@ -305,39 +312,50 @@ class Project:
         return accepted
 
     def left(self, case: CaseRow) -> str:
-        """What nobody has looked at in the saved mask of `case`, in words; "" if that is nothing.
+        """Describe what nobody has looked at in the saved mask of `case`; "" if nothing is left.
 
         Raises:
-            ProjectError: if it is not a case that can be accepted.
+            ProjectError: if the case cannot be accepted at all.
         """
         return check_acceptable(case.name, self.state(case))
 
     def reject(self, case: CaseRow, reason: str) -> CaseRow:
-        """The case is of no use.
+        """Reject `case` as unusable.
 
         Raises:
-            ProjectError: if no reason is given.
+            ProjectError: if `reason` is empty.
         """
         if not reason.strip():
             raise ProjectError(f"Say why {case.name} is rejected: the reason is kept with it.")
         return self.decide(case, lambda _state: (Rejected(reason=reason.strip()),))
 
     def reopen(self, case: CaseRow) -> CaseRow:
-        """Work on the case again, rejected or accepted as it is."""
+        """Reopen `case` for work, whether it is rejected, accepted or reviewed."""
         return self.decide(case, lambda _state: (Reopened(),))
 
     def save_reviewed(self, case: CaseRow, mask: Path, review: Review) -> Saved:
-        """Keep that a person's mask is in the file `mask`, written by `io.writing.write_mask`.
+        """Record that the annotator's mask is in the file `mask`, written by `io.writing.write_mask`.
 
-        In a second read it is kept as the second reader's. If the person was shown a seeded error and says
-        that she is done, it is settled here: `state(case).check` says how, and a case whose error was
-        accepted is in progress again, with the draft as the model made it. A case that is reviewed, accepted
-        or rejected stays so if the mask has not changed and she does not accept it. Reads the file, and three
-        where an error was seeded: call it from where the mask was written.
+        In a second read it is recorded as the second reader's mask. If the annotator was shown a seeded error
+        and is done with the case, the error is settled here: `state(case).check` says how, and a case whose
+        error was accepted is in progress again and continues from the draft as the model made it. A case that
+        is reviewed, accepted or rejected keeps its status if the mask has not changed and the review does not
+        accept it.
+
+        One mask file is read, and three more where an error was seeded: call this from the thread that wrote
+        the mask.
+
+        Args:
+            case: the case.
+            mask: the file.
+            review: what is recorded about the mask.
+
+        Returns:
+            What was recorded.
 
         Raises:
             ProjectError: if the first reader saves in a second read.
-            UnreadableInput: if the file is not there.
+            UnreadableInput: if the file is missing or damaged.
         """
         sha256, model = sha256_of(mask), review.model
         before = self.state(case)
@@ -378,11 +396,12 @@ class Project:
         )
 
     def _is_saved_already(self, state: CaseState, mask: Path, sha256: str) -> bool:
-        """Whether the very mask that the first reader saved last is saved again."""
+        """Whether `mask` equals, voxel by voxel, the mask that the first reader saved last."""
         if state.first is None or state.status == Status.SECOND_READ:
             return False
         if state.first.said.sha256 == sha256:
             return True
+        # Voxels are compared because two files of the same mask need not have the same bytes.
         try:
             old = read_alone(self.folder / state.first.said.mask).hu
         except AttunetError:
@@ -390,7 +409,10 @@ class Project:
         return np.array_equal(old != 0, read_alone(mask).hu != 0)
 
     def _check_saved(self, state: CaseState) -> Checked | None:
-        """Of a case that was saved to go on later: then nothing was settled."""
+        """Return the check of the mask that was saved last; None if there is no seeded error to settle.
+
+        An error is not settled when an annotator saves to go on later, so it is settled at acceptance.
+        """
         return None if state.first is None else self._check(state, self.folder / state.first.said.mask)
 
     def _check(self, state: CaseState, mask: Path) -> Checked | None:
@@ -403,13 +425,19 @@ class Project:
     # How it is kept
 
     def decide(self, case: CaseRow, rule: Rule, model: str = "", who: str | None = None) -> CaseRow:
-        """Let happen to `case` what `rule` says of its state; nobody comes between the two.
+        """Append the events that `rule` returns for the state of `case`.
+
+        The state is read and the events are appended in one transaction, so no other process can change the
+        case in between.
 
         Args:
-            case: which.
-            rule: raises `ProjectError` to refuse, then nothing happens.
-            model: that had a part in it.
-            who: None for the person at the screen.
+            case: the case.
+            rule: returns the payloads; it raises `ProjectError` to refuse, and then nothing is appended.
+            model: the model that was involved, as `events.model_words` formats it; "" for none.
+            who: name for the log; None for the annotator.
+
+        Returns:
+            The row of the case after the events.
         """
         with self.database.writing() as session:
             self._happen(session, case.id, rule, model, who)
@@ -426,11 +454,15 @@ class Project:
             keep_columns(session, case_id, fold((*before, *new)))
 
     def now(self) -> datetime:
-        """The time, UTC."""
+        """Return the time in UTC."""
         return self._clock()
 
     def rebuild(self) -> int:
-        """Fold every case anew and correct what the list says of it; how many cases were wrong."""
+        """Fold the events of every case again, correct the columns of the list, and count what was wrong.
+
+        Returns:
+            The number of cases whose columns differed from their events.
+        """
         with self.database.writing() as session:
             states = _states(session)
             names = list(cached(CaseState()))
@@ -446,7 +478,7 @@ class Project:
 
 
 def _states(session: Session) -> dict[int, CaseState]:
-    """Every case, folded in one pass over the log."""
+    """Return the state of every case by its id, folded in one pass over the log."""
     states = dict.fromkeys(session.scalars(select(CaseRecord.id)), CaseState())
     log = select(EventRecord).where(EventRecord.case_id.is_not(None)).order_by(EventRecord.id)
     for record in session.scalars(log.execution_options(yield_per=1000)):
@@ -456,7 +488,7 @@ def _states(session: Session) -> dict[int, CaseState]:
 
 
 def check_second_reader(state: CaseState, who: str) -> None:
-    """`ProjectError` if `who` may not be the second reader of a case in `state`."""
+    """Raise `ProjectError` if `who` may not be the second reader of a case in `state`."""
     if state.first is not None and state.first.who == who:
         raise ProjectError("You annotated this case yourself: its second reader must be somebody else.")
     if state.reader not in ("", who):
@@ -464,14 +496,14 @@ def check_second_reader(state: CaseState, who: str) -> None:
 
 
 def keep_columns(session: Session, case_id: int, state: CaseState) -> None:
-    """Keep what the events of a case fold to, for the list."""
+    """Write the state of a case to the columns by which the list is filtered and sorted."""
     # Without synchronising: that would look through every record the session knows.
     statement = update(CaseRecord).where(CaseRecord.id == case_id).values(**cached(state))
     session.execute(statement, execution_options={"synchronize_session": False})
 
 
 def record_of(case_id: int | None, event: Event) -> EventRecord:
-    """`event` as a row of the database."""
+    """Return `event` as a row of the database; `case_id` is None for an event of the whole project."""
     return EventRecord(
         case_id=case_id,
         who=event.who,
@@ -483,13 +515,13 @@ def record_of(case_id: int | None, event: Event) -> EventRecord:
 
 
 def read_events(session: Session, case_id: int) -> tuple[Event, ...]:
-    """The events of a case, oldest first."""
+    """Read the events of a case, oldest first."""
     found = select(EventRecord).where(EventRecord.case_id == case_id).order_by(EventRecord.id)
     return tuple(event_of(record) for record in session.scalars(found))
 
 
 def event_of(record: EventRecord) -> Event:
-    """What a row of the database says; `ProjectError` if only a newer version could."""
+    """Return the event in a row of the database; `ProjectError` if this version does not know its kind."""
     try:
         payload = PAYLOADS.validate_python(record.payload)
     except ValidationError as error:
@@ -501,12 +533,12 @@ def event_of(record: EventRecord) -> Event:
 
 
 def create_project(folder: Path, url: str | None = None, who: str = "") -> Project:
-    """A new project in `folder`, which is made for its owner alone.
+    """Create a project in `folder`, which only its owner can read if it has to be made.
 
     Args:
-        folder: holds no project yet.
-        url: of a database, as SQLAlchemy has it; None for a SQLite file in the folder.
-        who: the person; "" for the user of this computer.
+        folder: a folder without a project; it is made if it does not exist.
+        url: SQLAlchemy URL of the database; None for a SQLite file in the folder.
+        who: name of the annotator; "" for the user of this computer.
 
     Raises:
         ProjectError: if there is a project already, or the database cannot be opened.
@@ -519,6 +551,7 @@ def create_project(folder: Path, url: str | None = None, who: str = "") -> Proje
     if url is None:
         keep_private(folder / DATABASE_FILE)
     else:
+        # Refuses a URL that cannot be opened before a file is written that names it.
         connect(url).close()
         keep_private(folder / URL_FILE)
         (folder / URL_FILE).write_text(url + "\n", "utf-8")
@@ -526,7 +559,11 @@ def create_project(folder: Path, url: str | None = None, who: str = "") -> Proje
 
 
 def open_project(where: Path | str, who: str = "") -> Project:
-    """The project at `where`, a folder or the URL of its database.
+    """Open the project at `where`.
+
+    Args:
+        where: its folder, or the SQLAlchemy URL of its database.
+        who: name of the annotator; "" for the user of this computer.
 
     Raises:
         ProjectError: if there is none, it was made by a newer program, or its database cannot be read.
@@ -541,14 +578,15 @@ def open_project(where: Path | str, who: str = "") -> Project:
     if not check_version(database, name):
         if folder is None:
             raise ProjectError("There is no project in this database: make one with attunet worklist new.")
-        # Also where making it was cut off.
+        # A folder without tables is a new project, or one whose making was cut off.
         use_write_ahead(database)
         make_tables(database, folder)
     return Project(folder_of(database) if folder is None else folder, database, who or user_name())
 
 
 def _check_writable(folder: Path | None) -> None:
-    # SQLite would say only that it cannot open the file; others would go on until the first mask is saved.
+    # SQLite would say only that it cannot open the file; other databases would go on until the first mask is
+    # to be saved.
     if folder is not None and not os.access(folder, os.W_OK):
         raise ProjectError(
             f"{folder.name} can only be read here: ask for the right to write, or copy the folder to where "
@@ -557,7 +595,7 @@ def _check_writable(folder: Path | None) -> None:
 
 
 def holds_project(folder: Path) -> bool:
-    """Whether a project is in `folder`."""
+    """Whether there is a project in `folder`."""
     return (folder / DATABASE_FILE).exists() or (folder / URL_FILE).exists()
 
 
@@ -573,8 +611,9 @@ def _url(folder: Path) -> str:
 
 
 def user_name() -> str:
-    """The user of this computer."""
+    """Return the name of the user of this computer; "unknown" if the system does not say."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
+        # A container may run under a user id that has no name; Python raises one or the other by its version.
         return "unknown"

@@ -1,4 +1,4 @@
-"""What a project shows of its cases: frozen views, and how to ask for them."""
+"""The rows of the list of cases, as frozen dataclasses, and the statements that select them."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ ORDERS: tuple[OrderKey, ...] = tuple(_COLUMNS)
 
 @dataclass(frozen=True)
 class CaseRow:
-    """A line of the list, as it was when it was asked for.
+    """One row of the list, as it was when it was read. Its fields are named like the columns of `CaseRecord`.
 
     Attributes:
-        id: for the database.
-        name: a pseudonym, such as case-0012; all that may leave the project.
-        file_name: of the CT; may be a patient's name, so for the window alone.
-        path, series: what `io.reading.read` opens.
+        id: key of the case in the database.
+        name: pseudonym of the case, such as case-0012; no other name of it may leave the project.
+        file_name: name of the CT's file, for the window alone, because it may hold the patient's name.
+        path, series: arguments with which `io.reading.read` opens the CT.
         status, assignee, note, reason, failure: as in `status.CaseState`.
-        model: name and sha256 of the last draft's model; "" without a draft.
-        annotator: the first reader, whose mask was saved; "" for nobody.
-        reader: who is asked for a second read.
+        model: name and sha256 of the model of the last draft; "" without a draft.
+        annotator: the first reader who saved a mask; "" for nobody.
+        reader: who was asked for a second read.
         volume_ml, uncertainty, effort, places, visible: of the draft, as in `attunet_gui.project.outlook`;
-            None without one.
-        active_seconds: of her last saved mask.
-        changed: time of the last event, UTC.
+            None without a draft.
+        active_seconds: time at work that was recorded with the first reader's last mask.
+        changed: time of the last event in UTC.
     """
 
     id: int
@@ -75,15 +75,16 @@ class CaseRow:
 
 @dataclass(frozen=True)
 class CaseQuery:
-    """Which cases, in which order, and which part of that.
+    """A selection of cases, their order, and the page that is wanted.
 
     Attributes:
-        status: any of these; empty for all.
-        assignee: exactly; None for all, "" for cases of nobody.
-        text: somewhere in case name, file name, note, reason, assignee or annotator.
-        order: by what; what has no value comes last.
-        descending: the largest first.
-        limit, offset: the page; `limit` None for all of them.
+        status: cases with any of these statuses; empty for all cases.
+        assignee: cases assigned to exactly this person; None for all cases, "" for those of nobody.
+        text: words, each of which has to occur in the case name, file name, note, reason, assignee or
+            annotator; upper and lower case count as one.
+        order: column to sort by; cases without a value come last.
+        descending: whether the largest value comes first.
+        limit, offset: size and start of the page; a `limit` of None is no limit.
     """
 
     status: frozenset[Status] = frozenset()
@@ -97,19 +98,20 @@ class CaseQuery:
 
 @dataclass(frozen=True)
 class Saved:
-    """The last mask that a person saved for a case.
+    """The last mask that an annotator saved for a case.
 
     Attributes:
-        mask: the file, on the source grid.
-        verified: slices of the canonical grid that a person has seen; None means every slice.
-        annotator: who.
+        mask: path of the file, on the source grid.
+        verified: slices (z of the canonical grid) that a person has seen; None means every slice.
+        annotator: name of the annotator.
         model: name and sha256 of the draft's model; "" if all was drawn by hand.
-        active_seconds: time at work, pauses left out.
-        edits_by_tool: strokes by tool.
-        time: when it was saved, UTC.
+        active_seconds: time at work, without pauses.
+        edits_by_tool: number of strokes by tool.
+        time: when it was saved, in UTC.
         sha256: of the file.
-        declared: slices that she said are right; part of `verified`.
-        corrected: slices in which she changed the mask, or that she declared right; None if not known.
+        declared: slices that the annotator declared right; part of `verified`.
+        corrected: slices in which the annotator changed the mask, or that they declared right; None if that is
+            not known.
     """
 
     mask: Path
@@ -126,7 +128,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class HistoryLine:
-    """An event for a person to read."""
+    """One event in words, for a person to read; `when` is in UTC."""
 
     when: datetime
     who: str
@@ -135,15 +137,16 @@ class HistoryLine:
 
 
 def listed(query: CaseQuery) -> Select[Any]:
-    """The statement whose rows `row_of` reads."""
+    """Return the statement that selects the page of `query`; `row_of` reads its rows."""
     column = _COLUMNS[query.order]
     order = column.desc() if query.descending else column.asc()
+    # Databases differ in where they sort NULL, so that is said; the id makes the order of equal values fixed.
     statement = _filtered(select(*_SHOWN), query).order_by(column.is_(None), order, CaseRecord.id)
     return statement.limit(query.limit).offset(query.offset)
 
 
 def counted(query: CaseQuery) -> Select[int]:
-    """How many cases there are, on all pages."""
+    """Return the statement that counts the cases of `query` on all its pages."""
     return _filtered(select(func.count(CaseRecord.id)), query)
 
 
@@ -165,14 +168,14 @@ _SHOWN = tuple(getattr(CaseRecord, name) for name in CaseRow.__dataclass_fields_
 
 
 def row_of(found: Any, folder: Path) -> CaseRow:
-    """A row of `listed`; paths of copies are relative to the project's `folder`."""
+    """Turn a row of `listed` into a `CaseRow`; relative paths are taken from the project's `folder`."""
     values = dict(found._mapping)
     values["path"], values["status"] = folder / values["path"], Status(values["status"])
     return CaseRow(**values)
 
 
 def cached(state: CaseState) -> dict[str, Any]:
-    """The columns of `CaseRecord` that say what its events fold to."""
+    """Return the columns of `CaseRecord` that are derived from the events of a case, by their names."""
     draft, first = state.draft, state.first
     return {
         "status": state.status.value,

@@ -1,4 +1,4 @@
-"""The tables of a project."""
+"""The tables of a project's database. Their names and columns are stored: changing one needs a new version."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SCHEMA_VERSION = 1
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time in UTC as text that sorts as it passes; databases differ in what they keep of a time zone."""
+    """A time in UTC stored as text that sorts by time; databases differ in how they keep a time zone."""
 
     impl = String(32)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Time to text; `ValueError` without a time zone."""
+        """Turn a time into text; `ValueError` if it has no time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -28,16 +28,16 @@ class UtcTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Text to time."""
+        """Turn text into a time in UTC."""
         return None if value is None else datetime.fromisoformat(value)
 
 
 class Base(DeclarativeBase):
-    """All tables."""
+    """Base class of all tables."""
 
 
 class AboutRecord(Base):
-    """What holds for the database: `schema` is the version of its tables, `folder` where its files are."""
+    """Facts about the whole database: key `schema` is the version of its tables, `folder` that of its files."""
 
     __tablename__ = "about"
 
@@ -46,7 +46,7 @@ class AboutRecord(Base):
 
 
 class CaseRecord(Base):
-    """A CT, where it lies, and what its events fold to, kept for sorting."""
+    """A CT, the place of its file, and the columns derived from its events, which are kept for sorting."""
 
     __tablename__ = "cases"
 
@@ -75,7 +75,7 @@ class CaseRecord(Base):
 
 
 class EventRecord(Base):
-    """Something that happened; never changed, never deleted."""
+    """An event; it is never changed and never deleted."""
 
     __tablename__ = "events"
     __table_args__ = (Index("events_of_case", "case_id", "id"),)
@@ -90,6 +90,7 @@ class EventRecord(Base):
 
 
 def _forbid(change: str) -> None:
+    # A trigger, so that no other program that opens the file can change the log either.
     trigger = DDL(  # type: ignore[no-untyped-call]
         f"CREATE TRIGGER events_no_{change.lower()} BEFORE {change} ON events "
         "BEGIN SELECT RAISE(ABORT, 'what has happened is never changed'); END"

@@ -1,4 +1,4 @@
-"""A second, blind reading of a share of the accepted cases."""
+"""Asking for a second, blind reading of a share of the accepted cases."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from attunet_gui.project.status import CaseState, Status
 
 
 def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[str, ...]:
-    """Have a share of the accepted cases drawn again by somebody else; names of the cases chosen now.
+    """Choose a share of the accepted cases to be drawn again by another annotator.
 
-    The draw goes by the project's seed. Cases that were read twice, or wait for it, count towards the share,
-    so asking again after more were accepted only tops it up. At least one case is chosen where any can be.
+    The draw uses the project's seed. Cases that were read twice, or wait for that, count towards the share, so
+    asking again after more cases were accepted only adds what is missing. At least one case is chosen if
+    `share` is above 0.
 
     Args:
-        project: whose.
-        share: 0 to 1 of all cases that are accepted.
-        reader: who shall do it; "" is anybody but the first annotator.
+        project: the project.
+        share: share of all accepted cases, 0 to 1.
+        reader: name of the second reader; "" is anybody but the first annotator.
+
+    Returns:
+        The names of the cases that were chosen by this call.
 
     Raises:
         ProjectError: if no case is accepted, or the reader annotated all that could be chosen.
@@ -42,6 +46,7 @@ def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[
     payload = SecondReadAsked(reader=reader, share=share, seed=settings.seed)
 
     def rule(state: CaseState) -> Sequence[Payload]:
+        # The case may have been reopened or asked for by another process since the list was read.
         return (payload,) if state.status == Status.ACCEPTED and not state.asked else ()
 
     for case in chosen:

@@ -1,7 +1,7 @@
-"""Known errors put into a draft, to measure how often people accept a wrong one; pure and seeded.
+"""Seeded errors: known errors that are put into a draft to measure how often annotators accept a wrong draft.
 
-Opt-in: a project does this only if its settings say so. What the annotator made of it is compared with the
-wrong voxels alone.
+A project does this only if its settings ask for it. All functions are pure; the same seed gives the same error.
+What the annotator left of an error is measured on its wrong voxels alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Mask = NDArray[np.uint8]
 Spacing = tuple[float, float, float]
 
 ACCEPTED_FROM = 0.5
-"""An error counts as accepted if so much of it is still there."""
+"""An error counts as accepted if at least this share of its voxels is still wrong."""
 
 _TAIL = 0.25
 _SHIFT_MM = 5.0
@@ -24,7 +24,11 @@ _BLOB_RADIUS_MM = 9.0
 
 
 def removed_tail(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:  # noqa: ARG001
-    """Without the quarter that lies furthest to the patient's left, where the tail is."""
+    """Remove the quarter of the mask that lies furthest to the patient's left, where the tail is.
+
+    The arguments and the result of all three functions are as described at `ERRORS`.
+    """
+    # The last axis, x, grows to the patient's left: the columns are counted from the head of the gland.
     columns = np.cumsum(np.count_nonzero(mask, axis=(0, 1)))
     cut = int(np.searchsorted(columns, (1 - _TAIL) * columns[-1]))
     left = mask.copy()
@@ -33,10 +37,11 @@ def removed_tail(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:  # noqa: A
 
 
 def shifted(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
-    """5 mm off within the slice, in a direction of the seed; at least a voxel."""
+    """Shift the mask by 5 mm within the slice, at least by one voxel, in a direction drawn by the seed."""
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     steps = [round(_SHIFT_MM * way / mm) for way, mm in zip(_way(angle), spacing_mm[1:], strict=True)]
     if steps == [0, 0]:
+        # With voxels of more than 10 mm nothing would move: one voxel along the finer axis is the least.
         steps[int(np.argmin(spacing_mm[1:]))] = 1
     moved: Mask = ndimage.shift(mask, (0, *steps), order=0, prefilter=False)
     return moved
@@ -47,9 +52,10 @@ def _way(angle: float) -> tuple[float, float]:
 
 
 def added_blob(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
-    """With a ball of 9 mm radius (3 ml) stuck to the surface.
+    """Add a ball of 9 mm radius (3 ml) centred on a voxel of the surface that is drawn by the seed.
 
-    Where the CT cuts the gland off is no surface: a ball put there would lie inside the gland, unseen.
+    Where the border of the CT cuts the gland off there is no surface: a ball centred there could lie wholly
+    inside the gland and change nothing.
     """
     surface = np.argwhere((mask != 0) & (ndimage.binary_erosion(mask != 0, border_value=1) == 0))
     z, y, x = surface[np.random.default_rng(seed).integers(len(surface))]
@@ -73,13 +79,21 @@ ERRORS: dict[str, Callable[[Mask, Spacing, int], Mask]] = {
     "shifted by 5 mm": shifted,
     "added blob": added_blob,
 }
-"""Every error: (z, y, x) mask 0/1, neither empty nor full, spacing (z, y, x) in mm, seed -> wrong mask."""
+"""Every kind of error: a function of the mask, (z, y, x) uint8, 0 or 1, neither empty nor full, its spacing
+(z, y, x) in mm and a seed, which returns the wrong mask."""
 
 
 def kept_share(draft: Mask, shown: Mask, saved: Mask) -> float:
-    """Share of the voxels in which `shown` was made wrong that are still so in `saved`; 0 for none.
+    """Measure how much of a seeded error is left in a saved mask.
 
-    All three (z, y, x) of one shape; what is not zero is inside.
+    Args:
+        draft: the draft without the error.
+        shown: the draft with the error.
+        saved: the mask that the annotator saved. All three are (z, y, x) of one shape; not 0 is inside.
+
+    Returns:
+        The share of the voxels in which `shown` differs from `draft` that are as wrong in `saved`, 0 to 1; 0 if
+        they do not differ.
     """
     wrong = (draft != 0) != (shown != 0)
     count = np.count_nonzero(wrong)

@@ -1,4 +1,4 @@
-"""What is known of a case: a fold over its events, and nothing else.
+"""The state of a case, which is a fold over its events and nothing else.
 
 new -> drafted -> in progress -> reviewed -> accepted <-> second read
                       ^-- reopened --+----------+   any -> rejected -> reopened
@@ -31,7 +31,7 @@ from attunet_gui.project.events import (
 
 
 class Status(StrEnum):
-    """Where a case is."""
+    """The stages of a case."""
 
     NEW = "new"
     DRAFTED = "drafted"
@@ -43,7 +43,11 @@ class Status(StrEnum):
 
 
 def status_called(name: str) -> Status:
-    """The status as it is typed, "in-progress" for "in progress"; `AttunetError` names those there are."""
+    """Return the status for what was typed, such as "in-progress" for "in progress".
+
+    Raises:
+        AttunetError: if there is no such status; the message names those there are.
+    """
     try:
         return Status(name.replace("-", " ").lower())
     except ValueError:
@@ -52,12 +56,19 @@ def status_called(name: str) -> Status:
 
 
 WAITING = frozenset({Status.NEW, Status.DRAFTED, Status.IN_PROGRESS})
-"""What the next case is chosen from."""
+"""The statuses from which the next case is chosen."""
 
 
 @dataclass(frozen=True)
 class SavedState:
-    """A saved mask: what was said of it, by whom, when, from whose draft."""
+    """A saved mask.
+
+    Attributes:
+        said: what was recorded with it.
+        who: name of the annotator.
+        when: when it was saved, in UTC.
+        model: the model whose draft it came from, as `events.model_words` formats it; "" for none.
+    """
 
     said: Saved
     who: str
@@ -67,18 +78,21 @@ class SavedState:
 
 @dataclass(frozen=True)
 class CaseState:
-    """A case after some events.
+    """The state of a case after some events.
 
     Attributes:
+        status: the stage of the case.
+        assignee: name of the person it is assigned to; "" for nobody.
+        note: the note of the case.
         reason: why it is rejected; "" if it is not.
         failure: why the last draft failed; "" if it did not.
-        draft, model: the last draft and who made it.
-        first, second: the last mask of either reader.
+        draft, model: the last draft and the model that made it.
+        first, second: the last saved mask of either reader.
         reader: who was asked for the second reading; "" for anybody.
         asked: whether a second reading was ever asked for.
-        shown, shown_to: what the last person who opened it to annotate was shown.
-        check: how the last seeded error ended; None while there was none, or it is open.
-        changed: time of the last event.
+        shown, shown_to: what was shown to the last person who opened it, and that person's name.
+        check: how the last seeded error was settled; None if there was none, or it is not settled.
+        changed: time of the last event in UTC.
     """
 
     status: Status = Status.NEW
@@ -98,7 +112,7 @@ class CaseState:
     changed: datetime | None = None
 
     def after(self, event: Event) -> CaseState:
-        """The same, one event later."""
+        """Return the state after one more event."""
         state = replace(self, changed=event.when)
         match event.payload:
             case Added():
@@ -143,9 +157,11 @@ class CaseState:
         if saved.said.keeps_status and self.first is not None:
             return replace(self, first=_with_more_seen(self.first, saved))
         if saved.said.read == 2:
+            # A second reading is compared with the first and never replaces it: the first stays accepted.
             done = saved.said.finished and self.status == Status.SECOND_READ
             return replace(self, second=saved, status=Status.ACCEPTED if done else self.status)
         if self.status == Status.SECOND_READ:
+            # A saved mask of the first reader does not end the second read that was asked for.
             return replace(self, first=saved)
         status = Status.REVIEWED if saved.said.finished else Status.IN_PROGRESS
         return replace(self, first=saved, status=status, reason="")
@@ -170,7 +186,10 @@ class CaseState:
 
 
 def with_corrections_of(said: Saved, before: Saved) -> Saved:
-    """What is `said` of the mask that `before` was said of: what was corrected in it then, still is."""
+    """Return `said` with the slices that were corrected in the same mask when `before` was recorded.
+
+    They are still corrected, although the annotator did not touch them this time.
+    """
     known = said.corrected is not None and before.corrected is not None
     both = tuple(sorted({*(said.corrected or ()), *(before.corrected or ())}))
     corrected = both if known or both else None
@@ -178,7 +197,11 @@ def with_corrections_of(said: Saved, before: Saved) -> Saved:
 
 
 def _with_more_seen(first: SavedState, again: SavedState) -> SavedState:
-    """The same mask, saved once more: it stays hers who made it, and what both have seen counts."""
+    """Return the state of a mask that was saved once more without a change.
+
+    It remains the mask of the annotator who drew it, and the slices that either of the two has seen count as
+    verified.
+    """
     before, said = first.said, again.said
     known = before.verified is not None and said.verified is not None
     seen = tuple(sorted({*(before.verified or ()), *(said.verified or ())})) if known else None
@@ -189,5 +212,5 @@ def _with_more_seen(first: SavedState, again: SavedState) -> SavedState:
 
 
 def fold(events: Iterable[Event]) -> CaseState:
-    """The case after all of its `events`, oldest first."""
+    """Return the state of a case after all of its `events`, oldest first."""
     return reduce(CaseState.after, events, CaseState())

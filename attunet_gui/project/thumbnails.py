@@ -1,4 +1,4 @@
-"""A small picture of each case: the middle slice in a soft-tissue window, made when it is first wanted."""
+"""Thumbnails: the middle slice of each case in a soft-tissue window, made when it is first needed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from attunet_gui.project.project import Project
 from attunet_gui.project.rows import CaseRow
 
 SIZE = 96
-"""Pixels of the longer side."""
+"""Length of the longer side in pixels."""
 
 _WINDOW_HU = (-160.0, 240.0)
 
 
 def thumbnail(project: Project, case: CaseRow, progress: Progress = silent) -> Path:
-    """The PNG of `case`; made of the CT if it is not there. Slow then: call it from a thread.
+    """Return the PNG file of `case`. If it does not exist it is made from the CT, which is slow: use a thread.
 
     Raises:
         UnreadableInput: if the CT cannot be read.
@@ -37,7 +37,7 @@ def thumbnail(project: Project, case: CaseRow, progress: Progress = silent) -> P
 
 
 def keep_thumbnail(path: Path, volume: Volume) -> None:
-    """Write the picture of `volume` to `path`; `UnwritableOutput` if that fails."""
+    """Write the thumbnail of `volume` to `path`; `UnwritableOutput` if that fails."""
     unfinished = path.with_name(f".{path.name}.part.png")
     try:
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(picture(volume)), str(unfinished))
@@ -49,7 +49,7 @@ def keep_thumbnail(path: Path, volume: Volume) -> None:
 
 
 def picture(volume: Volume) -> NDArray[np.uint8]:
-    """(rows, columns) uint8 grey, square pixels, the longer side `SIZE`."""
+    """Return the thumbnail of `volume`: (rows, columns) uint8, square pixels, the longer side `SIZE`."""
     plane = volume.hu[volume.grid.shape[0] // 2].astype(np.float32)
     mm = volume.grid.spacing_mm[1:]
     extent = [size * step for size, step in zip(plane.shape, mm, strict=True)]
