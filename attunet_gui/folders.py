@@ -134,7 +134,7 @@ class _Search:
         self._linked: list[Path] = []
 
     def enter(self, folder: Path) -> None:
-        if not os.path.lexists(folder):
+        if _is_gone(folder):
             return
         self._above = set(_identities(folder))
         self._folders = [folder]
@@ -150,7 +150,11 @@ class _Search:
         if (found.st_dev, found.st_ino) in self._entered:
             return
         self._entered.add((found.st_dev, found.st_ino))
-        for path in sorted(folder.iterdir()):
+        inside = sorted(folder.iterdir())
+        if inside and not os.access(folder, os.X_OK):
+            # Its names may be listed, but of none it is told what it is.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        for path in inside:
             if self._hidden or not is_hidden(path.name):
                 self.meet(path, follow=True)
 
@@ -164,8 +168,19 @@ class _Search:
                 (self._linked if path.is_symlink() else self._folders).append(path)
         except OSError as error:
             # What is gone since the folder was listed is no part of it any more.
-            if os.path.lexists(path):
+            if not _is_gone(path):
                 self.unread.append(Unread(path, reason_of(error)))
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether nothing is at `path`; no where that is not told, as within a folder that may only be listed."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _identities(folder: Path) -> Iterator[tuple[int, int]]:

@@ -85,7 +85,11 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert walk(tmp_path / "none").files == ()
 
 
-@pytest.mark.parametrize("rights", [0o000, 0o400, 0o100], ids=["closed", "without search", "without listing"])
+@pytest.mark.parametrize(
+    "rights",
+    [0o000, 0o400, 0o100, 0o444, 0o111],
+    ids=["closed", "without search", "without listing", "others may list", "others may enter"],
+)
 def test_a_folder_that_may_not_be_entered_is_said(rights: int) -> None:
     with open_folder() as folder:
         filled(folder, "a/1", "b/2")
@@ -95,9 +99,17 @@ def test_a_folder_that_may_not_be_entered_is_said(rights: int) -> None:
         assert [each.reason for each in walked.unread] == ["Permission denied"]
         with pytest.raises(UnreadableInput, match="b could not be read, Permission denied, so im"):
             walked.whole()
-        if not rights & 0o400:
+        if not rights & 0o444:
             with pytest.raises(UnreadableInput, match="b could not be read, Permission denied"):
                 as_nobody(lambda: listed(folder / "b"))
+
+
+def test_files_beside_one_in_a_folder_that_may_only_be_listed_are_said() -> None:
+    with open_folder() as folder:
+        filled(folder, "a/1", "a/2")
+        (folder / "a").chmod(0o444)
+        assert [each.path.name for each in as_nobody(lambda: beside(folder / "a" / "1")).unread] == ["1", "2"]
+        assert [each.path.name for each in as_nobody(lambda: walk(folder / "a" / "1")).unread] == ["1"]
 
 
 def test_no_other_module_walks_over_folders() -> None:

@@ -15,5 +15,5 @@ def empty_words(empty: Sequence[str], total: int, what: str = "truths") -> str:
     are = "is" if len(empty) == 1 else "are"
     return (
         f"{len(empty)} of {total} {what} {are} empty ({named}): no pancreas is marked there. If that is not "
-        "meant, look at the label files, and name the value of the pancreas with --label VALUE."
+        "meant, look at their masks; on the command line --label VALUE names the value of the pancreas."
     )

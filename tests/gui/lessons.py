@@ -24,8 +24,10 @@ from tests.project.material import ball, save
 STEPS = 4
 
 
-def change(group: str, case: str, before: float, after: float, person: str = "") -> CaseChange:
-    return CaseChange(group, case, person or case, before, after, before - 0.1, after - 0.1)
+def change(
+    group: str, case: str, before: float, after: float, person: str = "", *, empty: bool = False
+) -> CaseChange:
+    return CaseChange(group, case, person or case, before, after, before - 0.1, after - 0.1, empty)
 
 
 def verdict_of(*changes: CaseChange) -> Verdict:

@@ -125,6 +125,28 @@ def test_what_the_judges_cannot_tell_is_said_beside_the_verdict() -> None:
     assert "It drafts" not in decide_learning(replace(seen, learnt=learnt_of(WORSE))).verdict
 
 
+def test_truths_without_any_pancreas_are_said_with_the_verdict() -> None:
+    judges = verdict_of(
+        change("validation", "b", 0.5, 0.7),
+        change("validation", "c", 1.0, 1.0, empty=True),
+        change("phantoms", "p", 0.8, 0.8),
+    )
+    view = decide_learning(replace(READY, learnt=learnt_of(judges)))
+    assert "1 of 3 truths is empty (c): no pancreas is marked there." in view.verdict
+    taught = "1 of 2 cases to learn from is empty (a): no pancreas is marked there."
+    learnt = replace(learnt_of(BETTER), about_empty=taught)
+    assert taught in decide_learning(replace(READY, learnt=learnt)).verdict
+    assert "empty" not in decide_learning(replace(READY, learnt=learnt_of(BETTER))).verdict
+
+
+def test_accepted_masks_without_any_pancreas_are_said_where_the_models_are_compared() -> None:
+    found = (change("taught", "a", 0.9, 0.8), change("taught", "e", 1.0, 1.0, empty=True))
+    view = decide_learning(replace(READY, learnt=learnt_of(BETTER), differences=found))
+    assert "1 of 2 accepted masks is empty (e): no pancreas is marked there." in view.differences_words
+    view = decide_learning(replace(READY, learnt=learnt_of(BETTER), differences=found[:1]))
+    assert "empty" not in view.differences_words
+
+
 def test_a_model_that_is_held_back_cannot_be_adopted_and_it_is_said_why() -> None:
     view = decide_learning(replace(READY, learnt=learnt_of(WORSE)))
     assert "The old model stays: on validation (1 case) the new one's DSC is 0.200 lower." in view.verdict

@@ -35,7 +35,7 @@ def halves(folder: Path, first: str, second: str) -> Path:
     ("first", "second"),
     [("ct", "ct/more"), ("ct/a", "ct/b"), ("ct", "ct/more/deeper"), ("ct/a/b", "ct/c"), ("ct/a/b", "ct/c/d")],
 )
-@pytest.mark.parametrize("rights", [0o000, 0o400], ids=["closed", "without search"])
+@pytest.mark.parametrize("rights", [0o000, 0o400, 0o444], ids=["closed", "without search", "listed"])
 def test_half_a_series_in_a_closed_folder(first: str, second: str, rights: int) -> None:
     with open_folder() as folder:
         closed = halves(folder, first, second)

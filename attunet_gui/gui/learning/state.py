@@ -9,6 +9,7 @@ from statistics import mean
 
 from attunet_gui.core.counting import counted
 from attunet_gui.core.evidence import left_out_words
+from attunet_gui.evaluation.empty import empty_words
 from attunet_gui.evaluation.guard import CaseChange, GroupChange, Verdict
 from attunet_gui.gui.learning.curve import Curve
 from attunet_gui.gui.learning.tasks import Default, LearningWish
@@ -233,10 +234,14 @@ def _verdict(learnt: Learnt | None) -> str:
     if learnt is None:
         return ""
     taught = len(learnt.division.training)
-    return (
-        f"{learnt.verdict.sentence} {_capital(cases_words(taught))} taught, "
-        f"{counted(learnt.steps, 'step')} in {learnt.seconds / 60:.1f} min."
+    told = (
+        learnt.verdict.sentence,
+        f"{_capital(cases_words(taught))} taught, {counted(learnt.steps, 'step')} in "
+        f"{learnt.seconds / 60:.1f} min.",
+        learnt.about_empty,
+        learnt.verdict.about_empty,
     )
+    return " ".join(part for part in told if part)
 
 
 def _doubts(facts: LearningFacts) -> str:
@@ -318,7 +323,8 @@ def _differences_words(facts: LearningFacts) -> str:
         f"Drafts of {cases_words(len(found))} against the accepted mask: worse on {_worse(found)}. Double "
         "click opens a case. One that taught proves nothing: the new model knows its mask."
     )
-    return f"{words} {told}".strip()
+    empty = empty_words([case.case for case in found if case.empty], len(found), "accepted masks")
+    return " ".join(part for part in (words, told, empty) if part)
 
 
 def compared_words(found: Sequence[CaseChange], left_out: int) -> str:

@@ -20,6 +20,7 @@ class Learnt:
         division: of the corrected cases.
         steps, seconds: of training.
         precision: what it was computed with.
+        about_empty: what to say of cases without any pancreas that taught; "" if there are none.
     """
 
     bundle: Path
@@ -29,3 +30,4 @@ class Learnt:
     steps: int
     seconds: float
     precision: str
+    about_empty: str = ""

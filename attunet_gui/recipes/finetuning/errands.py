@@ -22,8 +22,16 @@ from attunet_gui.recipes.finetuning.run import finetune
 def learn(order: FinetuneOrder, progress: Progress = silent) -> Learnt:
     """As `finetune`, which says what may go wrong."""
     done = finetune(order, progress)
-    folder, name = done.bundle.folder, done.bundle.card.name
-    return Learnt(folder, name, done.verdict, done.division, done.steps, done.seconds, done.precision)
+    return Learnt(
+        done.bundle.folder,
+        done.bundle.card.name,
+        done.verdict,
+        done.division,
+        done.steps,
+        done.seconds,
+        done.precision,
+        done.about_empty,
+    )
 
 
 def compare(order: Comparison, progress: Progress = silent) -> tuple[CaseChange, ...]:
