@@ -1,4 +1,4 @@
-"""Every keyboard shortcut of the product, in one table: bound, shown in tooltips, listed in the help."""
+"""The table of all keyboard shortcuts: used for bindings, tooltips and the list in the help."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do.
+    """Something that the annotator can do by key or button.
 
     Attributes:
-        method: of `Desk` or of a part of it ("guide.next_place"), without arguments.
-        keys: as Qt writes them; empty where there is only a button.
-        words: what it does, for people.
+        method: name of the method of `Desk`, or of a part of it ("guide.next_place"); it takes no arguments.
+        keys: as Qt writes them; "" where there is only a button.
+        words: what it does, for tooltip and help.
         group: heading in the help.
     """
 
@@ -81,27 +81,27 @@ NAPARI_KEYS: tuple[tuple[str, str], ...] = (
     ("Left  Right", "Previous or next slice"),
     ("Ctrl+R", "Fit the picture to the window"),
 )
-"""Keys of napari itself that matter here, listed in the help; those for tools are bound to ours."""
+"""napari's own keys that matter here, listed in the help. Those for tools are bound to our methods."""
 
 
 def keys_of(method: str) -> str:
-    """The first keys of `method`; "" if it has none."""
+    """Return the keys of `method`; "" if it has none."""
     return next((action.keys for action in ACTIONS if action.method == method), "")
 
 
 def tip(method: str) -> str:
-    """Tooltip of a button that does `method`: the words, and the keys if there are any."""
+    """Return the tooltip of a button that does `method`: what it does, with its keys if it has any."""
     action = next(action for action in ACTIONS if action.method == method)
     return f"{action.words} ({action.keys})" if action.keys else action.words
 
 
 def bind(window: QWidget, desk: object, without: str | None = None) -> list[QShortcut]:
-    """Bind every action of the table to its method of `desk`, anywhere in `window`.
+    """Bind every action that has keys to its method of `desk`, anywhere in `window`.
 
     Args:
         window: the window.
         desk: has the methods.
-        without: how the methods begin that stay unbound.
+        without: prefix of methods that are not bound, such as "worklist."; None binds all.
     """
     return [
         QShortcut(QKeySequence(action.keys), window, attrgetter(action.method)(desk))
@@ -111,7 +111,10 @@ def bind(window: QWidget, desk: object, without: str | None = None) -> list[QSho
 
 
 def bind_hand(window: QWidget, desk: Desk) -> list[QShortcut]:
-    """Bind napari's keys for undo and the tools of a mask, whichever layer is selected in `window`."""
+    """Bind napari's keys for undo, tools and brush size to our methods, anywhere in `window`.
+
+    napari's own bindings work on the selected layer only, which may be another one than the mask.
+    """
     calls: list[tuple[Any, Callable[[], object]]] = [
         ("Ctrl+Z", desk.correcting.undo),
         ("Ctrl+Shift+Z", desk.correcting.redo),
@@ -124,12 +127,12 @@ def bind_hand(window: QWidget, desk: Desk) -> list[QShortcut]:
 
 
 def bind_tools(window: QWidget, press: Callable[[str], None]) -> list[QShortcut]:
-    """Bind every tool of the registry to `press(key of the tool)`, anywhere in `window`."""
+    """Bind the key of every tool of the registry to `press(key of the tool)`, anywhere in `window`."""
     return [QShortcut(QKeySequence(kind.keys), window, partial(press, kind.key)) for kind in TOOLS]
 
 
 def add_to_menu(menu: QMenu, desk: object) -> None:
-    """Put the actions that help at the top of `menu`."""
+    """Put the actions of the group "Help" at the top of `menu`."""
     wanted = dict.fromkeys(action.method for action in ACTIONS if action.group == "Help")
     items = [QAction(tip(method), menu) for method in wanted]
     for item, method in zip(items, wanted, strict=True):
@@ -146,7 +149,7 @@ def _do(method: Callable[[], None], *_checked: bool) -> None:
 
 
 def help_html() -> str:
-    """All shortcuts as a table."""
+    """Return all shortcuts as an HTML table, by group."""
     rows = []
     for group in dict.fromkeys(action.group for action in ACTIONS):
         rows.append(_heading(group))

@@ -1,4 +1,4 @@
-"""The application: a napari viewer with the dock in place. The one place where everything is put together."""
+"""Builds and runs the application: a napari viewer with dock, worklist and bottom line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NAPARI_PANELS = ("layer list", "layer controls")
 
 @dataclass(frozen=True)
 class Application:
-    """The parts of a running window."""
+    """The parts of one running window, for whoever starts it: the command line, the demo and tests."""
 
     runner: Runner
     viewer: napari.Viewer
@@ -48,20 +48,21 @@ class Application:
     worklist: WorklistPanel
 
     def window_is_gone(self) -> bool:
-        """Whether the window was closed."""
+        """Return whether the window was closed and Qt has deleted it."""
         alive: bool = isalive(self.window)  # type: ignore[no-untyped-call]
         return not alive
 
 
 def run(path: Path | None = None) -> None:
-    """Open the window, on the CT at `path` if there is one, and stay until it is closed."""
+    """Open the window, with the CT at `path` if it is given, and return when the window is closed."""
     stay(lambda app: None if path is None else app.desk.open_path(path))
 
 
 def stay(prepare: Callable[[Application], None]) -> None:
-    """Open the window, let `prepare` begin something in it, and stay until it is closed."""
+    """Open the window, call `prepare` with it, and return when the window is closed."""
     app = start(Preferences(user_data() / "window.ini"), user_data() / "napari.yaml", user_data() / "journal")
     prepare(app)
+    # Only once napari handles events: both may end in a question, which needs a window.
     QTimer.singleShot(0, app.desk.offer_recovery)
     QTimer.singleShot(0, app.desk.worklist.open_last)
     napari.run()
@@ -71,11 +72,11 @@ def stay(prepare: Callable[[Application], None]) -> None:
 
 
 def start(preferences: Preferences, napari_settings: Path | None, journal: Path) -> Application:
-    """The window with the models of this machine.
+    """Return the window with the models of this machine, its child process warming up.
 
     Args:
-        preferences: what it remembers.
-        napari_settings: where napari's own settings go; None for nowhere.
+        preferences: what the window remembers between sessions.
+        napari_settings: file for napari's own settings; None writes them nowhere.
         journal: folder in which the work on each case is kept.
     """
     # A settings file of our own: what is changed here must not change the person's napari.
@@ -93,7 +94,14 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
 def build(
     runner: Runner, bundles: tuple[Bundle, ...], preferences: Preferences, journal: Path
 ) -> Application:
-    """The window, shown, with a session of its own; work is kept in the folder `journal`."""
+    """Return the window, shown, with a session of its own.
+
+    Args:
+        runner: starts the child process that runs the network.
+        bundles: the models on offer, the default first.
+        preferences: what the window remembers between sessions.
+        journal: folder in which the work on each case is kept.
+    """
     session = Session(runner, bundles)
     viewer = napari.Viewer(title=TITLE, show=False, show_welcome_screen=False)
     start_signal_queue()
@@ -128,7 +136,7 @@ def build(
 
 
 def _worklist(viewer: napari.Viewer, desk: Desk, dock: Dock) -> WorklistPanel:
-    """The list at the left, hidden until a project is open."""
+    """Add the worklist at the left. It is hidden until a project is open."""
     panel = WorklistPanel(desk.worklist.list)
     place = viewer.window.add_dock_widget(panel, name="Worklist", area="left", add_vertical_stretch=False)
     _bare(place)
@@ -145,7 +153,7 @@ def _bare(place: QDockWidget) -> None:
 
 
 def _calm(window: QMainWindow) -> None:
-    """Fold what an annotator does not need; the Window menu brings it back."""
+    """Hide napari's layer list and layer controls; napari's Window menu shows them again."""
     for panel in window.findChildren(QDockWidget):
         if panel.objectName() in _NAPARI_PANELS:
             panel.hide()
@@ -153,19 +161,21 @@ def _calm(window: QMainWindow) -> None:
 
 
 def _count_from_one(window: QMainWindow) -> None:
-    """Hide the numbers beside napari's slider, which count from zero; the bottom line has ours."""
+    """Hide napari's slice numbers, which count from zero: our bottom line counts from one, as viewers do."""
     for name in ("slice_label", "slice_label_sep"):
         for widget in window.findChildren(QWidget, name):
             widget.hide()
 
 
 def _fitting(window: QMainWindow) -> tuple[int, int]:
+    """Return the size of the window: 1280 x 800, or less on a smaller screen."""
     screen = window.screen() or QApplication.primaryScreen()
     room = screen.availableGeometry()
     return min(_SIZE[0], room.width()), min(_SIZE[1], room.height())
 
 
 def _follow(viewer: napari.Viewer, desk: Desk, dock: Dock) -> None:
+    """Connect napari's overlays and the bottom line to the state of the window."""
     overlays = viewer.canvas.overlays
     overlays.text.font_size = 14
     overlays.text.position = "top_center"

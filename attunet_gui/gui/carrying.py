@@ -1,4 +1,4 @@
-"""Carrying corrections on: the network learns from corrected slices, the person takes what it proposes."""
+"""Propagation: the network adapts to corrected slices and proposes changes of the others."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from attunet_gui.session import Session
 
 
 class Carrying(QObject):
-    """Asks the session for a proposal, shows it over the CT, and puts into the mask what is accepted.
+    """Asks the session for a proposal, shows it over the CT, and applies what the annotator accepts.
 
     Signals:
-        changed: a proposal came or went.
+        changed: a proposal arrived or was dropped.
     """
 
     changed = Signal()
@@ -34,7 +34,7 @@ class Carrying(QObject):
 
     @property
     def about(self) -> str:
-        """What a proposal would change, or what it takes to get one; for people."""
+        """What the proposal would change, or what is needed to get one, as a sentence for the annotator."""
         corrected = len(self._correcting.corrected)
         if self.proposal is not None:
             return "Green would be added, red taken away, purple contradicts what you decided."
@@ -46,12 +46,15 @@ class Carrying(QObject):
 
     @property
     def may_ask(self) -> bool:
-        """Whether there is something to learn from."""
+        """Whether a proposal can be asked for: there is a draft, two corrected slices, and no running job."""
         idle = self._session.job.state == "idle"
         return self._session.draft is not None and len(self._correcting.corrected) > 1 and idle
 
     def ask(self) -> None:
-        """Let the network learn from the corrected and verified slices."""
+        """Start the adaptation to the corrected and verified slices.
+
+        Without enough of them say what is missing.
+        """
         mask = self._layers.mask
         if mask is None or not self.may_ask:
             self._session.say(self.about)
@@ -61,6 +64,7 @@ class Carrying(QObject):
         self._session.request_propagation(mask, slices, self._began_with(mask, slices))
 
     def _began_with(self, mask: NDArray[np.uint8], slices: tuple[int, ...]) -> NDArray[np.uint8] | None:
+        """Return the mask before the annotator's edits, uint8 (z, y, x); None without draft or work."""
         draft, work = self._session.draft, self._correcting.work
         if draft is None or work is None:
             return None
@@ -72,7 +76,7 @@ class Carrying(QObject):
         self.changed.emit()
 
     def show(self) -> None:
-        """Show what the proposal would change now."""
+        """Show what the proposal would change of the mask as it is now."""
         edits = self._edits()
         if edits is None:
             return
@@ -83,7 +87,7 @@ class Carrying(QObject):
             self._layers.show_changes(allowed, conflicts)
 
     def show_conflicts(self, refused: Edit) -> None:
-        """Show where a draft contradicts what the person decided, which stays as it was."""
+        """Show in purple where a draft contradicts locked decisions, which stay as they were."""
         if refused.changes:
             self._layers.show_changes(NOTHING, refused)
             self._session.say(
@@ -93,18 +97,22 @@ class Carrying(QObject):
             self.changed.emit()
 
     def _edits(self, only: int | None = None) -> tuple[Edit, Edit] | None:
+        """Return (allowed, in conflict with locks), in the slice `only` or in all.
+
+        None without a proposal.
+        """
         mask = self._layers.mask
         if self.proposal is None or mask is None:
             return None
         return changes(self.proposal, mask, self._correcting.locks, only)
 
     def take_all(self) -> None:
-        """Accept the proposal in every slice; what the person decided stays."""
+        """Accept the proposal in every slice; locked voxels stay as they are."""
         self._take(None)
         self.forget()
 
     def take_slice(self) -> None:
-        """Accept the proposal in the slice on screen."""
+        """Accept the proposal in the slice on screen; the rest of it stays on offer."""
         self._take(self._layers.slice)
         self.show()
         self.changed.emit()
@@ -116,13 +124,13 @@ class Carrying(QObject):
             self._correcting.change(edits[0], PROPOSAL, f"carry corrections on{where}")
 
     def reject(self) -> None:
-        """Leave the mask as it is."""
+        """Drop the proposal and say so; the mask is not changed."""
         if self.proposal is not None:
             self.forget()
             self._session.say("The proposal was rejected; your mask is as it was.")
 
     def forget(self) -> None:
-        """Drop the proposal."""
+        """Drop the proposal without a message."""
         self.proposal = None
         self._layers.hide_changes()
         self.changed.emit()

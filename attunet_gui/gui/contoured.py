@@ -29,8 +29,7 @@ class Contoured(Labels):  # type: ignore[misc]  # napari has no types
     """Draws what napari's `Labels` draws, but computes contours only within the bounding box of the mask.
 
     napari searches the whole slice for the contour. At 512 x 512 that takes a tenth of the time of a step to
-    the
-    next slice, also where the slice has no mask.
+    the next slice, also where the slice has no mask.
 
     Signals:
         refused(sentence): napari was asked for a mode that is not used on a mask.

@@ -1,4 +1,4 @@
-"""Strokes, undo and what is kept of them: every change of the mask is noted before the next can be made."""
+"""Strokes, tools and undo. Every change of the mask is recorded before the next one can be made."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from attunet_gui.tools.stroke import HuRange, taken_back
 from attunet_gui.work import Work
 
 BY_HAND = {"paint": "brush", "erase": "eraser", "polygon": "polygon", "fill": "fill"}
-"""napari's modes, as they are called in the journal. What they change is locked."""
+"""napari's modes, and their names in the journal. Voxels that are changed with them are locked."""
 
 _KEYS = tool_kind(NEIGHBOURS).keys
 
 
 class Correcting(QObject):
-    """Between the mask on screen and the work that is kept of it.
+    """Keeps the mask on screen and the recorded work on it equal.
 
     Attributes:
-        may_take_draft_back: asks the person whether an undo may take a whole draft away, given what the draft
-            changed and how many verified slices would change; no, unless somebody is there to be asked.
+        may_take_draft_back: asks whether an undo may remove a whole draft, given what the draft changed and
+            how many verified slices would change; answers no until a window sets it.
 
     Signals:
-        mask_changed(stroke, placed): by the person, with a tool, by undo or redo; `placed`: by a fresh draft.
-        state_changed: another case, or what can be undone or is locked has changed.
+        mask_changed(stroke, placed): by the annotator, a tool, undo or redo; `placed` means by a new draft.
+        state_changed: another case is open, or what can be undone or is locked has changed.
     """
 
     mask_changed = Signal(object, bool)
@@ -55,26 +55,26 @@ class Correcting(QObject):
     # The case
 
     def begin(self, work: Work) -> None:
-        """Go on with `work`, whose mask is on screen."""
+        """Go on with `work`, whose mask is on screen already."""
         self.end()
         self.work = work
         self._warn()
         self.state_changed.emit()
 
     def end(self) -> None:
-        """Let go of the case."""
+        """Close the work on the case."""
         if self.work is not None:
             self.work.close()
         self.work = None
 
     @property
     def locks(self) -> Locks:
-        """What the person has decided."""
+        """Voxels and slices that the annotator has decided; tools and drafts do not change them."""
         return Locks() if self.work is None else self.work.locks
 
     @property
     def corrected(self) -> frozenset[int]:
-        """Slices that the person corrected or verified."""
+        """Indices of the slices that the annotator corrected or verified."""
         return frozenset() if self.work is None else self.work.corrected
 
     # Strokes
@@ -84,6 +84,7 @@ class Correcting(QObject):
         if mask is None or self.work is None:
             return
         tool = BY_HAND.get(mode, "brush")
+        # Before the stroke is recorded: the journal must hold what stays on screen.
         left = self._limit(mask, box) if tool == "brush" else 0
         stroke = self.work.note(mask, box, tool, tool, self._layers.slice, by_hand=True)
         if stroke is not None:
@@ -95,14 +96,15 @@ class Correcting(QObject):
             )
 
     def record_rest(self) -> bool:
-        """Record as a stroke what is on screen and in no stroke yet, so that what follows knows of it.
+        """Record a change on screen that is in no stroke yet, as a script or a napari command makes it.
 
         Returns:
-            whether the mask on screen is now what the journal holds; else a sentence was said.
+            whether the mask on screen now equals the journal's; if not, a sentence was said.
         """
         mask, work = self._layers.mask, self.work
         if mask is None or work is None:
             return False
+        # Comparing all voxels finds every change, whoever made it.
         if np.array_equal(mask, work.mask):
             return True
         if mask.shape != work.mask.shape:
@@ -116,7 +118,15 @@ class Correcting(QObject):
         return True
 
     def _limit(self, mask: NDArray[np.uint8], box: Box) -> int:
-        """Take back what the brush has set outside of the HU limits; how many voxels that were."""
+        """Undo what the brush set outside of the HU limits.
+
+        Args:
+            mask: uint8 (z, y, x), changed in place.
+            box: where the brush changed voxels.
+
+        Returns:
+            the number of voxels that were set back.
+        """
         scene = self.scene()
         if self.hu_limits is None or scene is None or self.work is None:
             return 0
@@ -129,11 +139,11 @@ class Correcting(QObject):
         return outside.changes
 
     def set_hu_limits(self, limits: tuple[float, float] | None) -> None:
-        """Let the brush set only voxels within `limits`; None: any."""
+        """Let the brush set only voxels with `limits` (low, high) in HU; None allows every voxel."""
         self.hu_limits = None if limits is None else HuRange(*limits)
 
     def scene(self) -> Scene | None:
-        """What a tool sees now; None if nothing is open."""
+        """Return the input of a tool: mask, HU, draft, locks and strokes. None if no case is open."""
         case, mask, draft = self._session.case, self._layers.mask, self._session.draft
         if case is None or mask is None:
             return None
@@ -151,7 +161,16 @@ class Correcting(QObject):
     # Changes by tools
 
     def change(self, edit: Edit, tool: str, words: str) -> Edit:
-        """Make `edit` of the mask as one step; what it would change of what is locked is given back."""
+        """Apply `edit` to the mask as one undoable step; locked voxels are left as they are.
+
+        Args:
+            edit: the voxels to change.
+            tool: key of the tool, for the journal.
+            words: what is done, for the message.
+
+        Returns:
+            the part of `edit` that was refused because of locks.
+        """
         stroke, refused = self._apply(edit, tool, words, override=False)
         if stroke is not None:
             self._done(stroke)
@@ -164,7 +183,15 @@ class Correcting(QObject):
         return refused
 
     def place_draft(self, draft: Draft, override: bool) -> Edit:
-        """Put `draft` in place of the mask; gives back what contradicts the person, unless overridden."""
+        """Replace the mask by `draft` as one undoable step.
+
+        Args:
+            draft: the complete draft.
+            override: whether locked voxels are replaced too, as the annotator agreed to.
+
+        Returns:
+            the part of the draft that was refused because of locks.
+        """
         mask = self._layers.mask
         if mask is None:
             return NOTHING
@@ -187,11 +214,11 @@ class Correcting(QObject):
     # Undo
 
     def undo(self) -> None:
-        """Take back the last change, wherever it was made."""
+        """Undo the last change, in whichever slice it was made."""
         self._step(back=True)
 
     def redo(self) -> None:
-        """Do again what was taken back."""
+        """Redo the change that was undone last."""
         self._step(back=False)
 
     def _step(self, back: bool) -> None:
@@ -211,10 +238,10 @@ class Correcting(QObject):
         self._warn()
 
     def _may_undo(self, work: Work) -> bool:
-        """One undo too many must not remove a whole draft: that has to be wanted.
+        """Ask before an undo removes a whole draft: one undo too many must not do that unnoticed.
 
-        It is, where the last thing that happened is that a draft took the place of corrections: the person
-        was told that one undo brings them back.
+        No question is asked if the draft has just replaced corrections: the annotator was told then that one
+        undo brings them back.
         """
         last, done = work.history.last, work.history.done
         if last is None or last.tool != DRAFT:
@@ -229,7 +256,8 @@ class Correcting(QObject):
         return agreed and self.work is work and work.history.last is last
 
     def _show_where(self, stroke: Stroke) -> None:
-        """Nobody should undo what she cannot see."""
+        """Go to the slice of `stroke`: nobody should undo a change that is not on screen."""
+        # A change in the slice on screen needs no jump, even if it began in another slice.
         if self._layers.slice not in stroke.edit.slices:
             self._layers.go_to_slice(stroke.slice)
 
@@ -253,7 +281,7 @@ class Correcting(QObject):
 
 
 def _unverified(work: Work) -> str:
-    """What the last change did to slices that were verified, as a further sentence; "" if nothing."""
+    """Return which verified slices the last change has unverified, as a further sentence; "" if none."""
     if not work.unverified:
         return ""
     changed = sorted(work.unverified)

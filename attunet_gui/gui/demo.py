@@ -1,7 +1,7 @@
-"""The demo without hands: the whole job on the phantom, with a picture of every state.
+"""The demo: opens the phantom and drafts it, or does the whole job by itself and photographs every state.
 
-Runs on a virtual display and leaves pictures, the mask and its record in a folder. The pictures of the
-user guide come from here, so that they stay true.
+The second form runs on a virtual display and leaves pictures, mask and record in a folder. The pictures of
+the user guide are made by it, so that they show the present window.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _SETTLE_S = 0.4
 
 
 def run_demo(out: Path | None = None, film: type[Film] | None = None) -> None:
-    """The demo on this display; with `out`, without hands and with pictures and results in that folder.
+    """Run the demo on this display.
 
     Args:
-        out: where the pictures go; None for a person at the screen.
+        out: folder for pictures, mask and record, for a run without an annotator; None for one at the screen.
         film: what is done and photographed; None for the whole job in short.
     """
     if out is None:
@@ -59,10 +59,10 @@ def _open_and_draft(app: Application) -> None:
 
 
 class Film:
-    """Drives an application and photographs it.
+    """Drives an application and takes pictures of it.
 
     Raises:
-        AttunetError: from any step that does not come to its end, or shows an empty picture.
+        AttunetError: from any step that does not finish, or whose picture is empty.
     """
 
     def __init__(self, app: Application, out: Path) -> None:
@@ -70,7 +70,7 @@ class Film:
         self._count = 0
 
     def run(self) -> None:
-        """The whole job."""
+        """Do the whole job: open, draft, show the gates, correct, save."""
         self.shoot("nothing_open")
         self._open()
         self._draft()
@@ -125,7 +125,9 @@ class Film:
         self.shoot("corrected")
 
     def _stroke(self) -> None:
-        """A short stroke along the edge of the draft in the slice that is shown."""
+        """Paint a short stroke along the upper edge of the draft in the slice that is shown."""
+        # Painting through napari's layer emits the same event as a stroke with the mouse.
+        # Painting through napari's layer emits the same event as a stroke with the mouse.
         layer = self.app.viewer.layers[MASK]
         z = int(self.app.viewer.dims.current_step[0])
         with layer.block_history():
@@ -145,7 +147,16 @@ class Film:
         return 0 if tally is None else tally.voxels
 
     def until(self, reached: Callable[[], bool], doing: str, patience_s: float = _PATIENCE_S) -> None:
-        """Let the window live until `reached`."""
+        """Handle events until `reached` returns true.
+
+        Args:
+            reached: the condition.
+            doing: what is waited for, for the error.
+            patience_s: after how many seconds to give up.
+
+        Raises:
+            AttunetError: after that time, or as soon as the window shows a problem.
+        """
         end = monotonic() + patience_s
         while not reached():
             if monotonic() > end or self.app.session.message.problem:
@@ -155,7 +166,15 @@ class Film:
             _live(0.02)
 
     def shoot(self, name: str, canvas_only: bool = False) -> Path:
-        """A picture of the whole window or of the CT alone, as `NN_name.png`."""
+        """Take a picture of the window, or of the canvas alone, and return its path.
+
+        Args:
+            name: of the picture; a running number is put in front.
+            canvas_only: leaves out everything but the CT.
+
+        Raises:
+            AttunetError: if a case is open and the picture is empty.
+        """
         _live(_SETTLE_S)
         self._count += 1
         path = self.out / f"{self._count:02d}_{name}.png"
@@ -165,21 +184,23 @@ class Film:
         return path
 
     def shoot_widget(self, widget: QWidget, name: str) -> None:
-        """A picture of one widget, such as a dialogue, numbered like the others."""
+        """Take a picture of one widget, such as a dialog, numbered like the others."""
         _live(_SETTLE_S)
         self._count += 1
         widget.grab().save(str(self.out / f"{self._count:02d}_{name}.png"))
 
 
 def _check_not_black(picture: NDArray[np.uint8], name: str) -> None:
+    """Raise `AttunetError` if the middle of the canvas has no contrast, as where OpenGL does not draw."""
     rows, columns = picture.shape[:2]
     middle = picture[rows // 3 : rows * 2 // 3, columns // 6 : columns // 2, :3]
+    # A drawn CT has far more contrast, in grey levels of 255, than an empty canvas.
     if float(middle.std()) < 5:
         raise AttunetError(f"The picture of {name} is empty: this display cannot draw with OpenGL.")
 
 
 def _edge(plane: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """(n, 2) rows and columns of pixels just outside the set ones, along their upper side."""
+    """Return (n, 2) rows and columns of unset pixels of `plane` (y, x) two rows above set ones."""
     outside = (plane == 0) & (np.roll(plane, -2, axis=0) != 0)
     return np.argwhere(outside)
 

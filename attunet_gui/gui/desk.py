@@ -1,4 +1,4 @@
-"""What the person asks for, carried out: between the panels, the layers and the session."""
+"""Carries out what the annotator asks for, between the panels, the napari layers and the session."""
 
 from __future__ import annotations
 
@@ -40,20 +40,25 @@ from attunet_gui.work import Pending, Work, discard, pending
 
 _COUNT_AFTER_MS = 250
 _READY_AFTER_MS = 400
+# How soon is looked again whether the mouse button is released.
 _STROKE_MS = 30
 DEMO_SEED = 7
+"""Seed of the phantom that the demo opens, so that every demo shows the same abdomen."""
 
 
 class Desk(QObject):
-    """Asks where something could be lost, then tells session and layers what to do.
+    """Asks the annotator where something could be lost, then tells session and layers what to do.
 
     Args:
+        session: the open case, its draft and the running job.
+        layers: the napari layers of the case.
+        preferences: what the window remembers between sessions.
         journal: folder in which the work on each case is kept.
 
     Signals:
         view_changed(View): what the panels should show now.
-        look_changed: what the layers look like has changed.
-        maps_changed(overlays): the maps of a draft are there.
+        look_changed: visibility, opacity, HU window or tool of the layers has changed.
+        maps_changed(overlays): the probability and gate maps of a draft have arrived.
     """
 
     view_changed = Signal(object)
@@ -71,6 +76,7 @@ class Desk(QObject):
         self.carrying = Carrying(session, layers, self.correcting)
         self.toolbox = Toolbox(session, layers, self.correcting)
         self.window: QWidget = QWidget()
+        # The main window is known only after this object was made, so it is asked for each time.
         self.guide.window_shown = self._window_shown
         self.worklist = Worklist(self)
         self.learning = Learning(self)
@@ -122,7 +128,10 @@ class Desk(QObject):
         layers.refused.connect(session.say)
 
     def _window_shown(self) -> bool:
-        """Whether the picture can be seen; without a main window, as in a script, nobody can tell."""
+        """Return whether the picture can be on a screen.
+
+        Without a main window, as in a script, this cannot be known and counts as yes.
+        """
         if not isinstance(self.window, QMainWindow):
             return True
         return bool(isalive(self.window)) and picture_is_shown(self.window)  # type: ignore[no-untyped-call]
@@ -133,7 +142,12 @@ class Desk(QObject):
         return decide(facts_of(self.session, self._review(), self.worklist.listing))
 
     def _review(self) -> Review:
+        """Return how far the review is.
+
+        The count of places is None while a search or the network still works.
+        """
         guide = self.guide
+        # While the network looks at a mask, "no place" may only mean "not found yet".
         known = guide.known and (bool(guide.places) or not self.session.looking)
         return Review(
             checked=self.checked,
@@ -145,7 +159,7 @@ class Desk(QObject):
         self.view_changed.emit(self.view)
 
     def next_step(self) -> None:
-        """Do what the big button says."""
+        """Run the command of the big button, which depends on the state of the case."""
         commands: dict[str, Callable[[], None]] = {
             "open": self.open_file,
             "stop_reading": self.session.stop_reading,
@@ -178,22 +192,23 @@ class Desk(QObject):
             self.open_path(path)
 
     def open_path(self, path: Path) -> None:
-        """Open the CT at `path`, once unsaved corrections are safe."""
+        """Open the CT at `path`, a file or a DICOM folder, after asking about unsaved corrections."""
         self.when_safe("open another CT", lambda: self.session.open(path))
 
     def open_dropped(self, paths: tuple[Path, ...]) -> None:
-        """Open the CT among `paths`, once unsaved corrections are safe."""
+        """Open the CT among the dropped `paths`, after asking about unsaved corrections."""
         self.when_safe("open another CT", lambda: self.session.open_together(paths))
 
     def open_volume(self, volume: Volume) -> None:
-        """Open a CT that has been read, once unsaved corrections are safe."""
+        """Open a CT that is in memory already, after asking about unsaved corrections."""
         self.when_safe("open another CT", lambda: self.session.open_volume(volume))
 
     def open_demo(self) -> None:
-        """Open the phantom."""
+        """Open the phantom of the demo, after asking about unsaved corrections."""
         self.when_safe("open the demo", lambda: self.session.open_phantom(DEMO_SEED))
 
     def _start_folder(self) -> Path:
+        """Return the folder in which file dialogs begin: that of the CT opened last, or the home folder."""
         recent = self.preferences.recent
         return recent[0].parent if recent else Path.home()
 
@@ -205,6 +220,7 @@ class Desk(QObject):
             self.session.open(path, series=key)
 
     def _case_opened(self, case: Case) -> None:
+        """Show `case`, resume or begin its work, and begin the review; then draft it if that is wanted."""
         self.checked = self._agreed_to_replace = self._override = self._painted_meanwhile = False
         self._let_go()
         self.toolbox.put_away()
@@ -220,17 +236,19 @@ class Desk(QObject):
         if work.unsaved:
             self.session.mask_touched()
         self._count()
+        # A phantom has no file to open again, and a case of a project is opened from its list.
         if case.volume.origin.kind != "phantom" and self.worklist.listed is None:
             self.preferences.remember(case.volume.origin.path)
         if self.worklist.listed is not None and case.found is not None and not self.worklist.blind:
             self.session.request_evidence(self.layers.slice)
+        # A mask that is there already is not replaced unasked; a second reader must see no draft.
         if self.preferences.draft_on_open and case.found is None and not self.worklist.blind:
             self.session.request_draft(self.layers.slice)
 
     # What was left behind
 
     def offer_recovery(self) -> None:
-        """Ask whether work that is in no file shall come back; after a crash it is all there."""
+        """Ask whether work that was left unsaved, as by a crash, is to be brought back, and open its case."""
         # What was drawn on a phantom is offered when the demo is opened again: it has no file.
         left = next((one for one in pending(self.journal) if one.identity.kind != "phantom"), None)
         if left is None or self.session.case is not None:
@@ -240,7 +258,10 @@ class Desk(QObject):
             self.session.open(left.identity.path, series=left.identity.series)
 
     def _work_on(self, case: Case) -> Work:
-        """The work on `case`: that which was left behind, if the person wants it, or a new one."""
+        """Return the work on `case`: unsaved earlier work if the annotator wants it back, else a new one.
+
+        A case of a project gets its unsaved work back without a question.
+        """
         user = self.session.annotator
         wanted, self._wanted = self._wanted, None
         if self.worklist.listed is not None:
@@ -266,7 +287,7 @@ class Desk(QObject):
         return work
 
     def _let_go(self) -> None:
-        """Leave the work on the last case, and delete what the person said may go."""
+        """Close the work on the last case, and delete its journal if the annotator chose to discard it."""
         self.correcting.end()
         discarded, self._discarded = self._discarded, None
         if discarded is not None:
@@ -274,7 +295,7 @@ class Desk(QObject):
                 discard(discarded)
 
     def end(self) -> None:
-        """The window is gone: finish what runs beside it."""
+        """Stop everything that runs in the background. The window is closed already."""
         self.closed = True
         let_go(self.layers.viewer)
         self._readying.stop()
@@ -286,6 +307,7 @@ class Desk(QObject):
         self._sweep.end()
 
     def _left_behind(self, case: Case) -> Pending | None:
+        """Return unsaved work on the same image as `case`, found by its digest; None if there is none."""
         same = (
             left for left in pending(self.worklist.journal) if left.identity.digest == case.identity.digest
         )
@@ -294,7 +316,7 @@ class Desk(QObject):
     # Drafting
 
     def run_or_cancel(self) -> None:
-        """Start a draft, or stop the one that is being made."""
+        """Start a draft, or cancel the running job. Asks first if unsaved corrections could be replaced."""
         if self.session.job.state != "idle":
             self.session.cancel()
             return
@@ -317,6 +339,11 @@ class Desk(QObject):
             self.layers.begin_arrival()
 
     def _draft_arrived(self, draft: Draft) -> None:
+        """Put a complete draft into the mask, or show it beside the mask.
+
+        It is shown beside if the mask has unsaved edits that the annotator did not agree to replace.
+        """
+        # Another case was opened, or another draft begun, while this one waited for the mouse button.
         if draft is not self.session.draft:
             return
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
@@ -331,6 +358,7 @@ class Desk(QObject):
             self._count()
             self.session.say("The new draft is the yellow contour; your mask is as it was.")
             return
+        # Overriding locks was agreed to in the question before the draft was made.
         refused = self.correcting.place_draft(draft, override=self._override)
         self.session.draft_placed(draft)
         if self.session.case is not None:
@@ -346,27 +374,27 @@ class Desk(QObject):
         self.maps_changed.emit(overlays)
 
     def check(self) -> None:
-        """Go to the draft with the brush in hand."""
+        """Go to the slice with the most pancreas and select the brush."""
         self.checked = True
         self.go_to_pancreas()
         self.layers.take_tool("paint")
         self._show()
 
     def set_model(self, name: str) -> None:
-        """Use the model `name` for the next draft."""
+        """Use the model with the name `name` for the next draft."""
         self.session.set_model(name)
 
     def set_draft_on_open(self, wanted: bool) -> None:
-        """Whether a CT is drafted as soon as it is open."""
+        """Set whether a CT is drafted as soon as it is open."""
         self.preferences.draft_on_open = wanted
 
     def show_card(self) -> None:
-        """Show what the chosen model says of itself."""
+        """Show the model card of the chosen model."""
         if self.session.bundle is not None:
             self._dialog = questions.show_card(self.window, self.session.bundle.card)
 
     def choose_model(self) -> None:
-        """Ask for the folder of a model."""
+        """Ask for the folder of a model and add it to the list."""
         folder = questions.choose_folder(self.window, "Choose a model folder", self._start_folder())
         if folder is None:
             return
@@ -378,9 +406,11 @@ class Desk(QObject):
     # The mask
 
     def _may_take_draft_back(self, words: str, verified: int) -> bool:
+        """Ask whether an undo may remove a draft, given what it changed and how many slices are verified."""
         return questions.ask_take_draft_back(self.window, words, verified)
 
     def _touched(self, _stroke: Stroke, placed: bool) -> None:
+        """Note that the mask was changed; `placed` means by a draft, which is no edit of the annotator."""
         self._count_soon()
         if placed:
             return
@@ -389,6 +419,7 @@ class Desk(QObject):
         self.session.mask_touched()
 
     def _count_soon(self) -> None:
+        """Count the voxels of the mask after a short pause, so that a series of strokes is counted once."""
         self._counting.start()
 
     def _count(self) -> None:
@@ -417,21 +448,28 @@ class Desk(QObject):
             self.session.say(NO_SECOND_CASE)
 
     def claim_commands(self, viewer: object) -> None:
-        """Let napari's ways to open, save and change layers lead to ours: the window is ours alone."""
+        """Redirect napari's commands for opening, saving and changing layers to ours.
+
+        Only in our own window.
+        """
         self.alone = True
         claim(
             viewer, {command: attrgetter(method)(self) for command, method in OURS.items()}, self.session.say
         )
 
     def take_tool(self, tool: Tool) -> None:
-        """Take a tool for the mask."""
+        """Select a painting mode of napari for the mask."""
         self.toolbox.put_away()
         self.layers.take_tool(tool)
 
     # Saving
 
     def save(self) -> None:
-        """Save beside the CT, or where it was saved before; a case of a project there, in a new file."""
+        """Save the mask in the project of the case, else where it was saved before, else beside the CT.
+
+        Asks for another place if a file that we did not write is there already, or the folder is not
+        writable.
+        """
         listed = self.worklist.target
         if listed is not None:
             self._save_to(listed)
@@ -444,7 +482,7 @@ class Desk(QObject):
             self._save_to(target)
 
     def save_as(self) -> None:
-        """Ask where to save, and save."""
+        """Ask where to save, and save there."""
         case = self.session.case
         if case is None:
             return
@@ -468,12 +506,14 @@ class Desk(QObject):
             self.session.save(work.mask, target)
 
     def _saved(self, path: Path, mask: NDArray[np.uint8]) -> None:
+        """Handle a mask that was written to `path`: record it in the project if it belongs to one."""
         if self.worklist.listed is not None and path.is_relative_to(self.worklist.listed.project.folder):
             self.worklist.record(path, mask)
         else:
             self._kept(path, mask)
 
     def _kept(self, path: Path, mask: NDArray[np.uint8]) -> None:
+        """Mark the work as saved, and go on with what waited for the save, such as closing the window."""
         if self.correcting.work is not None:
             self.correcting.work.saved(path, mask)
         self._count()
@@ -486,17 +526,23 @@ class Desk(QObject):
         self._after_saving = None
 
     def set_annotator(self, name: str) -> None:
-        """The name that goes into the record of a saved mask."""
+        """Set the name for the record of a saved mask. An empty name keeps the session's one."""
         self.session.annotator = name.strip() or self.session.annotator
         self.preferences.annotator = name.strip()
 
     def when_safe(self, doing: str, act: Callable[[], None]) -> None:
-        """Do `act` once unsaved corrections are safe; asks the person where they are not."""
+        """Call `act` if no unsaved correction can be lost, or once the annotator saved or discarded them."""
         if self._is_safe(doing, act):
             act()
 
     def _is_safe(self, doing: str, after_saving: Callable[[], None]) -> bool:
-        """Whether nothing can be lost now; where the person saves first, `after_saving` follows."""
+        """Ask about unsaved corrections and return whether nothing can be lost now.
+
+        Args:
+            doing: what is about to happen, for the question ("open another CT").
+            after_saving: is called after the save if the annotator chooses to save first; the result is then
+                False.
+        """
         case = self.session.case
         if case is None or not self.session.edited:
             return True
@@ -510,12 +556,17 @@ class Desk(QObject):
         return answer == "discard"
 
     def may_close(self) -> bool:
-        """Whether the window may close now; if corrections are saved first, it closes afterwards."""
+        """Return whether the window may close now.
+
+        If corrections are saved first, it closes by itself after that.
+        """
         if not self.closed:
+            # Once the answer was yes, a further close event does not ask again.
             self.closed = not self._waits_for_save() and self._is_safe("close", self._close)
         return self.closed
 
     def _waits_for_save(self) -> bool:
+        """Return whether a save is running that the closing of the window has to wait for."""
         job = self.session.file_job
         if self._after_saving is None and job is not None and job.kind == "saving":
             self._after_saving = ("close", self._close)
@@ -544,7 +595,7 @@ class Desk(QObject):
         self.toggle("gates")
 
     def next_gate(self) -> None:
-        """Show the gate after the one that is shown; after the last, none."""
+        """Show the gate map after the visible one; after the last one, show none."""
         keys = [overlay.key for overlay in self.session.overlays if overlay.key.startswith("gate ")]
         shown = [key for key in keys if self.layers.is_shown(key)]
         for key in shown:
@@ -554,19 +605,19 @@ class Desk(QObject):
             self.layers.show(keys[after], True)
 
     def toggle_filled(self) -> None:
-        """Mask as an area, or as a contour."""
+        """Switch the mask between area and contour."""
         self.layers.set_filled(not self.layers.filled)
         self.look_changed.emit()
 
     def next_window(self) -> None:
-        """The HU window after the current one."""
+        """Set the next preset of the HU window."""
         windows = [(float(low), float(high)) for _name, low, high in theme.HU_PRESETS]
         now = self.layers.window_hu
         index = windows.index(now) + 1 if now in windows else 0
         self.layers.set_window(*windows[index % len(windows)])
 
     def go_to_pancreas(self) -> None:
-        """Go to the slice with the most pancreas."""
+        """Go to the slice with the largest area of mask."""
         tally = self.session.tally
         if tally is not None and tally.busiest is not None:
             self.layers.go_to_slice(tally.busiest)
@@ -580,10 +631,10 @@ class Desk(QObject):
         self.layers.step_slice(-1)
 
     def help(self) -> None:
-        """Show all shortcuts."""
+        """Show all keyboard shortcuts."""
         self._dialog = questions.show_help(self.window)
 
     def read_guide(self) -> None:
-        """Show the documents that come with the product."""
+        """Show the user guide that comes with the product."""
         self._dialog = Manual(self.window)
         self._dialog.show()

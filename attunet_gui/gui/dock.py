@@ -1,4 +1,4 @@
-"""The dock: the sections in the order of the work, joined to the desk."""
+"""The dock: the sections in the order of the work, connected to the desk."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from attunet_gui.gui.state import View
 from attunet_gui.gui.wheel import guard_wheel
 
 WIDTH = 364
+"""Narrowest width of the dock in pixels."""
 
 
 class Dock(QWidget):
-    """Shows what the desk says, and hands it what the panels ask for."""
+    """Passes the desk's state to the panels, and what the panels ask for to the desk."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -72,6 +73,7 @@ class Dock(QWidget):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
+        # `_widen` leaves room for the widest row, so nothing has to be scrolled sideways.
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(sections)
         layout = QVBoxLayout(self)
@@ -85,17 +87,20 @@ class Dock(QWidget):
         self.setMinimumWidth(WIDTH)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
-        """Qt's hook: only a shown widget has its style, and so its true sizes."""
+        """Qt's hook. Only a widget that was shown has its style, and with it its real sizes."""
         super().showEvent(event)
         QTimer.singleShot(0, self._widen)
 
     def _widen(self) -> None:
-        """Leave room for the widest row and the scroll bar, whatever the font."""
+        """Make the dock wide enough for the widest row and the scroll bar, whatever the font is."""
         bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent) + 6
         self.setMinimumWidth(max(WIDTH, self._sections.minimumSizeHint().width() + bar))
 
     def show_footer(self) -> None:
-        """Put strip and bottom line below the sections, where no window has a place for them."""
+        """Put strip and bottom line below the sections.
+
+        Used in plain napari, where they have no dock of their own.
+        """
         layout = self.layout()
         if layout is not None:
             layout.addWidget(self.bottom)
@@ -176,7 +181,7 @@ class Dock(QWidget):
         self.draft.show_models(tuple(bundle.card for bundle in session.bundles), chosen)
 
     def show_review(self) -> None:
-        """Show what is left to check, and what can be undone or carried on."""
+        """Show what is left to check, and what can be undone or propagated."""
         desk = self.desk
         guide, carrying = desk.guide, desk.carrying
         self.places.show_places(guide.places, guide.current, guide.summary)
@@ -191,10 +196,11 @@ class Dock(QWidget):
         self.footer.show_slice(index, 0 if case is None else case.volume.grid.shape[0])
 
     def show_look(self) -> None:
-        """Show what the layers look like."""
+        """Show visibility, opacity, HU window and tool of the layers."""
         case, layers = self.desk.session.case, self.desk.layers
         window = layers.window_hu
         self.display.setEnabled(window is not None)
+        # Bounds first: the slider would clip a window that lies outside of its old range.
         if case is not None and window is not None:
             self.display.set_bounds(*hu_bounds(case.volume))
             self.display.show_window(*window)

@@ -1,4 +1,4 @@
-"""Python looks for garbage in the window's thread alone."""
+"""Runs Python's garbage collection in the window's thread only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _EVERY_MS = 100
 
 
 class Sweep(QObject):
-    """Collects in the thread it lives in, between two events; Python itself no longer does while it lasts.
+    """Collects garbage by a timer in the thread it lives in, with Python's automatic collection switched off.
 
-    Python collects in whichever thread makes the object that is one too many, and destroys there what it
-    finds. A closed dialog or a layer's controls found by a thread that reads a file would be destroyed
-    beside the events that are on their way to them, and the program with them.
+    Python collects in whichever thread allocates the object that is one too many, and destroys there what it
+    finds. A closed dialog or a layer's controls that a reading thread finds would be destroyed while events
+    are on their way to them in the window's thread, which crashes the program.
 
     Args:
-        parent: what it ends with.
+        parent: Qt parent, which deletes it.
     """
 
     def __init__(self, parent: QObject) -> None:
@@ -30,7 +30,10 @@ class Sweep(QObject):
         self._timer.start()
 
     def end(self) -> None:
-        """Leave it to Python again, once no other sweep is left; does nothing the second time."""
+        """Stop, and switch Python's collection on again after the last of several.
+
+        A second call does nothing.
+        """
         self._timer.stop()
         if not self._ended:
             self._ended = True
@@ -38,7 +41,7 @@ class Sweep(QObject):
 
 
 _RUNNING: list[bool] = []
-"""One for each sweep of this process: whether Python collected by itself when it began."""
+"""One item for each running sweep of this process: whether automatic collection was on before the first."""
 
 
 def _begin() -> None:
@@ -52,7 +55,7 @@ def _finish() -> None:
 
 
 def sweep() -> None:
-    """Collect the oldest generation that Python would collect now."""
+    """Collect the oldest generation whose threshold is exceeded, as Python's automatic collection would."""
     due = [
         generation
         for generation, (count, most) in enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True))

@@ -1,4 +1,4 @@
-"""Watches the main window: what is dropped on it is opened as a case, and closing it asks first."""
+"""Event filters of the main window: one asks before it closes, one opens files that are dropped on it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ClosingGuard(QObject):
 
     Args:
         window: the main window.
-        may_close: whether it may close now; asks the person where something could be lost.
-        owner: the guard ends with it.
+        may_close: returns whether it may close now; asks the annotator where something could be lost.
+        owner: Qt parent, with which the guard ends.
     """
 
     def __init__(self, window: QMainWindow, may_close: Callable[[], bool], owner: QObject) -> None:
@@ -35,10 +35,10 @@ class ClosingGuard(QObject):
 
 
 class DropGuard(QObject):
-    """Opens as a case what is dropped on the main window or on anything in it that takes drops.
+    """Opens files that are dropped on the main window, or on anything in it that takes drops, as a case.
 
-    napari would open each file of a DICOM folder as an image; what carries file names is taken from it,
-    and everything else, such as dragging layers in its list, is left alone.
+    napari would open each file of a DICOM folder as an image of its own. Only drops of local files are taken;
+    others, such as layers that are dragged within napari's list, are left to napari.
     """
 
     def __init__(self, window: QMainWindow, opened: Callable[[tuple[Path, ...]], Any]) -> None:

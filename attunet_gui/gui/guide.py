@@ -1,4 +1,4 @@
-"""Leads the eye: the places to check, the strip, what was seen and verified; searched in the background."""
+"""The review: places to check, the strip, and which slices were seen and verified."""
 
 from __future__ import annotations
 
@@ -42,10 +42,12 @@ _LOG = logging.getLogger(__name__)
 
 
 class Guide(QObject):
-    """What is left to look at in the open case.
+    """Knows what is left to look at in the open case, and moves the view there.
+
+    The search for places runs in a background thread; a result for an earlier case or draft is dropped.
 
     Signals:
-        changed: the list, the strip or the place in hand.
+        changed: the places, the strip or the selected place.
     """
 
     changed = Signal()
@@ -74,8 +76,14 @@ class Guide(QObject):
     # The case
 
     def begin(self, case: Case, draft: Draft | None = None) -> None:
-        """Search in the mask of `case`, with what the network says of it if there is a draft."""
+        """Begin the review of the mask of `case` and search for places.
+
+        Args:
+            case: the case on screen.
+            draft: what the network says of it; None searches in CT and mask alone.
+        """
         self._generation += 1
+        # A search of the last case may still run; the generation keeps its result away.
         self._found, self._evidence, self._searching = None, None, False
         self._changed_slices.clear()
         self._earlier = {}
@@ -88,13 +96,14 @@ class Guide(QObject):
         self.changed.emit()
 
     def look_again(self, case: Case, draft: Draft, corrected: Iterable[int] = ()) -> None:
-        """Search anew with what the network says of `case`; what was seen and closed stays so.
+        """Search again with the network's output for `case`; what was seen and closed stays so.
 
         Args:
             case: whose mask is on screen.
-            draft: of the network.
-            corrected: slices of the mask that the case began with in which somebody, of whose strokes nothing
-                is known here, had corrected it; where it is another than the draft, that was decided.
+            draft: the network's output.
+            corrected: slices that somebody corrected in an earlier session, whose strokes are not in this
+                journal. Where their mask differs from the draft, that counts as decided and is not called
+                doubtful.
         """
         if case.found is not None:
             began = case.found.mask
@@ -145,6 +154,7 @@ class Guide(QObject):
         self._searching = False
         self._found = found
         self.changed.emit()
+        # Slices were changed while the search ran, so its result is out of date for them.
         if self._changed_slices:
             self._search()
 
@@ -168,6 +178,7 @@ class Guide(QObject):
 
     def _mask_changed(self, stroke: Stroke, placed: bool) -> None:
         self._changed_slices |= set(stroke.edit.slices)
+        # A draft closes no place; only an edit of the annotator does.
         closable, decided_before = () if placed else self.places, self.state.decided
         self.state = after_edit(self.state, closable, stroke.edit, self._slice_judged(stroke.edit.box))
         self._look_anew()
@@ -176,6 +187,7 @@ class Guide(QObject):
         self.state = replace(self.state, edited=_edited(work))
         if work is not None:
             self.state = with_verified(self.state, work.verified)
+        # The change has closed the selected place, so its ring goes.
         if all(place.key != self.current for place in self.places):
             self.current = ""
             self._layers.hide_place()
@@ -183,7 +195,7 @@ class Guide(QObject):
         self.changed.emit()
 
     def _forget_reopened(self, before: tuple[DecidedBox, ...]) -> None:
-        """Keep no longer what was accepted and has changed since, so that a restart does not close it."""
+        """Remove accepted places that have changed since from the journal, or a restart closes them."""
         work = self._correcting.work
         for gone in before:
             if work is not None and gone not in self.state.decided:
@@ -193,36 +205,36 @@ class Guide(QObject):
 
     @property
     def known(self) -> bool:
-        """Whether the mask has been searched."""
+        """Whether the mask has been searched since it was opened or drafted."""
         return self._found is not None
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """The places that are open, most important first."""
+        """The open places to check, most important first."""
         return () if self._found is None else open_places(self._found.places, self.state)
 
     @property
     def strip(self) -> Strip | None:
-        """What the strip shows; None until the mask has been searched."""
+        """The values of the strip; None until the mask has been searched."""
         if self._found is None or self._evidence is None:
             return None
         return make_strip(self._found.carried, self._evidence, self.state, self.places)
 
     @property
     def unseen(self) -> tuple[int, ...]:
-        """Slices with mask that nobody has looked at."""
+        """Indices of slices with mask that were neither seen nor verified, ascending."""
         if self._found is None:
             return ()
         return tuple(sorted(self._found.carried.slices - self.state.seen - self.state.verified))
 
     @property
     def has_mask(self) -> bool:
-        """Whether any slice has mask, as far as the mask was searched."""
+        """Whether any slice has mask, as of the last search."""
         return self._found is not None and bool(self._found.carried.slices)
 
     @property
     def looked_at(self) -> frozenset[int]:
-        """Slices that were on screen, are verified, or were drawn in."""
+        """Indices of slices that were seen, verified or drawn in."""
         work = self._correcting.work
         drawn_in: frozenset[int] = frozenset() if work is None else work.drawn_in
         return self.state.seen | self.state.verified | drawn_in
@@ -237,7 +249,7 @@ class Guide(QObject):
 
     @property
     def summary(self) -> str:
-        """How far the review has come, for people."""
+        """How far the review is, as a sentence for the annotator."""
         if self._session.case is None:
             return "Open a CT first."
         if self._found is None or (self._session.looking and not self.places):
@@ -257,7 +269,7 @@ class Guide(QObject):
     # What the person does
 
     def next_place(self) -> None:
-        """Go to the next open place."""
+        """Go to the next open place, or say how far the review is if there is none."""
         place = next_place(self.places, self.current)
         if place is None:
             self._session.say(self.summary)
@@ -265,7 +277,7 @@ class Guide(QObject):
             self.go_to(place.key)
 
     def go_to(self, key: str) -> None:
-        """Go to the open place with the key `key`: slice, zoom and ring."""
+        """Go to the open place with the key `key`: set slice and zoom, draw the ring, say the reason."""
         place = next((place for place in self.places if place.key == key), None)
         if place is None:
             return
@@ -275,7 +287,7 @@ class Guide(QObject):
         self.changed.emit()
 
     def accept_place(self) -> None:
-        """Say that the place in hand is right as it is, and go to the next."""
+        """Close the selected place as right, and go to the next."""
         place = next((place for place in self.places if place.key == self.current), None)
         if place is None:
             self._session.say("There is no place in hand; N goes to the next one.")
@@ -292,10 +304,15 @@ class Guide(QObject):
             self.changed.emit()
 
     def verify_slice(self) -> None:
-        """Say that the slice on screen is right, which locks it; a second time takes that back."""
+        """Verify the slice on screen, which locks it, or take that back.
+
+        A slice can be verified only after it was seen: an axial view with the mask in sight, for `LOOK_S`
+        seconds.
+        """
         work, index = self._correcting.work, self._layers.slice
         if work is None:
             return
+        # Taking a verification back needs no view of the slice.
         hindrance = "" if index in work.verified else self._why_not_verified()
         if hindrance:
             self._session.say(f"Slice {index + 1} is not verified: {hindrance}.")
@@ -310,11 +327,12 @@ class Guide(QObject):
         self.changed.emit()
 
     def _look_again_in(self, slices: Iterable[int]) -> None:
-        """What is decided of `slices` has changed, though not their mask."""
+        """Search in `slices` again: what is decided in them has changed, though not their mask."""
         self._changed_slices |= set(slices)
         self._search()
 
     def _why_not_verified(self) -> str:
+        """Return why the slice on screen cannot be verified; "" if it can."""
         sight = self._sight()
         hindrance = "no CT is open" if sight is None else why_not_seen(sight)
         if not hindrance and self._layers.slice not in self.state.seen:
@@ -322,7 +340,7 @@ class Guide(QObject):
         return hindrance
 
     def next_unseen(self) -> None:
-        """Go to the next slice with mask that was not looked at."""
+        """Go to the next slice with mask that was not seen, and to a view in which it can be seen."""
         here = self._layers.slice
         unseen = self.unseen
         if unseen:
@@ -337,16 +355,20 @@ class Guide(QObject):
         return self._layers.sight(self.window_shown(), box)
 
     def _slice_judged(self, box: Box) -> int:
-        """The slice in which a change within `box` was seen when it was made; -1 if in none."""
+        """Return the index of the slice in which a change within `box` was visible when it was made.
+
+        -1 means that it was not visible in any slice.
+        """
         sight = self._sight(box)
         return -1 if sight is None or why_not_seen(sight) else self._layers.slice
 
     def _look_anew(self) -> None:
-        """What is on screen has changed: it has to stay for a while."""
+        """Restart the timer for seen slices: what is on screen has changed."""
         self._shown_at_first = self.window_shown()
         self._look.start()
 
     def _looked(self) -> None:
+        """Mark the slice on screen as seen if its mask was in sight for the whole time."""
         index, sight = self._layers.slice, self._sight()
         if self._session.case is None or sight is None or index in self.state.seen:
             return
@@ -359,19 +381,20 @@ class Guide(QObject):
 
 
 def _evidence_of(case: Case, draft: Draft | None) -> Evidence:
+    """Return the evidence for the search: CT and, if there is a draft, the network's output."""
     if draft is None:
         return make_evidence(case.volume)
     return make_evidence(case.volume, draft.prediction, draft.mask)
 
 
 def _resumed(work: Work) -> ReviewState:
-    """What the person had decided of this mask before."""
+    """Return the review state as the journal has it: accepted places and verified slices."""
     closed, boxes = dict.fromkeys(work.accepted, inf), decided_boxes(work.accepted)
     return ReviewState(closed=closed, verified=work.verified, edited=_edited(work), decided=boxes)
 
 
 def _edited(work: Work | None) -> frozenset[int]:
-    """Slices that hold changes by the person, hers or a tool's, that were not undone or drafted over."""
+    """Return indices of slices that hold changes by hand or tool which were not undone or drafted over."""
     if work is None:
         return frozenset()
     by_tools = (stroke for stroke in since_draft(work.history.done) if not stroke.by_hand)

@@ -1,4 +1,4 @@
-"""The user guide inside the window: the documents that come with the product, read without a browser."""
+"""The user guide in the window: the documents that come with the product, without a browser."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from attunet_gui.gui.qt import Signal
 from attunet_gui.paths import documents
 
 _PICTURE_WIDTH = 640
+"""Widest picture in pixels; larger ones are scaled down."""
 _DARK = 128
+"""Lightness, of 255, below which the background counts as dark."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A document that is read in the window."""
+    """A document, with its title in the list and its file name in the folder of documents."""
 
     title: str
     file: str
@@ -40,8 +42,8 @@ CHAPTERS: tuple[Chapter, ...] = (
 class Manual(QDialog):
     """Chapters at the left, the text at the right; stays open beside the work.
 
-    A link to a file that comes with the product opens here; another is only shown, since nothing of the
-    product goes online.
+    A link to another of our documents opens it here. Any other link is only shown as text, since nothing in
+    the product goes online.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -70,7 +72,7 @@ class Manual(QDialog):
 
 
 class _Text(QTextBrowser):
-    """Markdown from the product's own folder, pictures no wider than the text.
+    """Shows Markdown from the product's own folder, with pictures no wider than the text.
 
     Signals:
         refused(sentence): a link leads elsewhere.
@@ -85,18 +87,24 @@ class _Text(QTextBrowser):
         self.sourceChanged.connect(lambda _url: self._colour_links(again=True))
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
-        """Only now the ground is known on which the text is read."""
+        """Qt's hook.
+
+        Only a shown widget has the style, and so the background, that the link colour depends on.
+        """
         super().showEvent(event)
         self._colour_links()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Another theme may have come."""
+        """Qt's hook. A change of theme changes the background."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
             self._colour_links()
 
     def _colour_links(self, again: bool = False) -> None:
-        """Qt colours the links of Markdown by the palette of the application, whatever the theme is."""
+        """Colour the links for the background.
+
+        Qt takes their colour from the application, not from the theme.
+        """
         on_dark = self.palette().color(QPalette.ColorRole.Base).lightness() < _DARK
         if on_dark == self._on_dark and not again:
             return
@@ -110,7 +118,7 @@ class _Text(QTextBrowser):
             cursor.mergeCharFormat(link)
 
     def doSetSource(self, url: QUrl | str, _kind: object = None) -> None:  # noqa: N802
-        """Go to `url` if it is a document of ours, else say where it leads."""
+        """Qt's hook: open `url` if it is one of our documents, else emit where it leads."""
         target = self.source().resolved(QUrl(url))
         if _is_ours(target) and target.fileName().endswith(".md"):
             super().doSetSource(target, QTextDocument.ResourceType.MarkdownResource)
@@ -118,7 +126,7 @@ class _Text(QTextBrowser):
             self.refused.emit(f"This leads out of the guide: {target.toDisplayString()}")
 
     def loadResource(self, kind: int, url: QUrl | str) -> object:  # noqa: N802
-        """A text or a picture from the product's own folder; nothing from elsewhere."""
+        """Qt's hook: return a text or picture from the product's own folder, and nothing from elsewhere."""
         found = self.source().resolved(QUrl(url))
         if not _is_ours(found):
             return None
@@ -128,7 +136,7 @@ class _Text(QTextBrowser):
 
 
 def _links_in(document: QTextDocument) -> list[tuple[int, int]]:
-    """First and last position of every link."""
+    """Return (start, end) positions of every link in `document`."""
     found = []
     block = document.begin()
     while block.isValid():

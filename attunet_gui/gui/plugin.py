@@ -1,4 +1,4 @@
-"""What napari finds in `napari.yaml`: readers, a writer, sample data, the dock and its key."""
+"""What `napari.yaml` names: the reader, the writer, the sample data, the dock and its key."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_
 LayerData = tuple[Any, dict[str, Any], str]
 _UNMOVED: dict[str, Any] = {"translate": 0.0, "shear": 0.0, "rotate": np.eye(3), "affine": np.eye(4)}
 _ROOM = 1e-6
+"""How far, in mm or without unit, a layer may be from the grid of its CT: rounding, not a move."""
 
 
 def reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
-    """npe2 reader hook: a function that opens `path`, or None if it is not for us."""
+    """Return npe2's reader function for `path`, or None if no reader of ours takes it."""
     if isinstance(path, list):
         return None
     try:
@@ -49,17 +50,22 @@ def _read(path: str | list[str]) -> list[LayerData]:
 
 
 def image_data(volume: Volume) -> LayerData:
-    """A volume as napari's layer data, its source geometry in the metadata."""
+    """Return `volume` as napari's layer data, with the volume in the metadata for the writer."""
     return volume.hu, ct_settings(volume) | {"name": volume.name}, "image"
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """npe2 writer hook: a Labels layer on the source grid of the CT it was drawn on.
+    """Write a labels layer on the source grid of the CT that it was drawn on; npe2's writer hook.
+
+    Args:
+        path: file to write.
+        data: labels of the layer, (z, y, x).
+        attributes: the layer's attributes, as napari passes them.
 
     Raises:
-        UnwritableOutput: if it could not be written, or read back differently.
-        ValueError: if the layer was not drawn on a CT opened by this plugin, does not lie on it any more, or
-            holds more than one label.
+        UnwritableOutput: if it could not be written, or what was read back differs.
+        ValueError: if the layer was not drawn on a CT opened by this plugin, was moved off its grid, or holds
+            more than one label.
     """
     try:
         volume = _ct_of(attributes)
@@ -73,6 +79,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
 
 def _ct_of(attributes: dict[str, Any]) -> Volume:
+    """Return the CT that a layer was drawn on, from its metadata; raise `UnwritableOutput` without it."""
     volume = attributes.get("metadata", {}).get(METADATA)
     if not isinstance(volume, Volume):
         raise UnwritableOutput("This layer does not know its CT; draw on a CT that was opened with attunet.")
@@ -80,7 +87,11 @@ def _ct_of(attributes: dict[str, Any]) -> Volume:
 
 
 def _mask_on(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -> NDArray[np.uint8]:
-    """(z, y, x) 0/1 on the grid of `volume`, if that is where the layer lies."""
+    """Return the layer's labels as uint8 (z, y, x) with 0 and 1 on the grid of `volume`.
+
+    Raises:
+        UnwritableOutput: if shape, scale or position are not those of the CT, or there are several labels.
+    """
     if labels.shape != volume.grid.shape or not _lies_on(volume, attributes):
         raise UnwritableOutput(
             f"This layer does not lie on the voxels of {volume.name} any more; give it the shape, scale and "
@@ -97,6 +108,7 @@ def _mask_on(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -
 
 
 def _lies_on(volume: Volume, attributes: dict[str, Any]) -> bool:
+    """Return whether scale, offset, rotation, shear and affine of the layer are those of its CT."""
     wanted = {"scale": volume.grid.spacing_mm, **_UNMOVED}
     return all(
         np.allclose(np.asarray(attributes[name], float), value, rtol=0, atol=_ROOM)
@@ -106,12 +118,12 @@ def _lies_on(volume: Volume, attributes: dict[str, Any]) -> bool:
 
 
 def phantom() -> list[LayerData]:
-    """npe2 sample data: the demo's abdomen."""
+    """Return the CT of the demo as napari sample data; npe2's hook."""
     return [image_data(phantom_volume(make_phantom(PhantomRequest(DEMO_SEED))))]
 
 
 def phantom_with_mask() -> list[LayerData]:
-    """npe2 sample data: the demo's abdomen with the true pancreas."""
+    """Return the CT of the demo with its true pancreas as napari sample data; npe2's hook."""
     made = make_phantom(PhantomRequest(DEMO_SEED))
     volume = phantom_volume(made)
     settings = {"name": "True pancreas", "scale": volume.grid.spacing_mm, "metadata": {METADATA: volume}}
@@ -119,11 +131,11 @@ def phantom_with_mask() -> list[LayerData]:
 
 
 dock = PancreasDock
-"""Its older name, for scripts."""
+"""The name of the dock in earlier versions, for scripts."""
 
 
 def open_dock(viewer: Viewer) -> None:
-    """npe2 command: show the dock in `viewer`, where it stands or anew."""
+    """Show the dock in `viewer`; npe2's command. A dock that is open already is raised."""
     try:
         place, _dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     except AttunetError as error:
@@ -134,9 +146,9 @@ def open_dock(viewer: Viewer) -> None:
 
 
 def activate(context: PluginContext) -> None:
-    """npe2 hook, called before anything else of the plugin: bind the keys of the manifest.
+    """Bind the keys of the manifest; npe2 calls this before anything else of the plugin.
 
-    napari 0.9 reads no keys from manifests; bound by its public `bind_key`, they hold in every viewer.
+    napari 0.9 reads no keys from manifests. Bound by its public `bind_key`, they work in every viewer.
     """
     manifest = PluginManager.instance().get_manifest(context.plugin_key)
     for binding in manifest.contributions.keybindings or ():
@@ -146,6 +158,7 @@ def activate(context: PluginContext) -> None:
 
 
 def _for_this_system(binding: Any) -> str:
+    """Return the keys of `binding` for this operating system."""
     keys = {"darwin": binding.mac, "linux": binding.linux, "win32": binding.win}
     return str(keys.get(sys.platform) or binding.key)
 

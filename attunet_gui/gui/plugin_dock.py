@@ -1,4 +1,4 @@
-"""The dock in a plain napari window: a session of its own, which ends with the dock or with the window."""
+"""The dock in a plain napari window, with a session of its own that ends with the dock or the window."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from attunet_gui.session import Case, Session
 
 PLUGIN, NAME = "attunet-gui", "Pancreas in CT"
 FULL_NAME = f"{NAME} ({PLUGIN})"
-"""What napari calls the dock, from wherever it is opened."""
+"""The name that napari gives the dock, however it is opened."""
 _WORKLIST = "worklist."
-"""Methods of the desk that a window without a list of cases has no place for."""
+"""Prefix of actions that are not bound here: a plain napari window has no worklist."""
 
 
 @dataclass(eq=False)
 class _Running:
-    """What ends with the dock: the child process, the threads, the hold on the viewer."""
+    """What has to end with the dock: the child process, the threads and the connections to the viewer."""
 
     runner: Runner
     session: Session
@@ -43,7 +43,7 @@ class _Running:
     ended: bool = False
 
     def end(self) -> None:
-        """End all of it, once."""
+        """End all of it; a second call does nothing."""
         if not self.ended:
             self.ended = True
             self.desk.end()
@@ -98,7 +98,7 @@ class PancreasDock(QWidget):
     # Its place in the window
 
     def event(self, event: QEvent) -> bool:
-        """Qt's hook: napari puts the dock into its window, and takes it out, by giving it a parent."""
+        """Qt's hook. napari puts the dock into its window, and takes it out, by setting its parent."""
         if event.type() == QEvent.Type.ParentChange:
             QTimer.singleShot(0, self, self._parent_changed)
         return bool(super().event(event))
@@ -112,8 +112,10 @@ class PancreasDock(QWidget):
             self._leave()
 
     def _arrive(self, window: QMainWindow) -> None:
+        """Connect to the window that the dock was put into, and take a CT that is open there."""
         if self.desk.window is not window:
             self.desk.window = window
+            # Owned by the dock: the window outlives it and must not be guarded by a dock that is gone.
             ClosingGuard(window, self.desk.may_close, owner=self)
             shortcuts = bind(window, self.desk, without=_WORKLIST)
             self._shortcuts = [*shortcuts, *bind_tools(window, self.desk.toolbox.press)]
@@ -121,14 +123,14 @@ class PancreasDock(QWidget):
             self._take_open_ct()
 
     def _leave(self) -> None:
-        """napari took the dock out of the window: end, or come back while something would be lost."""
+        """End after napari took the dock out of its window, or put it back while strokes are unsaved."""
         self._docked = False
         self.desk.when_safe("close the dock", self.end)
         if not self._running.ended:
             self._viewer.window.add_dock_widget(self, name=FULL_NAME)
 
     def end(self) -> None:
-        """Close the case and take the dock out of the window; the CT stays as a plain layer."""
+        """Close the case and take the dock out of the window; the CT stays as a plain image layer."""
         if self._running.ended:
             return
         case = self.desk.session.case
@@ -139,6 +141,7 @@ class PancreasDock(QWidget):
             shortcut.deleteLater()
         self.desk.layers.clear()
         if case is not None:
+            # The reader's layer was removed when the case was opened, so it is added again.
             self._viewer.add_image(case.volume.hu, **ct_settings(case.volume), name=case.volume.name)
         if self._docked:
             self._docked = False
@@ -146,7 +149,10 @@ class PancreasDock(QWidget):
         self.deleteLater()
 
     def _allow_shortcuts(self) -> None:
-        """Single letters are keys of napari's own layers too: ours hold while the case is in hand."""
+        """Enable our keys only while a layer of the case is selected.
+
+        Napari's layers use single letters too.
+        """
         active = self._viewer.layers.selection.active
         allowed = active is None or self.desk.layers.owns(active)
         for shortcut in self._shortcuts:
@@ -155,7 +161,7 @@ class PancreasDock(QWidget):
     # CT that napari opened
 
     def _take_open_ct(self) -> None:
-        """Make the CT that is open in the viewer the case; the selected one, if there are several."""
+        """Make a CT that is open in the viewer the case; of several, the selected one or the last."""
         cts = [layer for layer in self._viewer.layers if self._is_ct(layer)]
         chosen = [layer for layer in cts if layer in self._viewer.layers.selection]
         if cts and self.desk.session.case is None:
@@ -171,13 +177,19 @@ class PancreasDock(QWidget):
             self._take(layer)
 
     def _is_ct(self, layer: Layer) -> bool:
+        """Return whether the plugin's reader made `layer`, and it is none of the case's own layers."""
         return volume_of(layer) is not None and not self.desk.layers.owns(layer)
 
     def _take(self, layer: Layer) -> None:
+        """Open the CT of `layer` as the case.
+
+        If the annotator keeps the open case, hide the layer and say so.
+        """
         session, volume = self.desk.session, volume_of(layer)
         if volume is None:
             return
         self.desk.open_volume(volume)
+        # The annotator chose to keep the open case, whose corrections are not saved.
         if session.file_job is None and session.case is not None:
             layer.visible = False
             session.say(
@@ -186,7 +198,7 @@ class PancreasDock(QWidget):
             )
 
     def _case_opened(self, case: Case) -> None:
-        """The case has its own layer of the CT: what the reader made of the same voxels goes."""
+        """Remove the reader's layer of the same CT: the case has a layer of its own for it."""
         for layer in [layer for layer in self._viewer.layers if self._is_ct(layer)]:
             if volume_of(layer) is case.volume:
                 self._viewer.layers.remove(layer)
@@ -194,13 +206,13 @@ class PancreasDock(QWidget):
 
 
 def volume_of(layer: Layer) -> Volume | None:
-    """The CT that the plugin's reader put into `layer`; None for every other layer."""
+    """Return the CT that the plugin's reader put into `layer`; None for every other layer."""
     found = layer.metadata.get(METADATA) if isinstance(layer, Image) else None
     return found if isinstance(found, Volume) else None
 
 
 def docks_in(viewer: Any) -> Iterator[PancreasDock]:
-    """The docks of this plugin in the window of `viewer`."""
+    """Yield the docks of this plugin in the window of `viewer`."""
     window = getattr(viewer, "window", None)
     docked = () if window is None else window.dock_widgets.values()
     return (widget for widget in docked if isinstance(widget, PancreasDock))
@@ -212,7 +224,7 @@ def _check_only_one(viewer: Any) -> None:
 
 
 def _main_window(widget: QObject) -> QMainWindow | None:
-    """The window that `widget` belongs to, also while its dock floats above it."""
+    """Return the main window that `widget` belongs to, also while its dock floats; None without one."""
     above = widget.parent()
     while above is not None and not isinstance(above, QMainWindow):
         above = above.parent()

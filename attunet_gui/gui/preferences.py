@@ -13,10 +13,11 @@ from attunet_gui.io.writing import keep_to_owner, make_private_folder
 
 _RECENT = "recent"
 _MOST = 8
+"""How many recent paths are kept."""
 
 
 class Preferences:
-    """An ini file that its owner alone can read."""
+    """Settings in an ini file that only its owner can read."""
 
     def __init__(self, file: Path) -> None:
         # Without a place to remember things the window still works, it only forgets.
@@ -31,18 +32,18 @@ class Preferences:
 
     @property
     def recent(self) -> list[Path]:
-        """Files and folders opened last, newest first, as far as they still exist."""
+        """Files and folders that were opened last, newest first; those that are gone are left out."""
         stored = self._settings.value(_RECENT) or []
         texts = [stored] if isinstance(stored, str) else list(stored)
         return [Path(text) for text in texts if Path(text).exists()]
 
     def remember(self, path: Path) -> None:
-        """Put `path` first in the list."""
+        """Put `path` first in the list of recent paths."""
         path = path.resolve()
         self._set(_RECENT, [str(p) for p in [path, *(p for p in self.recent if p != path)][:_MOST]])
 
     def forget_recent(self) -> None:
-        """Empty the list."""
+        """Empty the list of recent paths."""
         self._set(_RECENT, [])
 
     @property
@@ -56,7 +57,7 @@ class Preferences:
 
     @property
     def annotator(self) -> str:
-        """Name for the record beside a saved mask; "" for the account's name."""
+        """Name for the record beside a saved mask; "" means the name of the account."""
         return str(self._settings.value("annotator", ""))
 
     @annotator.setter
@@ -65,7 +66,7 @@ class Preferences:
 
     @property
     def project(self) -> Path | None:
-        """The project that was open last, if it is still there."""
+        """Folder of the project that was open last; None if it is gone."""
         text = str(self._settings.value("project", ""))
         return Path(text) if text and Path(text).is_dir() else None
 

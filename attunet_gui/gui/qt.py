@@ -1,4 +1,4 @@
-"""Qt as the window uses it: names that qtpy does not declare to type checkers, and the signal queue."""
+"""Names of Qt that qtpy does not declare, psygnal's queue, and whether the canvas can be seen."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ _QUEUE_MS = 20
 
 
 def start_signal_queue() -> None:
-    """Bring psygnal's signals from background threads into the window's; safe to call again."""
+    """Deliver psygnal's signals from background threads in the window's thread. A second call does nothing.
+
+    psygnal puts such signals into a queue, which a Qt timer empties.
+    """
     start_emitting_from_queue(_QUEUE_MS, Qt.TimerType.CoarseTimer)
 
 
 def picture_is_shown(window: QMainWindow) -> bool:
-    """Whether the middle of `window`, where the picture is, can be on a screen."""
+    """Return whether the central widget of `window`, the canvas, can be on a screen."""
     handle, picture = window.windowHandle(), window.centralWidget()
     if handle is None or picture is None or window.isMinimized():
         return False

@@ -1,4 +1,7 @@
-"""Dialogs. A question is asked only where something could be lost; it offers the safe answer first."""
+"""Dialogs of a case.
+
+A question is asked only where something could be lost, with the safe answer as default.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,16 @@ _MASKS = "NIfTI (*.nii.gz *.nii)"
 
 
 def ask_unsaved(parent: QWidget, case: str, doing: str) -> Unsaved:
-    """What to do with unsaved corrections before `doing` ("open another CT")."""
+    """Ask what to do with unsaved corrections.
+
+    Args:
+        parent: window above which the dialog stands.
+        case: name of the case.
+        doing: what is about to happen ("open another CT").
+
+    Returns:
+        "save", "keep" (go on editing, also by Esc) or "discard".
+    """
     box = _box(parent, "Unsaved corrections")
     box.setText(f"The mask of {case} has corrections that are not saved.")
     box.setInformativeText(f"Save them before you {doing}?")
@@ -48,7 +60,7 @@ def ask_unsaved(parent: QWidget, case: str, doing: str) -> Unsaved:
 
 
 def ask_rerun(parent: QWidget) -> Rerun:
-    """What a new draft may do to unsaved corrections."""
+    """Ask where a new draft goes if there are unsaved corrections; Esc means no draft."""
     box = _box(parent, "Draft again")
     box.setText("You have corrected this mask. Where should the new draft go?")
     box.setInformativeText("If it replaces the mask, one undo (Ctrl+Z) brings your corrections back.")
@@ -63,11 +75,12 @@ def ask_rerun(parent: QWidget) -> Rerun:
 
 
 def ask_take_draft_back(parent: QWidget, words: str, verified: int) -> bool:
-    """Whether an undo may take a whole draft away.
+    """Ask whether an undo may remove a whole draft; Esc keeps it.
 
     Args:
+        parent: window above which the dialog stands.
         words: what the draft changed, as the undo stack names it.
-        verified: how many verified slices would change.
+        verified: number of verified slices that would change.
     """
     box = _box(parent, "Undo the draft")
     box.setText(f"The next undo takes back the whole draft, not a stroke ({words}).")
@@ -84,7 +97,7 @@ def ask_take_draft_back(parent: QWidget, words: str, verified: int) -> bool:
 
 
 def ask_recovery(parent: QWidget, left: Pending) -> Recovery:
-    """Whether work that is in no file shall come back."""
+    """Ask whether the unsaved work `left` is to be brought back; "later" asks again another time."""
     box = _box(parent, "Unsaved corrections were kept")
     strokes = counted(left.strokes, "stroke")
     when = datetime.fromtimestamp(left.when).astimezone()
@@ -102,7 +115,7 @@ def ask_recovery(parent: QWidget, left: Pending) -> Recovery:
 
 
 def ask_yes(parent: QWidget, title: str, text: str, more: str, yes: str) -> bool:
-    """Whether `yes` shall be done; nothing is lost either way."""
+    """Ask a question in which nothing is lost either way, and return whether `yes` was pressed."""
     box = _box(parent, title)
     box.setText(text)
     box.setInformativeText(more)
@@ -122,7 +135,7 @@ def _box(parent: QWidget, title: str) -> QMessageBox:
 
 
 def choose_series(parent: QWidget, choices: tuple[tuple[str, str], ...]) -> str | None:
-    """Key of the DICOM series to open; None if none was chosen."""
+    """Return the key of the DICOM series that was chosen of `choices` (key, description); None for none."""
     words = [f"{number}. {text}" for number, (_key, text) in enumerate(choices, start=1)]
     chosen, accepted = QInputDialog.getItem(
         parent,
@@ -136,19 +149,22 @@ def choose_series(parent: QWidget, choices: tuple[tuple[str, str], ...]) -> str 
 
 
 def choose_file(parent: QWidget, start: Path) -> Path | None:
-    """A CT file to open."""
+    """Return the CT file that was chosen; None if the dialog was cancelled."""
     name, _ = QFileDialog.getOpenFileName(parent, "Open a CT", str(start), _CT_FILES)
     return Path(name) if name else None
 
 
 def choose_folder(parent: QWidget, title: str, start: Path) -> Path | None:
-    """A folder."""
+    """Return the folder that was chosen; None if the dialog was cancelled."""
     name = QFileDialog.getExistingDirectory(parent, title, str(start))
     return Path(name) if name else None
 
 
 def choose_target(parent: QWidget, suggestion: Path) -> Path | None:
-    """Where to save a mask. The file dialog itself asks before it replaces a file."""
+    """Return the path to save a mask to; None if the dialog was cancelled.
+
+    The file dialog itself asks before it replaces a file.
+    """
     name, _ = QFileDialog.getSaveFileName(parent, "Save the mask", str(suggestion), _MASKS)
     if not name:
         return None
@@ -160,17 +176,17 @@ def choose_target(parent: QWidget, suggestion: Path) -> Path | None:
 
 
 def show_help(parent: QWidget) -> QDialog:
-    """All shortcuts; stays open beside the work."""
+    """Show all keyboard shortcuts in a dialog that stays open beside the work."""
     return show_reading(parent, "Keyboard shortcuts", help_html())
 
 
 def show_card(parent: QWidget, card: Card) -> QDialog:
-    """What a model says of itself."""
+    """Show the card of a model in a dialog that stays open beside the work."""
     return show_reading(parent, card.title, card_html(card))
 
 
 def card_html(card: Card) -> str:
-    """The card of a model, for people; what looks like markup in it is shown as it stands."""
+    """Return the card of a model as HTML. Its texts are escaped, since a bundle may come from anybody."""
     results = "".join(
         f"<li>{escape(r.measure)} {r.value:.3f}{'' if r.spread is None else f' ± {r.spread:.3f}'} on "
         f"{escape(r.data)} ({counted(r.cases, 'case')})</li>"
@@ -191,7 +207,7 @@ def card_html(card: Card) -> str:
 
 
 def show_reading(parent: QWidget, title: str, html: str) -> QDialog:
-    """A text; stays open beside the work."""
+    """Show `html` in a dialog that stays open beside the work, and return the dialog."""
     dialog = QDialog(parent)
     dialog.setWindowTitle(title)
     text = QTextBrowser(dialog)

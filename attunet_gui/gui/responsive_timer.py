@@ -1,4 +1,4 @@
-"""A timer that measures for how long the event loop has been running, not for how long the clock has."""
+"""A timer that measures how long the event loop was running, not how much time has passed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from qtpy.QtCore import QObject, Qt, QTimer
 from attunet_gui.gui.qt import Signal
 
 _TICKS = 5
+"""Into how many parts the time is divided."""
 
 
 class ResponsiveTimer(QObject):
     """Fires once after `seconds` in which events were handled.
 
     A plain single-shot timer fires as soon as a blocked event loop runs again, however long it was blocked,
-    and before anybody can have seen what was painted meanwhile. Here any blocked time counts as one of five
-    ticks.
+    and before anybody can have seen what was painted meanwhile. Here the time is divided into five ticks, and
+    a blocked time counts as one of them.
 
     Signals:
         timeout: the time is over.
@@ -32,7 +33,7 @@ class ResponsiveTimer(QObject):
         self._ticks.timeout.connect(self._tick)
 
     def start(self) -> None:
-        """Begin, or begin anew."""
+        """Begin, or begin anew if it is running."""
         self._left = _TICKS
         self._ticks.start()
 

@@ -1,6 +1,6 @@
-"""What the window shows, decided from what is known: a pure function from `Facts` to `View`.
+"""What the window shows, as a pure function from `Facts` to `View`.
 
-No Qt and no napari: every state of the window is a line in a test.
+There is no Qt and no napari in it, so every state of the window is a line in a test.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ Command = Literal[
     "open", "stop_reading", "choose_model", "run", "cancel", "check", "next_place", "next_unseen", "save",
     "accept", "next_case", "nothing",
 ]  # fmt: skip
+"""Keys of what the big button can do; the desk maps each to one of its methods."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """How far the person has come with the mask.
+    """How far the annotator has reviewed the mask.
 
     Attributes:
-        checked: she has gone to the draft since it arrived.
-        places: doubtful places that are open; None while they are not known.
-        unseen: slices with mask that were not on screen yet.
+        checked: the annotator has gone to the draft since it arrived.
+        places: number of open places to check; None while they are not known.
+        unseen: number of slices with mask that were not on screen yet.
     """
 
     checked: bool = False
@@ -37,12 +38,12 @@ class Review:
 
 @dataclass(frozen=True)
 class Listing:
-    """The worklist, as far as it decides what comes next.
+    """The state of the worklist, as far as the next step depends on it.
 
     Attributes:
-        is_open: there is a project.
-        status: of the open case; "" if it is none of the project.
-        blind: no draft may be made of it.
+        is_open: whether a project is open.
+        status: of the open case in the project; "" if it does not belong to it.
+        blind: whether the case has to be drawn without a draft.
     """
 
     is_open: bool = False
@@ -56,15 +57,19 @@ class Facts:
 
     Attributes:
         case: name of the open case; "" if nothing is open.
-        details: its size and spacing, for people.
-        volume_ml: volume of the mask; None while it is being counted.
+        details: its size and spacing, as text.
+        volume_ml: volume of the mask in ml; None while it is being counted.
         model: title of the chosen model; "" if there is none.
-        drafted: the network has spoken about this case.
-        nothing_found: and found no pancreas.
-        review: how far the person has come with it.
-        edited: the mask holds edits that are in no file.
+        drafted: whether there is a draft of the case, made now or stored in the project.
+        nothing_found: whether that draft is empty.
+        review: how far the annotator has reviewed the mask.
+        edited: whether the mask holds edits that are in no file.
         saved_to: file name of the saved mask; "" if there is none.
-        looking: the network looks at a mask that was drafted in advance; nobody need wait for it.
+        job: state and progress of the child process that runs the network.
+        file_job: the file that is being read or written; None if there is none.
+        message: the last message to the annotator.
+        listing: the state of the worklist.
+        looking: whether the network evaluates a mask that was drafted in advance; nobody has to wait for it.
     """
 
     case: str = ""
@@ -85,7 +90,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Step:
-    """The next step: what the big button says and does, and the sentence below it."""
+    """The next step: text and command of the big button, and the sentence below it."""
 
     button: str
     command: Command
@@ -94,7 +99,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Bar:
-    """A progress bar; `total` 0 means that nobody knows how long."""
+    """A progress bar of `done` out of `total`; `total` 0 means that the end is not known."""
 
     done: int
     total: int
@@ -103,7 +108,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class View:
-    """All that the panels show. They apply it and decide nothing."""
+    """Everything that the panels show. They apply it and decide nothing themselves."""
 
     case: str
     details: str
@@ -123,7 +128,7 @@ class View:
 
 
 def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
-    """The session as plain values."""
+    """Return the state of the session as plain values."""
     case, counted = session.case, None if session.recounting else session.tally
     grid = None if case is None else case.volume.grid
     ml = None if grid is None or counted is None else counted.voxels * grid.voxel_volume_ml
@@ -146,6 +151,7 @@ def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
 
 
 def _nothing_found(session: Session) -> bool:
+    """Return whether the draft of the session, or the stored draft that the case began with, is empty."""
     if session.draft is not None:
         return not session.draft.mask.any()
     case = session.case
@@ -155,17 +161,19 @@ def _nothing_found(session: Session) -> bool:
 
 
 def _begun_with_draft(case: Case | None) -> bool:
+    """Return whether the case was opened with a mask that is a draft and was never saved."""
     return case is not None and case.found is not None and not case.found.saved
 
 
 def _details(grid: Grid) -> str:
+    """Return size and spacing as text, columns first, as annotators read sizes of pictures."""
     z, y, x = grid.shape
     slice_mm, row_mm, column_mm = grid.spacing_mm
     return f"{counted(z, 'slice')}, {x} x {y}, {column_mm:.2f} x {row_mm:.2f} x {slice_mm:.2f} mm"
 
 
 def decide(facts: Facts) -> View:
-    """The one window that fits `facts`."""
+    """Return what the panels show for `facts`."""
     is_open = bool(facts.case)
     running = facts.job.state != "idle"
     saving = facts.file_job is not None and facts.file_job.kind == "saving"
@@ -211,6 +219,7 @@ def _save_hint(facts: Facts) -> str:
 
 
 def _step(facts: Facts) -> Step:
+    """Return the next step; what is going on comes first, then what the case lacks."""
     if facts.file_job is not None:
         return _file_step(facts.file_job)
     if not facts.case and facts.listing.is_open:
@@ -221,6 +230,7 @@ def _step(facts: Facts) -> Step:
             "open",
             "Or drop a file or a DICOM folder on the window. No CT at hand? Try the demo.",
         )
+    # A network that only looks for places must not take the big button from the next step.
     if facts.job.state != "idle" and not facts.looking:
         return _job_step(facts.job)
     if facts.listing.status:
@@ -233,7 +243,7 @@ def _step(facts: Facts) -> Step:
 
 
 def _listed_step(facts: Facts) -> Step:
-    """Of a case of the worklist: saving and going on are one step."""
+    """Return the next step for a case of a project, where saving and opening the next case are one step."""
     accepted = facts.listing.status == "accepted" and not facts.edited
     if accepted:
         return Step("Open the next case", "next_case", "This case is accepted.")
@@ -242,6 +252,7 @@ def _listed_step(facts: Facts) -> Step:
     left = _review_step(facts.review)
     if left is not None:
         return left
+    # Until the places are known, the slice with the most pancreas is the best place to begin.
     if facts.review.places is None and not facts.review.checked:
         return Step(
             "Check the mask", "check", "Goes to the slice with the most pancreas and takes the brush."
@@ -287,7 +298,7 @@ def _job_step(job: JobStatus) -> Step:
 
 
 def _review_step(review: Review) -> Step | None:
-    """What is left to look at; None if that is nothing, or not known yet."""
+    """Return the step for what is left to look at; None if that is nothing, or not known yet."""
     if review.places:
         words = f"{counted(review.places, 'place')} {noun_of(review.places, 'looks', 'look')}"
         return Step(
@@ -319,6 +330,7 @@ def _undrafted_step(facts: Facts) -> Step:
             "choose_model",
             "No model was found. You can also draw by hand with the brush.",
         )
+    # The last attempt has failed; the sentence about it is in the bottom line.
     if facts.message.problem:
         return Step("Draft the pancreas", "run", "There is no draft yet. Your mask is untouched.")
     return Step("Draft the pancreas", "run", f"With {facts.model}. You will correct it afterwards.")
@@ -342,7 +354,7 @@ def _running_words(job: JobStatus) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """For people: "about 40 s left", "about 3 min left"."""
+    """Return a rough time as text: "about 40 s left", "about 3 min left"."""
     if seconds < 5:
         return "a few seconds left"
     if seconds < 90:
@@ -351,11 +363,11 @@ def time_left(seconds: float) -> str:
 
 
 def on_arrival(edited: bool, agreed: bool, painted_meanwhile: bool) -> Literal["replace", "beside"]:
-    """Whether a fresh draft replaces the mask.
+    """Decide whether a new draft replaces the mask or is shown beside it.
 
     Args:
-        edited: the mask holds unsaved edits.
-        agreed: the person said that this run may replace them.
-        painted_meanwhile: strokes were made after that was said.
+        edited: whether the mask holds unsaved edits.
+        agreed: whether the annotator agreed that this run may replace them.
+        painted_meanwhile: whether strokes were made after that.
     """
     return "beside" if painted_meanwhile or (edited and not agreed) else "replace"

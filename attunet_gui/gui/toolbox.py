@@ -1,4 +1,4 @@
-"""Runs the tools of the registry: by button, key or click, with a preview where there is a number."""
+"""Runs the correction tools of the registry by button, key or click; those with a number have a preview."""
 
 from __future__ import annotations
 
@@ -60,13 +60,16 @@ class Toolbox(QObject):
 
     @property
     def waits_for_click(self) -> bool:
-        """Whether the tool in hand is done by a click or a short line."""
+        """Whether the selected tool is run by a click or a short line."""
         return self.kind is not None and Need.POINTS in self.kind.needs
 
     # In hand
 
     def take(self, key: str) -> None:
-        """Take the tool `key`: one without number or click is done at once, another waits for them."""
+        """Select the tool `key`.
+
+        One without a number or a click is run at once; another one waits for them.
+        """
         kind = tool_kind(key)
         scene = self._correcting.scene()
         if scene is None:
@@ -91,7 +94,7 @@ class Toolbox(QObject):
         self.changed.emit()
 
     def press(self, key: str) -> None:
-        """As `take`, for a key: a tool that needs a place works at the cursor at once."""
+        """Select the tool `key` by its shortcut; one that needs a point is run at the cursor at once."""
         kind = tool_kind(key)
         cursor = self._layers.cursor
         if Need.POINTS in kind.needs and cursor is not None:
@@ -100,7 +103,7 @@ class Toolbox(QObject):
             self.take(key)
 
     def put_away(self) -> None:
-        """Have no tool in hand."""
+        """Deselect the tool and remove its preview."""
         if self.kind is not None:
             self.kind = None
             self._asked += 1
@@ -109,23 +112,23 @@ class Toolbox(QObject):
             self.changed.emit()
 
     def _hand_changed(self, hand: str) -> None:
-        """Another tool or layer was taken: a tool that a click no longer reaches is not shown as in hand."""
+        """Deselect the tool if a click does something else now, as after another layer was selected."""
         if hand != ("points" if self.waits_for_click else "pan_zoom"):
             self.put_away()
 
     def set_value(self, value: float) -> None:
-        """Set the number of the tool in hand."""
+        """Set the number of the selected tool and show the preview for it."""
         self.wish = replace(self.wish, value=value)
         self._preview_soon()
 
     def set_in_3d(self, wanted: bool) -> None:
-        """Let tools work in all slices, where they can."""
+        """Set whether tools work in all slices, where they can."""
         self.wish = replace(self.wish, in_3d=wanted)
         self._preview_soon()
         self.changed.emit()
 
     def apply(self) -> None:
-        """Do what the preview shows."""
+        """Apply the selected tool with its number, as the preview shows it."""
         kind, wish = self.kind, self.wish
         self.put_away()
         if kind is not None:
@@ -198,6 +201,7 @@ class Toolbox(QObject):
         mask = self._layers.mask
         if mask is None or self.kind is None:
             return
+        # The preview leaves out locked voxels, as applying will.
         free, _held = self._correcting.locks.divide(edit, mask)
         self._layers.show_changes(free)
         ml = mask_ml(self._session, edit.changes)
@@ -207,5 +211,5 @@ class Toolbox(QObject):
 
 
 def mask_ml(session: Session, voxels: int) -> float:
-    """Volume of so many voxels of the open case."""
+    """Return the volume in ml of `voxels` voxels of the open case; 0 without a case."""
     return 0.0 if session.case is None else voxels * session.case.volume.grid.voxel_volume_ml

@@ -60,8 +60,8 @@ class CaseLayers:
             already.
         undo_asked, redo_asked: napari's keys for them were pressed on the mask.
         sight_changed: another slice, plane or zoom is on screen, or a layer was shown or hidden.
-        mask_drawn: the mask was drawn anew, as after an undo or on another slice.
-        tool_asked(tool), away_asked: napari's keys for a tool, or Esc, were pressed.
+        mask_drawn: the mask was drawn anew, as after an undo or on another slice. tool_asked(tool),
+            away_asked: napari's keys for a tool, or Esc, were pressed.
         hand_changed(hand): what a click on the picture does has changed, see `hand`.
         refused(sentence): napari was asked for something that is not allowed on the layers of a case.
         look_changed: visibility or opacity of a layer, the HU window, or the tool has changed.
@@ -311,8 +311,7 @@ class CaseLayers:
         """Copy the voxels of a foreign array into ours, and put ours back into the layer.
 
         A script or a command of napari may set `layer.data` to any array. The mask stays uint8 with 0 and 1
-        on the
-        grid of the CT; an array of another shape is dropped.
+        on the grid of the CT; an array of another shape is dropped.
         """
         layer, voxels = self._layers.get(MASK), self._voxels
         # Setting `layer.data` below emits the event again; then the array is ours and nothing is left to do.
@@ -493,8 +492,7 @@ class CaseLayers:
         """Offer the probability and gate maps. A map becomes a layer when it is first shown.
 
         A hidden layer costs the window nearly as much as a visible one when it is added, and a draft has six
-        maps,
-        of which an annotator looks at one or two. A map that is a layer already gets the new values.
+        maps, of which an annotator looks at one or two. A map that is a layer already gets the new values.
         """
         self._offered = {overlay.key: overlay for overlay in overlays}
         for key, layer in self._maps().items():
@@ -627,8 +625,7 @@ class CaseLayers:
         """What a click on the picture does.
 
         A mode of the mask, or "points" while points are asked for. If another layer is selected: "pan_zoom"
-        if it
-        only moves the picture, and "" if it does something of its own.
+        if it only moves the picture, and "" if it does something of its own.
         """
         mask, active = self._layers.get(MASK), self.viewer.layers.selection.active
         if mask is not None and active is mask:

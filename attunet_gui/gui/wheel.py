@@ -1,4 +1,4 @@
-"""The wheel scrolls; a value changes by it only where the keyboard is."""
+"""Keeps the mouse wheel from changing values: it scrolls, unless the widget has the keyboard focus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WITH_VALUE = (QAbstractSpinBox, QComboBox, QAbstractSlider, QTabBar)
 
 
 class WheelGuard(QObject):
-    """Keeps the wheel from values that do not have the keyboard; what lies around them scrolls instead."""
+    """An event filter that leaves wheel events on widgets without keyboard focus to their parent."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Qt's hook."""
@@ -28,7 +28,7 @@ class WheelGuard(QObject):
 
 
 def changed_by_wheel(root: QWidget) -> list[QWidget]:
-    """All widgets within `root` whose value the wheel could change."""
+    """Return all widgets within `root` whose value the wheel could change."""
     return [
         widget
         for widget in [root, *root.findChildren(QWidget)]
@@ -37,7 +37,7 @@ def changed_by_wheel(root: QWidget) -> list[QWidget]:
 
 
 def guard_wheel(root: QWidget) -> None:
-    """Guard every value within `root`; safe to call again when there are more of them."""
+    """Guard every such widget within `root`. It can be called again after widgets were added."""
     guard = _guard()
     for widget in changed_by_wheel(root):
         if widget.focusPolicy() == Qt.FocusPolicy.WheelFocus:
@@ -47,6 +47,7 @@ def guard_wheel(root: QWidget) -> None:
 
 
 def _guard() -> WheelGuard:
+    """Return the one event filter of the application, made at the first call."""
     app = QApplication.instance()
     found = None if app is None else app.findChild(WheelGuard)
     return found or WheelGuard(app)
