@@ -1,8 +1,8 @@
-"""Model bundles: a folder with `card.json` and `weights.safetensors`, loaded without running code.
+"""Model bundles: folders with `card.json` and `weights.safetensors` that are loaded without running code.
 
-Nothing in a bundle is executed: the card is JSON checked against a schema, the network is built by this
-product from the family's configuration, and the weights are plain arrays whose names and shapes must
-be exactly those the network has. A bundle whose bytes differ from its card's sha256 is refused.
+Nothing in a bundle is executed. The card is JSON that is checked against a schema, the network is built by
+this program from the family's configuration, and the weights are plain arrays whose names and shapes must be
+exactly those of the network. A bundle whose bytes differ from the sha256 of its card is refused.
 """
 
 from __future__ import annotations
@@ -30,31 +30,34 @@ from attunet_gui.folders import listed
 from attunet_gui.network.families import family, parse_config
 
 CARD_FILE = "card.json"
+# Bytes. A card of ours has a few thousand; a file of any size must not be read into memory.
 _LARGEST_CARD = 1_000_000
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model folder whose card has been read. The weights are checked when they are loaded."""
+    """A model folder whose card has been read and checked. The weights are checked when they are loaded."""
 
     folder: Path
     card: Card
 
     @property
     def weights_path(self) -> Path:
-        """The weights file."""
+        """Path of the weights file."""
         return self.folder / self.card.weights.file
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Read and check the card in `folder`; weights are not touched.
+    """Read and check the card in `folder`; the weights are not read.
 
     Raises:
-        BadModel: no card, not a valid card, an unknown family, or a weights file of the wrong size.
+        BadModel: there is no card, it is not valid, its family is unknown, or the weights file is missing or
+            has the wrong size.
     """
     path = folder / CARD_FILE
     try:
         card = Card.model_validate(
+            # JSON of Python accepts NaN, Infinity and numbers beyond the range of a float.
             json.loads(_text_of(path), parse_constant=_finite_number, parse_float=_finite_number)
         )
     except FileNotFoundError as error:
@@ -73,7 +76,8 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def _text_of(path: Path) -> str:
-    # A pipe or a device is never read: it may have no end.
+    """Return the text of the card at `path`; `BadModel` if it is no plain file or too large."""
+    # A pipe or a device is never opened, because reading it may not end.
     if not stat.S_ISREG(path.stat().st_mode):
         raise BadModel(f"{path} is no plain file; choose the folder of a model bundle.")
     with path.open("rb") as file:
@@ -91,16 +95,17 @@ def _finite_number(text: str) -> float:
 
 
 def check_card(fields: dict[str, Any]) -> None:
-    """Whether `fields` (all of a card but `weights`) would make a valid card.
+    """Check whether `fields`, all of a card but `weights`, make a valid card.
 
     Raises:
         ValidationError: a field is missing, unknown or of the wrong kind.
-        BadModel: family, configuration and preprocessing do not fit one another.
+        BadModel: family, configuration and preprocessing contradict one another.
     """
     _check_consistent(Card.model_validate({**fields, "weights": WeightsFile(sha256="0" * 64, bytes=1)}))
 
 
 def _check_consistent(card: Card) -> None:
+    """Check that preprocessing makes the input that the network takes; `BadModel` if not."""
     config: Any = parse_config(card.family, card.config)
     wanted = (tuple(card.preprocessing.size), card.preprocessing.channels)
     if wanted != (tuple(config.size), config.channels):
@@ -111,6 +116,7 @@ def _check_consistent(card: Card) -> None:
 
 
 def _check_size(bundle: Bundle) -> None:
+    """Check that the weights are a plain file of the size that the card names; `BadModel` if not."""
     path = bundle.weights_path
     if path.is_symlink() or not path.is_file():
         raise BadModel(f"The weights {path} are missing; copy the whole model folder again.")
@@ -122,7 +128,7 @@ def _check_size(bundle: Bundle) -> None:
 
 
 def verify(bundle: Bundle) -> None:
-    """Compare the weights with the card's sha256; `BadModel` if a byte has changed."""
+    """Compare the sha256 of the weights file with the card; `BadModel` if a byte has changed."""
     found = _sha256(bundle.weights_path)
     if found != bundle.card.sha256:
         raise BadModel(
@@ -132,14 +138,15 @@ def verify(bundle: Bundle) -> None:
 
 
 def load_network(bundle: Bundle, config: BaseModel | None = None) -> Any:
-    """The Keras model with the bundle's weights, in Keras' current precision. Imports TensorFlow.
+    """Return the Keras model with the weights of `bundle`, in Keras' current precision. Imports TensorFlow.
 
     Args:
-        bundle: whose weights.
-        config: another configuration that has the same weights; None is the card's.
+        bundle: the model.
+        config: another configuration that has the same weights, such as one of another size; None takes the
+            card's.
 
     Raises:
-        BadModel: changed bytes, or arrays that are not exactly the network's.
+        BadModel: bytes have changed, or the arrays are not exactly those of the network.
     """
     config = config or parse_config(bundle.card.family, bundle.card.config)
     with checked_weights(bundle) as weights:
@@ -150,14 +157,14 @@ def load_network(bundle: Bundle, config: BaseModel | None = None) -> Any:
 
 
 class Weights:
-    """The arrays of a bundle's weights, handed out one by one to whoever builds the network."""
+    """The arrays of a bundle, taken one by one by the code that builds the network."""
 
     def __init__(self, bundle: Bundle, stored: Any) -> None:
         self._bundle, self._stored = bundle, stored
         self._left = set(stored.keys())
 
     def take(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """The array `name`, float32; `BadModel` if it is missing, of another shape or not finite."""
+        """Return the array `name` as float32; `BadModel` if it is missing, of another shape or not finite."""
         found = tuple(self._stored.get_slice(name).get_shape()) if name in self._left else None
         if found != shape:
             raise BadModel(_difference(self._bundle, {} if found is None else {name: found}, {name: shape}))
@@ -165,17 +172,17 @@ class Weights:
         return _finite(self._bundle, self._stored.get_tensor(name))
 
     def check_all_taken(self) -> None:
-        """`BadModel` if an array is left that the network has no place for."""
+        """Raise `BadModel` if an array is left that the network has no place for."""
         if self._left:
             raise BadModel(_difference(self._bundle, dict.fromkeys(self._left, "too many"), {}))
 
 
 @contextmanager
 def checked_weights(bundle: Bundle) -> Iterator[Weights]:
-    """The weights of `bundle`, for building the network without Keras; all must be taken.
+    """Open the weights of `bundle` for building its network; each array has to be taken within the context.
 
     Raises:
-        BadModel: changed bytes, or arrays that are not exactly the network's.
+        BadModel: bytes have changed, or the arrays are not exactly those of the network.
     """
     verify(bundle)
     kind, config = family(bundle.card.family), parse_config(bundle.card.family, bundle.card.config)
@@ -187,7 +194,11 @@ def checked_weights(bundle: Bundle) -> Iterator[Weights]:
 
 
 def _check_count(bundle: Bundle, expected: int) -> None:
-    """Before any memory is taken for the network: does the file hold as many numbers as it needs?"""
+    """Check that the file holds as many float32 numbers as the network needs; `BadModel` if not.
+
+    This comes before any memory is taken, since the configuration of somebody else may ask for a huge
+    network.
+    """
     with _opened(bundle) as stored:
         arrays = [stored.get_slice(name) for name in stored.keys()]  # noqa: SIM118
         found = sum(math.prod(array.get_shape()) for array in arrays)
@@ -202,6 +213,7 @@ def _check_count(bundle: Bundle, expected: int) -> None:
 
 @contextmanager
 def _opened(bundle: Bundle) -> Iterator[Any]:
+    """Open the weights file; `BadModel` if it is not valid safetensors."""
     try:
         with safe_open(bundle.weights_path, framework="numpy") as stored:
             yield stored
@@ -210,17 +222,19 @@ def _opened(bundle: Bundle) -> Iterator[Any]:
 
 
 def _finite(bundle: Bundle, values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return `values` as float32; `BadModel` if one is NaN or infinite."""
     if not np.isfinite(values).all():
         raise BadModel(f"The weights of {bundle.card.name} hold numbers that are not finite.")
     return values.astype(np.float32)
 
 
 def _plain(text: str) -> str:
-    """What a file says, fit for a terminal."""
+    """Return at most 200 characters of a text from a file, without those that would control a terminal."""
     return "".join(sign if sign.isprintable() else "?" for sign in text[:200])
 
 
 def _difference(bundle: Bundle, shapes: dict[str, Any], expected: dict[str, Any]) -> str:
+    """Return the sentence that names the first array (by name) whose shape is not the expected one."""
     odd = sorted(name for name in shapes.keys() | expected.keys() if shapes.get(name) != expected.get(name))
     name = odd[0]
     return (
@@ -230,15 +244,19 @@ def _difference(bundle: Bundle, shapes: dict[str, Any], expected: dict[str, Any]
 
 
 def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
-    """Write `network` and `card` (all fields but `weights`) as a bundle and read it back.
+    """Write `network` and `card`, all fields but `weights`, as a bundle and read it back.
 
-    The card comes last, so a folder that was interrupted half-way is never taken for a model.
+    The card is written last, so that a folder whose writing was interrupted is never taken for a model.
+
+    Raises:
+        ValidationError, BadModel: as for `check_card`.
     """
     check_card(card)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / WeightsFile.model_fields["file"].default
     (folder / CARD_FILE).unlink(missing_ok=True)
     save_file({v.path: np.asarray(v.numpy(), np.float32) for v in network.weights}, target)
+    # safetensors creates the file readable for its owner only; others may use a model.
     target.chmod(0o644)
     weights = WeightsFile(sha256=_sha256(target), bytes=target.stat().st_size)
     bundle = _with_card(folder, Card.model_validate({**card, "weights": weights}))
@@ -247,17 +265,17 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> Bundle:
 
 
 def add_results(bundle: Bundle, results: tuple[Result, ...]) -> Bundle:
-    """Put measured figures into the card of `bundle`; the weights they were measured on stay as they are."""
+    """Replace the measured results in the card of `bundle`; the weights stay as they are."""
     return _with_card(bundle.folder, bundle.card.model_copy(update={"results": results}))
 
 
 def trace(bundle: Bundle, lineage: Lineage) -> Bundle:
-    """Put where it comes from into the card of `bundle`; the weights stay as they are."""
+    """Replace the lineage in the card of `bundle`; the weights stay as they are."""
     return _with_card(bundle.folder, bundle.card.model_copy(update={"lineage": lineage}))
 
 
 def recalibrate(bundle: Bundle, calibration: Calibration, threshold: float) -> Bundle:
-    """Put another calibration and threshold into the card of `bundle`; the weights stay as they are.
+    """Replace calibration and threshold in the card of `bundle`; the weights stay as they are.
 
     Raises:
         ValueError: the threshold is not between 0 and 1.
@@ -272,20 +290,19 @@ def _with_card(folder: Path, card: Card) -> Bundle:
 
 
 def bundles_in(folder: Path) -> list[Path]:
-    """The folders in `folder` that hold a card, valid or not.
+    """Return the folders in `folder` that hold a card, valid or not.
 
     Raises:
-        UnreadableInput: if `folder` cannot be read.
+        UnreadableInput: `folder` cannot be read.
     """
     return [place for place in listed(folder) if (place / CARD_FILE).exists()]
 
 
 def find_bundles(folders: tuple[Path, ...]) -> tuple[Bundle, ...]:
-    """Every valid bundle below `folders`, recommended ones first, then by name.
+    """Return every valid bundle in `folders`, recommended ones first, then by name.
 
-    The first folder that has a name wins.
-
-    Folders without a card are passed over; a broken bundle is skipped here and shown by `models verify`.
+    If two have the same name, the one of the earlier folder is returned. Folders without a card are passed
+    over. A damaged bundle is skipped here and reported by `attunet models verify`.
     """
     found: dict[str, Bundle] = {}
     for place in (place for folder in folders for place in bundles_in(folder)):

@@ -1,4 +1,4 @@
-"""Where a training run stands, in one file: arrays as safetensors, the rest as JSON in its header."""
+"""The state of a training run in one file: arrays as safetensors, the rest as JSON in its header."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run keeps its checkpoint and log.
+    """The folder in which a run keeps its checkpoint and log.
 
     Attributes:
-        folder: the folder; made when it is needed.
-        fingerprint: what the run is made of; a checkpoint with another one is refused.
+        folder: made when it is needed.
+        fingerprint: a digest of what the run is made of; a checkpoint with another one is refused.
     """
 
     folder: Path
@@ -36,15 +36,15 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a run has come.
+    """How far a training run has come. The fields are stored in the checkpoint under these names.
 
     Attributes:
-        step: steps done.
-        best_step, best_score: the best validation so far; step 0 where there was none.
-        since_best: validations since then.
-        last_score: the last validation; -1 where there was none.
-        seconds, waited: time spent, and the part of it spent waiting for batches.
-        ended: the run needs no more steps.
+        step: number of steps done.
+        best_step, best_score: step and score of the best validation; step 0 if there was none.
+        since_best: number of validations since then.
+        last_score: score of the last validation; -1 if there was none.
+        seconds, waited: time spent in training, and the part of it spent waiting for batches.
+        ended: whether the run is complete.
     """
 
     step: int = 0
@@ -58,18 +58,19 @@ class Standing:
 
 
 def write_checkpoint(path: Path, arrays: Mapping[str, NDArray[Any]], standing: Standing, run: str) -> None:
-    """Put a checkpoint of the run with fingerprint `run` at `path`; the old one stays until it is whole."""
+    """Write a checkpoint of the run with fingerprint `run` to `path`, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     header = {_HEADER: json.dumps({"run": run, "standing": asdict(standing)})}
     save_file({name: np.asarray(values, order="C") for name, values in arrays.items()}, part, header)
     with part.open("rb") as file:
+        # Without it a power failure may leave the new name with no content.
         os.fsync(file.fileno())
     part.replace(path)
 
 
 def read_checkpoint(path: Path, run: str) -> tuple[Arrays, Standing] | None:
-    """The checkpoint at `path`; None if there is none.
+    """Return arrays and progress of the checkpoint at `path`; None if there is none.
 
     Raises:
         AttunetError: it cannot be read, or belongs to a run with another fingerprint.

@@ -1,7 +1,7 @@
-"""Engines: what runs a bundle's network on a batch of slices.
+"""Engines: what computes the network of a bundle for a batch of slices.
 
-All give the same numbers within the bound that `tests/network/test_engines.py` states; they differ in speed
-and in what has to be installed.
+All of them give the same numbers within the bound that `tests/network/test_engines.py` states. They differ in
+speed and in the package that has to be installed.
 """
 
 from __future__ import annotations
@@ -21,25 +21,32 @@ from attunet_gui.network.bundle import Bundle
 
 
 class Engine(Protocol):
-    """A loaded network. One call is one forward pass; the gates come from the same pass.
+    """A loaded network. One call is one forward pass, and the gates come from the same pass.
 
     Attributes:
-        batch: how many slices a call should have.
+        batch: number of slices that a call should have.
     """
 
     batch: int
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-        """(n, channels, rows, columns) in [0, 1] -> every named output, channel axis dropped."""
+        """Return every named output of `batch`.
+
+        Args:
+            batch: (n, channels, rows, columns) float32 in [0, 1].
+
+        Returns:
+            (n, rows, columns) float32 for each output; the channel axis is dropped.
+        """
 
 
 @dataclass(frozen=True)
 class EngineKind:
-    """An engine the product can use.
+    """An engine that the program can use.
 
     Attributes:
-        name: as in the record of a draft.
-        factory: "module:class", taking a `Bundle`.
+        name: as written into the record of a draft.
+        factory: "module:class"; the class takes a bundle.
         needs: the package it runs on.
     """
 
@@ -49,11 +56,11 @@ class EngineKind:
 
     @property
     def installed(self) -> bool:
-        """Whether its package is there; nothing is imported."""
+        """Whether the package is installed; nothing is imported to find out."""
         return find_spec(self.needs) is not None
 
     def load(self, bundle: Bundle) -> Engine:
-        """Check the bundle's weights and make the engine ready."""
+        """Check the weights of `bundle` and return the engine, ready to run."""
         module, kind = self.factory.split(":")
         engine: Engine = getattr(import_module(module), kind)(bundle)
         return engine
@@ -62,19 +69,20 @@ class EngineKind:
 KERAS = EngineKind("keras", "attunet_gui.network.keras_engine:KerasEngine", "tensorflow")
 OPENVINO = EngineKind("openvino", "attunet_gui.network.openvino_engine:OpenVINOEngine", "openvino")
 ENGINES = (OPENVINO, KERAS)
-"""Fastest on a CPU first."""
+"""All engines, the fastest on a CPU first."""
+# The device file of NVIDIA's driver; asking TensorFlow would take seconds.
 _GPU = Path("/dev/nvidiactl")
 
 
 def default_engine() -> EngineKind:
-    """The fastest engine of this machine: Keras where TensorFlow may find a GPU, else OpenVINO."""
+    """Return the fastest engine of this machine: Keras where TensorFlow may find a GPU, else OpenVINO."""
     if OPENVINO.installed and not (_GPU.exists() and KERAS.installed):
         return OPENVINO
     return KERAS
 
 
 def engine_called(name: str) -> EngineKind:
-    """The engine `name`.
+    """Return the installed engine with this name.
 
     Raises:
         AttunetError: no engine has that name, or it is not installed.
@@ -87,5 +95,5 @@ def engine_called(name: str) -> EngineKind:
 
 
 def dropped_channel(outputs: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Outputs (n, rows, columns, 1) of any tensor kind as (n, rows, columns) float32 arrays."""
+    """Return outputs (n, rows, columns, 1) of any tensor type as (n, rows, columns) float32 arrays."""
     return {name: np.asarray(values, np.float32)[..., 0] for name, values in outputs.items()}

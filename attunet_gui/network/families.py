@@ -1,4 +1,4 @@
-"""Model families the product knows. Listing them imports no TensorFlow; building one does."""
+"""The model families that the program knows. Listing them imports no TensorFlow; building a network does."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Family:
 
     Attributes:
         name: as written in a card.
-        config_type: its validated configuration.
-        parameters: number of weights of a configuration, known without building it.
+        config_type: the pydantic model of its configuration.
+        parameters: returns the number of weights of a configuration without building the network.
         builder: "module:function" that turns a configuration into a `keras.Model`.
-        grapher: "module:function" that turns a configuration and a bundle's weights into an `openvino.Model`.
+        grapher: "module:function" that turns a configuration and the weights of a bundle into an
+            `openvino.Model`.
     """
 
     name: str
@@ -33,11 +34,11 @@ class Family:
     grapher: str
 
     def build(self, config: BaseModel) -> Any:
-        """The Keras model for `config`, with fresh weights. Imports TensorFlow."""
+        """Return the Keras model for `config` with fresh weights. Imports TensorFlow."""
         return _function(self.builder)(config)
 
     def graph(self, config: BaseModel, weights: Any) -> Any:
-        """The OpenVINO graph for `config` with `weights`, a `bundle.Weights`. Imports OpenVINO."""
+        """Return the OpenVINO graph for `config` with the arrays of `weights`. Imports OpenVINO."""
         return _function(self.grapher)(config, weights)
 
 
@@ -59,7 +60,7 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def family(name: str) -> Family:
-    """The family called `name`; `BadModel` if the product does not know it."""
+    """Return the family called `name`; `BadModel` if the program does not know it."""
     for known in FAMILIES:
         if known.name == name:
             return known
@@ -70,7 +71,7 @@ def family(name: str) -> Family:
 
 
 def parse_config(family_name: str, config: dict[str, Any]) -> BaseModel:
-    """The validated configuration in a card; `BadModel` names the first thing wrong with it."""
+    """Return the validated configuration of a card; `BadModel` names the first fault."""
     try:
         return family(family_name).config_type.model_validate(config)
     except ValidationError as error:

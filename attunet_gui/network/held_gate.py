@@ -1,4 +1,4 @@
-"""A model with one gate held, to see what that gate is worth."""
+"""A model with one attention gate held at a constant coefficient, to measure what the gate contributes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from attunet_gui.network.predict import Model
 
 @contextmanager
 def gate_held(model: Model, name: str, coefficient: float) -> Iterator[Model]:
-    """`model` while gate `name` gives one `coefficient` everywhere; afterwards it is what it was.
+    """Hold gate `name` of `model` at `coefficient`, in [0, 1], while the context lasts; afterwards restore
+    it.
+
+    Args:
+        model: changed in place, and returned.
+        name: such as "gate1".
+        coefficient: 0 closes the gate, 1 lets everything pass.
 
     Raises:
-        AttunetError: the model runs in an engine whose weights cannot be changed.
+        AttunetError: the engine of the model is compiled with fixed weights.
     """
     network = getattr(model.engine, "network", None)
     if network is None:
         raise AttunetError(f"A gate can be held in Keras only, not in {model.id.engine}.")
+    # Imported here: this loads TensorFlow, which OpenVINO users may not have.
     from attunet_gui.network.attention_unet.model import hold_gate
 
     before = network.get_weights()

@@ -1,4 +1,4 @@
-"""`log.jsonl` of a run: a line a step."""
+"""The log of a training run, `log.jsonl`, with one line for each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOG_FILE = "log.jsonl"
 
 
 class Log:
-    """The log in `folder`; None keeps none."""
+    """Writes the log in `folder`; with None nothing is kept."""
 
     def __init__(self, folder: Path | None) -> None:
         self._path = folder / LOG_FILE if folder else None
@@ -22,14 +22,23 @@ class Log:
             folder.mkdir(parents=True, exist_ok=True)
 
     def cut_after(self, step: int) -> None:
-        """Drop the lines of steps that will be done again."""
+        """Drop the lines after `step`: these steps are done again after a run was stopped between two
+        checkpoints.
+        """
         if self._path is None:
             return
         lines = [row for row in read_log(self._path) if row["step"] <= step]
         self._path.write_text("".join(json.dumps(row) + "\n" for row in lines), "utf-8")
 
     def add(self, standing: Standing, loss: float, rate: float, found: Validation | None) -> None:
-        """The line of a step."""
+        """Add the line of a step.
+
+        Args:
+            standing: the progress after it.
+            loss: of its batch.
+            rate: the learning rate.
+            found: scores, if the step was validated.
+        """
         if self._path is None:
             return
         row: dict[str, Any] = {"step": standing.step, "loss": round(loss, 5), "rate": float(f"{rate:.4g}")}
@@ -39,7 +48,7 @@ class Log:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's log; a last line that was cut short is left out."""
+    """Return the rows of the log at `path`; an incomplete last line of a killed run is left out."""
     rows: list[dict[str, Any]] = []
     if not path.is_file():
         return rows

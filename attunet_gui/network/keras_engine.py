@@ -1,4 +1,4 @@
-"""The reference engine: Keras on TensorFlow, float32."""
+"""The reference engine: Keras on TensorFlow, in float32."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from attunet_gui.network.engines import dropped_channel
 
 
 class KerasEngine:
-    """Runs a bundle's network as one compiled TensorFlow function.
+    """Runs the network of a bundle as one compiled TensorFlow function.
 
     Attributes:
-        network: the Keras model; what is assigned to its variables counts from the next run on.
-        batch: small, so that a cancel is obeyed within a fraction of a second on a slow laptop.
+        network: the Keras model; values assigned to its variables take effect at the next run.
+        batch: small, so that a cancel takes effect within a fraction of a second on a slow laptop.
     """
 
     batch = 2
@@ -28,8 +28,8 @@ class KerasEngine:
         self._forward = tf.function(lambda x: self.network(x, training=False), reduce_retracing=True)
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-        """See `Engine.run`."""
-        # Always a whole batch: another size would be compiled again.
+        """Return the outputs of `batch`, as `InferenceEngine.run` describes."""
+        # The batch is always full: TensorFlow would compile another size anew.
         short = max(0, self.batch - len(batch))
         whole = np.pad(batch, [(0, short), (0, 0), (0, 0), (0, 0)], mode="edge")
         outputs = dropped_channel(self._forward(tf.constant(np.moveaxis(whole, 1, -1))))

@@ -1,4 +1,4 @@
-"""Losses. Tensors are (batch, rows, columns, 1): truth in {0, 1}, probability in [0, 1]."""
+"""Losses of training. Tensors are (batch, rows, columns, 1), truth in {0, 1} and probability in [0, 1]."""
 
 from __future__ import annotations
 
@@ -13,32 +13,36 @@ ops = keras.ops
 
 
 def image_dice_loss(truth: Any, probability: Any) -> Any:
-    """1 - Dice with the sums taken over each whole image: (batch,) float32.
+    """Return 1 - Dice with the sums taken over each whole image: (batch,) float32.
 
-    Dice compares two sets (Milletari et al. 2016, eq. 3). The sums therefore have to run over all pixels
-    of an image; `article_dice_loss` says what happens when they do not. The smoothing term 1 gives an
-    empty image with an empty prediction the loss 0.
+    Dice compares two sets (Milletari et al. 2016, equation 3), so the sums have to run over all pixels of an
+    image; `article_dice_loss` says what happens when they do not. The smoothing term 1 gives an empty image
+    with an empty prediction the loss 0.
     """
     return _one_minus_dice(truth, probability, axes=(1, 2, 3))
 
 
 def article_dice_loss(truth: Any, probability: Any) -> Any:
-    """1 - Dice with the sums over the channel axis only, as in the article's code: (batch, rows, columns).
+    """Return 1 - Dice with the sums over the channel axis only, as in the article's code: (batch, rows,
+    columns).
 
-    With a single channel the "sum" is over one number, so this is a score of each pixel on its own:
-    (2 t p + 1) / (t + p + 1). It has no notion of overlap: the background of a slice, some 99 % of its
-    pixels, outweighs the gland. Kept so that the article's results can be reproduced.
+    With a single channel each sum is over one number, so this is a score of each pixel on its own: (2 t p +
+    1) / (t + p + 1). It has no notion of overlap, and the background of a slice, some 99 % of its pixels,
+    outweighs the organ. It is kept so that the article's results can be reproduced.
     """
     return _one_minus_dice(truth, probability, axes=(-1,))
 
 
 def cross_entropy(truth: Any, probability: Any) -> Any:
-    """Binary cross-entropy, mean over each image: (batch,) float32."""
+    """Return the mean binary cross-entropy of each image: (batch,) float32."""
     return ops.mean(ops.binary_crossentropy(truth, probability), axis=(1, 2, 3))
 
 
 def dice_and_cross_entropy(truth: Any, probability: Any) -> Any:
-    """`image_dice_loss` + `cross_entropy`: overlap steers, cross-entropy keeps empty slices honest."""
+    """Return `image_dice_loss` + `cross_entropy`: (batch,) float32.
+
+    Dice rewards overlap; cross-entropy also punishes what is drawn in slices without the organ.
+    """
     return image_dice_loss(truth, probability) + cross_entropy(truth, probability)
 
 
@@ -50,9 +54,9 @@ LOSSES: dict[str, Loss] = {
 
 
 def where_counted(loss: Loss, truth: Any, probability: Any, counted: Any) -> Any:
-    """`loss` over the pixels that count; the others have no gradient at all, whatever is predicted there.
+    """Return `loss` over the pixels that count. The others have no gradient, whatever is predicted there.
 
-    Both masks are emptied there, which every loss here takes for agreement.
+    Truth and prediction are both set to 0 in the others, which every loss here takes for agreement.
 
     Args:
         loss: one of `LOSSES`.

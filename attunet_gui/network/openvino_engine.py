@@ -1,4 +1,4 @@
-"""The fast engine for CPUs: OpenVINO, in bfloat16 where the CPU multiplies in it. Needs no TensorFlow."""
+"""The fast engine for CPUs: OpenVINO, in bfloat16 where the CPU multiplies in it. It needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from attunet_gui.network.bundle import Bundle, checked_weights
 from attunet_gui.network.families import family, parse_config
 from attunet_gui.network.quiet_openvino import openvino
 
+# Slices for each core in one call. More of them keep the cores busier, but the results arrive later.
 _ROUNDS = 4
-"""Slices a core in a call: more keep the cores busier, and come later."""
 
 
 class OpenVINOEngine:
-    """Runs a bundle's network as a graph compiled for this CPU, one slice a core.
+    """Runs the network of a bundle as a graph compiled for this CPU, one slice at a time on each core.
 
     Attributes:
         precision: "bf16" or "f32", in which the CPU computes.
-        batch: slices that keep all cores busy.
+        batch: number of slices that keeps all cores busy.
     """
 
     def __init__(self, bundle: Bundle, precision: str | None = None) -> None:
@@ -42,13 +42,17 @@ class OpenVINOEngine:
         self.batch = _ROUNDS * at_once
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-        """See `Engine.run`. Called from two threads at once, no core waits for the last slice of a call."""
+        """Return the outputs of `batch`, as `InferenceEngine.run` describes.
+
+        It may be called from two threads at once; then no core waits for the last slice of a call.
+        """
         found: list[list[NDArray[np.float32]]] = []
         running: deque[Any] = deque()
         requests = self._requests()
         for image, request in zip(batch[:, None], cycle(requests), strict=False):
             if len(running) == len(requests):
                 found.append(_fetched(running.popleft()))
+            # The memory of `image` is shared with OpenVINO, which saves a copy; `batch` outlives the request.
             request.start_async({0: image}, share_inputs=True)
             running.append(request)
         found.extend(_fetched(request) for request in running)
@@ -59,7 +63,7 @@ class OpenVINOEngine:
         }
 
     def _requests(self) -> list[Any]:
-        """As many as cores, which nobody else uses now."""
+        """Return as many inference requests as there are cores, none of which another call is using."""
         try:
             return self._idle.get_nowait()
         except Empty:
@@ -68,9 +72,10 @@ class OpenVINOEngine:
 
 def _fetched(request: Any) -> list[NDArray[np.float32]]:
     request.wait()
+    # Copied, because the request reuses its output tensors for the next slice.
     return [np.array(tensor.data) for tensor in request.output_tensors]
 
 
 def _fastest_precision(core: openvino.Core) -> str:
-    """Bfloat16 where the CPU multiplies in it (AMX, AVX512-BF16), else float32."""
+    """Return "bf16" where the CPU multiplies in it (AMX, AVX512-BF16), else "f32"."""
     return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"

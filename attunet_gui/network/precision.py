@@ -1,4 +1,4 @@
-"""Which numbers the network computes with: what the processor is good at."""
+"""The number format of training, chosen by what the processor computes fast."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from pathlib import Path
 from attunet_gui.network.backend import tf
 from attunet_gui.network.settings import Precision, TrainingSettings
 
+# Flags of Linux for CPUs with instructions for bfloat16. Without them it is emulated and slow.
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16", "avx_ne_convert"}
+# Compute capability of Ampere, NVIDIA's first architecture with bfloat16.
 _FIRST_CAPABLE_GPU = (8, 0)
 
 
 def precision_for(settings: TrainingSettings) -> Precision:
-    """What `settings` asks for; for "auto" mixed_bfloat16 where GPU, or else CPU, computes with it."""
+    """Return the precision that `settings` ask for.
+
+    For "auto" it is mixed_bfloat16 where the GPU, or without one the CPU, computes with it, and else float32.
+    """
     if settings.precision != "auto":
         return settings.precision
     gpus = tf.config.list_physical_devices("GPU")
@@ -23,6 +28,7 @@ def precision_for(settings: TrainingSettings) -> Precision:
 
 
 def _cpu_flags() -> set[str]:
+    """Return the flags of the first CPU from Linux' /proc/cpuinfo; an empty set on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
