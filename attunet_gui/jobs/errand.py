@@ -1,7 +1,7 @@
-"""Work of minutes in a child process of its own: asked for by name, with progress and an end.
+"""Work of minutes in a process of its own, with progress and cancel.
 
-Unlike the child of `jobs.runner` it does one thing and ends, and it may have children itself. The name keeps
-what only the child needs out of the process that asks.
+Unlike the inference process it does one thing and ends, and it may have child processes itself. The work is
+named by a string, so that the calling process does not import what only the child needs.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from attunet_gui.core.progress import Progress
 from attunet_gui.jobs import wire
 from attunet_gui.jobs.spawn import without_main
 
+# Lower priority than the inference process, because an annotator waits for its drafts.
 _NICENESS = 19
-"""Behind the drafts of the window, for which somebody waits."""
 _LISTEN_S = 0.2
+# Enough for one training step and a checkpoint. A process that takes longer to stop is ended.
 _GRACE_S = 10.0
-"""A step of training and a checkpoint; whoever takes longer is ended."""
 _END_S = 2.0
 _STOP = "stop"
 
 
 @dataclass(frozen=True)
 class _Went:
+    """Progress of the work: `done` of `total` steps of `stage`."""
+
     done: int
     total: int
     stage: str
@@ -40,37 +42,45 @@ class _Went:
 
 @dataclass(frozen=True, eq=False)
 class _Done:
+    """The work returned `value`."""
+
     value: Any
 
 
 @dataclass(frozen=True)
 class _Failed:
+    """The work failed; `sentence` is for the user."""
+
     sentence: str
 
 
 @dataclass(frozen=True)
 class _Stopped:
+    """The work was cancelled."""
+
     pass
 
 
 def in_own_child(work: str, order: object, progress: Progress) -> Any:
-    """What the function `work` makes of `order`. Blocks, so call it from a thread.
+    """Run the function `work` on `order` in a new process and return its result. It blocks, so call it from a
+    thread.
 
     Args:
-        work: "module:function", which takes `order` and a `Progress`.
-        order: what it is given; it and the result are pickled.
-        progress: called at least every 0.2 s; if it raises, the child is ended.
+        work: "module:function"; the function takes `order` and a `Progress`.
+        order: its argument. Argument and result are pickled.
+        progress: called at least every 0.2 s; if it raises, the process is ended.
 
     Raises:
-        AttunetError: as `work` raised it.
-        WorkerDied: the child ended without an answer.
-        Cancelled: from `progress`, once the child has ended.
+        AttunetError: as the function raised it.
+        WorkerDied: the process ended without a result.
+        Cancelled: from `progress`, once the process has ended.
     """
     context = multiprocessing.get_context("spawn")
     near, far = context.Pipe()
     process = context.Process(target=_serve, args=(far, work, order), name="attunet-errand")
     with without_main():
         process.start()
+    # The child holds this end now. While the parent held it too, the child's death would not close the pipe.
     far.close()
     try:
         return _answer(near, progress)
@@ -89,8 +99,10 @@ def in_own_child(work: str, order: object, progress: Progress) -> Any:
 
 
 def _answer(near: Connection, progress: Progress) -> Any:
+    """Report progress until the process sends its result, and return that."""
     last = _Went(0, 0, "starting")
     while True:
+        # Repeating the last message calls `progress` often enough to notice a cancel.
         said = wire.receive(near) if near.poll(_LISTEN_S) else last
         match said:
             case _Went(done, total, stage):
@@ -105,6 +117,7 @@ def _answer(near: Connection, progress: Progress) -> Any:
 
 
 def _ask_to_stop(near: Connection, process: SpawnProcess) -> None:
+    """Ask the process to stop, and wait for it as long as `_GRACE_S`."""
     try:
         wire.send(near, _STOP)
     except OSError:
@@ -113,6 +126,7 @@ def _ask_to_stop(near: Connection, process: SpawnProcess) -> None:
 
 
 def _end(process: SpawnProcess) -> None:
+    """End the process: wait for it, then terminate it, then kill it."""
     process.join(_END_S)
     for end in (process.terminate, process.kill):
         if process.is_alive():
@@ -121,7 +135,8 @@ def _end(process: SpawnProcess) -> None:
 
 
 def _serve(pipe: Connection, work: str, order: object) -> None:
-    """Entry point of the child."""
+    """Entry point of the child process."""
+    # First, so that no later exception can write patient data into a log.
     be_discreet()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if hasattr(os, "nice"):
@@ -133,6 +148,7 @@ def _serve(pipe: Connection, work: str, order: object) -> None:
 
 
 def _outcome(work: str, order: object, progress: Progress) -> object:
+    """Run the named function and turn its result or exception into a message."""
     module, _, function = work.partition(":")
     try:
         return _Done(getattr(import_module(module), function)(order, progress))
@@ -144,12 +160,16 @@ def _outcome(work: str, order: object, progress: Progress) -> object:
         return _Failed("There was not enough memory; close other programs and start it again.")
     except Exception as error:
         logging.getLogger(__name__).exception("%s", work)
+        # Kind and place only: the text of an exception may name a patient.
         kind, place = type(error).__name__, place_of(error)
         return _Failed(f"An unexpected {kind} came up at {place}; start it again.")
 
 
 def _tell(pipe: Connection, done: int, total: int, stage: str) -> None:
-    """The `Progress` of the child: any word from the other side, and its end, stop the work."""
+    """Send progress to the calling process.
+
+    Any message from there, and the end of the pipe, cancels the work.
+    """
     try:
         if pipe.poll():
             raise Cancelled

@@ -1,4 +1,4 @@
-"""One volume through one engine."""
+"""Prediction: one CT volume through one engine."""
 
 from __future__ import annotations
 
@@ -24,26 +24,28 @@ from attunet_gui.network.engines import Engine, EngineKind, default_engine
 from attunet_gui.network.families import parse_config
 from attunet_gui.network.sight import Sight, View
 
+# Batches in the engine at once. While some cores compute the last slices of one batch, the others begin the
+# next.
 _IN_FLIGHT = 2
-"""Batches in the engine at once: while the last slices of one are computed, the next has begun."""
+# There are no flips, because a body has its liver on one side. No shift is a multiple of the network's
+# coarsest pixel, which is 16 pixels, as such a shift would give nearly the same result.
 _LOOKS = (
     Look(scale=0.94),
     Look(scale=1.06),
     Look(shift=(5.0, 3.0)),
     Look(shift=(-3.0, -5.0)),
 )
-"""No flips: a body has its liver on one side. Shifts that are no multiple of the coarsest pixel, 16."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A bundle made ready to predict.
+    """A bundle whose network is loaded and ready to predict.
 
     Attributes:
         bundle: card and weights.
-        engine: runs its network.
-        id: who speaks, in records.
-        looks: further looks at each slice, whose probability is averaged with that of the plain one.
+        engine: computes the network.
+        id: name, sha256 and engine, for records.
+        looks: transforms of the slices whose probabilities are averaged with that of the untransformed one.
     """
 
     bundle: Bundle
@@ -53,30 +55,32 @@ class Model:
 
     @property
     def card(self) -> Card:
-        """The bundle's card."""
+        """The card of the bundle."""
         return self.bundle.card
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-        """As `Engine.run`, the probability calibrated."""
+        """Return the outputs of the engine for `batch`, with the probability calibrated as the card says."""
         outputs = self.engine.run(batch)
         return {**outputs, PROBABILITY: self.card.calibration.apply(outputs[PROBABILITY])}
 
 
 def load_model(bundle: Bundle, kind: EngineKind | None = None) -> Model:
-    """Load `bundle` into an engine (the default one if `kind` is None); `BadModel` if it is damaged."""
+    """Load `bundle` into an engine of `kind`, the fastest one if None; `BadModel` if it is damaged."""
     kind = kind or default_engine()
     identity = ModelId(bundle.card.name, bundle.card.sha256, kind.name)
     return Model(bundle, kind.load(bundle), identity)
 
 
 def looking_again(model: Model) -> Model:
-    """`model`, its probability averaged over five looks of other shift and scale; five times as slow."""
+    """Return `model` with test-time augmentation: the mean over five transforms, which takes five times as
+    long.
+    """
     return replace(model, looks=_LOOKS)
 
 
 Outputs = Mapping[str, NDArray[np.float32]]
 Arrived = Callable[[Prediction, NDArray[np.intp]], None]
-"""Told of slices that are done, in the prediction that is being filled."""
+"""Called with the prediction that is being filled and the indices of the slices that were just completed."""
 
 
 def predict(
@@ -87,17 +91,18 @@ def predict(
     arrived: Arrived = lambda _prediction, _slices: None,
     sight: Sight | None = None,
 ) -> Prediction:
-    """Probability and gates of every slice of `volume`.
+    """Return the probability and the gate coefficients of every slice of `volume`.
 
-    Gates are those of the first, plain look.
+    The gate coefficients are those of the untransformed slices.
 
     Args:
         volume: the CT.
-        model: who predicts.
-        progress: called after each batch of slices; may raise `Cancelled`.
-        order: which slices first; it may change its mind meanwhile. From the middle outwards if None.
-        arrived: called when slices are done.
-        sight: `volume` as `model` sees it, if that was made ready before.
+        model: the loaded model.
+        progress: called after each batch of slices; it may raise `Cancelled`.
+        order: the order of the slices, which may change while they are computed. None starts in the middle
+            and goes outwards.
+        arrived: called when slices are completed.
+        sight: the input of the network for `volume`, if it was prepared before.
     """
     clock = Clock()
     slices = volume.grid.shape[0]
@@ -116,15 +121,15 @@ def predict(
 
 
 def sight_of(volume: Volume, model: Model) -> Sight:
-    """`volume` as `model` sees it."""
+    """Return the input cache of `volume` for the preprocessing and the transforms of `model`."""
     return Sight(volume, model.card.preprocessing, model.looks)
 
 
 def _parts(order: Outwards, views: Sequence[View], model: Model) -> Iterator[Part]:
-    """Slices as they are done; the next ones are made ready while the network computes."""
+    """Yield slices as they are completed. The next ones are preprocessed while the network computes."""
     looked_at = order.next(1)
     if len(looked_at):
-        # By itself: a person waits for this one, and for no other.
+        # The displayed slice is computed by itself, because the annotator waits for this one.
         yield _part(looked_at, [model.run(view.images(looked_at)) for view in views], views, model)
     with ThreadPoolExecutor(_IN_FLIGHT, "attunet-engine") as computing:
         running: deque[tuple[NDArray[np.intp], list[Future[Outputs]]]] = deque()
@@ -141,17 +146,23 @@ def _parts(order: Outwards, views: Sequence[View], model: Model) -> Iterator[Par
 
 
 def _outline(frame: Frame, model: Model) -> Outline:
+    """Return what is known of a prediction before its first slice."""
     card = model.card
     config: Any = parse_config(card.family, card.config)
     return Outline(frame, gate_sizes(config), model.id, card.threshold, card.smallest_piece_ml, card.gland)
 
 
 def _part(batch: NDArray[np.intp], found: list[Outputs], views: Sequence[View], model: Model) -> Part:
+    """Average the probability over the transforms and return it with the gates of the first, untransformed,
+    one.
+    """
     plain = views[0]
     probability = found[0][PROBABILITY]
     for done, (view, outputs) in enumerate(zip(views[1:], found[1:], strict=True), start=1):
         carried = plain.frame.carried_from(view.frame, outputs[PROBABILITY])
+        # A running mean: no transform has to be kept until the last one is there.
         probability = probability + (carried - probability) / np.float32(done + 1)
     config: Any = parse_config(model.card.family, model.card.config)
+    # float16 halves the memory of a prediction and what is sent through the pipe.
     gates = tuple(found[0][name].astype(np.float16) for name in gate_names(config))
     return Part(batch, probability.astype(np.float16), gates, plain.body(batch))

@@ -1,4 +1,4 @@
-"""Batches drawn by a thread while the network computes, and how long the network waited for them."""
+"""Batches that a thread prepares while the network computes, and the time the network waited for them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _POLL_S = 0.1
 
 
 class Ahead(Generic[T]):
-    """Takes what a thread has made, in order.
+    """A bounded queue of items that a thread makes, taken in order.
 
     Attributes:
-        waited: seconds spent waiting in `take`.
+        waited: seconds spent waiting in `take_next`.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Ahead(Generic[T]):
         self._stop = Event()
 
     def take(self) -> T:
-        """The next one; raises what making it raised."""
+        """Return the next item; an exception from making it is raised here."""
         started = perf_counter()
         made = self._queue.get()
         self.waited += perf_counter() - started
@@ -36,11 +36,11 @@ class Ahead(Generic[T]):
         return made
 
     def stop(self) -> None:
-        """Let the thread end."""
+        """Tell the thread to end."""
         self._stop.set()
 
     def fill(self, make: Callable[[int], T], numbers: Iterable[int]) -> None:
-        """Make one for each of `numbers` until told to stop."""
+        """Make an item for each of `numbers` until `stop_filling` is called or making one fails."""
         for number in numbers:
             try:
                 made: T | Exception = make(number)
@@ -50,8 +50,10 @@ class Ahead(Generic[T]):
                 return
 
     def _put(self, made: T | Exception) -> bool:
+        """Put `made` into the queue; return False if the queue was stopped before there was room."""
         while not self._stop.is_set():
             try:
+                # With a timeout, or a thread whose queue nobody empties any more would never end.
                 self._queue.put(made, timeout=_POLL_S)
                 return True
             except Full:
@@ -61,7 +63,9 @@ class Ahead(Generic[T]):
 
 @contextmanager
 def made_ahead(make: Callable[[int], T], numbers: Iterable[int]) -> Iterator[Ahead[T]]:
-    """`make(number)` for each of `numbers`, a few ahead of who takes them."""
+    """Make `make(number)` for each of `numbers` in a thread, a few ahead of the caller, while the context
+    lasts.
+    """
     ahead: Ahead[T] = Ahead()
     thread = Thread(target=ahead.fill, args=(make, numbers), daemon=True)
     thread.start()

@@ -1,8 +1,9 @@
-"""OpenVINO, imported in this one place, without the report on its use that it sends to its makers.
+"""OpenVINO, imported only here, without the usage report that it sends to its makers.
 
-`import openvino` loads its model converter, and that sends an event to an analytics service, with a number
-of this client that it keeps in `~/intel`. The product converts nothing, so converter and reporter are not
-there to be imported; `openvino` bears a converter that is missing, and loads in two thirds of the time.
+`import openvino` loads its model converter, and that sends an event to an analytics service together with a
+number of this client that it keeps in `~/intel`. This program converts nothing, so converter and reporter are
+made unavailable before the import. `openvino` accepts a missing converter, and loads in two thirds of the
+time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 _LEFT_OUT = ("openvino_telemetry", "openvino.tools.ovc")
 
 for _name in _LEFT_OUT:
+    # None makes Python raise ImportError for the name, which `openvino` catches.
     sys.modules.setdefault(_name, None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402

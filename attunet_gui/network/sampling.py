@@ -1,4 +1,4 @@
-"""Training slices: what is held in memory and how a batch is drawn."""
+"""Training slices: which cases are held in memory, and how a batch is drawn from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.network.settings import Sampling, View
 
 IGNORED = 2
-"""In the truth of a case: nobody has judged this pixel, and it teaches nothing."""
+"""Value in the truth of a case for a pixel that nobody has judged; such a pixel teaches nothing."""
 
 
 _WHOLLY = 1 - 1e-4
@@ -20,16 +20,17 @@ _WHOLLY = 1 - 1e-4
 
 @dataclass(frozen=True, eq=False)
 class TrainingCase:
-    """One labelled volume as the network sees it.
+    """One labelled volume on the network's grid.
 
     Attributes:
         images: (z, rows, columns) uint8, the HU window mapped to 0..255.
-        truth: (z, rows, columns) uint8, 1 in the organ, 0 outside, `IGNORED` where nobody knows.
-        name: what it is called in tables.
-        people: whose body is in it, the patient first; then whoever gave an organ to it.
-        stretches: number of the stretch that each slice belongs to, rising; slices are neighbours only within
-            one. () if all are.
-        cut: what is `IGNORED` is not in the images either: there a neighbour repeats the middle slice.
+        truth: (z, rows, columns) uint8: 1 in the organ, 0 outside, `IGNORED_LABEL` where it is unknown.
+        name: of the case, for tables.
+        people: whose body is in it: the patient first, then the donors of organs.
+        stretches: for each slice the number of the contiguous stretch it belongs to, ascending; slices are
+            neighbours only within a stretch. () if all slices belong to one.
+        cut: whether pixels that are unknown are missing from the images as well. There a neighbour repeats
+            the middle slice.
     """
 
     images: NDArray[np.uint8]
@@ -40,7 +41,9 @@ class TrainingCase:
     cut: bool = False
 
     def seen(self, z: int, offsets: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """(n, rows, columns): the slices `offsets` away from `z`; beyond an end the last one repeats."""
+        """Return (n, rows, columns) uint8, the slices `offsets` away from `z`; beyond an end the last slice
+        repeats.
+        """
         first, last = 0, len(self.images) - 1
         if self.stretches:
             first = self.stretches.index(self.stretches[z])
@@ -54,13 +57,13 @@ class TrainingCase:
 
     @property
     def is_partial(self) -> bool:
-        """Whether some of it was never judged."""
+        """Whether any pixel of the case was never judged."""
         return bool((self.truth == IGNORED).any())
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Cases of one origin; a slice comes from this source with a probability proportional to `weight`."""
+    """Cases of one origin. A slice is drawn from this source with a probability proportional to `weight`."""
 
     name: str
     weight: float
@@ -69,25 +72,26 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Cases to train on, and cases no batch has seen to validate on."""
+    """The cases to train on, and cases that are in no batch, to validate on."""
 
     sources: tuple[Source, ...]
     held_out: tuple[TrainingCase, ...] = ()
 
     @property
     def is_partial(self) -> bool:
-        """Whether a case that is trained on is."""
+        """Whether any case to train on has pixels that were never judged."""
         return any(case.is_partial for source in self.sources for case in source.cases)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Slices for one step.
+    """The slices of one step.
 
     Attributes:
         images: (batch, rows, columns, channels) uint8.
-        truth: (batch, rows, columns, 1) uint8, as in `TrainingCase`.
-        centres: (batch, 2) float32, row and column around which a part of the slice is worth looking at.
+        truth: (batch, rows, columns, 1) uint8, with the values of `TrainingCase.truth`.
+        centres: (batch, 2) float32, row and column of the centre of the part to learn from, where only a part
+            is wanted.
     """
 
     images: NDArray[np.uint8]
@@ -104,29 +108,36 @@ def training_case(
     judged: NDArray[np.bool_] | None = None,
     outline: NDArray[np.int16] | None = None,
 ) -> TrainingCase:
-    """`volume` and its canonical (z, y, x) `mask` on the frame that `predict` would use.
+    """Return `volume` and its canonical (z, y, x) `mask` on the grid that prediction would use.
 
-    A pixel is `IGNORED` as soon as a voxel it is made of is not in `judged` (z, y, x). `outline` is that of
-    `frame_for`.
+    Args:
+        volume: the CT.
+        mask: (z, y, x) uint8 0/1.
+        wanted: how the network wants its input.
+        name, people: as in `TrainingCase`.
+        judged: (z, y, x), true where the mask is known. A pixel is `IGNORED_LABEL` as soon as one voxel that
+            contributes to it is not known. None if all is known.
+        outline: (n, y, x) HU that say where the patient lies; None takes those of `volume`.
     """
     frame = frame_for(volume, wanted, outline)
     slices = np.arange(volume.grid.shape[0])
     images = network_slices(volume, frame, wanted, slices)
     truth = (frame.to_network(mask.astype(np.float32), fill=0.0) >= 0.5).astype(np.uint8)
     if judged is not None:
+        # Resampling is linear, so the value is below 1 wherever an unknown voxel contributes.
         truth[frame.to_network(judged.astype(np.float32), fill=1.0) < _WHOLLY] = IGNORED
     return TrainingCase((images * 255 + 0.5).astype(np.uint8), truth, name, people)
 
 
 class Sampler:
-    """Draws batches; batch `number` depends on the seed and on `number` only, so a run can go on anywhere.
+    """Draws batches. A batch depends only on the seed and its number, so a stopped run can go on anywhere.
 
     Args:
-        sources: where slices come from; within a source each case is equally likely. Slices that are
-            `IGNORED` as a whole are never drawn, and cases without another slice neither.
-        neighbours: slices on each side that join as channels.
-        settings: shares.
-        seed: same seed, same batches.
+        sources: where slices come from; within a source each case is equally likely. Slices without any
+            judged pixel are never drawn, nor are cases without another slice.
+        neighbours: number of slices on each side that become channels.
+        settings: shares of the kinds of slices.
+        seed: the same seed gives the same batches.
     """
 
     def __init__(self, sources: tuple[Source, ...], neighbours: int, settings: Sampling, seed: int) -> None:
@@ -143,12 +154,12 @@ class Sampler:
         self._settings, self._seed = settings, seed
 
     def draw(self, number: int, count: int, view: View | None = None) -> Batch:
-        """`count` slices of batch `number`, of which a part of the size `view` will be looked at."""
+        """Return `count` slices as batch `number`, with the centres of parts of the size `view`."""
         random = np.random.default_rng([self._seed, number])
         drawn = [self._draw_slice(random) for _ in range(count)]
         images = np.stack([image for image, _truth in drawn])
         truth = np.stack([truth for _image, truth in drawn])
-        # Apart, so that the slices of a batch do not depend on how much of them is looked at.
+        # A generator of its own, so that the slices of a batch do not depend on the size of the part.
         places = np.random.default_rng([self._seed, number, 1])
         centres = np.stack([_centre(one, view or one.shape, places) for one in truth])
         return Batch(np.ascontiguousarray(np.moveaxis(images, 1, -1)), truth[..., None], centres)
@@ -163,7 +174,9 @@ class Sampler:
         return case.seen(z, self._around(random)), case.truth[z]
 
     def _around(self, random: np.random.Generator) -> NDArray[np.intp]:
-        """Offsets of the channels from the slice."""
+        """Return the offsets of the channels from the slice: 0 for a single slice, else strided and perhaps
+        reversed.
+        """
         if random.random() < self._settings.single_slice_share:
             return 0 * self._offsets
         direction = -1 if random.random() < self._settings.reversed_share else 1
@@ -173,7 +186,11 @@ class Sampler:
 def _centre(
     truth: NDArray[np.uint8], view: tuple[int, ...], random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Middle of a part of the size `view`: a pixel of the organ is in its inner half, or it is anywhere."""
+    """Return row and column of the centre of a part of size `view` within the slice.
+
+    If the slice shows the organ, a random pixel of it lies in the inner half of the part; else the part is
+    anywhere.
+    """
     room = np.array(truth.shape) - view
     anywhere, within = random.random(2), random.random(2) - 0.5
     organ = np.argwhere(truth == 1)
@@ -186,7 +203,7 @@ def _centre(
 
 
 def _taught(source: Source) -> Source:
-    """`source` without cases that nobody has judged any slice of."""
+    """Return `source` without cases of which no slice has a judged pixel."""
     return replace(source, cases=tuple(case for case in source.cases if len(_judged_slices(case))))
 
 

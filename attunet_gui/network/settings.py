@@ -1,4 +1,4 @@
-"""Settings of a training run; free of TensorFlow."""
+"""The settings of a training run, as a recipe and a card write them; free of TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ Precision = Literal["float32", "mixed_bfloat16"]
 
 
 class Augmentation(BaseModel):
-    """How slices are varied; 0 switches a part off. Nothing is ever mirrored: left and right differ.
+    """How slices are varied; 0 switches a part off. Nothing is mirrored, because left and right of a body
+    differ.
 
     Attributes:
-        rotation_degrees, scale, shear, shift_pixels: ranges of the random affine map, +- each; scale and
-            shear are drawn for rows and columns on their own.
+        rotation_degrees, scale, shear, shift_pixels: half the range of the random affine map, in both
+            directions; scale and shear are drawn for rows and columns separately.
         elastic_pixels: standard deviation of the random displacement of a coarse grid of points.
         elastic_grid_pixels: distance of these points.
         clipped_share: share of slices clipped to 0..255 HU, as public collections of pictures are.
-        brightness, contrast: ranges of the change of values in [0, 1], +- each.
-        gamma: range of the logarithm of the exponent that values in [0, 1] get, +-.
-        bias_field: range of a smooth field that multiplies the values, +-.
-        noise: largest standard deviation of the noise; its grain is between one and three pixels.
-        blur, sharpen: how much of the fine detail is at most taken away (1 is all) or added.
-        coarse_share: share of slices brought to half their resolution and back.
+        brightness, contrast: half the range of the change of values in [0, 1], in both directions.
+        gamma: half the range of the logarithm of the exponent that is applied to values in [0, 1].
+        bias_field: half the range of a smooth field that multiplies the values.
+        noise: largest standard deviation of the noise, whose grain is between one and three pixels.
+        blur, sharpen: the largest share of the fine detail that is removed (1 is all of it) or added.
+        coarse_share: share of slices that are brought to half their resolution and back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,9 +51,9 @@ class Sampling(BaseModel):
 
     Attributes:
         foreground_share: share of slices drawn from those that show the organ.
-        single_slice_share: share of slices that come without neighbours, as a lone picture does.
-        neighbour_stride_max: neighbours are up to so many slices apart.
-        reversed_share: share of slices whose neighbours come in reverse order.
+        single_slice_share: share of slices without neighbours, as a single picture is.
+        neighbour_stride_max: largest distance of neighbours, in slices.
+        reversed_share: share of slices whose neighbours are in reverse order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,26 +65,30 @@ class Sampling(BaseModel):
 
 
 View = tuple[int, int]
+"""(rows, columns) in pixels of the part of a slice that is learnt from."""
 
 
 class TrainingSettings(BaseModel):
     """One training run; the same settings and cases draw the same batches.
 
     Attributes:
-        steps, batch: optimiser steps, and slices a step.
+        seed: of the weights, the batches and their variation.
+        steps, batch: number of optimiser steps, and of slices in each.
         learning_rate: the peak; it rises over the first 5 % of the steps and falls to 0 as a cosine.
         weight_decay: decoupled (AdamW); 0 is Adam.
         loss: a name in `LOSSES`.
         average: momentum of the moving average of the weights; the average is what is validated and kept.
         validate_every: steps between validations.
-        patience: validations without a better score after which training ends; 0 never ends early.
+        patience: number of validations without a better score after which training ends; 0 never ends early.
         keep: "best" keeps the weights of the best validation, "last" those of the last step.
         checkpoint_seconds: time between checkpoints.
-        view: (rows, columns) of the part of a slice that is learnt from, with the organ if it is there;
-            None takes whole slices. A smaller part takes less time in proportion.
+        view: (rows, columns) of the part of a slice that is learnt from, with the organ if the slice shows
+            it; None takes whole slices. A smaller part takes proportionally less time.
         view_share: share of the steps, from the first on, that learn from such a part; the last ones see
-            whole slices, as drafts do.
-        precision: "auto" is mixed_bfloat16 where the processor has it; weights are float32 all the same.
+            whole slices, as prediction does.
+        precision: "auto" is mixed_bfloat16 where the processor has it; weights are float32 in any case.
+        sampling: which slices a batch gets.
+        augmentation: how they are varied.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -106,5 +111,5 @@ class TrainingSettings(BaseModel):
     augmentation: Augmentation = Augmentation()
 
     def view_of(self, step: int) -> View | None:
-        """What step `step`, counted from 1, sees of a slice; None for all of it."""
+        """Return (rows, columns) that step `step`, counted from 1, sees of a slice; None for all of it."""
         return self.view if self.view and step <= self.view_share * self.steps else None

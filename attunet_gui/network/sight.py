@@ -1,4 +1,6 @@
-"""A volume as a model sees it: its slices on the network's frame, in its window, with their neighbours."""
+"""The input of the network for a volume: slices on the network's grid and in its window, with their
+neighbours.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,19 @@ from attunet_gui.core.frame import Frame, Look
 from attunet_gui.core.preprocess import Preprocessing, frame_for, neighbour_indices, network_slices, windowed
 from attunet_gui.core.volume import Volume
 
+# Lost fat leaves gaps of up to this width in the body, which are closed when its outline is found.
+# Where a CT was clipped above the HU of fat, organs look like islands in air. Gaps of up to this width
+# between them are closed when the outline of the body is found.
 _FAT_GAP_MM = 20.0
+# Slices made ahead before the child process looks for messages again.
 _AT_ONCE = 4
-"""Slices made ahead between two looks at who asks for what."""
 
 
 class Sight:
-    """What is made of a volume before the network computes; it can be made while nobody waits.
+    """The input of the network for a volume. It can be computed before anybody asks for a prediction.
 
     Attributes:
-        views: the plain one first, then one for each further look.
+        views: the input on the untransformed grid first, then on the grid of each transform.
     """
 
     def __init__(self, volume: Volume, wanted: Preprocessing, looks: tuple[Look, ...] = ()) -> None:
@@ -29,20 +34,20 @@ class Sight:
 
     @property
     def plain(self) -> View:
-        """That of the plain look."""
+        """The input on the untransformed grid."""
         return self.views[0]
 
     def make_some(self) -> bool:
-        """Make a few slices ahead; whether there were any left to make."""
+        """Compute a few slices ahead; return whether there were any left to compute."""
         return any(view.make_some() for view in self.views)
 
 
 class View:
-    """The slices of a volume on one frame, each made when it is first asked for.
+    """The slices of a volume on one grid, each computed when it is first asked for.
 
     Args:
         volume: the CT.
-        frame: where the network's pixels lie.
+        frame: the grid of the network's pixels.
         wanted: how the model wants its input.
     """
 
@@ -57,17 +62,17 @@ class View:
         self._gap = round(_FAT_GAP_MM / wanted.spacing_mm) if fat_is_lost(volume.lowest_hu) else 0
 
     def images(self, slices: NDArray[np.intp]) -> NDArray[np.float32]:
-        """(n, channels, rows, columns) as the network sees `slices`."""
+        """Return (n, channels, rows, columns) float32 in [0, 1], the network's input for `slices`."""
         around = neighbour_indices(slices, self._wanted.neighbours, self._slices)
         self._make(np.unique(around[~self._made[around]]))
         return self._images[around]
 
     def body(self, slices: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """(n, rows, columns), the patient's outline."""
+        """Return (n, rows, columns) bool, true inside the patient's body."""
         return body_mask(self._images[slices], self._cut, self._gap)
 
     def make_some(self) -> bool:
-        """Make a few slices that nobody has asked for yet; whether there were any left."""
+        """Compute a few slices that nobody has asked for yet; return whether there were any left."""
         missing = np.flatnonzero(~self._made)[:_AT_ONCE]
         self._make(missing)
         return len(missing) > 0

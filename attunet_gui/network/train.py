@@ -1,7 +1,7 @@
 """Training: a job and its data in, a network out. The caller makes the cases and writes the bundle.
 
-Batch and variation of a step follow from the seed and the number of the step alone, so a run that was
-stopped goes on from its checkpoint with exactly the batches it would have seen.
+Batch and variation of a step follow from the seed and the number of the step alone, so a run that was stopped
+goes on from its checkpoint with exactly the batches it would have seen.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class Job:
 
     Attributes:
         family, config: the network, as in a card.
-        preprocessing: what its input is.
-        threshold: probability from which a pixel counts in validation.
-        settings: the run.
-        start: a bundle whose weights the network starts with; None starts fresh.
-        folded: put calibration and threshold of `start` into the weights, so that training goes on from what
-            its drafts show: the draft of the result is cut at 0.5 of what it says itself.
+        preprocessing: how its input is made.
+        threshold: probability from which a pixel counts as organ in validation.
+        settings: of the run.
+        start: a bundle whose weights the network starts with; None starts with random ones.
+        folded: move calibration and threshold of `start` into the weights, so that training goes on from the
+            draft that the annotator sees; the new network's draft is then cut at a probability of 0.5.
     """
 
     family: str
@@ -72,12 +72,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network and how it came to be.
+    """A trained network and how its run ended.
 
     Attributes:
-        network: float32, averaged weights.
-        standing: of the run when it ended.
-        precision: what it was computed with.
+        network: the Keras model in float32, with averaged weights.
+        standing: progress of the run at its end.
+        precision: the number format it was computed with.
         keep: "best" or "last", which weights these are.
     """
 
@@ -95,20 +95,24 @@ class Trained:
 
     @property
     def waiting_share(self) -> float:
-        """Share of the time of training spent waiting for batches."""
+        """Share of the training time that was spent waiting for batches, 0 to 1."""
         return self.standing.waited / max(self.standing.seconds, 1e-9)
 
 
 def train(
     job: Job, data: TrainingData, keep: RunFolder | None = None, progress: Progress = silent
 ) -> Trained:
-    """Train, or go on training where the checkpoint in `keep` left off.
+    """Train, or go on from the checkpoint in `keep`.
 
-    `progress` gets loss, DSC and time left in its stage text after each step and may raise `Cancelled`; a
-    checkpoint is written then too.
+    Args:
+        job: what to train.
+        data: cases to learn from and to validate on.
+        keep: folder of checkpoint and log; None keeps neither.
+        progress: gets loss, DSC and time left in its stage text after each step. It may raise `Cancelled`;
+            then a checkpoint is written first.
 
     Raises:
-        AttunetError: the checkpoint is damaged or of another run, or the loss is no number any more.
+        AttunetError: the checkpoint is damaged or of another run, or the loss is no finite number.
         BadModel: `job.start` does not fit the network.
     """
     state = _State(job)
@@ -123,12 +127,12 @@ def train(
 
 @dataclass(frozen=True)
 class Pace:
-    """How long parts of a run take on this machine, in seconds.
+    """How long the parts of a run take on this machine, in seconds.
 
     Attributes:
         step: one step.
-        validation: one look at the cases that are held out.
-        start: finding this out, and beginning the run itself.
+        validation: one validation of the held-out cases.
+        start: measuring this, and the start of the run itself.
     """
 
     step: float
@@ -137,7 +141,7 @@ class Pace:
 
 
 def pace(job: Job, data: TrainingData) -> Pace:
-    """Of `job`, found in a few steps and one validation."""
+    """Measure the pace of `job` with a few steps and one validation; no result of them is kept."""
     began = perf_counter()
     sampler = Sampler(data.sources, job.preprocessing.neighbours, job.settings.sampling, job.settings.seed)
     state = _State(job)
@@ -150,18 +154,21 @@ def pace(job: Job, data: TrainingData) -> Pace:
     since = perf_counter()
     validate(data.held_out, job.preprocessing.neighbours, job.threshold, inference(state.average))
     validation = perf_counter() - since
-    # The first step compiles, here and once more in the run.
+    # The first step includes compiling, which happens here and once more in the run. The minimum of the
+    # others is the time that a step takes when no other program interferes.
     return Pace(min(taken[1:]), validation, perf_counter() - began + taken[0])
 
 
 def steps_within(seconds: float, measured: Pace, validations: int) -> int:
-    """How many steps, with so many `validations` among them, fit into `seconds`; one at least."""
+    """Return how many steps fit into `seconds` beside so many `validations`; at least one."""
     room = seconds - measured.start - validations * measured.validation
     return max(1, int(room / measured.step))
 
 
 class _State:
-    """The network, its average, its best average and the optimiser."""
+    """Everything that a checkpoint holds: the network, its moving average, its best average and the
+    optimiser.
+    """
 
     def __init__(self, job: Job) -> None:
         keras.utils.set_random_seed(job.settings.seed)
@@ -177,13 +184,16 @@ class _State:
         self.best: Arrays = {}
 
     def _built(self, precision: str) -> Any:
+        """Build the network of the job in the given precision, with fresh weights."""
         with _policy(precision):
             return family(self.job.family).build(parse_config(self.job.family, self.job.config))
 
     def keep_best(self) -> None:
+        """Remember the present average as that of the best validation."""
         self.best = _arrays("best", self.average.weights)
 
     def arrays(self) -> Arrays:
+        """Return every array of the checkpoint by its name, which begins with its group."""
         return self.best | {
             name: values
             for part, held in self._parts().items()
@@ -191,6 +201,11 @@ class _State:
         }
 
     def restore(self, arrays: Arrays, standing: Standing) -> Standing:
+        """Assign the arrays of a checkpoint and return its progress.
+
+        Raises:
+            AttunetError: an array is missing or has another shape.
+        """
         try:
             for part, variables in self._parts().items():
                 for name, variable in _named(part, variables):
@@ -210,7 +225,7 @@ class _State:
         }
 
     def result(self, keep: str) -> Any:
-        """The averaged network in float32: its best form if that is wanted and there is one."""
+        """Return the averaged network in float32; its best form if `keep` is "best" and there is one."""
         plain = self._built("float32")
         plain.set_weights(self.average.get_weights())
         if keep == "best" and self.best:
@@ -220,7 +235,11 @@ class _State:
 
 
 def started(bundle: Bundle, *, folded: bool) -> Any:
-    """The network of `bundle`; if `folded`, with a probability of 0.5 where its draft is cut."""
+    """Return the network of `bundle`.
+
+    If `folded`, its last layer is changed so that the probability is 0.5 where the calibrated draft of the
+    card is cut.
+    """
     network, card = load_network(bundle), bundle.card
     if folded:
         edge = math.log(card.threshold / (1 - card.threshold))
@@ -229,16 +248,19 @@ def started(bundle: Bundle, *, folded: bool) -> Any:
 
 
 def _named(part: str, variables: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each variable with its name in the checkpoint, "part/path"."""
     for variable in variables:
         yield f"{part}/{variable.path}", variable
 
 
 def _arrays(part: str, variables: Any) -> Arrays:
+    """Return the values of `variables` by their name in the checkpoint."""
     return {name: np.asarray(variable.numpy()) for name, variable in _named(part, variables)}
 
 
 @contextmanager
 def _policy(precision: str) -> Iterator[None]:
+    """Set Keras' precision while the context lasts; layers take it over when they are built."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
@@ -248,6 +270,7 @@ def _policy(precision: str) -> Iterator[None]:
 
 
 def _optimiser(settings: TrainingSettings) -> Any:
+    """Return AdamW with a linear warm-up over 5 % of the steps and a cosine decay over the others."""
     rise = max(1, settings.steps // 20)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=settings.learning_rate / 20,
@@ -259,19 +282,27 @@ def _optimiser(settings: TrainingSettings) -> Any:
         rate,
         weight_decay=settings.weight_decay,
         global_clipnorm=1.0,
-        # Named, since Keras numbers the nameless of one process, and a checkpoint goes by names.
+        # Keras numbers optimisers without a name within a process, but a checkpoint finds its variables by
+        # name.
         name="adam_w",
     )
-    # Scales and offsets are not shrunk.
+    # Weight decay shrinks kernels only; scales and offsets of the normalisations are not penalised.
     optimiser.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimiser
 
 
 Step = Callable[[Batch, int], float]
-"""Learns from a batch, which is that of so many steps: the loss."""
+"""Learns from a batch, given with the number of its step; returns the loss."""
 
 
 def _step_function(state: _State, view: View | None, *, partial: bool) -> Step:
+    """Compile one training step.
+
+    Args:
+        state: network, average and optimiser, which the step changes.
+        view: (rows, columns) of the part to learn from; None for whole slices.
+        partial: whether truth may hold `IGNORED_LABEL`.
+    """
     settings, window = state.job.settings, state.job.preprocessing.window_hu
     network, optimiser = seeing(state.network, view), state.optimiser
     loss = _loss_function(settings.loss, partial=partial)
@@ -287,7 +318,7 @@ def _step_function(state: _State, view: View | None, *, partial: bool) -> Step:
             value = tf.reduce_mean(loss(target, network(varied, training=True)[PROBABILITY]))
         optimiser.apply(tape.gradient(value, network.trainable_variables), network.trainable_variables)
         done = tf.cast(number, tf.float32)
-        # Short at first: an average over the first steps would remember the random start.
+        # The momentum is small at first, or the average would keep remembering the random start.
         momentum = tf.minimum(settings.average, (1 + done) / (10 + done))
         for slow, fast in averaged:
             slow.assign(slow.value + (1 - momentum) * (fast.value - slow.value))
@@ -301,7 +332,7 @@ def _step_function(state: _State, view: View | None, *, partial: bool) -> Step:
 
 
 def seeing(network: Any, view: View | None) -> Any:
-    """`network` with the same layers, and so the same weights, for a part of a slice."""
+    """Return `network` with the same layers, and so the same weights, for an input of the size `view`."""
     if view is None:
         return network
     image = keras.Input((*view, network.input.shape[-1]), name="image")
@@ -309,7 +340,10 @@ def seeing(network: Any, view: View | None) -> Any:
 
 
 def _loss_function(name: str, *, partial: bool) -> Callable[[Any, Any], Any]:
-    """A loss of targets and probability; of partial truth the second channel of the target is `IGNORED`."""
+    """Return a loss of targets and probability.
+
+    With `partial` the second channel of the targets marks the pixels that are ignored.
+    """
     loss = LOSSES[name]
     if not partial:
         return loss
@@ -317,14 +351,17 @@ def _loss_function(name: str, *, partial: bool) -> Callable[[Any, Any], Any]:
 
 
 def _organ_and_ignored(truth: tf.Tensor) -> tf.Tensor:
-    """(batch, rows, columns, 2) of truth with `IGNORED`, a pixel wider: slices are resampled."""
+    """Split truth into (batch, rows, columns, 2) uint8: organ, and ignored pixels."""
     ignored = tf.cast(truth == IGNORED, tf.float32)
+    # A pixel wider: the slice is resampled by the augmentation, which mixes a pixel with its neighbours.
     wider = tf.cast(tf.nn.max_pool2d(ignored, 3, 1, "SAME"), tf.uint8)
     return tf.concat([tf.cast(truth == 1, tf.uint8), wider], axis=-1)
 
 
 def inference(network: Any) -> Infer:
-    """`network` as a function of uint8 slices."""
+    """Return `network` as a function from (n, rows, columns, channels) uint8 to probability (n, rows,
+    columns).
+    """
     compiled = tf.function(
         lambda images: network(tf.cast(images, tf.float32) / 255.0, training=False)[PROBABILITY],
         autograph=False,
@@ -337,16 +374,18 @@ def inference(network: Any) -> Infer:
 
 
 class _Run:
-    """The loop: steps, validations, checkpoints, log."""
+    """The loop of a run: steps, validations, checkpoints and log."""
 
     def __init__(self, job: Job, data: TrainingData, state: _State, log: Log, keep: RunFolder | None) -> None:
         self._job, self._data, self._state, self._log, self._keep = job, data, state, log, keep
         self._neighbours = job.preprocessing.neighbours
         views = {job.settings.view_of(1), job.settings.view_of(job.settings.steps)}
+        # Both sizes of the input are needed in one run: parts of slices first, whole ones in the last steps.
         self._learn = {view: _step_function(state, view, partial=data.is_partial) for view in views}
         self._infer = inference(state.average)
 
     def to_the_end(self, standing: Standing, progress: Progress) -> Standing:
+        """Do the steps that are left after `standing` and return the progress at the end."""
         settings = self._job.settings
         if standing.ended:
             return standing
@@ -358,6 +397,7 @@ class _Run:
             return self._steps(standing, batches, progress)
 
     def _steps(self, start: Standing, batches: Ahead[Batch], progress: Progress) -> Standing:
+        """Take batches until the run ends; save a checkpoint at the end, now and then, and on `Cancelled`."""
         settings, text = self._job.settings, _Text(self._job.settings.steps, start)
         standing, saved = start, perf_counter()
         clock = _Stopwatch(start, batches)
@@ -378,6 +418,7 @@ class _Run:
         return standing
 
     def _one_step(self, number: int, batch: Batch) -> float:
+        """Learn from `batch` and return the loss; `AttunetError` if it is not finite."""
         loss = self._learn[self._job.settings.view_of(number)](batch, number)
         if not math.isfinite(loss):
             raise AttunetError(f"The loss of step {number} is no number; try a lower learning_rate.")
@@ -387,6 +428,7 @@ class _Run:
         return float(self._state.optimiser.learning_rate)
 
     def _validation(self, standing: Standing) -> Validation | None:
+        """Return the scores of the held-out cases if a validation is due at this step."""
         settings = self._job.settings
         due = standing.step % settings.validate_every == 0 or standing.step == settings.steps
         if not (due and self._data.held_out):
@@ -394,6 +436,9 @@ class _Run:
         return validate(self._data.held_out, self._neighbours, self._job.threshold, self._infer)
 
     def _judged(self, standing: Standing, found: Validation | None) -> Standing:
+        """Return `standing` with the scores `found`, and with `ended` set if the run is complete or has no
+        patience left.
+        """
         settings = self._job.settings
         standing = replace(standing, last_score=found.slices) if found else standing
         if found and found.slices > standing.best_score:
@@ -405,6 +450,7 @@ class _Run:
         return replace(standing, ended=tired or standing.step >= settings.steps)
 
     def _save(self, standing: Standing) -> None:
+        """Write a checkpoint, if the run keeps any."""
         if self._keep and standing.step:
             path = self._keep.folder / CHECKPOINT_FILE
             write_checkpoint(path, self._state.arrays(), standing, self._keep.fingerprint)
@@ -415,7 +461,7 @@ def _drawn(sampler: Sampler, settings: TrainingSettings, number: int) -> Batch:
 
 
 class _Stopwatch:
-    """Seconds of this process on top of those of the run before it."""
+    """Adds the seconds of this process to those of the run before it was resumed."""
 
     def __init__(self, start: Standing, batches: Ahead[Batch]) -> None:
         self._start, self._batches, self._began = start, batches, perf_counter()
@@ -426,7 +472,7 @@ class _Stopwatch:
 
 
 class _Text:
-    """What a run says of itself after each step."""
+    """Makes the stage text of each step: loss, DSC, minutes left and share of waiting."""
 
     def __init__(self, steps: int, start: Standing) -> None:
         self._steps, self._start = steps, start
@@ -434,9 +480,11 @@ class _Text:
         self._score = f", best DSC {start.best_score:.3f}" if start.best_step else ""
 
     def of(self, standing: Standing, loss: float, found: Validation | None) -> str:
+        """Return the text after a step with this loss, and with scores if it was validated."""
         self._recent.append(loss)
         if found:
             self._score = f", DSC {found.slices:.3f} at {standing.step}, best {standing.best_score:.3f}"
+        # Of this process only: the run may have been started on another machine.
         pace = (standing.seconds - self._start.seconds) / (standing.step - self._start.step)
         left = pace * (self._steps - standing.step) / 60
         waiting = 100 * standing.waited / max(standing.seconds, 1e-9)

@@ -13,17 +13,17 @@ from attunet_gui.core.metrics import dice
 from attunet_gui.network.sampling import IGNORED, TrainingCase
 
 Infer = Callable[[NDArray[np.uint8]], NDArray[np.floating[Any]]]
-"""(n, rows, columns, channels) uint8 -> probability (n, rows, columns)."""
+"""From (n, rows, columns, channels) uint8 to probability (n, rows, columns)."""
 _BATCH = 12
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Scores at one step.
+    """Scores at one step. The log stores them under these names.
 
     Attributes:
         slices: mean DSC of the slices that show the organ.
-        volumes: mean DSC of the volumes that show it; of single slices these are the slices.
+        volumes: mean DSC of the volumes that show it; for single slices the two are equal.
     """
 
     slices: float
@@ -31,7 +31,14 @@ class Validation:
 
 
 def validate(cases: tuple[TrainingCase, ...], neighbours: int, threshold: float, infer: Infer) -> Validation:
-    """Scores of the drafts of `cases`, as far as they were judged."""
+    """Return the scores of the drafts of `cases`; pixels that nobody judged do not count.
+
+    Args:
+        cases: held-out cases.
+        neighbours: slices on each side that are channels.
+        threshold: probability from which a pixel belongs to the draft.
+        infer: the network.
+    """
     by_slice: list[float] = []
     by_volume: list[float] = []
     for case in cases:
@@ -45,10 +52,11 @@ def validate(cases: tuple[TrainingCase, ...], neighbours: int, threshold: float,
 
 
 def probabilities(case: TrainingCase, neighbours: int, infer: Infer) -> NDArray[np.floating[Any]]:
-    """(z, rows, columns) probability of the organ."""
+    """Return (z, rows, columns), the probability of the organ."""
     count, offsets = len(case.images), np.arange(-neighbours, neighbours + 1)
     found = []
     for part in _batches(count):
+        # Full batches, since TensorFlow compiles each size anew; single slices would be computed 12 times.
         whole = np.pad(part, (0, _BATCH - len(part)), mode="edge") if count > 1 else part
         around = np.stack([case.seen(int(z), offsets) for z in whole])
         found.append(infer(np.ascontiguousarray(np.moveaxis(around, 1, -1)))[: len(part)])
