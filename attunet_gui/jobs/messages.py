@@ -1,4 +1,6 @@
-"""What parent and child say to each other. All frozen; plain values and arrays only."""
+"""Messages between the window's process and the inference process. All are frozen and hold plain values and
+arrays.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,13 @@ from attunet_gui.core.volume import Volume
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A snapshot of the runner for the window.
+    """The state of the inference process as the window shows it.
 
     Attributes:
-        state: "loading" while the child starts or reads a model, "running" once slices are computed.
-        job: number of the job the snapshot speaks of; 0 before the first.
+        state: "loading" while the process starts or reads a model, "running" once slices are computed.
+        job: number of the job that is reported; 0 before the first.
         done, total, stage: progress of that job.
-        seconds_left: estimate, None while there is nothing to go by.
+        seconds_left: estimate; None while there is nothing to estimate it from.
     """
 
     state: Literal["idle", "loading", "running"] = "idle"
@@ -40,8 +42,9 @@ class Predict:
     """Request: draft the pancreas in `volume` with the model in folder `bundle`.
 
     Attributes:
-        first: the slice that is wanted first, then outwards; None is the middle one.
-        volume: on the way to the child None, which stands for the one that it holds.
+        volume: the CT; None stands for the one that the process already holds.
+        bundle: folder of the model.
+        first: index of the slice that is computed first, then outwards from it; None is the middle one.
     """
 
     volume: Volume | None
@@ -51,16 +54,16 @@ class Predict:
 
 @dataclass(frozen=True, eq=False)
 class Adapt:
-    """Request: learn from slices a person has corrected and propose what to change in the others.
+    """Request: propagate the annotator's corrections to the slices around them.
 
     Attributes:
-        volume: the CT; None as in `Predict`.
+        volume: the CT; None stands for the one that the process already holds.
         bundle: folder of the model that is adapted; its weights stay as they are.
-        mask: (z, y, x) uint8 0/1 as it is now, right in the corrected slices.
-        before: (z, y, x) uint8 0/1, what the corrections began with; None where nobody knows.
-        slices: the corrected ones.
-        budget_seconds: wall time it should take.
-        seed: the same seed and as many steps give the same proposal.
+        mask: (z, y, x) uint8 0/1, the current mask; it is right in `slices`.
+        before: (z, y, x) uint8 0/1, the mask that the corrections started from; None if it is not known.
+        slices: indices of the corrected slices.
+        budget_seconds: wall time that it should take.
+        seed: the same seed and number of steps give the same result.
     """
 
     volume: Volume | None
@@ -87,21 +90,21 @@ class Warm:
 
 @dataclass(frozen=True)
 class Prepare:
-    """Make ready to learn with the model in folder `bundle`, beside whatever else is done."""
+    """Load the copy of the model in folder `bundle` that can be adapted, in a thread beside other work."""
 
     bundle: Path
 
 
 @dataclass(frozen=True, eq=False)
 class Hold:
-    """Keep `volume`: the requests that follow are about it."""
+    """Keep `volume`: the requests that follow refer to it."""
 
     volume: Volume
 
 
 @dataclass(frozen=True)
 class Look:
-    """The person looks at slice `index` now: draft from there outwards."""
+    """The annotator looks at slice `index` now, so compute the slices from there outwards."""
 
     index: int
 
@@ -116,14 +119,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Stop job `job` at the next chance."""
+    """Stop job `job` as soon as possible."""
 
     job: int
 
 
 @dataclass(frozen=True)
 class Quit:
-    """End the child."""
+    """End the process."""
 
 
 # Child to parent
@@ -131,7 +134,7 @@ class Quit:
 
 @dataclass(frozen=True)
 class Progressed:
-    """`done` of `total` steps of `stage` of job `job`."""
+    """Job `job` has done `done` of `total` steps of `stage`."""
 
     job: int
     done: int
@@ -141,7 +144,7 @@ class Progressed:
 
 @dataclass(frozen=True, eq=False)
 class Begun:
-    """Slices of job `job`, a `Predict`, will arrive."""
+    """Slices of the drafting job `job` will follow; `outline` is what is known before the first one."""
 
     job: int
     outline: Outline
@@ -149,7 +152,7 @@ class Begun:
 
 @dataclass(frozen=True, eq=False)
 class Arrived:
-    """Slices of job `job` are done; `drafted` is what they add to an empty mask, every piece of it."""
+    """Slices of job `job` are complete. `drafted` is what they add to an empty mask, unprocessed."""
 
     job: int
     part: Part
@@ -158,7 +161,9 @@ class Arrived:
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """All slices of job `job` have arrived; `draft`, the gland alone, is a change of an empty mask."""
+    """All slices of job `job` were sent. `draft` is the postprocessed draft as a change of an empty mask;
+    `seconds` is the time of each stage.
+    """
 
     job: int
     draft: Edit
@@ -167,7 +172,7 @@ class Finished:
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
-    """Job `job`, an `Adapt`, is done."""
+    """The propagation job `job` is done."""
 
     job: int
     proposal: Proposal
@@ -175,7 +180,7 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Failed:
-    """Job `job` failed; `sentence` is for the user. Job 0 is a failed `Warm`."""
+    """Job `job` failed; `sentence` is for the user. Job 0 stands for loading a model ahead of any job."""
 
     job: int
     sentence: str
@@ -183,7 +188,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Job `job` was cancelled, and nothing of it remains."""
+    """Job `job` was cancelled, and no more messages of it follow."""
 
     job: int
 

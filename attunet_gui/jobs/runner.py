@@ -1,16 +1,16 @@
-"""The parent's side of the child process.
+"""The window's side of the inference process.
 
-State of the runner, as told by `JobStatus.state`:
+The states, as `JobStatus.state` reports them:
 
     idle --submit--> loading --first slice--> running --finished, failed--> idle
                         |                        |
                         +--------cancel----------+--> idle at once for the user
 
-A job number is a generation: whatever the child still says of an older job is dropped. A cancelled job
-that had begun to compute and does not acknowledge within `GRACE_SECONDS` has its child killed; a child
-that is only loading is left to finish, since that is what the next request needs anyway. A request that
-waited behind a job whose child had to be killed is sent again, to a new child. A child that dies by itself
-is reported and replaced at the next request.
+A job number is a generation: messages about an older job are dropped. A cancelled job that had begun to
+compute and does not acknowledge within `CANCEL_GRACE_SECONDS` has its process killed. A process that is still
+loading is left alone, because the next request needs the same model anyway. A request that waited behind a
+job whose process had to be killed is sent again, to a new process. A process that dies by itself is reported,
+and replaced at the next request.
 """
 
 from __future__ import annotations
@@ -64,13 +64,15 @@ Died = Callable[["_Child", int | None], None]
 
 
 class Runner:
-    """Starts the child when it is needed, sends it work, and reports by signals.
+    """Starts the inference process when it is needed, sends it work and reports by signals.
 
-    Signals are emitted from a background thread:
-        status_changed(JobStatus);
-        begun(job, Prediction), whose maps are filled as slices arrive;
-        arrived(job, slices, Edit), what they add to an empty mask;
-        finished(job, Prediction, draft (z, y, x) uint8); proposed(job, Proposal); failed(job, sentence).
+    All signals are emitted from a background thread:
+        status_changed(JobStatus).
+        draft_begun(job, Prediction): the arrays of the prediction are filled as slices arrive.
+        slices_drafted(job, slices, Edit): the edit is what these slices add to an empty mask.
+        draft_finished(job, Prediction, draft): draft is (z, y, x) uint8 0/1.
+        propagation_finished(job, result).
+        job_failed(job, sentence).
     """
 
     status_changed = Signal(JobStatus)
@@ -90,35 +92,35 @@ class Runner:
 
     @property
     def status(self) -> JobStatus:
-        """The current snapshot."""
+        """The current status."""
         return self._status
 
     @property
     def child_pid(self) -> int | None:
-        """Process id of a living child, else None."""
+        """Process id of the inference process; None if none is alive."""
         child = self._child
         return child.pid if child is not None and child.alive else None
 
     def warm(self, bundle: Path) -> None:
-        """Start the child and have it load `bundle`; returns at once and reports nothing on success."""
+        """Start the process and have it load `bundle`. This returns at once, and success is not reported."""
         self._living_child().send(Warm(bundle))
 
     def show(self, volume: Volume) -> None:
-        """Have the child hold `volume`, so that a request about it need not wait for it."""
+        """Send `volume` to the process, so that a request about it need not wait for the transfer."""
         self._living_child().hold(volume)
 
     def prepare(self, bundle: Path) -> None:
-        """Have the child make ready to learn with `bundle`; returns at once."""
+        """Have the process prepare an adaptation of `bundle`; returns at once."""
         self._living_child().send(Prepare(bundle))
 
     def look(self, index: int) -> None:
-        """The person looks at slice `index`: what is being drafted goes on from there."""
+        """Tell the process that the annotator looks at slice `index`, so that drafting goes on from there."""
         child = self._child
         if child is not None and self._status.state != "idle":
             child.send(Look(index))
 
     def submit(self, request: Request) -> int:
-        """Send `request` to the child and return its job number; an unfinished job is cancelled."""
+        """Send `request` to the process and return its job number; an unfinished job is cancelled first."""
         self.cancel()
         with self._lock:
             job = self._status.job + 1
@@ -129,7 +131,7 @@ class Runner:
         return job
 
     def cancel(self) -> None:
-        """Stop the running job. The status is idle at once; nothing more is reported of that job."""
+        """Stop the running job. The status is idle at once, and nothing more is reported of that job."""
         with self._lock:
             before, child = self._status, self._child
             if before.state == "idle":
@@ -141,7 +143,7 @@ class Runner:
         self.status_changed.emit(status)
 
     def close(self) -> None:
-        """End the child. The runner can be used again afterwards."""
+        """End the process. A later call starts a new one."""
         with self._lock:
             child, self._child = self._child, None
             self._open = None
@@ -150,6 +152,7 @@ class Runner:
             child.end()
 
     def _living_child(self) -> _Child:
+        """Return the running process; start one if there is none."""
         with self._lock:
             if self._child is None or not self._child.alive:
                 self._child = _Child(self._received, self._died)
@@ -160,7 +163,9 @@ class Runner:
         return status
 
     def _received(self, message: ToParent) -> None:
+        """Handle a message of the process, in the thread that receives."""
         with self._lock:
+            # Job 0 is a model that was loaded ahead; its failure is reported although no job waits for it.
             current = message.job == self._status.job and self._status.state != "idle"
             if not current and not (isinstance(message, Failed) and message.job == 0):
                 return
@@ -172,6 +177,8 @@ class Runner:
             case Arrived(job, part, drafted) if self._arriving is not None:
                 self._arriving.fill(part)
                 self.arrived.emit(job, part.slices, drafted)
+            # The status is emitted before the result, so that whoever handles the result sees an idle
+            # process.
             case Finished(job, draft, seconds) if self._arriving is not None:
                 mask = np.zeros(self._arriving.frame.grid.shape, np.uint8)
                 draft.apply(mask)
@@ -187,6 +194,7 @@ class Runner:
                 self.status_changed.emit(status)
 
     def _next_status(self, message: ToParent) -> JobStatus:
+        """Return the status after `message`, and make it the current one. The caller holds the lock."""
         if isinstance(message, Begun | Arrived) or (isinstance(message, Failed) and message.job == 0):
             return self._status
         if not isinstance(message, Progressed):
@@ -195,17 +203,20 @@ class Runner:
         if message.stage == "loading":
             return self._set(replace(self._status, stage=message.stage))
         if self._status.state == "loading":
+            # The time left is estimated from the first step on: loading the model is no measure of the pace.
             self._first = (monotonic(), message.done)
         left = self._seconds_left(message) if self._status.state == "running" else None
         return self._set(JobStatus("running", message.job, message.done, message.total, message.stage, left))
 
     def _seconds_left(self, message: Progressed) -> float | None:
+        """Return the estimated seconds until `message.total`; None before the second step."""
         since, first = self._first
         if message.done <= first:
             return None
         return (monotonic() - since) / (message.done - first) * (message.total - message.done)
 
     def _died(self, child: _Child, exit_code: int | None) -> None:
+        """Handle the end of `child`: send a waiting request to a new process, or report the failure."""
         with self._lock:
             if child is not self._child:
                 return
@@ -226,7 +237,7 @@ class Runner:
 
 
 class _Child:
-    """One spawned process with its pipe: a thread that sends, a thread that receives."""
+    """One spawned process with its pipe: one thread sends to it, another receives from it."""
 
     def __init__(self, received: Received, died: Died) -> None:
         context = multiprocessing.get_context("spawn")
@@ -248,40 +259,47 @@ class _Child:
 
     @property
     def pid(self) -> int | None:
+        """Process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
+        """Whether the process is running."""
         return self._process.is_alive()
 
     def send(self, message: ToChild) -> None:
-        """Queue `message`; never blocks, however large it is."""
+        """Queue `message`. This never blocks, however large the message is."""
         self._outbox.put(message)
 
     def hold(self, volume: Volume) -> None:
-        """Have it hold `volume`, unless it does."""
+        """Send `volume`, unless the process already holds it."""
         if volume is not self._held:
             self._held = volume
             self.send(Hold(volume))
 
     def run(self, run: Run) -> None:
-        """Have it do `run`, on the volume that it holds."""
+        """Send `run` without its volume, which is sent before if the process does not hold it."""
         if run.request.volume is not None:
             self.hold(run.request.volume)
         self.send(replace(run, request=replace(run.request, volume=None)))
 
     def stop_job(self, job: int, kill_after: float | None) -> None:
+        """Cancel `job`; kill the process if it has not acknowledged after `kill_after` seconds. None never
+        kills.
+        """
         self.send(Cancel(job))
         if kill_after is not None:
             threading.Thread(target=self._kill_unless_settled, args=(job, kill_after), daemon=True).start()
 
     def end(self) -> None:
+        """Ask the process to quit, and kill it if it is still running after 0.2 s."""
         self.send(Quit())
         self._process.join(0.2)
         self._kill()
         self._process.join(2)
 
     def _kill_unless_settled(self, job: int, seconds: float) -> None:
+        """Wait for the end of `job`; kill the process if that does not come within `seconds`."""
         with self._news:
             settled = self._news.wait_for(lambda: job in self._settled, seconds)
         if not settled:
@@ -293,6 +311,7 @@ class _Child:
             self._process.kill()
 
     def _send_all(self) -> None:
+        """Send what is queued until None comes or the pipe is closed."""
         while (message := self._outbox.get()) is not None:
             try:
                 wire.send(self._pipe, message)
@@ -304,9 +323,11 @@ class _Child:
                 return
 
     def _receive_all(self) -> None:
+        """Receive until the pipe is closed, then report the end of the process."""
         try:
             while True:
                 message: ToParent = wire.receive(self._pipe)
+                # These four end a job; whoever waits to kill the process need not do so any more.
                 if isinstance(message, Stopped | Finished | Proposed | Failed):
                     with self._news:
                         self._settled.add(message.job)
@@ -322,7 +343,7 @@ class _Child:
         self._died(self, self._process.exitcode)
 
     def _report(self, message: ToParent) -> None:
-        """A listener that fails must not make the runner deaf."""
+        """Pass `message` on. An exception of a listener is logged; it must not end the receiving thread."""
         try:
             self._received(message)
         except Exception:

@@ -1,4 +1,4 @@
-"""The child process: owns the network's engine and TensorFlow, answers one request at a time."""
+"""The inference process: holds the network, and answers one request at a time."""
 
 from __future__ import annotations
 
@@ -49,13 +49,14 @@ if TYPE_CHECKING:
     from attunet_gui.network.predict import Model
     from attunet_gui.network.sight import Sight
 
+# The window has priority over the network, which would otherwise take all cores.
 _NICENESS = 15
 
 Work = Callable[[], Finished | Proposed | None]
 
 
 def serve(pipe: Connection) -> None:
-    """Entry point of the child: answer messages from `pipe` until `Quit` or until the parent is gone."""
+    """Entry point of the process: handle messages until it is told to quit or the parent is gone."""
     be_discreet()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if hasattr(os, "nice"):
@@ -65,12 +66,15 @@ def serve(pipe: Connection) -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
     except Exception as error:
-        # Raised further, it would be printed in full by multiprocessing.
+        # Raised further, the exception would be printed in full by multiprocessing, and its text may name a
+        # patient.
         logging.getLogger(__name__).exception("the child ends")
         raise SystemExit(1) from error
 
 
 class _Worker:
+    """Handles the messages; the state of the process is here."""
+
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._waiting: deque[ToChild] = deque()
@@ -82,6 +86,7 @@ class _Worker:
         self._order = Outwards(0)
 
     def serve(self) -> None:
+        """Take messages in their order until `QuitWorker`."""
         while True:
             match self._waiting.popleft() if self._waiting else self._receive():
                 case Quit():
@@ -92,7 +97,7 @@ class _Worker:
                     self._answer(0, partial(self._prepare, bundle))
                 case Hold(volume):
                     self._volume = volume
-                    # Found now, while nobody waits for it.
+                    # Cached by the volume; computed now, while nobody waits for it.
                     _ = volume.hu_range
                     self._ahead.begin(volume)
                 case Run(job) as run:
@@ -101,6 +106,7 @@ class _Worker:
                     self._cancelled.add(job)
 
     def _receive(self) -> ToChild:
+        """Wait for the next message, and prepare input of the network until it comes."""
         while not self._pipe.poll() and self._ahead.go_on(self._models.values()):
             pass
         message: ToChild = wire.receive(self._pipe)
@@ -110,6 +116,7 @@ class _Worker:
         wire.send(self._pipe, message)
 
     def _answer(self, job: int, work: Work) -> None:
+        """Do `work` and send its result, or say why there is none."""
         try:
             self._check(job)
             finished = work()
@@ -129,12 +136,16 @@ class _Worker:
                 self._send(finished)
 
     def _warm(self, folder: Path) -> None:
+        """Load the model in `folder`."""
         self._model(folder)
 
     def _prepare(self, folder: Path) -> None:
+        """Load the adaptable copy of the model in `folder`, in a thread."""
         self._pupil.prepare(self._model(folder))
 
     def _run(self, run: Run) -> Finished | Proposed:
+        """Do the request of `run` and return the message with its result."""
+
         def progress(done: int, total: int, stage: str) -> None:
             self._check(run.job)
             self._send(Progressed(run.job, done, total, stage))
@@ -150,6 +161,7 @@ class _Worker:
                 return self._adapt(run.job, run.request, (model, volume), progress)
 
     def _predict(self, job: int, volume: Volume, model: Model, progress: Progress) -> Finished:
+        """Draft `volume`; slices are sent as they are completed."""
         from attunet_gui.network.predict import predict
 
         begun = False
@@ -167,6 +179,7 @@ class _Worker:
         return Finished(job, draft_edit(prediction), prediction.seconds)
 
     def _adapt(self, job: int, request: Adapt, about: tuple[Model, Volume], progress: Progress) -> Proposed:
+        """Adapt the model to the corrections in `request`; `about` is the model and the CT."""
         from attunet_gui.network.adapt import Corrections, Effort, propose
 
         model, volume = about
@@ -175,17 +188,23 @@ class _Worker:
         return Proposed(job, propose(volume, self._pupil.learner(model), told, effort, progress))
 
     def _model(self, folder: Path) -> Model:
+        """Return the loaded model in `folder`."""
         from attunet_gui.network.bundle import read_bundle
         from attunet_gui.network.predict import load_model
 
         bundle = read_bundle(folder)
+        # With the sha256, because the model in a folder may be replaced while the process runs. Only the last
+        # model is kept, as each takes much memory.
         key = (folder, bundle.card.sha256)
         if key not in self._models:
             self._models = {key: load_model(bundle)}
         return self._models[key]
 
     def _check(self, job: int) -> None:
-        """Read what has arrived meanwhile; raise `Cancelled` if it concerns this job."""
+        """Read what has arrived meanwhile; raise `Cancelled` if it cancels this job.
+
+        Other messages wait until the job is done. Only the displayed slice takes effect at once.
+        """
         while self._pipe.poll():
             match self._receive():
                 case Cancel(other):
@@ -199,18 +218,18 @@ class _Worker:
 
 
 class _Ahead:
-    """What the network will see of a CT, made while nobody asks for anything."""
+    """Prepares the input of the network for a CT while no request is waiting."""
 
     def __init__(self) -> None:
         self._volume: Volume | None = None
         self._made: tuple[Model, Sight] | None = None
 
     def begin(self, volume: Volume) -> None:
-        """`volume` may be drafted next."""
+        """Set the CT that may be drafted next; input that was prepared for another one is dropped."""
         self._volume, self._made = volume, None
 
     def go_on(self, models: Iterable[Model]) -> bool:
-        """Make a few slices as the model that is loaded sees them; whether there may be more to make."""
+        """Prepare a few slices for the model that is loaded; return whether there may be more to prepare."""
         from attunet_gui.network.predict import sight_of
 
         model = next(iter(models), None)
@@ -226,14 +245,16 @@ class _Ahead:
             return False
 
     def take(self, volume: Volume, model: Model) -> Sight | None:
-        """What is made of `volume` as `model` sees it, if anything; it is kept no longer."""
+        """Return the input prepared for `volume` and `model`, or None; it is not kept any longer."""
         made, same = self._made, volume is self._volume
         self._volume = self._made = None
         return made[1] if made is not None and same and made[0] is model else None
 
 
 class _Pupil:
-    """The copy of a model that can learn. It takes TensorFlow, so it is made beside the drafting."""
+    """Loads the copy of a model that can be adapted. This takes seconds because it imports TensorFlow, so it
+    is done in a thread beside drafting.
+    """
 
     def __init__(self) -> None:
         self._model: Model | None = None
@@ -242,7 +263,7 @@ class _Pupil:
         self._making: threading.Thread | None = None
 
     def prepare(self, model: Model) -> None:
-        """Begin to make it, unless that is done or under way; returns at once."""
+        """Begin to load the copy of `model`, unless that is done or under way; returns at once."""
         if model is not self._model:
             self._wait()
             self._model, self._ready, self._problem = model, None, None
@@ -250,7 +271,9 @@ class _Pupil:
             self._making.start()
 
     def learner(self, model: Model) -> Learner:
-        """It, once it is made; raises what went wrong."""
+        """Return the copy of `model`, and wait for it if necessary; an exception of loading it is raised
+        here.
+        """
         self.prepare(model)
         self._wait()
         if self._ready is None:
@@ -259,10 +282,12 @@ class _Pupil:
         return self._ready
 
     def _wait(self) -> None:
+        """Wait until the thread has ended."""
         if self._making is not None:
             self._making.join()
 
     def _make(self, model: Model) -> None:
+        """Load the copy and compile its step, in the thread."""
         from attunet_gui.network.learner import Learner
 
         try:

@@ -1,1 +1,3 @@
-"""Training recipes: a TOML file and the data it names become a trained, measured bundle."""
+"""Training: from a recipe, which is a TOML file, and the data it names to a trained and measured model
+bundle.
+"""

@@ -1,4 +1,4 @@
-"""Work shared out to child processes, one a core."""
+"""A pool of processes that shares work out to all cores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ R = TypeVar("R")
 
 
 def in_children(work: Callable[[T], R], items: Sequence[T], stage: str, progress: Progress) -> tuple[R, ...]:
-    """`work(item)` for each item, in order. `work` must be importable and what it takes picklable."""
+    """Return `work(item)` for each item, in order, computed in one process for each core.
+
+    Args:
+        work: an importable function.
+        items: its arguments; they and the results are pickled.
+        stage: name of the stage, for `progress`.
+        progress: called after each result; it may raise `Cancelled`.
+    """
     done: list[R] = []
     with _single_threaded_children(), get_context("spawn").Pool(os.cpu_count()) as pool:
         for result in pool.imap(work, items):
@@ -26,8 +33,11 @@ def in_children(work: Callable[[T], R], items: Sequence[T], stage: str, progress
 
 @contextmanager
 def _single_threaded_children() -> Iterator[None]:
-    """Children read this when they start: one thread each, since there is one child a core."""
+    """Have processes that start within the context compute in one thread each, as there is one process for
+    each core.
+    """
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    # The libraries read these variables only once, when they are loaded by the child.
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
     try:

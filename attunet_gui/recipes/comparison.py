@@ -1,4 +1,4 @@
-"""A training run on NIH Pancreas-CT, and its drafts of the patients put aside beside those of the article."""
+"""A training run on NIH Pancreas-CT whose drafts of test patients are compared with those of the article."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Compared:
     """A run that was tested.
 
     Attributes:
-        finished: the run; the card of its model has the figures.
-        table: the patients put aside, beside the article.
+        finished: the run; the card of its model holds the scores.
+        table: scores of the test patients, beside those of the article.
     """
 
     finished: Finished
@@ -46,10 +46,10 @@ class Compared:
 
 
 def run_and_compare(order: Order, progress: Progress = silent) -> Compared:
-    """Train, draft every patient put aside, and write `output`/table.json, table.md and split.json.
+    """Train, draft every test patient, and write table.json, table.md and split.json into the output folder.
 
     Raises:
-        AttunetError: as for `run_recipe`; or the recipe does not learn from NIH Pancreas-CT.
+        AttunetError: as for `run_recipe`; or the recipe does not use NIH Pancreas-CT.
     """
     recipe = order.read_recipe()
     data = _collection(recipe, order.recipe)
@@ -69,17 +69,19 @@ def run_and_compare(order: Order, progress: Progress = silent) -> Compared:
 def score_patients(
     model: Model, patients: Sequence[Patient], progress: Progress = silent
 ) -> tuple[VolumeScore, ...]:
-    """The product's drafts of `patients` against their labels, on the grid of the CT."""
+    """Return the scores of the program's drafts of `patients` against their labels, on the grid of the CT."""
     return tuple(_score(drafted) for drafted in drafts(model, patient_cases(patients), progress))
 
 
 def _score(drafted: Drafted) -> VolumeScore:
+    """Return the scores of one draft with its mean surface distance in mm."""
     spacing = drafted.volume.grid.spacing_mm
     distance = mean_surface_distance_mm(drafted.draft, drafted.truth, spacing)
     return VolumeScore(**drafted.score.model_dump(), surface_mm=distance)
 
 
 def _collection(recipe: Recipe, path: Path) -> NihPancreasData:
+    """Return the first data of the recipe that are NIH Pancreas-CT; `AttunetError` if there are none."""
     for data in recipe.data:
         if isinstance(data, NihPancreasData):
             return data
@@ -95,6 +97,7 @@ def _write_split(path: Path, parts: Parts, seed: int) -> None:
 
 
 def _note(parts: Parts) -> str:
+    """Return the sentence below the table that says how many scans were used here and in the article."""
     trained, tested = len(parts.trained), len(parts.tested)
     return (
         f"This run: trained on {trained} and tested on {tested} of {trained + tested} scans; the article: on "
@@ -104,11 +107,12 @@ def _note(parts: Parts) -> str:
 
 
 def _command(bundle: Bundle, name: str) -> str:
-    """With --dataset the patients put aside are tested on too, and the figures printed."""
+    """Return the command that repeats run and test: with --dataset the test patients are drafted too."""
     return bundle.card.training.command.replace(f"--data {name}=FOLDER", f"--dataset {name} DIR")
 
 
 def _with_results(bundle: Bundle, table: Table, command: str) -> Bundle:
+    """Write the mean scores of `table` into the card of `bundle`, with the command that prints them."""
     ours, patients = table.ours, len(table.volumes)
     with_surface = sum(volume.surface_mm is not None for volume in table.volumes)
     figures = (

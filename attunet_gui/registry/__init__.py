@@ -1,1 +1,3 @@
-"""The models of this user: which there are, which is the default, how they come and go. No TensorFlow."""
+"""The user's models: which there are, which is the default, and how they are imported and exported. No
+TensorFlow.
+"""

@@ -1,4 +1,4 @@
-"""Which model is this user's default, decided in one place, with a history that is only ever added to."""
+"""Decides which model is the user's default, with a history to which lines are only ever appended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HISTORY_FILE = "adopted.json"
 
 
 class Step(BaseModel):
-    """One line of the history: `model` became the default, or the default before came back."""
+    """One line of the history: `model` became the default, or its adoption was rolled back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,15 +36,18 @@ class _History(BaseModel):
 
 
 def offered_bundles() -> tuple[Bundle, ...]:
-    """Every model at hand, the default first: the adopted one, else the recommended one that is shipped.
+    """Return every available model, the default first: the adopted one, else the recommended one of the
+    program.
 
-    An adopted model that is gone or was changed is passed over.
+    An adopted model that is missing or was changed is passed over.
     """
     return _offered(adopted(read_history(user_data())))
 
 
 def offered_before() -> Bundle | None:
-    """The model that a roll-back would make the default; None if nothing was adopted or none is at hand."""
+    """Return the model that a roll-back would make the default; None if nothing was adopted or no model is
+    available.
+    """
     history = read_history(user_data())
     last = adopted(history)
     if last is None:
@@ -53,19 +56,21 @@ def offered_before() -> Bundle | None:
 
 
 def _offered(wanted: ModelRef | None) -> tuple[Bundle, ...]:
+    """Return the available models with `wanted` first."""
     found = find_bundles(model_folders())
     return tuple(sorted(found, key=lambda bundle: ref_of(bundle) != wanted))
 
 
 def ref_of(bundle: Bundle) -> ModelRef:
-    """Name and weights of `bundle`."""
+    """Return the name and the sha256 of `bundle`."""
     return ModelRef(name=bundle.card.name, sha256=bundle.card.sha256)
 
 
 def read_history(folder: Path) -> tuple[Step, ...]:
-    """What was adopted and rolled back, oldest first; a damaged file counts as none here.
+    """Return the adoptions and roll-backs, oldest first; a damaged file counts as empty here.
 
-    The window has to open whatever is in that file; `change` refuses to write over it.
+    The window has to open whatever is in that file. `adopt_model` and `roll_back_model` refuse to overwrite
+    it.
     """
     try:
         return _read(folder)
@@ -74,21 +79,21 @@ def read_history(folder: Path) -> tuple[Step, ...]:
 
 
 def adopted(history: Sequence[Step]) -> ModelRef | None:
-    """The model adopted last and not rolled back; None for the shipped one."""
+    """Return the model that was adopted last and not rolled back; None stands for the shipped model."""
     stack = _stack(history)
     return stack[-1] if stack else None
 
 
 def adopt(bundle: Bundle, folder: Path, *, anyway: bool = False) -> None:
-    """Make `bundle` the default of the user whose data lie in `folder`.
+    """Make `bundle` the default of the user whose data are in `folder`.
 
     Args:
-        bundle: one of the models at hand.
-        folder: of the user.
-        anyway: also one that the guard held back.
+        bundle: one of the available models.
+        folder: the user's data folder.
+        anyway: also adopt a model that the guard held back.
 
     Raises:
-        AttunetError: the guard held it back, or has not seen it; or the history is damaged.
+        AttunetError: the guard held the model back or has not compared it, or the history is damaged.
         BadModel: its weights were changed.
     """
     check_adoptable(bundle, anyway=anyway)
@@ -99,8 +104,9 @@ def adopt(bundle: Bundle, folder: Path, *, anyway: bool = False) -> None:
 
 
 def check_adoptable(bundle: Bundle, *, anyway: bool = False) -> None:
-    """`AttunetError` if the guard held `bundle` back or has not seen it, unless it is wanted `anyway`."""
+    """Raise `AttunetError` if the guard held `bundle` back or has not compared it, unless `anyway` is set."""
     lineage = bundle.card.lineage
+    # A model without a lineage was not fine-tuned here, so there is no parent to compare it with.
     if lineage is None or anyway:
         return
     if lineage.guard is None:
@@ -112,7 +118,7 @@ def check_adoptable(bundle: Bundle, *, anyway: bool = False) -> None:
 
 
 def rollback(folder: Path) -> ModelRef | None:
-    """Return to the default before; None if that is the shipped model.
+    """Return to the previous default and return it; None if that is the model of the program.
 
     Raises:
         AttunetError: nothing was adopted, or the history is damaged.
@@ -126,6 +132,7 @@ def rollback(folder: Path) -> ModelRef | None:
 
 
 def _stack(history: Sequence[Step]) -> list[ModelRef]:
+    """Return the adopted models that were not rolled back, the current one last."""
     stack: list[ModelRef] = []
     for step in history:
         if step.what == "adopt":
@@ -136,6 +143,11 @@ def _stack(history: Sequence[Step]) -> list[ModelRef]:
 
 
 def _read(folder: Path) -> tuple[Step, ...]:
+    """Return the history; () if there is none.
+
+    Raises:
+        AttunetError: the file is damaged.
+    """
     path = folder / HISTORY_FILE
     try:
         return _History.model_validate(json.loads(path.read_text("utf-8"))).steps
@@ -148,5 +160,6 @@ def _read(folder: Path) -> tuple[Step, ...]:
 
 
 def _add(folder: Path, history: Sequence[Step], step: Step) -> None:
+    """Append `step` and write the history."""
     make_private_folder(folder)
     write_json(folder / HISTORY_FILE, _History(steps=(*history, step)).model_dump(mode="json"))

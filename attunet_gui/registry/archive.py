@@ -1,4 +1,4 @@
-"""Models as one file: a zip of card and weights, both stored as they are. What comes in is not trusted."""
+"""Models as one file: a zip of card and weights, both uncompressed. A foreign archive is not trusted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from attunet_gui.network.bundle import CARD_FILE, Bundle, read_bundle, verify
 
 ARCHIVE_ENDING = ".attunet-model.zip"
 _WEIGHTS_FILE: str = WeightsFile.model_fields["file"].default
+# Bytes at most of each file; only these two are ever written to disk.
 _LARGEST = {CARD_FILE: 1_000_000, _WEIGHTS_FILE: 2**31}
 _BLOCK = 2**20
+# An import that was killed leaves a folder of this name, which is removed after a day, when nobody uses it.
 _UNFINISHED, _DAY_S = ".import-", 86400.0
+# The earliest time that a zip can hold; a fixed one makes equal models equal files.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -31,15 +34,15 @@ def export_model(bundle: Bundle, path: Path) -> Path:
     """Write `bundle` as one archive; the same model gives the same bytes.
 
     Args:
-        bundle: whose weights are compared with its card first.
-        path: the file, or a folder in which it is named after the model.
+        bundle: its weights are compared with its card first.
+        path: the file, or a folder in which the file is named after the model.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
         BadModel: the weights were changed.
-        UnwritableOutput: it could not be written.
+        UnwritableOutput: the file cannot be written.
     """
     verify(bundle)
     target = path / f"{bundle.card.name}{ARCHIVE_ENDING}" if path.is_dir() else path
@@ -62,15 +65,16 @@ def export_model(bundle: Bundle, path: Path) -> Path:
 def import_model(source: Path, models: Path) -> Bundle:
     """Copy the model in `source`, an archive or the folder of a bundle, into the folder `models`.
 
-    Only card and weights are taken, nothing in them is executed, and the model is there whole or not at all.
+    Only card and weights are taken, and nothing in them is executed. The model is there completely or not at
+    all.
 
     Raises:
         BadModel: `source` holds anything else, a link, too much or changed weights; or another model of that
-            name is there.
+            name exists.
         UnwritableOutput: it cannot be copied.
     """
     make_private_folder(models)
-    # Not among the models: nobody shall take it for one while it fills.
+    # Beside the folder of the models: within it a half-copied model would be offered.
     temporary = models.parent / f"{_UNFINISHED}{secrets.token_hex(6)}"
     _clear_left(models.parent)
     try:
@@ -88,7 +92,7 @@ def import_model(source: Path, models: Path) -> Bundle:
 
 
 def _clear_left(folder: Path) -> None:
-    """Remove what an import that was killed left here, once nobody can be at it any more."""
+    """Remove what killed imports left in `folder` more than a day ago."""
     unfinished = (left for left in listed(folder, hidden=True) if left.name.startswith(_UNFINISHED))
     for left in unfinished:
         if left.is_dir() and time.time() - left.stat().st_mtime > _DAY_S:
@@ -96,6 +100,7 @@ def _clear_left(folder: Path) -> None:
 
 
 def _put_in_place(bundle: Bundle, target: Path) -> Bundle:
+    """Move `bundle` to `target`; an identical model that is there already is returned instead."""
     if target.exists():
         if read_bundle(target).card == bundle.card:
             return read_bundle(target)
@@ -107,12 +112,14 @@ def _put_in_place(bundle: Bundle, target: Path) -> Bundle:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
+    """Return the entry `name` with a fixed time and fixed permissions."""
     entry = zipfile.ZipInfo(name, _NO_TIME)
     entry.external_attr = (stat.S_IFREG | 0o644) << 16
     return entry
 
 
 def _fill(source: Path, folder: Path) -> None:
+    """Copy card and weights from `source` into `folder`."""
     opened = _folder_files(source) if source.is_dir() else _archive_files(source)
     with opened as files:
         for name, file in files:
@@ -120,7 +127,10 @@ def _fill(source: Path, folder: Path) -> None:
 
 
 def _copy(file: IO[bytes], target: Path, most: int) -> None:
-    """By what is read, not by what a header claims."""
+    """Copy `file` to `target`; `BadModel` after `most` bytes.
+
+    The bytes that are read are counted, because the sizes in the headers of a zip may be wrong.
+    """
     left = most
     with target.open("xb") as written:
         while block := file.read(_BLOCK):
@@ -132,6 +142,7 @@ def _copy(file: IO[bytes], target: Path, most: int) -> None:
 
 @contextmanager
 def _folder_files(source: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    """Yield name and content of the two files in a folder; `BadModel` if one is missing or a link."""
     for name in _LARGEST:
         path = source / name
         if path.is_symlink() or not path.is_file():
@@ -147,6 +158,9 @@ def _folder_files(source: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
 
 @contextmanager
 def _archive_files(source: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    """Yield name and content of the two files in an archive; `BadModel` if it is damaged or holds anything
+    else.
+    """
     if not source.is_file():
         raise BadModel(f"There is no model at {source}; name an archive or the folder of a bundle.")
     try:
@@ -165,6 +179,9 @@ def _archive_files(source: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
 
 
 def _check_entries(source: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Check names, kinds and sizes of the entries; `BadModel` if one is not a plain, unencrypted, stored
+    file.
+    """
     names = sorted(entry.filename for entry in entries)
     if names != sorted(_LARGEST):
         shown = ", ".join(repr(name)[:60] for name in names[:3]) or "nothing"
@@ -172,6 +189,7 @@ def _check_entries(source: Path, entries: list[zipfile.ZipInfo]) -> None:
             f"{source.name} is no model: expected {' and '.join(sorted(_LARGEST))}, found {shown}."
         )
     for entry in entries:
+        # Unix stores the file mode in the upper half; 0 means that the archive was made without one.
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG) or entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
             raise BadModel(

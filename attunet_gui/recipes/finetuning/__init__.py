@@ -1,1 +1,1 @@
-"""Corrected cases and a model in, a model out that has been compared with the one before."""
+"""Fine-tuning: from a model and corrected cases to a new model that has been compared with the old one."""

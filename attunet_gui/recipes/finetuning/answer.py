@@ -1,4 +1,4 @@
-"""What comes out of a fine-tuning, as plain values for another process."""
+"""The result of a fine-tuning as plain values, for another process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from attunet_gui.recipes.holding import Division
 
 @dataclass(frozen=True)
 class Learnt:
-    """A new model that has been compared with the one before.
+    """A new model that has been compared with its parent.
 
     Attributes:
         bundle: its folder.
         name: of the model.
         verdict: of the guard.
-        division: of the corrected cases.
+        division: which corrected cases were learnt from and which judged.
         steps, seconds: of training.
-        precision: what it was computed with.
-        about_empty: what to say of cases without any pancreas that taught; "" if there are none.
+        precision: the number format it was computed with.
     """
 
     bundle: Path

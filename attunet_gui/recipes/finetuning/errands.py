@@ -1,4 +1,4 @@
-"""Fine-tuning as work for a child process (`jobs.errand`): plain values in, plain values out."""
+"""Fine-tuning and comparison as functions for a process of their own: plain values in, plain values out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from attunet_gui.recipes.finetuning.run import finetune
 
 
 def learn(order: FinetuneOrder, progress: Progress = silent) -> Learnt:
-    """As `finetune`, which says what may go wrong."""
+    """Fine-tune as `finetune_model` does, which says what is raised, and return plain values."""
     done = finetune(order, progress)
     return Learnt(
         done.bundle.folder,
@@ -35,11 +35,13 @@ def learn(order: FinetuneOrder, progress: Progress = silent) -> Learnt:
 
 
 def compare(order: Comparison, progress: Progress = silent) -> tuple[CaseChange, ...]:
-    """Both models on cases that somebody has accepted, in the order given; the group is the case's role.
+    """Draft accepted cases with both models and return the change of each, in the order given.
+
+    The group of a change is the role of the case.
 
     Raises:
-        BadModel: a model is damaged or gone.
-        UnreadableInput: a case is.
+        BadModel: a model is damaged or missing.
+        UnreadableInput: a case cannot be read.
         Cancelled: from `progress`.
     """
     progress(0, len(order.cases), "loading")
@@ -49,6 +51,7 @@ def compare(order: Comparison, progress: Progress = silent) -> tuple[CaseChange,
 
 
 def _read(case: AcceptedCase) -> JudgedCT:
+    """Read CT and mask of a case, with the slices that the annotator verified as the ones that count."""
     volume = read(case.image, series=case.series)
     judged = None
     if case.verified is not None:
