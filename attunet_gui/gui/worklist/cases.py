@@ -10,8 +10,9 @@ from typing import Any
 from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QFont, QImage, QPainter
 
+from attunet_gui.executor import NewestFirstExecutor, SerialExecutor
 from attunet_gui.gui.qt import Signal
-from attunet_gui.gui.worklist.beside import Newest
+from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.gui.worklist.words import about, line
 from attunet_gui.project.project import Project
 from attunet_gui.project.rows import CaseQuery, CaseRow
@@ -73,18 +74,18 @@ class CaseList(QAbstractListModel):
         self._stale: set[int] = set()
         self._images: OrderedDict[str, QImage] = OrderedDict()
         self._open_name, self._blank = "", _blank()
-        self._loader = Newest("attunet-list", _load, _PAGES_WAITING)
-        self._loader.made.connect(self._page_made)
-        self._painter = Newest("attunet-pictures", _picture, _PICTURES_WAITING)
-        self._painter.made.connect(self._picture_made)
+        pages = SerialExecutor("attunet-list", QtDelivery())
+        self._loader = NewestFirstExecutor(pages, _load, self._page_made, _PAGES_WAITING)
+        pictures = SerialExecutor("attunet-pictures", QtDelivery())
+        self._painter = NewestFirstExecutor(pictures, _picture, self._picture_made, _PICTURES_WAITING)
 
     # What is asked for
 
     def show_query(self, project: Project | None, query: CaseQuery) -> None:
         """Show what `query` finds, from the top; None shows nothing."""
-        self._loader.forget()
+        self._loader.cancel_all()
         if project is not self._project:
-            self._painter.forget()
+            self._painter.cancel_all()
             self._images.clear()
         self._project, self._query = project, query
         if project is None:
@@ -106,10 +107,10 @@ class CaseList(QAbstractListModel):
 
     def _ask(self, number: int, fresh: bool) -> None:
         if self._project is not None:
-            self._loader.ask(_Asked(self._project, self._query, number, fresh))
+            self._loader.request(_Asked(self._project, self._query, number, fresh))
 
-    def _page_made(self, generation: int, asked: _Asked, page: _Page) -> None:
-        if generation != self._loader.generation or asked.project is not self._project:
+    def _page_made(self, asked: _Asked, page: _Page) -> None:
+        if asked.project is not self._project:
             return
         if page.fresh:
             self._fill(page.count)
@@ -146,7 +147,7 @@ class CaseList(QAbstractListModel):
             self.endRemoveRows()
         self._stale |= set(self._pages)
 
-    def _picture_made(self, _generation: int, asked: _Pictured, image: QImage) -> None:
+    def _picture_made(self, asked: _Pictured, image: QImage) -> None:
         if asked.project is not self._project:
             return
         self._images[asked.row.name] = image
@@ -180,8 +181,8 @@ class CaseList(QAbstractListModel):
 
     def end(self) -> None:
         """Stop fetching for good."""
-        self._loader.end()
-        self._painter.end()
+        self._loader.close()
+        self._painter.close()
 
     # Qt's hooks
 
@@ -222,7 +223,7 @@ class CaseList(QAbstractListModel):
         if image is not None:
             return image
         if self._project is not None:
-            self._painter.ask(_Pictured(self._project, row))
+            self._painter.request(_Pictured(self._project, row))
         return self._blank
 
 
