@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 
-from attunet_gui.core.errors import Cancelled
 from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.volume import Volume
+from attunet_gui.executor import Handlers, LatestOnlyExecutor, Task, TaskProgress
+from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.io.journal import Identity, identify
 from attunet_gui.io.masks import read_mask
 from attunet_gui.io.reading import read
@@ -89,11 +90,10 @@ class Ahead:
     """The next case, read before it is asked for; one at most."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "attunet-ahead")
+        self._executor = LatestOnlyExecutor("attunet-ahead", QtDelivery())
         self._lock = Lock()
-        self._generation = 0
         self._name = ""
-        self._reading: Future[ReadCt | None] | None = None
+        self._reading: Task[ReadCt | None] | None = None
 
     @property
     def name(self) -> str:
@@ -103,9 +103,8 @@ class Ahead:
     def begin(self, choose: Callable[[], CaseRow | None]) -> None:
         """Read the case that `choose` names, in place of the one that was read before."""
         with self._lock:
-            self._generation += 1
             self._name = ""
-            self._reading = self._thread.submit(self._read, self._generation, choose)
+            self._reading = self._executor.submit_long(partial(self._read, choose), Handlers(failed=_ignore))
 
     def take(self, row: CaseRow) -> ReadCt | None:
         """The CT of `row` if it is the one; waits while it is being read. Call it from a thread."""
@@ -113,7 +112,7 @@ class Ahead:
             reading, same = self._reading, self._name == row.name
             self._reading, self._name = None, ""
             if not same:
-                self._generation += 1
+                self._executor.cancel_all()
                 return None
         try:
             return None if reading is None else reading.result()
@@ -121,26 +120,27 @@ class Ahead:
             # Whoever opens the case reads it again, and hears what is wrong.
             return None
 
-    def _read(self, generation: int, choose: Callable[[], CaseRow | None]) -> ReadCt | None:
+    def _read(self, choose: Callable[[], CaseRow | None], progress: TaskProgress) -> ReadCt | None:
         row = choose()
-        if row is None or generation != self._generation:
+        if row is None:
             return None
         with self._lock:
+            # What was begun or taken meanwhile is another case.
+            progress.check()
             self._name = row.name
-
-        def progress(done: int, total: int, stage: str) -> None:  # noqa: ARG001
-            if generation != self._generation:
-                raise Cancelled
-
         return read_ct(row, progress)
 
     def forget(self) -> None:
         """Drop what was read."""
         with self._lock:
-            self._generation += 1
+            self._executor.cancel_all()
             self._reading, self._name = None, ""
 
     def end(self) -> None:
         """Stop for good."""
         self.forget()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._executor.close()
+
+
+def _ignore(_error: Exception) -> None:
+    """A case that cannot be read in advance is read when it is opened, and what is wrong is told then."""
