@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
@@ -12,10 +11,10 @@ from typing import Literal
 
 from qtpy.QtCore import QObject
 
-from attunet_gui.core.errors import Cancelled
 from attunet_gui.core.progress import Progress
+from attunet_gui.executor import Handlers, SerialExecutor, TaskProgress
 from attunet_gui.gui.qt import Signal
-from attunet_gui.gui.worklist.beside import sentence_of
+from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
 
 ChoreKind = Literal["import", "draft", "export", "learn", "compare"]
 DOING: dict[ChoreKind, str] = {
@@ -60,14 +59,13 @@ class Chores(QObject):
 
     changed = Signal()
     ended = Signal(str, str, bool)
-    _came_home = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
-        self._threads = ThreadPoolExecutor(len(DOING), "attunet-chore")
+        delivery = QtDelivery()
+        # Those of different kinds go on beside each other.
+        self._executors = {kind: SerialExecutor(f"attunet-{kind}", delivery) for kind in DOING}
         self._running: dict[ChoreKind, _Running] = {}
-        self._came_home.connect(self._settle)
-        self._over = False
 
     @property
     def running(self) -> tuple[ChoreStatus, ...]:
@@ -78,9 +76,14 @@ class Chores(QObject):
         """Do `work`, which gives a sentence on what it did; nothing if one of this kind is going on."""
         if kind in self._running:
             return
-        stop = Event()
-        self._running[kind] = _Running(ChoreStatus(kind), stop)
-        self._threads.submit(self._run, kind, work, stop)
+        handlers = Handlers(
+            done=partial(self._done, kind),
+            failed=partial(self._failed, kind),
+            stopped=partial(self._stopped, kind),
+            progressed=partial(self._went_on, kind),
+        )
+        task = self._executors[kind].submit_long(lambda progress: work(_paced(progress)), handlers)
+        self._running[kind] = _Running(ChoreStatus(kind), task.stop_requested)
         self.changed.emit()
 
     def cancel(self, kind: ChoreKind) -> None:
@@ -91,32 +94,6 @@ class Chores(QObject):
             self._running[kind] = replace(running, status=replace(running.status, stopping=True))
             self.changed.emit()
 
-    def _run(self, kind: ChoreKind, work: Callable[[Progress], str], stop: Event) -> None:
-        try:
-            sentence, problem = work(self._progress(kind, stop)), False
-        except Cancelled:
-            sentence, problem = (
-                f"{DOING[kind]} was stopped; what is done stays, and the rest can follow.",
-                False,
-            )
-        except Exception as error:
-            sentence, problem = sentence_of(error, DOING[kind].lower()), True
-        self._came_home.emit(partial(self._end_of, kind, sentence, problem))
-
-    def _progress(self, kind: ChoreKind, stop: Event) -> Progress:
-        told = -_TELL_EVERY_S
-
-        def progress(done: int, total: int, stage: str) -> None:
-            nonlocal told
-            if stop.is_set():
-                raise Cancelled
-            # Ten thousand files would be ten thousand events for the window.
-            if stage == "cases" or monotonic() - told > _TELL_EVERY_S:
-                told = monotonic()
-                self._came_home.emit(partial(self._went_on, kind, done, total, stage))
-
-        return progress
-
     def _went_on(self, kind: ChoreKind, done: int, total: int, stage: str) -> None:
         running = self._running.get(kind)
         if running is None:
@@ -126,18 +103,38 @@ class Chores(QObject):
         self._running[kind] = replace(running, status=status)
         self.changed.emit()
 
+    def _done(self, kind: ChoreKind, sentence: str) -> None:
+        self._end_of(kind, sentence, problem=False)
+
+    def _stopped(self, kind: ChoreKind) -> None:
+        sentence = f"{DOING[kind]} was stopped; what is done stays, and the rest can follow."
+        self._end_of(kind, sentence, problem=False)
+
+    def _failed(self, kind: ChoreKind, error: Exception) -> None:
+        self._end_of(kind, failure_sentence(error, DOING[kind].lower()), problem=True)
+
     def _end_of(self, kind: ChoreKind, sentence: str, problem: bool) -> None:
         self._running.pop(kind, None)
         self.ended.emit(kind, sentence, problem)
         self.changed.emit()
 
-    def _settle(self, home: Callable[[], None]) -> None:
-        if not self._over:
-            home()
-
     def end(self) -> None:
         """Stop everything and wait for it."""
-        self._over = True
         for running in self._running.values():
             running.stop.set()
-        self._threads.shutdown(wait=True)
+        for executor in self._executors.values():
+            executor.close()
+
+
+def _paced(progress: TaskProgress) -> Progress:
+    """As `progress`, a few times a second: ten thousand files would be ten thousand events for the window."""
+    told = -_TELL_EVERY_S
+
+    def report(done: int, total: int, stage: str) -> None:
+        nonlocal told
+        progress.check()
+        if stage == "cases" or monotonic() - told > _TELL_EVERY_S:
+            told = monotonic()
+            progress(done, total, stage)
+
+    return report
