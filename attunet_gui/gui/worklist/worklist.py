@@ -20,14 +20,15 @@ from qtpy.QtWidgets import QWidget
 from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress
+from attunet_gui.executor import SerialExecutor
 from attunet_gui.gui import questions
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.guide import Guide
 from attunet_gui.gui.preferences import Preferences
 from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
 from attunet_gui.gui.state import Listing
 from attunet_gui.gui.worklist import asking
-from attunet_gui.gui.worklist.beside import Beside
 from attunet_gui.gui.worklist.cases import CaseList
 from attunet_gui.gui.worklist.chores import ChoreKind, Chores
 from attunet_gui.gui.worklist.reading import Ahead, Listed, journal_folder, read_ct, read_listed
@@ -54,6 +55,9 @@ from attunet_gui.work import Pending, Work, pending
 
 _REFRESH_MS = 700
 """While something runs beside, the list follows at this pace."""
+
+
+_DOING = "working on the project"
 
 
 class Host(Protocol):
@@ -99,7 +103,7 @@ class Worklist(QObject):
     def __init__(self, host: Host) -> None:
         super().__init__()
         self._host, self._session = host, host.session
-        self._beside = Beside("attunet-project", self._problem)
+        self._background = SerialExecutor("attunet-project", QtDelivery(), self._failed)
         self._ahead = Ahead()
         self.list, self.chores = CaseList(), Chores()
         self.drafting: Drafting = child_drafter
@@ -122,6 +126,9 @@ class Worklist(QObject):
 
     def _problem(self, sentence: str) -> None:
         self._session.say(sentence, problem=True)
+
+    def _failed(self, error: Exception) -> None:
+        self._problem(failure_sentence(error, _DOING))
 
     # What there is
 
@@ -190,7 +197,7 @@ class Worklist(QObject):
     def show_project(self, folder: Path, make: bool = False) -> None:
         """Open the project in `folder`, or make one there."""
         who, opener = self._session.annotator, create_project if make else open_project
-        self._beside.ask(lambda: opener(folder, who=who), self._opened)
+        self._background.submit(lambda: opener(folder, who=who), self._opened)
 
     def _opened(self, project: Project) -> None:
         self._let_go()
@@ -221,7 +228,7 @@ class Worklist(QObject):
         self.list.show_query(None, CaseQuery())
         self.list.mark_open("")
         if project is not None:
-            self._beside.ask(project.close, lambda _done: None)
+            self._background.submit(project.close, lambda _done: None)
         self.changed.emit()
 
     def _offer_recovery(self, project: Project) -> None:
@@ -230,7 +237,7 @@ class Worklist(QObject):
         if left is None or self._session.case is not None:
             return
         if questions.ask_recovery(self._host.window, left) == "bring back":
-            self._beside.ask(lambda: project.case(left.identity.name), self._open)
+            self._background.submit(lambda: project.case(left.identity.name), self._open)
 
     def carry_on(self, work: Work) -> None:
         """Let `work` know what the project keeps of the mask that it begins with."""
@@ -268,7 +275,7 @@ class Worklist(QObject):
     def _count(self) -> None:
         project, query = self.project, self.query
         if project is not None:
-            self._beside.ask(
+            self._background.submit(
                 lambda: (project, _Known(project.counts(), project.count(query))),
                 lambda got: self._counted(*got),
             )
@@ -294,7 +301,7 @@ class Worklist(QObject):
 
     def _choose(self) -> None:
         project, key, without = self._mine(), self.next_by, self._without
-        self._beside.ask(lambda: choose_next(project, key, without), self._chosen)
+        self._background.submit(lambda: choose_next(project, key, without), self._chosen)
 
     def _chosen(self, choice: Choice | None) -> None:
         self.choice = choice
@@ -398,7 +405,7 @@ class Worklist(QObject):
         self._mine()
         review = review_of(self._session, work, _seen_of(guide), accept)
         self._recording = True
-        self._beside.ask(
+        self._background.submit(
             lambda: record(listed.project, listed.row, path, review, accept),
             partial(self._recorded, listed, path, mask, review, accept),
             self._not_recorded,
@@ -426,8 +433,9 @@ class Worklist(QObject):
         elif accept:
             self.next_case()
 
-    def _not_recorded(self, sentence: str) -> None:
+    def _not_recorded(self, error: Exception) -> None:
         self._recording = False
+        sentence = failure_sentence(error, _DOING)
         # The file is there, but the project does not know it: what was drawn is in no file yet.
         self._session.mask_touched()
         self._problem(f"{sentence} The mask was not recorded; save it again.")
@@ -474,25 +482,25 @@ class Worklist(QObject):
             chosen = f"To be drawn again by {who}: {few(names)}."
             self._decided(chosen if names else "So many cases are read twice already: none was added.")
 
-        self._beside.ask(lambda: ask_second_reads(project, share, reader), told)
+        self._background.submit(lambda: ask_second_reads(project, share, reader), told)
 
     def settings(self, then: Callable[[ProjectSettings], None]) -> None:
         """Give the settings of the project to `then`."""
         if self.project is not None:
             project = self.project
-            self._beside.ask(lambda: project.settings, then)
+            self._background.submit(lambda: project.settings, then)
 
     def history(self, row: CaseRow, then: Callable[[CaseRow, tuple[HistoryLine, ...]], None]) -> None:
         """Give what happened to `row` to `then`."""
         if self.project is not None:
             project = self.project
-            self._beside.ask(lambda: project.history(row), partial(then, row))
+            self._background.submit(lambda: project.history(row), partial(then, row))
 
     def _decide(self, act: Callable[[Project], object], sentence: str) -> None:
         if self.project is None:
             return
         project = self._mine()
-        self._beside.ask(lambda: act(project), lambda _done: self._decided(sentence))
+        self._background.submit(lambda: act(project), lambda _done: self._decided(sentence))
 
     def _decided(self, sentence: str) -> None:
         self._session.say(sentence)
@@ -510,7 +518,7 @@ class Worklist(QObject):
                 self._session.changed.emit()
                 self.changed.emit()
 
-        self._beside.ask(lambda: listed.project.again(listed.row), show)
+        self._background.submit(lambda: listed.project.again(listed.row), show)
 
     # What takes minutes
 
@@ -548,7 +556,7 @@ class Worklist(QObject):
         self._later.stop()
         self.chores.end()
         self._ahead.end()
-        self._beside.end()
+        self._background.close(finish=True)
         self.list.end()
         if self.project is not None:
             with suppress(AttunetError):
