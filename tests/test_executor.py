@@ -530,7 +530,6 @@ _ALLOWED = {
     "session.py": "still of its own",
     "gui/toolbox.py": "still of its own",
     "gui/guide.py": "still of its own",
-    "gui/worklist/beside.py": "still of its own",
     "cli/predict.py": "loads the model while the first CT is read; there is no window",
 }
 

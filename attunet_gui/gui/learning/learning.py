@@ -5,7 +5,6 @@ Belongs to the thread of the window. Files are read beside it; the network learn
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
@@ -16,13 +15,14 @@ from qtpy.QtWidgets import QWidget
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.progress import Progress
 from attunet_gui.evaluation.guard import CaseChange
+from attunet_gui.executor import SerialExecutor
 from attunet_gui.gui.learning import tasks
 from attunet_gui.gui.learning.curve import Curve, curve_of
 from attunet_gui.gui.learning.dialog import LearningDialog
 from attunet_gui.gui.learning.state import LearningFacts, compared_words, decide_learning
 from attunet_gui.gui.learning.tasks import Child, Default, LearningWish, Lesson
 from attunet_gui.gui.qt import Signal
-from attunet_gui.gui.worklist.beside import Beside
+from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
 from attunet_gui.gui.worklist.chores import ChoreKind, ChoreStatus
 from attunet_gui.gui.worklist.worklist import Worklist
 from attunet_gui.jobs.errand import in_own_child
@@ -67,12 +67,11 @@ class Learning(QObject):
     """
 
     changed = Signal()
-    _came_home = Signal(object)
 
     def __init__(self, host: Host) -> None:
         super().__init__()
         self._host = host
-        self._beside = Beside("attunet-learning", self._problem)
+        self._background = SerialExecutor("attunet-learning", QtDelivery(), self._failed)
         self.child: Child = in_own_child
         self.able = KERAS.installed
         self.wish = LearningWish()
@@ -81,20 +80,18 @@ class Learning(QObject):
         self._fault = ""
         self._lesson = _Lesson()
         self._project: Project | None = None
-        self._over = False
         self.dialog: LearningDialog | None = None
         self._following = QTimer(self)
         self._following.setInterval(_FOLLOW_MS)
         self._following.timeout.connect(self._follow)
-        self._came_home.connect(self._settle)
         chores = host.worklist.chores
         chores.changed.connect(self._chores_changed)
         chores.ended.connect(self._chore_ended)
         host.worklist.changed.connect(self._look_at_project)
         host.session.changed.connect(self._session_changed)
 
-    def _problem(self, sentence: str) -> None:
-        self._host.session.say(sentence, problem=True)
+    def _failed(self, error: Exception) -> None:
+        self._host.session.say(failure_sentence(error, "working on the project"), problem=True)
 
     # What there is
 
@@ -194,14 +191,10 @@ class Learning(QObject):
     def _learn(self, asked: Lesson, child: Child, progress: Progress) -> str:
         """In a thread of the chores."""
         order = tasks.ordered(asked, progress)
-        self._came_home.emit(partial(self._began, asked, order))
+        self._background.post(partial(self._began, asked, order))
         learnt: Learnt = child(tasks.LEARN, order, progress)
-        self._came_home.emit(partial(self._has_learnt, asked, learnt))
+        self._background.post(partial(self._has_learnt, asked, learnt))
         return learnt.verdict.sentence
-
-    def _settle(self, home: Callable[[], None]) -> None:
-        if not self._over:
-            home()
 
     def _began(self, asked: Lesson, order: FinetuneOrder) -> None:
         if self._lesson.asked is asked:
@@ -237,7 +230,7 @@ class Learning(QObject):
         def work(progress: Progress) -> str:
             order = tasks.comparison(project, asked.parent.folder, learnt, division)
             found = self.child(tasks.COMPARE, order, progress) if order.cases else ()
-            self._came_home.emit(partial(self._has_compared, asked, found, order.left_out))
+            self._background.post(partial(self._has_compared, asked, found, order.left_out))
             return compared_words(found, order.left_out)
 
         self._lesson = replace(lesson, problem="")
@@ -276,7 +269,7 @@ class Learning(QObject):
         """Make the new model the default, and draft with it from the next case on."""
         learnt = self._lesson.learnt
         if learnt is not None and decide_learning(self.facts).adopt_enabled:
-            self._beside.ask(partial(tasks.taken_over, learnt), self._adopted)
+            self._background.submit(partial(tasks.taken_over, learnt), self._adopted)
 
     def _adopted(self, bundle: Bundle) -> None:
         self._host.session.add_model(bundle)
@@ -285,7 +278,7 @@ class Learning(QObject):
 
     def go_back(self) -> None:
         """Return to the model before."""
-        self._beside.ask(tasks.gone_back, self._gone_back)
+        self._background.submit(tasks.gone_back, self._gone_back)
 
     def _gone_back(self, bundle: Bundle) -> None:
         self._host.session.add_model(bundle)
@@ -294,7 +287,7 @@ class Learning(QObject):
 
     def look_again(self) -> None:
         """Find out which model is the default, and which was before."""
-        self._beside.ask(tasks.default, self._know)
+        self._background.submit(tasks.default, self._know)
 
     def _know(self, default: Default) -> None:
         self.default = default
@@ -305,13 +298,12 @@ class Learning(QObject):
         worklist = self._host.worklist
         project = worklist.project
         if project is not None:
-            self._beside.ask(lambda: project.case(name), worklist.open_case)
+            self._background.submit(lambda: project.case(name), worklist.open_case)
 
     def end(self) -> None:
         """The window is gone; the chores are ended by the worklist."""
-        self._over = True
         self._following.stop()
-        self._beside.end()
+        self._background.close(finish=True)
 
 
 def _steps_of(chore: ChoreStatus) -> int:
