@@ -127,7 +127,6 @@ class Film:
     def _stroke(self) -> None:
         """Paint a short stroke along the upper edge of the draft in the slice that is shown."""
         # Painting through napari's layer emits the same event as a stroke with the mouse.
-        # Painting through napari's layer emits the same event as a stroke with the mouse.
         layer = self.app.viewer.layers[MASK]
         z = int(self.app.viewer.dims.current_step[0])
         with layer.block_history():

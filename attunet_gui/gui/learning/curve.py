@@ -1,4 +1,4 @@
-"""The curve of a lesson: from the rows of its log to a picture that grows."""
+"""The learning curve: from the rows of the training log to a picture that grows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Curve:
     """What was measured so far.
 
     Attributes:
-        losses: (step, loss), a point a step.
+        losses: (step, loss), one for each step.
         scores: (step, mean DSC of the held-out slices that show the pancreas).
-        seconds: of learning so far.
+        seconds: duration of the training so far.
     """
 
     losses: tuple[Point, ...] = ()
@@ -33,16 +33,16 @@ class Curve:
 
     @property
     def step(self) -> int:
-        """The last one."""
+        """The last step; 0 before the first."""
         return self.losses[-1][0] if self.losses else 0
 
     def seconds_left(self, steps: int) -> float | None:
-        """Until step `steps`, at the pace so far; None while there is nothing to go by."""
+        """Return the time until step `steps` at the pace so far, in seconds; None before the first step."""
         return self.seconds / self.step * max(0, steps - self.step) if self.step else None
 
 
 def curve_of(rows: Sequence[Mapping[str, Any]]) -> Curve:
-    """The rows of `network.history.read_log` as a curve."""
+    """Return the curve for the rows of the training log, as `network.history.read_log` gives them."""
     return Curve(
         tuple((int(row["step"]), float(row["loss"])) for row in rows),
         tuple((int(row["step"]), float(row["validation"]["slices"])) for row in rows if "validation" in row),
@@ -51,7 +51,7 @@ def curve_of(rows: Sequence[Mapping[str, Any]]) -> Curve:
 
 
 class CurveWidget(QWidget):
-    """The loss falls, the DSC of those who are held back rises; or not."""
+    """Draws the loss of each step and the DSC of the held-out slices, each with a scale from 0."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +62,8 @@ class CurveWidget(QWidget):
         self.setToolTip("Orange: the loss of each step, lower is better. Blue: DSC of the slices that judge.")
 
     def show_curve(self, curve: Curve, steps: int) -> None:
-        """Show `curve` of a lesson of so many `steps`; 0 if nobody knows yet."""
+        """Show `curve` of a run of `steps` steps; 0 while the number is not known."""
+        # A run that is continued may be beyond the number of steps that was planned first.
         self._curve, self._steps = curve, max(steps, curve.step)
         self.update()
 
@@ -74,6 +75,7 @@ class CurveWidget(QWidget):
         highest = max((loss for _step, loss in self._curve.losses), default=1.0)
         self._axes(painter, area, highest)
         losses = self._placed(self._curve.losses, area, highest)
+        # DSC is at most 1; the loss has no such limit, so the highest one sets its scale.
         scores = self._placed(self._curve.scores, area, 1.0)
         self._line(painter, losses, theme.UNSURE)
         self._line(painter, scores, theme.MASK)

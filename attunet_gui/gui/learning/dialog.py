@@ -1,4 +1,4 @@
-"""The dialog of a lesson: what will happen, how far it is, what came out. It shows, and emits."""
+"""The dialog for fine-tuning: choices, progress and results. It shows a view and emits signals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MOST_MINUTES = 600
 
 
 class FolderLine(QWidget):
-    """A folder, or several.
+    """A field for a folder, or for several with the separator of the system's PATH between them.
 
     Signals:
         changed: another text was entered or chosen.
@@ -57,17 +57,17 @@ class FolderLine(QWidget):
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """What is entered."""
+        """The folders that are entered."""
         text = self.text.text()
         parts = text.split(os.pathsep) if self._several else [text]
         return tuple(Path(part.strip()) for part in parts if part.strip())
 
     def show_folders(self, folders: tuple[Path, ...]) -> None:
-        """Show `folders`."""
+        """Show `folders`, without emitting a signal."""
         self.text.setText(os.pathsep.join(map(str, folders)))
 
     def choose(self) -> None:
-        """Ask for a folder; of several it is one more."""
+        """Ask for a folder; where several are allowed it is added to those that are entered."""
         known = self.folders
         start = known[-1].parent if known else Path.home()
         folder = questions.choose_folder(self, self._title, start)
@@ -77,10 +77,10 @@ class FolderLine(QWidget):
 
 
 class WishForm(QWidget):
-    """The few things that can be chosen.
+    """The form with the choices for a run of fine-tuning.
 
     Signals:
-        changed(LearningWish).
+        changed(LearningWish): something else is chosen.
     """
 
     changed = Signal(object)
@@ -126,9 +126,10 @@ class WishForm(QWidget):
 
     @property
     def wish(self) -> LearningWish:
-        """What is chosen."""
+        """What is chosen. An effort that was given in steps is kept unless the minutes are changed."""
         dataset, validation = self.dataset.folders, self.validation.folders
         effort = self._wish.effort
+        # The field shows whole minutes; what it rounded is kept until it is changed.
         if effort.minutes is None or round(effort.minutes) != self.minutes.value():
             effort = Effort(minutes=float(self.minutes.value()))
         return replace(
@@ -140,7 +141,7 @@ class WishForm(QWidget):
         )
 
     def show_wish(self, wish: LearningWish) -> None:
-        """Show `wish`."""
+        """Show `wish`, without emitting a signal."""
         self._wish = wish
         with signals_blocked(self.minutes):
             self.minutes.setValue(max(1, round(wish.effort.minutes or 1)))
@@ -169,8 +170,9 @@ class LearningDialog(QDialog):
     """Stays open beside the work.
 
     Signals:
-        wish_changed(LearningWish); learn_asked; stop_asked; compare_asked; adopt_asked; back_asked;
-        case_asked(name).
+        wish_changed(LearningWish): something else is chosen in the form.
+        learn_asked, stop_asked, compare_asked, adopt_asked, back_asked: the button was pressed.
+        case_asked(name): a case of the table of accepted cases was activated.
     """
 
     wish_changed = Signal(object)
@@ -231,21 +233,22 @@ class LearningDialog(QDialog):
         for widget in (self.intro, self.form, self.curve, self.doing, self.bar, self.verdict):
             layout.addWidget(widget)
         layout.addWidget(self.results, 1)
+        # Takes the free width between the buttons of the run and Close.
         room = QWidget()
         room.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         layout.addLayout(row(self.learn, self.stop, self.adopt, self.back, room, self.leave, stretch=4))
         guard_wheel(self)
 
     def show_wish(self, wish: LearningWish) -> None:
-        """Show what is asked for."""
+        """Show what is chosen."""
         self.form.show_wish(wish)
 
     def show_curve(self, curve: Curve, steps: int) -> None:
-        """Show how learning went so far."""
+        """Show the learning curve of a run of `steps` steps."""
         self.curve.show_curve(curve, steps)
 
     def show_view(self, view: LearningView) -> None:
-        """Apply `view`."""
+        """Apply `view`; nothing is drawn if it equals the last one."""
         if view == self.view:
             return
         before, self.view = self.view, view
@@ -291,12 +294,12 @@ class LearningDialog(QDialog):
         self.compare.setVisible(view.compare_shown)
 
     def _fit(self) -> None:
-        """Grow for what came out, and shrink again."""
+        """Set the height for what is visible now: larger for results, smaller without them."""
         self._column.activate()
         width = max(_WIDTH, self.width())
         self.resize(width, max(self.heightForWidth(width), self.minimumSizeHint().height()))
 
 
 def _pieces(view: LearningView) -> tuple[bool, ...]:
-    """What is there at all; a dialogue that changed its size at every step could not be read."""
+    """Return which parts are visible. The height follows only these: it must not change at every step."""
     return (view.form_shown, view.curve_shown, view.bar is not None, bool(view.verdict))

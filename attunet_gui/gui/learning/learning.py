@@ -1,6 +1,6 @@
-"""A lesson in the window: begun, followed, stopped, and what becomes of the model that came out.
+"""Fine-tuning in the window: begin, follow and stop a run, and adopt the model that came out.
 
-Belongs to the thread of the window. Files are read beside it; the network learns in a child process.
+Belongs to the window's thread. Files are read in a background thread; training runs in a child process.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OURS: tuple[ChoreKind, ...] = ("learn", "compare")
 
 
 class Host(Protocol):
-    """What learning needs of the desk."""
+    """What fine-tuning needs of the desk."""
 
     window: QWidget
     session: Session
@@ -48,7 +48,7 @@ class Host(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Lesson:
-    """The last lesson, as far as it has come."""
+    """The last run, as far as it has come."""
 
     asked: Lesson | None = None
     order: FinetuneOrder | None = None
@@ -60,7 +60,7 @@ class _Lesson:
 
 
 class Learning(QObject):
-    """Has the model learn from accepted cases, and lets the person decide on what came out.
+    """Fine-tunes the model on accepted cases, and lets the annotator decide on the new model.
 
     Signals:
         changed: something that the dialog shows.
@@ -97,7 +97,7 @@ class Learning(QObject):
 
     @property
     def facts(self) -> LearningFacts:
-        """For the dialog."""
+        """What is known, as plain values, for the dialog's view."""
         worklist, lesson = self._host.worklist, self._lesson
         bundle, project = self._host.session.bundle, worklist.project
         counts = worklist.facts.counts
@@ -128,7 +128,7 @@ class Learning(QObject):
     # What is asked
 
     def ask(self) -> None:
-        """Show the dialog; it stays open beside the work, and learning goes on without it."""
+        """Show the dialog. It stays open beside the work, and a run goes on without it."""
         self.look_again()
         if self.dialog is None:
             self.dialog = self._joined()
@@ -161,7 +161,7 @@ class Learning(QObject):
             self.dialog.show_curve(facts.curve, 0 if facts.chore is None else _steps_of(facts.chore))
 
     def set_wish(self, wish: LearningWish) -> None:
-        """Ask for something else next time."""
+        """Set the choices for the next run, and check that the chosen folders hold data sets."""
         self.wish, self._fault, self._found = wish, "", None
         try:
             for folder in filter(None, (wish.dataset, wish.validation, *wish.replay.folders)):
@@ -172,7 +172,7 @@ class Learning(QObject):
         self.changed.emit()
 
     def learn(self) -> None:
-        """Begin; after a lesson first ask for another."""
+        """Begin a run; after one that is finished, first clear its results."""
         if self._lesson.learnt is None:
             self.begin()
         else:
@@ -180,7 +180,7 @@ class Learning(QObject):
             self.changed.emit()
 
     def begin(self) -> None:
-        """Learn, or go on where the same lesson was stopped."""
+        """Begin a run, or go on where one with the same choices and cases was stopped."""
         bundle, project = self._host.session.bundle, self._host.worklist.project
         if bundle is None or self._chore is not None:
             return
@@ -203,7 +203,7 @@ class Learning(QObject):
             self._follow()
 
     def _follow(self) -> None:
-        """Look at how far the lesson has come; a line a step, read in a millisecond."""
+        """Read the training log, which has one line a step, and show the curve."""
         if self._lesson.order is not None:
             curve = curve_of(read_log(self._lesson.order.output / LOG_FILE))
             self._lesson = replace(self._lesson, curve=curve)
@@ -215,16 +215,18 @@ class Learning(QObject):
             self._follow()
 
     def stop(self) -> None:
-        """Stop learning or comparing; what is learnt is kept."""
+        """Stop training or comparing; the checkpoint stays, so that the run can go on later."""
         for kind in _OURS:
             self._host.worklist.chores.cancel(kind)
 
     def compare(self) -> None:
-        """Have both models draft accepted cases."""
+        """Let the old and the new model draft accepted cases, in a child process."""
         lesson, project = self._lesson, self._host.worklist.project
         learnt, asked = lesson.learnt, lesson.asked
+        # Another project may have been opened since the run; its cases say nothing about this model.
         if learnt is None or asked is None or project is None or project is not self._project:
             return
+        # Trained on a foreign data set, no case of the project has a known role.
         division = learnt.division if asked.wish.dataset is None else None
 
         def work(progress: Progress) -> str:
@@ -266,7 +268,7 @@ class Learning(QObject):
     # What becomes of it
 
     def adopt(self) -> None:
-        """Make the new model the default, and draft with it from the next case on."""
+        """Make the new model the default, for the next draft on."""
         learnt = self._lesson.learnt
         if learnt is not None and decide_learning(self.facts).adopt_enabled:
             self._background.submit(partial(tasks.taken_over, learnt), self._adopted)
@@ -277,7 +279,7 @@ class Learning(QObject):
         self.look_again()
 
     def go_back(self) -> None:
-        """Return to the model before."""
+        """Make the model before the default again."""
         self._background.submit(tasks.gone_back, self._gone_back)
 
     def _gone_back(self, bundle: Bundle) -> None:
@@ -286,7 +288,7 @@ class Learning(QObject):
         self.look_again()
 
     def look_again(self) -> None:
-        """Find out which model is the default, and which was before."""
+        """Find out which model is the default and which one was before."""
         self._background.submit(tasks.default, self._know)
 
     def _know(self, default: Default) -> None:
@@ -294,14 +296,14 @@ class Learning(QObject):
         self.changed.emit()
 
     def open_case(self, name: str) -> None:
-        """Open the case `name` of the project, once unsaved corrections are safe."""
+        """Open the case `name` of the project, after asking about unsaved corrections."""
         worklist = self._host.worklist
         project = worklist.project
         if project is not None:
             self._background.submit(lambda: project.case(name), worklist.open_case)
 
     def end(self) -> None:
-        """The window is gone; the chores are ended by the worklist."""
+        """Stop following the run; the worklist ends the background jobs."""
         self._following.stop()
         self._background.close(finish=True)
 

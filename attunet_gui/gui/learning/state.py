@@ -1,4 +1,4 @@
-"""What the dialog of a lesson shows, decided from what is known; pure."""
+"""What the dialog for fine-tuning shows, as a pure function from `LearningFacts` to `LearningView`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from attunet_gui.recipes.finetuning.material import VALIDATION
 _SHARE = 0.2
 _FEWEST = 2
 _ENOUGH_JUDGES = 5
-"""Of fewer people the interval of the mean says little, of one there is none."""
+"""With fewer held-out patients the confidence interval of the mean says little; with one there is none."""
 _NO_LEARNING = (
     "This package was made without TensorFlow and cannot learn; install the whole one. It can still draft "
     "with a model that learnt elsewhere."
@@ -70,13 +70,14 @@ class LearningFacts:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A line of a table, old model against new.
+    """A row of a table, old model against new.
 
     Attributes:
         name: of a case or a group.
-        role: of the case to the new model; "" for a group.
-        dsc, nsd: (old, new).
-        group: whether it stands for several.
+        role: of the case in the training of the new model; "" for a group.
+        dsc: DSC of the old and the new model.
+        nsd: normalised surface distance of the old and the new model.
+        group: whether the row stands for several cases.
     """
 
     name: str
@@ -87,13 +88,13 @@ class ResultRow:
 
     @property
     def change(self) -> float:
-        """Of DSC; negative is worse."""
+        """Change of the DSC from the old to the new model; negative is worse."""
         return self.dsc[1] - self.dsc[0]
 
 
 @dataclass(frozen=True)
 class LearningView:
-    """All that the dialog shows. It applies it and decides nothing."""
+    """Everything that the dialog shows. It applies it and decides nothing itself."""
 
     intro: str
     form_shown: bool
@@ -116,11 +117,12 @@ class LearningView:
 
 
 def decide_learning(facts: LearningFacts) -> LearningView:
-    """The one dialog that fits `facts`."""
+    """Return what the dialog shows for `facts`."""
     idle, learnt = facts.chore is None, facts.learnt
     hindrance = hindrance_of(facts)
     passed = learnt is not None and learnt.verdict.passed
     adopted = learnt is not None and learnt.name == facts.default.name
+    # Adoption waits until the annotator could see what changes on the cases that are accepted.
     compared = facts.differences is not None or not facts.accepted
     return LearningView(
         intro=_intro(facts, hindrance),
@@ -155,7 +157,7 @@ def _intro(facts: LearningFacts, hindrance: str) -> str:
 
 
 def hindrance_of(facts: LearningFacts) -> str:
-    """Why nothing can be learnt now; "" if it can."""
+    """Return why no run can begin now, as a sentence; "" if one can."""
     if not facts.able:
         return _NO_LEARNING
     if not facts.model:
@@ -245,7 +247,7 @@ def _verdict(learnt: Learnt | None) -> str:
 
 
 def _doubts(facts: LearningFacts) -> str:
-    """What the verdict cannot tell and a person should know before she adopts the model; "" if nothing."""
+    """Return what the verdict cannot tell but matters before adoption; "" if there is nothing."""
     if facts.learnt is None or not facts.learnt.verdict.passed:
         return ""
     told, own = [], sum(case.group == VALIDATION for case in facts.learnt.verdict.cases)
@@ -265,7 +267,7 @@ def _worse(changes: Iterable[CaseChange]) -> int:
 
 
 def judges_of(verdict: Verdict) -> tuple[ResultRow, ...]:
-    """The groups, each followed by its cases, worst first."""
+    """Return a row for each group of the verdict, followed by the rows of its cases, worst first."""
     rows: list[ResultRow] = []
     for group in verdict.groups:
         cases = [case for case in verdict.cases if case.group == group.group]
@@ -274,7 +276,7 @@ def judges_of(verdict: Verdict) -> tuple[ResultRow, ...]:
 
 
 def _group(group: GroupChange, cases: Sequence[CaseChange]) -> ResultRow:
-    """Means of people, as the verdict takes them."""
+    """Return the row of a group, with means over patients, as the verdict takes them."""
 
     def old_and_new(before: str, after: str) -> tuple[float, float]:
         return _by_person(cases, before), _by_person(cases, after)
@@ -286,13 +288,20 @@ def _group(group: GroupChange, cases: Sequence[CaseChange]) -> ResultRow:
 
 
 def _by_person(cases: Sequence[CaseChange], part: str) -> float:
+    """Return the mean over patients of the means over each patient's cases of the field `part`."""
     ordered = sorted(cases, key=lambda case: case.person)
+    # A patient with many CT must not count more than one with a single CT.
     people = groupby(ordered, key=lambda case: case.person)
     return mean(mean(float(getattr(case, part)) for case in own) for _person, own in people)
 
 
 def worst_first(changes: Iterable[CaseChange], role: str | None = None) -> tuple[ResultRow, ...]:
-    """A row a case, the largest loss of DSC first; the role is the group, unless another is given."""
+    """Return a row for each case, the largest loss of DSC first.
+
+    Args:
+        changes: the cases.
+        role: text for all of them; None takes the group of each.
+    """
     rows = (
         ResultRow(
             case.case,
@@ -328,7 +337,7 @@ def _differences_words(facts: LearningFacts) -> str:
 
 
 def compared_words(found: Sequence[CaseChange], left_out: int) -> str:
-    """What a comparison on accepted cases came to, in a sentence or two."""
+    """Return the result of a comparison on accepted cases as one or two sentences."""
     of = counted(len(found), "accepted case")
     worse = f"Of {of} the new model drafts {_worse(found)} worse than the old one."
     told = left_out_words(len(found), left_out)

@@ -1,4 +1,4 @@
-"""Old model against new, a line a case; the sign and the colour say who wins."""
+"""A table of the old model against the new one, one row a case."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from attunet_gui.gui.qt import Signal
 _NUMBERS = ("DSC old", "new", "change", "NSD old", "new")
 _CHANGE = 3
 _TOLD = 0.0005
-"""Smaller changes read as 0.000, and get no colour."""
+"""Smaller changes are shown as 0.000, and get no colour."""
 
 
 class ResultTable(QTableWidget):
-    """Rows of results.
+    """Shows rows of results, with the change of the DSC in colour.
 
     Args:
         first: heading of the first column.
-        roles: whether the role of a case is told.
+        roles: whether there is a column for the role of a case in the training.
 
     Signals:
-        case_asked(name): of a row that stands for a case, by a double click or Enter.
+        case_asked(name): a row that stands for a case was double-clicked, or Enter pressed on it.
     """
 
     case_asked = Signal(str)
@@ -47,7 +47,7 @@ class ResultTable(QTableWidget):
         self.itemActivated.connect(self._activated)
 
     def show_rows(self, rows: Sequence[ResultRow]) -> None:
-        """Show `rows`, in their order; what is marked stays so if they are the same."""
+        """Show `rows`, in their order. If they are the same as before, the selection stays."""
         if rows == self._rows:
             return
         self._rows = rows

@@ -1,4 +1,4 @@
-"""What a lesson needs of the project and of the disk, as functions for a thread."""
+"""What a run of fine-tuning needs of project and disk, as functions for a background thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from attunet_gui.registry.adoption import adopt, offered_before, offered_bundles
 from attunet_gui.registry.archive import import_model
 
 Child = Callable[[str, object, Progress], Any]
-"""As `jobs.errand.in_own_child`."""
+"""Runs a function of ours, named "module:function", in a child process, as `jobs.errand.in_own_child`."""
 
 LEARN = "attunet_gui.recipes.finetuning.errands:learn"
 COMPARE = "attunet_gui.recipes.finetuning.errands:compare"
@@ -40,18 +40,21 @@ _MINUTES = 8.0
 _FOLDER, _DATA, _FORMAT = "learning", "accepted", "nnunet"
 _MARK, _LONGEST_NAME = 8, 40
 _ROLES = ("judged", "neither", "not known", "taught")
-"""Of an accepted case; whoever did not teach says more about the new model, and comes first."""
+"""Roles of an accepted case in the training of the new model.
+
+Those that did not train it are compared first.
+"""
 
 
 @dataclass(frozen=True)
 class LearningWish:
-    """What a person asks for.
+    """What the annotator chose.
 
     Attributes:
-        dataset: folder that teaches; None is the accepted cases of the project.
-        validation: folder that judges; None holds a fifth of the people back.
-        effort: how long.
-        replay: what is learnt again.
+        dataset: folder of the data set to train on; None takes the accepted cases of the project.
+        validation: folder of the data set that judges; None holds a fifth of the patients back.
+        effort: how long to train.
+        replay: earlier data that is trained again, so that it is not forgotten.
     """
 
     dataset: Path | None = None
@@ -62,7 +65,7 @@ class LearningWish:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A model, what it shall learn, and the project it is learnt from, if one is open."""
+    """A model, the choices for training it further, and the open project, if there is one."""
 
     parent: Bundle
     wish: LearningWish
@@ -70,7 +73,7 @@ class Lesson:
 
     @property
     def place(self) -> Path:
-        """Where data and runs go."""
+        """The folder for data and runs."""
         return place_of(None if self.project is None else self.project.folder)
 
 
@@ -79,8 +82,8 @@ class Default:
     """Which model this user drafts with.
 
     Attributes:
-        name: of it; "" if there is none.
-        before: the one that a roll-back brings back; "" if there is none.
+        name: of the model; "" if there is none.
+        before: name of the model that a roll-back brings back; "" if there is none.
     """
 
     name: str = ""
@@ -88,22 +91,25 @@ class Default:
 
 
 def place_of(project: Path | None) -> Path:
-    """The folder of all lessons of the project in the folder `project`; None for none."""
+    """Return the folder for all runs of the project in the folder `project`; None is for work without one."""
     return (user_data() if project is None else project) / _FOLDER
 
 
 def ordered(lesson: Lesson, progress: Progress) -> FinetuneOrder:
-    """What the child is asked to do. The same wish and the same cases give the same run, which then goes on.
+    """Return the configuration of a run for the child process.
+
+    The same choices and cases give the same output folder, so that a run that was stopped goes on.
 
     Raises:
-        AttunetError: there is nothing to learn from.
-        UnwritableOutput: the accepted cases cannot be exported.
+        AttunetError: if there is nothing to train on.
+        UnwritableOutput: if the accepted cases cannot be exported.
         Cancelled: from `progress`.
     """
     make_private_folder(lesson.place)
     wish = lesson.wish
     dataset = exported(lesson, progress) if wish.dataset is None else wish.dataset
     key = _key(lesson, dataset, progress)
+    # A model that was tuned before keeps its first name, so that names do not grow with each run.
     base = lesson.parent.card.name.split("-tuned-")[0][:_LONGEST_NAME]
     return FinetuneOrder(
         dataset=dataset,
@@ -117,7 +123,13 @@ def ordered(lesson: Lesson, progress: Progress) -> FinetuneOrder:
 
 
 def exported(lesson: Lesson, progress: Progress) -> Path:
-    """The accepted cases of the project as a data set beside it, brought up to date; errors as `ordered`."""
+    """Export the accepted cases of the project as a data set, or bring it up to date, and return its folder.
+
+    Raises:
+        AttunetError: if no project is open, or a case cannot be exported.
+        UnwritableOutput: if the folder cannot be written.
+        Cancelled: from `progress`.
+    """
     if lesson.project is None:
         raise AttunetError("No project is open: open one, or choose the folder of a data set.")
     folder = lesson.place / _DATA
@@ -141,29 +153,31 @@ def _export(project: Project, folder: Path, progress: Progress) -> Report:
 
 
 def _staged(progress: Progress, done: int, total: int, _stage: str) -> None:
-    """For a chore the stage "cases" would be its whole measure."""
+    """Pass progress on under another stage: for a background job "cases" would be its whole progress."""
     progress(done, total, "collecting the cases")
 
 
 def _key(lesson: Lesson, dataset: Path, progress: Progress) -> str:
+    """Return a digest of model, data and choices, which names the run."""
     wish = lesson.wish
     folders = [dataset, *([wish.validation] if wish.validation else []), *wish.replay.folders]
     digests = [dataset_digest(find_dataset(folder), progress) for folder in folders]
+    # The folders count by the digest of their content, not by their path.
     replay = asdict(wish.replay) | {"folders": len(wish.replay.folders)}
     asked = [lesson.parent.card.sha256, digests, asdict(wish.effort), replay, wish.validation is not None]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_MARK]
 
 
 def comparison(project: Project, old: Path, learnt: Learnt, division: Division | None) -> Comparison:
-    """Up to `MOST_COMPARED` accepted cases, those that did not teach first, then those accepted last.
+    """Return up to `MOST_COMPARED` accepted cases: those that did not train first, then the latest accepted.
 
-    Masks without a stroke or a verified slice are the old model's answer, and are left out.
+    Masks without a stroke or a verified slice are left out: they are the old model's own drafts.
 
     Args:
         project: whose cases.
         old: folder of the model before.
-        learnt: the new one.
-        division: of the accepted cases; None if others taught.
+        learnt: the new model.
+        division: of the accepted cases into training and held-out ones; None if others were trained on.
     """
     rows = project.cases(CaseQuery(status=ACCEPTED, order="changed", descending=True))
     looked_at = [case for case in export_cases(project, rows) if case.verified is None or case.verified]
@@ -177,6 +191,7 @@ def comparison(project: Project, old: Path, learnt: Learnt, division: Division |
 
 
 def _role(name: str, division: Division | None) -> str:
+    # Others than the accepted cases were trained on.
     if division is None:
         return "not known"
     if name in division.training:
@@ -185,12 +200,15 @@ def _role(name: str, division: Division | None) -> str:
 
 
 def cases_in(folder: Path) -> int:
-    """How many cases the data set in `folder` has; `AttunetError` if there is none."""
+    """Return the number of cases of the data set in `folder`.
+
+    Raises `AttunetError` if there is no data set.
+    """
     return len(find_dataset(folder))
 
 
 def default() -> Default:
-    """Which model is used, and which one comes back."""
+    """Return which model is used, and which one a roll-back brings back."""
     offered, before = offered_bundles(), offered_before()
     return Default(
         offered[0].card.name if offered else "",
@@ -199,7 +217,10 @@ def default() -> Default:
 
 
 def taken_over(learnt: Learnt) -> Bundle:
-    """Import the new model and make it the default; errors as `import_model` and `adopt` of the registry."""
+    """Import the new model, make it the default and return it.
+
+    Raises what `import_model` and `adopt` raise.
+    """
     bundle = import_model(learnt.bundle, model_folders()[0])
     adopt(bundle, user_data())
     # Three times the size of the model, and nothing is left to go on with.
@@ -208,7 +229,10 @@ def taken_over(learnt: Learnt) -> Bundle:
 
 
 def gone_back() -> Bundle:
-    """Return to the default before; errors as `registry.adoption.rollback`."""
+    """Make the model before the default again and return it.
+
+    Raises what `registry.adoption.rollback` raises.
+    """
     rollback(user_data())
     offered = offered_bundles()
     if not offered:

@@ -1,4 +1,4 @@
-"""Carrying corrections on: ask the network, look at what it proposes, take it or leave it."""
+"""The section for propagation: ask for a proposal, then accept or reject it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from attunet_gui.gui.qt import Signal
 
 
 class CarryPanel(QWidget):
-    """Asks for a proposal, and to take or reject it."""
+    """Emits a signal for each button.
+
+    Ask for a proposal, accept it in all slices or in this one, reject it.
+    """
 
     asked = Signal()
     take_all_asked = Signal()
@@ -32,7 +35,13 @@ class CarryPanel(QWidget):
         self.show_state(False, "", False)
 
     def show_state(self, may_ask: bool, about: str, proposed: bool) -> None:
-        """Show whether a proposal can be asked for, words about it, and whether one waits for an answer."""
+        """Show the state of the proposal.
+
+        Args:
+            may_ask: whether a proposal can be asked for.
+            about: a sentence about it; "" hides the line.
+            proposed: whether a proposal waits to be accepted or rejected.
+        """
         self.ask.setEnabled(may_ask)
         self.about.setText(about)
         self.about.setVisible(bool(about))

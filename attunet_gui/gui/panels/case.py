@@ -1,4 +1,4 @@
-"""The open case: name, size, volume, what is unsaved; and how to open another one."""
+"""The section of the open case: name, size, volume and unsaved edits, and the buttons to open another one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attunet_gui.gui.state import View
 
 
 class CasePanel(QWidget):
-    """Asks for a file, a folder, a recent path or the demo."""
+    """Emits signals to open a file, a folder, a recent path, the demo or a project."""
 
     file_asked = Signal()
     folder_asked = Signal()
@@ -56,7 +56,7 @@ class CasePanel(QWidget):
         )
 
     def show_recent(self, paths: list[Path]) -> None:
-        """Fill the menu."""
+        """Fill the menu of recent paths; it is filled anew each time it opens."""
         self.menu.clear()
         for path in paths:
             action = self.menu.addAction(f"{path.name}   ({path.parent})")

@@ -1,4 +1,4 @@
-"""The HU window: presets, and two handles to drag."""
+"""The section of the HU window: presets, two handles to drag, and two fields to type in."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from attunet_gui.gui.theme import HU_PRESETS
 
 
 class DisplayPanel(QWidget):
-    """Asks for a window in HU."""
+    """Emits the HU window that was chosen, as (low, high)."""
 
     window_asked = Signal(float, float)
 
     def __init__(self) -> None:
         super().__init__()
         self.slider = QRangeSlider(Qt.Orientation.Horizontal)  # type: ignore[no-untyped-call]
+        # A click must leave the keyboard to the picture, or the arrow keys would move the handles.
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.low, self.high = _field(), _field()
         self.set_bounds(-1024, 1500)
@@ -47,12 +48,12 @@ class DisplayPanel(QWidget):
         self._ask(float(self.low.text() or 0), float(self.high.text() or 0))
 
     def set_bounds(self, low: float, high: float) -> None:
-        """The HU that the handles can reach."""
+        """Set the range in HU that the handles can reach."""
         with signals_blocked(self.slider):
             self.slider.setRange(int(low), int(high))
 
     def show_window(self, low: float, high: float) -> None:
-        """Show the window in use."""
+        """Show the HU window in use, without emitting a signal."""
         with signals_blocked(self.slider):
             self.slider.setValue((int(low), int(high)))
         self.low.setText(str(int(low)))

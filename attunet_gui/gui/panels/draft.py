@@ -1,4 +1,4 @@
-"""The network: which model, run and cancel."""
+"""The section of the network: choice of the model, and the button that drafts or cancels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attunet_gui.network.engines import default_engine
 
 
 class DraftPanel(QWidget):
-    """Asks for a model, its card, a run or its end."""
+    """Emits signals for the chosen model, its card, other models, a draft and its cancelling."""
 
     model_asked = Signal(str)
     card_asked = Signal()
@@ -56,7 +56,7 @@ class DraftPanel(QWidget):
         return menu
 
     def show_before(self, name: str) -> None:
-        """Offer the way back to the model `name`; "" for none."""
+        """Offer to go back to the model `name`; "" hides the entry of the menu."""
         self._back.setText(f"Go back to {name}")
         self._back.setVisible(bool(name))
 
@@ -64,11 +64,12 @@ class DraftPanel(QWidget):
         self.card_asked.emit()
 
     def show_models(self, cards: tuple[Card, ...], chosen: str) -> None:
-        """Fill the list of models."""
+        """Fill the list of models with `cards`, and select the one with the name `chosen`."""
         with signals_blocked(self.models):
             self.models.clear()
             for card in cards:
                 self.models.addItem(card.title, card.name)
+                # Which engine runs depends on what is installed, and decides how long a draft takes.
                 engine = f"Drafts with {default_engine().name}."
                 tooltip = f"{card.description}\n\n{card.limits}\n\n{engine}"
                 self.models.setItemData(self.models.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
@@ -79,7 +80,7 @@ class DraftPanel(QWidget):
         self.card.setEnabled(bool(cards))
 
     def show_draft_on_open(self, wanted: bool) -> None:
-        """Show the choice."""
+        """Show whether each CT is drafted on opening, without emitting a signal."""
         with signals_blocked(self.on_open):
             self.on_open.setChecked(wanted)
 

@@ -1,4 +1,4 @@
-"""The bottom line: what the last action did, the values under the cursor, and what this is not."""
+"""The bottom line: the last message, the values under the cursor, the slice, and the notice on use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOTICE = "Research use. Not a medical device."
 
 
 class Footer(QWidget):
-    """One line."""
+    """Shows the message, values, slice number and notice in one line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,5 +33,5 @@ class Footer(QWidget):
         self.message.setToolTip(text)
 
     def show_slice(self, index: int, count: int) -> None:
-        """Name the slice on screen; people count from one. Without a case `count` is 0."""
+        """Show the number of the slice, counted from one, out of `count`; without a case `count` is 0."""
         self.slice.setText(f"Slice {index + 1} of {count}" if count else "")

@@ -1,4 +1,4 @@
-"""What is shown: CT, mask, probability and gates, each with a switch and its opacity."""
+"""The section of the layers: CT, mask, probability and gates, each with a switch and its opacity."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Row(NamedTuple):
 
 
 class LookPanel(QWidget):
-    """Asks to show, hide or fade a layer."""
+    """Emits which layer is to be shown or hidden and how opaque it is to be."""
 
     show_asked = Signal(str, bool, bool)
     opacity_asked = Signal(str, float)
@@ -67,7 +67,7 @@ class LookPanel(QWidget):
         self.show_maps(())
 
     def show_maps(self, overlays: tuple[Overlay, ...]) -> None:
-        """A row for each of `overlays` below those of the CT and the mask."""
+        """Replace the rows of the last maps by one for each of `overlays`, below CT and mask."""
         for key in [key for key in self.rows if key not in (CT, MASK)]:
             for widget in self.rows.pop(key):
                 self._grid.removeWidget(widget)
@@ -80,7 +80,7 @@ class LookPanel(QWidget):
         self._put_in_tab_order()
 
     def _put_in_tab_order(self) -> None:
-        """Rows before the switch below them: to Qt, what comes later comes last in the window."""
+        """Put the rows before the switch below them: Qt's tab order is that in which widgets were made."""
         stops = [stop for row in self.rows.values() for stop in (row.switch, row.opacity)]
         for before, after in pairwise([*stops, self.filled]):
             self.setTabOrder(before, after)
@@ -88,6 +88,7 @@ class LookPanel(QWidget):
     def _add(self, key: str, title: str, about: str, values: str) -> None:
         switch = QCheckBox(title)
         switch.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        # `clicked`, not `toggled`: only what the annotator does is to be asked for.
         switch.clicked.connect(lambda checked: self.show_asked.emit(key, checked, not _with_ctrl()))
         opacity = QSlider(Qt.Orientation.Horizontal)
         opacity.setRange(0, 100)
@@ -102,7 +103,7 @@ class LookPanel(QWidget):
         self.rows[key] = _Row(switch, opacity, number)
 
     def show_look(self, layers: CaseLayers) -> None:
-        """Show what the layers look like now."""
+        """Show visibility and opacity of the layers, without emitting a signal."""
         is_open = layers.mask is not None
         for key, row in self.rows.items():
             with signals_blocked(row.switch), signals_blocked(row.opacity):
@@ -116,6 +117,7 @@ class LookPanel(QWidget):
 
 
 def _in_out(overlay: Overlay) -> str:
+    """Return the mean of the map inside and outside of the draft, as text."""
     return f"{_number(overlay.inside)} / {_number(overlay.outside)}"
 
 

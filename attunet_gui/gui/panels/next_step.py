@@ -1,4 +1,4 @@
-"""The one button that says what comes next."""
+"""The section with the big button, which always does the next step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QPushButton:disabled { background: #5a6070; color: #d0d4dc; }
 
 
 class NextStepPanel(QWidget):
-    """The button, why, and how far the work that is going on has come."""
+    """Shows the button, the sentence below it, and the progress of the running job."""
 
     asked = Signal()
 

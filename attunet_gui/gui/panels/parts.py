@@ -1,4 +1,7 @@
-"""Widgets that several sections share. None of them takes the keyboard away from the picture by a click."""
+"""Widgets and layouts that several sections share.
+
+None of them takes the keyboard focus by a click, so that the shortcuts keep working on the picture.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ FOCUS = """
 QPushButton:focus, QToolButton:focus, QCheckBox:focus, QComboBox:focus, QLineEdit:focus, QSpinBox:focus,
 QSlider:focus, QListView:focus, QTableView:focus { border: 1px solid #e69f00; }
 """
-"""Where the keyboard is, in a colour that both themes show."""
+"""Style of the widget with the keyboard focus, in a colour that is visible in both themes."""
 _HEADING = """
 QPushButton {
     background: transparent; border: none; border-top: 1px solid rgba(128, 128, 128, 90); border-radius: 0;
@@ -22,7 +25,7 @@ QPushButton:focus { border: 1px solid #e69f00; }
 
 
 class Section(QWidget):
-    """A titled part of the dock that folds, and grows with its content."""
+    """A titled part of the dock that can be folded, and is as high as its content."""
 
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()
@@ -37,7 +40,7 @@ class Section(QWidget):
         self._show(True)
 
     def toggle(self) -> None:
-        """Fold if unfolded, and the other way round."""
+        """Fold the section if it is unfolded, else unfold it."""
         self._show(self._content.isHidden())
 
     def _show(self, unfolded: bool) -> None:
@@ -47,7 +50,7 @@ class Section(QWidget):
 
 
 def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
-    """A push button that calls `clicked` without arguments."""
+    """Return a push button that calls `clicked` without arguments."""
     made = QPushButton(text)
     made.setToolTip(tip)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -56,7 +59,7 @@ def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
 
 
 def words(text: str = "", strong: bool = False) -> QLabel:
-    """A label that wraps."""
+    """Return a label with wrapped plain text; `strong` makes it bold."""
     label = QLabel(text)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
@@ -69,7 +72,10 @@ def words(text: str = "", strong: bool = False) -> QLabel:
 
 
 def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
-    """Widgets side by side; `stretch` is the index of the one that grows."""
+    """Return a layout of widgets side by side.
+
+    `stretch` is the index of the one that grows, None means all.
+    """
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(4)
@@ -79,7 +85,7 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
 
 
 def stacked(*widgets: QWidget) -> QWidget:
-    """Widgets one above the other, without margins."""
+    """Return a widget with `widgets` above one another, without margins."""
     made = QWidget()
     layout = QVBoxLayout(made)
     layout.setContentsMargins(0, 0, 0, 0)
@@ -90,7 +96,7 @@ def stacked(*widgets: QWidget) -> QWidget:
 
 
 def column(parent: QWidget) -> QVBoxLayout:
-    """The usual vertical layout of a section."""
+    """Give `parent` the vertical layout of a section and return it."""
     layout = QVBoxLayout(parent)
     layout.setContentsMargins(6, 2, 6, 4)
     layout.setSpacing(4)

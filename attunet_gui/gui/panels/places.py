@@ -1,4 +1,4 @@
-"""Places to check: the list, and what to do with the place in hand."""
+"""The section of places to check: the list, and what to do with the selected place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LIST_HEIGHT = 132
 
 
 class PlacesPanel(QWidget):
-    """Asks for the next place, for one of the list, to accept it, to verify the slice."""
+    """Emits signals for the next place, one of the list, its acceptance and the verification of a slice."""
 
     next_asked = Signal()
     place_asked = Signal(str)
@@ -42,11 +42,18 @@ class PlacesPanel(QWidget):
         layout.addLayout(row(self.next, self.accept, self.verify))
 
     def show_places(self, places: Sequence[Place], current: str, summary: str) -> None:
-        """Show the open `places`, the one with the key `current` marked."""
+        """Show the open places.
+
+        Args:
+            places: in the order of the list.
+            current: key of the selected one; "" for none.
+            summary: how far the review is, as a sentence.
+        """
         self.summary.setText(summary)
         self.list.setVisible(bool(places))
         self.next.setEnabled(bool(places))
         self.accept.setEnabled(any(place.key == current for place in places))
+        # Filling the list must not look like a choice of the annotator.
         with signals_blocked(self.list):
             self.list.clear()
             for place in places:
@@ -58,7 +65,7 @@ class PlacesPanel(QWidget):
                     self.list.setCurrentItem(item)
 
     def show_case(self, is_open: bool) -> None:
-        """Enable what needs a case."""
+        """Enable what needs an open case."""
         self.verify.setEnabled(is_open)
 
 

@@ -1,4 +1,4 @@
-"""Saving the mask with its record."""
+"""The section for saving the mask with its record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attunet_gui.gui.state import View
 
 
 class SavePanel(QWidget):
-    """Asks to save; takes the name that goes into the record."""
+    """Emits signals to save, and the name of the annotator for the record."""
 
     save_asked = Signal()
     save_as_asked = Signal()

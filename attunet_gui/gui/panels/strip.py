@@ -1,4 +1,4 @@
-"""The strip below the slices: one column a slice, from the feet to the head, left to right."""
+"""The strip below the slices: one column a slice, from the feet at the left to the head at the right."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from attunet_gui.review.strip import Strip
 
 _HEIGHT = 58
 _MARK = 6
-"""Height of the row of marks, in pixels."""
+"""Height of a row of marks, in pixels."""
 _MARGIN = 8
 
 
 class StripWidget(QWidget):
-    """Area of the mask, uncertainty, what was edited, seen and verified. A click goes to a slice."""
+    """Draws area of the mask, uncertainty, and which slices were edited, seen or verified.
+
+    A click or drag emits the slice under the mouse.
+    """
 
     slice_asked = Signal(int)
 
@@ -37,18 +40,18 @@ class StripWidget(QWidget):
         )
 
     def show_strip(self, strip: Strip | None) -> None:
-        """Show `strip`; None for no case."""
+        """Show the values of `strip`; None hides the widget, as there is no case."""
         self._strip = strip
         self.setVisible(strip is not None)
         self.update()
 
     def show_slice(self, index: int) -> None:
-        """Mark the slice on screen."""
+        """Draw the frame of the slice on screen around the column `index`."""
         self._slice = index
         self.update()
 
     def slice_at(self, x: float) -> int | None:
-        """The slice under the column `x`, in pixels; None without a case."""
+        """Return the index of the slice at the pixel `x`, clipped to the strip; None without a case."""
         if self._strip is None:
             return None
         count = len(self._strip.area_mm2)
@@ -83,10 +86,13 @@ class StripWidget(QWidget):
         count = len(strip.area_mm2)
         width = (self.width() - 2 * _MARGIN) / count
         floor = self.height() - 2 * _MARK - 2
+        # Mask and draft share one scale, so that their heights can be compared.
         top = max(float(strip.area_mm2.max(initial=0)), float(strip.draft_area_mm2.max(initial=0)), 1.0)
         for z in range(count):
+            # A gap between columns where there is room for one; with many slices it would thin them out.
             column = QRectF(_MARGIN + z * width, 0, max(width - (1 if width > 4 else 0), 1), floor)
             self._bar(painter, column, float(strip.area_mm2[z]) / top, theme.MASK)
+            # Half the height, so that the uncertainty does not hide the area of the mask.
             self._bar(painter, column, float(strip.uncertainty[z]) * 0.5, theme.UNSURE)
             self._line(painter, column, float(strip.draft_area_mm2[z]) / top)
             self._marks(painter, column, strip, z)
@@ -124,7 +130,7 @@ class StripWidget(QWidget):
 
 
 def words_of(strip: Strip, z: int) -> str:
-    """Slice `z` in words; people count from one."""
+    """Return what the strip shows of slice `z` as text; slices are counted from one there."""
     said = [f"Slice {z + 1}: {strip.area_mm2[z] / 100:.1f} cm²"]
     if strip.draft_area_mm2[z] and strip.draft_area_mm2[z] != strip.area_mm2[z]:
         said.append(f"draft {strip.draft_area_mm2[z] / 100:.1f} cm²")

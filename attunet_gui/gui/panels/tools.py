@@ -1,4 +1,4 @@
-"""Brush, eraser and polygon of napari, our own tools from the registry, undo and redo."""
+"""The section of tools: napari's brush, eraser and polygon, the tools of our registry, undo and redo."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _HU = (-200, 400)
 
 
 class ToolsPanel(QWidget):
-    """Asks for a tool, a brush and its limits, undo and redo."""
+    """Emits the chosen tool, the size and HU limits of the brush, undo and redo."""
 
     tool_asked = Signal(str)
     kind_asked = Signal(str)
@@ -96,6 +96,7 @@ class ToolsPanel(QWidget):
         )
 
     def _limit(self) -> None:
+        # Whichever field is changed first, the limits may cross for a moment.
         low, high = sorted((self.low.value(), self.high.value()))
         self.limits_asked.emit((float(low), float(high)) if self.limited.isChecked() else None)
 
@@ -119,7 +120,7 @@ class ToolsPanel(QWidget):
         self.setEnabled(view.tools_enabled)
 
     def show_look(self, layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> None:
-        """Show the tool in hand; `spacing_mm` (z, y, x) is the size of a voxel."""
+        """Show mode and brush of the mask; `spacing_mm` (z, y, x) turns pixels into mm."""
         # A group that is exclusive would not let go of the last one.
         self._group.setExclusive(False)
         for tool, made in self.tools.items():
@@ -141,14 +142,14 @@ class ToolsPanel(QWidget):
             )
 
     def show_kind(self, toolbox: Toolbox) -> None:
-        """Show which of our tools is in hand, and its number."""
+        """Show which tool of our registry is selected, with its number."""
         for key, made in self.kinds.items():
             made.setChecked(toolbox.kind is not None and toolbox.kind.key == key)
         self.parameter.show_kind(toolbox)
 
 
 class ParameterRow(QWidget):
-    """The number of the tool in hand, its reach, and to do it or not."""
+    """Number and reach of the selected tool, and the buttons to apply or deselect it."""
 
     value_asked = Signal(float)
     in_3d_asked = Signal(bool)
@@ -173,7 +174,7 @@ class ParameterRow(QWidget):
         self.hide()
 
     def show_kind(self, toolbox: Toolbox) -> None:
-        """Show the tool in hand."""
+        """Show number, range and unit of the selected tool; hide the row if there is none."""
         kind = toolbox.kind
         self.setVisible(kind is not None)
         if kind is None:

@@ -1,4 +1,4 @@
-"""Dialogs of the worklist."""
+"""Dialogs of the worklist: projects, acceptance, export, checks and second reads."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ _CHECKS = (
 
 
 def choose_project(parent: QWidget, start: Path) -> Path | None:
-    """The folder of a project, or one to make it in."""
+    """Return the folder of a project, or one to make a project in; None if the dialog was cancelled."""
     return questions.choose_folder(parent, "Open a project, or a folder to make one in", start)
 
 
 def ask_make(parent: QWidget, folder: Path) -> bool:
-    """Whether a project shall be made in `folder`."""
+    """Ask whether a project is to be made in `folder`, which holds none."""
     return questions.ask_yes(
         parent,
         "No project yet",
@@ -74,11 +74,12 @@ def ask_make(parent: QWidget, folder: Path) -> bool:
 
 
 def ask_accept(parent: QWidget, name: str, left: str, unseen: str) -> bool:
-    """Whether a case shall be accepted although something of it is left to look at.
+    """Ask whether a case is to be accepted although something of it was not looked at.
 
     Args:
+        parent: window above which the dialog stands.
         name: of the case.
-        left: what is left, as a sentence.
+        left: what is left to look at, as a sentence.
         unseen: how much of the CT was on screen, as a sentence.
     """
     box = QMessageBox(parent)
@@ -91,6 +92,7 @@ def ask_accept(parent: QWidget, name: str, left: str, unseen: str) -> bool:
     )
     look = box.addButton("Go on looking", QMessageBox.ButtonRole.RejectRole)
     accept = box.addButton("Accept all the same", QMessageBox.ButtonRole.DestructiveRole)
+    # Enter and Esc must not accept what nobody looked at.
     box.setDefaultButton(look)
     box.setEscapeButton(look)
     box.exec()
@@ -98,13 +100,13 @@ def ask_accept(parent: QWidget, name: str, left: str, unseen: str) -> bool:
 
 
 def ask_text(parent: QWidget, title: str, label: str, text: str = "") -> str | None:
-    """A line of text; None if it was not given."""
+    """Ask for a line of text; None if the dialog was cancelled."""
     said, given = QInputDialog.getText(parent, title, label, QLineEdit.EchoMode.Normal, text)
     return said.strip() if given else None
 
 
 def show_history(parent: QWidget, name: str, lines: Sequence[HistoryLine]) -> QDialog:
-    """What happened to a case, newest first; stays open beside the work."""
+    """Show what happened to a case, newest first, in a dialog that stays open beside the work."""
     told = "".join(
         f"<tr><td>{when}&nbsp;&nbsp;</td><td>{escape(who)}&nbsp;&nbsp;</td><td>{escape(what)}</td></tr>"
         for when, who, what in history_rows(lines)
@@ -113,7 +115,7 @@ def show_history(parent: QWidget, name: str, lines: Sequence[HistoryLine]) -> QD
 
 
 class ExportDialog(QDialog):
-    """What to export, where to."""
+    """Asks for format, cases and folder of an export."""
 
     def __init__(self, parent: QWidget, start: Path) -> None:
         super().__init__(parent)
@@ -157,13 +159,13 @@ class ExportDialog(QDialog):
 
 
 def ask_export(parent: QWidget, start: Path) -> ExportWish | None:
-    """What to export; None for nothing."""
+    """Return what is to be exported; None if the dialog was cancelled or no folder is given."""
     dialog = ExportDialog(parent, start)
     return dialog.wish if dialog.exec() and dialog.folder.text().strip() else None
 
 
 class ChecksDialog(QDialog):
-    """How much of the list measures the annotators; says what that means."""
+    """Asks for the share of cases that measure the annotators, and explains what that means."""
 
     def __init__(self, parent: QWidget, settings: ProjectSettings) -> None:
         super().__init__(parent)
@@ -182,13 +184,13 @@ class ChecksDialog(QDialog):
 
     @property
     def settings(self) -> ProjectSettings:
-        """As they were, with the shares that were chosen."""
+        """The settings of the project with the shares that were chosen."""
         shares = {"without_draft": self.without.value() / 100, "seeded_errors": self.errors.value() / 100}
         return self._settings.model_copy(update=shares)
 
 
 class SecondReadsDialog(QDialog):
-    """How many cases are drawn again, by whom."""
+    """Asks how many accepted cases are to be drawn again, and by whom."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -207,13 +209,18 @@ class SecondReadsDialog(QDialog):
 
 
 def ask_second_reads(parent: QWidget) -> tuple[float, str] | None:
-    """Share of the accepted cases, 0 to 1, and the reader; None for none."""
+    """Ask for second reads.
+
+    Returns:
+        share of the accepted cases, 0 to 1, and the name of the reader, "" for anybody but the first
+        annotator; None if the dialog was cancelled.
+    """
     dialog = SecondReadsDialog(parent)
     return (dialog.share.value() / 100, dialog.reader.text().strip()) if dialog.exec() else None
 
 
 def ask_checks(parent: QWidget, settings: ProjectSettings) -> ProjectSettings | None:
-    """New settings; None to leave them as they are."""
+    """Return the new settings of the project; None if the dialog was cancelled."""
     dialog = ChecksDialog(parent, settings)
     return dialog.settings if dialog.exec() else None
 

@@ -1,4 +1,7 @@
-"""The list as a Qt model: pages of the database and small pictures, fetched beside the window when shown."""
+"""The list of cases as a Qt model.
+
+Pages of the database and small pictures are fetched in background threads when they come into view.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ from attunet_gui.project.rows import CaseQuery, CaseRow
 from attunet_gui.project.thumbnails import thumbnail
 
 PAGE = 100
+"""Number of cases that are fetched from the database at once."""
 PICTURE, LINE = 44, 52
-"""Pixels: the longer side of a small picture in the list, and the height of a line."""
+"""In pixels: the longer side of a small picture in the list, and the height of a row."""
 
 _PAGES_KEPT, _PICTURES_KEPT = 60, 400
 _PAGES_WAITING, _PICTURES_WAITING = 3, 24
@@ -56,10 +60,10 @@ class _Pictured:
 
 
 class CaseList(QAbstractListModel):
-    """Lines of two rows of text and a picture. A row that is not there yet is empty and comes by itself.
+    """A row has two lines of text and a picture. One that is not fetched yet is empty and is fetched then.
 
     Signals:
-        filled: a query has been answered, or answered anew; `rowCount` is right.
+        filled: a page has arrived, so `rowCount` is right.
     """
 
     filled = Signal()
@@ -82,7 +86,7 @@ class CaseList(QAbstractListModel):
     # What is asked for
 
     def show_query(self, project: Project | None, query: CaseQuery) -> None:
-        """Show what `query` finds, from the top; None shows nothing."""
+        """Show the cases that `query` finds, from the top; without a project show nothing."""
         self._loader.cancel_all()
         if project is not self._project:
             self._painter.cancel_all()
@@ -94,14 +98,15 @@ class CaseList(QAbstractListModel):
             self._ask(0, fresh=True)
 
     def refresh(self) -> None:
-        """The rows may have changed: ask for them again, and stay where the person is."""
+        """Fetch the rows again, as they may have changed; the view stays where it is."""
         self._stale = set(self._pages)
         if self._project is not None:
+            # The page that was used last is the one in view.
             newest = next(reversed(self._pages), 0)
             self._ask(newest, fresh=False)
 
     def mark_open(self, name: str) -> None:
-        """Show which case is on screen."""
+        """Show in bold that the case `name` is on screen; "" for none."""
         self._open_name = name
         self._all_changed()
 
@@ -112,6 +117,7 @@ class CaseList(QAbstractListModel):
     def _page_made(self, asked: _Asked, page: _Page) -> None:
         if asked.project is not self._project:
             return
+        # A new query starts at the top; an answer to a refresh must leave the view where it is.
         if page.fresh:
             self._fill(page.count)
         elif page.count != self._count:
@@ -151,6 +157,7 @@ class CaseList(QAbstractListModel):
         if asked.project is not self._project:
             return
         self._images[asked.row.name] = image
+        # Oldest first; a picture that is needed again is fetched again.
         while len(self._images) > _PICTURES_KEPT:
             self._images.popitem(last=False)
         line = self.line_of(asked.row.name)
@@ -164,9 +171,10 @@ class CaseList(QAbstractListModel):
     # What there is
 
     def row_at(self, number: int) -> CaseRow | None:
-        """The case in line `number`; None while it is not there yet, which asks for it."""
+        """Return the case in row `number`; None while it is not fetched, which asks for it."""
         page = number // PAGE
         rows = self._pages.get(page)
+        # Stale rows are shown until the new ones are there, so that the list does not flicker.
         if rows is None or page in self._stale:
             self._stale.discard(page)
             self._ask(page, fresh=False)
@@ -176,7 +184,7 @@ class CaseList(QAbstractListModel):
         return rows[number % PAGE]
 
     def line_of(self, name: str) -> int | None:
-        """The line of the case `name`, if it is among those that were fetched."""
+        """Return the row of the case `name` if it was fetched, else None."""
         return self._lines.get(name)
 
     def end(self) -> None:
@@ -187,11 +195,11 @@ class CaseList(QAbstractListModel):
     # Qt's hooks
 
     def rowCount(self, parent: Any = None) -> int:  # noqa: N802
-        """How many cases there are, on all pages."""
+        """Qt's hook: the number of cases on all pages."""
         return 0 if parent is not None and parent.isValid() else self._count
 
     def data(self, index: Any, role: int = _Role.DisplayRole) -> Any:
-        """Text, picture or `CaseRow` (UserRole) of a line."""
+        """Qt's hook: text, picture or, as UserRole, the `CaseRow` of a row."""
         if not index.isValid() or role not in _SHOWN:
             return None
         row = self.row_at(index.row())
@@ -242,7 +250,7 @@ def _picture(asked: _Pictured) -> QImage | None:
 
 
 def _framed(image: QImage) -> QImage:
-    """In the middle of a square, so that the text of all lines begins at one place."""
+    """Return `image` in the middle of a square, so that the text of all rows begins at the same place."""
     square = QImage(PICTURE, PICTURE, QImage.Format.Format_ARGB32_Premultiplied)
     square.fill(QColor(0, 0, 0, 0))
     painter = QPainter(square)
@@ -252,6 +260,7 @@ def _framed(image: QImage) -> QImage:
 
 
 def _blank() -> QImage:
+    """Return the grey square that stands for a picture that is not fetched yet."""
     image = QImage(PICTURE, PICTURE, QImage.Format.Format_ARGB32_Premultiplied)
     image.fill(QColor(128, 128, 128, 40))
     return image

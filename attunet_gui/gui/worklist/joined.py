@@ -1,4 +1,4 @@
-"""The panel joined to the worklist: dialogs, and the dock that is there while a project is open."""
+"""Connects the panel of the worklist to the worklist: its dialogs, and the dock that it is in."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from attunet_gui.project.rows import CaseRow, HistoryLine
 
 
 class JoinedPanel(QObject):
-    """Between the panel, the dialogs and the worklist.
+    """Passes what the panel asks for to the worklist, with a dialog before it where one is needed.
 
     Args:
         worklist: what is shown.
-        panel: that shows it.
-        dock: in which the panel is; hidden until a project is open.
+        panel: the widget that shows it.
+        dock: of the panel; hidden until a project is open.
         window: above which dialogs stand.
     """
 
@@ -46,7 +46,7 @@ class JoinedPanel(QObject):
         self.show()
 
     def show(self) -> None:
-        """Show what the worklist says."""
+        """Show the state of the worklist in the panel."""
         view = decide_list(self._worklist.facts)
         self._panel.show_view(view)
         self._panel.show_next_by(self._worklist.next_by)
@@ -57,7 +57,7 @@ class JoinedPanel(QObject):
             self._panel.show_query(self._worklist.query)
 
     def _mark_open(self) -> None:
-        """Mark the case on screen in the list, once: afterwards the person marks what she likes."""
+        """Select the case on screen in the list, once: afterwards the annotator selects what they like."""
         row = self._worklist.facts.open_case
         name = "" if row is None else row.name
         if name != self._marked and (not name or self._panel.mark(name)):

@@ -1,4 +1,7 @@
-"""The worklist beside the picture: what is next, the list, and what runs beside. It shows, and emits."""
+"""The widget of the worklist: the next case, the list, and background jobs.
+
+It shows a view and emits signals.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,11 @@ _ORDERS: tuple[tuple[str, OrderKey, bool], ...] = (
 
 
 class _List(QTableView):
-    """A table of one column: Qt's list goes through all of its lines again whenever one of them changes."""
+    """A table with one column.
+
+    Qt's list view goes through all of its rows again whenever one of them changes, which blocks the window
+    with ten thousand cases.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,19 +78,25 @@ class _List(QTableView):
         self.setIconSize(QSize(PICTURE, PICTURE))
 
     def keyboardSearch(self, search: str) -> None:  # noqa: N802
-        """Qt's hook. Letters are shortcuts of the window, and a search by them would fetch every page."""
+        """Qt's hook, disabled.
+
+        Letters are shortcuts of the window, and a search by them would fetch every page.
+        """
 
 
 class WorklistPanel(QWidget):
     """The list of a project.
 
     Signals:
-        open_asked(CaseRow); query_asked(CaseQuery); next_by_asked(key); next_asked; accept_asked;
-        stop_asked(kind);
-        asked(what, CaseRow): "assign", "note", "reject", "reopen" or "history" of the marked case;
+        open_asked(CaseRow): the case is to be opened.
+        query_asked(CaseQuery): search, filter or order was changed.
+        next_asked, accept_asked: the button was pressed.
+        next_by_asked(key): another strategy for the next case was chosen.
+        stop_asked(kind): the background job of that kind is to be stopped.
+        asked(what, CaseRow): "assign", "note", "reject", "reopen" or "history" of the selected case.
         project_asked(what): "import", "import copies", "draft", "export", "second reads", "checks", "open" or
-            "close";
-        improve_asked.
+            "close".
+        improve_asked: the dialog for fine-tuning is to be opened.
     """
 
     open_asked = Signal(object)
@@ -169,6 +182,7 @@ class WorklistPanel(QWidget):
         self._typed.setInterval(_SEARCH_AFTER_MS)
         self._typed.timeout.connect(self._query_changed)
         self.search.textEdited.connect(lambda _text: self._typed.start())
+        # The clear button changes the text without `textEdited`.
         self.search.textChanged.connect(lambda text: None if text else self._typed.start())
         self.status, self.order = QComboBox(), QComboBox()
         self.status.addItem("All cases", None)
@@ -217,7 +231,7 @@ class WorklistPanel(QWidget):
 
     @property
     def marked(self) -> CaseRow | None:
-        """The case that is marked in the list."""
+        """The case that is selected in the list; None if there is none, or it is not fetched yet."""
         index = self.list.currentIndex()
         return self._cases.row_at(index.row()) if index.isValid() else None
 
@@ -275,19 +289,19 @@ class WorklistPanel(QWidget):
         self._show_chores({chore.kind: chore for chore in view.chores})
 
     def show_next_by(self, key: str) -> None:
-        """Show by what the next case is chosen."""
+        """Show the strategy by which the next case is chosen, without emitting a signal."""
         with signals_blocked(self.next_by):
             self.next_by.setCurrentIndex(max(0, self.next_by.findData(key)))
 
     def mark(self, name: str) -> bool:
-        """Mark the case `name`; whether it is among the lines that are known."""
+        """Select the case `name`, and return whether it was fetched already."""
         line = self._cases.line_of(name)
         if line is not None:
             self.list.setCurrentIndex(self._cases.index(line))
         return line is not None
 
     def show_query(self, query: CaseQuery) -> None:
-        """Show what is searched for, as after another project was opened."""
+        """Clear search, filter and order if `query` is the default, as after another project was opened."""
         if query == CaseQuery():
             with signals_blocked(self.search):
                 self.search.clear()
@@ -313,7 +327,7 @@ class WorklistPanel(QWidget):
 
 
 class _ChoreLine(QWidget):
-    """How far something that runs beside has come, and its end."""
+    """Progress of a background job, and the button that stops it."""
 
     def __init__(self, stop: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A case of the list as it is opened: the CT, what the project shows with it, and the next one in advance."""
+"""Opens a case of a project: the CT, the mask that the project shows, and the next case in advance."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _DIGEST = 8
 
 @dataclass(frozen=True, eq=False)
 class Listed:
-    """The open case, as one of its project.
+    """The open case of a project.
 
     Attributes:
-        project: whose.
-        case: as the session has it; named by its pseudonym.
+        project: the project.
+        case: as the session has it, with its pseudonym as name.
         opening: what the project shows with it.
     """
 
@@ -41,26 +41,32 @@ class Listed:
 
     @property
     def row(self) -> CaseRow:
-        """The line of the list, as it was when the case was opened."""
+        """The row of the list, as it was when the case was opened or last decided on."""
         return self.opening.case
 
 
 @dataclass(frozen=True, eq=False)
 class ReadCt:
-    """A CT that is ready to be shown."""
+    """A CT in memory with the identity of its image, ready to be shown."""
 
     volume: Volume
     identity: Identity
 
 
 def read_ct(row: CaseRow, progress: Progress) -> ReadCt:
-    """The CT of `row`, called by its pseudonym: nothing that is shown or kept names the patient."""
+    """Return the CT of `row`, named by its pseudonym: nothing that is shown or kept names the patient.
+
+    Raises what `io.reading.read` raises.
+    """
     volume = replace(read(row.path, series=row.series, progress=progress), name=row.name)
     return ReadCt(volume, identify(volume))
 
 
 def read_listed(project: Project, row: CaseRow, ct: ReadCt) -> Listed:
-    """`row` with the mask that its project shows; that it was opened is in its history then."""
+    """Open `row` in its project and return it with the mask that the project shows.
+
+    That it was opened goes into the history of the case.
+    """
     opening = open_case(project, row)
     found = None
     if opening.mask is not None:
@@ -77,10 +83,10 @@ def _model_of(words: str) -> ModelId | None:
 
 
 def journal_folder(folder: Path, project: Project) -> Path:
-    """Where the work on cases of `project` is kept below `folder`.
+    """Return the folder below `folder` for the work on cases of `project`.
 
-    Apart from other work, and for each person alone: a second reader must not meet the strokes of the first,
-    and a case of a project is not to be recovered outside of it.
+    It is apart from other work, and another one for each annotator: a second reader must not meet the strokes
+    of the first, and a case of a project is not to be recovered outside of it.
     """
     said = f"{project.folder}\0{project.who}".encode()
     return folder / "projects" / blake2b(said, digest_size=_DIGEST).hexdigest()

@@ -1,4 +1,4 @@
-"""What is kept in the project of a case that was saved: who saw what, and whether it is accepted."""
+"""What is recorded in the project about a saved case: what was seen, and whether it is accepted."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from attunet_gui.work import Work
 
 @dataclass(frozen=True)
 class Seen:
-    """How far the review has come.
+    """How far the review of the open case has come.
 
     Attributes:
         state: seen and verified slices.
-        reviewed: no place is open and every slice with mask was seen.
-        unseen: slices with mask that were not looked at; None while that is not known.
-        open_places: places to check that are open; None while that is not known.
+        reviewed: whether no place is open and every slice with mask was seen.
+        unseen: number of slices with mask that were not seen; None while that is not known.
+        open_places: number of open places to check; None while that is not known.
     """
 
     state: ReviewState
@@ -33,19 +33,20 @@ class Seen:
 
 
 def review_of(session: Session, work: Work, seen: Seen, accepted: bool) -> Review:
-    """What is said of the mask that is being saved.
+    """Return what is recorded about the mask that is being saved.
 
-    A slice counts as verified if a person looked at it, drew in it or said so. What nobody looked at stays
-    unverified even if the case is reviewed or accepted.
+    A slice counts as verified if the annotator looked at it, drew in it or verified it. One that nobody
+    looked at stays unverified even if the case is reviewed or accepted.
 
     Args:
         session: with the case.
         work: on its mask.
         seen: how far the review has come.
-        accepted: whether she says that the mask is right.
+        accepted: whether the annotator accepts the mask.
     """
     looked_at = seen.state.seen | work.verified | work.drawn_in
     slices = work.identity.shape[0]
+    # None stands for every slice.
     verified = None if len(looked_at) == slices else looked_at
     model = "" if session.model is None else model_words(session.model.name, session.model.sha256)
     return replace(
@@ -61,11 +62,11 @@ def review_of(session: Session, work: Work, seen: Seen, accepted: bool) -> Revie
 
 @dataclass(frozen=True)
 class Recorded:
-    """What became of a case.
+    """The result of recording a saved mask.
 
     Attributes:
-        case: its line now.
-        again: its draft had a seeded error that was left in: it is to be done again.
+        case: the row of the case now.
+        again: whether its draft had a seeded error that is still in the mask, so that it is to be done again.
     """
 
     case: CaseRow
@@ -73,7 +74,9 @@ class Recorded:
 
 
 def record(project: Project, row: CaseRow, mask: Path, review: Review, accept: bool) -> Recorded:
-    """Keep that the mask in the file `mask` was saved, and accept it if it may be. Reads files.
+    """Record that the mask in the file `mask` was saved, and accept the case if that is asked and allowed.
+
+    Reads files, so it belongs into a background thread.
 
     Raises:
         ProjectError: if the project does not allow it.
@@ -88,12 +91,12 @@ def record(project: Project, row: CaseRow, mask: Path, review: Review, accept: b
 
 
 def told(recorded: Recorded, review: Review, slices: int) -> str:
-    """One sentence or two for the person.
+    """Return the message about a recorded mask, in one or two sentences.
 
     Args:
-        recorded: what became of it.
-        review: what was said of the mask.
-        slices: how many the CT has.
+        recorded: the result.
+        review: what was recorded.
+        slices: the number of slices of the CT.
     """
     case = recorded.case
     if recorded.again:
@@ -110,10 +113,11 @@ def told(recorded: Recorded, review: Review, slices: int) -> str:
 
 
 def carry_on(work: Work, saved: SavedState) -> None:
-    """Let `work`, on a mask that was opened from the project, know what was decided of it there.
+    """Restore in `work` what was decided of its mask when it was saved in the project.
 
     Args:
-        work: on that mask; nothing happens if it went on after the mask was saved, and so knows better.
+        work: on a mask that was opened from the project. Nothing happens if it went on after the mask was
+            saved, as its journal is newer then.
         saved: what the project keeps of the mask.
     """
     if work.left_at is None or saved.when.timestamp() > work.left_at:

@@ -1,4 +1,4 @@
-"""What the worklist panel shows, decided from what is known; no Qt."""
+"""What the worklist panel shows, as a pure function from `ListFacts` to `ListView`; no Qt."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class ListFacts:
 
     Attributes:
         project: name of its folder; "" if none is open.
-        counts: cases by status.
-        found: how many cases the filter finds.
-        open_case: the line of the case on screen; None if it is none of the project.
-        busy: a file is read or written, or a case is being recorded.
-        choice: why the last next case was chosen, for a person; "" before the first.
-        chores: what is going on.
-        model: whether there is one to draft with.
+        counts: number of cases by status.
+        found: number of cases that the filter finds.
+        open_case: row of the case on screen; None if it does not belong to the project.
+        busy: whether a file is read or written, or a case is being recorded.
+        choice: why the last next case was chosen, as a sentence; "" before the first.
+        chores: background jobs that are running.
+        model: whether there is a model to draft with.
     """
 
     project: str = ""
@@ -39,7 +39,7 @@ class ListFacts:
 
 @dataclass(frozen=True)
 class ChoreView:
-    """The line of something that is going on."""
+    """What the panel shows of a background job."""
 
     kind: ChoreKind
     bar: Bar
@@ -48,7 +48,7 @@ class ChoreView:
 
 @dataclass(frozen=True)
 class ListView:
-    """All that the panel shows. It applies it and decides nothing."""
+    """Everything that the panel shows. It applies it and decides nothing itself."""
 
     is_open: bool
     title: str
@@ -65,7 +65,7 @@ class ListView:
 
 
 def decide_list(facts: ListFacts) -> ListView:
-    """The one panel that fits `facts`."""
+    """Return what the panel shows for `facts`."""
     is_open = bool(facts.project)
     total = sum(facts.counts.values())
     kinds = {chore.kind for chore in facts.chores}
@@ -104,13 +104,14 @@ def _chore_words(chore: ChoreStatus) -> str:
         return f"{doing}: {chore.done} of {chore.total}"
     done, total = chore.cases
     if total:
+        # The case that is being worked on, counted from one; after the last one there is none.
         return f"{doing}: {min(done + 1, total)} of {total}"
     return f"{doing}: {chore.stage or 'starting'}"
 
 
 @dataclass(frozen=True)
 class CaseActions:
-    """What may be done with the case that is marked in the list."""
+    """Which commands are enabled for the case that is selected in the list."""
 
     open: bool = False
     reject: bool = False
@@ -119,7 +120,7 @@ class CaseActions:
 
 
 def actions_for(row: CaseRow | None, busy: bool) -> CaseActions:
-    """Of the line `row`; nothing where there is none."""
+    """Return the enabled commands for `row`; none if nothing is selected."""
     if row is None:
         return CaseActions()
     closed = row.status in (Status.REJECTED, Status.ACCEPTED, Status.REVIEWED)

@@ -1,4 +1,4 @@
-"""What takes minutes, as functions of a `Progress` that give a sentence for the person."""
+"""Import, drafting and export as functions of a `Progress` that return a sentence for the annotator."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Drafting = Callable[[Bundle], "ClosingDrafter"]
 
 
 class ClosingDrafter(Drafter):
-    """A drafter that is closed after the list."""
+    """A drafter that holds resources, and is closed after the list."""
 
     def close(self) -> None:
-        """Let go of what it used."""
+        """Release what the drafter holds, such as its child process."""
 
 
 def child_drafter(bundle: Bundle) -> ClosingDrafter:
-    """Drafts in a child of its own, so that the open case need not wait for the list."""
+    """Return a drafter with a child process of its own, so that the open case need not wait for the list."""
     drafter: ClosingDrafter = ChildDrafter(  # type: ignore[assignment]
         Runner(), bundle.folder, (bundle.card.name, bundle.card.sha256)
     )
@@ -39,7 +39,18 @@ def child_drafter(bundle: Bundle) -> ClosingDrafter:
 
 
 def import_folder(project: Project, folder: Path, copy: bool, progress: Progress) -> str:
-    """Add every CT at `folder`."""
+    """Add every CT below `folder` to the project.
+
+    Args:
+        project: the project.
+        folder: with the CT.
+        copy: whether the CT are copied into the project.
+        progress: is told of each case.
+
+    Raises:
+        AttunetError: after the import, if one or more files could not be added.
+        Cancelled: from `progress`.
+    """
     done = add_folder(project, folder, copy=copy, progress=progress)
     if done.failed:
         raise AttunetError(f"{_added(done)} {_failed('was not added', done.failed)}")
@@ -66,7 +77,12 @@ def _failed(what: str, failed: list[tuple[str, str]]) -> str:
 
 
 def draft_list(project: Project, bundle: Bundle, drafting: Drafting, progress: Progress) -> str:
-    """Draft every case without a draft that nobody has begun."""
+    """Draft every case that has no draft and that nobody has begun.
+
+    Raises:
+        AttunetError: after the list, if one or more cases could not be drafted.
+        Cancelled: from `progress`.
+    """
     drafter = drafting(bundle)
     try:
         outcome = draft_cases(project, drafter, progress)
@@ -80,13 +96,13 @@ def draft_list(project: Project, bundle: Bundle, drafting: Drafting, progress: P
 
 @dataclass(frozen=True)
 class ExportWish:
-    """What is exported, where to.
+    """What is exported, and where to.
 
     Attributes:
         format: name of a format of `io.exports.EXPORTS`.
-        status: cases of these.
+        status: the cases with one of these are exported.
         folder: of the data set.
-        keep_identifiers: whether names and UIDs of the source go along.
+        keep_identifiers: whether names and UIDs of the source are written too.
     """
 
     format: str
@@ -96,7 +112,12 @@ class ExportWish:
 
 
 def export_list(project: Project, wish: ExportWish, progress: Progress) -> str:
-    """Write the data set that `wish` asks for, or bring the one that is there up to date."""
+    """Write the data set that `wish` describes, or bring the one that is there up to date.
+
+    Raises:
+        AttunetError: if there is nothing to export, or after the export, if cases were refused.
+        Cancelled: from `progress`.
+    """
     rows = project.cases(CaseQuery(status=wish.status))
     found = export_cases(project, rows)
     if not found:

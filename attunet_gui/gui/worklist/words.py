@@ -1,4 +1,4 @@
-"""What is said of a case in the list; pure."""
+"""Texts about a case in the list, as pure functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOLD_FIRST = (
 
 
 def line(row: CaseRow) -> str:
-    """The second row of a line: what is to do, how much there is, whose it is."""
+    """Return the second line of a row: what is to correct, whose case it is, note and volume."""
     parts = [row.reason or row.failure]
     if row.effort is not None:
         parts.append(f"{row.effort:.0f} to correct")
@@ -28,7 +28,7 @@ def line(row: CaseRow) -> str:
 
 
 def about(row: CaseRow) -> str:
-    """All that the list knows of a case; may name the file, so for the window alone."""
+    """Return all that the list knows of a case. It may name the source file, so it is for the window only."""
     told = [
         f"{row.name}: {row.status}",
         f"File: {row.file_name}",
@@ -52,7 +52,7 @@ def _draft(row: CaseRow) -> str:
 
 
 def counts_words(counts: Mapping[Status, int]) -> str:
-    """Such as "120 cases: 12 accepted, 3 in progress, 105 new"."""
+    """Return the number of cases by status: "120 cases: 12 accepted, 3 in progress, 105 new"."""
     total = sum(counts.values())
     if not total:
         return "No case yet: import a folder of CT."
@@ -61,18 +61,18 @@ def counts_words(counts: Mapping[Status, int]) -> str:
 
 
 def cases(count: int) -> str:
-    """ "1 case", "12 cases"."""
+    """Return a number of cases as text, with spaces between thousands: "1 case", "12 000 cases"."""
     return f"{count:,} {noun_of(count, 'case')}".replace(",", " ")
 
 
 def few(names: Sequence[str]) -> str:
-    """The first few, and how many more."""
+    """Return the first five of `names`, and how many more there are."""
     shown = ", ".join(names[:_FEW])
     return f"{shown} and {len(names) - _FEW} more" if len(names) > _FEW else shown
 
 
 def history_rows(lines: Sequence[HistoryLine]) -> list[tuple[str, str, str]]:
-    """(when in local time, who, what), newest first."""
+    """Return (local time, who, what) for each line of the history, newest first."""
     return [(_local(one.when), one.who, one.words + _by(one.model)) for one in reversed(lines)]
 
 

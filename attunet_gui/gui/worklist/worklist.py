@@ -1,6 +1,6 @@
-"""The project in the window: its list, the case of it that is open, and what is kept of that case.
+"""The project in the window: its list, its open case, and what is recorded of that case.
 
-Belongs to the thread of the window. The database, the files of the project and CT are read beside it.
+Belongs to the window's thread. Database, project files and CT are read in background threads.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from attunet_gui.session import Case, Session
 from attunet_gui.work import Pending, Work, pending
 
 _REFRESH_MS = 700
-"""While something runs beside, the list follows at this pace."""
+"""Pace in ms at which the list follows a background job."""
 
 
 _DOING = "working on the project"
@@ -71,7 +71,7 @@ class Host(Protocol):
     journal: Path
 
     def when_safe(self, doing: str, act: Callable[[], None]) -> None:
-        """Do `act` once unsaved corrections are safe."""
+        """Call `act` once no unsaved correction can be lost."""
 
     def save(self) -> None:
         """Save the mask of the open case."""
@@ -84,11 +84,11 @@ class _Known:
 
 
 class Worklist(QObject):
-    """Opens a project, its cases and the next one; keeps what the person decides of them.
+    """Opens a project, its cases and the next one, and records what the annotator decides of them.
 
     Attributes:
-        drafting: what drafts the list.
-        may_accept: as `asking.ask_accept`, without its first argument.
+        drafting: makes the drafter of the list for a model.
+        may_accept: asks whether a case is accepted, as `asking.ask_accept` without its first argument.
 
     Signals:
         changed: something that the panel shows.
@@ -134,7 +134,7 @@ class Worklist(QObject):
 
     @property
     def facts(self) -> ListFacts:
-        """For the panel."""
+        """What is known, as plain values, for the panel's view."""
         project, listed = self.project, self.listed
         choice = self.choice
         return ListFacts(
@@ -150,13 +150,13 @@ class Worklist(QObject):
 
     @property
     def listing(self) -> Listing:
-        """What the next step depends on."""
+        """The state of the worklist, as far as the next step depends on it."""
         status = "" if self.listed is None else str(self.listed.row.status)
         return Listing(self.project is not None, status, self.blind)
 
     @property
     def blind(self) -> bool:
-        """Whether no draft may be made of the open case."""
+        """Whether the open case has to be drawn without a draft."""
         return self.listed is not None and self.listed.opening.blind
 
     @property
@@ -170,7 +170,7 @@ class Worklist(QObject):
 
     @property
     def journal(self) -> Path:
-        """Where the work on the open case is kept."""
+        """Folder in which the work on the open case is kept."""
         if self.listed is None:
             return self._host.journal
         return journal_folder(self._host.journal, self.listed.project)
@@ -178,7 +178,7 @@ class Worklist(QObject):
     # The project
 
     def open_project(self) -> None:
-        """Ask for the folder of a project, and open or make it."""
+        """Ask for the folder of a project, and open the project or make one."""
         last = self._host.preferences.project
         window = self._host.window
         folder = asking.choose_project(window, Path.home() if last is None else last.parent)
@@ -189,13 +189,13 @@ class Worklist(QObject):
             self.show_project(folder, make)
 
     def open_last(self) -> None:
-        """Open the project that was open last, if there is one."""
+        """Open the project that was open when the last window closed, if it is still there."""
         folder = self._host.preferences.project
         if folder is not None:
             self.show_project(folder)
 
     def show_project(self, folder: Path, make: bool = False) -> None:
-        """Open the project in `folder`, or make one there."""
+        """Open the project in `folder`, or make one there if `make` is set."""
         who, opener = self._session.annotator, create_project if make else open_project
         self._background.submit(lambda: opener(folder, who=who), self._opened)
 
@@ -207,10 +207,11 @@ class Worklist(QObject):
         self.list.show_query(project, self.query)
         self._count()
         self._session.say(f"The project {project.folder.name} is open.")
+        # The journals of a project's cases are in a folder of their own, which the start does not search.
         self._offer_recovery(project)
 
     def close_project(self) -> None:
-        """Close the project; the open case stays on screen, and is none of a list any more."""
+        """Close the project. The open case stays on screen, but belongs to no list any more."""
         self._host.when_safe("close the project", self._close_project)
 
     def _close_project(self) -> None:
@@ -219,6 +220,7 @@ class Worklist(QObject):
         self._session.say("The project is closed.")
 
     def _let_go(self) -> None:
+        """Drop the project, stop its background jobs and empty the list."""
         project, self.project, self.listed, self.choice = self.project, None, None, None
         self._ahead.forget()
         for chore in self.chores.running:
@@ -232,7 +234,7 @@ class Worklist(QObject):
         self.changed.emit()
 
     def _offer_recovery(self, project: Project) -> None:
-        """After a crash: the case that was left with work in no file is opened again with it."""
+        """After a crash: ask whether the case with unsaved work is to be opened again with it."""
         left = next(iter(pending(journal_folder(self._host.journal, project))), None)
         if left is None or self._session.case is not None:
             return
@@ -240,33 +242,33 @@ class Worklist(QObject):
             self._background.submit(lambda: project.case(left.identity.name), self._open)
 
     def carry_on(self, work: Work) -> None:
-        """Let `work` know what the project keeps of the mask that it begins with."""
+        """Restore in `work` what the project keeps of the mask that it begins with."""
         saved = None if self.listed is None else self.listed.opening.saved
         if saved is not None:
             carry_on(work, saved)
 
     @property
     def corrected_before(self) -> frozenset[int]:
-        """Slices of the mask that the open case began with which a person had corrected by then."""
+        """Indices of slices that an annotator had corrected in the mask that the open case began with."""
         saved = None if self.listed is None else self.listed.opening.saved
         return frozenset(() if saved is None else saved.said.corrected or ())
 
     def left_behind(self, case: Case) -> Pending | None:
-        """Work on the open case of the list that is in no file; it comes back without a question."""
+        """Return unsaved work on the open case; it is resumed without a question. None if there is none."""
         same = (left for left in pending(self.journal) if left.identity.digest == case.identity.digest)
         return next(same, None)
 
     # The list
 
     def show_query(self, query: CaseQuery) -> None:
-        """Show what `query` finds."""
+        """Show the cases that `query` finds."""
         if query != self.query:
             self.query = query
             self.list.show_query(self.project, query)
             self._count()
 
     def refresh(self) -> None:
-        """Look again at what the project says."""
+        """Fetch list and counts again."""
         self._later.stop()
         if self.project is not None:
             self.list.refresh()
@@ -281,6 +283,7 @@ class Worklist(QObject):
             )
 
     def _counted(self, project: Project, known: _Known) -> None:
+        # Another project may have been opened while the database was read.
         if project is self.project:
             self._known = known
             self.changed.emit()
@@ -288,12 +291,12 @@ class Worklist(QObject):
     # Opening
 
     def open_case(self, row: CaseRow) -> None:
-        """Open `row`, once unsaved corrections are safe."""
+        """Open `row`, after asking about unsaved corrections."""
         if self.project is not None and not self._recording:
             self._host.when_safe("open another case", partial(self._open, row))
 
     def next_case(self) -> None:
-        """Open the case that the chosen strategy names; the choice is kept with its score."""
+        """Open the case that the chosen strategy names; the choice is recorded with its score."""
         if self.project is None:
             self._session.say("Open a project first: F3.")
         elif not self._recording:
@@ -312,7 +315,7 @@ class Worklist(QObject):
         self.changed.emit()
 
     def set_next_by(self, key: str) -> None:
-        """Choose the next case by the strategy `key`."""
+        """Choose the next case by the strategy `key` from now on."""
         self._host.preferences.next_by = key
         self._read_ahead()
         self.changed.emit()
@@ -331,7 +334,7 @@ class Worklist(QObject):
         self._session.open_made(row.name, make)
 
     def _mine(self) -> Project:
-        """The project, with whoever is at the screen now."""
+        """Return the project, with the present annotator set as the one who acts."""
         assert self.project is not None
         self.project.who = self._session.annotator
         return self.project
@@ -341,7 +344,7 @@ class Worklist(QObject):
         return frozenset() if self.listed is None else frozenset({self.listed.row.name})
 
     def arrived(self, case: Case) -> None:
-        """`case` is on screen from now on, from the list or from elsewhere."""
+        """Note that `case` is on screen, from the list or from elsewhere."""
         read = self._read
         self.listed = (
             read if read is not None and read.case is case and read.project is self.project else None
@@ -368,11 +371,11 @@ class Worklist(QObject):
 
     @property
     def target(self) -> Path | None:
-        """Where the mask of the open case is saved; None if it is none of the project."""
+        """The path for the mask of the open case; None if it does not belong to the project."""
         return None if self.listed is None else self.listed.project.mask_path(self.listed.row)
 
     def accept_case(self) -> None:
-        """Save the mask, keep that it is right, and open the next case; asks once if something is left."""
+        """Save the mask, accept the case and open the next one; asks first if something was not looked at."""
         listed = self.listed
         if listed is None:
             self._session.say("This is for cases of the worklist: open one first.")
@@ -397,13 +400,14 @@ class Worklist(QObject):
         return asking.ask_accept(self._host.window, name, left, unseen)
 
     def record(self, path: Path, mask: NDArray[np.uint8]) -> None:
-        """The mask of the open case was saved to `path`; `kept` or `not_kept` follows."""
+        """Record that the mask of the open case was saved to `path`; `kept` or `not_kept` follows."""
         listed, work, guide = self.listed, self._host.correcting.work, self._host.guide
         if listed is None or work is None:
             return
         accept, self._accepting = self._accepting, False
         self._mine()
         review = review_of(self._session, work, _seen_of(guide), accept)
+        # A second save or another case in between would be recorded with the wrong review.
         self._recording = True
         self._background.submit(
             lambda: record(listed.project, listed.row, path, review, accept),
@@ -430,6 +434,7 @@ class Worklist(QObject):
         self.changed.emit()
         if recorded.again:
             self._open(recorded.case)
+        # The question whether something is left was answered before the case was saved.
         elif accept:
             self.next_case()
 
@@ -448,7 +453,7 @@ class Worklist(QObject):
     # What is decided of a case
 
     def assign(self, rows: Sequence[CaseRow], to: str) -> None:
-        """Give `rows` to somebody; "" is nobody."""
+        """Assign `rows` to the annotator `to`; "" is nobody."""
         names = few([row.name for row in rows])
         self._decide(
             lambda project: project.assign(rows, to),
@@ -456,23 +461,28 @@ class Worklist(QObject):
         )
 
     def note(self, row: CaseRow, text: str) -> None:
-        """Keep `text` as the note of `row`."""
+        """Set the note of `row` to `text`."""
         self._decide(lambda project: project.note(row, text), f"The note of {row.name} is kept.")
 
     def reject(self, row: CaseRow, reason: str) -> None:
-        """`row` is of no use."""
+        """Reject `row`, as it is of no use for the project, with a reason."""
         self._decide(lambda project: project.reject(row, reason), f"{row.name} is rejected: {reason}.")
 
     def reopen(self, row: CaseRow) -> None:
-        """Work on `row` again."""
+        """Set `row` back to being worked on."""
         self._decide(lambda project: project.reopen(row), f"{row.name} is to be worked on again.")
 
     def set_checks(self, settings: ProjectSettings) -> None:
-        """Measure from now on how often wrong drafts are accepted, or stop that."""
+        """Set which share of the cases measures how often wrong drafts are accepted; 0 stops it."""
         self._decide(lambda project: project.set_settings(settings), f"From now on {settings.words}.")
 
     def ask_second_reads(self, share: float, reader: str) -> None:
-        """Have a share of the accepted cases drawn again by `reader`; "" is anybody but the first."""
+        """Have a share of the accepted cases drawn again.
+
+        Args:
+            share: of the accepted cases, 0 to 1.
+            reader: who draws them; "" is anybody but the first annotator.
+        """
         if self.project is None:
             return
         project = self._mine()
@@ -485,13 +495,13 @@ class Worklist(QObject):
         self._background.submit(lambda: ask_second_reads(project, share, reader), told)
 
     def settings(self, then: Callable[[ProjectSettings], None]) -> None:
-        """Give the settings of the project to `then`."""
+        """Read the settings of the project in the background and call `then` with them."""
         if self.project is not None:
             project = self.project
             self._background.submit(lambda: project.settings, then)
 
     def history(self, row: CaseRow, then: Callable[[CaseRow, tuple[HistoryLine, ...]], None]) -> None:
-        """Give what happened to `row` to `then`."""
+        """Read the history of `row` in the background and call `then` with it."""
         if self.project is not None:
             project = self.project
             self._background.submit(lambda: project.history(row), partial(then, row))
@@ -523,23 +533,23 @@ class Worklist(QObject):
     # What takes minutes
 
     def import_folder(self, folder: Path, copy: bool) -> None:
-        """Add every CT at `folder` to the list."""
+        """Add every CT below `folder` to the list, in a background job."""
         if self.project is not None:
             self.chores.begin("import", partial(import_folder, self._mine(), folder, copy))
 
     def draft_list(self) -> None:
-        """Draft every case that has no draft and that nobody has begun."""
+        """Draft every case that has no draft and that nobody has begun, in a background job."""
         bundle = self._session.bundle
         if self.project is not None and bundle is not None:
             self.chores.begin("draft", partial(draft_list, self._mine(), bundle, self.drafting))
 
     def export(self, wish: ExportWish) -> None:
-        """Write the data set that `wish` asks for."""
+        """Write the data set that `wish` describes, in a background job."""
         if self.project is not None:
             self.chores.begin("export", partial(export_list, self._mine(), wish))
 
     def stop(self, kind: ChoreKind) -> None:
-        """Stop what is going on; what is done stays."""
+        """Stop the background job of `kind`; what it has done stays."""
         self.chores.cancel(kind)
 
     def _chores_changed(self) -> None:
@@ -552,7 +562,7 @@ class Worklist(QObject):
         self.refresh()
 
     def end(self) -> None:
-        """The window is gone."""
+        """Stop all background work and close the project. The window is closed already."""
         self._later.stop()
         self.chores.end()
         self._ahead.end()
@@ -570,11 +580,11 @@ def _seen_of(guide: Guide) -> Seen:
 
 
 def _left_of(guide: Guide, unseen: int) -> str:
-    """What is left to look at in the open case, as a sentence; "" if that is nothing.
+    """Return what is left to look at in the open case, as a sentence; "" if that is nothing.
 
     Args:
-        guide: of the case.
-        unseen: slices that were not on screen, with mask or without.
+        guide: the review of the case.
+        unseen: number of slices that were not on screen, with mask or without.
     """
     if not guide.known:
         return "The places to check are not known yet."
