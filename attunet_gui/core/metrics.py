@@ -1,4 +1,4 @@
-"""Overlap and volume of masks."""
+"""Overlap, added path length and volume of masks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from attunet_gui.core.grid import Grid
 
 @dataclass(frozen=True)
 class Overlap:
-    """How a draft and the truth lie over one another, as numbers of voxels.
+    """The overlap of a draft and the truth, as numbers of voxels.
 
-    Two empty masks agree: all three scores are 1. One empty mask against one that is not scores 0.
+    Two empty masks agree, and all three scores are 1. If exactly one mask is empty, all three are 0.
 
     Attributes:
-        both: voxels in draft and truth.
-        draft: voxels in the draft.
-        truth: voxels in the truth.
+        both: number of voxels in both masks.
+        draft: number of voxels in the draft.
+        truth: number of voxels in the truth.
     """
 
     both: int
@@ -30,17 +30,17 @@ class Overlap:
 
     @property
     def dsc(self) -> float:
-        """2 |draft and truth| / (|draft| + |truth|)."""
+        """Dice similarity coefficient: 2 |draft and truth| / (|draft| + |truth|)."""
         return _share(2 * self.both, self.draft + self.truth)
 
     @property
     def precision(self) -> float:
-        """Share of the draft that is true."""
+        """The share of the draft that lies in the truth."""
         return _share(self.both, self.draft, whole=not self.truth)
 
     @property
     def recall(self) -> float:
-        """Share of the truth that is drafted."""
+        """The share of the truth that lies in the draft."""
         return _share(self.both, self.truth, whole=not self.draft)
 
 
@@ -49,38 +49,41 @@ def _share(part: int, of: int, *, whole: bool = True) -> float:
 
 
 def overlap(draft: NDArray[Any], truth: NDArray[Any]) -> Overlap:
-    """The overlap of two masks of one shape; what is not zero is inside."""
+    """Return the overlap of two masks of one shape; any non-zero value counts as set."""
     both = np.count_nonzero(np.logical_and(draft, truth))
     return Overlap(int(both), int(np.count_nonzero(draft)), int(np.count_nonzero(truth)))
 
 
 def dice(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """DSC of two masks of one shape: 2 |A and B| / (|A| + |B|). Two empty masks agree: 1.0."""
+    """Return the DSC of two masks of one shape, 2 |A and B| / (|A| + |B|); it is 1.0 for two empty masks."""
     return overlap(a, b).dsc
 
 
 def added_path_length_mm(draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float]) -> float:
-    """Outline that has to be drawn to turn `draft` into `truth`: the added path length of a slice, in mm.
+    """Return the added path length of a slice in mm: the outline that must be drawn to correct the draft.
 
-    The number of outline pixels of `truth` that are not outline pixels of `draft`, times the mean size
-    of a pixel (Vaassen et al. 2020, Phys. Imaging Radiat. Oncol. 13, 1-6, without tolerance). Pieces of
-    `draft` that only have to be removed add nothing.
+    It is the number of outline pixels of `truth` that are not outline pixels of `draft`, times the mean size
+    of a pixel (Vaassen et al. 2020, Phys. Imaging Radiat. Oncol. 13, 1-6, without tolerance). Pieces of the
+    draft that only have to be removed add nothing.
 
     Args:
-        draft, truth: (y, x); what is not zero is inside.
-        spacing_mm: of a pixel, (y, x).
+        draft, truth: (y, x); any non-zero value counts as set.
+        spacing_mm: (y, x) size of a pixel in mm.
     """
     added = _outline_pixels(truth) & ~_outline_pixels(draft)
     return float(np.count_nonzero(added)) * float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
 
 
 def _outline_pixels(plane: NDArray[Any]) -> NDArray[np.bool_]:
-    """Pixels of `plane` (y, x) with a neighbour, to the side or beyond the border, that is not inside."""
+    """Return (y, x) bool: pixels of `plane` that have one of four neighbours outside of it.
+
+    What lies beyond the border of the image counts as outside.
+    """
     inside = np.asarray(plane) != 0
     outline: NDArray[np.bool_] = inside & ~ndimage.binary_erosion(inside)
     return outline
 
 
 def volume_ml(mask: NDArray[Any], grid: Grid) -> float:
-    """Volume of the non-zero voxels in millilitres."""
+    """Return the volume of the non-zero voxels of `mask` on `grid`, in ml."""
     return float(np.count_nonzero(mask)) * grid.voxel_volume_ml

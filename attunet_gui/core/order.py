@@ -1,4 +1,4 @@
-"""In which order the slices of a volume are drafted: where the person looks first."""
+"""The order in which the slices of a volume are drafted: those near the slice in view come first."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 
 class Outwards:
-    """Slices from the one in view outwards, following the person when she scrolls.
+    """Hands out the slices of a volume once each, from the slice in view outwards.
+
+    When the annotator scrolls, the following slices are those around the new slice in view.
 
     Args:
-        count: slices of the volume.
-        start: the slice in view; the middle one if nobody looks.
+        count: number of slices of the volume.
+        start: index of the slice in view; None takes the middle one.
     """
 
     def __init__(self, count: int, start: int | None = None) -> None:
@@ -20,11 +22,15 @@ class Outwards:
         self.look(self._at if start is None else start)
 
     def look(self, index: int) -> None:
-        """From now on outwards from slice `index`."""
+        """Continue outwards from slice `index`, which is clipped to the volume."""
         self._at = min(max(index, 0), len(self._left) - 1)
 
     def next(self, most: int) -> NDArray[np.intp]:
-        """Up to `most` neighbouring slices that nobody was given before, rising; () if none is left."""
+        """Return up to `most` neighbouring slices that were not handed out before.
+
+        Returns:
+            (n,) indices in rising order without a gap; empty if no slice is left.
+        """
         left = np.flatnonzero(self._left)
         if not len(left):
             return left
@@ -34,7 +40,7 @@ class Outwards:
         return run
 
     def _run(self, nearest: int, most: int) -> NDArray[np.intp]:
-        """Unbroken, with `nearest`, and as near to the slice in view as may be."""
+        """Return an unbroken run of free slices that holds `nearest` and lies close to the slice in view."""
         low = high = nearest
         while high - low + 1 < most:
             below, above = low - 1, high + 1

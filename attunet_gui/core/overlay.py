@@ -1,4 +1,4 @@
-"""The maps of a prediction as a person looks at them: named, within the body, on the CT's grid."""
+"""The maps of a prediction for display: with a title, restricted to the body, on the grid of the CT."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ Map = NDArray[np.float16]
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """One map.
+    """One map of a prediction.
 
     Attributes:
-        key: "probability", "gates" (all merged), or "gate 1" (the finest) and so on.
-        title: for people.
-        map: values in [0, 1] on the CT's grid, 0 outside the body.
-        inside, outside: mean value in the draft, and in the rest of the body; None where there is none.
+        key: "probability", "gates" (the product of all gates), or "gate 1" (the finest) and so on.
+        title: the name that is shown to people.
+        map: values in [0, 1] on the grid of the CT; 0 outside of the body.
+        inside, outside: mean value in the draft and in the rest of the body; None if that part is empty or if
+            it was not measured.
     """
 
     key: str
@@ -33,9 +34,11 @@ class Overlay:
 
 
 def overlays(prediction: Prediction, measured: bool = True) -> tuple[Overlay, ...]:
-    """The probability, the merged gates, and each gate, finest first.
+    """Return the overlays of the probability, of the merged gates and of each gate, the finest first.
 
-    Without `measured` the means are left out, as while slices are still missing.
+    Args:
+        prediction: the prediction; it may still be incomplete.
+        measured: whether to compute the means. They are meaningless while slices are missing.
     """
     named: list[tuple[str, str, Map]] = [("probability", "Probability", prediction.probability)]
     if prediction.gates:

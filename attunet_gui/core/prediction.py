@@ -1,4 +1,4 @@
-"""What one run of the network over a volume yields, and the draft mask made from it."""
+"""The result of one run of the network over a volume, and the draft mask that is made from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from attunet_gui.core.gland import GlandMap, GlandRule, gland_only
 
 @dataclass(frozen=True)
 class ModelId:
-    """Which model spoke: enough to find its bundle again and to prove it unchanged."""
+    """The identity of a model, enough to find its bundle again and to prove that it is unchanged.
+
+    Attributes:
+        name: name of the model card.
+        sha256: SHA-256 of the weights file.
+        engine: the engine that ran the network, such as "keras" or "openvino".
+    """
 
     name: str
     sha256: str
@@ -25,12 +31,12 @@ class ModelId:
 
 @dataclass(frozen=True, eq=False)
 class GateMap:
-    """Coefficients of one attention gate.
+    """The coefficients of one attention gate.
 
     Attributes:
-        level: 1 is the finest gate.
-        levels: how many gates the network has.
-        values: (z, rows, columns) float16 in [0, 1] at the gate's own resolution.
+        level: number of the gate; 1 is the finest.
+        levels: number of gates of the network.
+        values: (z, rows, columns) float16 in [0, 1], at the resolution of the gate.
     """
 
     level: int
@@ -39,25 +45,25 @@ class GateMap:
 
     @property
     def title(self) -> str:
-        """For people: "gate 2 of 4 (56 x 56)"."""
+        """The name of the gate for people, such as "gate 2 of 4 (56 x 56)"."""
         rows, columns = self.values.shape[1:]
         return f"gate {self.level} of {self.levels} ({rows} x {columns})"
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Probability and gates on the network's frame; `draft` and `on_grid` lead to the CT's grid.
+    """Probability and gates on the network's frame. `draft_mask` and `on_grid` lead to the grid of the CT.
 
     Attributes:
-        frame: the frame all maps lie on.
+        frame: the frame on which all maps lie.
         probability: (z, rows, columns) float16 in [0, 1].
-        gates: finest first.
-        body: (z, rows, columns) bool, the patient's outline.
-        model: who predicted.
+        gates: the attention gates, finest first.
+        body: (z, rows, columns) bool, the body of the patient.
+        model: the model that made the prediction.
         threshold: probability from which a voxel belongs to the draft.
-        smallest_piece_ml: smaller pieces of the draft are dropped.
-        gland: which pieces of the draft belong together.
-        seconds: wall time a stage.
+        smallest_piece_ml: connected pieces of the draft with a smaller volume in ml are dropped.
+        gland: which pieces of the draft belong to one gland.
+        seconds: stage -> wall time in seconds.
     """
 
     frame: Frame
@@ -71,27 +77,29 @@ class Prediction:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def on_grid(self, values: NDArray[np.generic]) -> MapOnGrid:
-        """A map of this prediction, shown on the CT's grid slice by slice as it is looked at."""
+        """Return a map of this prediction on the grid of the CT; it is resampled when it is accessed."""
         return MapOnGrid(self.frame, values)
 
     @cached_property
     def merged_gates(self) -> NDArray[np.float16]:
-        """Product of all gates at the finest gate's resolution: (z, rows, columns) in [0, 1].
+        """The product of all gates at the resolution of the finest gate: (z, rows, columns) in [0, 1].
 
-        The product is what is left of the finest skip if every gate in turn had been laid over it.
+        The product is what would be left of the finest skip connection if every gate were applied to it.
         """
         return _merged([gate.values for gate in self.gates])
 
     def fill(self, part: Part) -> None:
-        """Put slices that are done into the maps, in place."""
+        """Copy finished slices into the maps, in place."""
         self.probability[part.slices], self.body[part.slices] = part.probability, part.body
         for gate, values in zip(self.gates, part.gates, strict=True):
             gate.values[part.slices] = values
+        # A cached product would keep showing zeros for the new slices; without one there is nothing to
+        # update.
         if "merged_gates" in self.__dict__:
             self.merged_gates[part.slices] = _merged(part.gates)
 
     def part(self, slices: NDArray[np.intp]) -> Part:
-        """`slices` of the maps."""
+        """Return the slices with the indices `slices` of all maps."""
         gates = tuple(gate.values[slices] for gate in self.gates)
         return Part(slices, self.probability[slices], gates, self.body[slices])
 
@@ -101,9 +109,9 @@ class Part:
     """Some slices of a prediction.
 
     Attributes:
-        slices: (n,) their numbers.
-        probability: (n, rows, columns) float16.
-        gates: finest first, (n, r, c) float16 each.
+        slices: (n,) indices of the slices.
+        probability: (n, rows, columns) float16 in [0, 1].
+        gates: one array (n, r, c) float16 for each gate, finest first.
         body: (n, rows, columns) bool.
     """
 
@@ -115,11 +123,11 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A prediction before any slice of it is done.
+    """What is known of a prediction before the first slice is computed.
 
     Attributes:
         gate_sizes: (rows, columns) of each gate, finest first.
-        frame, model, threshold, smallest_piece_ml, gland: as of `Prediction`.
+        frame, model, threshold, smallest_piece_ml, gland: as in `Prediction`.
     """
 
     frame: Frame
@@ -131,7 +139,7 @@ class Outline:
 
 
 def blank(outline: Outline) -> Prediction:
-    """A prediction of zeros, to be filled slice by slice."""
+    """Return a prediction whose maps are zero; `Prediction.fill` adds the slices."""
     frame, levels = outline.frame, len(outline.gate_sizes)
     slices = frame.grid.shape[0]
     return Prediction(
@@ -158,7 +166,7 @@ def _merged(gates: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
 
 
 def outline_of(prediction: Prediction) -> Outline:
-    """What is known of `prediction` before any slice of it is done."""
+    """Return the outline from which `blank` makes a prediction of the same sizes and settings."""
     sizes = tuple((gate.values.shape[1], gate.values.shape[2]) for gate in prediction.gates)
     return Outline(
         frame=prediction.frame,
@@ -171,23 +179,32 @@ def outline_of(prediction: Prediction) -> Outline:
 
 
 def draft_mask(prediction: Prediction) -> NDArray[np.uint8]:
-    """The draft, the gland alone: (z, y, x) uint8 0/1 on the canonical grid, cut after interpolation."""
+    """Return the draft: (z, y, x) uint8 0/1 on the canonical grid, restricted to the pieces of the gland.
+
+    The probability is interpolated first and then compared with the threshold, which keeps the outline
+    smooth.
+    """
     mask = np.zeros(prediction.frame.grid.shape, dtype=np.uint8)
     draft_edit(prediction).apply(mask)
     return mask
 
 
 def draft_edit(prediction: Prediction) -> Edit:
-    """The draft as a change of an empty mask."""
+    """Return the draft as an edit of an empty mask."""
     found = GlandMap(prediction.probability, prediction.threshold, prediction.frame.spacing_mm)
     cleaned = gland_only(found, prediction.gland, prediction.smallest_piece_ml)
     return _drafted(prediction, cleaned, 0)
 
 
 def drafted_so_far(prediction: Prediction, slices: NDArray[np.intp]) -> Edit:
-    """What the probability alone drafts in neighbouring `slices`, as a change of an empty mask.
+    """Return a preliminary draft of some slices as an edit of an empty mask.
 
-    Which pieces are the gland is known only when all slices are done: `draft_edit`.
+    It comes from the threshold alone: which pieces form the gland is known only when all slices are done; see
+    `draft_edit`.
+
+    Args:
+        prediction: a prediction in which at least `slices` are filled.
+        slices: (n,) indices in rising order without a gap.
     """
     return _drafted(prediction, prediction.probability[slices], int(slices[0]))
 

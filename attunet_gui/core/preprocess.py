@@ -1,4 +1,4 @@
-"""From HU to what the network sees. The settings are part of a model bundle."""
+"""Preprocessing from HU to the input of the network. Its settings are part of a model bundle."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from attunet_gui.core.volume import Volume
 
 
 class Preprocessing(BaseModel):
-    """How a model wants its input.
+    """The input that a model expects.
 
     Attributes:
-        window_hu: HU mapped to 0 and 1; values outside are clipped.
-        spacing_mm: size of a network pixel, mm. The scale is set in millimetres, never in pixels.
-        size: (rows, columns) of the network image; centred on the patient.
-        neighbours: slices on each side that join the slice as channels; the edge slice repeats.
+        window_hu: HU that are mapped to 0 and to 1; values outside are clipped.
+        spacing_mm: size of a network pixel in mm. The scale is fixed in millimetres, so it is the same for
+            every scanner.
+        size: (rows, columns) of the network's image, which is centred on the patient.
+        neighbours: number of slices on each side that are added as channels; at the ends of the volume the
+            last slice is repeated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,21 +40,25 @@ class Preprocessing(BaseModel):
 
     @property
     def channels(self) -> int:
-        """Input channels: the slice and its neighbours."""
+        """Number of input channels: the slice and its neighbours on both sides."""
         return 2 * self.neighbours + 1
 
 
 def frame_for(volume: Volume, wanted: Preprocessing, outline: NDArray[Any] | None = None) -> Frame:
-    """The frame of `wanted.size` pixels of `wanted.spacing_mm` centred on the patient.
+    """Return the frame for a volume, centred on the patient.
 
-    `outline` are other slices of the same plane, (z, y, x) HU, that say where the patient lies: for a volume
-    that is cut.
+    Args:
+        volume: the CT.
+        wanted: number and size of the network's pixels.
+        outline: (z, y, x) HU, other slices of the same plane from which the position of the patient is taken
+            instead. It is for volumes that hold a part of the slices only.
     """
     spacing = volume.grid.spacing_mm
     if outline is None:
         hu, lowest, apart = volume.hu, volume.lowest_hu, spacing[0]
     else:
-        hu, lowest, apart = outline, None, np.inf  # each of them is looked at
+        # An infinite slice distance makes the search for the body use each of the slices.
+        hu, lowest, apart = outline, None, np.inf
     box = body_box(hu, (apart, *spacing[1:]), lowest)
     step = (wanted.spacing_mm / spacing[1], wanted.spacing_mm / spacing[2])
     centre = [(side.start + side.stop - 1) / 2 for side in box]
@@ -61,7 +67,7 @@ def frame_for(volume: Volume, wanted: Preprocessing, outline: NDArray[Any] | Non
 
 
 def windowed(hu: NDArray[Any], window_hu: tuple[float, float]) -> NDArray[np.float32]:
-    """HU -> float32 in [0, 1], clipped to the window."""
+    """Return `hu` scaled to float32 in [0, 1] and clipped to the window (low, high) in HU."""
     low, high = window_hu
     scaled = (hu.astype(np.float32) - np.float32(low)) * np.float32(1 / (high - low))
     return np.clip(scaled, 0, 1, out=scaled)
@@ -70,17 +76,35 @@ def windowed(hu: NDArray[Any], window_hu: tuple[float, float]) -> NDArray[np.flo
 def network_slices(
     volume: Volume, frame: Frame, wanted: Preprocessing, indices: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Single slices `indices` as the network sees them: (n, rows, columns) float32 in [0, 1].
+    """Return single slices resampled to the frame and windowed.
 
-    Outside the volume it is as dark as the volume's darkest voxel: 0 in CT that shows air, more in CT that
-    was clipped at fat.
+    Args:
+        volume: the CT.
+        frame: the frame over its slices.
+        wanted: the preprocessing of the model.
+        indices: (n,) indices of the slices.
+
+    Returns:
+        (n, rows, columns) float32 in [0, 1].
     """
+    # What lies outside of the volume is as dark as its darkest voxel. That is 0 in CT that shows air and more
+    # in CT that was clipped at fat, where 0 would draw an edge that no patient has.
     darkest = windowed(np.array([volume.lowest_hu]), wanted.window_hu)[0]
     return frame.to_network(windowed(volume.hu[indices], wanted.window_hu), fill=float(darkest))
 
 
 def neighbour_indices(z: NDArray[np.intp], neighbours: int, slices: int) -> NDArray[np.intp]:
-    """(n, 2 * neighbours + 1) slice numbers around each of `z`, towards the head, repeated at the ends."""
+    """Return the indices of the slices around each slice of `z`.
+
+    Args:
+        z: (n,) indices of slices.
+        neighbours: number of neighbours on each side.
+        slices: number of slices of the volume.
+
+    Returns:
+        (n, 2 * neighbours + 1) indices, rising towards the head; the first and the last slice are repeated at
+        the ends of the volume.
+    """
     offsets = np.arange(-neighbours, neighbours + 1)
     around: NDArray[np.intp] = np.clip(z[:, None] + offsets[None, :], 0, slices - 1)
     return around

@@ -1,4 +1,4 @@
-"""How long work reports and is cancelled: one callable, passed down."""
+"""Reporting and cancelling of long work by one callable that is passed down to it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called between steps of long work.
+    """A callable that long work calls between its steps.
 
-    An implementation may raise `Cancelled`; the work must then leave nothing half done.
+    An implementation may raise `Cancelled`. The work must then leave nothing half done.
     """
 
     def __call__(self, done: int, total: int, stage: str) -> None:
-        """Report `done` of `total` steps of `stage` (a word for the user: "reading", "slices")."""
+        """Report that `done` of `total` steps are finished.
+
+        Args:
+            done, total: numbers of steps.
+            stage: name of the stage for the user, such as "reading" or "slices".
+        """
 
 
 LEARNING = "learning"
-"""Stage of a job in which a network adapts to corrected slices."""
+"""The stage in which a network adapts to corrected slices."""
 
 
 def silent(done: int, total: int, stage: str) -> None:
-    """A `Progress` that nobody watches."""
+    """Do nothing; the `Progress` of work that nobody watches."""

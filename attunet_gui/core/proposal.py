@@ -1,4 +1,4 @@
-"""What the network would draw elsewhere once it has learnt from corrected slices, and what that changes."""
+"""The result of propagating corrections with the network, and the edits that accepting it would make."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from attunet_gui.core.prediction import ModelId
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """An answer to "these slices are right now; what about the others?".
+    """What the network draws in the other slices after it was adapted to the corrected ones.
 
     Attributes:
-        mask: (z, y, x) uint8 0/1 on the canonical grid: the mask as it would be. In the corrected slices, and
-            wherever nothing is proposed, it is the mask that was asked about.
-        corrected: slices that were learnt from, rising.
-        slices: slices in which it differs from the mask that was asked about, rising.
-        kept: False where what was learnt does not help; then `mask` is the mask that was asked about.
-        reason: why it is kept or not, one sentence for the person.
-        model: whose weights it began with.
-        dsc_before, dsc_after: of the corrected slices, each held out while the others were learnt from: what
-            was there before they were corrected, and what the adapted network draws. None where no slice
-            could be held out.
-        seconds: wall time.
+        mask: (z, y, x) uint8 0/1 on the canonical grid: the mask with the proposed changes. It equals the
+            mask of the request in the corrected slices and wherever nothing is proposed.
+        corrected: indices of the slices that the network was adapted to, rising.
+        slices: indices of the slices in which `mask` differs from the mask of the request, rising.
+        kept: whether the adaptation helps. If it does not, `mask` is the mask of the request.
+        reason: one sentence for the annotator on why it is kept or not.
+        model: the model whose weights were adapted.
+        dsc_before, dsc_after: mean DSC over the corrected slices of the mask before their correction and of
+            what the adapted network draws; each slice is held out while the network learns from the others.
+            None if no slice could be held out.
+        seconds: wall time in seconds.
     """
 
     mask: NDArray[np.uint8]
@@ -45,16 +45,19 @@ class Proposal:
 def changes(
     proposal: Proposal, mask: NDArray[np.uint8], locks: Locks, only: int | None = None
 ) -> tuple[Edit, Edit]:
-    """What accepting `proposal` would do to `mask` now: (allowed, conflicts).
+    """Return the edits that accepting `proposal` would make to `mask` as it is now.
 
     Args:
-        proposal: for a mask of the same shape; `mask` may have been edited since.
-        mask: (z, y, x) 0/1.
-        locks: what may not be changed without asking; changes that would are the second edit.
-        only: this slice alone; None is all slices.
+        proposal: the proposal; `mask` may have been edited since it was requested.
+        mask: (z, y, x) uint8 0/1.
+        locks: voxels and slices that no tool may change without asking.
+        only: index of the only slice to change; None for all slices.
+
+    Returns:
+        The edit of voxels that are not locked, and the edit of locked voxels.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: if the shapes of the two masks differ.
     """
     if proposal.mask.shape != mask.shape:
         raise ValueError(f"a proposal of {proposal.mask.shape} does not fit a mask of {mask.shape}")
@@ -67,11 +70,11 @@ def changes(
 
 @dataclass(frozen=True)
 class Amount:
-    """How much an edit would add and take.
+    """The amount that an edit adds and removes.
 
     Attributes:
-        added_ml, removed_ml: volumes.
-        adding, removing: number of slices in which it does.
+        added_ml, removed_ml: volumes in ml.
+        adding, removing: number of slices in which the edit adds and in which it removes something.
     """
 
     added_ml: float
@@ -80,7 +83,7 @@ class Amount:
     removing: int
 
     def __str__(self) -> str:
-        """For people: "adds 3.1 ml in 14 slices, takes 0.4 ml in 1 slice"."""
+        """Return text for people, such as "adds 3.1 ml in 14 slices, takes 0.4 ml in 1 slice"."""
         parts = (("adds", self.added_ml, self.adding), ("takes", self.removed_ml, self.removing))
         words = [f"{verb} {ml:.1f} ml in {_slices(count)}" for verb, ml, count in parts if count]
         return ", ".join(words) or "changes nothing"
@@ -91,7 +94,7 @@ def _slices(count: int) -> str:
 
 
 def amount(edit: Edit, mask: NDArray[np.uint8], voxel_ml: float) -> Amount:
-    """How much `edit` of `mask` (z, y, x) would add and take, for voxels of `voxel_ml`."""
+    """Return how much `edit` of `mask` (z, y, x) adds and removes, for voxels of `voxel_ml` ml."""
     flips = edit.flipped()
     there = mask[edit.box] != 0
     added, removed = (flips & ~there).sum(axis=(1, 2)), (flips & there).sum(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""What made a result, as plain JSON values for the records beside it."""
+"""The software, time and source of a result, as JSON values for the records that are written beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Version of Python and of each package that is installed."""
+    """Return the versions of Python and of those `PACKAGES` that are installed."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -28,23 +28,27 @@ def versions() -> dict[str, str]:
 
 
 def now() -> str:
-    """The time, ISO 8601 in UTC, to the second."""
+    """Return the present time in UTC as ISO 8601 text, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def record_path(mask: Path) -> Path:
-    """Where the record of a mask is, whoever wrote it: `x_pancreas.nii.gz` -> `x_pancreas.json`."""
+    """Return the path of the record of a mask: `x_pancreas.nii.gz` -> `x_pancreas.json`."""
     return mask.with_name(mask.name.removesuffix(".gz").removesuffix(".nii") + ".json")
 
 
 def former_record_path(mask: Path) -> Path:
-    """Where `attunet predict` once put it: `x_pancreas.nii.gz` -> `x.json`."""
+    """Return the path that earlier versions of `attunet predict` used: `x_pancreas.nii.gz` -> `x.json`."""
     record = record_path(mask)
     return record.with_name(record.name.removesuffix("_pancreas.json").removesuffix(".json") + ".json")
 
 
 def source_entry(volume: Volume) -> dict[str, Any]:
-    """The source: its file name, and its grid as shape (i, j, k), spacing in mm, affine index -> RAS+ mm."""
+    """Return the entry of a record that describes the source of a volume.
+
+    It holds the file name without its folder, the format, the series, and the grid of the file: its shape
+    (i, j, k), its spacing in mm and the affine from index to RAS+ mm.
+    """
     source = volume.placement.source
     return {
         "file": volume.origin.path.name,

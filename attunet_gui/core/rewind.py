@@ -1,4 +1,4 @@
-"""A slice as it was before a person corrected it, told from the strokes since the last draft."""
+"""Slices as they were before the annotator corrected them, computed from the strokes since the last draft."""
 
 from __future__ import annotations
 
@@ -14,22 +14,30 @@ Plane = NDArray[np.bool_]
 
 
 def is_correction(stroke: Stroke) -> bool:
-    """Whether somebody looked at what `stroke` changed: drawn by hand, or by a tool in one slice."""
+    """Return whether the annotator saw all that `stroke` changed: it was drawn by hand, or by a tool in one
+    slice.
+
+    A tool that changes several slices changes some that were not on screen.
+    """
     by_a_tool = stroke.tool not in (DRAFT, PROPOSAL, NEIGHBOURS) and len(stroke.edit.slices) == 1
     return stroke.by_hand or by_a_tool
 
 
 def is_decision(stroke: Stroke) -> bool:
-    """Whether a person chose what `stroke` changed: by hand or with a tool, in however many slices."""
+    """Return whether the annotator chose what `stroke` changed, by hand or with a tool, in any number of
+    slices.
+
+    Drafts and propagated corrections are no decisions.
+    """
     return stroke.by_hand or stroke.tool not in (DRAFT, PROPOSAL, NEIGHBOURS)
 
 
 def decided_slices(locks: Locks, done: Sequence[Stroke]) -> frozenset[int]:
-    """Slices that a person corrected, by hand or with a tool, in any plane, or declared right.
+    """Return the slices that the annotator corrected by hand or with a tool, in any plane, or verified.
 
     Args:
-        locks: of the mask.
-        done: strokes in their order; what tools did before the last draft does not count.
+        locks: the locks of the mask.
+        done: strokes, oldest first; strokes of tools before the last draft do not count.
     """
     by_tools = (stroke.edit.changed_slices for stroke in since_draft(done) if is_decision(stroke))
     return locks.slices.union(*by_tools)
@@ -38,13 +46,19 @@ def decided_slices(locks: Locks, done: Sequence[Stroke]) -> frozenset[int]:
 def decided_voxels(
     locks: Locks, done: Sequence[Stroke], slices: Iterable[int], plane: tuple[int, int]
 ) -> dict[int, Plane]:
-    """Slice -> (y, x) true where the voxel is as a person made it; verified slices add nothing.
+    """Return where the voxels of some slices are as the annotator made them.
+
+    Verified slices as such add nothing.
 
     Args:
-        locks: of the mask: what was drawn by hand.
-        done: strokes in their order; what a draft or a proposal changed later is no longer a person's.
-        slices: which to look at; those in which nothing is decided are left out.
+        locks: the locks of the mask, which hold what was drawn by hand.
+        done: strokes, oldest first. A voxel that a draft or a propagation changed later is not decided any
+            more.
+        slices: indices of the slices to look at.
         plane: (y, x) shape of a slice.
+
+    Returns:
+        Index of the slice -> (y, x) bool; slices without a decided voxel are left out.
     """
     wanted = frozenset(slices)
     found = {z: locks.hand[z].copy() for z in wanted & locks.hand.keys()}
@@ -58,20 +72,23 @@ def decided_voxels(
 
 
 def is_carried(stroke: Stroke) -> bool:
-    """Whether `stroke` came from the correction of a slice nearby."""
+    """Return whether `stroke` propagated the correction of a slice to the slices around it."""
     return stroke.tool == NEIGHBOURS
 
 
 def before(
     mask: NDArray[np.uint8], z: int, done: Sequence[Stroke], *kinds: Callable[[Stroke], bool]
 ) -> Plane:
-    """Slice `z` of `mask` without what the strokes of these `kinds` flipped in it, (y, x) bool.
+    """Return slice `z` of `mask` without what some strokes flipped in it.
 
     Args:
-        mask: (z, y, x) 0/1, as it is after `done`.
-        z: which slice.
-        done: strokes in their order; those before the last draft do not count.
-        kinds: a stroke that is one of them is taken out.
+        mask: (z, y, x) uint8 0/1, as it is after `done`.
+        z: index of the slice.
+        done: strokes, oldest first; those before the last draft are kept in any case.
+        kinds: predicates; a stroke for which any of them is true is taken out.
+
+    Returns:
+        (y, x) bool.
     """
     plane: Plane = mask[z] != 0
     for stroke in since_draft(done):
@@ -83,10 +100,19 @@ def before(
 def began_with(
     mask: NDArray[np.uint8], draft: NDArray[np.uint8], slices: Iterable[int], done: Sequence[Stroke]
 ) -> NDArray[np.uint8]:
-    """What a person saw before she corrected `slices`, (z, y, x) uint8 0/1; elsewhere it is `draft`.
+    """Return the mask that the annotator had before correcting `slices`; elsewhere it is `draft`.
 
-    With what a proposal or the correction of another slice had made better there already. A slice in which
-    nothing was done since the draft began with it, whatever was locked before that.
+    It includes what a propagation had changed there by then, because that was on screen. A slice without a
+    stroke since the last draft began with that draft, whatever was locked earlier.
+
+    Args:
+        mask: (z, y, x) uint8 0/1, as it is after `done`.
+        draft: (z, y, x) uint8 0/1, the last draft.
+        slices: indices of the corrected slices.
+        done: strokes, oldest first.
+
+    Returns:
+        (z, y, x) uint8 0/1.
     """
     seen, since = draft.copy(), since_draft(done)
     for z in slices:
@@ -96,6 +122,6 @@ def began_with(
 
 
 def since_draft(done: Sequence[Stroke]) -> Sequence[Stroke]:
-    """The strokes after the last draft; all if there is none."""
+    """Return the strokes after the last draft; all strokes if there is no draft among them."""
     last = max((k for k, stroke in enumerate(done) if stroke.tool == DRAFT), default=-1)
     return done[last + 1 :]

@@ -1,4 +1,4 @@
-"""The values that travel through the product. All frozen; arrays are (z, y, x), canonical."""
+"""A CT volume, its origin, and what its file says of orientation. Arrays are (z, y, x), canonical."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from attunet_gui.core.grid import Grid, Reorientation
 
 @dataclass(frozen=True, eq=False)
 class NiftiFrame:
-    """What a NIfTI header says of orientation, kept to be written back unchanged.
+    """The orientation fields of a NIfTI header, kept so that a mask is written with the same ones.
 
     Attributes:
-        sform: (4, 4) float64, index (i, j, k) -> RAS+ mm; meaningful where `sform_code` > 0.
-        qform: (4, 4) float64, likewise; meaningful where `qform_code` > 0.
-        sform_code, qform_code: NIfTI-1 codes, 0 (unknown) to 5.
-        raw: the header fields these came from, by NIfTI name, exactly as stored; empty where unknown.
-            Going through the matrices would round the quaternion.
+        sform: (4, 4) float64, index (i, j, k) -> RAS+ mm; meaningful if `sform_code` > 0.
+        qform: (4, 4) float64, index (i, j, k) -> RAS+ mm; meaningful if `qform_code` > 0.
+        sform_code, qform_code: NIfTI-1 codes from 0 (unknown) to 5.
+        raw: NIfTI name -> header field exactly as stored; empty if unknown. It is kept beside the matrices
+            because computing the quaternion back from a matrix would round it.
     """
 
     sform: NDArray[np.float64]
@@ -35,13 +35,13 @@ class NiftiFrame:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a volume came from.
+    """The origin of a volume.
 
     Attributes:
         path: the file or folder that was opened.
         kind: "NIfTI", "DICOM", "NRRD", "MetaImage" or "phantom".
-        frame: the NIfTI orientation fields, for NIfTI sources only.
-        series: the DICOM series key where a folder held several.
+        frame: the NIfTI orientation fields; None for other formats.
+        series: the key of the DICOM series if the folder held several; None otherwise.
     """
 
     path: Path
@@ -52,15 +52,18 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A CT volume on the canonical grid, with the way back to its source grid.
+    """A CT volume on the canonical grid, with the map back to its source grid.
 
     Attributes:
-        hu: (z, y, x) int16 or float32, Hounsfield units; read-only.
-        placement: source grid, canonical grid and the exact map between them.
-        name: a name for lists and output files, without anything of the patient that was not in
-            the file name.
-        origin: where it came from.
-        notes: sentences for the user on what was unusual but could be handled.
+        hu: (z, y, x) int16 or float32, Hounsfield units; the array is made read-only.
+        placement: the source grid, the canonical grid and the exact map between them.
+        name: a name for lists and output files. It holds nothing of the patient that was not in the file
+            name.
+        origin: the file or folder that it was read from.
+        notes: sentences for the user on what was unusual in the file but could be handled.
+
+    Raises:
+        ValueError: if the shape of `hu` is not that of the canonical grid.
     """
 
     hu: NDArray[np.int16] | NDArray[np.float32]
@@ -81,10 +84,10 @@ class Volume:
 
     @cached_property
     def hu_range(self) -> tuple[float, float]:
-        """Smallest and largest HU."""
+        """The smallest and the largest HU of the volume."""
         return float(self.hu.min()), float(self.hu.max())
 
     @property
     def lowest_hu(self) -> float:
-        """The darkest voxel."""
+        """The smallest HU of the volume."""
         return self.hu_range[0]
