@@ -233,6 +233,7 @@ class _Patient:
 
     def _on_frame(self, mask: Mask, slices: NDArray[np.intp]) -> Mask:
         """Return `slices` of `mask` (z, y, x) on the network's grid as (n, rows, columns) uint8 0/1."""
+        # Linear resampling of the mask, cut at one half.
         seen = self._frame.to_network(mask[slices].astype(np.float32), fill=0.0)
         return (seen >= 0.5).astype(np.uint8)
 

@@ -108,6 +108,7 @@ def _positions(batch: int, part: Window, draws: _Draws, settings: Augmentation) 
     shows.
     """
     rows, columns = part.size
+    # Positions are relative to the centre of the part, so that rotation and scale keep it in place.
     grid = tf.stack(
         tf.meshgrid(tf.range(rows, dtype=tf.float32), tf.range(columns, dtype=tf.float32), indexing="ij"),
         axis=-1,

@@ -138,6 +138,8 @@ def _parts(order: Outwards, views: Sequence[View], model: Model) -> Iterator[Par
             if len(batch):
                 images = [view.images(batch) for view in views]
                 running.append((batch, [computing.submit(model.run, each) for each in images]))
+            # A result is only waited for when the engine has all the batches it may hold, or none is left to
+            # add.
             if running and (len(running) == _IN_FLIGHT or not len(batch)):
                 done, outputs = running.popleft()
                 yield _part(done, [each.result() for each in outputs], views, model)

@@ -1,4 +1,6 @@
-"""Cross-validation: a run a fold, and one table over everyone, scored by the model that never saw them."""
+"""Cross-validation: a run for each fold, and one table in which everyone is scored by a model that never saw
+them.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,17 @@ SCORES_FILE = "scores.json"
 def crossvalidate(order: Order, progress: Progress = silent) -> Scores:
     """Train a model for each fold of the recipe's people and score the people of the fold with it.
 
-    Each fold is a run in `output`/fold-K that goes on where it was; a fold with scores is not done again. Its
-    people steer nothing: the last weights are kept and no run ends early, whatever the recipe says. The
-    drafts are those of the product, on the grid of the CT. `output` gets folds.json and scores.json.
+    Each fold is a run in `output`/fold-K, which goes on where it was stopped; a fold that has scores is not
+    done again. The people of a fold do not influence its training: the last weights are kept and no run ends
+    early, whatever the recipe says. The drafts are made as the program makes them, on the grid of the CT.
+    `output` gets folds.json and scores.json.
 
     Raises:
         AttunetError: as for `run_recipe`; or the recipe has no folds.
     """
     recipe = order.read_recipe()
     folding = folding_of(recipe, order.recipe)
+    # Checked now: reading the data takes minutes.
     start_bundle(order, recipe)  # now, not after the data are read
     make_private_folder(order.output)
     sources = load_sources(recipe, order.folders, progress)
@@ -52,7 +56,7 @@ def crossvalidate(order: Order, progress: Progress = silent) -> Scores:
 
 
 def folding_of(recipe: Recipe, path: Path) -> Folding:
-    """How the people of `recipe` are dealt to folds; `AttunetError` if it does not say."""
+    """Return how the people of `recipe` are divided into folds; `AttunetError` if it does not say."""
     wanted = recipe.crossvalidation or recipe.validation
     if wanted is None:
         raise AttunetError(f"{path} has no folds; give it [crossvalidation] with a source.")
@@ -60,13 +64,16 @@ def folding_of(recipe: Recipe, path: Path) -> Folding:
 
 
 def without_fold(recipe: Recipe, folding: Folding, number: int) -> Recipe:
-    """`recipe` with the people of fold `number` held out, who steer nothing."""
+    """Return `recipe` with the people of fold `number` held out."""
     held_out = ValidationData(source=folding.source, folds=folding.folds, seed=folding.seed, fold=number)
     return steered_by_nobody(recipe, held_out)
 
 
 def steered_by_nobody(recipe: Recipe, held_out: ValidationData) -> Recipe:
-    """`recipe` with these people held out, and its last weights kept whatever they score."""
+    """Return `recipe` with these people held out, keeping its last weights whatever they score.
+
+    If the best validation were kept, the held-out people would choose the model that they are to measure.
+    """
     training = recipe.training.model_copy(update={"keep": "last", "patience": 0})
     return recipe.model_copy(update={"validation": held_out, "training": training})
 
@@ -74,7 +81,8 @@ def steered_by_nobody(recipe: Recipe, held_out: ValidationData) -> Recipe:
 def scored_run(
     order: Order, recipe: Recipe, sources: tuple[Source, ...], people: Iterable[str], progress: Progress
 ) -> tuple[CaseScore, ...]:
-    """Train in `order.output` and score the product's drafts of `people`, who validate; once.
+    """Train in `order.output` and score the program's drafts of the held-out `people`; a run with scores is
+    kept.
 
     Raises:
         AttunetError: as for `run_recipe`.
@@ -93,7 +101,11 @@ def scored_run(
 
 
 def _scores_of(path: Path, run: str) -> tuple[CaseScore, ...] | None:
-    """The scores of a run that is done; None if it is not, or they are another run's."""
+    """Return the scores of a completed run with this fingerprint; None if there are none.
+
+    Raises:
+        AttunetError: the file cannot be read.
+    """
     if not path.is_file():
         return None
     try:
@@ -104,7 +116,7 @@ def _scores_of(path: Path, run: str) -> tuple[CaseScore, ...] | None:
 
 
 def named(progress: Progress, name: str) -> Progress:
-    """`progress` with a name before each stage."""
+    """Return `progress` with `name` before each stage."""
 
     def told(done: int, total: int, stage: str) -> None:
         progress(done, total, f"{name} {stage}")

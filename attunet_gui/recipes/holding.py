@@ -1,4 +1,4 @@
-"""Which corrected cases judge a fine-tuned model and are never learnt from, now or later."""
+"""Chooses the corrected cases that judge a fine-tuned model and are never learnt from, now or later."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _NO_EVIDENCE = (
 
 @dataclass(frozen=True)
 class Known:
-    """A case as the choice sees it.
+    """A case with what the choice depends on.
 
     Attributes:
         name: of the case.
-        people: whose body is in it, the patient first; then whoever lent an organ.
+        people: whose body is in it: the patient first, then the donors of organs.
         sha256: of its CT file.
-        is_draft: its mask is the draft of a model that nobody changed or verified, and judges nothing.
+        is_draft: whether its mask is a model's draft that nobody changed or verified; such a case does not
+            judge.
     """
 
     name: str
@@ -33,7 +34,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Past:
-    """What a model and its ancestors remember, as sha256 of CT files."""
+    """What a model and its ancestors learnt from and held out, as sha256 of CT files."""
 
     trained_on: frozenset[str] = frozenset()
     held_out: frozenset[str] = frozenset()
@@ -41,12 +42,14 @@ class Past:
 
 @dataclass(frozen=True)
 class Division:
-    """Names of the cases that teach, of those that judge, and of those that do neither.
+    """Names of the cases that are learnt from, of those that judge, and of the others.
 
     Attributes:
-        left_out: in which somebody who judges lent an organ, or that were learnt from once and now share a
-            person with one who judges.
-        drafts: of those, the ones that would judge if their mask were not a draft as it was.
+        training: learnt from.
+        held_out: judge.
+        left_out: neither: a person who judges is a donor in the case, or it was learnt from once and now
+            shows a person who judges.
+        drafts: those of `left_out` that would judge if their mask were not an unchanged draft.
     """
 
     training: tuple[str, ...]
@@ -56,21 +59,22 @@ class Division:
 
 
 def hold_back(cases: Sequence[Known], past: Past, share: float, seed: int) -> Division:
-    """Divide `cases`, person by person.
+    """Divide `cases`, keeping all cases of a person together.
 
-    Who judged an ancestor judges again. If that is less than `share` of the people, others join, chosen by
-    a hash of seed and CT, so that the same are chosen when the data set has grown. Whom an ancestor learnt
-    from is not chosen: the old model would have an unfair lead. A mask that is a draft as it was judges
-    nothing: with the old model's answer as the truth, the new one could only lose.
+    A person who judged an ancestor judges again. If these are less than `share` of all people, others join
+    them, chosen by a hash of seed and CT, so that the same are chosen when the data set has grown. A person
+    whom an ancestor learnt from is not chosen, because the old model would have an unfair advantage. A mask
+    that is an unchanged draft does not judge: if the old model's own output were the truth, the new one could
+    only lose.
 
     Args:
         cases: of the data set.
         past: of the model that is fine-tuned.
-        share: of people, 0 to 1; one at least.
+        share: of people, 0 to 1; at least one person is chosen.
         seed: of the choice.
 
     Raises:
-        AttunetError: nobody is left to judge, or nobody to learn from.
+        AttunetError: no case is left to judge, or none to learn from.
     """
     people = sorted({case.people[0] for case in cases})
     out = {person for case in cases if case.sha256 in past.held_out for person in case.people}
@@ -85,10 +89,11 @@ def hold_back(cases: Sequence[Known], past: Past, share: float, seed: int) -> Di
 
 
 def with_named_judges(cases: Sequence[Known], judges: Sequence[Known], past: Past) -> Division:
-    """The judges are named: of the data set everybody teaches who is not among them.
+    """Divide `cases` when the judges are named: everybody else in the data set is learnt from.
 
     Raises:
-        AttunetError: an ancestor learnt from a judge, or nobody is left to learn from.
+        AttunetError: an ancestor learnt from a judge, all judges are unchanged drafts, or no case is left to
+            learn from.
     """
     learnt = [case.name for case in judges if case.sha256 in past.trained_on]
     if learnt:
@@ -113,7 +118,7 @@ def with_named_judges(cases: Sequence[Known], judges: Sequence[Known], past: Pas
 
 
 def divide(cases: Sequence[Known], out: Iterable[str], past: Past) -> Division:
-    """`cases` with the people `out` held out; errors as for `hold_back`."""
+    """Divide `cases` with the people `out` held out; errors as for `choose_judges`."""
     held_people = set(out)
     held: list[str] = []
     training: list[str] = []

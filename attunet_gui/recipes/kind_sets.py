@@ -1,8 +1,8 @@
-"""A test set for each kind of CT: made by one command, the same for ever, refused by every training.
+"""A test set for each kind of CT: made by one command, the same for ever, and refused by every training.
 
 SETS/KIND/ holds images/, labels/ and manifest.json like any folder of pairs; `test_set_of` in the manifest
-says what it is. The whole-tissue maps that they are rendered from are kept in SETS/anatomies, so that a run
-that was stopped goes on.
+says what it is. The completed anatomies that the CT are rendered from are kept in SETS/anatomies, so that a
+run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from attunet_gui.synthesis.kinds import KINDS, TEST_SEEDS, Kind
 from attunet_gui.synthesis.phantom_anatomy import phantom_anatomy
 
 CASES = 20
-"""Volumes of a test set."""
+"""Number of volumes in a test set."""
 
 _ANATOMIES = "anatomies"
 _TEST_SET_OF = "test_set_of"
@@ -47,7 +47,7 @@ class KindSet:
 
 @dataclass(frozen=True)
 class _Source:
-    """One anatomy: a label map with the one that lends to it, or the seed of a phantom."""
+    """One anatomy: a label map with its donor, or the seed of a phantom. `file` keeps the tissues."""
 
     anatomy: Anatomy | None
     seed: int
@@ -56,7 +56,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Item:
-    """One volume: number of `kind`, rendered from the tissues in `tissues`."""
+    """One volume of a test set: number `number` of `kind`, rendered from the file `tissues`."""
 
     kind: Kind
     number: int
@@ -73,12 +73,12 @@ def write_kind_sets(
 ) -> tuple[KindSet, ...]:
     """Write `count` volumes of each of `kinds` into `output`/KIND.
 
-    Anatomies are those of the label maps at `sources`, dealt in turn, each with one whole map that lends to
-    it; a whole map shows its own anatomy only if all are whole. Without label maps they are those of
-    phantoms. A volume that is there already is kept.
+    The anatomies are those of the label maps at `sources`, dealt in turn, each with one whole map as its
+    donor. A whole map shows its own anatomy only if all are whole. Without label maps the anatomies are those
+    of phantoms. A volume that is already there is kept.
 
     Raises:
-        AttunetError: a map cannot be read, lacks what it must have, or nothing can be written.
+        AttunetError: a map cannot be read or lacks what it must have, or nothing can be written.
     """
     made_from = _anatomies(sources, output / _ANATOMIES, count, progress)
     make_folder(output / _ANATOMIES)
@@ -102,11 +102,13 @@ def write_kind_sets(
 def _anatomies(
     sources: tuple[MapSource, ...], folder: Path, count: int, progress: Progress
 ) -> tuple[_Source, ...]:
+    """Return the anatomies to render, `count` at most."""
     if not sources:
         seeds = TEST_SEEDS[:count]
         return tuple(_Source(None, seed, folder / f"phantom-{seed}.npz") for seed in seeds)
     planned = plan(sources, progress)
-    # One donor each, in turn: completing a map takes longest. Whole maps stand in every training as donors.
+    # One donor for each map, because completing a map takes longest. Whole maps are left out where possible:
+    # every training has them as donors, so its models have seen their anatomy.
     borrowing = [anatomy for anatomy in planned.anatomies if anatomy.donor]
     found: dict[Path, list[Anatomy]] = {}
     for anatomy in borrowing or planned.anatomies:
@@ -120,6 +122,7 @@ def _anatomies(
 
 
 def _complete(source: _Source) -> None:
+    """Complete the tissues of one anatomy and write them, unless they are there already."""
     if source.file.is_file():
         return
     if source.anatomy is None:
@@ -127,6 +130,7 @@ def _complete(source: _Source) -> None:
     else:
         donor = source.anatomy.donor.read() if source.anatomy.donor else None
         tissues = complete(source.anatomy.label_map.read(), donor, seed=source.seed)
+    # Renamed when it is complete, so that a killed run leaves no half of a file under the final name.
     started = source.file.with_suffix(".part.npz")
     people = np.array([tissues.subject, *tissues.donors])
     np.savez_compressed(started, tissue=tissues.tissue, spacing=np.array(tissues.spacing_mm), people=people)
@@ -134,6 +138,7 @@ def _complete(source: _Source) -> None:
 
 
 def _read_tissues(file: Path) -> TissueMap:
+    """Read completed tissues; pickled arrays are refused."""
     with np.load(file, allow_pickle=False) as stored:
         subject, *donors = (str(person) for person in stored["people"])
         z, y, x = (float(step) for step in stored["spacing"])
@@ -141,6 +146,7 @@ def _read_tissues(file: Path) -> TissueMap:
 
 
 def _make(item: _Item) -> Case:
+    """Render one volume, unless it is there already."""
     name = f"{item.kind.name}-{item.number:03d}"
     made_by = f"{_RENDERER} {item.tissues.stem}"
     kept = _kept(item.folder, name, made_by)
@@ -154,6 +160,7 @@ def _make(item: _Item) -> Case:
 
 
 def _kept(folder: Path, name: str, made_by: str) -> Case | None:
+    """Return the case of a volume that is complete and was made from the same tissues; else None."""
     pair = pair_in(folder, name, ())
     try:
         record = json.loads(_record(folder, name).read_text("utf-8"))
@@ -179,7 +186,11 @@ def _write_manifest(folder: Path, kind: Kind, cases: Sequence[Case]) -> None:
 
 
 def find_kind_sets(folder: Path) -> tuple[KindSet, ...]:
-    """The test sets in `folder`, in the order of the registry; `AttunetError` without any."""
+    """Return the test sets in `folder` in the order of the kinds.
+
+    Raises:
+        AttunetError: there is none.
+    """
     found = [
         KindSet(kind.name, folder / kind.name)
         for kind in KINDS
@@ -193,7 +204,7 @@ def find_kind_sets(folder: Path) -> tuple[KindSet, ...]:
 
 
 def refuse_test_set(folder: Path) -> None:
-    """`UnreadableInput` if the pairs in `folder` are a test set of kinds, or hold a CT of one."""
+    """Raise `UnreadableInput` if the pairs in `folder` are a test set of kinds, or hold a CT of one."""
     manifest = _manifest(folder)
     cases = manifest.get("cases")
     seeds = [case.get("seed") for case in cases if isinstance(case, dict)] if isinstance(cases, list) else []
@@ -204,7 +215,7 @@ def refuse_test_set(folder: Path) -> None:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    """What the manifest says; nothing where there is none that can be read."""
+    """Return the manifest of `folder`; {} if there is none that can be read."""
     try:
         found = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
     except (OSError, ValueError):

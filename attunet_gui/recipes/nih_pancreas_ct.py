@@ -1,4 +1,4 @@
-"""NIH Pancreas-CT as in the article: who is trained on, who is tested on, and whether the labels fit."""
+"""NIH Pancreas-CT as in the article: which patients are trained and tested on, and whether the labels fit."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from attunet_gui.io.nih_pancreas_ct import Patient, read_patient
 from attunet_gui.recipes.children import in_children
 
 ARTICLE_PATIENTS, ARTICLE_TESTED = 82, 21
-"""Oktay et al. 2018, arXiv:1804.03999: 61 of 82 to train on, 21 to test on."""
+"""Oktay et al. 2018, arXiv:1804.03999: 61 of 82 patients to train on, 21 to test on."""
+# A copy whose labels do not fit is wrong throughout, so a few cases are enough to find out.
 _ASKED = 9
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The two parts of a collection; no person is in both."""
+    """The two parts of the collection; no person is in both."""
 
     trained: tuple[Patient, ...]
     tested: tuple[Patient, ...]
 
 
 def divide(patients: tuple[Patient, ...], seed: int) -> Parts:
-    """Put aside whom to test on: 21 of 80 or more, as in the article; of fewer its share, 21 of 82.
+    """Choose the patients to test on: 21 of 80 or more, as in the article; of fewer the same share, 21 of 82.
 
-    Somebody of whom there are several scans is always trained on, so that 82 scans become 61 and 21 too.
+    A person with several scans is always trained on, so that 82 scans become 61 and 21 as well.
 
     Raises:
-        AttunetError: too few patients.
+        AttunetError: there are too few patients.
     """
     scans = Counter(patient.person for patient in patients)
     alone = [person for person, count in scans.items() if count == 1]
@@ -51,19 +52,19 @@ def divide(patients: tuple[Patient, ...], seed: int) -> Parts:
 
 
 def patient_cases(patients: Sequence[Patient]) -> tuple[Case, ...]:
-    """A case a scan."""
+    """Return one case for each scan."""
     return tuple(Case(each.name, (each.person,), partial(read_patient, each)) for each in patients)
 
 
 def tested_of(patients: int) -> int:
-    """How many of so many patients are tested on."""
+    """Return how many of so many patients are tested on."""
     if patients >= ARTICLE_PATIENTS - 2:
         return ARTICLE_TESTED
     return max(1, round(patients * ARTICLE_TESTED / ARTICLE_PATIENTS))
 
 
 def check_labels(cases: Sequence[Case], progress: Progress = silent) -> None:
-    """Whether labels lie on the organ, asked of a few cases evenly over all: a wrong copy is all wrong.
+    """Check on a few cases, spread evenly, whether the labels lie on the organ.
 
     Raises:
         UnreadableInput: they do not, or one of these cases cannot be read.

@@ -1,4 +1,4 @@
-"""Phantoms to train on and to measure on."""
+"""Phantoms as labelled cases, to train on and to measure a model with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEIGHT_MM = 230.0
 
 @dataclass(frozen=True)
 class Measured:
-    """DSC of drafts on phantoms the network has not seen, by seed."""
+    """DSC of drafts of phantoms that the network has not seen, by seed."""
 
     dsc: dict[int, float]
 
@@ -39,7 +39,7 @@ class Measured:
 
 
 def measure_on_phantoms(model: Model, seeds: range, progress: Progress = silent) -> Measured:
-    """DSC of `model`'s draft on the phantom of each seed, on the phantom's own grid."""
+    """Return the DSC of the model's draft for the phantom of each seed, on the phantom's own grid."""
     found = {}
     for done, seed in enumerate(seeds, start=1):
         volume, pancreas = labelled_phantom(seed)
@@ -49,7 +49,7 @@ def measure_on_phantoms(model: Model, seeds: range, progress: Progress = silent)
 
 
 def random_request(seed: int) -> PhantomRequest:
-    """The phantom of `seed` on a grid of random spacing (2 to 4 mm slices, 1.2 to 2 mm in plane)."""
+    """Return a request for phantom `seed` with random spacing: 2 to 4 mm slices, 1.2 to 2 mm in plane."""
     random = np.random.default_rng([seed, 3])
     thickness, pixel = float(random.uniform(2, 4)), float(random.uniform(1.2, 2))
     side = round(_FIELD_MM / pixel)
@@ -57,13 +57,15 @@ def random_request(seed: int) -> PhantomRequest:
 
 
 def labelled_phantom(seed: int) -> tuple[Volume, NDArray[np.uint8]]:
-    """The CT of phantom `seed` on its random grid, and its pancreas (z, y, x)."""
+    """Return the CT of phantom `seed` on its random grid and its pancreas, (z, y, x) uint8 0/1."""
     phantom = make_phantom(random_request(seed))
     return phantom_volume(phantom), phantom.pancreas
 
 
 def phantom_of_kinds(seed: int, weights: tuple[tuple[str, float], ...]) -> tuple[Volume, NDArray[np.uint8]]:
-    """Phantom `seed` as a CT of kinds that are drawn by `weights`, and its pancreas (z, y, x)."""
+    """Return phantom `seed` rendered as kinds of CT drawn by `weights`, and its pancreas, (z, y, x) uint8
+    0/1.
+    """
     kinds = draw_kinds(dict(weights), np.random.default_rng([seed, 1]))
     ct = render(phantom_anatomy(seed), np.random.default_rng([seed, 2]), settings_of(kinds))
     return synthetic_volume(ct, f"phantom-{seed}"), ct.pancreas

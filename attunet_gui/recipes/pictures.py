@@ -1,4 +1,4 @@
-"""Pictures of a run: its curves, and drafts of slices it was not trained on."""
+"""Figures of a training run: its curves, and drafts of held-out slices."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from attunet_gui.core.metrics import dice
 from attunet_gui.evaluation.pictures import draw_outlines, figure, grid, save
 
 _COLUMNS = 4
+# Number of steps that the loss is averaged over.
 _SMOOTHING = 50
-"""Steps the loss is averaged over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Example:
 
     Attributes:
         name: of its case.
-        image: (rows, columns) uint8.
+        image: (rows, columns) uint8, the HU window mapped to 0..255.
         truth, draft: (rows, columns) 0/1.
     """
 
@@ -35,7 +35,7 @@ class Example:
 
 
 def draw_curves(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Loss, and DSC of the validations, against the step; `rows` are those of the run's log."""
+    """Draw the loss, and the DSC of the validations, against the step; `rows` are those of the run's log."""
     drawn = figure(7.0, 4.2)
     losses = drawn.subplots()
     steps, loss = [row["step"] for row in rows], np.array([row["loss"] for row in rows])
@@ -47,7 +47,7 @@ def draw_curves(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         scores = losses.twinx()
         at = [row["step"] for row in validated]
         curves = {name: [row["validation"][name] for row in validated] for name in ("slices", "volumes")}
-        # Of lone slices the two are one.
+        # For single slices the two curves are equal, and one is drawn.
         for name, style in (("slices", "-o"), ("volumes", "--s")):
             found = curves[name]
             if name == "volumes" and found == curves["slices"]:
@@ -59,7 +59,7 @@ def draw_curves(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def draw_examples(path: Path, examples: Sequence[Example]) -> None:
-    """Slices with the outline of the truth (blue) and of the draft (orange)."""
+    """Draw slices with the outline of the truth (blue) and of the draft (orange)."""
     rows = max(1, -(-len(examples) // _COLUMNS))
     drawn = figure(3.0 * _COLUMNS, 2.6 * rows)
     for place, example in zip(grid(drawn, rows, _COLUMNS), examples, strict=False):
@@ -70,7 +70,7 @@ def draw_examples(path: Path, examples: Sequence[Example]) -> None:
 
 
 def _smoothed(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean of each value and those before it."""
+    """Return the mean of each value and those before it, `_SMOOTHING_STEPS` in all."""
     sums = np.cumsum(np.concatenate(([0.0], values)))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - _SMOOTHING, 0)

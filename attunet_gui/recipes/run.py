@@ -38,20 +38,21 @@ HELD_OUT_FILE = "held-out.json"
 CURVES_FILE = "curve.png"
 OVERLAYS_FILE = "overlays.png"
 _EXAMPLES = 16
+# Fields of the recipe that make it another run; names and texts for the card may change in between.
 _DECISIVE = {"family", "config", "preprocessing", "threshold", "data", "validation", "training"}
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the command line says of a run.
+    """What the command line says about a run.
 
     Attributes:
-        recipe: the recipe's file.
-        output: the run's folder.
-        folders: where the sources of the recipe lie.
-        start: folder of the bundle to start from.
+        recipe: path of the recipe.
+        output: folder of the run.
+        folders: folder of each data source of the recipe, by its name.
+        start: folder of the bundle to start from; None starts with random weights.
         restart: forget what an earlier run left in `output`.
-        label: the value of the organ in pairs of CT and label, where the recipe says none.
+        label: the value of the organ in pairs of CT and label, where the recipe names none.
     """
 
     recipe: Path
@@ -62,20 +63,20 @@ class Order:
     label: int | None = None
 
     def read_recipe(self) -> Recipe:
-        """The recipe as it is ordered; `AttunetError` names what is wrong with it."""
+        """Return the recipe with `label` applied; `AttunetError` names its first fault."""
         return with_label(read_recipe(self.recipe), self.label)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that is done.
+    """A completed run.
 
     Attributes:
         bundle: the model.
         seconds: time spent training.
         waiting_share: share of it spent waiting for batches.
-        precision: what it was computed with.
-        about_empty: what to say of cases without any organ; "" if there are none.
+        precision: the number format it was computed with.
+        about_empty: a sentence about cases without any organ; "" if there are none.
     """
 
     bundle: Bundle
@@ -86,10 +87,11 @@ class Finished:
 
 
 def run_recipe(order: Order, progress: Progress = silent) -> Finished:
-    """Train what a recipe says, or go on where an earlier run of it stopped, and write `output`/bundle.
+    """Train as a recipe says, or go on where an earlier run stopped, and write the bundle into the output
+    folder.
 
     Raises:
-        AttunetError: the recipe, its data, the start or what is in the folder do not fit.
+        AttunetError: the recipe, its data, the start or the contents of the folder do not fit.
     """
     recipe = order.read_recipe()
     check_folders(recipe, order.folders)
@@ -102,8 +104,8 @@ def run_recipe(order: Order, progress: Progress = silent) -> Finished:
 def train_run(
     order: Order, recipe: Recipe, start: Bundle | None, sources: tuple[Source, ...], progress: Progress
 ) -> Finished:
-    """`run_recipe` once its data are in memory."""
-    # TensorFlow, which a wrong recipe need not wait for.
+    """Train with data that are already in memory; otherwise as `run_recipe`."""
+    # Imported here, so that a message about a wrong recipe does not wait for TensorFlow.
     from attunet_gui.network.train import Job, train
 
     _prepare(order)
@@ -122,7 +124,7 @@ def train_run(
 
 
 def with_curve(folder: Path, every: int, progress: Progress) -> Progress:
-    """`progress` that also draws the curve of the run in `folder` so far, every so many steps."""
+    """Return `progress` that also draws the curve of the run in `folder` every `every` steps."""
 
     def told(done: int, total: int, stage: str) -> None:
         if done and done % every == 0:
@@ -133,9 +135,12 @@ def with_curve(folder: Path, every: int, progress: Progress) -> Progress:
 
 
 def start_bundle(order: Order, recipe: Recipe) -> Bundle | None:
-    """The bundle that training starts from; `AttunetError` if its network is another than the recipe's.
+    """Return the bundle that training starts from; None for random weights.
 
-    It may be for slices of another size: the weights are the same.
+    Its slices may have another size, because the weights are the same.
+
+    Raises:
+        AttunetError: its network is not that of the recipe.
     """
     if order.start is None:
         return None
@@ -150,6 +155,7 @@ def start_bundle(order: Order, recipe: Recipe) -> Bundle | None:
 
 
 def _split(order: Order, recipe: Recipe, sources: tuple[Source, ...]) -> TrainingData:
+    """Hold out the people that the recipe names and write down who they are."""
     if recipe.validation is None:
         return TrainingData(sources)
     people = held_out_people(sources, recipe.validation)
@@ -160,6 +166,7 @@ def _split(order: Order, recipe: Recipe, sources: tuple[Source, ...]) -> Trainin
 def _training(
     order: Order, recipe: Recipe, data: TrainingData, start: Bundle | None, trained: Trained
 ) -> Training:
+    """Return what the card says about the training."""
     learnt_from = tuple(
         card_source(described, len(source.cases))
         for described, source in zip(recipe.data, data.sources, strict=True)
@@ -176,12 +183,13 @@ def _training(
 
 
 def _earlier(start: Bundle | None, learnt_from: tuple[DataSource, ...]) -> tuple[DataSource, ...]:
-    """What the weights that training started from had learnt from besides."""
+    """Return the data that the starting weights had learnt from, without those that are learnt from now."""
     names = {source.name for source in learnt_from}
     return tuple(source for source in start.card.training.data if source.name not in names) if start else ()
 
 
 def _prepare(order: Order) -> None:
+    """Remove an earlier run if a restart is wanted, and copy the recipe at the start of a run."""
     if order.restart:
         for name in (CHECKPOINT_FILE, LOG_FILE):
             (order.output / name).unlink(missing_ok=True)
@@ -190,7 +198,7 @@ def _prepare(order: Order) -> None:
 
 
 def fingerprint(recipe: Recipe, sources: tuple[Source, ...], start: Bundle | None) -> str:
-    """What must be the same for a run to go on, as a sha256."""
+    """Return a sha256 of everything that must be equal for a run to be resumed."""
     content = {
         "recipe": recipe.model_dump(mode="json", include=_DECISIVE),
         "cases": [[case.name for case in source.cases] for source in sources],
@@ -200,6 +208,7 @@ def fingerprint(recipe: Recipe, sources: tuple[Source, ...], start: Bundle | Non
 
 
 def _command(order: Order) -> str:
+    """Return the command that repeats the run, with placeholders instead of the user's folders."""
     parts = ["attunet train", order.recipe.name, "-o RUN"]
     parts += [f"--data {name}=FOLDER" for name in sorted(order.folders)]
     parts += ["--from BUNDLE"] if order.start else []
@@ -207,6 +216,7 @@ def _command(order: Order) -> str:
 
 
 def _settings(recipe: Recipe, trained: Trained, start: Bundle | None) -> dict[str, object]:
+    """Return the settings that the card records."""
     return {
         **recipe.training.model_dump(),
         "computed_in": trained.precision,
@@ -220,6 +230,7 @@ def _settings(recipe: Recipe, trained: Trained, start: Bundle | None) -> dict[st
 def _results(
     recipe: Recipe, bundle: Bundle, data: TrainingData, trained: Trained, progress: Progress
 ) -> tuple[Result, ...]:
+    """Return the scores for the card: of the validation, and of phantoms if the recipe asks for them."""
     results = []
     if recipe.validation and trained.score is not None:
         results.append(_validation_result(bundle, recipe, trained.score, len(data.held_out)))
@@ -254,6 +265,7 @@ def _phantom_result(bundle: Bundle, check: PhantomCheck, progress: Progress) -> 
 
 
 def _draw(order: Order, recipe: Recipe, data: TrainingData, trained: Trained) -> None:
+    """Draw the curves, and drafts of held-out slices if there are any."""
     from attunet_gui.network.train import inference
 
     draw_curves(order.output / CURVES_FILE, read_log(order.output / LOG_FILE))
@@ -264,7 +276,7 @@ def _draw(order: Order, recipe: Recipe, data: TrainingData, trained: Trained) ->
 
 
 def _examples(held_out: tuple[TrainingCase, ...], recipe: Recipe, infer: Infer) -> list[Example]:
-    """The slice with most organ of cases evenly spread over `held_out`."""
+    """Return the slice with most organ of cases that are spread evenly over `held_out`."""
     with_organ = [case for case in held_out if (case.truth == 1).any()]
     numbers = np.linspace(0, len(with_organ) - 1, min(_EXAMPLES, len(with_organ))).astype(int)
     examples = []

@@ -1,4 +1,4 @@
-"""What a recipe says. Where data lie is not part of it: that is said on the command line."""
+"""What a recipe says. The folders of its data are not part of it; the command line names them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Strict(BaseModel):
 
 
 class _Data(_Strict):
-    """What every source of data says.
+    """What every data source says.
 
     Attributes:
         name: as in `--data NAME=FOLDER` and `[validation]`.
@@ -38,12 +38,12 @@ class _Data(_Strict):
 
 
 class PhantomData(_Data):
-    """Procedural phantoms of consecutive seeds; needs no folder.
+    """Procedural phantoms of consecutive seeds, which need no folder.
 
     Attributes:
-        first_seed, cases: which phantoms; none that a test set of kinds is made of.
-        kinds: weights by kind of CT, as `attunet kinds list` names them, "all" and "usual" besides; none
-            for phantoms as `attunet phantom` makes them.
+        first_seed, cases: which phantoms; none of them may belong to a test set of kinds.
+        kinds: weight of each kind of CT, by the names that `attunet kinds list` prints, "all" and "usual";
+            empty for phantoms as `attunet phantom` makes them.
     """
 
     kind: Literal["phantoms"]
@@ -56,7 +56,7 @@ class PhantomData(_Data):
 
     @property
     def seeds(self) -> range:
-        """Seeds of the phantoms."""
+        """The seeds of the phantoms."""
         return range(self.first_seed, self.first_seed + self.cases)
 
     @field_validator("kinds")
@@ -77,11 +77,12 @@ class PhantomData(_Data):
 
 
 class PairData(_Data):
-    """A folder with images/NAME.nii.gz and labels/NAME.nii.gz on one grid; manifest.json says who is in them.
+    """A folder with images/NAME.nii.gz and labels/NAME.nii.gz on one grid; manifest.json names the people in
+    them.
 
     Attributes:
-        label: the value of the organ in the labels; None goes by `dataset.json`, `manifest.json` or
-            `labels.json` beside them, and else takes the one value beside 0.
+        label: the value of the organ in the labels. None goes by `dataset.json`, `manifest.json` or
+            `labels.json` in the folder, and without these takes the only value beside 0.
     """
 
     kind: Literal["pairs"]
@@ -95,10 +96,10 @@ class SliceData(_Data):
 
 
 class NihPancreasData(_Data):
-    """A copy of NIH Pancreas-CT, as `io.nih_pancreas_ct` reads it, without the patients it is tested on.
+    """A copy of NIH Pancreas-CT, as `io.nih_pancreas_ct` reads it, without the patients that are tested on.
 
     Attributes:
-        split_seed: who those are.
+        split_seed: decides which patients these are.
     """
 
     kind: Literal["nih-pancreas-ct"]
@@ -115,7 +116,7 @@ Data = Annotated[PhantomData | PairData | SliceData | NihPancreasData, Field(dis
 
 
 class Folding(_Strict):
-    """A seeded partition of the people of `source` into `folds` parts, for cross-validation."""
+    """A seeded division of the people of `source` into `folds` parts, for cross-validation."""
 
     source: str
     folds: int = Field(default=5, ge=2)
@@ -123,12 +124,12 @@ class Folding(_Strict):
 
 
 class ValidationData(Folding):
-    """Who is held out of training, to validate on.
+    """The people who are held out of training to validate on.
 
     Attributes:
-        source: the source whose cases validate.
-        subjects: the people held out; if empty, those of `fold`.
-        fold: which part of the partition.
+        source: the data source whose cases validate.
+        subjects: the people; if empty, those of `fold`.
+        fold: number of the fold, from 0.
     """
 
     subjects: tuple[str, ...] = ()
@@ -149,12 +150,12 @@ class PhantomCheck(_Strict):
 
     @property
     def seeds(self) -> range:
-        """Seeds of the phantoms."""
+        """The seeds of the phantoms."""
         return range(self.first_seed, self.first_seed + self.cases)
 
 
 class Recipe(_Strict):
-    """A training recipe; the fields before `data` go into the card as they are."""
+    """A training recipe; the fields before `data` go into the card unchanged."""
 
     name: str
     title: str
@@ -208,10 +209,10 @@ class Recipe(_Strict):
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read and check a recipe; `AttunetError` names what is wrong with it."""
+    """Read and check a recipe; `AttunetError` names its first fault."""
     try:
         recipe = Recipe.model_validate(tomllib.loads(path.read_text("utf-8")))
-        # Now, not after hours of training.
+        # A fault in the fields of the card is found now, and not after hours of training.
         check_card(card_fields(recipe, Training(command="", seed=0, steps=0, seconds=0, data=())))
         return recipe
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -222,7 +223,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def with_label(recipe: Recipe, label: int | None) -> Recipe:
-    """`recipe` with `label` as the value of the organ in pairs of which it does not say one."""
+    """Return `recipe` with `label` as the value of the organ in pairs of CT and label where it names none."""
     if label is None:
         return recipe
     data = tuple(
@@ -235,13 +236,13 @@ def with_label(recipe: Recipe, label: int | None) -> Recipe:
 
 
 def card_fields(recipe: Recipe, training: Training) -> dict[str, Any]:
-    """The fields of the card of a model made by `recipe`, but `weights`."""
+    """Return the fields of the card of a model made by `recipe`, all but `weights`."""
     own = recipe.model_dump(exclude={"data", "validation", "crossvalidation", "phantom_check", "training"})
     return {**own, "training": training, "versions": {}}
 
 
 def card_source(source: Data, cases: int) -> DataSource:
-    """What the card says of `source`."""
+    """Return what the card says about `source` with so many cases."""
     return DataSource(
         name=source.title or source.name,
         cases=cases,

@@ -1,4 +1,4 @@
-"""Single labelled slices become training cases: one a patient, with neighbours where there are any."""
+"""Labelled single slices as training cases: one for each patient, with neighbours where there are any."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ from attunet_gui.core.preprocess import Preprocessing
 from attunet_gui.io.slice_collection import LabelledSlice, SliceFile, find_slices, read_slice
 from attunet_gui.network.sampling import TrainingCase, training_case
 
+# Slices whose numbers differ by no more than this are neighbours: 1.5 to 3 mm.
 _APART = 3
-"""Slice numbers up to so far apart are neighbours: 1.5 to 3 mm."""
 Files = tuple[SliceFile, ...]
 
 
 def patients_in(folder: Path) -> tuple[Files, ...]:
-    """The slices of each patient in a folder that `io.slice_collection` reads; errors as there."""
+    """Return the slices of each patient in `folder`, from the feet to the head; errors as in
+    `io.slice_collection`.
+    """
     files = sorted(find_slices(folder), key=lambda file: (file.patient, -file.number))
     return tuple(tuple(group) for _patient, group in groupby(files, lambda file: file.patient))
 
 
 def patient_case(files: Files, wanted: Preprocessing) -> TrainingCase:
-    """The slices of one patient, from the feet to the head, as a case.
+    """Return the slices of one patient, from the feet to the head, as a training case.
 
-    Slices that lie side by side are laid on one frame. A slice whose border is unknown cannot say where the
-    patient lies: the whole ones beside it say it, else the nearest whole one. The border teaches nothing.
+    Slices that are neighbours lie on one grid, as in a volume. A slice whose border is missing cannot say
+    where the patient lies: that is taken from the whole slices beside it, or else from the nearest whole
+    slice. The missing border teaches nothing.
 
     Raises:
-        UnreadableInput: one cannot be read, or none of the patient's is whole.
+        UnreadableInput: a slice cannot be read, or none of the patient's slices is whole.
     """
     slices = [read_slice(file) for file in files]
     stretches = _stretches(files)
@@ -58,7 +61,7 @@ def patient_case(files: Files, wanted: Preprocessing) -> TrainingCase:
 
 
 def _outline(files: Files, slices: Sequence[LabelledSlice], stretch: Sequence[int]) -> NDArray[np.int16]:
-    """(n, y, x) HU of the whole slices of a stretch, or of the whole slice nearest to it."""
+    """Return (n, y, x) HU of the whole slices of a stretch, or of the whole slice nearest to it."""
     plane = slices[stretch[0]].volume.hu.shape
     whole = [n for n, file in enumerate(files) if not file.margin_px and slices[n].volume.hu.shape == plane]
     if not whole:
@@ -72,6 +75,9 @@ def _outline(files: Files, slices: Sequence[LabelledSlice], stretch: Sequence[in
 
 
 def _stretches(files: Files) -> tuple[int, ...]:
+    """Return for each slice the number of its stretch; a new one begins where a slice has no neighbour before
+    it.
+    """
     found = [0]
     for first, second in pairwise(files):
         found.append(found[-1] + (abs(second.number - first.number) > _APART))

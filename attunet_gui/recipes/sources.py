@@ -1,4 +1,4 @@
-"""The labelled CT of a recipe's sources, read from where the command line says they are."""
+"""Loads the labelled CT of a recipe's data sources from the folders that the command line names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ from attunet_gui.recipes.slices import patient_case, patients_in
 
 
 def check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
-    """Whether each source that needs a folder has one; `AttunetError` names the first that has none."""
+    """Check that each data source that needs a folder has one.
+
+    Raises:
+        AttunetError: a folder is not named or does not exist, or a name is not a source of the recipe.
+    """
     names = {source.name for source in recipe.data if not isinstance(source, PhantomData)}
     for name in sorted(set(folders) - names):
         raise AttunetError(
@@ -41,7 +45,8 @@ def check_folders(recipe: Recipe, folders: Mapping[str, Path]) -> None:
 def load_sources(
     recipe: Recipe, folders: Mapping[str, Path], progress: Progress = silent
 ) -> tuple[Source, ...]:
-    """Every source of `recipe` with its cases in memory, read in as many processes as there are cores.
+    """Return every data source of `recipe` with its cases in memory, read by as many processes as there are
+    cores.
 
     Raises:
         AttunetError: a folder is missing, empty or holds something else.
@@ -54,6 +59,7 @@ def load_sources(
 
 
 def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Progress) -> Source:
+    """Return one data source with its cases in memory."""
     if folder is not None:
         refuse_test_set(folder)
     if isinstance(data, SliceData) and folder is not None:
@@ -73,12 +79,12 @@ def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Pr
 
 
 def has_organ(case: TrainingCase) -> bool:
-    """Whether the organ is marked anywhere in `case`."""
+    """Return whether the organ is marked anywhere in `case`."""
     return bool((case.truth == 1).any())
 
 
 def about_empty(sources: Iterable[Source]) -> str:
-    """What to say of cases in which no organ is marked; "" if there are none."""
+    """Return a sentence about the cases in which no organ is marked; "" if there are none."""
     cases = [case for source in sources for case in source.cases]
     return empty_words(
         [case.name for case in cases if not has_organ(case)], len(cases), "cases to learn from"
@@ -86,12 +92,13 @@ def about_empty(sources: Iterable[Source]) -> str:
 
 
 def _case(case: Case, wanted: Preprocessing) -> TrainingCase:
+    """Load `case` on the network's grid."""
     volume, mask = case.load()
     return training_case(volume, mask, wanted, case.name, case.people)
 
 
 def labelled_cases(data: Data, folder: Path | None) -> tuple[Case, ...]:
-    """What there is of `data` in `folder`.
+    """Return the cases of `data` in `folder`, without reading them.
 
     Raises:
         AttunetError: `folder` does not hold such data.
@@ -111,7 +118,10 @@ def labelled_cases(data: Data, folder: Path | None) -> tuple[Case, ...]:
 
 
 def _phantom(data: PhantomData, seed: int) -> Callable[[], Labelled]:
-    """Makes the phantom of `seed`; one of kinds of CT if `data` has any."""
+    """Return a function that makes the phantom of `seed`, as one of the kinds of CT of `data` if it names
+    any.
+    """
+    # A partial function instead of a lambda, because it is sent to other processes.
     if not data.kinds:
         return partial(labelled_phantom, seed)
     return partial(phantom_of_kinds, seed, tuple(data.kinds.items()))
@@ -120,7 +130,7 @@ def _phantom(data: PhantomData, seed: int) -> Callable[[], Labelled]:
 def cases_of(
     recipe: Recipe, source: str, folders: Mapping[str, Path], people: Iterable[str]
 ) -> tuple[Case, ...]:
-    """What the `source` of `recipe` has of `people`; errors as for `labelled_cases`."""
+    """Return the cases of one data source that show one of `people`; errors as for `labelled_cases`."""
     (data,) = (data for data in recipe.data if data.name == source)
     wanted = set(people)
     return tuple(case for case in labelled_cases(data, folders.get(source)) if case.patient in wanted)

@@ -1,4 +1,7 @@
-"""Who is held out of training. A person is held out whole: as patient and as the giver of an organ."""
+"""Divides the cases of a recipe into training and validation.
+
+A person is held out completely: as patient, and as the donor of an organ in somebody else's CT.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from attunet_gui.recipes.schema import Folding, ValidationData
 
 
 def held_out_people(sources: tuple[Source, ...], wanted: ValidationData) -> tuple[str, ...]:
-    """The people that `wanted` holds out.
+    """Return the people whom `wanted` holds out.
 
     Raises:
-        AttunetError: a subject nobody has heard of, or fewer people than folds.
+        AttunetError: a subject is not among the data, or there are fewer people than folds.
     """
     if not wanted.subjects:
         return folds_of(sources, wanted)[wanted.fold]
@@ -26,7 +29,11 @@ def held_out_people(sources: tuple[Source, ...], wanted: ValidationData) -> tupl
 
 
 def folds_of(sources: tuple[Source, ...], wanted: Folding) -> Folds:
-    """The people of the source dealt to folds."""
+    """Return the people of the data source, divided into folds.
+
+    Raises:
+        AttunetError: there are fewer people than folds.
+    """
     patients = {case.people[0] for case in _source(sources, wanted).cases}
     try:
         return patient_folds(patients, wanted.folds, wanted.seed)
@@ -35,12 +42,18 @@ def folds_of(sources: tuple[Source, ...], wanted: Folding) -> Folds:
 
 
 def split(sources: tuple[Source, ...], people: tuple[str, ...], source: str) -> TrainingData:
-    """Cases without anyone of `people` to train on; cases of `source` whose patient is one, to validate on.
+    """Divide the cases: without anyone of `people` to train on, and with one of them as the patient to
+    validate on.
 
-    A case in which one of `people` only gave an organ is in neither.
+    A case of which one of `people` is only a donor is in neither part.
+
+    Args:
+        sources: all data sources; only cases of `source` validate.
+        people: those who are held out.
+        source: name of the data source that validates.
 
     Raises:
-        AttunetError: one of the two would be empty.
+        AttunetError: one of the two parts would be empty.
     """
     out = set(people)
     training = tuple(_without(each, out) for each in sources)
@@ -55,6 +68,7 @@ def split(sources: tuple[Source, ...], people: tuple[str, ...], source: str) -> 
 
 
 def _without(source: Source, out: set[str]) -> Source:
+    """Return `source` without the cases in which one of `out` takes part."""
     kept: tuple[TrainingCase, ...] = tuple(case for case in source.cases if out.isdisjoint(case.people))
     return replace(source, cases=kept)
 

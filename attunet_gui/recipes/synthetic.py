@@ -1,4 +1,4 @@
-"""Label maps on disk become a folder of synthetic CT with pancreas labels."""
+"""Renders label maps as a folder of synthetic CT with pancreas labels."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ from attunet_gui.synthesis.ct import render, synthetic_volume
 from attunet_gui.synthesis.kinds import TEST_SEEDS, Kind, check_weights, draw_kinds, settings_of
 
 _RECORDS = "records"
+# Is increased whenever the same seeds give another CT than before, so that the CT of an older renderer are
+# not kept.
 _RENDERER = 2
-"""Grows whenever equal seeds give other CT than before, so that what an older renderer made is not kept."""
+# Structures that a label map must have: the pancreas is what it is for, and the liver shows how high it
+# reaches.
 _INDISPENSABLE = ("pancreas", "liver")
-"""What a label map must have: the first is what it is for, the second says how high it reaches."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """One label map and the whole map that lends it what it lacks."""
+    """A label map and the whole map that lends it the structures it lacks."""
 
     label_map: MapSource
     donor: MapSource | None
@@ -46,8 +48,8 @@ class Plan:
 
     Attributes:
         anatomies: in the order in which cases are dealt to them.
-        digest: sha256 of what else a case depends on than its number and the seed: the maps in their order,
-            and the version of this program.
+        digest: sha256 of what a case depends on besides its number and the seed: the maps in their order, and
+            the version of this program.
     """
 
     anatomies: tuple[Anatomy, ...]
@@ -59,11 +61,12 @@ class Case(BaseModel, frozen=True, extra="forbid"):
 
     Attributes:
         name: of its two files, without `.nii.gz`.
-        subject, donors: whose anatomy it shows; cases that share one never stand on both sides of a split.
-        seed: with the number of the case, what every random draw comes from.
-        uptake: phase of contrast.
+        subject, donors: the people whose anatomy it shows; cases that share one are never on both sides of a
+            split.
+        seed: with the number of the case, the source of every random draw.
+        uptake: phase of the contrast medium.
         spacing_mm: (z, y, x).
-        kinds: of CT it is; none for the usual mixture.
+        kinds: the kinds of CT that it is; empty for the usual mixture.
     """
 
     name: str
@@ -76,7 +79,7 @@ class Case(BaseModel, frozen=True, extra="forbid"):
 
 
 class _Record(BaseModel, frozen=True, extra="forbid"):
-    """What is kept of a case that is whole: `made_by` is the seed and the digest of the plan."""
+    """Record of a complete case. `made_by` is the seed and the digest of what it was made from."""
 
     made_by: tuple[int, str]
     case: Case
@@ -84,7 +87,7 @@ class _Record(BaseModel, frozen=True, extra="forbid"):
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the plan needs to know of a label map."""
+    """What the plan needs to know about a label map."""
 
     has_skeleton: bool
     digest: str
@@ -92,10 +95,13 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Share:
-    """What one process makes: the cases `numbers` of one anatomy, unless they are there already.
+    """What one process renders: the cases `numbers` of one anatomy that are not there already.
 
     Attributes:
-        made_by: seed and digest of the plan, which the record of a case must have for it to be kept.
+        anatomy: to render.
+        numbers: of the cases.
+        made_by: seed and digest; a case is kept if its record has the same.
+        output: the folder.
         kinds: weights of the kinds of CT.
     """
 
@@ -115,16 +121,23 @@ def write_pairs(
     *,
     kinds: Mapping[str, float] | None = None,
 ) -> tuple[Case, ...]:
-    """Write `count` synthetic CT from the label maps at `sources`, and `manifest.json`, into `output`.
-
-    `kinds` are weights as `synthesis.kinds.draw_kinds` takes them; without any, all are of the usual mixture.
+    """Write `count` synthetic CT from the label maps at `sources`, with `manifest.json`, into `output`.
 
     Every case is a function of its number, `seed`, the list of maps and the version of this program. A case
-    is kept if `output`/records says that it was made from the same, so that a run that was stopped goes on.
+    is kept if its record in `output`/records says that it was made from the same, so that a run that was
+    stopped goes on.
+
+    Args:
+        sources: the label maps; at least one has a skeleton.
+        output: the folder.
+        count: number of cases.
+        seed: of all random draws.
+        progress: called after each part; it may raise `Cancelled`.
+        kinds: weights as `synthesis.kinds.draw_kinds` takes them; None renders the usual mixture.
 
     Raises:
-        AttunetError: if a map cannot be read or lacks pancreas or liver, no map has a skeleton to lend, a
-            kind is not known, `seed` is one of the test sets, or a case cannot be written.
+        AttunetError: a map cannot be read or lacks pancreas or liver, no map has a skeleton to lend, a kind
+            is not known, `seed` belongs to the test sets, or a case cannot be written.
     """
     weights = check_weights(kinds or {})
     check_training_seed(seed)
@@ -145,7 +158,7 @@ def write_pairs(
 
 
 def check_training_seed(seed: int) -> None:
-    """`AttunetError` if `seed` is one of the test sets of kinds."""
+    """Raise `AttunetError` if `seed` belongs to the test sets of kinds of CT."""
     if seed in TEST_SEEDS:
         raise AttunetError(
             f"The seed {seed} is kept for test sets of kinds of CT, which no training may see: choose one "
@@ -154,10 +167,11 @@ def check_training_seed(seed: int) -> None:
 
 
 def plan(sources: Sequence[MapSource], progress: Progress = silent) -> Plan:
-    """Each organ-only map with every whole map as its donor; each whole map as often, borrowing nothing.
+    """Combine each partial map with every whole map as its donor, and take each whole map as often without a
+    donor.
 
     Raises:
-        AttunetError: a map cannot be read, one lacks pancreas or liver, or none is whole.
+        AttunetError: a map cannot be read or lacks pancreas or liver, or none is whole.
     """
     seen = dict(zip(sources, in_children(_look, sources, "reading label maps", progress), strict=True))
     whole = tuple(source for source in sources if seen[source].has_skeleton)
@@ -173,6 +187,9 @@ def plan(sources: Sequence[MapSource], progress: Progress = silent) -> Plan:
 
 
 def _look(source: MapSource) -> _Seen:
+    """Read a label map and return what the plan needs to know; `UnreadableInput` if it lacks pancreas or
+    liver.
+    """
     label_map = source.read()
     there = _structures(label_map)
     for structure in _INDISPENSABLE:
@@ -187,16 +204,18 @@ def _look(source: MapSource) -> _Seen:
 
 
 def _structures(label_map: LabelMap) -> set[str]:
-    """Names of what has a voxel."""
+    """Return the names of the structures that have at least one voxel."""
     there = np.flatnonzero(np.bincount(label_map.codes.ravel()))
     return {label_map.names[int(code)] for code in there if int(code) in label_map.names}
 
 
 def _digest(told: list[object]) -> str:
+    """Return the sha256 of JSON values."""
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _make(share: _Share) -> list[Case]:
+    """Render the cases of a share that are not there already, and return all of them."""
     found = [_kept(share, number) for number in share.numbers]
     if None not in found:
         return [case for case in found if case]
@@ -206,7 +225,7 @@ def _make(share: _Share) -> list[Case]:
 
 
 def _kept(share: _Share, number: int) -> Case | None:
-    """The case, if it is there and was made by this plan."""
+    """Return the case if its files are there and were made from the same; else None."""
     pair = pair_in(share.output, _name(number), ())
     try:
         record = _Record.model_validate_json(_record_of(share.output, pair.name).read_text("utf-8"))
@@ -217,6 +236,7 @@ def _kept(share: _Share, number: int) -> Case | None:
 
 
 def _tissues(share: _Share) -> TissueMap:
+    """Return the tissues of the anatomy, completed by its donor."""
     donor = None if share.anatomy.donor is None else share.anatomy.donor.read()
     return complete(share.anatomy.label_map.read(), donor, seed=share.made_by[0] + share.numbers[0])
 
@@ -225,7 +245,7 @@ def _rendered(share: _Share, tissues: TissueMap, number: int) -> Case:
     seed, _plan = share.made_by
     kinds = draw_kinds(share.kinds, np.random.default_rng([seed, number, 1]))
     case = render_case(tissues, Wish(_name(number), seed, (seed, number), kinds), share.output)
-    # Last, so that a case with a record is whole.
+    # The record is written last, so that a case with a record is complete.
     record = _Record(made_by=share.made_by, case=case).model_dump(mode="json")
     write_json(_record_of(share.output, case.name), record)
     return case
@@ -233,13 +253,13 @@ def _rendered(share: _Share, tissues: TissueMap, number: int) -> Case:
 
 @dataclass(frozen=True)
 class Wish:
-    """A synthetic CT to be made.
+    """How a synthetic CT is to be made.
 
     Attributes:
         name: of its files.
         seed: for the manifest.
-        stream: what its random numbers come from.
-        kinds: of CT.
+        stream: seeds of its random numbers.
+        kinds: the kinds of CT that it is.
     """
 
     name: str
@@ -249,10 +269,13 @@ class Wish:
 
 
 def render_case(tissues: TissueMap, wish: Wish, output: Path) -> Case:
-    """Render `wish` from `tissues` and write CT and label into `output`; an older record of it goes."""
+    """Render `tissues` as `wish` says and write CT and label into `output`; an older record of the case is
+    removed.
+    """
     ct = render(tissues, np.random.default_rng(wish.stream), settings_of(wish.kinds))
     pair = pair_in(output, wish.name, (tissues.subject, *tissues.donors))
     volume = synthetic_volume(ct, pair.name)
+    # Before the files are written: an old record must not vouch for them if this is interrupted.
     _record_of(output, pair.name).unlink(missing_ok=True)
     write_ct(pair.image, volume)
     write_mask(pair.label, ct.pancreas, volume)

@@ -1,4 +1,6 @@
-"""The cases of a fine-tuning: who teaches, who judges, what is replayed, and what a descendant must know."""
+"""The cases of a fine-tuning: which are learnt from, which judge, which are replayed, and the lineage that
+results.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +35,7 @@ from attunet_gui.recipes.phantoms import labelled_phantom
 from attunet_gui.recipes.sources import has_organ
 
 CORRECTED, VALIDATION = "corrected cases", "validation"
+# Far enough apart that no phantom which judges is ever among the replayed ones.
 _REPLAYED_SEED, _JUDGING_SEED = 50000, 51000
 _JUDGES_OF_REPLAY = 5
 _SHARE = 0.2
@@ -40,7 +43,7 @@ _SHARE = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
-    """A data set that is replayed: its name in tables, its cases, and who of them does what."""
+    """A data set that is replayed: its name in tables, its cases, and which are learnt from or judge."""
 
     name: str
     cases: tuple[DatasetCase, ...]
@@ -49,16 +52,16 @@ class Earlier:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a fine-tuning is made of.
+    """The cases of a fine-tuning.
 
     Attributes:
-        parent: the model it starts from.
+        parent: the model to start from.
         cases: of the data set.
-        division: of these.
-        judging: the cases that judge, of the data set or of the one that was named.
-        earlier: data sets that are replayed.
-        data_sha256: of the data set.
-        hashes: sha256 of the CT files of all of these by path.
+        division: which of these are learnt from and which judge.
+        judging: the cases that judge, from the data set or from the validation set that was named.
+        earlier: the data sets that are replayed.
+        data_sha256: digest of the data set.
+        hashes: sha256 of the CT file of each case, by its path.
     """
 
     parent: Bundle
@@ -71,11 +74,11 @@ class Material:
 
 
 def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) -> Material:
-    """Who teaches and who judges.
+    """Find all cases and decide which are learnt from and which judge.
 
     Raises:
-        AttunetError: a folder is no data set or a test set of kinds of CT, a named judge was learnt from, or
-            nobody is left for either.
+        AttunetError: a folder is no data set or holds a test set of kinds of CT, a named judge was learnt
+            from by an ancestor, or no case is left to learn from or to judge.
     """
     for folder in (order.dataset, *order.replay.folders):
         refuse_test_set(folder)
@@ -91,7 +94,8 @@ def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) ->
     else:
         division = hold_back(known, past, _SHARE, order.seed)
         judging = chosen(cases, division.held_out)
-    # Both models know what was learnt from before: there nobody has an unfair lead, and anybody may judge.
+    # An ancestor may have learnt from the earlier data, and then both models know them and neither has an
+    # advantage. So any case of them may judge that does not judge among the corrected ones already.
     judged = Past(held_out=past.held_out | {hashes[case.image] for case in judging})
     replayed = [
         _earlier(
@@ -111,7 +115,9 @@ def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) ->
 
 
 def _other(folder: Path, label: int | None) -> tuple[DatasetCase, ...]:
-    """The data set in `folder`, with the pancreas at `label` only where it does not say where it is."""
+    """Find the data set in `folder`; `label` is the value of the pancreas only where the data set does not
+    name one.
+    """
     found = find_dataset(folder)
     return tuple(
         case if case.values.organ else replace(case, values=chosen_label(label, case.values))
@@ -120,6 +126,7 @@ def _other(folder: Path, label: int | None) -> tuple[DatasetCase, ...]:
 
 
 def _hashes(cases: Sequence[DatasetCase], progress: Progress) -> dict[Path, str]:
+    """Return the sha256 of each case's CT by its path."""
     found = {}
     for number, case in enumerate(cases, start=1):
         found[case.image] = case_digest(case)
@@ -128,30 +135,33 @@ def _hashes(cases: Sequence[DatasetCase], progress: Progress) -> dict[Path, str]
 
 
 def _known(cases: Sequence[DatasetCase], hashes: Mapping[Path, str]) -> tuple[Known, ...]:
+    """Return the cases as the choice of judges needs them."""
     return tuple(Known(case.name, case.people, hashes[case.image], case.is_draft) for case in cases)
 
 
 def _earlier(name: str, cases: tuple[DatasetCase, ...], kept: Division) -> Earlier:
-    """With a few judges only: they are there to see what is forgotten."""
+    """Return a data set to be replayed, with at most `_MAX_REPLAY_JUDGES` judges: they only show what is
+    forgotten.
+    """
     held = kept.held_out
     return Earlier(name, cases, Division(kept.training, held[:_JUDGES_OF_REPLAY], held[_JUDGES_OF_REPLAY:]))
 
 
 def chosen(cases: Sequence[DatasetCase], names: Sequence[str]) -> tuple[DatasetCase, ...]:
-    """Those of `cases` whose name is among `names`."""
+    """Return those of `cases` whose name is among `names`."""
     wanted = set(names)
     return tuple(case for case in cases if case.name in wanted)
 
 
 def past_of(card: Card) -> Past:
-    """What the model of `card` and its ancestors learnt from and held out."""
+    """Return what the model of `card` and its ancestors learnt from and held out."""
     if card.lineage is None:
         return Past()
     return Past(frozenset(card.lineage.trained_on), frozenset(card.lineage.held_out))
 
 
 def training_data(order: FinetuneOrder, material: Material, progress: Progress) -> TrainingData:
-    """The corrected cases and what is replayed, in memory; those that judge, to draw the curve."""
+    """Load the corrected and replayed cases into memory, and the judging cases for the validation curve."""
     wanted, replay = material.parent.card.preprocessing, order.replay
     corrected = _taught(chosen(material.cases, material.division.training), wanted, progress)
     held = _loaded(material.judging, wanted, "loading validation", progress)
@@ -175,7 +185,11 @@ def training_data(order: FinetuneOrder, material: Material, progress: Progress) 
 def _taught(
     cases: Sequence[DatasetCase], wanted: Preprocessing, progress: Progress
 ) -> tuple[TrainingCase, ...]:
-    """The corrected cases; `AttunetError` if they would teach that there is no pancreas anywhere."""
+    """Load the corrected cases.
+
+    Raises:
+        AttunetError: none of them shows the organ; a model would learn that there is no pancreas anywhere.
+    """
     loaded = _loaded(cases, wanted, "loading", progress)
     if not any(has_organ(case) for case in loaded):
         raise AttunetError(
@@ -188,6 +202,7 @@ def _taught(
 def _loaded(
     cases: Sequence[DatasetCase], wanted: Preprocessing, stage: str, progress: Progress
 ) -> tuple[TrainingCase, ...]:
+    """Load `cases` on the network's grid, in several processes."""
     return in_children(partial(_training_case, wanted=wanted), cases, stage, progress) if cases else ()
 
 
@@ -202,7 +217,10 @@ def _phantom_case(seed: int, wanted: Preprocessing) -> TrainingCase:
 
 
 def lineage(material: Material) -> Lineage:
-    """What the card of the new model says of where it comes from; the guard has not spoken yet."""
+    """Return the lineage for the card of the new model, without the verdict, which comes later.
+
+    Judges and teachers of the ancestors stay in it, so that no descendant learns from a case that judged.
+    """
     card = material.parent.card
     past = past_of(card)
     taught = {material.hashes[case.image] for case in chosen(material.cases, material.division.training)}
@@ -220,7 +238,7 @@ def lineage(material: Material) -> Lineage:
 
 
 def judges(order: FinetuneOrder, material: Material) -> tuple[JudgedCase, ...]:
-    """Everything that the old and the new model are compared on."""
+    """Return every case that the old and the new model are compared on."""
     replayed = range(_JUDGING_SEED, _JUDGING_SEED + order.replay.judging)
     groups = [(VALIDATION, material.judging)]
     groups += [(each.name, chosen(each.cases, each.division.held_out)) for each in material.earlier]

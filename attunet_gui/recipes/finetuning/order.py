@@ -1,4 +1,4 @@
-"""What is asked of a fine-tuning, and how it learns."""
+"""What is asked of a fine-tuning, and its training settings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from attunet_gui.network.settings import Augmentation, Sampling, TrainingSetting
 
 _STEPS = 200
 VALIDATIONS = 4
-"""In a run, at most."""
+"""Validations in a run, at most."""
 
 KEPT = 0.6
-"""How far the new model goes from the old one towards what was learnt, see `network.blending`."""
+"""How far the new model lies from the old one towards what was learnt, 0 to 1; `blend_weights` says why."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Effort:
     """How long to learn.
 
     Attributes:
-        steps: optimiser steps; the same ones give the same model.
-        minutes: instead, as many steps as this machine manages in that time, validations among them. Reading
-            before it and comparing the two models after it come on top.
+        steps: optimiser steps; the same number gives the same model.
+        minutes: if given, as many steps as this machine does in that time, validations included. Reading the
+            data and comparing the two models take extra time.
     """
 
     steps: int = _STEPS
@@ -31,13 +31,13 @@ class Effort:
 
 @dataclass(frozen=True)
 class Replay:
-    """What is learnt again, so that it is not forgotten.
+    """What is learnt again so that it is not forgotten.
 
     Attributes:
-        folders: earlier data sets; a fifth of the people of each, five at most, judges.
-        phantoms: how many are made to learn from; 0 for none.
-        judging: how many more are made to judge by.
-        share: of the slices of a batch.
+        folders: earlier data sets; a fifth of the people of each, at most five cases, judges.
+        phantoms: number of phantoms to learn from; 0 for none.
+        judging: number of further phantoms that judge.
+        share: share of the slices of a batch that are replayed.
     """
 
     folders: tuple[Path, ...] = ()
@@ -48,19 +48,19 @@ class Replay:
 
 @dataclass(frozen=True)
 class FinetuneOrder:
-    """What is asked for.
+    """What is asked of a fine-tuning.
 
     Attributes:
-        dataset: folder of corrected cases, in any layout of `io.datasets`.
+        dataset: folder of corrected cases, in any layout that `io.datasets` reads.
         parent: folder of the bundle to start from.
-        output: the run's folder.
-        validation: a data set that judges; None holds a fifth of the people of `dataset` back.
+        output: folder of the run.
+        validation: folder of a data set that judges; None holds back a fifth of the people of `dataset`.
         replay: what is learnt again.
-        effort: how long.
+        effort: how long to learn.
         name: of the new model; "" derives one from the parent's.
-        seed: of the choice of people, the batches and their variation.
+        seed: of the choice of judges, the batches and their variation.
         restart: forget what an earlier run left in `output`.
-        label: the value of the pancreas in `dataset`, and in the other data sets where these do not say it.
+        label: the value of the pancreas in `dataset`, and in the other data sets where they do not name one.
     """
 
     dataset: Path
@@ -77,14 +77,14 @@ class FinetuneOrder:
 
 @dataclass(frozen=True)
 class AcceptedCase:
-    """A case on which a person has decided.
+    """A case that an annotator accepted.
 
     Attributes:
         name: of the case.
-        image, series: the CT, and which series of it.
-        mask: its file, on the source grid.
-        verified: slices somebody looked at; None for all.
-        role: what it was to the new model: "taught", "judged" or "neither".
+        image, series: file or folder of the CT, and which series of it.
+        mask: the mask file, on the grid of the source.
+        verified: indices of the slices that were looked at; None for all.
+        role: "taught", "judged" or "neither": what the case was to the new model.
     """
 
     name: str
@@ -97,11 +97,13 @@ class AcceptedCase:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two models, in the folders `old` and `new`, are compared on.
+    """What two models are compared on.
 
     Attributes:
+        old, new: folders of the models.
         cases: that judge.
-        left_out: how many accepted cases do not, as their masks are drafts that nobody changed or verified.
+        left_out: number of accepted cases that do not judge, because their masks are drafts that nobody
+            changed or verified.
     """
 
     old: Path
@@ -111,7 +113,10 @@ class Comparison:
 
 
 def settings_for(steps: int, seed: int) -> TrainingSettings:
-    """How a model is fine-tuned in `steps` steps; docs/finetuning.md says what these values rest on."""
+    """Return the training settings of a fine-tuning in `steps` steps.
+
+    docs/finetuning.md says which measurements the values rest on.
+    """
     return TrainingSettings(
         seed=seed,
         steps=steps,
@@ -119,6 +124,7 @@ def settings_for(steps: int, seed: int) -> TrainingSettings:
         learning_rate=1e-3,
         average=0.98,
         validate_every=-(-steps // VALIDATIONS),
+        # Not the best validation: the judging cases must not steer the training that they judge.
         keep="last",
         sampling=Sampling(foreground_share=0.5),
         augmentation=Augmentation(scale=0.2),

@@ -1,8 +1,8 @@
-"""The run of a fine-tuning: train, compare with the model before, sign the card.
+"""A fine-tuning: train, compare the new model with the old one, and write the verdict into the card.
 
-It is the loop of every training: batches follow from the seed, there is a checkpoint every minute, and a run
-that was stopped goes on. Against forgetting, part of each batch is replayed from earlier data: phantoms made
-on the spot, and data sets the caller names.
+It is the training loop of every run: batches follow from the seed, there is a checkpoint every minute, and a
+run that was stopped goes on. Against forgetting, part of each batch is replayed from earlier data, which are
+phantoms made on the spot and data sets that the caller names.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ PLAN_FILE, VERDICT_FILE = "finetune.json", "verdict.json"
 
 @dataclass(frozen=True)
 class Finetuned:
-    """What came out.
+    """The result of a fine-tuning.
 
     Attributes:
-        bundle: the new model; its card holds its lineage and the verdict.
+        bundle: the new model; its card holds lineage and verdict.
         verdict: of the guard.
-        division: of the corrected cases.
+        division: which corrected cases were learnt from and which judged.
         steps, seconds: of training.
-        precision: what it was computed with.
-        about_empty: what to say of cases without any pancreas that taught; "" if there are none.
+        precision: the number format it was computed with.
+        about_empty: a sentence about cases without any pancreas that were learnt from; "" if there are none.
     """
 
     bundle: Bundle
@@ -73,14 +73,16 @@ class Finetuned:
 
 
 def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
-    """Learn from corrected cases, or go on where an earlier run stopped; write `output`/bundle and judge it.
+    """Learn from corrected cases, or go on where an earlier run stopped; write the bundle into the output
+    folder.
 
     Raises:
-        AttunetError: data set, parent or what is in the folder do not fit; nobody is left to judge.
+        AttunetError: data set, parent or the contents of the folder do not fit, or no case is left to judge.
         UnreadableInput: a case cannot be read.
         Cancelled: from `progress`; the next call goes on there.
     """
     parent = read_bundle(order.parent)
+    # Only to find out now, and not after the training, whether the name is valid.
     _name(order, parent.card, "0" * 64)
     material = gather(order, parent, progress)
     make_private_folder(order.output)
@@ -98,6 +100,7 @@ def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
 
 
 def _cleared(order: FinetuneOrder) -> None:
+    """Remove what an earlier run left, if a restart is wanted."""
     if order.restart:
         for name in (CHECKPOINT_FILE, LOG_FILE, PLAN_FILE):
             (order.output / name).unlink(missing_ok=True)
@@ -106,11 +109,13 @@ def _cleared(order: FinetuneOrder) -> None:
 def _trained(
     order: FinetuneOrder, material: Material, data: TrainingData, progress: Progress
 ) -> tuple[Bundle, Trained]:
-    # TensorFlow, which data that do not fit need not wait for.
+    """Train the network and write its bundle."""
+    # Imported here, so that a message about wrong data does not wait for TensorFlow.
     from attunet_gui.network.train import started, train
 
     asked = _asked(order, material, data)
     settings = settings_for(_steps(order, material, data, asked), order.seed)
+    # Before training: a run that is resumed must not choose another number of steps.
     write_json(order.output / PLAN_FILE, {"asked": asked, "steps": settings.steps})
     folder = RunFolder(order.output, _digest({"asked": asked, "settings": settings.model_dump(mode="json")}))
     told = with_curve(order.output, settings.validate_every, progress)
@@ -128,7 +133,11 @@ def _job(material: Material, settings: TrainingSettings) -> Job:
 
 
 def _steps(order: FinetuneOrder, material: Material, data: TrainingData, asked: dict[str, Any]) -> int:
-    """As asked; of a time that is asked for as many as fit, found once and then kept for the run."""
+    """Return the number of steps that was asked for.
+
+    If a time was asked for, it is the number of steps that fit into it on this machine. That is measured once
+    and then kept in the plan of the run, so that a resumed run has the same number.
+    """
     from attunet_gui.network.train import pace, steps_within
 
     if order.effort.minutes is None:
@@ -141,6 +150,7 @@ def _steps(order: FinetuneOrder, material: Material, data: TrainingData, asked: 
 
 
 def _read_plan(path: Path) -> dict[str, Any]:
+    """Return the plan of an earlier run; {} if there is none that can be read."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -149,6 +159,7 @@ def _read_plan(path: Path) -> dict[str, Any]:
 
 
 def _asked(order: FinetuneOrder, material: Material, data: TrainingData) -> dict[str, Any]:
+    """Return everything that must be equal for a run to be resumed, as JSON values."""
     return {
         "parent": material.parent.card.sha256,
         "data": material.data_sha256,
@@ -163,6 +174,7 @@ def _asked(order: FinetuneOrder, material: Material, data: TrainingData) -> dict
 def _card_fields(
     order: FinetuneOrder, material: Material, data: TrainingData, settings: TrainingSettings, trained: Trained
 ) -> dict[str, Any]:
+    """Return the fields of the new card, all but the weights."""
     card = material.parent.card
     training = Training(
         command=f"attunet finetune DATASET --from {card.name} --steps {settings.steps} --seed {order.seed}",
@@ -177,6 +189,7 @@ def _card_fields(
         "name": _name(order, card, material.data_sha256),
         "title": f"{card.title}, fine-tuned",
         "description": f"{card.name}, fine-tuned on {counted(taught, 'corrected case')}.",
+        # Calibration and threshold of the parent were moved into the weights before training.
         "calibration": Calibration(),
         "threshold": 0.5,
         "training": training,
@@ -189,6 +202,7 @@ def _card_fields(
 
 
 def _learnt_from(source: Source) -> DataSource:
+    """Return what the card says of `source`."""
     if source.name != PHANTOMS:
         return DataSource(
             name=source.name,
@@ -201,6 +215,11 @@ def _learnt_from(source: Source) -> DataSource:
 
 
 def _name(order: FinetuneOrder, card: Card, data_sha256: str) -> str:
+    """Return the name of the new model.
+
+    Raises:
+        AttunetError: the name that was asked for is not valid.
+    """
     if order.name:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", order.name):
             raise AttunetError(f"{order.name!r} is no name for a model: use a-z, 0-9, '.', '_' and '-'.")
@@ -209,7 +228,7 @@ def _name(order: FinetuneOrder, card: Card, data_sha256: str) -> str:
 
 
 def _signed(bundle: Bundle, verdict: Verdict) -> Bundle:
-    """The bundle with the verdict and its own scores in the card."""
+    """Return the bundle with the verdict and its scores in the card."""
     assert bundle.card.lineage is not None
     guard = GuardRecord(passed=verdict.passed, sentence=verdict.sentence)
     bundle = trace(bundle, bundle.card.lineage.model_copy(update={"guard": guard}))
@@ -217,6 +236,7 @@ def _signed(bundle: Bundle, verdict: Verdict) -> Bundle:
 
 
 def _results(bundle: Bundle, verdict: Verdict) -> Iterator[Result]:
+    """Yield the mean scores of each group of judges."""
     for group in verdict.groups:
         rows = [row for row in verdict.cases if row.group == group.group]
         for title, part in (("DSC", "dsc_after"), ("NSD at 2 mm", "nsd_after")):
@@ -239,4 +259,5 @@ def _told(group: GroupChange) -> dict[str, Any]:
 
 
 def _digest(content: object) -> str:
+    """Return the sha256 of JSON values; keys are sorted, so equal values have equal digests."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
