@@ -38,7 +38,6 @@ class Tally:
 
 def tally(mask: NDArray[np.uint8]) -> Tally:
     """Return the counts of `mask` (z, y, x); any non-zero value counts as set."""
-    # Slice by slice, so that no second array of the size of the mask is needed.
     slices = np.array([np.count_nonzero(plane) for plane in mask])
     voxels = int(slices.sum())
     if voxels == 0:

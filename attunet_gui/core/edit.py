@@ -93,7 +93,7 @@ def edit_between(before: NDArray[Any], after: NDArray[Any], start: tuple[int, in
             as set.
         start: (z, y, x) index in the mask of the first voxel of these arrays.
     """
-    # Most slices are equal, and comparing the bytes of a slice is faster than finding the voxels that differ.
+    # A stroke changes few slices; the others are left out before voxels are compared.
     different = np.flatnonzero([not np.array_equal(*planes) for planes in zip(before, after, strict=True)])
     if not len(different):
         return NOTHING

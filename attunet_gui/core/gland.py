@@ -156,7 +156,7 @@ def _gland(pieces: list[_Piece], rule: GlandRule) -> list[int]:
     gaps = {piece.number: np.inf for piece in rest}
     newest = kept[:1]
     while newest and rest:
-        # Imported here because it is slow to import and most drafts are one piece.
+        # Importing it takes time, and a draft of one piece does not need it.
         from scipy.spatial import KDTree
 
         tree = KDTree(newest[0].points)

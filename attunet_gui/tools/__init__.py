@@ -1,7 +1,8 @@
-"""Correction tools as pure functions of a scene: numpy and scipy, no Qt, no TensorFlow.
+"""Correction tools as pure functions of a scene: numpy and scipy, no Qt and no TensorFlow.
 
-A tool is a frozen value with an `apply(scene)` that gives an `Edit`, a wish: whoever applies it enforces the
-locks. One module a kin of tools, one line a tool in `registry.TOOLS`, and the contract test that picks it up.
+A tool is a frozen value whose method `apply` returns the `Edit` that it would make; the caller applies that
+edit and enforces the locks. Related tools share a module, and each tool has one line in `TOOLS`, from which
+the window and the contract test take it.
 """
 
 from attunet_gui.tools.registry import TOOLS, tool_kind

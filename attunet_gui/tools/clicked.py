@@ -1,9 +1,9 @@
-"""Add or remove what lies under one click or one scribble, by the CT and the network around it.
+"""Tools that add or remove the region under a click or scribble, from the CT and the network's probability.
 
-Three things say how likely a voxel belongs to what was clicked: whether its HU are those under the click,
-whether the network thinks of it as it thinks of the click, and how near it is. A random walker makes one
-region of them that stops at edges. The weights were tuned on missed and surplus parts of drafts of slices of
-people whom the network had not seen.
+Three kinds of evidence say how likely a voxel belongs to the clicked region: the difference of its HU from
+those under the click, the difference of the network's probability from that under the click, and the
+distance. A random walker turns the evidence into one region that stops at edges. The weights were tuned on
+missed and surplus parts of drafts, in slices of patients that the network had not been trained on.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from attunet_gui.tools.tool import Parameter
 from attunet_gui.tools.walker import Evidence, walked
 
 ADD_REACH = Parameter("Reach", "mm", 4.0, 30.0, 1.0, 12.0)
+# The default is shorter than for adding, because what is removed by mistake was right before.
 REMOVE_REACH = replace(ADD_REACH, default=10.0)
-"""Less far: what is wrongly removed was right."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class _Trust:
-    """How much each kind of evidence counts, in logits.
+    """Weights of the kinds of evidence, in logits.
 
     Attributes:
-        hu: of a difference in HU by one standard deviation of the tissue.
-        network: per logit of the network.
-        most: that the network may count for or against.
-        distance: at the end of the reach.
+        hu: penalty for a difference of one standard deviation of the tissue's HU; it grows with the square.
+        network: weight of each logit by which the network differs from the click.
+        most: largest contribution of the network, for or against.
+        distance: penalty at the end of the reach; it grows with the square of the distance.
     """
 
     hu: float
@@ -47,35 +47,43 @@ class _Trust:
 
 _ADDING = _Trust(hu=0.5, network=1.5, most=5.0, distance=3.0)
 _REMOVING = _Trust(hu=0.25, network=0.5, most=2.0, distance=6.0)
+# Logit of a voxel that equals the click in HU and probability and lies at the click.
 _CLICKED = 2.0
-"""Logit of what is like the click in everything."""
+# Largest penalty of the HU in logits, however different they are.
 _OTHER_TISSUE = 5.0
-"""Logits, at most, that HU count against a voxel."""
 
+# HU are clipped to this range before they are blurred. Values beyond are no organ anyway, and unclipped fat
+# would darken the rim of an organ through the blur.
 _SEEN_HU = (-30.0, 255.0)
-"""Beyond, it is no organ anyway; fat must not darken the rim of one through the blur."""
 _BLUR_MM = 0.8
+# Voxels within this distance of a point count as clicked for certain.
 _UNDER_CLICK_MM = 2.0
+# Bounds for the standard deviation of the HU of one tissue on CT, whatever the few voxels under the click
+# show.
 _LEAST_HU, _MOST_HU = 18.0, 30.0
-"""Bounds for the standard deviation of one tissue on CT."""
+# Difference in HU of neighbouring voxels that is an edge for the random walker.
 _EDGE_HU = 15.0
 _STIFFNESS_MM2 = 4.0
+# Number of slices on each side that are used in 3-D; a random walk through more takes too long for a click.
 _SLICES = 4
-"""So many on each side in 3-D; a walk through more takes too long."""
+# A click counts as in the middle of a piece from this share of the piece's largest depth on.
 _MIDDLE = 0.5
-"""Of the depth of a piece; from there on it is clicked in its middle."""
+# What a removal leaves of a piece is removed too if it is smaller than this share of what was removed.
 _SCRAP = 0.7
-"""What a removal leaves of a piece goes with it if it is smaller than this share of it."""
 
 
 @dataclass(frozen=True)
 class AddThis:
-    """Add the tissue under the points: of like HU and probability, and near.
+    """Add the tissue under the points: near voxels of similar HU and probability.
 
     Attributes:
-        points: (z, y, x) of a click or scribble; in 2-D, z is that of the current slice.
-        reach_mm: nothing further from them is added.
-        in_3d: in a few slices on each side too.
+        points: (z, y, x) indices of the voxels of a click or scribble; in 2-D the z of the current slice is
+            used.
+        reach_mm: nothing farther from the points is added.
+        in_3d: whether a few slices on each side are changed too.
+
+    Raises:
+        ValueError: if `reach_mm` is out of bounds.
     """
 
     points: tuple[Point, ...]
@@ -91,7 +99,11 @@ class AddThis:
         return "add this"
 
     def apply(self, scene: Scene) -> Edit:
-        """The added region; `AttunetError` if the points are on the mask or outside of the CT."""
+        """Return the edit that adds the region.
+
+        Raises:
+            AttunetError: if all points are on the mask, on voxels drawn by hand, or outside of the CT.
+        """
         look = _look(scene, self.points, self.reach_mm, self.in_3d)
         look = look.only(~look.mask)
         if not look.seeds.any():
@@ -105,13 +117,18 @@ class AddThis:
 class RemoveThis:
     """Remove the part of the mask under the points.
 
-    A piece that is not the largest one, and is clicked in its middle, goes as a whole: that is what is meant,
-    and a ring would be left of it. Clicked at its rim it is trimmed like any other.
+    A piece that is not the largest one and is clicked in its middle is removed as a whole: the annotator
+    means the island, and the evidence alone would leave a ring of it. Clicked at its rim it is trimmed like
+    any other.
 
     Attributes:
-        points: (z, y, x) of a click or scribble; in 2-D, z is that of the current slice.
-        reach_mm: nothing further from them is removed, except of such an island.
-        in_3d: in a few slices on each side too.
+        points: (z, y, x) indices of the voxels of a click or scribble; in 2-D the z of the current slice is
+            used.
+        reach_mm: nothing farther from the points is removed, except of such an island.
+        in_3d: whether a few slices on each side are changed too.
+
+    Raises:
+        ValueError: if `reach_mm` is out of bounds.
     """
 
     points: tuple[Point, ...]
@@ -127,7 +144,11 @@ class RemoveThis:
         return "remove this"
 
     def apply(self, scene: Scene) -> Edit:
-        """The removed region; `AttunetError` if the points are not on the mask."""
+        """Return the edit that removes the region.
+
+        Raises:
+            AttunetError: if no point is on a part of the mask that may change, or all are outside of the CT.
+        """
         look = _look(scene, self.points, self.reach_mm, self.in_3d)
         look = look.only(look.mask)
         if not look.seeds.any():
@@ -135,24 +156,25 @@ class RemoveThis:
         island = _island(scene, _places(scene, self.points, self.in_3d), self.in_3d)
         if island is not None:
             return island
-        # Here the network speaks for removal where it believes less in the organ than under the click.
+        # The sign is reversed: the network speaks for removing a voxel that it finds less likely than the
+        # click.
         found = _region(look, _REMOVING, -look.likeness())
         return scene.edit(look.box, look.mask & ~(found | _scraps(look, found, self.in_3d)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """The surroundings of the points; all arrays are those of the box.
+    """The surroundings of the points. All arrays have the shape of the box.
 
     Attributes:
-        box: in the volume.
-        spacing_mm: (z, y, x).
-        mask: as it is.
-        free: what may change.
-        seeds: what is under the points for certain, all of it free.
-        near: distance to the nearest point over the reach; more than 1 is out of reach.
-        hu: smoothed.
-        logits: of the network; None without one.
+        box: the box in the volume.
+        spacing_mm: (z, y, x) voxel spacing in mm.
+        mask: bool, the present mask.
+        free: bool, voxels that may change.
+        seeds: bool, voxels that count as clicked for certain; all of them are free.
+        near: distance to the nearest point divided by the reach; a voxel with more than 1 is out of reach.
+        hu: clipped and smoothed HU.
+        logits: logits of the network's probability; None without a draft.
     """
 
     box: Box
@@ -165,14 +187,14 @@ class _Look:
     logits: Floats | None
 
     def only(self, part: Mask) -> _Look:
-        """The same, free in `part` only."""
+        """Return the same surroundings with the free voxels and the seeds restricted to `part`."""
         return _Look(
             self.box, self.spacing_mm, self.mask, self.free & part, self.seeds & part,
             self.near, self.hu, self.logits,
         )  # fmt: skip
 
     def likeness(self) -> Floats:
-        """Logits of the network, 0 under the points."""
+        """Return the logits of the network relative to their median under the points; 0 without a network."""
         if self.logits is None:
             return np.zeros(self.mask.shape)
         return np.asarray(self.logits - np.median(self.logits[self.seeds]))
@@ -196,7 +218,7 @@ def _look(scene: Scene, points: tuple[Point, ...], reach_mm: float, in_3d: bool)
 
 
 def _places(scene: Scene, points: tuple[Point, ...], in_3d: bool) -> NDArray[np.intp]:
-    """(n, 3) the points that are in the CT."""
+    """Return (n, 3) indices of the points that lie in the CT; raise `AttunetError` if there are none."""
     places = np.array(points, np.intp).reshape(-1, 3)
     if not in_3d:
         places[:, 0] = scene.slice
@@ -230,9 +252,17 @@ def _logits(scene: Scene, box: Box) -> Floats | None:
 
 
 def _region(look: _Look, trust: _Trust, network: Floats) -> Mask:
-    """What is like the seeds, connected with them."""
+    """Return the voxels that resemble the seeds and are connected with them, bool.
+
+    Args:
+        look: the surroundings.
+        trust: the weights of the evidence.
+        network: logits by which the network speaks for each voxel.
+    """
     tissue = look.hu[look.seeds]
     middle = np.median(tissue)
+    # 1.48 times the median absolute deviation estimates the standard deviation of a normal distribution, and
+    # outliers do not matter to it.
     spread = np.clip(1.48 * np.median(np.abs(tissue - middle)), _LEAST_HU, _MOST_HU)
     against = np.minimum(trust.hu * ((look.hu - middle) / spread) ** 2, _OTHER_TISSUE)
     opinion = np.clip(trust.network * network, -trust.most, trust.most)
@@ -244,7 +274,11 @@ def _region(look: _Look, trust: _Trust, network: Floats) -> Mask:
 
 
 def _island(scene: Scene, places: NDArray[np.intp], in_3d: bool) -> Edit | None:
-    """Without the piece that is clicked in its middle; None if there is none, or it is the largest."""
+    """Return the edit that removes the one piece that is clicked in its middle.
+
+    Returns None if no such piece is clicked, if several are, or if it is the largest piece. Voxels of the
+    piece that were drawn by hand stay.
+    """
     box = scene.mask_box(in_3d)
     labels, _count = ndimage.label(scene.mask_in(box), BLOCK)
     at = _within(places, box)
@@ -258,14 +292,14 @@ def _island(scene: Scene, places: NDArray[np.intp], in_3d: bool) -> Edit | None:
 
 
 def _within(places: NDArray[np.intp], box: Box) -> tuple[NDArray[np.intp], ...]:
-    """Those of the (n, 3) places that are in `box`, as an index into it."""
+    """Return those of the (n, 3) `places` that lie in `box`, as an index into an array of the box."""
     at = places - [side.start for side in box]
     at = at[((at >= 0) & (at < [side.stop - side.start for side in box])).all(axis=1)]
     return tuple(at.T)
 
 
 def _is_in_the_middle(piece: Mask, at: tuple[NDArray[np.intp], ...], spacing_mm: Spacing) -> bool:
-    """Whether any place is deep in its slice of `piece`, compared to how deep one can be there."""
+    """Return whether any place is deep in its slice of `piece`, relative to the largest depth there."""
     clicked = np.unique(at[0])
     planes = np.pad(piece[clicked], ((0, 0), (1, 1), (1, 1)))
     depths = [ndimage.distance_transform_edt(plane, sampling=spacing_mm[1:])[1:-1, 1:-1] for plane in planes]
@@ -274,9 +308,10 @@ def _is_in_the_middle(piece: Mask, at: tuple[NDArray[np.intp], ...], spacing_mm:
 
 
 def _scraps(look: _Look, removed: Mask, in_3d: bool) -> Mask:
-    """What `removed` leaves of the pieces it is taken from, where that is small and within the box."""
+    """Return the small rests, bool, that `removed` leaves of the pieces it is taken from."""
     left, count = ndimage.label(holding(look.mask, removed) & ~removed, BLOCK)
     small = np.bincount(left.ravel(), minlength=count + 1) < _SCRAP * np.count_nonzero(removed)
+    # A rest at a side of the box may go on beyond it and be large.
     for axis in (0, 1, 2) if in_3d else (1, 2):
         small[np.unique(np.take(left, (0, -1), axis))] = False
     small[0] = False

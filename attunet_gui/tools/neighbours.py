@@ -1,4 +1,4 @@
-"""What was corrected in a slice, carried to the slices around it: no network, and no waiting."""
+"""Propagation of the correction of a slice to the slices around it, without the network and at once."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from attunet_gui.core.rewind import before, is_carried, is_correction
 from attunet_gui.tools.regions import inside_mm
 from attunet_gui.tools.scene import Mask, Scene, widened
 
+# Slices at this distance or farther stay as they are. With 10 mm twice as many real slices got worse.
 REACH_MM = 8.0
-"""Slices from this far on stay as they are; with 10 mm twice as many real slices got worse."""
+# An outline that is drawn anew moves by about this much, which says nothing of the slices around.
 _HAND_MM = 0.5
-"""So much an outline moves because it is drawn anew: that says nothing of the slices around."""
+# The move of the outline shrinks by this many mm for each mm of distance to the corrected slice, as a lobe
+# tapers. With a smaller value more real slices got worse, with a larger one less was gained.
 _FADE = 0.75
-"""By how much less an outline is moved, in mm for each mm that the slice lies away: a lobe tapers. Less, and
-more real slices got worse; more, and less was gained."""
+# Distances to an outline are clipped to this many mm, so that far structures do not count.
 _NEAR_MM = 8.0
-"""How far from an outline distances are told apart."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class CarryToNeighbours:
-    """Move the outlines of nearby slices as those of the current one were moved.
+    """Move the outlines of nearby slices as the outline of the current slice was moved.
 
-    A slice is seen as the signed distance to its outline. How corrections moved that in the current slice,
-    and in others that are drawn in or verified, moves the slices between and around as well, the less the
-    farther they lie. So a lobe that was added goes on, and the rest of a neighbour stays its own. Done twice
-    it does the same: what was carried before is taken out first.
+    Each slice is represented by the signed distance to its outline. The change of that distance by the
+    corrections of the current slice, and of others that were drawn in or verified, is added in the slices
+    between and around, and shrinks with their distance. A lobe that was added is thus continued, while the
+    rest of a neighbour keeps its own outline. Using the tool twice has the effect of using it once, because
+    what it changed before is taken out first.
     """
 
     @property
@@ -45,7 +46,11 @@ class CarryToNeighbours:
         return "carry to neighbours"
 
     def apply(self, scene: Scene) -> Edit:
-        """The undecided slices around the current one; `AttunetError` if that was not corrected."""
+        """Return the edit of the slices around the current one that are neither drawn in nor verified.
+
+        Raises:
+            AttunetError: if nothing was corrected in the current slice since the draft.
+        """
         corrected = scene.locks.slices | {scene.slice}
         if not _differ(scene, scene.slice):
             raise AttunetError("Nothing was corrected in this slice since the draft: draw in it first.")
@@ -66,12 +71,20 @@ def _differ(scene: Scene, z: int) -> bool:
 
 
 def _began(scene: Scene, z: int) -> Mask:
-    """A corrected slice as it was drafted or proposed."""
+    """Return slice `z`, (y, x) bool, as it was before the annotator corrected it and this tool changed it."""
     return before(scene.mask, z, scene.strokes, is_correction, is_carried)
 
 
 def _around(scene: Scene, z: slice) -> tuple[slice, slice] | None:
-    """Rows and columns in which anything can change, and room to tell distances."""
+    """Return the rows and columns in which anything can change, widened by the distances that count.
+
+    Args:
+        scene: the state of the case.
+        z: the range of slices that is propagated to.
+
+    Returns:
+        Slices of rows and columns; None if there is no mask.
+    """
     there = (scene.mask[z] != 0).any(axis=0) | _began(scene, scene.slice)
     boxes = ndimage.find_objects(there.astype(np.uint8))
     if not boxes:
@@ -84,7 +97,7 @@ def _around(scene: Scene, z: slice) -> tuple[slice, slice] | None:
 
 
 def _sides(part: slice, corrected: frozenset[int]) -> Iterator[tuple[int, list[int]]]:
-    """Each slice of `part` that is not corrected, and the nearest corrected one below and above it."""
+    """Yield each slice of `part` that is not corrected, with the nearest corrected ones below and above."""
     for z in range(part.start, part.stop):
         if z not in corrected:
             below, above = [k for k in corrected if k < z], [k for k in corrected if k > z]
@@ -92,24 +105,35 @@ def _sides(part: slice, corrected: frozenset[int]) -> Iterator[tuple[int, list[i
 
 
 class _Moves:
-    """What corrections changed of the distances, each found once."""
+    """The changes of the signed distances by the corrections; each slice is computed once.
+
+    Args:
+        scene: the state of the case.
+        around: the rows and columns of all planes that are returned.
+    """
 
     def __init__(self, scene: Scene, around: tuple[slice, slice]) -> None:
         self._scene, self._around = scene, around
         self._known: dict[int, Floats] = {}
 
     def moved(self, z: int, sides: list[int]) -> Mask:
-        """Slice `z`, in the rows and columns, with what was corrected on its `sides`."""
+        """Return the rows and columns of slice `z` with the corrections of its `sides` propagated, bool.
+
+        Args:
+            z: index of the slice.
+            sides: indices of one or two corrected slices, the nearest below and above.
+        """
         began = before(self._scene.mask, z, self._scene.strokes, is_carried)
         inside = self._depth(began) + self._move_at(z, sides) > 0
         known = [began, *(self._scene.mask[k] != 0 for k in sides)]
         return without_new_holes(inside, *(plane[self._around] for plane in known))
 
     def _move_at(self, z: int, sides: list[int]) -> Floats:
-        """What the corrections on both sides move at `z`: the stronger one."""
+        """Return the change of the signed distance at slice `z` in mm; of two sides the larger one counts."""
         away_mm = [abs(z - k) * self._scene.spacing_mm[0] for k in sides]
         if len(sides) == 2 and sum(away_mm) <= REACH_MM:
-            # Two so close leave nothing to the draft: one passes into the other.
+            # Between two corrected slices this close nothing of the draft is left: one change blends into the
+            # other and does not fade.
             part = away_mm[0] / sum(away_mm)
             first, last = (_lessened(self._move(k), _HAND_MM) for k in sides)
             return (1 - np.float32(part)) * first + np.float32(part) * last
@@ -130,14 +154,15 @@ class _Moves:
 
 
 def _lessened(move: Floats, mm: float) -> Floats:
-    """`move` by so much nearer to 0, and not beyond."""
+    """Return `move` brought nearer to 0 by `mm`, and not beyond 0."""
     return np.asarray(np.sign(move) * np.maximum(np.abs(move) - np.float32(mm), 0), np.float32)
 
 
 def _depth_mm(plane: Mask, spacing_mm: tuple[float, ...]) -> Floats:
-    """(y, x) distance to the outline in mm, negative outside, told apart up to `_NEAR_MM`."""
+    """Return the (y, x) distance to the outline in mm, negative outside, clipped to `_NEAR_MM`."""
     if not plane.any():
         return np.full(plane.shape, -_NEAR_MM, np.float32)
+    # The distance transform measures between voxel centres; the outline runs half a pixel beside them.
     half = min(spacing_mm) / 2
     depth = inside_mm(plane, spacing_mm) - np.where(plane, half, -half)
     return np.clip(depth, -_NEAR_MM, _NEAR_MM).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tools that move the outline: grow and shrink by exact distance, and smoothing."""
+"""Tools that move the outline of the mask: growing and shrinking by an exact distance, and smoothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ DISTANCE = Parameter("Distance", "mm", 0.5, 20.0, 0.5, 2.0)
 
 @dataclass(frozen=True)
 class Grow:
-    """Add what lies within `mm` of the mask, between voxel centres (exact Euclidean distance)."""
+    """Add all voxels within `mm` of the mask.
+
+    The distance is the exact Euclidean one between voxel centres, so that it is right for any spacing.
+
+    Raises:
+        ValueError: if `mm` is out of bounds.
+    """
 
     mm: float
     in_3d: bool = False
@@ -34,7 +40,7 @@ class Grow:
         return f"grow {self.mm:g} mm"
 
     def apply(self, scene: Scene) -> Edit:
-        """The added rim."""
+        """Return the edit that adds the rim; raise `AttunetError` if there is no mask."""
         box = scene.mask_box(self.in_3d, self.mm)
         mask = scene.mask_in(box)
         if mask.all():
@@ -44,7 +50,13 @@ class Grow:
 
 @dataclass(frozen=True)
 class Shrink:
-    """Remove what lies within `mm` of the outside. The volume's edge is no outside: the organ goes on."""
+    """Remove all voxels within `mm` of the outside of the mask.
+
+    The edge of the volume does not count as outside, because the organ goes on beyond it.
+
+    Raises:
+        ValueError: if `mm` is out of bounds.
+    """
 
     mm: float
     in_3d: bool = False
@@ -58,19 +70,22 @@ class Shrink:
         return f"shrink {self.mm:g} mm"
 
     def apply(self, scene: Scene) -> Edit:
-        """The removed rim."""
+        """Return the edit that removes the rim; raise `AttunetError` if there is no mask."""
         box = scene.mask_box(self.in_3d)
         mask = scene.mask_in(box)
+        # Without any background in the box the distance transform has no outside to measure from.
         if mask.all():
             return NOTHING
         return scene.edit(box, ndimage.distance_transform_edt(mask, sampling=scene.spacing_mm) > self.mm)
 
 
 SMOOTHNESS = Parameter("Smoothness", "mm", 0.5, 5.0, 0.5, 1.5)
+# Number of standard deviations after which the Gaussian is cut off.
 _REACH = 4.0
-"""Standard deviations that a Gaussian is taken to reach."""
+# A piece that sticks out of the smoothed mask by more standard deviations than this is anatomy and no
+# roughness.
 _ROUGHNESS = 1.5
-"""What sticks out of the smoothed mask by more standard deviations than this is a part, no roughness."""
+# The cut is repeated until the volume differs by less than this share, but at most so many times.
 _PASSES = 3
 _SAME_VOLUME = 0.01
 
@@ -79,11 +94,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Smooth:
-    """Smooth the outline with a Gaussian of `mm`; the volume stays, and so do thin parts.
+    """Smooth the outline with a Gaussian of `mm` standard deviation, keeping the volume and thin parts.
 
-    The blurred mask is cut where it holds as many voxels as before. What that would delete is looked at piece
-    by piece: roughness of the outline goes, but a piece that sticks out far, or that holds two parts
-    together, is anatomy and stays as it is.
+    The blurred mask is cut at the level where it holds as many voxels as before. What the cut would delete is
+    judged piece by piece: roughness of the outline goes, but a piece that sticks out far, or that joins two
+    parts of the mask, is anatomy and stays as it is.
+
+    Raises:
+        ValueError: if `mm` is out of bounds.
     """
 
     mm: float
@@ -98,7 +116,7 @@ class Smooth:
         return f"smooth {self.mm:g} mm"
 
     def apply(self, scene: Scene) -> Edit:
-        """The change of the outline."""
+        """Return the edit that smooths the outline; raise `AttunetError` if there is no mask."""
         box = scene.mask_box(self.in_3d, _REACH * self.mm)
         mask = scene.mask_in(box)
         sigma = [self.mm / step for step in scene.spacing_mm]
@@ -108,12 +126,19 @@ class Smooth:
         return scene.edit(box, self._of_same_volume(mask, blurred, scene.spacing_mm))
 
     def _of_same_volume(self, mask: Mask, blurred: Floats, spacing_mm: Spacing) -> Mask:
-        """The blurred mask, cut, with its thin parts; of the cuts tried the one nearest in volume."""
+        """Return the smoothed mask with its thin parts, bool; of all cuts the one nearest in volume.
+
+        Args:
+            mask: (z, y, x) bool, the present mask.
+            blurred: (z, y, x) float32, the blurred mask.
+            spacing_mm: (z, y, x) voxel spacing in mm.
+        """
         volume = wanted = int(np.count_nonzero(mask))
         found: list[Mask] = []
         for _ in range(_PASSES):
             smooth = _likeliest(blurred, wanted)
             found.append(smooth | _thin_parts(mask, smooth, spacing_mm, _ROUGHNESS * self.mm))
+            # The thin parts that are put back add to the volume; the next cut takes as much off elsewhere.
             excess = int(np.count_nonzero(found[-1])) - volume
             if abs(excess) <= _SAME_VOLUME * volume:
                 break
@@ -122,19 +147,19 @@ class Smooth:
 
 
 def _likeliest(blurred: Floats, count: int) -> Mask:
-    """So many voxels, the highest ones."""
+    """Return the `count` voxels with the highest values, bool; more if several equal the lowest of them."""
     return np.asarray(blurred >= np.partition(blurred, -count, axis=None)[-count])
 
 
 def _thin_parts(mask: Mask, smooth: Mask, spacing_mm: Spacing, rough_mm: float) -> Mask:
-    """Pieces of `mask` that are not in `smooth` and are more than roughness."""
+    """Return the pieces of `mask` outside of `smooth`, bool, that are more than roughness of the outline."""
     lost, count = ndimage.label(mask & ~smooth, BLOCK)
     if not count or not smooth.any():
         return np.asarray(lost > 0)
     thin = np.zeros(count + 1, bool)
     places = np.argwhere(lost)
     surface = np.argwhere(smooth & ~ndimage.binary_erosion(smooth, border_value=1))
-    # Where all of the box is smooth there is no surface, but then nothing is lost either.
+    # If `smooth` fills the box it has no surface, but then nothing of the mask is lost either.
     gaps, _ = KDTree(surface * spacing_mm).query(places * spacing_mm, distance_upper_bound=rough_mm)
     thin[lost[tuple(places[np.isinf(gaps)].T)]] = True
     parts, several = ndimage.label(smooth, BLOCK)
@@ -145,7 +170,12 @@ def _thin_parts(mask: Mask, smooth: Mask, spacing_mm: Spacing, rough_mm: float) 
 
 
 def _joining(lost: NDArray[Any], parts: NDArray[Any]) -> NDArray[np.intp]:
-    """Numbers of the pieces of `lost` that touch more than one of `parts`."""
+    """Return the numbers of the pieces of `lost` that touch more than one of `parts`.
+
+    Args:
+        lost, parts: label arrays of one shape, 0 for background.
+    """
+    # A piece touches two parts if the lowest and the highest label around it differ.
     lowest = ndimage.minimum_filter(np.where(parts == 0, parts.max() + 1, parts), size=3, mode="nearest")
     highest = ndimage.maximum_filter(parts, size=3, mode="nearest")
     numbers = np.arange(1, int(lost.max()) + 1)

@@ -1,4 +1,4 @@
-"""Tools for pieces of the mask: islands, the largest piece, holes, and filling a contour."""
+"""Tools for connected pieces of the mask: islands, the largest piece, holes, and filling a contour."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ ISLAND = Parameter("Smaller than", "ml", 0.05, 20.0, 0.05, 0.5)
 
 @dataclass(frozen=True)
 class DropIslands:
-    """Remove pieces of less than `ml`, but none in which anything is locked."""
+    """Remove connected pieces with a volume of less than `ml`, except pieces that hold a locked voxel.
+
+    Raises:
+        ValueError: if `ml` is out of bounds.
+    """
 
     ml: float
     in_3d: bool = False
@@ -33,13 +37,13 @@ class DropIslands:
         return f"drop islands below {self.ml:g} ml"
 
     def apply(self, scene: Scene) -> Edit:
-        """The removed pieces."""
+        """Return the edit that removes the pieces; raise `AttunetError` if there is no mask."""
         return _keeping(scene, self.in_3d, lambda voxels: voxels * scene.voxel_ml >= self.ml)
 
 
 @dataclass(frozen=True)
 class KeepLargest:
-    """Remove every piece but the largest one, and those in which anything is locked."""
+    """Remove every connected piece except the largest one and those that hold a locked voxel."""
 
     in_3d: bool = False
 
@@ -49,12 +53,18 @@ class KeepLargest:
         return "keep the largest piece"
 
     def apply(self, scene: Scene) -> Edit:
-        """The removed pieces."""
+        """Return the edit that removes the pieces; raise `AttunetError` if there is no mask."""
         return _keeping(scene, self.in_3d, lambda voxels: np.arange(len(voxels)) == voxels.argmax())
 
 
 def _keeping(scene: Scene, in_3d: bool, wanted: Any) -> Edit:
-    """Remove the pieces whose voxel counts `wanted` turns down and that nobody locked."""
+    """Return the edit that removes the pieces that are not wanted and hold no locked voxel.
+
+    Args:
+        scene: the state of the case.
+        in_3d: whether pieces are connected across slices.
+        wanted: takes the (n,) voxel counts of all pieces and returns (n,) bool, true for those that stay.
+    """
     box = scene.mask_box(in_3d)
     labels, count = ndimage.label(scene.mask_in(box), BLOCK)
     voxels = np.bincount(labels.ravel(), minlength=count + 1)[1:]
@@ -66,7 +76,7 @@ def _keeping(scene: Scene, in_3d: bool, wanted: Any) -> Edit:
 
 @dataclass(frozen=True)
 class FillHoles:
-    """Fill what the mask encloses: in the plane of the slice, or in space."""
+    """Fill the background that the mask encloses, in the plane of the slice or in 3-D."""
 
     in_3d: bool = False
 
@@ -76,14 +86,14 @@ class FillHoles:
         return "fill holes"
 
     def apply(self, scene: Scene) -> Edit:
-        """The filled holes."""
+        """Return the edit that fills the holes; raise `AttunetError` if there is no mask."""
         box = scene.mask_box(self.in_3d)
         return scene.edit(box, filled(scene.mask_in(box), self.in_3d))
 
 
 @dataclass(frozen=True)
 class Fill:
-    """Fill the contour under a click: the hole that was clicked, or every hole of the piece that was."""
+    """Fill the contour under a click: the clicked hole, or every hole of the clicked piece."""
 
     point: Point
     in_3d: bool = False
@@ -94,7 +104,11 @@ class Fill:
         return "fill"
 
     def apply(self, scene: Scene) -> Edit:
-        """The filled part; `AttunetError` if the click is neither in a closed contour nor on the mask."""
+        """Return the edit that fills the contour.
+
+        Raises:
+            AttunetError: if the click is neither in a closed contour nor on the mask, or if there is no mask.
+        """
         box = scene.mask_box(self.in_3d)
         mask, clicked = scene.mask_in(box), self._clicked(box)
         if (mask & clicked).any():
@@ -105,7 +119,7 @@ class Fill:
         return scene.edit(box, mask | holding(holes, clicked, cross(self.in_3d)))
 
     def _clicked(self, box: Box) -> Mask:
-        """The click in `box`; nothing if it is outside of it."""
+        """Return an array of the shape of `box`, bool, true at the click; all false if that is outside."""
         clicked = np.zeros([side.stop - side.start for side in box], bool)
         at = [place - side.start for place, side in zip(self.point, box, strict=True)]
         at[0] = at[0] if self.in_3d else 0

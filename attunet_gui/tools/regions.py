@@ -1,4 +1,4 @@
-"""Connected regions of a (z, y, x) bool array, in the plane of a slice or in space."""
+"""Connected regions and outline distances of bool arrays, in the plane of a slice or in 3-D."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from scipy import ndimage
 
 from attunet_gui.tools.scene import Mask
 
+# All 26 neighbours. Arrays of one slice are (1, y, x), so that this is right in 2-D as well.
 BLOCK = np.ones((3, 3, 3), bool)
 _CROSS = ndimage.generate_binary_structure(3, 1)
 _FLAT_CROSS = _CROSS & np.array([False, True, False])[:, None, None]
 
 
 def cross(in_3d: bool) -> NDArray[Any]:
-    """Neighbours across a face, those in other slices only in 3-D."""
+    """Return the (3, 3, 3) structure of neighbours that share a face; other slices count in 3-D only."""
     return _CROSS if in_3d else _FLAT_CROSS
 
 
 def filled(mask: Mask, in_3d: bool) -> Mask:
-    """`mask` and what it encloses; what is open to the edge of the array is not enclosed."""
+    """Return `mask` (z, y, x) with the background filled that is not connected with the edge of the array.
+
+    In 2-D each slice is filled by itself.
+    """
+    # The background is connected across faces only, so that a contour which is closed diagonally is closed.
     labels, count = ndimage.label(~mask, cross(in_3d))
     outside = np.zeros(count + 1, bool)
     for axis in (0, 1, 2) if in_3d else (1, 2):
@@ -31,7 +36,12 @@ def filled(mask: Mask, in_3d: bool) -> Mask:
 
 
 def holding(mask: Mask, places: Mask, structure: NDArray[Any] = BLOCK) -> Mask:
-    """The connected pieces of `mask` that hold any of `places`."""
+    """Return the connected pieces of `mask` that hold a true voxel of `places`.
+
+    Args:
+        mask, places: (z, y, x) bool of one shape.
+        structure: the (3, 3, 3) neighbours that count as connected.
+    """
     labels, count = ndimage.label(mask, structure)
     kept = np.zeros(count + 1, bool)
     kept[labels[places]] = True
@@ -40,7 +50,15 @@ def holding(mask: Mask, places: Mask, structure: NDArray[Any] = BLOCK) -> Mask:
 
 
 def inside_mm(mask: Mask, steps: tuple[float, ...]) -> NDArray[np.float64]:
-    """(y, x) distance to the outline in mm, negative outside. The outline runs between voxel centres."""
+    """Return the (y, x) distance of each pixel to the outline in mm, negative outside of `mask`.
+
+    Distances are measured between pixel centres, so the smallest absolute value is one pixel.
+
+    Args:
+        mask: (y, x) bool.
+        steps: (y, x) size of a pixel in mm.
+    """
+    # A mask that fills the image has no outside; a margin of one pixel provides it.
     padded = np.pad(mask, 1)
     if mask.all():
         return np.asarray(ndimage.distance_transform_edt(padded, sampling=steps)[1:-1, 1:-1])

@@ -1,4 +1,4 @@
-"""Every tool of the product, in one table: buttons, tooltips, shortcuts and previews are made from it."""
+"""The table of all tools, from which buttons, tooltips, shortcuts and previews are made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BOTH = (2, 3)
 
 
 def _value(wish: Wish) -> float:
-    """The value of a tool with a parameter: `ToolKind.make` has filled it in."""
+    """Return the value of a tool's parameter, which `ToolKind.make` has filled in."""
     assert wish.value is not None
     return wish.value
 
@@ -87,6 +87,6 @@ TOOLS: tuple[ToolKind, ...] = (
 
 
 def tool_kind(key: str) -> ToolKind:
-    """The kind with this key; `KeyError` if there is none."""
+    """Return the kind of tool with this key; raise `KeyError` if there is none."""
     kinds = {kind.key: kind for kind in TOOLS}
     return kinds[key]

@@ -1,4 +1,4 @@
-"""What a tool sees: the mask at this moment, the CT, the network's opinion, and where the person is."""
+"""The input of a tool: the present mask, the CT, the network's maps, the locks, and the slice in view."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ Mask = NDArray[np.bool_]
 
 
 class Map(Protocol):
-    """A (z, y, x) map of which only a box is ever asked for; `core.frame.MapOnGrid` is one."""
+    """A (z, y, x) map of which only a box is accessed, so that it may be computed on access."""
 
     def __getitem__(self, key: Any) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """The state of a case that a tool works on. Nothing in it is changed by a tool.
+    """The state of a case that a tool works on. A tool changes nothing in it.
 
     Attributes:
-        mask: (z, y, x) uint8, not zero is set.
+        mask: (z, y, x) uint8; any non-zero value counts as set.
         hu: (z, y, x) Hounsfield units.
-        spacing_mm: (z, y, x).
-        slice: the slice the person looks at.
-        probability: of the network, (z, y, x) in [0, 1]; None without a draft.
-        draft: (z, y, x) uint8 as the network drew it; None without one.
-        locks: what a person has decided. Tools read it; that it is kept is seen to where edits are applied.
-        strokes: that led to `mask`, oldest first, as far as they can be undone.
+        spacing_mm: (z, y, x) voxel spacing in mm.
+        slice: index of the slice that the annotator looks at.
+        probability: the network's probability, (z, y, x) in [0, 1]; None without a draft.
+        draft: (z, y, x) uint8 0/1, the draft; None without one.
+        locks: what the annotator drew by hand or verified. Tools may read the locks; they are enforced where
+            the edit is applied.
+        strokes: the strokes that led to `mask`, oldest first, as far as they can be undone.
     """
 
     mask: NDArray[np.uint8]
@@ -55,22 +56,25 @@ class Scene:
 
     @property
     def voxel_ml(self) -> float:
-        """Volume of a voxel in millilitres."""
+        """Volume of a voxel in ml."""
         return float(np.prod(self.spacing_mm)) / 1000
 
     def mask_in(self, box: Box) -> Mask:
-        """The mask in `box` as bool, a copy."""
+        """Return a copy of the mask in `box` as bool."""
         return np.asarray(self.mask[box] != 0)
 
     def locked_in(self, box: Box) -> Mask:
-        """What is locked in `box`, bool."""
+        """Return an array of the shape of `box`, bool, true where a voxel is locked."""
         planes: list[Plane] = [
             self.locks.locked(z, self.plane)[box[1:]] for z in range(box[0].start, box[0].stop)
         ]
         return np.stack(planes)
 
     def drawn_in(self, box: Box) -> Mask:
-        """What a person has drawn or cleared by hand in `box`, bool; verified slices are not looked at."""
+        """Return a bool array of the shape of `box`, true where a voxel was set or cleared by hand.
+
+        Verified slices do not count.
+        """
         drawn = np.zeros([side.stop - side.start for side in box], bool)
         for plane, z in zip(drawn, range(box[0].start, box[0].stop), strict=True):
             if z in self.locks.hand:
@@ -78,24 +82,24 @@ class Scene:
         return drawn
 
     def edit(self, box: Box, wanted: Mask) -> Edit:
-        """The edit after which `box` holds `wanted`."""
+        """Return the edit after which the mask in `box` equals `wanted` (bool, of the shape of the box)."""
         z, y, x = box
         return edit_between(self.mask[box], wanted, (z.start, y.start, x.start))
 
     def slice_box(self) -> Box:
-        """The whole of the current slice."""
+        """Return the box of the whole current slice."""
         rows, columns = self.plane
         return slice(self.slice, self.slice + 1), slice(0, rows), slice(0, columns)
 
     def mask_box(self, in_3d: bool, margin_mm: float = 0.0) -> Box:
-        """The box around the mask in the current slice, or in all of them, cut at the edge of the volume.
+        """Return the box around the mask in the current slice or in all slices, clipped to the volume.
 
         Args:
-            in_3d: around the mask in all slices.
-            margin_mm: room on every side in which the tool works; the box has a voxel more.
+            in_3d: whether the box holds the mask of all slices.
+            margin_mm: margin in mm on every side in which the tool works; the box has one voxel more.
 
         Raises:
-            AttunetError: there is no mask to work on.
+            AttunetError: if there is no mask to work on.
         """
         part = slice(0, len(self.mask)) if in_3d else slice(self.slice, self.slice + 1)
         around = _bounds(self.mask[part])
@@ -120,6 +124,13 @@ def _bounds(mask: NDArray[np.uint8]) -> Box | None:
 
 
 def widened(side: slice, margin_mm: float, step_mm: float, size: int) -> slice:
-    """`side` of a box with so much room, and a voxel more, on both ends; cut at those of the volume."""
+    """Return `side` of a box widened on both ends by `margin_mm` and one voxel, clipped to the volume.
+
+    Args:
+        side: the range of indices along one axis.
+        margin_mm: the margin in mm.
+        step_mm: voxel spacing along this axis in mm.
+        size: number of voxels of the volume along this axis.
+    """
     margin = int(np.ceil(margin_mm / step_mm)) + 1
     return slice(max(0, side.start - margin), min(size, side.stop + margin))

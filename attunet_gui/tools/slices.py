@@ -1,4 +1,4 @@
-"""Tools that carry a slice to others: interpolation between decided slices, copies, and the draft."""
+"""Tools that draw a slice from others: interpolation, copying, and going back to the draft."""
 
 from __future__ import annotations
 
@@ -20,31 +20,39 @@ from attunet_gui.tools.tool import Parameter
 
 LARGEST_GAP = Parameter("Largest gap", "mm", 2.0, 60.0, 1.0, 30.0)
 
+# If one end of a gap, shifted onto the other, reaches this DSC with it, both are cuts through one oblique
+# tube.
 _SAME_SHAPE = 0.6
-"""DSC from which one end, moved, is taken for the other: a tube that runs obliquely."""
+# Distances count in full up to `_NEAR_MM`. A millimetre beyond counts `_BEYOND`, just enough to order the
+# voxels.
 _NEAR_MM = 10.0
 _BEYOND = 1e-3
-"""What a millimetre beyond `_NEAR_MM` counts: just enough to tell which is the nearer."""
 
 Floats = NDArray[np.float64]
 Gap = tuple[int, int]
-"""Two decided slices with nothing decided between them."""
+"""The indices of two locked slices, lower first, with no locked slice between them."""
 
 
 @dataclass(frozen=True)
 class Interpolate:
-    """Draw the slices between two decided ones, by their shape.
+    """Draw the slices between two decided ones by shape-based interpolation.
 
-    Decided is what the locks hold: a slice drawn in by hand, or verified. Those are read and never changed.
-    What lies between them is drawn anew: the signed distances to both outlines are mixed (Raya and Udupa
-    1990, doi 10.1109/42.52980) and cut where the area goes evenly from one to the other; a distance counts up
-    to a centimetre. Cut at 0 and not bounded, what lies in one of the two slices only is lost at once. Two
-    ends of one shape are moved onto each other first. A gap with an empty slice at one end stays as it is:
-    where the organ ends in it, nobody has said.
+    A slice is decided if it was drawn in by hand or is verified, which is what the locks hold. Decided slices
+    are read and never changed. The slices between them are drawn anew: the signed distances to both outlines
+    are mixed linearly (Raya and Udupa 1990, doi 10.1109/42.52980).
+
+    The original method cuts the mixed distance at 0. A part that lies in one of the two slices only would
+    then vanish at once, so the cut is made here where the area changes evenly from one end to the other, and
+    distances are bounded to a centimetre. Two ends of one shape are shifted onto each other first. A gap with
+    an empty slice at one end stays as it is, because nobody has said where in it the organ ends.
 
     Attributes:
-        largest_gap_mm: between the decided slices; wider gaps stay as they are.
-        everywhere: every gap of the case; else the one around the current slice, or those on both its sides.
+        largest_gap_mm: largest distance in mm of the two decided slices; wider gaps stay as they are.
+        everywhere: whether every gap of the case is filled; otherwise only those that the current slice lies
+            in or borders on.
+
+    Raises:
+        ValueError: if `largest_gap_mm` is out of bounds.
     """
 
     largest_gap_mm: float = LARGEST_GAP.default
@@ -59,7 +67,7 @@ class Interpolate:
         return "interpolate all gaps" if self.everywhere else "interpolate"
 
     def apply(self, scene: Scene) -> Edit:
-        """The slices between; `AttunetError` if there are none."""
+        """Return the edit of the slices between; raise `AttunetError` if there is no such gap."""
         gaps = [gap for gap in _gaps(scene) if self._is_meant(gap, scene)]
         if not gaps:
             raise AttunetError(self._reason(scene))
@@ -94,7 +102,7 @@ def _gaps(scene: Scene) -> list[Gap]:
 
 
 def _between(scene: Scene, gap: Gap, around: Box) -> Iterator[tuple[int, Mask]]:
-    """Each slice inside of `gap` and its mask in the rows and columns of `around`."""
+    """Yield the index of each slice within `gap` and its mask, bool, in the rows and columns of `around`."""
     first, last = (scene.mask[z][around[1:]] != 0 for z in gap)
     move = _move(first, last)
     steps = scene.spacing_mm[1:]
@@ -104,7 +112,10 @@ def _between(scene: Scene, gap: Gap, around: Box) -> Iterator[tuple[int, Mask]]:
 
 
 def _move(first: Mask, last: Mask) -> Floats:
-    """(rows, columns) from the first to the last, if moved they are one shape; else 0."""
+    """Return the shift (rows, columns) in pixels from the first mask to the last.
+
+    It is 0 unless the shift makes the two masks alike, and more alike than they are without it.
+    """
     move = np.subtract(ndimage.center_of_mass(last), ndimage.center_of_mass(first))
     moved = ndimage.shift(first.astype(np.float32), move, order=1) > 0.5
     overlap = dice(moved, last)
@@ -112,25 +123,33 @@ def _move(first: Mask, last: Mask) -> Floats:
 
 
 def _mixed(ends: tuple[Mask, Mask], move: Floats, part: float, steps: tuple[float, ...]) -> Mask:
-    """The shape at `part` of the way, as large as is due there."""
+    """Return the interpolated mask, (rows, columns) bool.
+
+    Args:
+        ends: the masks of the two decided slices.
+        move: the shift in pixels from the first to the second.
+        part: position between them, from 0 to 1.
+        steps: (y, x) size of a pixel in mm.
+    """
     here, there = (
         ndimage.shift(inside_mm(mask, steps), way, order=1, mode="nearest")
         for mask, way in zip(ends, (part * move, (part - 1) * move), strict=True)
     )
     depth = (1 - part) * _near(here) + part * _near(there)
+    # The square root of the area changes evenly, as the diameter of a cone does.
     sides = [np.sqrt(np.count_nonzero(mask)) for mask in ends]
     due = round(((1 - part) * sides[0] + part * sides[1]) ** 2)
     return np.asarray(depth >= np.partition(depth, -due, axis=None)[-due])
 
 
 def _near(depth: Floats) -> Floats:
-    """Distances that count less and less beyond `_NEAR_MM`."""
+    """Return the distances in mm with all beyond `_NEAR_MM` strongly compressed."""
     return np.asarray(np.clip(depth, -_NEAR_MM, _NEAR_MM) + _BEYOND * depth)
 
 
 @dataclass(frozen=True)
 class CopySlice:
-    """Copy the mask of the nearest slice that has one, above (towards the head) or below, over this one."""
+    """Replace the current slice by the nearest slice with a mask, above (towards the head) or below it."""
 
     side: Literal["above", "below"]
 
@@ -140,7 +159,7 @@ class CopySlice:
         return f"copy from {self.side}"
 
     def apply(self, scene: Scene) -> Edit:
-        """The change of the current slice; `AttunetError` if no slice on that side has a mask."""
+        """Return the edit of the current slice; raise `AttunetError` if no slice on that side has a mask."""
         above = self.side == "above"
         others = range(scene.slice + 1, len(scene.mask)) if above else range(scene.slice - 1, -1, -1)
         source = next((z for z in others if scene.mask[z].any()), None)
@@ -151,7 +170,7 @@ class CopySlice:
 
 @dataclass(frozen=True)
 class TakeDraft:
-    """Put the current slice back to what the network drew."""
+    """Replace the current slice by that of the draft."""
 
     @property
     def words(self) -> str:
@@ -159,7 +178,7 @@ class TakeDraft:
         return "take this slice from the draft"
 
     def apply(self, scene: Scene) -> Edit:
-        """The change of the current slice."""
+        """Return the edit of the current slice; it changes nothing if there is no draft."""
         if scene.draft is None:
             return NOTHING
         return scene.edit(scene.slice_box(), scene.draft[scene.slice : scene.slice + 1] != 0)

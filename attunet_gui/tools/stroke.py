@@ -1,4 +1,4 @@
-"""What happens to a finished stroke of the brush: only voxels of allowed HU stay painted."""
+"""The HU range of the brush: painted voxels outside of it are taken back when the stroke is finished."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from attunet_gui.tools.scene import Scene
 
 @dataclass(frozen=True)
 class HuRange:
-    """Hounsfield units a brush may paint, both ends allowed.
+    """The Hounsfield units that a brush may paint, including both ends.
 
     Raises:
-        ValueError: `low` is above `high`.
+        ValueError: if `low` is above `high`.
     """
 
     low: float = 0.0
@@ -25,12 +25,14 @@ class HuRange:
 
 
 def taken_back(stroke: Edit, scene: Scene, allowed: HuRange) -> Edit:
-    """What a stroke painted outside of `allowed`, as the edit that takes it away again.
+    """Return the edit that takes back what a stroke painted outside of a range of HU.
+
+    What the stroke erased stays erased, whatever its HU.
 
     Args:
-        stroke: as it was drawn.
-        scene: with the stroke already in its mask.
-        allowed: the range of HU. What was erased stays erased, whatever its HU.
+        stroke: the edit of the stroke as it was drawn.
+        scene: the state of the case with the stroke already in its mask.
+        allowed: the range of HU that may be painted.
     """
     if not stroke.added:
         return NOTHING

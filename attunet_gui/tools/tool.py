@@ -1,4 +1,4 @@
-"""What a tool is, and how the window learns of one."""
+"""The protocol of a tool, and the description of a kind of tool from which the window makes its button."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from attunet_gui.tools.scene import Point, Scene
 
 
 class Tool(Protocol):
-    """A frozen value: what to do, with its parameters."""
+    """A frozen value that holds the parameters of a tool and computes its edit."""
 
     @property
     def words(self) -> str:
-        """What it does, as in "undo: grow 2 mm"."""
+        """What the tool does, as text for people, such as "grow 2 mm"."""
 
     def apply(self, scene: Scene) -> Edit:
-        """What it would change; `AttunetError` with one sentence if it cannot do its work here."""
+        """Return the edit that the tool would make to the mask of `scene`; the scene is not changed.
+
+        Raises:
+            AttunetError: with one sentence for the annotator if the tool cannot work here.
+        """
 
 
 class Need(Enum):
-    """What a tool cannot do without."""
+    """An input that a tool cannot do without."""
 
     POINTS = "points"
     PROBABILITY = "probability"
@@ -33,14 +37,14 @@ class Need(Enum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """The one number of a tool.
+    """The one numeric parameter of a tool.
 
     Attributes:
-        name: for people.
-        unit: "mm", "ml".
-        low, high: bounds, both allowed.
-        step: of the spin box.
-        default: to begin with.
+        name: its name for people.
+        unit: its unit, "mm" or "ml".
+        low, high: the smallest and the largest value that are allowed.
+        step: step of the spin box.
+        default: the initial value.
     """
 
     name: str
@@ -51,7 +55,7 @@ class Parameter:
     default: float
 
     def checked(self, value: float) -> float:
-        """`value`, or `ValueError` if it is out of bounds."""
+        """Return `value`; raise `ValueError` if it is out of bounds."""
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name} is {self.low:g} to {self.high:g} {self.unit}, got {value:g}")
         return value
@@ -59,12 +63,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person asks a tool for.
+    """The options with which the annotator uses a tool.
 
     Attributes:
-        value: of its parameter; None for the default.
-        points: (z, y, x) voxels of a click or scribble, in the order they were drawn.
-        in_3d: in all slices, where the tool can.
+        value: value of the tool's parameter; None for the default.
+        points: (z, y, x) indices of the voxels of a click or scribble, in the order in which they were drawn.
+        in_3d: whether to work in all slices, if the tool can.
     """
 
     value: float | None = None
@@ -77,15 +81,15 @@ class ToolKind:
     """One kind of tool, as the window shows it.
 
     Attributes:
-        key: stable name, for journals and preferences.
-        title: of the button.
-        tip: one sentence.
-        group: heading under which it stands.
-        keys: suggested shortcut, as Qt writes it.
-        dimensions: (2,), (3,) or (2, 3); a tool in 2-D changes only the current slice.
-        build: the tool of a wish; `kind.make` is for callers.
-        parameter: its number, if it has one.
-        needs: what it cannot do without.
+        key: stable name that is written to journals and preferences.
+        title: title of the button.
+        tip: one sentence for the tooltip.
+        group: the heading under which the button stands.
+        keys: the suggested shortcut in Qt's notation.
+        dimensions: (2,), (3,) or (2, 3); in 2-D a tool changes the current slice only.
+        build: makes the tool from checked options; callers use `make`, which checks them.
+        parameter: the numeric parameter; None if the tool has none.
+        needs: the inputs that the tool cannot do without.
     """
 
     key: str
@@ -99,11 +103,11 @@ class ToolKind:
     needs: frozenset[Need] = frozenset()
 
     def make(self, wish: Wish) -> Tool:
-        """The tool for `wish`.
+        """Return the tool for these options.
 
         Raises:
-            AttunetError: it needs a click, and there is none.
-            ValueError: the value is out of bounds.
+            AttunetError: if the tool needs a click and there is none.
+            ValueError: if the value is out of bounds.
         """
         if Need.POINTS in self.needs and not wish.points:
             raise AttunetError(f"{self.title} needs a place: click on the slice.")
@@ -113,7 +117,7 @@ class ToolKind:
         return self.build(Wish(value, wish.points, 3 in self.dimensions and (wish.in_3d or self._only_3d)))
 
     def lacks(self, scene: Scene) -> str:
-        """Why it cannot be used in `scene`, in one sentence; "" if it can."""
+        """Return one sentence on why the tool cannot be used in `scene`; "" if it can."""
         if Need.PROBABILITY in self.needs and scene.probability is None:
             return f"{self.title} asks the network: draft the pancreas first."
         if Need.DRAFT in self.needs and scene.draft is None:

@@ -1,11 +1,11 @@
-"""A random walker with priors: the smooth region that follows soft evidence and stops at edges.
+"""A random walker with priors: it finds a smooth region that follows soft evidence and stops at edges.
 
-After Grady 2005, Multilabel random walker image segmentation using prior models, doi
-10.1109/CVPR.2005.239, for two labels. Of the values x in [0, 1] it finds those with the least
+The method is that of Grady 2005, Multilabel random walker image segmentation using prior models, doi
+10.1109/CVPR.2005.239, for two labels. It finds the values x in [0, 1] that minimise
 
     sum over neighbours of w (x_i - x_j)^2  +  sum over voxels of prior (1 - x)^2 + (1 - prior) x^2,
 
-one sparse, positive definite system of equations.
+which is one sparse, positive definite system of linear equations.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from attunet_gui.tools.scene import Mask, Spacing
 
 Floats = NDArray[np.float64]
 
+# Added to the weight of every edge, so that no edge parts two voxels entirely.
 _WEAKEST = 1e-3
+# Relative tolerance of the solver. It may be coarse, because x is only compared with 0.5.
 _PRECISION = 1e-3
-"""Of the solution relative to the right side: x is only compared to 0.5."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the walker knows of a box.
+    """The input of the random walker, all of one box.
 
     Attributes:
-        prior: (z, y, x) in [0, 1], how likely each voxel belongs, taken alone.
-        image: (z, y, x), in units in which a difference of 1 between neighbours is an edge.
-        spacing_mm: (z, y, x).
-        seeds: voxels that belong for certain.
+        prior: (z, y, x) float64 in [0, 1], the probability of each voxel by itself.
+        image: (z, y, x) float64, scaled so that a difference of 1 between neighbours is an edge.
+        spacing_mm: (z, y, x) voxel spacing in mm.
+        seeds: (z, y, x) bool, voxels that belong to the region for certain.
     """
 
     prior: Floats
@@ -45,17 +46,21 @@ class Evidence:
 
 
 def walked(evidence: Evidence, stiffness_mm2: float) -> Floats:
-    """(z, y, x) in [0, 1]: how much each voxel belongs.
+    """Solve the random walk.
 
     Args:
-        evidence: of the box.
-        stiffness_mm2: weight of neighbours against the prior; its root is about the distance over which
-            evidence is averaged where there is no edge.
+        evidence: the input.
+        stiffness_mm2: weight of the neighbours relative to the prior. Its square root is about the distance
+            over which the evidence is averaged where there is no edge.
+
+    Returns:
+        (z, y, x) float64 in [0, 1], the degree to which each voxel belongs to the region.
     """
     size = evidence.prior.size
     rows, columns, weights = (np.concatenate(part) for part in zip(*_edges(evidence), strict=True))
     joined = sparse.coo_array((stiffness_mm2 * weights, (rows, columns)), shape=(size, size)).tocsr()
     joined = joined + joined.T
+    # A large weight holds the seeds at 1 without removing them from the system.
     hold = np.where(evidence.seeds, 1e3, 1.0).ravel()
     diagonal = np.asarray(joined.sum(axis=1)).ravel() + hold
     right = hold * np.where(evidence.seeds, 1.0, evidence.prior).ravel()
@@ -66,7 +71,7 @@ def walked(evidence: Evidence, stiffness_mm2: float) -> Floats:
 
 
 def _edges(evidence: Evidence) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], Floats]]:
-    """Of each axis: both ends of every edge, and its weight, 1/mm^2 where the image is flat."""
+    """Yield for each axis the two ends of every edge, as voxel numbers, and its weight in 1/mm^2."""
     numbers = np.arange(evidence.prior.size).reshape(evidence.prior.shape)
     for axis, step in enumerate(evidence.spacing_mm):
         change = np.diff(evidence.image, axis=axis).ravel()
