@@ -1,4 +1,4 @@
-"""The room that organs have: the inner face of the body wall, and the diaphragm above."""
+"""The body cavity of a phantom: signed distances to the inner face of the wall and to the diaphragm."""
 
 from __future__ import annotations
 
@@ -7,23 +7,42 @@ import numpy as np
 from attunet_gui.synthesis.geometry import F32, Points, as_f32, blend
 
 HALF_WIDTH, FRONT, BACK, MID_Y = 130.0, 84.0, 76.0, -10.0
-"""Half width, depth in front of and behind `MID_Y` of the inner cavity, atlas mm."""
+"""Half width of the inner cavity, its depth in front of and behind its middle, and the y of that middle, mm.
+
+All are atlas millimetres."""
 
 
 def cavity_distance(points: Points) -> F32:
-    """Distance (mm) to the inner face of the abdominal and chest wall; negative inside."""
+    """Return the signed distance to the inner face of the abdominal and chest wall.
+
+    The cross-section is a superellipse, deeper in front than behind, and the same at every height.
+
+    Args:
+        points: atlas coordinates, mm.
+
+    Returns:
+        (z, y, x) float32 mm, negative inside the cavity; measured along the ray from the middle.
+    """
     y = points.y - np.float32(MID_Y)
     u = np.abs(points.x) / np.float32(HALF_WIDTH)
     v = np.abs(y) / np.where(y < 0, np.float32(FRONT), np.float32(BACK))
+    # An exponent above 2 makes the flanks flatter than those of an ellipse. The floor of 0.05 keeps the
+    # division below finite at the middle itself.
     level = np.maximum((u**2.3 + v**2.3) ** np.float32(1 / 2.3), np.float32(0.05))
     distance = np.hypot(points.x, y) * (1 - 1 / level)
     return as_f32(distance)
 
 
 def diaphragm_distance(points: Points) -> F32:
-    """About the distance (mm) to the diaphragm, negative below.
+    """Return the approximate signed distance to the diaphragm.
 
-    A right and a lower left dome, with a saddle for the heart between and in front of them.
+    The surface has a right dome, a lower left dome, and between and in front of them a saddle for the heart.
+
+    Args:
+        points: atlas coordinates, mm.
+
+    Returns:
+        (z, y, x) float32 mm, negative below the diaphragm.
     """
     right = 112 - 68 * (((points.x + 60) / 74) ** 2 + ((points.y + 12) / 82) ** 2)
     left = 101 - 66 * (((points.x - 64) / 70) ** 2 + ((points.y + 8) / 82) ** 2)

@@ -1,8 +1,9 @@
-"""Where a voxel lies in the patient, smooth random fields, and signed distances of simple solids.
+"""Coordinate frames of a phantom, smooth random fields, and signed distances to simple solids.
 
-Three frames meet here. *Voxels* are canonical (z, y, x) indices. *Room* millimetres are measured along
-those axes from the centre of the volume. *Atlas* millimetres are the room turned, scaled and warped
-into one reference body, in which all anatomy is written down. Distances are negative inside a solid.
+There are three coordinate frames. *Voxels* are canonical (z, y, x) indices. *Room* millimetres are measured
+along those axes from the centre of the volume. *Atlas* millimetres are room millimetres that are turned,
+scaled and warped into one reference body, in which all anatomy is defined. Signed distances are negative
+inside a solid.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _UNIT_SD = 0.479**1.5
 
 
 def as_f32(values: Any) -> F32:
-    """The same numbers as float32; the same array where it is float32 already."""
+    """Return the values as a float32 array, without a copy if they are one already."""
     return np.asarray(values, np.float32)
 
 
 FAR = np.float32(1e3)
-"""Distance, mm, reported where nobody looked closer."""
+"""Distance in mm that stands for "beyond the margin", where the exact distance is not computed."""
 
 
 class SmoothField:
@@ -46,7 +47,7 @@ class SmoothField:
         self._nodes = rng.standard_normal((nodes, nodes, nodes), dtype=np.float32) / np.float32(_UNIT_SD)
 
     def at(self, axes_mm: Sequence[F64]) -> F32:
-        """The field on the grid spanned by three 1-D axes (mm): (len z, len y, len x) float32."""
+        """Sample the field on the grid that three 1-D axes (room mm) span: (len z, len y, len x) float32."""
         z, y, x = (self._basis(axis) for axis in axes_mm)
         n = len(self._nodes)
         # Three large products: a stack of small ones wakes the threads of the BLAS for every slice.
@@ -55,6 +56,7 @@ class SmoothField:
         return as_f32(along_z.reshape(len(z) * len(y), n) @ x.T).reshape(len(z), len(y), len(x))
 
     def _basis(self, axis_mm: F64) -> F32:
+        """Return the (len axis, nodes) weights of the uniform cubic B-spline along one axis."""
         n = len(self._nodes)
         whole, part = np.divmod(axis_mm / self._step_mm, 1.0)
         weights = (
@@ -64,6 +66,7 @@ class SmoothField:
             part**3 / 6,
         )
         basis = np.zeros((len(axis_mm), n), np.float32)
+        # Four neighbouring nodes count at each place; the lattice is periodic, so it has no border.
         for offset, weight in enumerate(weights):
             basis[np.arange(len(axis_mm)), (whole.astype(int) + offset) % n] += weight.astype(np.float32)
         return basis
@@ -91,11 +94,11 @@ class Pose:
 
     @property
     def mean_scale(self) -> float:
-        """Cube root of the volume scale in front of the spine."""
+        """Mean room mm per atlas mm in front of the spine: the cube root of the volume's factor."""
         return float(np.cbrt(self.scale_z * self.scale_front * self.scale_x))
 
     def corners(self, low: Point, high: Point) -> F64:
-        """(3, 8) room mm of the corners of an atlas box, without the warp."""
+        """Return the (3, 8) float64 room mm of the corners of an atlas box, before the warp."""
         ends = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij")).reshape(3, 8)
         z = ends[0] * self.scale_z
         y = ends[1] * np.where(ends[1] < 0, self.scale_front, self.scale_back)
@@ -107,7 +110,12 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Atlas coordinates of the voxels of a box; each (z, y, x) float32, mm."""
+    """Atlas coordinates of the voxels of a box.
+
+    Attributes:
+        box: slices of the volume along z, y, x.
+        z, y, x: (z, y, x) float32 mm, each with the shape of the box.
+    """
 
     box: Box
     z: F32
@@ -116,7 +124,7 @@ class Points:
 
 
 class Frame:
-    """The voxels of one request, in room and atlas millimetres."""
+    """The voxel grid of one phantom, in room and in atlas millimetres."""
 
     def __init__(
         self, shape: tuple[int, int, int], spacing_mm: Point, pose: Pose, rng: np.random.Generator
@@ -128,25 +136,26 @@ class Frame:
             np.asarray((np.arange(n) - (n - 1) / 2) * step, np.float64)
             for n, step in zip(shape, spacing_mm, strict=True)
         )
+        # The warp is clipped at 3.5 standard deviations: a box widened by this holds all that it can move.
         self._slack_mm = 4.0 * pose.warp_mm + 1.0
         self._atlas = self._placed(rng)
 
     @cached_property
     def edge_mm(self) -> float:
-        """Width, atlas mm, over which a surface fades: about one voxel."""
+        """Width in atlas mm over which a surface fades from one HU to the other: about one voxel."""
         return float(np.cbrt(np.prod(self.spacing_mm))) / self.pose.mean_scale
 
     def points(self, box: Box) -> Points:
-        """Atlas coordinates of a voxel box, as views."""
+        """Return the atlas coordinates of a voxel box, as views without a copy."""
         return Points(box, self._atlas[0][box], self._atlas[1][box], self._atlas[2][box])
 
     def axes_of(self, box: Box) -> tuple[F64, F64, F64]:
-        """Room mm along the three axes of a box."""
+        """Return the room mm of the voxel centres along the three axes of a box."""
         z, y, x = (axis[part] for axis, part in zip(self.axes_mm, box, strict=True))
         return z, y, x
 
     def box(self, low: Point, high: Point) -> Box:
-        """Voxels that may lie in an atlas box; possibly empty."""
+        """Return the voxels that may lie in the atlas box from `low` to `high` (mm); possibly none."""
         corners = self.pose.corners(low, high)
         first = np.floor(self._index(corners.min(axis=1) - self._slack_mm)).astype(int)
         last = np.ceil(self._index(corners.max(axis=1) + self._slack_mm)).astype(int)
@@ -157,9 +166,11 @@ class Frame:
         return z, y, x
 
     def _index(self, room_mm: F64) -> F64:
+        """Convert (3,) room mm to a fractional voxel index."""
         return np.asarray(room_mm / np.array(self.spacing_mm) + (np.array(self.shape) - 1) / 2)
 
     def _placed(self, rng: np.random.Generator) -> tuple[F32, F32, F32]:
+        """Compute the atlas z, y and x in mm of every voxel, each (z, y, x) float32."""
         pose = self.pose
         z, y, x = (axis - shift for axis, shift in zip(self.axes_mm, pose.shift_mm, strict=True))
         cos, sin = np.cos(pose.turn_rad), np.sin(pose.turn_rad)
@@ -177,6 +188,7 @@ class Frame:
         )
 
     def _warp(self, rng: np.random.Generator) -> F32:
+        """Draw a smooth displacement along one axis: (z, y, x) float32 mm, coarse bends and finer ones."""
         coarse = SmoothField(rng, 70.0, 12).at(self.axes_mm)
         fine = SmoothField(rng, 28.0, 20).at(self.axes_mm)
         coarse *= np.float32(0.85 * self.pose.warp_mm)
@@ -200,21 +212,28 @@ class Tube:
     def through(
         cls, controls: Sequence[Sequence[float]] | F64, step_mm: float = 7.0, tall: float = 1.0
     ) -> Tube:
-        """A smooth tube through (z, y, x, radius) control points, sampled about every `step_mm`."""
+        """Fit a smooth tube through control points.
+
+        Args:
+            controls: (n, 4) z, y, x and radius in atlas mm, n of at least 2.
+            step_mm: approximate distance of the points of the resulting chain.
+            tall: height of the cross-section (along z) as a multiple of its width.
+        """
         knots = np.asarray(controls, np.float64)
         lengths = np.linalg.norm(np.diff(knots[:, :3], axis=0), axis=1)
+        # PCHIP wants strictly growing positions; it does not overshoot, so radii never turn negative by it.
         at = np.concatenate([[0.0], np.cumsum(np.maximum(lengths, 1e-3))])
         samples = np.linspace(0, at[-1], max(2, round(at[-1] / step_mm) + 1))
         curve = np.asarray(PchipInterpolator(at, knots)(samples))
         return cls(curve[:, :3], np.maximum(curve[:, 3], 0.3), tall)
 
     def bounds(self, margin_mm: float) -> tuple[Point, Point]:
-        """Low and high corner of the atlas box that holds the tube and a margin."""
+        """Return the low and the high corner, atlas mm, of the box that holds the tube and a margin."""
         reach = (self.radii[:, None] + margin_mm) * np.array([self.tall, 1.0, 1.0])
         return _point((self.points - reach).min(axis=0)), _point((self.points + reach).max(axis=0))
 
     def segment_bounds(self, index: int, margin_mm: float) -> tuple[Point, Point]:
-        """Like `bounds`, for one segment of the chain."""
+        """Return the box of the segment that starts at point `index`, with a margin, in atlas mm."""
         pair = slice(index, index + 2)
         return Tube(self.points[pair], self.radii[pair], self.tall).bounds(margin_mm)
 
@@ -224,9 +243,20 @@ def _point(values: F64) -> Point:
 
 
 def tube_distance(frame: Frame, tube: Tube, region: Box, margin_mm: float) -> F32:
-    """Signed distance (mm) to a tube over the voxels of `region`; `FAR` beyond the margin."""
+    """Return the signed distance to a tube over a box of voxels.
+
+    Args:
+        frame: the grid of the phantom.
+        tube: the solid.
+        region: the voxels to compute.
+        margin_mm: distance from the surface up to which the result is exact.
+
+    Returns:
+        float32 mm of the shape of `region`, negative inside the tube; a large constant beyond the margin.
+    """
     z, y, x = (max(0, part.stop - part.start) for part in region)
     distance = np.full((z, y, x), FAR, np.float32)
+    # Each segment is computed in its own small box: a long tube would else cost the whole volume per segment.
     for index in range(len(tube.points) - 1):
         local = _common(frame.box(*tube.segment_bounds(index, margin_mm)), region)
         inner = tuple(
@@ -239,6 +269,7 @@ def tube_distance(frame: Frame, tube: Tube, region: Box, margin_mm: float) -> F3
 
 
 def _common(one: Box, other: Box) -> Box:
+    """Return the intersection of two voxel boxes; of size 0 along an axis where they do not meet."""
     z, y, x = (
         slice(max(a.start, b.start), max(max(a.start, b.start), min(a.stop, b.stop)))
         for a, b in zip(one, other, strict=True)
@@ -247,6 +278,10 @@ def _common(one: Box, other: Box) -> Box:
 
 
 def _cone_distance(points: Points, tube: Tube, index: int) -> F32:
+    """Return the signed distance (mm, float32) to the round cone between two points of the chain.
+
+    A tall cross-section is a round one in coordinates that are squeezed along z.
+    """
     squeeze = np.array([1 / tube.tall, 1.0, 1.0])
     start, end = tube.points[index] * squeeze, tube.points[index + 1] * squeeze
     axis = end - start
@@ -263,20 +298,29 @@ def _cone_distance(points: Points, tube: Tube, index: int) -> F32:
 
 
 def ellipsoid(points: Points, centre: Point, half: Point, lean: tuple[float, float] = (0.0, 0.0)) -> F32:
-    """Signed distance, near the surface, to an ellipsoid.
+    """Return the signed distance to an ellipsoid, accurate near its surface.
 
-    `lean` shears the long axis: y and x moved per mm of height.
+    Args:
+        points: atlas coordinates, mm.
+        centre: z, y, x in atlas mm.
+        half: half axes along z, y, x, mm.
+        lean: shear of the long axis: y and x are moved by this many mm per mm of height.
+
+    Returns:
+        (z, y, x) float32 mm, negative inside.
     """
     dz = points.z - np.float32(centre[0])
     dy = points.y - np.float32(centre[1]) - np.float32(lean[0]) * dz
     dx = points.x - np.float32(centre[2]) - np.float32(lean[1]) * dz
     h0, h1, h2 = (np.float32(h) for h in half)
     level = np.sqrt((dz / h0) ** 2 + (dy / h1) ** 2 + (dx / h2) ** 2)
+    # The implicit function divided by its gradient is the distance to first order; the exact one needs a
+    # root for every voxel.
     slope = np.sqrt((dz / h0**2) ** 2 + (dy / h1**2) ** 2 + (dx / h2**2) ** 2)
     return as_f32((level - 1) * level / np.maximum(slope, np.float32(1e-6)))
 
 
 def blend(one: F32, other: F32, round_mm: float) -> F32:
-    """Union of two solids with a fillet of about `round_mm`."""
+    """Return the signed distance to the union of two solids, joined by a fillet of about `round_mm`."""
     overlap = np.clip(np.float32(round_mm) - np.abs(one - other), 0, None)
     return as_f32(np.minimum(one, other) - overlap**2 / np.float32(4 * round_mm))

@@ -1,7 +1,8 @@
-"""The pancreas and what hugs it: duodenum, splenic and mesenteric veins, arteries.
+"""The pancreas of a phantom and what touches it: duodenum, splenic and mesenteric veins, and arteries.
 
 Sizes: pancreas 72 ± 26 ml in adults (Saisho et al., Clin Anat 2007, 20:933-942); head, body and tail
-about 23, 20 and 18 mm thick (Heuck et al., J Comput Assist Tomogr 1987, 11:236-241).
+about 23, 20 and 18 mm thick (Heuck et al., J Comput Assist Tomogr 1987, 11:236-241). Control points in the
+code are (z, y, x, radius) in atlas millimetres. Every paint function changes the phantom in place.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _COURSE_ODDS = (0.38, 0.2, 0.12, 0.12, 0.18)
 
 @dataclass(frozen=True, eq=False)
 class PancreasPlan:
-    """Where one patient's pancreas runs.
+    """Course, size and composition of one patient's pancreas.
 
     Attributes:
         spine: (10, 4) float64 control points z, y, x, radius in atlas mm, lower head to tail.
@@ -58,25 +59,27 @@ class PancreasPlan:
 
     @property
     def body(self) -> Tube:
-        """Head, neck, body and tail."""
+        """Head, neck, body and tail as a tube."""
         return Tube.through(self.spine, 6.0, 1.3)
 
     @property
     def hook(self) -> Tube:
-        """The uncinate process."""
+        """The uncinate process as a tube."""
         return Tube.through(self.uncinate, 5.0, 1.3)
 
 
 def plan_pancreas(patient: Patient) -> PancreasPlan:
-    """Draw course, size, fat and duct."""
+    """Draw course, size, fat and duct of a patient's pancreas from the patient's own random stream."""
     rng = patient.rng("pancreas")
     spine, uncinate = _CENTRELINE.copy(), _UNCINATE.copy()
     course = list(_COURSES)[int(rng.choice(len(_COURSES), p=_COURSE_ODDS))]
     spine[:, 0] += _COURSES[course] * rng.uniform(0.8, 1.2)
     spine[:, 0] *= rng.uniform(0.76, 0.95)
+    # A random walk from the neck on: neighbouring points stay together, and the tail varies most.
     spine[3:, :3] += np.cumsum(rng.normal(0, 1.1, (7, 3)), axis=0)
     spine[:, 3] *= rng.uniform(0.88, 1.12, 10)
     spine[6:, 3] *= rng.uniform(0.85, 1.25)
+    # The gland shrinks with age, by 20 ml on average from a young adult to an old one.
     volume_ml = float(np.clip(rng.normal(84 - 20 * patient.age, 17), 52, 124))
     swell = _swelling(spine, volume_ml, patient.pose.mean_scale)
     spine[:, 3] *= swell
@@ -87,7 +90,15 @@ def plan_pancreas(patient: Patient) -> PancreasPlan:
 
 
 def _swelling(spine: F64, volume_ml: float, scale: float) -> float:
-    """The factor on the radii that gives the wanted volume: a chain of elliptic cylinders."""
+    """Return the factor on the radii that gives the wanted volume.
+
+    The gland's volume is that of a chain of elliptic cylinders, 1.3 times as tall as wide.
+
+    Args:
+        spine: (10, 4) control points, atlas mm.
+        volume_ml: wanted, in the room.
+        scale: mean room mm per atlas mm.
+    """
     lengths = np.linalg.norm(np.diff(spine[:, :3], axis=0), axis=1)
     middle = (spine[:-1, 3] + spine[1:, 3]) / 2
     drawn_ml = float((np.pi * 1.3 * middle**2 * lengths).sum()) * scale**3 / 1000
@@ -95,13 +106,14 @@ def _swelling(spine: F64, volume_ml: float, scale: float) -> float:
 
 
 def paint_pancreas(scene: Scene, plan: PancreasPlan) -> None:
-    """The gland with its lobules, clefts, duct, and a thin fat plane around it."""
+    """Paint the gland with its lobules, clefts and duct, and a thin plane of fat around it."""
     patient, hu = scene.patient, scene.patient.hu
     points, distance = scene.tube(plan.body)
     distance = blend(distance, tube_distance(scene.frame, plan.hook, points.box, 6.0), 5.0)
     distance += np.float32(0.9 + 0.5 * plan.fatty) * scene.field(points, "lobules", 6.5)
     distance += np.float32(0.8) * scene.field(points, "lobes", 14.0)
     plane = float(patient.rng("fat plane").uniform(0.3, 1.2) + 1.6 * patient.habitus)
+    # The fat plane is painted first, a little wider than the gland that then covers its inner part.
     scene.paint(points, distance - np.float32(plane), hu["fat"] + 6)
     gland = np.float32(hu["pancreas"]) - 8 * np.float32(plan.fatty) + 5 * scene.field(points, "gland", 9.0)
     scene.paint(points, distance, gland, "pancreas")
@@ -112,7 +124,11 @@ def paint_pancreas(scene: Scene, plan: PancreasPlan) -> None:
 
 
 def _paint_clefts(scene: Scene, plan: PancreasPlan, distance: F32) -> None:
-    """Fat between the lobules, widest at the surface; manual outlines include it, so the label stays."""
+    """Paint the fat between the lobules, widest at the surface.
+
+    The label is left as it is, since manual outlines include this fat. `distance` is the signed distance to
+    the gland over the voxels around its main tube, mm.
+    """
     points, _ = scene.tube(plan.body)
     sheets = np.abs(scene.field(points, "clefts", 7.0)) * 4
     depth = np.clip(-distance / 9, 0, 1)
@@ -122,8 +138,9 @@ def _paint_clefts(scene: Scene, plan: PancreasPlan, distance: F32) -> None:
 
 
 def paint_duodenum(scene: Scene, plan: PancreasPlan) -> None:
-    """The C around the head: bulb, descending, horizontal and ascending part."""
+    """Paint the C of the duodenum around the head: bulb, descending, horizontal and ascending part."""
     rng = scene.patient.rng("duodenum")
+    # The descending part lies beside the head, however thick that head is.
     gap = float(plan.spine[1, 3]) + 9.5
     x = -33.0 - gap
     low = -62 + float(rng.normal(0, 3))
@@ -154,7 +171,7 @@ def paint_duodenum(scene: Scene, plan: PancreasPlan) -> None:
 
 
 def paint_great_vessels(scene: Scene) -> None:
-    """Aorta with its iliac fork, and the inferior vena cava."""
+    """Paint the aorta with its iliac fork, and the inferior vena cava."""
     hu, rng = scene.patient.hu, scene.patient.rng("great vessels")
     wide = float(rng.uniform(0.85, 1.15) + 0.12 * scene.patient.age)
     aorta = [(260, 10, 8, 11), (90, 12, 8, 10.5), (30, 9, 7, 9.5), (-40, 7, 6, 8.5), (-98, 3, 3, 8)]
@@ -181,6 +198,7 @@ def paint_great_vessels(scene: Scene) -> None:
 
 
 def _paint_aorta(scene: Scene, chain: list[tuple[float, float, float, float]]) -> None:
+    """Paint the aorta along control points (z, y, x, radius): wall, blood, and plaque that grows with age."""
     hu, age = scene.patient.hu, scene.patient.age
     points, distance = scene.tube(Tube.through(chain, 12.0))
     scene.paint(points, distance, hu["muscle"] - 8, "aorta")
@@ -190,7 +208,11 @@ def _paint_aorta(scene: Scene, chain: list[tuple[float, float, float, float]]) -
 
 
 def paint_peripancreatic_vessels(scene: Scene, plan: PancreasPlan) -> None:
-    """Portal confluence, splenic vein behind body and tail, SMV and SMA, coeliac branches, bile duct."""
+    """Paint confluence, splenic and mesenteric vein, mesenteric artery, coeliac branches and bile duct.
+
+    The veins follow the plan: the splenic vein runs along the back of body and tail, and the confluence lies
+    behind the neck.
+    """
     hu = scene.patient.hu
     spine = plan.spine
     cz, cy, cx = spine[4, 0] - 3, spine[4, 1] + spine[4, 3] + 4.5, spine[4, 2] - 6
@@ -217,6 +239,7 @@ def paint_peripancreatic_vessels(scene: Scene, plan: PancreasPlan) -> None:
 
 
 def _paint_arteries(scene: Scene, plan: PancreasPlan) -> None:
+    """Paint superior mesenteric artery, coeliac trunk, splenic and hepatic artery, in this order."""
     hu = scene.patient.hu["artery"]
     top = [(z + 7, y + 4, x, 2.0) for z, y, x, _ in plan.spine[6:9]]
     chains = [

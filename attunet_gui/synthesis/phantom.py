@@ -1,7 +1,7 @@
-"""A procedural abdominal CT with its label map: seeded, of any size and spacing.
+"""A procedural abdominal CT with its label map, made from a seed at any size and spacing.
 
-The patient is a function of the seed alone and lives in millimetres, centred on the volume; a request
-only says where that patient is sampled. Nothing here is a real person's image.
+The patient is a function of the seed alone and is defined in millimetres, centred on the volume; a request
+only says on which grid that patient is sampled. Nothing here comes from the image of a real person.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["ORGANS", "Phantom", "PhantomRequest", "make_phantom", "phantom_volum
 
 @dataclass(frozen=True)
 class PhantomRequest:
-    """Which patient, and the grid to sample.
+    """Which phantom patient to make, and the grid to sample it on.
 
     Attributes:
         seed: names the patient, 0 or more.
@@ -65,15 +65,18 @@ class Phantom:
 
     @property
     def pancreas(self) -> NDArray[np.uint8]:
-        """(z, y, x) uint8, 1 in the pancreas."""
+        """The mask of the pancreas: (z, y, x) uint8, 1 inside."""
         return np.asarray(self.organs == ORGANS["pancreas"], np.uint8)
 
 
 def make_phantom(request: PhantomRequest, progress: Progress = silent) -> Phantom:
-    """Paint the patient of `request.seed` from the outside in, then scan it.
+    """Paint the patient of `request.seed` from the outside in, then add blur and noise.
 
-    Equal requests give equal arrays. Calls `progress` before every stage; a `Cancelled` it raises
-    passes through.
+    Equal requests give equal arrays.
+
+    Args:
+        request: the seed, and the grid.
+        progress: called before every stage; a `Cancelled` that it raises passes through.
     """
     patient = draw_patient(request.seed)
     stages = _STAGES
@@ -90,19 +93,22 @@ def make_phantom(request: PhantomRequest, progress: Progress = silent) -> Phanto
 
 
 def phantom_volume(phantom: Phantom) -> Volume:
-    """The phantom as a volume centred at world 0."""
+    """Return the phantom as a volume whose centre is the world origin."""
     return centred_volume(
         phantom.hu, phantom.request.spacing_mm, f"phantom-{phantom.request.seed}", "phantom"
     )
 
 
 def _pancreas_and_neighbours(scene: Scene) -> None:
+    """Paint duodenum, pancreas and peripancreatic vessels, all placed by one plan of the gland's course."""
     plan = pancreas.plan_pancreas(scene.patient)
     pancreas.paint_duodenum(scene, plan)
     pancreas.paint_pancreas(scene, plan)
     pancreas.paint_peripancreatic_vessels(scene, plan)
 
 
+# What is painted later covers what was painted before: solid organs cut into bowel and fat, and the pancreas
+# follows all organs around it, so that none of them covers its label.
 _STAGES: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("wall", torso.paint_wall),
     ("small bowel", viscera.paint_small_bowel),

@@ -1,4 +1,4 @@
-"""The anatomy of a procedural phantom as a whole-tissue map: every kind of CT without data."""
+"""The anatomy of a procedural phantom as a whole-tissue map, which renders every kind of CT without data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TISSUE: dict[str, Tissue] = {
 
 
 def phantom_anatomy(seed: int) -> TissueMap:
-    """The whole-tissue map of phantom `seed`, at 2 mm."""
+    """Make the whole-tissue map of the phantom of `seed`, with voxels of 2 mm."""
     phantom = make_phantom(PhantomRequest(seed, _SHAPE, (_SPACING_MM,) * 3))
     table = np.zeros(len(ORGANS), np.uint8)
     for organ, code in ORGANS.items():
@@ -50,7 +50,12 @@ def phantom_anatomy(seed: int) -> TissueMap:
 
 
 def _finish(plane: NDArray[np.uint8], hu: NDArray[np.int16]) -> None:
-    """Give what has no name within the skin a tissue, and tell the fat under the skin from that within."""
+    """Give every unnamed voxel inside the skin a tissue, and tell subcutaneous from visceral fat, in place.
+
+    Args:
+        plane: (y, x) tissue codes of one slice.
+        hu: (y, x) HU of the same slice.
+    """
     body = ndimage.binary_fill_holes(ndimage.binary_opening(plane > 0, iterations=2))
     plane[~body] = Tissue.AIR
     plane[body & (plane == Tissue.AIR)] = Tissue.SOFT

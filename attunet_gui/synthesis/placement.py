@@ -1,4 +1,4 @@
-"""Where a made image lies in the world."""
+"""The position of a synthetic image in world coordinates."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ from attunet_gui.core.volume import Origin, Volume
 def centred_volume(
     hu: NDArray[np.int16], spacing_mm: tuple[float, float, float], name: str, kind: str
 ) -> Volume:
-    """(z, y, x) `hu` as a volume centred at world 0.
+    """Wrap a synthetic image as a volume whose centre is the world origin.
 
-    Its source grid is in (i, j, k) order, columns first, as every CT file has it.
+    Args:
+        hu: (z, y, x) int16 Hounsfield units in the canonical orientation.
+        spacing_mm: voxel size along z, y, x.
+        name: of the case; also the stem of the path that the volume claims to come from.
+        kind: of the source, such as "phantom".
+
+    The source grid is in (i, j, k) order, columns first, as every CT file has it.
     """
     slices, rows, columns = hu.shape
     step_z, step_y, step_x = spacing_mm
+    # World coordinates are RAS while x grows to the patient's left and y to the back: both change sign.
     affine = np.diag([-step_x, -step_y, step_z, 1.0])
     affine[:3, 3] = -affine[:3, :3] @ ((np.array([columns, rows, slices]) - 1) / 2)
     origin = Origin(path=Path(f"{name}.nii.gz"), kind=kind)

@@ -1,7 +1,7 @@
-"""Phantoms of a kind that a model for everyday CT does badly on: another scanner, phase and patient.
+"""Phantoms with a domain shift, on which a model for everyday CT does badly.
 
-As from a cone-beam scanner: HU that are not calibrated, coarse noise, thick slices; no contrast medium; small
-patients. A seed is the patient that it is in `synthesis.phantom`.
+They look as if from a cone-beam scanner: HU that are not calibrated, coarse noise and thick slices, without
+contrast medium, of small patients. A seed names the same patient as it does for ordinary phantoms.
 """
 
 from __future__ import annotations
@@ -19,24 +19,27 @@ from attunet_gui.synthesis.placement import centred_volume
 from attunet_gui.synthesis.scene import draw_patient, stream
 
 _SLOPE, _OFFSET_HU = 0.8, -75.0
-"""What the other scanner makes of HU: scatter pulls them together and down, as in cone-beam CT."""
+"""Linear change of HU by scatter, which compresses and lowers them in cone-beam CT."""
 _NOISE_HU = 45.0
 _GRAIN_MM = 2.0
-"""Standard deviation of the Gaussian the noise is smoothed with: blobs as large as lobules."""
+"""Standard deviation of the Gaussian that smooths the noise; its blobs are as large as pancreatic lobules."""
 _SIZE = 0.75
-"""Of the patient, as a share of an adult."""
+"""Size of the patient as a share of the size of an adult."""
 _THICKNESS_MM, _PIXEL_MM = 6.0, 1.6
 _AIR_HU = -900
 _HEIGHT_MM, _FIELD_MM = 230.0, 430.0
 
 
 def unenhanced_seeds(first: int, number: int) -> tuple[int, ...]:
-    """The first `number` seeds from `first` on whose patient is scanned without contrast medium."""
+    """Return the first `number` seeds, from `first` on, whose patients have no contrast medium."""
     return tuple(islice((seed for seed in count(first) if draw_patient(seed).phase == "native"), number))
 
 
 def shifted_phantom(seed: int) -> tuple[Volume, NDArray[np.uint8]]:
-    """The patient of `seed` as the other scanner shows her, and the pancreas (z, y, x) uint8 0/1.
+    """Make the phantom of `seed` with the domain shift.
+
+    Returns:
+        The CT, and the mask of its pancreas, (z, y, x) uint8 with 1 inside.
 
     Raises:
         ValueError: the patient of `seed` got contrast medium; take one of `unenhanced_seeds`.
@@ -46,17 +49,19 @@ def shifted_phantom(seed: int) -> tuple[Volume, NDArray[np.uint8]]:
     side = round(_FIELD_MM / _PIXEL_MM)
     shape = (round(_HEIGHT_MM / _THICKNESS_MM), side, side)
     phantom = make_phantom(PhantomRequest(seed, shape, (_THICKNESS_MM, _PIXEL_MM, _PIXEL_MM)))
+    # Air keeps its HU: scatter does not change what is outside the body.
     scattered = np.where(
         phantom.hu > _AIR_HU, phantom.hu * np.float32(_SLOPE) + np.float32(_OFFSET_HU), phantom.hu
     )
     noisy = scattered + np.float32(_NOISE_HU) * _noise(shape, stream(seed, "low dose"))
     hu = np.rint(np.clip(noisy, -1024, 3071)).astype(np.int16)
+    # The smaller patient is the same voxels with a smaller spacing.
     spacing: Point = (_SIZE * _THICKNESS_MM, _SIZE * _PIXEL_MM, _SIZE * _PIXEL_MM)
     return centred_volume(hu, spacing, f"shifted-{seed}", "phantom"), phantom.pancreas
 
 
 def _noise(shape: tuple[int, int, int], random: np.random.Generator) -> F32:
-    """Of unit variance, independent from slice to slice."""
+    """Return (z, y, x) float32 noise of unit variance that is independent from slice to slice."""
     white = random.standard_normal(shape, dtype=np.float32)
     smooth = gaussian_filter(white, (0.0, _GRAIN_MM / _PIXEL_MM, _GRAIN_MM / _PIXEL_MM))
     return np.asarray(smooth / smooth.std(), np.float32)

@@ -1,4 +1,4 @@
-"""Hounsfield units by contrast phase, and what the scanner adds: blur and noise."""
+"""Mean Hounsfield units of tissues by contrast phase, and a phantom's blur and noise."""
 
 from __future__ import annotations
 
@@ -54,14 +54,25 @@ PLAIN: dict[str, float] = {
 
 
 def draw_tissue(rng: np.random.Generator, phase: Phase) -> dict[str, float]:
-    """Mean HU by tissue of one patient: the tables, with uptake and composition varied."""
+    """Draw the mean HU of every tissue of one patient at one contrast phase.
+
+    The values of the tables vary by the patient's uptake of contrast medium and by tissue composition.
+
+    Args:
+        rng: the source of the random values.
+        phase: column of the table of enhancing tissues.
+
+    Returns:
+        Mean HU by tissue name, for all names of both tables.
+    """
     column = PHASES.index(phase)
+    # One factor for all organs: a patient with little iodine per kilogram is paler everywhere.
     uptake = rng.uniform(0.8, 1.15)
     tissue = {
         name: row[0] + (row[column] - row[0]) * uptake + rng.normal(0, 3.0) for name, row in ENHANCING.items()
     }
     tissue |= {name: value + rng.normal(0, 2.0) for name, value in PLAIN.items()}
-    tissue["liver"] -= max(0.0, rng.normal(-12, 14))  # steatosis
+    tissue["liver"] -= max(0.0, rng.normal(-12, 14))  # steatosis in about one patient of five
     tissue["marrow"] += rng.normal(0, 35)
     tissue["cortical bone"] += rng.normal(0, 70)
     tissue["contrast"] += rng.normal(0, 40)
@@ -69,10 +80,18 @@ def draw_tissue(rng: np.random.Generator, phase: Phase) -> dict[str, float]:
 
 
 def scanned(hu: F32, spacing_mm: Point, noise_hu: float, rng: np.random.Generator) -> NDArray[np.int16]:
-    """What the scanner makes of ideal HU: in-plane blur, correlated noise, clamp to [-1024, 3071].
+    """Turn ideal HU into an image: in-plane blur, correlated noise, rounding and clipping.
 
-    `hu` (z, y, x) float32 is overwritten.
+    Args:
+        hu: (z, y, x) float32 ideal HU; overwritten, which saves the memory of a second volume.
+        spacing_mm: voxel size along z, y, x.
+        noise_hu: standard deviation of the noise.
+        rng: the source of the noise.
+
+    Returns:
+        (z, y, x) int16 in [-1024, 3071], the range of a 12-bit CT.
     """
+    # A point spread of 0.75 mm standard deviation, in plane only.
     blur = [0.0, 0.75 / spacing_mm[1], 0.75 / spacing_mm[2]]
     gaussian_filter(hu, blur, output=hu, truncate=2.5)
     hu += _noise(hu.shape, spacing_mm, rng) * np.float32(noise_hu)
@@ -81,9 +100,11 @@ def scanned(hu: F32, spacing_mm: Point, noise_hu: float, rng: np.random.Generato
 
 
 def _noise(shape: tuple[int, ...], spacing_mm: Point, rng: np.random.Generator) -> F32:
+    """Return float32 noise of `shape` with unit variance, correlated over about a millimetre in plane."""
     white = rng.standard_normal(shape, dtype=np.float32)
     grain = [0.35, 0.9 / spacing_mm[1], 0.9 / spacing_mm[2]]
     gaussian_filter(white, grain, output=white, truncate=2.5)
+    # A handful of voxels has no meaningful standard deviation; a single one would even divide by 0.
     if white.size > 64:
         white /= white.std()
     return white

@@ -1,7 +1,8 @@
-"""The container: body wall, lungs, spine, ribs, muscles and the table.
+"""The torso of a phantom: body wall, lungs, spine, ribs, muscles and the table.
 
-Sizes in atlas mm, of an adult of about 170 cm: inner abdominal cavity some 270 x 155 mm, lumbar bodies
-46 x 33 mm and 27 mm high with 9 mm discs (Zhou et al., Eur Spine J 2000, 9:242-248).
+Sizes are atlas millimetres of an adult of about 170 cm: the inner abdominal cavity is about 270 x 155 mm,
+lumbar bodies are 46 x 33 mm and 27 mm high with discs of 9 mm (Zhou et al., Eur Spine J 2000, 9:242-248).
+Every function here paints into the phantom in place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _LEVEL_MM = 36.0
 
 
 def paint_wall(scene: Scene) -> None:
-    """Skin, subcutaneous fat, the muscle ring with its layers, and the fat that fills the cavity."""
+    """Paint skin, subcutaneous fat, the muscle ring with its layers, and the fat that fills the cavity."""
     points, hu = scene.everywhere(), scene.patient.hu
     cavity = scene.cavity(points)
     reach = np.maximum(np.hypot(points.x, points.y - 10), np.float32(1))
@@ -26,6 +27,7 @@ def paint_wall(scene: Scene) -> None:
     muscle = envelope * _seams(points, backward)
     skin = cavity - envelope - _fat_mm(scene, points, sideways, backward)
     fat = np.float32(hu["fat"]) + 7 * scene.field(points, "fat", 14.0)
+    # From the outside in: each layer covers the inner part of the one before.
     scene.paint(points, skin, hu["skin"])
     scene.paint(points, skin + np.float32(2.0), fat, "fat")
     meat = np.float32(hu["muscle"]) + 7 * scene.field(points, "muscle", 6.0)
@@ -35,6 +37,10 @@ def paint_wall(scene: Scene) -> None:
 
 
 def _muscle_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F32:
+    """Return the thickness of the muscle wall at every voxel's direction from the middle, float32 mm.
+
+    `sideways` and `backward` are the components of that direction, in [0, 1] and [-1, 1].
+    """
     bulk = scene.patient.rng("muscle").uniform(0.8, 1.2) * (0.9 if scene.patient.sex == "f" else 1.08)
     flank = np.where(backward < 0, 10 + 6 * sideways**2, 16 + 4 * np.abs(backward))
     # The erector muscles stand out on both sides of the spinous processes.
@@ -43,16 +49,18 @@ def _muscle_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F3
 
 
 def _seams(points: Points, backward: F32) -> F32:
-    """Share of the muscle left at the linea alba and at the outer edges of the recti."""
+    """Return the share of the muscle that is left at the linea alba and at the outer edges of the recti."""
     linea = 1 - 0.75 * np.exp(-((points.x / 7) ** 2)) * (backward < -0.5)
     edge = 1 - 0.55 * np.exp(-(((np.abs(points.x) - 74) / 7) ** 2)) * (backward < -0.4)
     return as_f32(linea * edge)
 
 
 def _fat_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F32:
+    """Return the thickness of the subcutaneous fat at every voxel's direction, float32 mm, 3 or more."""
     rng, habitus = scene.patient.rng("subcutis"), scene.patient.habitus
     base = (5 + 24 * habitus) * (1.2 if scene.patient.sex == "f" else 0.85) * rng.uniform(0.8, 1.2)
     back = 1 + 0.25 * backward + rng.uniform(-0.35, 0.1) * sideways**2
+    # The skin sinks in over the spinous processes.
     groove = 3 * np.exp(-((points.x / 12) ** 2)) * (backward > 0.3)
     lower = 1 - 0.0022 * np.clip(points.z, -150, 120)
     thickness = np.float32(base) * back * lower - groove + 1.5 * scene.field(points, "subcutis", 45.0)
@@ -60,10 +68,11 @@ def _fat_mm(scene: Scene, points: Points, sideways: F32, backward: F32) -> F32:
 
 
 def _paint_septa(scene: Scene, points: Points, cavity: F32, muscle: F32) -> None:
-    """Fat planes between the three flank muscles, and marbling of the erectors in the old."""
+    """Paint the fat planes between the three flank muscles, and the erectors' fat, which grows with age."""
     fat, patient = scene.patient.hu["fat"], scene.patient
     flank = (np.abs(points.x) > 70) & (points.y < 50) & (points.z < 60)
     wide = 0.1 + 0.5 * patient.habitus + 0.6 * scene.field(points, "septa", 22.0)
+    # Two planes at a third and two thirds of the wall separate the oblique muscles and the transversus.
     for share in (0.36, 0.68):
         plane = np.abs(cavity - np.float32(share) * muscle) - wide
         scene.paint(points, np.where(flank, plane, np.float32(50)), fat * 0.6)
@@ -73,11 +82,12 @@ def _paint_septa(scene: Scene, points: Points, cavity: F32, muscle: F32) -> None
 
 
 def paint_lungs(scene: Scene) -> None:
-    """Heart, diaphragm and the lung bases with their vessels, above the domes."""
+    """Paint the heart, the diaphragm, and above its domes the lung bases with their vessels."""
     hu = scene.patient.hu
     points = scene.region((25.0, -110.0, -150.0), (400.0, 110.0, 150.0))
     heart = ellipsoid(points, (140.0, -36.0, 12.0), (48.0, 46.0, 64.0), (0.1, -0.2))
     cut = np.maximum(heart, scene.cavity(points) + 4)
+    # The wall of the heart takes up less contrast medium than the blood inside it.
     scene.paint(points, cut, hu["heart"] - 12, "heart")
     scene.paint(points, cut + 9, hu["heart"] + 6, "heart")
     spine = np.maximum(_away(points, (42.0, 0.0), 29.0), _away(points, (8.0, 6.0), 20.0))
@@ -93,20 +103,25 @@ def paint_lungs(scene: Scene) -> None:
 
 
 def _away(points: Points, centre: tuple[float, float], radius_mm: float) -> F32:
-    """Positive within `radius_mm` of an upright line through (y, x)."""
+    """Return how far voxels lie inside an upright cylinder about (y, x): float32 mm, positive inside.
+
+    As a signed distance it keeps a solid out of the cylinder; the lungs stay clear of the spine with it.
+    """
     gap: F32 = np.float32(radius_mm) - np.hypot(points.y - centre[0], points.x - centre[1])
     return gap
 
 
 def paint_spine(scene: Scene) -> None:
-    """Every vertebra and disc that the volume can show."""
+    """Paint every vertebra and disc that the volume can show."""
     z_mm = scene.frame.axes_mm[0] / scene.patient.pose.scale_z
+    # Two levels more at either end: a spinous process reaches below its own vertebra.
     first, last = int(np.floor(z_mm[0] / _LEVEL_MM)) - 2, int(np.ceil(z_mm[-1] / _LEVEL_MM)) + 2
     for level in range(first, last + 1):
         _paint_vertebra(scene, 14.0 + level * _LEVEL_MM)
 
 
 def _paint_vertebra(scene: Scene, z: float) -> None:
+    """Paint the vertebra whose body is centred at height `z` (atlas mm), with its disc and its arch."""
     hu = scene.patient.hu
     wide = 24.0 - 0.012 * z
     points = scene.region((z - 40, SPINE_Y - 28, -55), (z + 30, SPINE_Y + 62, 55))
@@ -128,7 +143,7 @@ def _paint_vertebra(scene: Scene, z: float) -> None:
 
 
 def _column(points: Points, wide: float) -> F32:
-    """An endless vertebral body: an ellipse with a shallow hollow at the back."""
+    """Return the signed distance to an endless vertebral body, an ellipse with a shallow hollow behind."""
     y = points.y - np.float32(SPINE_Y)
     level = np.sqrt((points.x / np.float32(wide)) ** 2 + (y / np.float32(17.5)) ** 2)
     hollow = 3 * np.exp(-((points.x / 9) ** 2)) * (y > 0)
@@ -137,7 +152,7 @@ def _column(points: Points, wide: float) -> F32:
 
 
 def _arch(scene: Scene, z: float) -> F32:
-    """Pedicles, laminae, facets, transverse and spinous processes."""
+    """Return the signed distance (mm) to pedicles, laminae, facets, transverse and spinous processes."""
     y = SPINE_Y
     chains = [[(z - 4, y + 38, 0, 4.5), (z - 9, y + 46, 0, 3.2), (z - 14, y + 54, 0, 3.8)]]
     for side in (-1, 1):
@@ -161,7 +176,7 @@ def _arch(scene: Scene, z: float) -> F32:
 
 
 def paint_muscles(scene: Scene) -> None:
-    """Psoas, quadratus lumborum and the crura."""
+    """Paint psoas, quadratus lumborum and the crura of the diaphragm."""
     rng, hu = scene.patient.rng("psoas"), scene.patient.hu["muscle"]
     bulk = rng.uniform(0.8, 1.15) * (0.88 if scene.patient.sex == "f" else 1.08)
     for side in (-1, 1):
@@ -187,18 +202,26 @@ def paint_muscles(scene: Scene) -> None:
 
 
 def paint_ribs(scene: Scene) -> None:
-    """Ribs eight to twelve and up, each an oblique arc in the wall, falling towards the front."""
+    """Paint the ribs from the twelfth upwards, each an oblique arc in the wall that falls to the front."""
     for number in range(8):
         for side in (-1.0, 1.0):
             _paint_rib(scene, 30.0 + 30.0 * number, side, _rib_sweep(number))
 
 
 def _rib_sweep(number: int) -> float:
-    """Angle, rad, that a rib spans from the spine: the lowest two float."""
+    """Return the angle in rad that a rib spans from the spine; the lowest two are short, floating ribs."""
     return (0.75, 1.35, 2.1, 2.35, 2.45, 2.5, 2.5, 2.5)[number]
 
 
 def _paint_rib(scene: Scene, head_z: float, side: float, sweep: float) -> None:
+    """Paint one rib.
+
+    Args:
+        scene: the phantom.
+        head_z: height of the rib's head at the spine, atlas mm.
+        side: -1 for the patient's right, 1 for the left.
+        sweep: angle that the rib spans from the spine, rad.
+    """
     angle = np.linspace(0.32, 0.32 + sweep, 2 + int(sweep * 12))
     back = np.cos(angle)
     reach = np.where(back > 0, BACK, FRONT)
@@ -214,7 +237,7 @@ def _paint_rib(scene: Scene, head_z: float, side: float, sweep: float) -> None:
 
 
 def paint_table(scene: Scene) -> None:
-    """The couch: a thin curved shell around foam, behind the patient; in three scans of four."""
+    """Paint the couch behind the patient, a thin curved shell around foam, in three scans of four."""
     rng = scene.patient.rng("table")
     if rng.random() > 0.75:
         return
@@ -231,5 +254,6 @@ def paint_table(scene: Scene) -> None:
     edge = np.float32(scene.frame.edge_mm)
     cover = np.clip(0.5 - (np.abs(slab) - np.float32(1.0)) / edge, 0, 1) * min(1.0, 2.0 / float(edge))
     inside = np.clip(0.5 - slab / edge, 0, 1)
+    # Only air is replaced: the couch has no label and never covers the patient.
     couch = -1000 + inside * (foam + 1000) + cover * (shell - foam)
     scene.hu[:] = np.where(outside & (scene.hu < -950), couch[None].astype(np.float32), scene.hu)

@@ -1,7 +1,8 @@
-"""Liver, spleen, kidneys, adrenals, stomach, bowel and the mesentery.
+"""Liver, spleen, kidneys, adrenals, stomach, bowel and the mesentery of a phantom.
 
 Sizes: liver about 1500 ml, spleen 7-13 cm, kidneys 10-12 cm (Kratzer et al., J Ultrasound Med 2003,
-22:1155-1161; Emamian et al., AJR 1993, 160:83-86).
+22:1155-1161; Emamian et al., AJR 1993, 160:83-86). Positions and sizes in the code are (z, y, x) and radii in
+atlas millimetres. Every paint function changes the phantom in place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Chain = list[tuple[float, float, float, float]]
 
 
 def paint_liver(scene: Scene) -> None:
-    """Right lobe, tapering left lobe, fissure, vessels."""
+    """Paint the right lobe, the tapering left lobe, the fissure and the vessels of the liver."""
     rng, hu = scene.patient.rng("liver"), scene.patient.hu
     tip, reach = float(rng.normal(0, 10)), float(rng.normal(0, 12))
     points = scene.region((-110.0, -110.0, -150.0), (125.0, 90.0, 110.0))
@@ -26,6 +27,7 @@ def paint_liver(scene: Scene) -> None:
     left = ellipsoid(points, (72, -52, 8 + reach / 2), (44, 34, 62 + reach), (0.15, 0.1))
     caudate = ellipsoid(points, (52, -6, -18), (26, 12, 12))
     whole = blend(blend(blend(right, middle, 24.0), left, 14.0), caudate, 5.0)
+    # The hollow at the lower surface leaves room for the right kidney, the hilum for the portal vein.
     hollow = ellipsoid(points, (-30, 56, -60), (58, 34, 32), (0.1, -0.1)) + 3 * scene.field(
         points, "hollow", 16.0
     )
@@ -38,17 +40,19 @@ def paint_liver(scene: Scene) -> None:
 
 
 def _paint_fissure(scene: Scene, points: Points, liver: F32) -> None:
+    """Paint the fat of the fissure between the lobes; `liver` is the signed distance to the organ, mm."""
     bend = scene.field(points, "fissure", 30.0)
     sheet = np.abs(points.x + 14 - 0.25 * (points.y + 50) + 3 * bend) - np.clip((-points.y - 42) / 14, -4, 2)
     scene.paint(points, np.maximum(np.maximum(sheet, points.z - 74), liver - 2), scene.patient.hu["fat"] + 20)
 
 
 def _paint_liver_vessels(scene: Scene, points: Points, liver: F32) -> None:
-    """Hepatic veins into the cava and portal branches, each with random twigs."""
+    """Paint hepatic veins that join the cava, and portal branches, each with random twigs."""
     rng, hu = scene.patient.rng("liver vessels"), scene.patient.hu
     cava, porta = (92.0, 0.0, -25.0), (36.0, -14.0, -44.0)
     venous = [(30, 25, -105), (35, -45, -65), (55, -55, 5), (60, 35, -90)]
     portal = [(45, 15, -105), (70, -15, -115), (5, 10, -110), (62, -45, 0), (20, -30, -100)]
+    # Blood in the hepatic veins comes from the portal vein, so its HU lie between those of both.
     level = {"vein": 0.5 * hu["cava"] + 0.5 * hu["portal vein"], "portal": hu["portal vein"]}
     for root, ends, kind in ((cava, venous, "vein"), (porta, portal, "portal")):
         for end in ends:
@@ -57,16 +61,27 @@ def _paint_liver_vessels(scene: Scene, points: Points, liver: F32) -> None:
 
 
 def _paint_inside(scene: Scene, tube: Tube, organ: F32, whole: Points, hu: float) -> None:
+    """Paint the part of a tube that lies 2 mm or more inside an organ.
+
+    Args:
+        scene: the phantom.
+        tube: the vessel.
+        organ: signed distance to the organ over `whole`, mm.
+        whole: the voxels for which `organ` is known.
+        hu: of the vessel.
+    """
     where, distance = scene.tube(tube)
     inner = tuple(
         slice(max(0, a.start - b.start), max(0, a.stop - b.start))
         for a, b in zip(where.box, whole.box, strict=True)
     )
+    # A tube that leaves the voxels around the organ has no distance there: it is left out.
     if organ[inner].shape == distance.shape:
         scene.paint(where, np.maximum(distance, organ[inner] + 2), hu)
 
 
 def _twigs(rng: np.random.Generator, root: Point, end: tuple[float, float, float]) -> list[Chain]:
+    """Draw a vessel from `root` to about `end` and four twigs of it, as control points (z, y, x, radius)."""
     start, stop = np.array(root), np.array(end) + rng.normal(0, 7, 3)
     bend = (start + stop) / 2 + rng.normal(0, 6, 3)
     trunk: Chain = [(*start, 5.0), (*bend, 3.8), (*stop, 1.5)]
@@ -85,7 +100,7 @@ def _twigs(rng: np.random.Generator, root: Point, end: tuple[float, float, float
 
 
 def paint_gallbladder(scene: Scene) -> None:
-    """A pear under the liver, missing after cholecystectomy in one patient of eight."""
+    """Paint the gallbladder, a pear under the liver; one patient of eight has none after cholecystectomy."""
     rng, hu = scene.patient.rng("gallbladder"), scene.patient.hu
     if rng.random() < 0.12:
         return
@@ -98,7 +113,10 @@ def paint_gallbladder(scene: Scene) -> None:
 
 
 def paint_spleen(scene: Scene) -> None:
-    """A crescent on the left wall; in the arterial phase striped."""
+    """Paint the spleen as a crescent on the left wall.
+
+    In the arterial phase it is striped, since red and white pulp take up contrast medium at different rates.
+    """
     rng, hu, phase = scene.patient.rng("spleen"), scene.patient.hu, scene.patient.phase
     size = float(rng.uniform(0.82, 1.2))
     points = scene.region((-60.0, -70.0, 20.0), (120.0, 90.0, 150.0))
@@ -112,19 +130,28 @@ def paint_spleen(scene: Scene) -> None:
 
 @dataclass(frozen=True)
 class _Kidney:
+    """One kidney.
+
+    Attributes:
+        organ: name of its label.
+        side: -1 for the patient's right, 1 for the left.
+        z: height of its centre, atlas mm.
+    """
+
     organ: str
     side: float
     z: float
 
 
 def paint_kidneys(scene: Scene) -> None:
-    """Both kidneys in their fat, the right one lower."""
+    """Paint both kidneys in their fat, the right one lower than the left."""
     rng = scene.patient.rng("kidneys")
     _paint_kidney(scene, _Kidney("kidney_left", 1.0, -4 + float(rng.normal(0, 7))))
     _paint_kidney(scene, _Kidney("kidney_right", -1.0, -17 + float(rng.normal(0, 7))))
 
 
 def _paint_kidney(scene: Scene, kidney: _Kidney) -> None:
+    """Paint perirenal fat, cortex, pyramids, sinus, pelvis and vessels of one kidney, in this order."""
     rng, hu = scene.patient.rng(kidney.organ), scene.patient.hu
     z, y, x = kidney.z, 34.0, 65.0 * kidney.side
     size = float(rng.uniform(0.88, 1.1))
@@ -149,6 +176,7 @@ def _paint_kidney(scene: Scene, kidney: _Kidney) -> None:
 
 
 def _paint_renal_vessels(scene: Scene, kidney: _Kidney) -> None:
+    """Paint renal vein, renal artery and ureter; the left vein crosses in front of the aorta."""
     hu, side, z = scene.patient.hu, kidney.side, kidney.z
     start = -22.0 if side < 0 else 2.0
     vein = [
@@ -164,7 +192,7 @@ def _paint_renal_vessels(scene: Scene, kidney: _Kidney) -> None:
 
 
 def paint_adrenals(scene: Scene) -> None:
-    """Two thin inverted Ys above the kidneys."""
+    """Paint the adrenals as two thin inverted Ys above the kidneys."""
     hu, rng = scene.patient.hu["adrenal"], scene.patient.rng("adrenals")
     thick = float(rng.uniform(1.9, 3.0))
     for side, z, y, x in ((1, 40, 14, 36), (-1, 44, 22, -32)):
@@ -179,7 +207,13 @@ def paint_adrenals(scene: Scene) -> None:
 
 @dataclass(frozen=True)
 class _Lumen:
-    """A hollow organ's inside: wall thickness, what fills it, and how much of it is gas."""
+    """The inside of a hollow organ.
+
+    Attributes:
+        wall_mm: thickness of the wall.
+        content: "fluid", "food", "contrast", "faeces" or "folds".
+        gas: share of the depth, from the front, that is gas.
+    """
 
     wall_mm: float
     content: str
@@ -187,6 +221,7 @@ class _Lumen:
 
 
 def _paint_hollow(scene: Scene, tube: Tube, lumen: _Lumen, organ: str) -> None:
+    """Paint the wall and the content of a hollow organ, and a level of gas, all with the organ's label."""
     hu = scene.patient.hu
     points, distance = scene.tube(tube)
     rough = scene.field(points, organ + " shape", 11.0)
@@ -199,12 +234,14 @@ def _paint_hollow(scene: Scene, tube: Tube, lumen: _Lumen, organ: str) -> None:
             float((tube.points[:, 1] - tube.radii).min()),
             float((tube.points[:, 1] + tube.radii).max()),
         )
+        # The level is horizontal in the room, so it is computed from the pose and not in atlas coordinates.
         scale = scene.patient.pose.scale_front
         level = scale * (front + lumen.gas * (back - front)) + scene.patient.pose.shift_mm[1]
         scene.paint(points, np.maximum(inside, scene.room_y(points) - np.float32(level)), hu["gas"], organ)
 
 
 def _content(scene: Scene, points: Points, lumen: _Lumen) -> F32:
+    """Return the HU of what fills a lumen, with its texture, for every voxel of `points`."""
     hu = scene.patient.hu
     grain = scene.field(points, "content " + lumen.content, 5.0)
     if lumen.content == "faeces":
@@ -220,7 +257,7 @@ def _content(scene: Scene, points: Points, lumen: _Lumen) -> F32:
 
 
 def paint_stomach(scene: Scene) -> None:
-    """Oesophagus, fundus, body and antrum; empty or full."""
+    """Paint oesophagus, fundus, body and antrum of a stomach that is more or less full."""
     rng = scene.patient.rng("stomach")
     full = float(rng.uniform(0.75, 1.2))
     sag = float(rng.normal(0, 9))
@@ -242,7 +279,7 @@ def paint_stomach(scene: Scene) -> None:
 
 
 def paint_colon(scene: Scene) -> None:
-    """Ascending, transverse and descending colon with their haustra."""
+    """Paint ascending, transverse and descending colon with their haustra."""
     rng = scene.patient.rng("colon")
     sag = float(rng.uniform(0, 45))
     wide = float(rng.uniform(0.75, 1.15))
@@ -272,6 +309,7 @@ def paint_colon(scene: Scene) -> None:
     ]
     for part, gas in ((ascending, 0.3), (transverse, 0.62), (descending, 0.28)):
         tube = Tube.through([(z, y, x, r * wide) for z, y, x, r in part], 6.0)
+        # A wave of the radius along the tube gives the haustra.
         waves = 1 + 0.13 * np.sin(np.arange(len(tube.radii)) * 1.25 + rng.uniform(0, 6))
         content = str(rng.choice(["faeces", "fluid", "contrast"], p=[0.72, 0.2, 0.08]))
         lumen = _Lumen(2.2, content, gas * float(rng.uniform(0.0, 1.3)))
@@ -279,8 +317,9 @@ def paint_colon(scene: Scene) -> None:
 
 
 def paint_small_bowel(scene: Scene) -> None:
-    """Loops around the mesenteric root, some collapsed, some filled, and the vessels that feed them."""
+    """Paint loops around the mesenteric root, some collapsed and some filled, and the fat of the root."""
     rng = scene.patient.rng("small bowel")
+    # Oral contrast medium is in many loops of a patient or in none.
     opaque = rng.random() < 0.3
     for _ in range(76):
         loop = _loop(rng)
@@ -293,7 +332,7 @@ def paint_small_bowel(scene: Scene) -> None:
 
 
 def _paint_root(scene: Scene) -> None:
-    """The fat of the mesenteric root, where no loop comes near the great vessels."""
+    """Paint the fat of the mesenteric root over the loops, so that none crosses the mesenteric vessels."""
     root = [(-4, -16, -1, 9), (-30, -18, -1, 15), (-60, -22, -1, 17), (-95, -27, 3, 14), (-140, -32, 8, 10)]
     points, distance = scene.tube(Tube.through(root, 9.0))
     distance += 2 * scene.field(points, "root", 12.0)
@@ -301,7 +340,11 @@ def _paint_root(scene: Scene) -> None:
 
 
 def _loop(rng: np.random.Generator) -> Chain:
-    """A bent piece of bowel somewhere between the transverse colon and the pelvis, off the root."""
+    """Draw a bent piece of bowel between transverse colon and pelvis, clear of root and pancreatic head.
+
+    Returns:
+        Control points (z, y, x, radius), atlas mm.
+    """
     while True:
         z, y, x = rng.uniform(-210, -8), rng.uniform(-68, 22), rng.uniform(-72, 88)
         near_root = (x / 34) ** 2 + ((y + 5) / 34) ** 2 < 1
@@ -318,7 +361,7 @@ def _loop(rng: np.random.Generator) -> Chain:
 
 
 def paint_mesentery(scene: Scene) -> None:
-    """Small vessels fanning out from the mesenteric and gastric roots, unlabelled, in the fat."""
+    """Paint small unlabelled vessels that fan out through the fat from the mesenteric and gastric roots."""
     rng, hu = scene.patient.rng("mesentery"), scene.patient.hu
     for _ in range(34):
         z = float(rng.uniform(-130, -25))
