@@ -77,6 +77,7 @@ def in_own_child(work: str, order: object, progress: Progress) -> Any:
     """
     context = multiprocessing.get_context("spawn")
     near, far = context.Pipe()
+    # Not a daemon: a daemonic process may not have child processes, and the work may share itself out.
     process = context.Process(target=_serve, args=(far, work, order), name="attunet-errand")
     with without_main():
         process.start()
@@ -144,7 +145,7 @@ def _serve(pipe: Connection, work: str, order: object) -> None:
     try:
         wire.send(pipe, _outcome(work, order, partial(_tell, pipe)))
     except OSError:
-        return  # whoever asked is gone
+        return  # the calling process is gone
 
 
 def _outcome(work: str, order: object, progress: Progress) -> object:

@@ -37,6 +37,7 @@ class JobStatus:
     seconds_left: float | None = None
 
 
+# Messages with arrays have no `==`: arrays compare element by element.
 @dataclass(frozen=True, eq=False)
 class Predict:
     """Request: draft the pancreas in `volume` with the model in folder `bundle`.

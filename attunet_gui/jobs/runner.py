@@ -56,6 +56,7 @@ from attunet_gui.jobs.messages import (
 from attunet_gui.jobs.spawn import without_main
 from attunet_gui.jobs.worker import serve
 
+# A cancel is done within a second, whether the process obeys or has to be killed.
 GRACE_SECONDS = 0.8
 _LOG = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Runner:
     failed = Signal(int, str)
 
     def __init__(self) -> None:
+        # Reentrant, because a job is submitted under the lock and that may start a process under it as well.
         self._lock = threading.RLock()
         self._status = JobStatus()
         self._first: tuple[float, int] = (0.0, 0)
@@ -159,6 +161,7 @@ class Runner:
             return self._child
 
     def _set(self, status: JobStatus) -> JobStatus:
+        """Make `status` the current one and return it. The caller holds the lock."""
         self._status = status
         return status
 
@@ -218,10 +221,12 @@ class Runner:
     def _died(self, child: _Child, exit_code: int | None) -> None:
         """Handle the end of `child`: send a waiting request to a new process, or report the failure."""
         with self._lock:
+            # The end of a process that was closed or replaced does not concern the present one.
             if child is not self._child:
                 return
             self._child = None
             before = self._status
+            # The kill was meant for an earlier job; the open one only waited behind it.
             if child.was_killed and self._open is not None:
                 self._living_child().run(self._open)
                 return
@@ -243,7 +248,11 @@ class _Child:
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
         self._process: SpawnProcess = context.Process(
-            target=serve, args=(far_end,), daemon=True, name="attunet-network"
+            # A daemon, so that it ends with the window's process.
+            target=serve,
+            args=(far_end,),
+            daemon=True,
+            name="attunet-network",
         )
         with without_main():
             self._process.start()
@@ -306,6 +315,7 @@ class _Child:
             self._kill()
 
     def _kill(self) -> None:
+        """Kill the process if it is running."""
         if self._process.is_alive():
             self.was_killed = True
             self._process.kill()
@@ -327,7 +337,7 @@ class _Child:
         try:
             while True:
                 message: ToParent = wire.receive(self._pipe)
-                # These four end a job; whoever waits to kill the process need not do so any more.
+                # These four end a job, so the thread that waits to kill the process need not do so any more.
                 if isinstance(message, Stopped | Finished | Proposed | Failed):
                     with self._news:
                         self._settled.add(message.job)

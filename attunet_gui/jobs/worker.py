@@ -152,6 +152,7 @@ class _Worker:
 
         progress(0, 1, "loading")
         model, volume = self._model(run.request.bundle), run.request.volume or self._volume
+        # The parent sends the volume before the first request that refers to it.
         assert volume is not None, "a request before its volume"
         match run.request:
             case Predict(first=first):
@@ -240,7 +241,7 @@ class _Ahead:
                 self._made = model, sight_of(self._volume, model)
             return self._made[1].make_some()
         except Exception:
-            # Whoever asks for the draft hears what is wrong.
+            # The request for a draft will meet the same fault and report it.
             self._volume = self._made = None
             return False
 

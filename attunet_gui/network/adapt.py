@@ -143,6 +143,7 @@ def propose(
 
 
 def _check(volume: Volume, told: Corrections) -> None:
+    """Raise `ValueError` if a mask or a slice index does not fit the volume."""
     for mask in (told.mask, told.before):
         if mask is not None and mask.shape != volume.grid.shape:
             raise ValueError(f"a mask of {mask.shape} does not fit a volume of {volume.grid.shape}")
@@ -248,6 +249,7 @@ class _Patient:
         return round(share * _STEPS_HELD_OUT), round(share * _STEPS)
 
     def _stepped(self) -> None:
+        """Count a step and report it."""
         self._done += 1
         self._report()
 

@@ -33,9 +33,11 @@ class _Draws:
         self._seed, self._numbers = seed, count()
 
     def uniform(self, shape: Any, low: float = -1.0, high: float = 1.0) -> Any:
+        """Return a uniform tensor between `low` and `high`."""
         return tf.random.stateless_uniform(shape, self._next(), low, high)
 
     def normal(self, shape: Any) -> Any:
+        """Return a standard normal tensor."""
         return tf.random.stateless_normal(shape, self._next())
 
     def chosen(self, batch: int, share: float) -> Any:

@@ -88,6 +88,7 @@ def _text_of(path: Path) -> str:
 
 
 def _finite_number(text: str) -> float:
+    """Parse a number of the card; `ValueError` if it is NaN or infinite."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text[:20]} is no finite number")
@@ -285,6 +286,7 @@ def recalibrate(bundle: Bundle, calibration: Calibration, threshold: float) -> B
 
 
 def _with_card(folder: Path, card: Card) -> Bundle:
+    """Write `card` into `folder` and read the bundle back, which checks it."""
     (folder / CARD_FILE).write_text(card.model_dump_json(indent=2) + "\n", "utf-8")
     return read_bundle(folder)
 

@@ -43,6 +43,7 @@ class Family:
 
 
 def _function(place: str) -> Callable[..., Any]:
+    """Import the function that "module:function" names."""
     module, function = place.split(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found

@@ -156,6 +156,7 @@ class Learner:
         return found
 
     def _compiled(self) -> tuple[Any, Any]:
+        """Return the compiled training step and the compiled forward pass."""
         network, optimiser = self._network, self._optimiser
         # The input of the sigmoid: logits of a network that is certain still have a gradient, probabilities
         # have none.

@@ -70,6 +70,8 @@ def where_counted(loss: Loss, truth: Any, probability: Any, counted: Any) -> Any
 
 
 def _one_minus_dice(truth: Any, probability: Any, axes: tuple[int, ...]) -> Any:
+    """Return 1 - soft Dice, (2 t p + 1) / (t + p + 1), with sums over `axes`, in float32."""
+    # bfloat16 has 8 significant bits, too few for a sum over the pixels of a slice.
     truth = ops.cast(truth, "float32")
     probability = ops.cast(probability, "float32")
     both = ops.sum(truth * probability, axis=axes)

@@ -35,6 +35,7 @@ class OpenVINOEngine:
             graph = kind.graph(config, weights)
         settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         compiled = core.compile_model(graph, "CPU", settings)
+        # OpenVINO's own choice for throughput, about one request for each core.
         at_once: int = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._names = [port.get_any_name() for port in compiled.outputs]
         self._at_once, self._compiled = at_once, compiled
@@ -71,6 +72,7 @@ class OpenVINOEngine:
 
 
 def _fetched(request: Any) -> list[NDArray[np.float32]]:
+    """Wait for `request` and return a copy of each output."""
     request.wait()
     # Copied, because the request reuses its output tensors for the next slice.
     return [np.array(tensor.data) for tensor in request.output_tensors]

@@ -165,6 +165,7 @@ class Sampler:
         return Batch(np.ascontiguousarray(np.moveaxis(images, 1, -1)), truth[..., None], centres)
 
     def _draw_slice(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the channels and the truth of one random slice."""
         source = int(random.choice(len(self._sources), p=self._chances))
         number = int(random.integers(len(self._sources[source].cases)))
         case, organ = self._sources[source].cases[number], self._organ[source][number]
@@ -208,4 +209,5 @@ def _taught(source: Source) -> Source:
 
 
 def _judged_slices(case: TrainingCase) -> NDArray[np.intp]:
+    """Return the indices of the slices that have at least one judged pixel."""
     return np.flatnonzero((case.truth != IGNORED).any(axis=(1, 2)))

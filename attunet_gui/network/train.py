@@ -175,6 +175,7 @@ class _State:
         self.job = job
         self.precision = precision_for(job.settings)
         self.network = self._built(self.precision)
+        # Only values are taken over: the network of the bundle may have been built in another precision.
         if job.start:
             self.network.set_weights(started(job.start, folded=job.folded).get_weights())
         self.average = self._built(self.precision)
@@ -218,6 +219,7 @@ class _State:
         return standing
 
     def _parts(self) -> dict[str, Any]:
+        """Return the groups of variables that a checkpoint holds, by name."""
         return {
             "network": self.network.weights,
             "average": self.average.weights,
@@ -467,6 +469,7 @@ class _Stopwatch:
         self._start, self._batches, self._began = start, batches, perf_counter()
 
     def read(self, standing: Standing) -> Standing:
+        """Return `standing` with the seconds spent so far, and those of them spent waiting."""
         seconds = self._start.seconds + perf_counter() - self._began
         return replace(standing, seconds=seconds, waited=self._start.waited + self._batches.waited)
 

@@ -44,6 +44,7 @@ def validate(cases: tuple[TrainingCase, ...], neighbours: int, threshold: float,
     for case in cases:
         draft = (probabilities(case, neighbours, infer) >= threshold) & (case.truth != IGNORED)
         truth = case.truth == 1
+        # Slices without the organ have no DSC and do not count.
         organ = np.flatnonzero(truth.any(axis=(1, 2)))
         by_slice += [dice(draft[z], truth[z]) for z in organ]
         if len(organ):

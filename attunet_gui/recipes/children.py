@@ -24,6 +24,7 @@ def in_children(work: Callable[[T], R], items: Sequence[T], stage: str, progress
         progress: called after each result; it may raise `Cancelled`.
     """
     done: list[R] = []
+    # Spawned, not forked: a fork of a process with threads, as numerical libraries have, may hang.
     with _single_threaded_children(), get_context("spawn").Pool(os.cpu_count()) as pool:
         for result in pool.imap(work, items):
             done.append(result)

@@ -89,6 +89,7 @@ def _collection(recipe: Recipe, path: Path) -> NihPancreasData:
 
 
 def _write_split(path: Path, parts: Parts, seed: int) -> None:
+    """Write which patients were trained on and tested on, with the seed that chose them."""
     names = {
         "trained": [patient.name for patient in parts.trained],
         "tested": [patient.name for patient in parts.tested],
@@ -114,6 +115,7 @@ def _command(bundle: Bundle, name: str) -> str:
 def _with_results(bundle: Bundle, table: Table, command: str) -> Bundle:
     """Write the mean scores of `table` into the card of `bundle`, with the command that prints them."""
     ours, patients = table.ours, len(table.volumes)
+    # An empty draft has no surface and so no distance.
     with_surface = sum(volume.surface_mm is not None for volume in table.volumes)
     figures = (
         ("DSC, whole volume", ours.dsc, patients),

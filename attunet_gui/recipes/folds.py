@@ -91,6 +91,7 @@ def scored_run(
     make_private_folder(order.output)
     start = start_bundle(order, recipe)
     path, run = order.output / SCORES_FILE, fingerprint(recipe, sources, start)
+    # A fold that has scores is not trained again: this is how an interrupted cross-validation goes on.
     found = None if order.restart else _scores_of(path, run)
     if found is None:
         done = train_run(order, recipe, start, sources, progress)

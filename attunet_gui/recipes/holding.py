@@ -79,10 +79,14 @@ def hold_back(cases: Sequence[Known], past: Past, share: float, seed: int) -> Di
     people = sorted({case.people[0] for case in cases})
     out = {person for case in cases if case.sha256 in past.held_out for person in case.people}
     learnt = {person for case in cases if case.sha256 in past.trained_on for person in case.people}
+    # The last assignment of a key wins, so each person is ordered by the smallest sha256 of their CT, in
+    # whatever order the files were found.
     keys = {case.people[0]: _key(seed, case) for case in sorted(cases, key=lambda c: c.sha256, reverse=True)}
     proving = {case.people[0] for case in cases if not case.is_draft}
     fresh = sorted((each for each in proving if each not in out | learnt), key=lambda each: keys[each])
+    # Only people with a case that is no unchanged draft can judge.
     judges = len(out & proving)
+    # At least one person judges, and at least one is left to learn from.
     wanted = min(max(1, round(share * len(people))), len(people) - 1)
     out |= set(fresh[: max(0, wanted - judges)])
     return divide(cases, out, past)
@@ -104,6 +108,8 @@ def with_named_judges(cases: Sequence[Known], judges: Sequence[Known], past: Pas
     if len(drafts) == len(judges):
         raise AttunetError(_NO_EVIDENCE.format(len(drafts)))
     hashes, people = {case.sha256 for case in judges}, {case.people[0] for case in judges}
+    # A CT that judges, now or once, excludes all cases of its patient, also where the data set calls it
+    # otherwise.
     people |= {case.people[0] for case in cases if case.sha256 in hashes | past.held_out}
     taught = tuple(
         case.name
@@ -146,4 +152,5 @@ def divide(cases: Sequence[Known], out: Iterable[str], past: Past) -> Division:
 
 
 def _key(seed: int, case: Known) -> str:
+    """Return a pseudo-random but reproducible key that orders the people."""
     return hashlib.sha256(f"{seed} {case.sha256}".encode()).hexdigest()

@@ -34,6 +34,7 @@ CASES = 20
 
 _ANATOMIES = "anatomies"
 _TEST_SET_OF = "test_set_of"
+# Is increased whenever the same seeds give another CT than before, so that older volumes are rendered again.
 _RENDERER = 1
 
 
@@ -85,6 +86,7 @@ def write_kind_sets(
     in_children(_complete, made_from, "anatomies", progress)
     items = [
         _Item(kind, number, made_from[number % len(made_from)].file, output / kind.name)
+        # Volume number n of every kind shows the same anatomy, so that kinds are compared on equal terms.
         for number in range(count)
         for kind in kinds
     ]
@@ -152,7 +154,9 @@ def _make(item: _Item) -> Case:
     kept = _kept(item.folder, name, made_by)
     if kept:
         return kept
+    # Seeds of this range are refused by every training.
     seed = TEST_SEEDS.start + item.number
+    # crc32, because `hash` of a string differs from one process to the next.
     wish = Wish(name, seed, (seed, crc32(item.kind.name.encode())), (item.kind,))
     case = render_case(_read_tissues(item.tissues), wish, item.folder)
     write_json(_record(item.folder, name), {"made_by": made_by, "case": case.model_dump(mode="json")})
@@ -175,6 +179,7 @@ def _record(folder: Path, name: str) -> Path:
 
 
 def _write_manifest(folder: Path, kind: Kind, cases: Sequence[Case]) -> None:
+    """Write the manifest, which marks the folder as a test set."""
     told = {
         "made": now(),
         "versions": versions(),

@@ -73,6 +73,7 @@ def _smoothed(values: NDArray[Any]) -> NDArray[np.float64]:
     """Return the mean of each value and those before it, `_SMOOTHING_STEPS` in all."""
     sums = np.cumsum(np.concatenate(([0.0], values)))
     ends = np.arange(1, len(values) + 1)
+    # The first values have fewer before them and are averaged over these.
     starts = np.maximum(ends - _SMOOTHING, 0)
     means: NDArray[np.float64] = (sums[ends] - sums[starts]) / (ends - starts)
     return means

@@ -116,6 +116,7 @@ def train_run(
     training = _training(order, recipe, data, start, trained)
     fields = card_fields(recipe, training) | {"versions": versions()}
     bundle = write_bundle(order.output / BUNDLE_FOLDER, trained.network, fields)
+    # Measured with the bundle as it was written, like a user would draft with it.
     results = _results(recipe, bundle, data, trained, progress)
     bundle = add_results(bundle, results) if results else bundle
     _draw(order, recipe, data, trained)
@@ -170,6 +171,7 @@ def _training(
     learnt_from = tuple(
         card_source(described, len(source.cases))
         for described, source in zip(recipe.data, data.sources, strict=True)
+        # A source without weight is never learnt from; it only validates.
         if source.weight and source.cases
     )
     return Training(
@@ -193,6 +195,7 @@ def _prepare(order: Order) -> None:
     if order.restart:
         for name in (CHECKPOINT_FILE, LOG_FILE):
             (order.output / name).unlink(missing_ok=True)
+    # A run that is resumed keeps the recipe it was begun with.
     if not (order.output / CHECKPOINT_FILE).is_file():
         (order.output / RECIPE_FILE).write_bytes(order.recipe.read_bytes())
 
@@ -240,6 +243,7 @@ def _results(
 
 
 def _validation_result(bundle: Bundle, recipe: Recipe, score: float, cases: int) -> Result:
+    """Return the score of the validation for the card."""
     assert recipe.validation is not None
     chose = ", the best of the run" if recipe.training.keep == "best" else ""
     return Result(
@@ -252,6 +256,7 @@ def _validation_result(bundle: Bundle, recipe: Recipe, score: float, cases: int)
 
 
 def _phantom_result(bundle: Bundle, check: PhantomCheck, progress: Progress) -> Result:
+    """Draft the phantoms of `check` and return their mean DSC for the card."""
     measured = measure_on_phantoms(load_model(bundle), check.seeds, progress)
     return Result(
         measure="DSC, whole volume",
@@ -285,6 +290,7 @@ def _examples(held_out: tuple[TrainingCase, ...], recipe: Recipe, infer: Infer) 
         neighbours = recipe.preprocessing.neighbours
         around = case.seen(z, np.arange(-neighbours, neighbours + 1))
         probability = infer(np.ascontiguousarray(np.moveaxis(around, 0, -1))[None])[0]
+        # A case of one slice needs no number.
         name = case.name if len(case.images) == 1 else f"{case.name}, slice {z + 1}"
         examples.append(Example(name, case.images[z], case.truth[z] == 1, probability >= recipe.threshold))
     return examples

@@ -18,6 +18,8 @@ from attunet_gui.synthesis.kinds import TEST_SEEDS, check_weights
 
 
 class _Strict(BaseModel):
+    """A table of the recipe; unknown keys are refused, since they are usually misspelt."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -177,6 +179,7 @@ class Recipe(_Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
+        """Check what concerns several tables of the recipe."""
         names = [source.name for source in self.data]
         if len(set(names)) < len(names):
             raise ValueError("two sources of data have one name")
@@ -190,17 +193,20 @@ class Recipe(_Strict):
         return self
 
     def _check_view(self) -> None:
+        """Check that the part of a slice to learn from lies within it and suits the network."""
         view, size = self.training.view, self.preprocessing.size
         if view is None:
             return
         if any(part > whole for part, whole in zip(view, size, strict=True)):
             raise ValueError(f"view must lie within the slice of {size}, got {view}")
         try:
+            # The network also runs at this size, so the rules of its family hold for it.
             parse_config(self.family, self.config | {"size": view})
         except BadModel as error:
             raise ValueError(f"view cannot be {view}: {error}") from error
 
     def _check_phantoms(self) -> None:
+        """Check that no phantom is both learnt from and measured on."""
         if self.phantom_check is None:
             return
         check = set(self.phantom_check.seeds)

@@ -61,6 +61,7 @@ def load_sources(
 def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Progress) -> Source:
     """Return one data source with its cases in memory."""
     if folder is not None:
+        # Before anything is read: a model must never learn from what it will be measured on.
         refuse_test_set(folder)
     if isinstance(data, SliceData) and folder is not None:
         patients = patients_in(folder)
@@ -68,6 +69,7 @@ def _source(data: Data, folder: Path | None, wanted: Preprocessing, progress: Pr
         return Source(data.name, data.weight, in_children(slices, patients, f"loading {data.name}", progress))
     found = labelled_cases(data, folder)
     if isinstance(data, NihPancreasData):
+        # The headers of these labels cannot be trusted, so the CT has to confirm where they lie.
         check_labels(found, progress)
     cases = in_children(partial(_case, wanted=wanted), found, f"loading {data.name}", progress)
     if data.weight and cases and not any(has_organ(case) for case in cases):

@@ -74,4 +74,5 @@ def _without(source: Source, out: set[str]) -> Source:
 
 
 def _source(sources: tuple[Source, ...], wanted: Folding) -> Source:
+    """Return the data source that `wanted` names."""
     return next(source for source in sources if source.name == wanted.source)

@@ -147,6 +147,7 @@ def write_pairs(
     for file in (anywhere.image, anywhere.label, _record_of(output, "any")):
         make_folder(file.parent)
     shares = [
+        # Case n belongs to anatomy n modulo their number, however many cases are made.
         _Share(anatomy, range(first, count, len(wanted.anatomies)), (seed, digest), output, weights)
         for first, anatomy in enumerate(wanted.anatomies[:count])
     ]
@@ -242,6 +243,7 @@ def _tissues(share: _Share) -> TissueMap:
 
 
 def _rendered(share: _Share, tissues: TissueMap, number: int) -> Case:
+    """Render case `number` of a share and write its record."""
     seed, _plan = share.made_by
     kinds = draw_kinds(share.kinds, np.random.default_rng([seed, number, 1]))
     case = render_case(tissues, Wish(_name(number), seed, (seed, number), kinds), share.output)

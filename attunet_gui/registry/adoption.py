@@ -30,6 +30,8 @@ class Step(BaseModel):
 
 
 class _History(BaseModel):
+    """The contents of the history file."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: tuple[Step, ...] = ()
@@ -99,6 +101,7 @@ def adopt(bundle: Bundle, folder: Path, *, anyway: bool = False) -> None:
     check_adoptable(bundle, anyway=anyway)
     verify(bundle)
     history = _read(folder)
+    # Adopting the default once more would make a roll-back return to the same model.
     if adopted(history) != ref_of(bundle):
         _add(folder, history, Step(what="adopt", model=ref_of(bundle), time=now()))
 

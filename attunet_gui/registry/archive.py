@@ -107,6 +107,7 @@ def _put_in_place(bundle: Bundle, target: Path) -> Bundle:
         raise BadModel(
             f"Another model called {bundle.card.name} is there already: {target}; move it away first."
         )
+    # Renaming is atomic, so nobody ever sees half of a model there.
     bundle.folder.rename(target)
     return read_bundle(target)
 
@@ -191,6 +192,8 @@ def _check_entries(source: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         # Unix stores the file mode in the upper half; 0 means that the archive was made without one.
         kind = stat.S_IFMT(entry.external_attr >> 16)
+        # Bit 0 of the flags marks an encrypted entry. Stored entries only: a compressed one may unpack to any
+        # size.
         if kind not in (0, stat.S_IFREG) or entry.flag_bits & 1 or entry.compress_type != zipfile.ZIP_STORED:
             raise BadModel(
                 f"{entry.filename} in {source.name} is a link, packed or encrypted, not a plain file."

@@ -47,6 +47,7 @@ class AttentionUNet2DConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> AttentionUNet2DConfig:
+        """Check that every level has whole pixels and that a slice fits into memory."""
         step = 2 ** (self.levels - 1)
         if any(n < step or n % step or n > 2048 for n in self.size):
             raise ValueError(f"each side of size must be a multiple of {step} up to 2048, got {self.size}")

@@ -62,6 +62,7 @@ def _width(config: AttentionUNet2DConfig, level: int) -> int:
 def _block(
     x: Any, inputs: int, config: AttentionUNet2DConfig, level: int, part: str, weights: Weights
 ) -> Any:
+    """Add two 3x3 convolutions with ReLU, each followed by its normalisation."""
     width = _width(config, level)
     for step in (1, 2):
         name = f"{part}{level + 1}_{step}"
@@ -81,6 +82,7 @@ def _gate(skip: Any, gating: Any, widths: tuple[int, int], name: str, weights: W
 
 
 def _convolution(x: Any, kind: tuple[int, int, int], name: str, weights: Weights) -> Any:
+    """Add a convolution of `kind` (channels in, channels out, width of the kernel) with its bias."""
     inputs, outputs, side = kind
     # Keras stores (rows, columns, in, out), OpenVINO takes (out, in, rows, columns).
     kernel = weights.take(f"{name}/kernel", (side, side, inputs, outputs)).transpose(3, 2, 0, 1)

@@ -177,6 +177,7 @@ def training_data(order: FinetuneOrder, material: Material, progress: Progress) 
         seeds = range(_REPLAYED_SEED, _REPLAYED_SEED + replay.phantoms)
         made = in_children(partial(_phantom_case, wanted=wanted), seeds, "making phantoms", progress)
         again.append(Source(PHANTOMS, 1.0, made))
+    # Without anything to replay every slice is a corrected one.
     new = Source(CORRECTED, 1.0 - (replay.share if again else 0.0), corrected)
     weighted = (Source(each.name, replay.share / len(again), each.cases) for each in again)
     return TrainingData((new, *weighted), held)

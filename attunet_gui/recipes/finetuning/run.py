@@ -126,6 +126,7 @@ def _trained(
 
 
 def _job(material: Material, settings: TrainingSettings) -> Job:
+    """Return the training job: the parent's network with its calibration and threshold in the weights."""
     from attunet_gui.network.train import Job
 
     card = material.parent.card
@@ -193,6 +194,7 @@ def _card_fields(
         "calibration": Calibration(),
         "threshold": 0.5,
         "training": training,
+        # Results of the parent were measured with its own weights.
         "results": (),
         "recommended": False,
         "lineage": lineage(material),
@@ -224,6 +226,7 @@ def _name(order: FinetuneOrder, card: Card, data_sha256: str) -> str:
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", order.name):
             raise AttunetError(f"{order.name!r} is no name for a model: use a-z, 0-9, '.', '_' and '-'.")
         return order.name
+    # The name of a model that is fine-tuned again and again does not grow.
     return f"{card.name.split('-tuned-')[0][:40]}-tuned-{data_sha256[:8]}"
 
 
@@ -250,6 +253,7 @@ def _results(bundle: Bundle, verdict: Verdict) -> Iterator[Result]:
 
 
 def _told(group: GroupChange) -> dict[str, Any]:
+    """Return the change of a group as JSON values."""
     return {
         "group": group.group,
         "cases": group.cases,
