@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 import typer
 
 
@@ -12,4 +14,14 @@ def command_of(package: str) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
+    )
+
+
+def add_label_argument(parser: argparse.ArgumentParser) -> None:
+    """`--label VALUE` as the commands of `attunet` have it; None goes by `io.datasets.label_values`."""
+    parser.add_argument(
+        "--label",
+        type=int,
+        metavar="VALUE",
+        help="value of the pancreas in label files; else the one value beside 0",
     )

@@ -2,14 +2,15 @@
 
     python -m benchmarks.next_case FOLDER --model starter-2 --cases 24
 
-FOLDER has images/ and labels/ as .nii.gz. Every case is drafted; Spearman's rank correlation is printed of
-`project.outlook`'s numbers with what was wrong: the wrong volume in ml, 1 - DSC, and the slices whose DSC is
-below 0.85, which somebody would correct.
+FOLDER has images/ and labels/ as .nii.gz; --label is the value of the pancreas there. Every case is drafted;
+Spearman's rank correlation is printed of `project.outlook`'s numbers with what was wrong: the wrong volume in
+ml, 1 - DSC, and the slices whose DSC is below 0.85, which somebody would correct.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from scipy.stats import spearmanr
 
 from attunet_gui.cli.models import choose_model
 from attunet_gui.core.metrics import dice, volume_ml
-from attunet_gui.evaluation.cases import pair_cases
+from attunet_gui.evaluation.cases import Case, pair_cases
 from attunet_gui.evaluation.drafting import drafts
 from attunet_gui.network.predict import load_model
 from attunet_gui.project.outlook import outlook
+from benchmarks.command_line import add_label_argument
 
 _SAID = ("uncertainty", "effort", "places", "volume_ml", "visible")
 _SLICE_IS_GOOD = 0.85
@@ -28,15 +30,9 @@ _SLICE_IS_GOOD = 0.85
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default=None)
-    parser.add_argument("--cases", type=int, default=24)
-    wanted = parser.parse_args()
-    found = pair_cases(wanted.folder)
-    chosen = [found[k] for k in np.linspace(0, len(found) - 1, wanted.cases).astype(int)]
+    wanted = _wanted()
     rows = []
-    for drafted in drafts(load_model(choose_model(wanted.model)), chosen):
+    for drafted in drafts(load_model(choose_model(wanted.model)), _chosen(wanted)):
         said = outlook(drafted.volume, drafted.prediction, drafted.draft)
         wrong = drafted.draft != drafted.truth
         pairs = zip(drafted.draft, drafted.truth, strict=True)
@@ -49,6 +45,21 @@ def main() -> None:
     for k, name in enumerate(_SAID):
         ranks = [spearmanr(table[:, k], table[:, j]).statistic for j in range(len(_SAID), table.shape[1])]
         print(f"{name:12} " + " ".join(f"{value:9.2f}" for value in ranks))
+
+
+def _wanted(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--cases", type=int, default=24)
+    add_label_argument(parser)
+    return parser.parse_args(words)
+
+
+def _chosen(wanted: argparse.Namespace) -> list[Case]:
+    """As many cases as are wanted, spread over the folder."""
+    found = pair_cases(wanted.folder, wanted.label)
+    return [found[k] for k in np.linspace(0, len(found) - 1, wanted.cases).astype(int)]
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@
 Every case is drafted; --slices of it are made right, the worst one in each of as many parts of the gland;
 the network carries that on. Printed for each case: what the held-out slices said, whether it spoke, the DSC
 of the other slices, and seconds, the network being warm. `--shifted` are phantoms of a scanner that the model
-does badly on. FOLDER has images/ and labels/ as .nii.gz.
+does badly on. FOLDER has images/ and labels/ as .nii.gz; --label is the value of the pancreas there.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from attunet_gui.network.learner import Learner
 from attunet_gui.network.predict import load_model
 from attunet_gui.recipes.phantoms import labelled_phantom
 from attunet_gui.synthesis.shifted import shifted_phantom, unenhanced_seeds
+from benchmarks.command_line import add_label_argument
 
 
 def main() -> None:
@@ -50,17 +51,18 @@ def main() -> None:
         )
 
 
-def _wanted() -> argparse.Namespace:
+def _wanted(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default=None)
     parser.add_argument("--phantoms", type=int, default=0)
     parser.add_argument("--shifted", type=int, default=0)
     parser.add_argument("--first-seed", type=int, default=90_000)
     parser.add_argument("--pairs", type=Path)
+    add_label_argument(parser)
     parser.add_argument("--cases", type=int, default=6)
     parser.add_argument("--slices", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=Effort().seconds)
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def _groups(wanted: argparse.Namespace) -> Iterator[tuple[str, list[Case]]]:
@@ -71,7 +73,7 @@ def _groups(wanted: argparse.Namespace) -> Iterator[tuple[str, list[Case]]]:
             _case(f"shifted-{seed}", partial(shifted_phantom, seed))
             for seed in unenhanced_seeds(wanted.first_seed, wanted.shifted)
         ],
-        "labelled CT": list(pair_cases(wanted.pairs))[: wanted.cases] if wanted.pairs else [],
+        "labelled CT": list(pair_cases(wanted.pairs, wanted.label))[: wanted.cases] if wanted.pairs else [],
     }
     return ((name, cases) for name, cases in made.items() if cases)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +175,7 @@ def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
     with progress_bar(case.name) as progress:
         if case.refused:
             raise UnreadableInput(case.refused)
-        volume = read(case.path, series=case.series, progress=progress)
+        volume = _read(case, progress)
         clock.lap("read")
         model = work.model()
         clock.lap("load")
@@ -195,6 +195,13 @@ def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
     _forget_former_record(path)
     notes = "".join(f"\n    note: {note}" for note in volume.notes)
     return f"{path}: pancreas {size:.1f} ml, {clock.total:.1f} s{notes}"
+
+
+def _read(case: CaseRef, progress: Progress) -> Volume:
+    volume = read(case.path, series=case.series, progress=progress)
+    if not case.caution or case.caution in volume.notes:
+        return volume
+    return replace(volume, notes=(*volume.notes, case.caution))
 
 
 def _write_maps(name: str, output: Path, volume: Volume, prediction: Prediction, wanted: Wanted) -> None:

@@ -28,12 +28,14 @@ class CaseRef:
         name: unique among the cases found together (upper and lower case count as one), fit for a file
             name, without suffix.
         refused: why it must not be opened, in a sentence: nobody could look at all of it; "" for nearly all.
+        caution: what a person should make sure of, in a sentence, as something beside is not readable; or "".
     """
 
     path: Path
     series: str | None
     name: str
     refused: str = ""
+    caution: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[tu
         # Some collections keep their masks as CT series too.
         inside = series.folder.relative_to(root)
         content = Content("CT") if series.doubt else content_of_values(values(series.files), inside)
-        yield CaseRef(series.folder, series.key, name, series.doubt), content
+        yield CaseRef(series.folder, series.key, name, series.doubt, series.caution), content
     # Of a folder in which no file can be read, one stands for all.
     first = {each.path.parent if each.is_file else each.path: each for each in reversed(unread)}
     for folder, each in first.items():

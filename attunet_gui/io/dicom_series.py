@@ -42,6 +42,7 @@ class Series:
         files: the files of its slices, sorted by name.
         acquisition: its AcquisitionNumber where that tells it from others of the series, else "".
         doubt: why it may be incomplete, in a sentence; "" if nothing says so.
+        caution: what a person should make sure of, in a sentence, though it is taken for whole; or "".
     """
 
     key: str
@@ -50,6 +51,7 @@ class Series:
     files: tuple[Path, ...]
     acquisition: str = ""
     doubt: str = ""
+    caution: str = ""
 
     @property
     def folder(self) -> Path:
@@ -132,13 +134,13 @@ def choose(path: Path, series: str | None, progress: Progress) -> Chosen:
     one = _one(found, path, series)
     _check_undamaged(found.damaged, one.headers)
     doubt = _doubt(found, one.headers)
-    if doubt:
-        raise UnreadableInput(doubt)
+    if doubt.refusal:
+        raise UnreadableInput(doubt.refusal)
     named = len(found.by_key) > 1 or bool(one.acquisition or one.folder)
-    short_name = _series(one, "").short_name if named else ""
+    short_name = _series(one).short_name if named else ""
     if one.folder:
         short_name += f"_{one.folder}"
-    return Chosen(one, short_name, _together_note(one))
+    return Chosen(one, short_name, _together_note(one) + ((doubt.caution,) if doubt.caution else ()))
 
 
 def stacked(one: Pass) -> Stack:
@@ -325,12 +327,22 @@ def _together_note(one: Pass) -> tuple[str, ...]:
     )
 
 
-def _doubt(found: _Found, headers: Sequence[Header]) -> str:
-    """Why the series of `headers` may be incomplete; "" if nothing that could not be read can be of it.
+@dataclass(frozen=True)
+class _Doubt:
+    """Why a series may be incomplete, and what a person should make sure of: a sentence each, or ""."""
+
+    refusal: str = ""
+    caution: str = ""
+
+
+def _doubt(found: _Found, headers: Sequence[Header]) -> _Doubt:
+    """What is said of the series of `headers` for what could not be read and may be of it.
 
     A series may go on in a folder inside or beside its own, and the only one in any that was looked at. A
-    file among images of other series is taken for one of those.
+    file among images of other series is taken for one of those. Where the folders side by side hold a series
+    each, one of them that is closed is taken for another series, and that is said.
     """
+    caution = ""
     folders = {header.path.parent for header in headers}
     others = {header.path.parent for header in (*found.others, *chain(*found.by_key.values()))}
     for each in found.unread:
@@ -340,9 +352,25 @@ def _doubt(found: _Found, headers: Sequence[Header]) -> str:
                 continue
             holder = holder.parent
         near = any(folder.is_relative_to(holder) or holder.is_relative_to(folder) for folder in folders)
-        if near or len(found.by_key) == 1:
-            return str(each.refusal)
-    return ""
+        if near and _holds_one_each(found, holder):
+            caution = (
+                f"{each.path.name} lies beside this CT and could not be read, {each.reason}: make sure that "
+                "no images of this CT are in it."
+            )
+        elif near or len(found.by_key) == 1:
+            return _Doubt(str(each.refusal))
+    return _Doubt("", caution)
+
+
+def _holds_one_each(found: _Found, holder: Path) -> bool:
+    """Whether two folders or more in `holder` hold CT, none lies beside them, and no series is in two."""
+    series: dict[Path, set[str]] = {}
+    for key, headers in found.by_key.items():
+        for header in headers:
+            if header.path.is_relative_to(holder):
+                series.setdefault(_below(header, holder), set()).add(key)
+    apart = not any(one & other for one, other in combinations(series.values(), 2))
+    return len(series) > 1 and holder not in series and apart
 
 
 def _described(found: _Found, passes: Sequence[Pass]) -> tuple[Series, ...]:
@@ -371,7 +399,7 @@ def _told_apart(listed: Sequence[Series]) -> Iterator[Series]:
         yield replace(each, description=showable(f"{each.description}, {way(each)}"))
 
 
-def _series(one: Pass, doubt: str) -> Series:
+def _series(one: Pass, doubt: _Doubt = _Doubt()) -> Series:
     first = one.headers[0]
     number = first.text("SeriesNumber")
     title = " ".join(part for part in (number, first.text("SeriesDescription")) if part) or "unnamed"
@@ -379,7 +407,8 @@ def _series(one: Pass, doubt: str) -> Series:
     size = f"{first.text('Columns')} x {first.text('Rows')}"
     part = f", acquisition {one.acquisition}" if one.acquisition else ""
     words = showable(f"{title}{part}: {counted(count, 'image')}, {size}")
-    return Series(one.key, number, words, tuple(h.path for h in one.headers), one.acquisition, doubt)
+    files = tuple(header.path for header in one.headers)
+    return Series(one.key, number, words, files, one.acquisition, doubt.refusal, doubt.caution)
 
 
 # Which is meant

@@ -145,8 +145,9 @@ class _Index:
 
 
 def _look_at(project: Project, ref: CaseRef, known: _Index, done: AddedCases) -> _New | None:
-    if ref.refused:
-        done.failed.append((ref.path.name, ref.refused))
+    # A list outlives what was said when a case was added, so what needs a look by a person is not in it.
+    if ref.refused or ref.caution:
+        done.failed.append((ref.path.name, ref.refused or ref.caution))
         return None
     try:
         mark, path = fingerprint(ref), str(ref.path.absolute())

@@ -90,6 +90,62 @@ def test_what_is_whole_by_itself_is_not_refused() -> None:
         assert len(as_nobody(lambda: read(folder / "elsewhere" / "1")).hu) == 6
 
 
+CAUTION = "lies beside this CT and could not be read, Permission denied: make sure that no images of this CT"
+
+
+@pytest.mark.parametrize("inside", [".", "study/series"])
+@pytest.mark.parametrize("what", ["folder", "files"])
+def test_a_closed_folder_does_not_stop_its_neighbours(inside: str, what: str) -> None:
+    with open_folder() as folder:
+        write_series(folder / "a" / inside, STORED)
+        write_series(folder / "b" / inside, STORED[:4], SeriesInstanceUID=OTHER_SERIES)
+        paths = write_series(folder / "c" / inside, STORED, SeriesInstanceUID="1.2.3.4")
+        for path in [folder / "c"] if what == "folder" else paths:
+            path.chmod(0o000)
+        cases = as_nobody(lambda: find_cases(folder))
+        near = what == "folder" or inside == "."
+        for case, slices in zip(cases, (6, 4), strict=False):
+            assert (case.refused, CAUTION in case.caution) == ("", near)
+            assert len(as_nobody(lambda case=case: read(case.path, series=case.series)).hu) == slices
+            volume = as_nobody(lambda case=case: read(folder, series=case.series))
+            assert len(volume.hu) == slices
+            assert volume.notes == ((case.caution,) if near else ())
+        assert [case.path.relative_to(folder).parts[0] for case in cases] == ["a", "b", "c"]
+        assert "Permission denied" in cases[2].refused
+
+
+@pytest.mark.parametrize("third", ["b", "c/1", "."], ids=["in two folders", "deeper", "beside the folders"])
+def test_neighbours_of_a_closed_folder_are_refused_where_series_are_in_two_folders(third: str) -> None:
+    with open_folder() as folder:
+        write_series(folder / "b", STORED, SeriesInstanceUID=OTHER_SERIES)
+        (folder / "c").mkdir(exist_ok=True)
+        halves(folder, "a", third)
+        (folder / "closed").mkdir()
+        (folder / "closed").chmod(0o000)
+        cases = as_nobody(lambda: find_cases(folder))
+        assert all("Permission denied" in case.refused for case in cases)
+        with pytest.raises(UnreadableInput, match=DENIED):
+            as_nobody(lambda: read(folder, series=cases[0].series))
+
+
+def test_a_case_beside_a_closed_folder_is_in_no_list(tmp_path: Path) -> None:
+    create_project(tmp_path / "another").close()
+    with open_folder() as folder:
+        write_series(folder / "ct" / "a", STORED)
+        write_series(folder / "ct" / "b", STORED, SeriesInstanceUID=OTHER_SERIES)
+        (folder / "ct" / "c").mkdir(mode=0)
+        (folder / "project").mkdir()
+        (folder / "project").chmod(0o777)
+
+        def add() -> tuple[list[str], list[tuple[str, str]]]:
+            done = add_folder(create_project(folder / "project" / "list"), folder / "ct")
+            return done.added, done.failed
+
+        added, failed = as_nobody(add)
+    assert added == []
+    assert [name for name, _why in failed] == ["a", "b", "c"]
+
+
 def test_a_file_among_images_of_other_series_is_one_of_those() -> None:
     with open_folder() as folder:
         write_series(folder / "a", STORED)
