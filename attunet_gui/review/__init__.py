@@ -1,1 +1,1 @@
-"""What is left to look at in a mask: concrete places, most important first, and what a person has seen."""
+"""Review of a mask: the places that are probably wrong, and what the annotator has seen and verified."""

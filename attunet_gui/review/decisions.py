@@ -1,4 +1,4 @@
-"""What a person decided of a mask, as evidence: no finder says the opposite of it.
+"""The annotator's decisions about a mask, which no finder contradicts.
 
 A voxel is decided if a stroke by hand or with a tool made it what it is, or if its slice is verified. A place
 that was accepted is decided as long as the mask in its box stays as it is.
@@ -16,37 +16,40 @@ from numpy.typing import NDArray
 from attunet_gui.core.edit import Box
 from attunet_gui.review.places import Place, box_voxels, shared_voxels
 
+# A closed place opens again once the volume that is expected to be wrong is this many times as large as it
+# was when the place was closed.
 GROWN = 2.0
-"""A closed place is open again once it is expected to be this many times as wrong as when it was closed."""
 
 _KIND = "decided"
+# A place counts as the same as an accepted one if at least this share of its box lies in the accepted box.
+# Its key does not tell, as it moves with the middle of the box.
 _SAME = 0.5
-"""A place of which this much lies in an accepted one says the same again."""
 
 Plane = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """Which voxels are decided; strokes of the slices that are looked at suffice.
+    """The voxels that are decided. Only the slices that are searched have to be present.
 
     Attributes:
-        strokes: slice -> (y, x) true where the voxel is as a person made it.
-        verified: slices that are declared right.
+        strokes: index of a slice -> (y, x) bool, true where the voxel is as the annotator made it.
+        verified: indices of the verified slices.
     """
 
     strokes: Mapping[int, Plane] = field(default_factory=dict)
     verified: frozenset[int] = frozenset()
 
     def of_slice(self, z: int, mask: Plane) -> tuple[Plane, Plane, Plane]:
-        """Where slice `z` is decided.
+        """Return what is decided in slice `z`.
 
         Args:
-            z: which slice.
-            mask: (y, x) true where it has mask.
+            z: index of the slice.
+            mask: (y, x) bool, its mask.
 
         Returns:
-            (y, x) true where mask is right, where there is rightly none, and where a stroke took it away.
+            Three (y, x) bool arrays: where the mask is right, where its absence is right, and where a stroke
+            removed it.
         """
         drawn = self.strokes.get(z)
         by_stroke = np.zeros(mask.shape, bool) if drawn is None else drawn
@@ -54,7 +57,7 @@ class Decisions:
         return mask & sure, ~mask & sure, ~mask & by_stroke
 
     def touches(self, z: int) -> bool:
-        """Whether anything is decided in slice `z`."""
+        """Return whether anything is decided in slice `z`."""
         return z in self.verified or z in self.strokes
 
 
@@ -63,13 +66,13 @@ NO_DECISIONS = Decisions()
 
 @dataclass(frozen=True)
 class DecidedBox:
-    """A place that was accepted.
+    """A place that the annotator accepted.
 
     Attributes:
-        key: of the place.
-        missing: whether it had said that tissue is missing.
-        box: (z, y, x) in voxels of the CT.
-        score: it had; infinite where that was not kept.
+        key: key of the place.
+        missing: whether the place said that tissue is missing, rather than too much.
+        box: (z, y, x) box in voxels of the CT.
+        score: score of the place when it was accepted; infinite if that was not kept.
     """
 
     key: str
@@ -78,9 +81,9 @@ class DecidedBox:
     score: float = field(default=inf, compare=False)
 
     def covers(self, place: Place) -> bool:
-        """Whether `place` says the same again, wherever its middle and so its key may have moved.
+        """Return whether `place` says the same as the accepted one, even if its key differs.
 
-        It does not if it is expected to be `GROWN` times as wrong.
+        It does not if its score is at least `GROWN` times as high.
         """
         if place.missing != self.missing or place.score >= GROWN * self.score:
             return False
@@ -88,18 +91,21 @@ class DecidedBox:
 
 
 def decided(place: Place) -> DecidedBox:
-    """`place` as one that was accepted."""
+    """Return the record of `place` as accepted."""
     return DecidedBox(place.key, place.missing, place.box, place.score)
 
 
 def key_of_decision(found: DecidedBox) -> str:
-    """A key by which it is kept among the keys of accepted places, such as "decided+@3.8.0.12.40.41@KEY"."""
+    """Return the key under which the journal keeps an accepted place, such as "decided+@3.8.0.12.40.41@KEY".
+
+    It holds whether tissue was missing (+ or -), the starts and stops of the box, and the key of the place.
+    """
     sides = ".".join(f"{side.start}.{side.stop}" for side in found.box)
     return f"{_KIND}{'+' if found.missing else '-'}@{sides}@{found.key}"
 
 
 def decided_boxes(keys: Iterable[str]) -> tuple[DecidedBox, ...]:
-    """The accepted places that `key_of_decision` kept among `keys`; other keys are left out."""
+    """Return the accepted places that are encoded in `keys` by `key_of_decision`; other keys are ignored."""
     return tuple(found for key in sorted(keys) if (found := _decided_box(key)) is not None)
 
 

@@ -1,4 +1,4 @@
-"""HU inside the mask that no pancreas has."""
+"""A finder of HU inside the mask that no pancreas has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _TRUST = 0.9
 
 
 def no_pancreas_hu(view: View) -> list[Place]:
-    """Air, fat, and bone or contrast inside the mask, less a rim of one pixel that is partial volume."""
+    """Return places inside the mask that are air, fat, or as bright as bone or contrast."""
+    # The outermost pixel of the mask is left out, because its HU are a mixture (partial volume).
     inner = ndimage.minimum_filter(view.inside.astype(np.uint8), (1, 3, 3)) > 0
     found = []
     for name, where in (

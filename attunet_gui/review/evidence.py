@@ -1,7 +1,7 @@
-"""What is known of a case besides its mask, on the frame of the network, and the mask carried there.
+"""The CT, the network's maps and the mask of a case, all on the frame of the network.
 
-All search happens on the frame: its pixels are 2 mm, so a CT of 512 x 512 has eight times fewer voxels there,
-and a stroke is answered at once. Only boxes are carried back.
+The search for places to check works on the frame. Its pixels are 2 mm, so a CT of 512 x 512 has eight times
+fewer voxels there and the list follows a stroke at once. Only boxes are mapped back to the CT.
 """
 
 from __future__ import annotations
@@ -24,23 +24,26 @@ from attunet_gui.review.decisions import NO_DECISIONS, Decisions
 
 _PIXEL_MM = 2.0
 _INSIDE = 0.5
+# Probabilities below this do not count as expected error.
 _FAINT = 0.1
+# A smaller share of a pixel is a rounding error of the resampling.
 _ANY = 1e-4
-"""Share of a pixel that is more than rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Made once a draft; None where there is no draft, and then only the shape of the mask and HU speak.
+    """What is known of a case besides its mask. It is computed once for each draft.
+
+    Without a draft there are no maps of the network, and only HU and the shape of the mask are searched.
 
     Attributes:
-        frame: on which all maps lie.
-        hu: (z, rows, columns) float32, averaged over a pixel of the frame.
-        smooth_hu: (z, rows, columns) float16, the same, less its noise.
-        probability: (z, rows, columns) float16 in [0, 1].
-        gates: (z, rows, columns) float16 in [0, 1], the product of all gates.
-        threshold: probability from which the network drafts.
-        draft_area_mm2: (z,) area of the draft; zeros without one.
+        frame: the frame on which all maps lie.
+        hu: (z, rows, columns) float32, HU averaged over a pixel of the frame.
+        smooth_hu: (z, rows, columns) float16, the same after a Gaussian filter in the plane.
+        probability: (z, rows, columns) float16 in [0, 1]; None without a draft.
+        gates: (z, rows, columns) float16 in [0, 1], the product of all gates; None without gates.
+        threshold: probability from which a voxel belongs to the draft.
+        draft_area_mm2: (z,) area of the draft in mm²; zeros without one.
     """
 
     frame: Frame
@@ -53,12 +56,12 @@ class Evidence:
 
     @cached_property
     def likely_plane(self) -> NDArray[np.bool_]:
-        """(rows, columns) where the network would draft in any slice."""
+        """(rows, columns) bool, true where the probability reaches the threshold in any slice."""
         return self._likely((0,), self.hu.shape[1:])
 
     @cached_property
     def likely_slices(self) -> NDArray[np.bool_]:
-        """(z,) where the network would draft anything."""
+        """(z,) bool, true where the probability reaches the threshold anywhere in the slice."""
         return self._likely((1, 2), self.hu.shape[:1])
 
     def _likely(self, axes: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -69,21 +72,21 @@ class Evidence:
 
     @property
     def voxel_ml(self) -> float:
-        """Volume of a voxel of the frame."""
+        """Volume of a voxel of the frame in ml."""
         return float(np.prod(self.frame.spacing_mm)) / 1000
 
 
 @dataclass(frozen=True, eq=False)
 class Carried:
-    """A mask on the frame.
+    """A mask that was resampled to the frame.
 
     Attributes:
-        cover: (z, rows, columns) float32, share of each of the frame's pixels that the mask covers.
-        area_mm2: (z,) area of the mask itself.
-        wrong_mm2: (z,) area that is expected to be wrong, by the probability; zeros without one.
-        kept, free: (z, rows, columns) bool, pixels that hold a voxel of which a person decided that it is
-            mask, or that it is none.
-        erased: likewise, where a stroke of hers took mask away.
+        cover: (z, rows, columns) float32, the share of each pixel that the mask covers.
+        area_mm2: (z,) area of the mask in mm², counted on the grid of the CT.
+        wrong_mm2: (z,) area in mm² that is expected to be wrong by the probability; zeros without a draft.
+        kept: (z, rows, columns) bool, pixels with a voxel that the annotator decided to be mask.
+        free: (z, rows, columns) bool, pixels with a voxel that the annotator decided not to be mask.
+        erased: (z, rows, columns) bool, pixels with a voxel that a stroke of the annotator removed.
     """
 
     cover: NDArray[np.float32]
@@ -95,26 +98,27 @@ class Carried:
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """(z, rows, columns) where the mask covers at least half of the pixel."""
+        """(z, rows, columns) bool, true where the mask covers at least half of the pixel."""
         return self.cover >= _INSIDE
 
     @property
     def slices(self) -> frozenset[int]:
-        """Slices that have mask."""
+        """Indices of the slices that have mask."""
         return frozenset(np.flatnonzero(self.area_mm2).tolist())
 
 
 def make_evidence(
     volume: Volume, prediction: Prediction | None = None, draft: NDArray[np.uint8] | None = None
 ) -> Evidence:
-    """What is known of `volume`.
+    """Return what is known of a case.
 
     Args:
         volume: the CT.
-        prediction: what the network says of it.
-        draft: (z, y, x) uint8 0/1, the draft made of it.
+        prediction: the network's prediction; None without a draft.
+        draft: (z, y, x) uint8 0/1, the draft; None without one.
     """
     frame = _whole(volume.grid) if prediction is None else prediction.frame
+    # Slice by slice, so that the CT is never held as float32 as a whole.
     hu = np.concatenate([frame.to_network(plane[None].astype(np.float32), -1000.0) for plane in volume.hu])
     areas = np.zeros(len(hu)) if draft is None else _areas(draft, range(len(hu)), volume.grid)
     return Evidence(
@@ -129,7 +133,7 @@ def make_evidence(
 
 
 def carry(mask: NDArray[np.uint8], evidence: Evidence, decisions: Decisions = NO_DECISIONS) -> Carried:
-    """`mask` (z, y, x) on the frame."""
+    """Return `mask` (z, y, x) uint8 0/1 resampled to the frame, together with the annotator's decisions."""
     shape, slices = evidence.hu.shape, len(mask)
     flags = [np.zeros(shape, bool) for _ in range(3)]
     nothing = Carried(np.zeros(shape, np.float32), np.zeros(slices), np.zeros(slices), *flags)
@@ -143,7 +147,7 @@ def carry_again(
     changed: Iterable[int],
     decisions: Decisions = NO_DECISIONS,
 ) -> Carried:
-    """As `carry`, taking all slices but the `changed` ones from `before`."""
+    """Return what `carry` returns, but resample the `changed` slices only; the others come from `before`."""
     slices = sorted(set(changed))
     cover, areas, wrong = before.cover.copy(), before.area_mm2.copy(), before.wrong_mm2.copy()
     decided = [before.kept.copy(), before.free.copy(), before.erased.copy()]
@@ -162,7 +166,7 @@ def carry_again(
 def _decided(
     mask: NDArray[np.bool_], z: int, evidence: Evidence, decisions: Decisions
 ) -> tuple[NDArray[np.bool_] | bool, ...]:
-    """The planes of `Decisions.of_slice` on the frame: a pixel counts if it holds one such voxel."""
+    """Return the planes of `Decisions.of_slice` on the frame; a pixel is true if it holds one such voxel."""
     if not decisions.touches(z):
         return (False, False, False)
     planes = np.stack(decisions.of_slice(z, mask)).astype(np.float32)
@@ -170,19 +174,25 @@ def _decided(
 
 
 def _wrong_mm2(cover: NDArray[np.float32], evidence: Evidence, z: int, sure: NDArray[np.bool_]) -> float:
-    """Area of slice `z` that is expected to be wrong; what a person is `sure` of is not."""
+    """Return the area of slice `z` in mm² that is expected to be wrong, without decided pixels."""
     if evidence.probability is None:
         return 0.0
     likely = evidence.probability[z].astype(np.float32)
-    # All over the body the network says "hardly"; summed up that would drown the gland.
+    # The network gives a faint probability to all of the body. Summed up, that would exceed the error of the
+    # gland.
     likely[likely < _FAINT] = 0
     pixel = evidence.frame.spacing_mm[1] * evidence.frame.spacing_mm[2]
+    # The expected absolute difference of two independent values in [0, 1].
     wrong = likely + cover - 2 * likely * cover
     return float(wrong[~sure].sum()) * pixel
 
 
 def grid_box(evidence: Evidence, box: Box) -> Box:
-    """A box of the frame as the box of the CT's voxels that it covers; at least one voxel, within the CT."""
+    """Return the box of the CT's voxels that a box of the frame covers.
+
+    It lies within the CT and holds at least one voxel.
+    """
+    # A pixel reaches half of its size beyond its centre, on the frame as well as on the CT.
     sides = [box[0]]
     for side, start, step, size in zip(
         box[1:], evidence.frame.start, evidence.frame.step, evidence.frame.grid.shape[1:], strict=True
@@ -208,7 +218,10 @@ def _merged(prediction: Prediction) -> NDArray[np.float16] | None:
 
 
 def _whole(grid: Grid) -> Frame:
-    """A frame over all of a slice, for a case without draft."""
+    """Return a frame over the whole slice, for a case without a draft.
+
+    Its pixels are 2 mm, or as large as those of the CT where these are larger.
+    """
     steps = [max(1.0, _PIXEL_MM / mm) for mm in grid.spacing_mm[1:]]
     sizes = [max(1, round(n / step)) for n, step in zip(grid.shape[1:], steps, strict=True)]
     starts = [

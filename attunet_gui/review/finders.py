@@ -1,4 +1,4 @@
-"""Everything that can be said against a mask: a new finder is one function and one line here."""
+"""The table of all finders. A new finder is one function and one line here."""
 
 from __future__ import annotations
 

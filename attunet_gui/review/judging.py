@@ -1,4 +1,4 @@
-"""How good the list is, where the truth is known."""
+"""The precision and the completeness of the list of places, measured where the truth is known."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Spacing = tuple[float, float, float]
 
 
 def judge(place: Place, mask: Mask, truth: Mask, spacing_mm: Spacing) -> bool:
-    """Whether a person who goes to `place` finds something to correct.
+    """Return whether an annotator who goes to `place` finds something to correct there.
 
-    That is so if, within its box, at least 0.1 ml are wrong in the way that the place says (missing: in
-    `truth` and not in `mask`; too much: the other way round), and they are at least 15 % of what mask and
-    truth cover there together; so neither a surface that is half a voxel off nor an error of the other kind
-    counts. Where the box has few thin slices, 30 mm² a slice are enough instead of 0.1 ml.
+    This is so if, within its box, at least 0.1 ml are wrong in the way that the place says (missing: in
+    `truth` and not in `mask`; too much: the other way round), and if they are at least 15 % of what mask and
+    truth cover there together. Neither a surface that is half a voxel off nor an error of the other kind
+    counts. Where the box has few thin slices, 30 mm² in each slice are enough instead of 0.1 ml.
 
     Args:
-        place: on the grid of `mask`.
-        mask, truth: (z, y, x) 0/1.
-        spacing_mm: (z, y, x) of a voxel.
+        place: a place on the grid of `mask`.
+        mask, truth: (z, y, x) uint8 0/1.
+        spacing_mm: (z, y, x) voxel spacing in mm.
     """
     here, right = mask[place.box] != 0, truth[place.box] != 0
     wrong = right & ~here if place.missing else here & ~right
@@ -39,15 +39,16 @@ def judge(place: Place, mask: Mask, truth: Mask, spacing_mm: Spacing) -> bool:
 
 
 def precision(places: Sequence[Place], mask: Mask, truth: Mask, spacing_mm: Spacing) -> float:
-    """Share of `places` that are errors; 1 for no places."""
+    """Return the share of `places` at which something is wrong; 1 without places."""
     hits = [judge(place, mask, truth, spacing_mm) for place in places]
     return sum(hits) / len(hits) if hits else 1.0
 
 
 def share_named(places: Sequence[Place], mask: Mask, truth: Mask) -> float:
-    """Share of all wrong voxels that lie in the box of a place which says the right thing of them.
+    """Return the share of all wrong voxels that lie in the box of a place that is right about them.
 
-    1 where nothing is wrong.
+    A place is right about missing voxels if it says that tissue is missing, and about others if it says that there
+    is too much. The share is 1 if nothing is wrong.
     """
     here, right = mask != 0, truth != 0
     named = np.zeros(mask.shape, bool)

@@ -1,4 +1,4 @@
-"""A concrete place where a mask is probably wrong, and the short list that a person works through."""
+"""A place where the mask is probably wrong, and the short list of them that the annotator works through."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from attunet_gui.core.edit import Box
 
 MOST = 12
-"""How many open places the list shows; the next one follows when one is closed."""
+"""Largest number of open places in the list; when one is closed the next one follows."""
 
+# Factor for missing tissue in the order of the list: under-segmentation is the more frequent error, and what
+# is missing is harder to see.
 _MISSING_FIRST = 1.5
-"""Under-segmentation is the commoner failure, and what is not there is harder to see."""
+# Two places are merged if they share at least this part of the smaller box.
 _SAME = 0.5
-"""Two places that share this much of the smaller one are one."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,14 @@ class Place:
     """One entry of the list.
 
     Attributes:
-        kind: which finder speaks, a key of `attunet_gui.review.finders.FINDERS`.
-        slice: the slice in which most of it is.
-        box: (z, y, x) in voxels of the CT, never empty; for zoom and highlight.
-        reason: for a person, one sentence a finder; the first is the strongest.
+        kind: the kind of error, such as "unsure" or "island"; each is found by one finder.
+        slice: index of the slice that holds most of it.
+        box: (z, y, x) box in voxels of the CT for zoom and highlight; it is never empty.
+        reason: text for the annotator, one sentence from each finder, the strongest first.
         missing: whether tissue is probably missing, rather than too much.
-        score: volume in ml that is expected to be wrong there.
-        key: stays the same while nothing changes near the place: kind and coarse position.
-        volume_ml: volume of what the place names.
+        score: volume in ml that is expected to be wrong.
+        key: made of the kind and the coarse position, so that it stays the same while nothing changes nearby.
+        volume_ml: volume in ml of what the place names.
         also: keys of weaker places that were merged into this one.
     """
 
@@ -44,23 +45,23 @@ class Place:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """(y, x) in the middle of the box, in voxels."""
+        """(y, x) position of the middle of the box, in voxels."""
         y, x = ((side.start + side.stop - 1) / 2 for side in self.box[1:])
         return y, x
 
     @property
     def urgency(self) -> float:
-        """The score by which the list is ordered: missing tissue counts half as much again as excess."""
+        """The value by which the list is ordered: the score, half as much again if tissue is missing."""
         return self.score * (_MISSING_FIRST if self.missing else 1.0)
 
     @property
     def keys(self) -> frozenset[str]:
-        """Its key and those of what was merged into it."""
+        """The key of the place and the keys of the places that were merged into it."""
         return frozenset((self.key, *self.also))
 
 
 def merged(places: Iterable[Place]) -> tuple[Place, ...]:
-    """The most urgent of `places` first, those of one spot merged into the most urgent of them."""
+    """Return `places` ordered by urgency, with overlapping ones merged into the most urgent of them."""
     kept: list[Place] = []
     for place in sorted(places, key=lambda place: (-place.urgency, place.key)):
         same = next((at for at, other in enumerate(kept) if _is_same(other, place)), None)
@@ -84,13 +85,13 @@ def _is_same(one: Place, other: Place) -> bool:
 
 
 def box_voxels(box: Box) -> int:
-    """How many voxels `box` has."""
+    """Return the number of voxels of `box`."""
     z, y, x = (side.stop - side.start for side in box)
     return int(z * y * x)
 
 
 def shared_voxels(one: Box, other: Box) -> int:
-    """How many voxels two boxes have in common."""
+    """Return the number of voxels that two boxes have in common."""
     common = 1
     for a, b in zip(one, other, strict=True):
         common *= max(0, min(a.stop, b.stop) - max(a.start, b.start))

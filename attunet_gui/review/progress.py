@@ -1,4 +1,4 @@
-"""What a person has closed, seen and verified of a case; every function gives a new value."""
+"""The progress of a review: what is closed, seen and verified. Every function returns a new value."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from attunet_gui.review.places import MOST, Place
 
 @dataclass(frozen=True)
 class ReviewState:
-    """How far the review of a case has come.
+    """The progress of the review of a case.
 
     Attributes:
         closed: key of a place that was accepted or edited -> its score at that time.
-        seen: slices that were on screen, as they are now; the window decides for how long.
-        verified: slices a person has declared right.
-        edited: slices in which a person changed something.
-        decided: places that were accepted, while the mask in them stays as it was.
+        seen: indices of the slices that the annotator has seen as they are now.
+        verified: indices of the slices that the annotator verified.
+        edited: indices of the slices that the annotator changed.
+        decided: accepted places in whose boxes the mask has not changed since.
     """
 
     closed: Mapping[str, float] = field(default_factory=dict)
@@ -31,21 +31,23 @@ class ReviewState:
 
 
 def accept(state: ReviewState, place: Place) -> ReviewState:
-    """`place` is right as it is."""
+    """Return the state after the annotator accepted `place`: the mask is right there."""
     closed = _with(state.closed, (place,))
     return replace(state, closed=closed, decided=(*state.decided, decided(place)))
 
 
 def after_edit(state: ReviewState, places: Iterable[Place], edit: Edit, on_screen: int) -> ReviewState:
-    """`edit` closes those of `places` in which it changes a voxel; what it changed off screen was not seen.
+    """Return the state after an edit of the mask.
 
-    A place that was accepted was accepted as it was: where `edit` changes a voxel of it, it may come back.
+    The edit closes the places in whose boxes it changes a voxel. The slices that it changes are no longer
+    seen, except the one on screen. An accepted place was accepted as it was: if the edit changes a voxel in
+    its box, the place may come back.
 
     Args:
-        state: before it.
-        places: that are open.
-        edit: of the mask, by hand or by a tool.
-        on_screen: the slice that is shown.
+        state: the state before the edit.
+        places: the open places.
+        edit: an edit of the mask, by hand or by a tool.
+        on_screen: index of the slice that is shown.
     """
     touched = [place for place in places if edit.reaches(place.box)]
     unseen = edit.changed_slices - {on_screen}
@@ -60,37 +62,44 @@ def after_edit(state: ReviewState, places: Iterable[Place], edit: Edit, on_scree
 
 
 def mark_seen(state: ReviewState, slices: Iterable[int]) -> ReviewState:
-    """`slices` were on screen."""
+    """Return the state with `slices` added to those that were seen."""
     return replace(state, seen=state.seen | frozenset(slices))
 
 
 def with_verified(state: ReviewState, slices: frozenset[int]) -> ReviewState:
-    """`slices`, and no others, are declared right."""
+    """Return the state in which `slices`, and no others, are verified."""
     return replace(state, verified=slices)
 
 
 def open_places(places: Iterable[Place], state: ReviewState) -> tuple[Place, ...]:
-    """The first `MOST` of `places` that a person has still to look at, in their order.
+    """Return the first `MOST` of `places` that are not closed, in their order.
 
-    A closed one comes back when it has become much worse; in a verified slice nothing is open.
+    A closed place opens again when its score has become `GROWN` times as high. A place whose slices are all
+    verified is closed.
     """
     return tuple(place for place in places if not _is_closed(place, state))[:MOST]
 
 
 def is_reviewed(places: Iterable[Place], mask_slices: Collection[int], state: ReviewState) -> bool:
-    """Whether no place is open and every slice of `mask_slices`, those with mask, was seen or verified."""
+    """Return whether the review is complete.
+
+    Args:
+        places: all places of the mask.
+        mask_slices: indices of the slices with mask; each must be seen or verified.
+        state: the state of the review.
+    """
     return not open_places(places, state) and not set(mask_slices) - state.seen - state.verified
 
 
 def left_words(unseen: int, open_places: int) -> str:
-    """What a person has not looked at, such as "3 slices with mask not looked at, 1 place to check open".
+    """Return what is left to review, such as "3 slices with mask not looked at, 1 place to check open".
 
     Args:
-        unseen: slices with mask that were not on screen.
-        open_places: places to check that are open.
+        unseen: number of slices with mask that were not seen.
+        open_places: number of open places.
 
     Returns:
-        the words without a full stop; "" if nothing is left.
+        The text without a full stop; "" if nothing is left.
     """
     parts = [f"{counted(unseen, 'slice')} with mask not looked at"] * (unseen > 0)
     parts += [f"{counted(open_places, 'place')} to check open"] * (open_places > 0)
@@ -98,9 +107,10 @@ def left_words(unseen: int, open_places: int) -> str:
 
 
 def next_place(places: Sequence[Place], after: str | None = None) -> Place | None:
-    """The place behind the one with the key `after`, the first after the last; None if there is none.
+    """Return the place that follows the one with the key `after`.
 
-    With a key that is not in the list, because it was closed, the first.
+    After the last place the first one follows. The first one is also returned if the key is not in the list,
+    as after closing a place. Returns None if there are no places.
     """
     if not places:
         return None

@@ -1,4 +1,4 @@
-"""The list of a mask: every finder asked, places of one spot merged."""
+"""The search for places to check: all finders are run, and overlapping places are merged."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from attunet_gui.review.finders import FINDERS
 from attunet_gui.review.places import Place, merged
 from attunet_gui.review.view import view_of
 
+# A place is shown only if its score reaches this share of the smallest volume that is worth a look.
 _LEAST_EXPECTED = 0.8
-"""Of what is worth a look: a place that is expected to hold less of an error is not shown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What was found in a mask.
+    """The result of a search.
 
     Attributes:
-        places: most urgent first.
-        carried: the mask on the frame, from which the next search goes on.
+        places: the places, most urgent first.
+        carried: the mask on the frame; the next search updates it instead of resampling all slices.
     """
 
     places: tuple[Place, ...]
@@ -38,14 +38,14 @@ def find_places(
     changed: Iterable[int] | None = None,
     decisions: Decisions = NO_DECISIONS,
 ) -> Found:
-    """The list of `mask`.
+    """Search a mask for places that are probably wrong.
 
     Args:
         mask: (z, y, x) uint8 0/1 on the grid of the CT.
-        evidence: of the same CT.
-        before: what was found before slices `changed` were changed; None to look at everything.
-        changed: slices in which `mask`, or what is decided of it, differs from then; None for any.
-        decisions: of a person, which no place contradicts; those of the `changed` slices suffice.
+        evidence: what is known of the same case.
+        before: the result of an earlier search; None to resample all slices.
+        changed: indices of the slices in which the mask or a decision differs from that search; None for all.
+        decisions: the annotator's decisions, which no place contradicts; those of the changed slices suffice.
     """
     if before is None or changed is None:
         carried = carry(mask, evidence, decisions)

@@ -1,35 +1,36 @@
-"""What of a slice is on screen, and whether a person can have judged it: decided in one place.
+"""The one rule on whether the annotator can judge the slice by what is on screen.
 
-"Seen" and "verified" mean: the axial slice was drawn, its mask in view, for `LOOK_S` without a change.
+"Seen" and "verified" mean that the axial slice was drawn, with its mask in view, for `LOOK_S` without a
+change.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+# A slice must stay on screen unchanged for this many seconds before it counts as seen.
 LOOK_S = 0.5
-"""For so long a slice has to stay as it is on screen before it counts as seen."""
+# Below this magnification a pancreas of 40 mm has fewer than 20 pixels and cannot be judged.
 LEAST_PIXELS_PER_MM = 0.5
-"""Drawn smaller than this, a pancreas is a speck: 40 mm are 20 pixels."""
 AXIAL = (0, 1, 2)
 
 Rectangle = tuple[float, float, float, float]
-"""(top, left, bottom, right) in mm in the plane of the slice."""
+"""A rectangle (top, left, bottom, right) in the plane of the slice, in mm."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What the picture shows.
+    """What the canvas shows.
 
     Attributes:
-        window_shown: the window is there, not minimised, and the picture in it is not hidden.
-        dimensions: that are drawn, 2 or 3.
-        order: of the axes (z, y, x); the last two are drawn, downwards and to the right.
-        straight: CT and mask lie on each other, neither turned, mirrored nor side by side.
-        ct_drawn, mask_drawn: visible, not transparent, and not covered.
-        pixels_per_mm: how large the picture is.
-        view: what of the plane the picture shows.
-        judged: what must be within `view`: the mask of the slice; None where the slice has none.
+        window_shown: whether the window is open and not minimised, and the canvas in it is not hidden.
+        dimensions: number of dimensions that are drawn, 2 or 3.
+        order: order of the axes (z, y, x); the last two are drawn downwards and to the right.
+        straight: whether CT and mask lie on each other and are neither turned nor mirrored nor side by side.
+        ct_drawn, mask_drawn: whether the layer is visible, not transparent and not covered.
+        pixels_per_mm: magnification in screen pixels per mm.
+        view: the part of the plane that the canvas shows.
+        judged: what must be within `view`, the mask of the slice; None if the slice has no mask.
         ct: the whole slice.
     """
 
@@ -46,7 +47,7 @@ class Sight:
 
 
 def why_not_seen(sight: Sight) -> str:
-    """Why nobody can judge the slice by what is on screen, as the end of a sentence; "" if they can."""
+    """Return why the slice cannot be judged by what is on screen, as the end of a sentence; "" if it can."""
     hindrances = (
         (not sight.window_shown, "the picture is not on screen"),
         (sight.dimensions != 2, "the picture is in 3-D; Ctrl+Y goes back to slices"),
@@ -61,7 +62,7 @@ def why_not_seen(sight: Sight) -> str:
 
 
 def _in_view(sight: Sight) -> bool:
-    """The mask is wholly in view; without a mask, the middle of what is in view lies on the CT."""
+    """Return whether the whole mask is in view; without one, whether the middle of the view is on the CT."""
     top, left, bottom, right = sight.view
     if sight.judged is not None:
         inner = sight.judged

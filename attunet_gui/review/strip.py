@@ -1,4 +1,4 @@
-"""What the strip beside the slider shows of every slice."""
+"""The values that the strip beside the slice slider shows for every slice."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from attunet_gui.review.evidence import Carried, Evidence
 from attunet_gui.review.places import Place
 from attunet_gui.review.progress import ReviewState
 
+# The uncertainty of a slice with less than this share of the largest area is relative to that share. Relative
+# to its own area, the thin ends of every gland would look uncertain.
 _THIN = 0.25
-"""A slice with less than this share of the largest area is measured against that, not against itself."""
 
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """One value a slice; all arrays are (z,).
+    """One value for each slice; all arrays are (z,).
 
     Attributes:
-        area_mm2: float64, area of the mask.
-        draft_area_mm2: float64, area of the draft.
-        uncertainty: float32 in [0, 1], area that is expected to be wrong as a share of the gland's there.
-        edited, seen, verified: bool.
-        places: intp, open places whose slice it is.
+        area_mm2: float64, area of the mask in mm².
+        draft_area_mm2: float64, area of the draft in mm².
+        uncertainty: float32 in [0, 1], the area that is expected to be wrong as a share of the gland's area.
+        edited, seen, verified: bool, the state of the review.
+        places: intp, number of open places in this slice.
     """
 
     area_mm2: NDArray[np.float64]
@@ -40,7 +41,14 @@ class Strip:
 def make_strip(
     carried: Carried, evidence: Evidence, state: ReviewState, open_places: Collection[Place] = ()
 ) -> Strip:
-    """The strip of a mask that was carried to the frame, as `find_places` keeps it."""
+    """Return the strip of a mask.
+
+    Args:
+        carried: the mask on the frame, as `find_places` returns it.
+        evidence: what is known of the case.
+        state: the state of the review.
+        open_places: the open places.
+    """
     slices = len(carried.area_mm2)
     counts = np.bincount([place.slice for place in open_places], minlength=slices)
     return Strip(

@@ -1,4 +1,4 @@
-"""Where the network and the mask do not agree: uncertain surface, and gates that say otherwise."""
+"""Finders of disagreement between the network and the mask: uncertain surface, and gates."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from attunet_gui.core.edit import Box
 from attunet_gui.review.places import Place
 from attunet_gui.review.view import Floats, Spot, View, place
 
+# About the size of what is corrected at once: a few slices, and a part of the outline.
 _WINDOW_MM = (15.0, 24.0, 24.0)
-"""About what is corrected in one go: a few slices, and a part of the outline."""
+# A smaller difference of mask and gland probability is normal at any surface.
 _LEAST = 0.3
-"""Where mask and chance are less apart, the surface is as sure as one can be."""
+# Share of the smallest volume worth a look from which a window counts. The probability is cautious: about
+# twice as much turns out to be wrong as it says.
 _WORTH = 0.5
-"""The chance is cautious: about twice as much is wrong as it says."""
 _TRUST_MISSING, _TRUST_EXCESS = 3.0, 3.0
 _TRUST_GATE_HIGH, _TRUST_GATE_LOW = 0.15, 0.5
 _GATE_HIGH, _GATE_LOW = 0.9, 0.3
 _NEAR = 0.02
+# The search sums over cells of about this size, which is much faster than summing over pixels.
 _CELL_MM = (3.0, 4.0, 4.0)
-"""The search goes by cells of about this size."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ _EXCESS = _Saying("unsure", False, _TRUST_EXCESS, "likely too much {where}")
 
 
 def unsure(view: View) -> list[Place]:
-    """Parts of the surface where the expected error is largest, and what the draft left out."""
+    """Return parts of the surface with the largest expected error, and tissue that the mask leaves out."""
     if view.chance is None or view.probability is None:
         return []
     lacking = _beyond(view.chance - view.cover) * view.alike * view.may_lack
@@ -52,7 +53,7 @@ def unsure(view: View) -> list[Place]:
 
 
 def gate_and_mask(view: View) -> list[Place]:
-    """Where gates are open on soft tissue without mask, and where they are closed inside the mask."""
+    """Return where gates are open on soft tissue without mask, and where they are closed inside the mask."""
     if view.gates is None or not view.inside.any():
         return []
     opened = (view.gates > _GATE_HIGH) & (view.near > _NEAR)
@@ -71,10 +72,16 @@ def _beyond(apart: Floats) -> Floats:
 
 
 def _peaks(view: View, wrong: Floats, said: Floats, saying: _Saying) -> Iterator[Place]:
-    """A place at each window that is worse than any that overlaps it by half or more.
+    """Yield a place for each window that is worse than all windows that overlap it by half or more.
 
-    Much is wrong in a window that holds much gland; what a person sees is what is wrong of what is there. So
-    windows compete by the expected volume times the root of its share.
+    A window with much gland has much expected error, but the annotator sees the error relative to what is
+    there. Windows are therefore compared by the expected volume times the square root of its share.
+
+    Args:
+        view: the crop.
+        wrong: (z, rows, columns) float32, expected error of each pixel.
+        said: (z, rows, columns) float32, the map whose values the sentence names.
+        saying: kind, trust and text of the places.
     """
     cells = [max(1, round(mm / step)) for mm, step in zip(_CELL_MM, view.spacing_mm, strict=True)]
     window = _window(view, cells)
@@ -83,6 +90,7 @@ def _peaks(view: View, wrong: Floats, said: Floats, saying: _Saying) -> Iterator
     share = np.sqrt(np.clip(amount / np.maximum(whole, view.floor_ml), 0, 1))
     worth = amount * share
     peaks = (amount >= _WORTH * view.floor_ml) & (worth >= ndimage.maximum_filter(worth, window))
+    # Neighbouring windows of equal worth form a plateau, of which one place is made.
     labels, _count = ndimage.label(peaks, np.ones((3, 3, 3)))
     for plateau in ndimage.find_objects(labels):
         z, y, x = ((side.start + side.stop - 1) // 2 for side in plateau)
@@ -94,7 +102,7 @@ def _peaks(view: View, wrong: Floats, said: Floats, saying: _Saying) -> Iterator
 
 
 def _window(view: View, cells: list[int]) -> list[int]:
-    """Size of the window in cells, odd."""
+    """Return the size of the window in cells along each axis, an odd number where the crop is large enough."""
     return [
         min(1 + 2 * int(mm / (cell * spacing) / 2), max(1, -(-size // cell)))
         for mm, cell, spacing, size in zip(_WINDOW_MM, cells, view.spacing_mm, view.cover.shape, strict=True)
@@ -102,7 +110,14 @@ def _window(view: View, cells: list[int]) -> list[int]:
 
 
 def _sums(values: Floats, cells: list[int], window: list[int]) -> Floats:
-    """Sum of `values` in a window around each cell."""
+    """Return the sum of `values` in a window around each cell.
+
+    Args:
+        values: (z, rows, columns) float32.
+        cells: size of a cell in pixels.
+        window: size of the window in cells.
+    """
+    # First the pixels of each cell are added, axis by axis; then a running mean adds the cells of the window.
     by_cell = np.pad(values, [(0, -size % cell) for size, cell in zip(values.shape, cells, strict=True)])
     for axis, cell in enumerate(cells):
         by_cell = np.moveaxis(by_cell, axis, 0)
@@ -119,7 +134,7 @@ def _spot(box: Box, part: Floats, said: NDArray[np.float32], saying: _Saying) ->
 
 
 def _around(at: tuple[int, int, int], cells: list[int], window: list[int], shape: tuple[int, ...]) -> Box:
-    """The window around the cell `at`, in pixels."""
+    """Return the window around the cell `at` as a box in pixels, clipped to the crop."""
     z, y, x = (
         slice(max(0, (i - size // 2) * cell), min(whole, (i - size // 2 + size) * cell))
         for i, cell, size, whole in zip(at, cells, window, shape, strict=True)

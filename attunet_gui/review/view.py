@@ -1,4 +1,4 @@
-"""The part of the frame in which anything can be wrong, and how what is found there becomes a place."""
+"""The crop of the frame in which the finders search, and the conversion of what they find into places."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from attunet_gui.review.evidence import Carried, Evidence, grid_box
 from attunet_gui.review.places import Place
 
 _MARGIN_MM = 20.0
+# The key of a place holds its position in steps of this size, so that it survives small changes nearby.
 _KEY_MM = 16.0
 _ERASED_MM = 5.0
 _ALIKE_HU = 25.0
+# A smaller volume is not worth a look. In CT of few or thin slices no place would reach it, and an area in
+# each of up to three slices counts instead.
 _FLOOR_ML = 0.1
 _FLOOR_MM2 = 15.0
-"""In CT of few or thin slices a place of one slice is worth a look from this area on."""
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -28,12 +30,14 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A crop of the frame around mask and likely tissue; all maps are (z, rows, columns) of one shape.
+    """A crop of the frame around mask and likely tissue. All maps are (z, rows, columns) of one shape.
+
+    The maps are computed when they are first used, and once.
 
     Attributes:
-        evidence: of the whole frame.
+        evidence: what is known of the case, on the whole frame.
         carried: the mask on the whole frame.
-        box: the crop.
+        box: the crop within the frame.
     """
 
     evidence: Evidence
@@ -42,46 +46,46 @@ class View:
 
     @cached_property
     def cover(self) -> Floats:
-        """Share of a pixel that the mask covers."""
+        """float32, the share of each pixel that the mask covers."""
         return self.carried.cover[self.box]
 
     @cached_property
     def inside(self) -> Flags:
-        """Where the mask covers at least half of the pixel."""
+        """bool, true where the mask covers at least half of the pixel."""
         return self.cover >= 0.5
 
     @cached_property
     def hu(self) -> Floats:
-        """HU averaged over a pixel."""
+        """float32, HU averaged over a pixel."""
         return self.evidence.hu[self.box]
 
     @cached_property
     def probability(self) -> Floats | None:
-        """As the network says."""
+        """float32 in [0, 1], the network's probability; None without a draft."""
         known = self.evidence.probability
         return None if known is None else known[self.box].astype(np.float32)
 
     @cached_property
     def gates(self) -> Floats | None:
-        """Product of all gates."""
+        """float32 in [0, 1], the product of all gates; None without gates."""
         known = self.evidence.gates
         return None if known is None else known[self.box].astype(np.float32)
 
     @cached_property
     def chance(self) -> Floats | None:
-        """Chance that a pixel is gland, given the network and the mask around it."""
+        """float32 in [0, 1], probability of gland given network and mask; None without a draft."""
         if self.probability is None:
             return None
         return chance_of_gland(self.probability, self.near)
 
     @cached_property
     def near(self) -> Floats:
-        """How much mask there is around a pixel, 0 to 1."""
+        """float32 in [0, 1], how much mask there is around each pixel."""
         return nearness(self.cover, self.spacing_mm)
 
     @cached_property
     def alike(self) -> Floats:
-        """How much a pixel and its surroundings look like what the mask holds: 1 for its median HU, to 0."""
+        """float32 in [0, 1], the similarity of the smoothed HU to the median HU of the mask; 1 is equal."""
         if not self.inside.any():
             return np.ones_like(self.cover)
         smooth = self.evidence.smooth_hu[self.box].astype(np.float32)
@@ -91,8 +95,11 @@ class View:
 
     @cached_property
     def may_lack(self) -> Flags:
-        """Where tissue may be missing: not where a person decided that there is none, nor close to what she
-        erased, where a network that was wrong once says the same of the rim."""
+        """bool, true where tissue may be missing.
+
+        It is false where the annotator decided that there is none. It is also false close to what they
+        erased: a network that was wrong there says the same of the rim.
+        """
         reach = [1 + 2 * int(_ERASED_MM / mm) for mm in self.spacing_mm]
         around = ndimage.maximum_filter(self.carried.erased[self.box], reach)
         allowed: Flags = ~(self.carried.free[self.box] | around)
@@ -100,28 +107,31 @@ class View:
 
     @cached_property
     def may_exceed(self) -> Flags:
-        """Where there may be too much: not where a person decided that the mask is right."""
+        """bool, true where there may be too much mask; false where it was decided that the mask is right."""
         return ~self.carried.kept[self.box]
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Of the frame, (z, row, column)."""
+        """(z, row, column) spacing of the frame in mm."""
         return self.evidence.frame.spacing_mm
 
     @property
     def voxel_ml(self) -> float:
-        """Volume of a voxel of the frame."""
+        """Volume of a voxel of the frame in ml."""
         return self.evidence.voxel_ml
 
     @property
     def floor_ml(self) -> float:
-        """Less than this is not worth a look."""
+        """The smallest volume in ml that is worth a look."""
         thick = self.spacing_mm[0] * min(3, len(self.carried.area_mm2))
         return min(_FLOOR_ML, _FLOOR_MM2 * thick / 1000)
 
     @cached_property
     def thirds(self) -> tuple[float, float]:
-        """Columns that part the gland into three of one width: the mask, or else what the network drafts."""
+        """The two columns that divide the gland into three parts of equal width.
+
+        The gland is the mask or, without one, what the network would draft. (0, 0) if both are empty.
+        """
         gland = self.inside
         if not gland.any() and self.probability is not None:
             gland = self.probability >= self.evidence.threshold
@@ -132,21 +142,22 @@ class View:
         return low + (high - low) / 3, high - (high - low) / 3
 
     def cut(self, z: int) -> str:
-        """ "Slice 84", `z` counted in the crop."""
+        """Return the title of a slice such as "Slice 84", where `z` is its index in the crop."""
         return f"Slice {z + self.box[0].start + 1}"
 
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """What a finder names.
+    """What a finder reports, before it becomes a place.
 
     Attributes:
-        kind: key of the finder.
-        missing: whether tissue is missing there.
-        box: in the crop of the view.
-        weight: (z, rows, columns) float32 of the box, share of each pixel that is named; not all 0.
-        trust: share of the named volume that turns out to be wrong, as measured.
-        words: the reason; {cut}, {ml} and {where} are filled in.
+        kind: kind of error.
+        missing: whether tissue is missing there, rather than too much.
+        box: box in the crop of the view.
+        weight: (z, rows, columns) float32 of the shape of the box, the share of each pixel that is named; not all
+            of them are 0.
+        trust: the share of the named volume that turns out to be wrong, as measured.
+        words: template of the reason; {cut}, {ml} and {where} are filled in.
     """
 
     kind: str
@@ -158,7 +169,7 @@ class Spot:
 
 
 def view_of(carried: Carried, evidence: Evidence) -> View | None:
-    """The crop that holds the mask and what the network would draft; None if both are empty."""
+    """Return the crop that holds the mask and what the network would draft; None if both are empty."""
     anything = carried.cover.any(axis=0) | evidence.likely_plane
     slices = np.flatnonzero((carried.area_mm2 > 0) | evidence.likely_slices)
     if not len(slices) or not anything.any():
@@ -177,7 +188,10 @@ def _margins(evidence: Evidence) -> list[int]:
 
 
 def place(view: View, spot: Spot) -> Place:
-    """`spot` as a place on the CT's grid, less what a person decided; of score 0 if nothing is left."""
+    """Return `spot` as a place on the grid of the CT, without the pixels that the annotator decided.
+
+    If nothing is left its score is 0.
+    """
     allowed = (view.may_lack if spot.missing else view.may_exceed)[spot.box]
     spot = replace(spot, weight=np.where(allowed, spot.weight, 0).astype(np.float32))
     by_slice = spot.weight.sum(axis=(1, 2))
@@ -220,14 +234,15 @@ def _key(spot: Spot, view: View, middle: list[float]) -> str:
 
 
 def _amount(ml: float, view: View) -> str:
-    """In a case of one slice a volume says nothing to anybody; the area does."""
+    """Return the size as text, in ml; in a CT of one slice as an area, since a volume means nothing there."""
     if len(view.carried.area_mm2) == 1:
         return f"{ml * 1000 / view.spacing_mm[0]:.0f} mm²"
     return f"{ml:.1f} ml" if ml >= 0.1 else f"{ml:.2f} ml"
 
 
 def _where(view: View, column: float) -> str:
-    """Columns run to the patient's left, where the tail is."""
+    """Return the location along the pancreas as text."""
+    # Columns grow towards the patient's left, where the tail of the pancreas lies.
     head, tail = view.thirds
     if column < head:
         return "towards the pancreatic head"
