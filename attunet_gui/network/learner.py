@@ -24,7 +24,7 @@ from attunet_gui.network.settings import Augmentation, TrainingSettings
 # Rows and columns of the view: a pancreas with room around it. A step takes half the time of a whole slice.
 _VIEW_MM = (192.0, 256.0)
 _BATCH = 3
-# Each step shows `_BATCH` corrected slices and this many whose target is the present draft.
+# Each step shows `_CORRECTED_PER_BATCH` corrected slices and this many whose target is the present draft.
 _DRAFTED = 2
 _DRAFTED_WEIGHT = 0.5
 _RATE = 1e-3
@@ -185,10 +185,10 @@ class Learner:
 
 
 def _loss(truth: Any, logits: Any) -> Any:
-    """Return the scalar loss of a batch whose first `_BATCH` slices are corrected and whose others are
-    drafted.
+    """Return the scalar loss of a batch.
 
-    It is soft Dice plus cross-entropy as in training, computed from logits because these do not saturate.
+    It is soft Dice plus cross-entropy as in training, computed from logits because these do not saturate. The
+    first `_CORRECTED_PER_BATCH` slices are corrected ones and count fully, the others `_DRAFTED_WEIGHT`.
 
     Args:
         truth, logits: (batch, rows, columns) float32.

@@ -53,6 +53,7 @@ def run_and_compare(order: Order, progress: Progress = silent) -> Compared:
     """
     recipe = order.read_recipe()
     data = _collection(recipe, order.recipe)
+    # Checked here too, before the patients are searched for and anything is written.
     check_folders(recipe, order.folders)
     parts = divide(find_patients(order.folders[data.name]), data.split_seed)
     make_folder(order.output)

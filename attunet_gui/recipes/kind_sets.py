@@ -93,6 +93,7 @@ def write_kind_sets(
     for kind in kinds:
         for file in (anywhere := pair_in(output / kind.name, "any", ())).image, anywhere.label:
             make_folder(file.parent)
+        # Made once, before several processes write into them.
         make_folder(_record(output / kind.name, "any").parent)
     cases = in_children(_make, items, "rendering", progress)
     for kind in kinds:

@@ -66,6 +66,7 @@ def phantom_of_kinds(seed: int, weights: tuple[tuple[str, float], ...]) -> tuple
     """Return phantom `seed` rendered as kinds of CT drawn by `weights`, and its pancreas, (z, y, x) uint8
     0/1.
     """
+    # A generator for each purpose, so that the kinds that are drawn do not change the image noise.
     kinds = draw_kinds(dict(weights), np.random.default_rng([seed, 1]))
     ct = render(phantom_anatomy(seed), np.random.default_rng([seed, 2]), settings_of(kinds))
     return synthetic_volume(ct, f"phantom-{seed}"), ct.pancreas

@@ -288,6 +288,7 @@ def _examples(held_out: tuple[TrainingCase, ...], recipe: Recipe, infer: Infer) 
     for case in (with_organ[number] for number in numbers):
         z = int((case.truth == 1).sum(axis=(1, 2)).argmax())
         neighbours = recipe.preprocessing.neighbours
+        # The network is given the channels that it will be given in prediction.
         around = case.seen(z, np.arange(-neighbours, neighbours + 1))
         probability = infer(np.ascontiguousarray(np.moveaxis(around, 0, -1))[None])[0]
         # A case of one slice needs no number.

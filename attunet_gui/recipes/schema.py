@@ -92,13 +92,15 @@ class PairData(_Data):
 
 
 class SliceData(_Data):
-    """A folder of labelled single slices, as `io.slice_collection` reads it."""
+    """A folder of labelled single slices, as `attunet_gui.io.slice_collection` reads it."""
 
     kind: Literal["slices"]
 
 
 class NihPancreasData(_Data):
-    """A copy of NIH Pancreas-CT, as `io.nih_pancreas_ct` reads it, without the patients that are tested on.
+    """A copy of NIH Pancreas-CT without the patients that are tested on.
+
+    `attunet_gui.io.nih_pancreas_ct` says how it is laid out.
 
     Attributes:
         split_seed: decides which patients these are.
@@ -243,6 +245,7 @@ def with_label(recipe: Recipe, label: int | None) -> Recipe:
 
 def card_fields(recipe: Recipe, training: Training) -> dict[str, Any]:
     """Return the fields of the card of a model made by `recipe`, all but `weights`."""
+    # What is not excluded has the same name in recipe and card.
     own = recipe.model_dump(exclude={"data", "validation", "crossvalidation", "phantom_check", "training"})
     return {**own, "training": training, "versions": {}}
 

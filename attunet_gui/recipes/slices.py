@@ -22,7 +22,7 @@ Files = tuple[SliceFile, ...]
 
 def patients_in(folder: Path) -> tuple[Files, ...]:
     """Return the slices of each patient in `folder`, from the feet to the head; errors as in
-    `io.slice_collection`.
+    `attunet_gui.io.slice_collection`.
     """
     # Slices are numbered from the head to the feet, and volumes go the other way.
     files = sorted(find_slices(folder), key=lambda file: (file.patient, -file.number))

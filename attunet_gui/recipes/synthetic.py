@@ -133,7 +133,7 @@ def write_pairs(
         count: number of cases.
         seed: of all random draws.
         progress: called after each part; it may raise `Cancelled`.
-        kinds: weights as `synthesis.kinds.draw_kinds` takes them; None renders the usual mixture.
+        kinds: weights as `attunet_gui.synthesis.kinds.draw_kinds` takes them; None renders the usual mixture.
 
     Raises:
         AttunetError: a map cannot be read or lacks pancreas or liver, no map has a skeleton to lend, a kind
@@ -142,6 +142,7 @@ def write_pairs(
     weights = check_weights(kinds or {})
     check_training_seed(seed)
     wanted = plan(sources, progress)
+    # Whatever changes a CT must change the digest, or cases of an earlier run would be kept wrongly.
     digest = _digest([wanted.digest, _RENDERER, dict(weights)])
     anywhere = pair_in(output, "any", ())
     for file in (anywhere.image, anywhere.label, _record_of(output, "any")):
@@ -183,6 +184,7 @@ def plan(sources: Sequence[MapSource], progress: Progress = silent) -> Plan:
         )
     alone = [Anatomy(source, None) for source in whole for _ in whole]
     borrowing = [Anatomy(source, donor) for source in sources if source not in whole for donor in whole]
+    # Another version of the program may complete the same map differently.
     digest = _digest([__version__, *(seen[source].digest for source in sources)])
     return Plan((*alone, *borrowing), digest)
 
@@ -245,6 +247,7 @@ def _tissues(share: _Share) -> TissueMap:
 def _rendered(share: _Share, tissues: TissueMap, number: int) -> Case:
     """Render case `number` of a share and write its record."""
     seed, _plan = share.made_by
+    # A stream of its own, so that the drawn kinds do not change what the case's seed gives.
     kinds = draw_kinds(share.kinds, np.random.default_rng([seed, number, 1]))
     case = render_case(tissues, Wish(_name(number), seed, (seed, number), kinds), share.output)
     # The record is written last, so that a case with a record is complete.

@@ -55,6 +55,7 @@ def _read(case: AcceptedCase) -> JudgedCT:
     volume = read(case.image, series=case.series)
     judged = None
     if case.verified is not None:
+        # Only slices that the annotator verified count as truth.
         judged = np.zeros(volume.grid.shape, bool)
         judged[sorted(case.verified)] = True
     return JudgedCT(volume, read_mask(case.mask, volume), judged)

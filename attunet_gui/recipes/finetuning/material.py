@@ -86,6 +86,7 @@ def gather(order: FinetuneOrder, parent: Bundle, progress: Progress = silent) ->
     cases = find_dataset(order.dataset, order.label)
     judging = _other(order.validation, order.label) if order.validation else ()
     earlier = tuple(_other(folder, order.label) for folder in order.replay.folders)
+    # Content, not names, tells cases apart: the same CT may be in two data sets under two names.
     hashes = _hashes([*cases, *judging, *(case for found in earlier for case in found)], progress)
     known = _known(cases, hashes)
     if order.validation:
@@ -228,6 +229,7 @@ def lineage(material: Material) -> Lineage:
     held = {material.hashes[case.image] for case in material.judging}
     for each in material.earlier:
         taught |= {material.hashes[case.image] for case in chosen(each.cases, each.division.training)}
+        # Replayed cases that judge are never learnt from later either.
         held |= {material.hashes[case.image] for case in chosen(each.cases, each.division.held_out)}
     before = card.lineage.ancestors if card.lineage else ()
     return Lineage(

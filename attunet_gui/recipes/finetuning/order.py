@@ -51,7 +51,7 @@ class FinetuneOrder:
     """What is asked of a fine-tuning.
 
     Attributes:
-        dataset: folder of corrected cases, in any layout that `io.datasets` reads.
+        dataset: folder of corrected cases, in any layout that `attunet_gui.io.datasets` reads.
         parent: folder of the bundle to start from.
         output: folder of the run.
         validation: folder of a data set that judges; None holds back a fifth of the people of `dataset`.

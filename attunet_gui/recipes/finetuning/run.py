@@ -84,6 +84,7 @@ def finetune(order: FinetuneOrder, progress: Progress = silent) -> Finetuned:
     parent = read_bundle(order.parent)
     # Only to find out now, and not after the training, whether the name is valid.
     _name(order, parent.card, "0" * 64)
+    # Before the folder is touched: a wrong data set leaves the results of an earlier run alone.
     material = gather(order, parent, progress)
     make_private_folder(order.output)
     _cleared(order)
