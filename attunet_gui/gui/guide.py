@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -15,8 +13,10 @@ from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.edit import Box
 from attunet_gui.core.history import Stroke
 from attunet_gui.core.rewind import since_draft
+from attunet_gui.executor import SerialExecutor
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.gui.responsive_timer import ResponsiveTimer
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.review.decisions import DecidedBox, Decisions, Plane, decided, decided_boxes, key_of_decision
@@ -38,8 +38,6 @@ from attunet_gui.review.strip import Strip, make_strip
 from attunet_gui.session import Case, Draft, Session
 from attunet_gui.work import Work
 
-_LOG = logging.getLogger(__name__)
-
 
 class Guide(QObject):
     """Knows what is left to look at in the open case, and moves the view there.
@@ -51,25 +49,23 @@ class Guide(QObject):
     """
 
     changed = Signal()
-    _came_home = Signal(object)
 
     def __init__(self, session: Session, layers: CaseLayers, correcting: Correcting) -> None:
         super().__init__()
         self._session, self._layers, self._correcting = session, layers, correcting
-        self._thread = ThreadPoolExecutor(1, "attunet-guide")
+        # An error is logged alone: a list that cannot be made costs guidance, never work.
+        self._executor = SerialExecutor("attunet-guide", QtDelivery())
         self._evidence: Evidence | None = None
         self._found: Found | None = None
         self._changed_slices: set[int] = set()
         self._earlier: dict[int, Plane] = {}
         self._searching = False
-        self._generation = 0
         self.state = ReviewState()
         self.current = ""
         self._look = ResponsiveTimer(LOOK_S, self)
         self._look.timeout.connect(self._looked)
         self.window_shown: Callable[[], bool] = lambda: True
         self._shown_at_first = False
-        self._came_home.connect(lambda work: work())
         correcting.mask_changed.connect(self._mask_changed)
         layers.sight_changed.connect(self._look_anew)
 
@@ -82,8 +78,8 @@ class Guide(QObject):
             case: the case on screen.
             draft: what the network says of it; None searches in CT and mask alone.
         """
-        self._generation += 1
-        # A search of the last case may still run; the generation keeps its result away.
+        # A search of the last case may still run; its result must not arrive.
+        self._executor.cancel_all()
         self._found, self._evidence, self._searching = None, None, False
         self._changed_slices.clear()
         self._earlier = {}
@@ -91,7 +87,7 @@ class Guide(QObject):
         self._layers.hide_place()
         work = self._correcting.work
         self.state = ReviewState() if work is None else _resumed(work)
-        self._submit(partial(_evidence_of, case, draft), self._evidence_made)
+        self._executor.submit(partial(_evidence_of, case, draft), self._evidence_made)
         self._look_anew()
         self.changed.emit()
 
@@ -108,9 +104,9 @@ class Guide(QObject):
         if case.found is not None:
             began = case.found.mask
             self._earlier = {z: (began[z] != 0) != (draft.mask[z] != 0) for z in corrected}
-        self._generation += 1
+        self._executor.cancel_all()
         self._searching = False
-        self._submit(partial(_evidence_of, case, draft), self._evidence_renewed)
+        self._executor.submit(partial(_evidence_of, case, draft), self._evidence_renewed)
 
     def _evidence_renewed(self, evidence: Evidence) -> None:
         self._found = None
@@ -119,10 +115,9 @@ class Guide(QObject):
 
     def end(self) -> None:
         """Stop searching for good."""
-        self._generation += 1
         self._layers.sight_changed.disconnect(self._look_anew)
         self._look.stop()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._executor.close()
 
     def _evidence_made(self, evidence: Evidence) -> None:
         self._evidence = evidence
@@ -139,7 +134,7 @@ class Guide(QObject):
         self._searching = True
         decisions = self._decisions(range(len(mask)) if changed is None else changed)
         search = partial(find_places, mask, self._evidence, self._found, changed, decisions)
-        self._submit(search, self._places_found)
+        self._executor.submit(search, self._places_found)
 
     def _decisions(self, slices: Iterable[int]) -> Decisions:
         work = self._correcting.work
@@ -157,24 +152,6 @@ class Guide(QObject):
         # Slices were changed while the search ran, so its result is out of date for them.
         if self._changed_slices:
             self._search()
-
-    def _submit(self, work: Callable[[], object], then: Callable[..., None]) -> None:
-        generation = self._generation
-
-        def run() -> None:
-            try:
-                result = work()
-            except Exception:
-                # A list that cannot be made costs guidance, never work.
-                _LOG.exception("searching for places")
-                return
-            self._came_home.emit(partial(self._settle, generation, then, result))
-
-        self._thread.submit(run)
-
-    def _settle(self, generation: int, then: Callable[..., None], result: object) -> None:
-        if generation == self._generation:
-            then(result)
 
     def _mask_changed(self, stroke: Stroke, placed: bool) -> None:
         self._changed_slices |= set(stroke.edit.slices)
