@@ -528,7 +528,6 @@ _ALLOWED = {
     "network/predict.py": "in the child: slices in flight in the engine",
     "network/prefetch.py": "in the child: the next batch is made beside a step",
     "session.py": "still of its own",
-    "gui/toolbox.py": "still of its own",
     "cli/predict.py": "loads the model while the first CT is read; there is no window",
 }
 

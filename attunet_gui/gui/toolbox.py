@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from qtpy.QtCore import QObject, QTimer
 
 from attunet_gui.core.counting import counted
 from attunet_gui.core.edit import Edit
 from attunet_gui.core.errors import AttunetError
+from attunet_gui.executor import LatestOnlyExecutor
 from attunet_gui.gui.correcting import Correcting
 from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
 from attunet_gui.gui.viewer import CaseLayers
 from attunet_gui.session import Session
 from attunet_gui.tools.registry import tool_kind
 from attunet_gui.tools.scene import Point
 from attunet_gui.tools.tool import Need, Tool, ToolKind, Wish
 
+T = TypeVar("T")
 _PREVIEW_AFTER_MS = 60
 
 
@@ -31,20 +34,18 @@ class Toolbox(QObject):
     """
 
     changed = Signal()
-    _came_home = Signal(object)
 
     def __init__(self, session: Session, layers: CaseLayers, correcting: Correcting) -> None:
         super().__init__()
         self._session, self._layers, self._correcting = session, layers, correcting
-        self._thread = ThreadPoolExecutor(1, "attunet-tools")
-        self._revision = self._asked = 0
+        self._executor = LatestOnlyExecutor("attunet-tools", QtDelivery(), self._failed)
+        self._revision = 0
         self.kind: ToolKind | None = None
         self.wish = Wish()
         self._preview = QTimer(self)
         self._preview.setSingleShot(True)
         self._preview.setInterval(_PREVIEW_AFTER_MS)
         self._preview.timeout.connect(self._show_preview)
-        self._came_home.connect(lambda work: work())
         layers.points_drawn.connect(self._points_drawn)
         layers.hand_changed.connect(self._hand_changed)
         layers.slice_changed.connect(self._preview_soon)
@@ -54,9 +55,8 @@ class Toolbox(QObject):
         """Compute nothing any more."""
         # Without a tool in hand, no layer of a window that closes asks for a preview any more.
         self.kind = None
-        self._asked += 1
         self._preview.stop()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._executor.close()
 
     @property
     def waits_for_click(self) -> bool:
@@ -106,7 +106,7 @@ class Toolbox(QObject):
         """Deselect the tool and remove its preview."""
         if self.kind is not None:
             self.kind = None
-            self._asked += 1
+            self._executor.cancel_all()
             self._layers.stop_drawing_points()
             self._layers.hide_changes()
             self.changed.emit()
@@ -144,41 +144,33 @@ class Toolbox(QObject):
         scene = self._correcting.scene()
         if scene is None:
             return
-        self._asked += 1
+        self._executor.cancel_all()
         try:
             tool = kind.make(wish)
         except (AttunetError, ValueError) as error:
             self._session.say(str(error))
             return
         again = partial(self._run, kind, wish, then)
-        self._thread.submit(self._compute, partial(tool.apply, scene), partial(self._arrived, self._asked,
-                            self._revision, again, partial(then, tool)))  # fmt: skip
+        if_current = partial(self._if_current, self._revision, again)
+        work = partial(tool.apply, scene)
+        self._executor.submit(
+            work, partial(if_current, partial(then, tool)), partial(if_current, self._failed)
+        )
 
-    def _compute(self, work: Callable[[], Edit], home: Callable[[Edit | str], None]) -> None:
-        try:
-            found: Edit | str = work()
-        except AttunetError as error:
-            found = str(error)
-        except MemoryError:
-            found = "There is not enough memory for this; work in one slice."
-        self._came_home.emit(partial(home, found))
-
-    def _arrived(
-        self,
-        asked: int,
-        revision: int,
-        again: Callable[[], None],
-        then: Callable[[Edit], None],
-        found: Edit | str,
+    def _if_current(
+        self, revision: int, again: Callable[[], None], use: Callable[[T], None], found: T
     ) -> None:
-        if asked != self._asked:
-            return
-        if revision != self._revision:
-            again()  # the mask has changed meanwhile
-        elif isinstance(found, str):
-            self._session.say(found)
+        """Use what was found if the mask is still the one that it was found in, else look `again`."""
+        if revision == self._revision:
+            use(found)
         else:
-            then(found)
+            again()
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, MemoryError):
+            self._session.say("There is not enough memory for this; work in one slice.")
+        else:
+            self._session.say(failure_sentence(error, "using the tool"))
 
     def _apply(self, kind: ToolKind, tool: Tool, edit: Edit) -> None:
         self._correcting.change(edit, kind.key, tool.words)

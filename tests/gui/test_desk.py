@@ -14,7 +14,8 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.core.edit import edit_between
+from attunet_gui.core.edit import Edit, edit_between
+from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.gui import questions
 from attunet_gui.gui.correcting import Correcting
@@ -26,6 +27,7 @@ from attunet_gui.review.evidence import Carried
 from attunet_gui.review.progress import open_places
 from attunet_gui.session import Session
 from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
+from attunet_gui.tools.tool import ToolKind
 from attunet_gui.work import pending
 from tests.test_session import SMALL, Named, ScriptedNetwork, bundle_of, ct, prediction_of
 
@@ -509,6 +511,36 @@ def test_a_tool_without_what_it_needs_says_so(world: World, ct: Path) -> None:
     world.desk.toolbox.take("take-draft")
     assert "draft" in world.said
     assert world.desk.toolbox.kind is None
+
+
+@dataclass
+class FailingTool:
+    """A tool with an error that nobody foresaw."""
+
+    error: Exception
+    words: str = "fail"
+
+    def apply(self, scene: object) -> Edit:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IndexError("secret"), "An unexpected IndexError came up while using the tool; try again."),
+        (MemoryError(), "There is not enough memory for this; work in one slice."),
+        (AttunetError("There is nothing here."), "There is nothing here."),
+    ],
+)
+def test_a_tool_that_fails_says_so_and_leaves_the_mask(
+    world: World, ct: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    world.open(ct)
+    world.draft(gland(world))
+    monkeypatch.setattr(ToolKind, "make", lambda kind, wish: FailingTool(error))
+    world.desk.toolbox.take("fill-holes")
+    world.until(lambda: world.said == said)
+    np.testing.assert_array_equal(world.mask, gland(world))
 
 
 def holed(world: World) -> np.ndarray:
