@@ -1,8 +1,8 @@
-"""Files <-> core types, one module a format: the only place where axes are turned.
+"""Reading and writing of image files, one module for each format. Axes are permuted and flipped only here.
 
-Every reader hands out a `Volume` on the canonical (z, y, x) grid whose placement leads back to the source
-grid; source grids have array order (i, j, k), columns first, in every format. Every writer goes back to
-that source grid and re-reads what it wrote. Nothing heavy is imported before a format is used.
+Every reader returns a `Volume` on the canonical (z, y, x) grid, whose placement leads back to the source
+grid. Source grids have array order (i, j, k), columns first, in every format. Every writer returns to that
+source grid and reads back what it wrote. The libraries of a format are imported when it is first used.
 """
 
 from attunet_gui.io.cases import CaseRef, find_cases

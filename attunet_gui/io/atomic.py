@@ -1,4 +1,4 @@
-"""All or nothing on disk: a file is there complete and checked, or the old one is untouched."""
+"""Atomic writing: a file is complete and verified, or the old one is unchanged."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from attunet_gui.core.errors import UnreadableInput, UnwritableOutput
 from attunet_gui.folders import listed
 from attunet_gui.io.showable import showable_errors
 
+# What the operating system refuses -> the end of the sentence for the user, with what they can do about it.
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space and save again",
     errno.EDQUOT: "your share of the disk is used up: free some space and save again",
@@ -30,23 +31,29 @@ _REASONS = {
 }
 
 
+# By these the files of a killed process are recognised; the leading dot hides them on every way in.
 _PREFIX, _SUFFIX = ".attunet-", ".part"
+# Where a lock cannot say whether a process is alive, a file that has not changed for a day is abandoned.
 _DAY_S = 86400.0
 
 
 @showable_errors()
 def write_atomically(path: Path, produce: Callable[[BinaryIO], None], verify: Callable[[Path], None]) -> None:
-    """Let `produce` write a temporary file next to `path`, let `verify` re-read it, then put it in place.
+    """Write a temporary file next to `path`, verify it, and then rename it to `path`.
+
+    Temporary files that a killed process left in the folder are removed.
 
     Args:
-        path: where the file shall be; its folder must exist.
-        produce: writes the content to the stream.
-        verify: reads the temporary file; raises UnwritableOutput if it is not what was meant.
+        path: the file to write; its folder must exist. A symbolic link stays, and its target is replaced.
+        produce: writes the content to the binary stream it is given.
+        verify: reads the temporary file whose path it is given; it raises `UnwritableOutput` if the content
+            is not what was meant.
 
     Raises:
-        UnwritableOutput: if anything fails. Whatever is raised, no temporary file stays behind and a file
-            that was at `path` is as before. What a process that was killed left in the folder is cleared.
+        UnwritableOutput: if the operating system refuses, or from `verify`. Whatever is raised, no temporary
+            file stays behind, and a file that was at `path` is as before.
     """
+    # Resolved, because a rename over a symbolic link would replace the link and leave its target as it was.
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(6)}{_SUFFIX}")
     try:
@@ -68,7 +75,7 @@ def write_atomically(path: Path, produce: Callable[[BinaryIO], None], verify: Ca
 
 
 def clear_left(folder: Path) -> None:
-    """Remove the temporary files in `folder` whose process is dead; those of living ones stay."""
+    """Remove the temporary files in `folder` whose process has ended; those of running processes stay."""
     with suppress(UnreadableInput):
         for left in listed(folder, hidden=True):
             if left.name.startswith(_PREFIX) and left.name.endswith(_SUFFIX):
@@ -77,7 +84,10 @@ def clear_left(folder: Path) -> None:
 
 
 def _rights(target: Path) -> int:
-    """No file is open to more people than its folder, nor than the file it replaces."""
+    """Return the permission bits for the new file.
+
+    No file may be open to more people than its folder, nor than the file it replaces.
+    """
     rights = 0o666 & target.parent.stat().st_mode
     with suppress(OSError):
         rights &= target.stat().st_mode | 0o600
@@ -86,7 +96,7 @@ def _rights(target: Path) -> int:
 
 @contextmanager
 def _ours(temporary: Path, rights: int) -> Iterator[None]:
-    """The empty file `temporary`, locked as long as this process works on it."""
+    """Create the empty file `temporary` and keep it locked within the context."""
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
     if sys.platform == "win32":  # there a file that somebody holds cannot be put in place
         os.close(handle)
@@ -103,7 +113,10 @@ def _ours(temporary: Path, rights: int) -> Iterator[None]:
 
 
 def _clear(left: Path) -> None:
-    """Nothing without an answer from the system: on a disk that knows no locks the file may be another's."""
+    """Remove the temporary file `left` if no process holds its lock.
+
+    Where the file system does not support locks nothing is removed: the file may be in use.
+    """
     if sys.platform == "win32":
         if time.time() - left.stat().st_mtime > _DAY_S:
             left.unlink()
@@ -115,7 +128,7 @@ def _clear(left: Path) -> None:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             status = os.fstat(handle)
-            # An empty one may have been made this instant, and be locked the next.
+            # Another process makes its file first and locks it then: an empty one may be of this instant.
             if status.st_size or time.time() - status.st_mtime > _DAY_S:
                 left.unlink()
     finally:

@@ -1,4 +1,4 @@
-"""Finding every CT below a folder, for batch work."""
+"""Finding the CT below a folder, and telling them from label maps."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ _NAME_LENGTH = 100
 
 @dataclass(frozen=True)
 class CaseRef:
-    """One CT that `read(path, series=series)` opens.
+    """One CT, which `read(path, series=series)` opens.
 
     Attributes:
-        path: file, or folder of a DICOM series.
-        series: key of the DICOM series, None for files.
-        name: unique among the cases found together (upper and lower case count as one), fit for a file
-            name, without suffix.
-        refused: why it must not be opened, in a sentence: nobody could look at all of it; "" for nearly all.
-        caution: what a person should make sure of, in a sentence, as something beside is not readable; or "".
+        path: the file, or the folder of a DICOM series.
+        series: key of the DICOM series; None for image files.
+        name: name of the case, without suffix and fit for a file name; unique among the cases that were
+            found together, where upper and lower case count as one.
+        refused: why it must not be opened, in a sentence, because a part of it could not be read; usually "".
+        caution: a sentence that says what a person should make sure of, because something beside the CT could
+            not be read; "" if there is nothing.
     """
 
     path: Path
@@ -40,12 +41,13 @@ class CaseRef:
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in a folder.
+    """The images in a folder.
 
     Attributes:
         cases: the CT, ordered by path.
-        label_maps: files, and folders of series, that hold labels, or a probability, by what is in them.
-        doubtful: those that may hold CT or labels, with a sentence that says why; they are in no other list.
+        label_maps: files, and folders of DICOM series, that hold labels or a probability by their values.
+        doubtful: files and folders that may hold a CT or labels, each with a sentence that says why; they are
+            in neither of the other lists.
     """
 
     cases: tuple[CaseRef, ...]
@@ -54,17 +56,21 @@ class Found:
 
 
 def find_cases(path: Path, progress: Progress = silent) -> tuple[CaseRef, ...]:
-    """The CT at `path`, as `find` has them."""
+    """Return the CT at `path`; see `find`."""
     return find(path, progress).cases
 
 
 @showable_errors()
 def find(path: Path, progress: Progress = silent) -> Found:
-    """The CT at `path`: the file itself, or all image files and DICOM series in the folder and below it.
+    """Find the images at `path`: the file itself, or all image files and DICOM series in and below a folder.
 
-    Hidden files are passed over, and of files those that hold no CT by `content_of`. A file that was named by
-    itself and may be CT is one. The order is that of the paths, so it is the same every time. What could not
-    be read is a case that is refused, and so is a DICOM series that may go on there.
+    Hidden files are passed over, and `content_of` tells CT from label maps; a single file that may be either
+    counts as a CT. The order is that of the paths, so it is the same every time. A file or folder that could
+    not be read becomes a case that is refused, and so does a DICOM series of which a part may lie there.
+
+    Args:
+        path: an image file, or a folder.
+        progress: called once for each file and series.
 
     Raises:
         UnreadableInput: if there is nothing at `path`, or it is a file of an unknown kind or a label map.
@@ -85,13 +91,18 @@ def find(path: Path, progress: Progress = silent) -> Found:
 
 @showable_errors()
 def one_ct(paths: Sequence[Path], progress: Progress = silent) -> Path:
-    """What `read` shall open of `paths`, given together: files, a folder, or the files of a series.
+    """Choose the path that `read` should open, out of `paths` that a person chose or dropped together.
 
-    Of image files, in `paths` or in the one folder there, it is the only one that is a CT. A folder with
-    DICOM series is taken as it is.
+    Args:
+        paths: one folder, image files, or the files of a DICOM series; at least one.
+        progress: called while a folder is searched.
+
+    Returns:
+        The only CT among the image files in `paths` or in the one folder there. A folder with DICOM series is
+        returned as it is.
 
     Raises:
-        UnreadableInput: if several are CT, or none is.
+        UnreadableInput: if several of the image files may be CT, or none is.
     """
     first, *others = paths
     files = [path for path in paths if _is_image(path)]
@@ -102,6 +113,7 @@ def one_ct(paths: Sequence[Path], progress: Progress = silent) -> Path:
     if not files:
         return place_of_all(paths)
     contents = {path: content_of(path, PurePath(path.name)) for path in files}
+    # A file that may be CT or labels is opened only if no other one is certain to be a CT.
     for wanted in ("CT", "doubtful"):
         found = [path for path in files if contents[path].kind == wanted]
         if len(found) > 1:
@@ -124,7 +136,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _images_alone(folder: Path, progress: Progress) -> list[Path]:
-    """The image files below `folder`; none where there are DICOM series too."""
+    """Return the image files below `folder`; none if there are DICOM series too."""
     from attunet_gui.io.dicom_series import find_series
 
     walked = walk(folder)
@@ -133,7 +145,7 @@ def _images_alone(folder: Path, progress: Progress) -> list[Path]:
 
 
 def place_of_all(paths: Sequence[Path]) -> Path:
-    """The path itself; of several files the folder, if they share one, else the first."""
+    """Return a single path as it is; of several files their folder if they share one, else the first."""
     if len(paths) == 1:
         return paths[0]
     folders = {path.parent for path in paths}
@@ -141,7 +153,8 @@ def place_of_all(paths: Sequence[Path]) -> Path:
 
 
 def _refuse_labels(path: Path) -> None:
-    content = content_of(path, PurePath())  # whoever names a file by itself knows its name
+    # Without its name as a hint: whoever chose this one file has seen its name.
+    content = content_of(path, PurePath())
     if content.kind == "labels":
         raise UnreadableInput(
             f"{path.name} is not a CT: it holds {content.words}, as label maps and probabilities do."
@@ -161,7 +174,10 @@ def _image_files(root: Path, walked: Walked, progress: Progress) -> Iterator[tup
 
 
 def _stands_for_itself(path: Path) -> bool:
-    """Of a pair only the header; and none that another program made under such a name."""
+    """Whether `path` is an image by itself: of a pair of files only the header is.
+
+    Other programs use .hdr and .img as well, so the header must begin like NIfTI or Analyze.
+    """
     if not is_pair(path):
         return True
     try:
@@ -181,7 +197,7 @@ def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[tu
         name = _name_in(root, series.folder)
         several = folders.count(series.folder) > 1
         name = f"{name}_{series.short_name}" if several else name
-        # Some collections keep their masks as CT series too.
+        # Some collections store their masks as series of modality CT, so the values decide here too.
         inside = series.folder.relative_to(root)
         content = Content("CT") if series.doubt else content_of_values(values(series.files), inside)
         yield CaseRef(series.folder, series.key, name, series.doubt, series.caution), content
@@ -196,7 +212,7 @@ def _name_in(root: Path, folder: Path) -> str:
 
 
 def without_suffix(name: str) -> str:
-    """The file name without the ending that says its format."""
+    """Return the file name without the suffix of its image format."""
     suffixes = sorted((suffix for reader in READERS for suffix in reader.suffixes), key=len, reverse=True)
     ending = next((suffix for suffix in suffixes if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(ending)] or name

@@ -1,7 +1,7 @@
-"""Whether an image file holds a CT or a label map: decided by its values, with its name as a hint.
+"""Telling a CT from a label map by the values in the file, with its name as a hint.
 
 Data sets keep label maps beside their CT, in files of the same formats and under names that differ from one
-data set to the next. A label map that is taken for a CT is drafted, listed and counted as one.
+data set to the next. A label map that is taken for a CT would be drafted, listed and counted as one.
 """
 
 from __future__ import annotations
@@ -19,26 +19,28 @@ from attunet_gui.core.errors import UnreadableInput
 
 Kind = Literal["CT", "labels", "doubtful"]
 
+# HU. Only a CT has values on both sides of it: labels are not negative, and logits are not so large.
 _AIR_BELOW = -500.0
-"""HU. Only CT has it: labels are not negative, and logits are not so large."""
 
+# Number of different values. Every CT has more, and of the label maps only those of the whole body have.
 _FEW = 32
-"""Values; more are in label maps of the whole body only, and in every CT."""
 
+# Few values up to a code this large, not 0 over this share of the volume, may be an 8-bit CT without noise.
 _SMALL = 255
 _LARGE_SHARE, _LARGE_CODE = 0.25, 50
-"""Few values up to a large one, over so much of the volume, may be a CT of 8 bits without noise."""
 
+# At least this share of a CT lies above this share of its range; of a probability in per cent less does.
 _LEAST_BODY, _BODY_ABOVE = 0.1, 0.1
-"""Share of a CT that lies above so much of its range; less of a probability in per cent does."""
 
+# A CT spans more than this, even in a narrow window.
 _LEAST_SPREAD_HU = 100.0
+# Share of neighbours that differ: at most 0.11 in label maps of the body, 0.6 and more in CT of any window.
 _EVEN, _NOISY = 0.3, 0.45
-"""Share of differing neighbours: 0.11 at most in label maps of the body, 0.6 and more in CT of any window."""
 
+# Widest range of whole numbers that are counted one by one: differences within it fit uint16.
 _WIDEST = 1 << 16
+# Bytes after which a file that is named like a label map, and so far holds nothing else, counts as one.
 _ENOUGH_OF_LABELS = 8 << 20
-"""Bytes after which a file that is called a label map, and holds nothing else so far, is one."""
 
 _LABEL_WORD = re.compile(
     r"label\w*|lbls?|mask\w*|segs?|segm|segment\w*|annot\w*|gt|groundtruth|truths?|contours?|rois?|structures?"
@@ -46,16 +48,17 @@ _LABEL_WORD = re.compile(
 )
 _IMAGE_WORD = re.compile(r"images?|imgs?|imaging|cts?|volumes?|vol|scans?")
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+# nnU-Net appends the number of the channel to the names of images, and not to those of labels.
 _CHANNEL = re.compile(r"_0000(\.|$)")
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds.
+    """What an image file holds.
 
     Attributes:
-        kind: "doubtful" where it may be either.
-        words: what was found in it, to go on "it holds"; empty for a CT.
+        kind: "CT", "labels", or "doubtful" if it may be either.
+        words: what was found in it, a phrase that continues "it holds"; "" for a CT.
     """
 
     kind: Kind
@@ -63,14 +66,15 @@ class Content:
 
 
 def content_of(path: Path, called: PurePath | None = None) -> Content:
-    """What the image file `path` holds.
+    """Decide what the image file `path` holds.
 
-    A CT is known by its first slices. Of anything else all values are looked at, some megabytes at a time.
+    A CT is recognised after its first slices. Otherwise all values are looked at, a few megabytes at a time.
     A file whose values cannot be read is judged by its name alone.
 
     Args:
-        path: a file of one of `READERS`, or of any other kind, which counts as CT.
-        called: the part of its path whose words are a hint, such as "labelsTr/a.nii.gz"; else its name.
+        path: a file of one of `READERS`; DICOM counts as CT here.
+        called: the part of its path whose words are used as a hint, such as "labelsTr/a.nii.gz"; None uses
+            the file name.
     """
     called = called or PurePath(path.name)
     try:
@@ -81,7 +85,12 @@ def content_of(path: Path, called: PurePath | None = None) -> Content:
 
 
 def content_of_values(parts: Iterator[NDArray[Any]], called: PurePath) -> Content:
-    """The same of values, (n,) a part; no more parts are asked for than needed."""
+    """Decide what an image holds from its values.
+
+    Args:
+        parts: arrays (n,) of any real dtype, in the order of the file; no more of them are taken than needed.
+        called: see `content_of`.
+    """
     hint = _hint(called)
     values = _Values()
     try:
@@ -120,12 +129,12 @@ def _hint(called: PurePath) -> Kind:
 
 @dataclass
 class _Values:
-    """What is known of the values so far.
+    """Statistics of the values that were looked at so far.
 
     Attributes:
-        lowest, highest: of the finite ones.
-        whole: whether they are whole numbers.
-        bytes: how many were looked at.
+        lowest, highest: range of the finite values.
+        whole: whether all finite values are whole numbers.
+        bytes: number of bytes that were looked at.
     """
 
     lowest: float = np.inf
@@ -140,59 +149,59 @@ class _Values:
 
     @property
     def air(self) -> bool:
-        """Whether some are as low as air, and lower than any label, and others are not."""
+        """Whether some values are as low as air, which no label is, and others are not."""
         return self.lowest <= _AIR_BELOW < self.highest
 
     @property
     def spread(self) -> float:
-        """From the lowest to the highest."""
+        """Difference between the highest and the lowest value."""
         return self.highest - self.lowest
 
     @property
     def distinct(self) -> int:
-        """How many different ones there are; more than can be listed where they are no whole numbers."""
+        """Number of different values; `_WIDEST` if they are not counted."""
         return len(self._counts) if self.countable else _WIDEST
 
     @property
     def countable(self) -> bool:
-        """Whether they are whole numbers near enough to one another to be counted."""
+        """Whether all values are whole numbers in a range that is narrow enough to count them."""
         return self.whole and self.spread < _WIDEST
 
     @property
     def share(self) -> float:
-        """Of those that are not 0."""
+        """Share of the values that are not 0."""
         total = sum(self._counts.values())
         return 1 - self._counts.get(0, 0) / max(total, 1)
 
     @property
     def sparse(self) -> bool:
-        """Whether they lie in 0..1, and most of them near 0, as in a probability."""
+        """Whether all values lie in 0..1 and most of them near 0, as in a probability map."""
         return self.lowest >= 0 and self.highest <= 1 and self._above < _LEAST_BODY * self._total
 
     @property
     def body(self) -> float:
-        """Share that lies above a tenth of the range."""
+        """Share of the values that lie above a tenth of the range."""
         least = self.lowest + _BODY_ABOVE * self.spread
         high = sum(count for value, count in self._counts.items() if value > least)
         return high / max(sum(self._counts.values()), 1)
 
     @property
     def commonest(self) -> int:
-        """The value that most of them have."""
+        """The value that occurs most often."""
         return max(self._counts, key=lambda value: self._counts[value], default=0)
 
     @property
     def ends(self) -> frozenset[int]:
-        """The lowest and the highest: where a window was clipped, all beyond it."""
+        """The lowest and the highest value; in a CT clipped to a window they stand for all beyond it."""
         return frozenset((int(self.lowest), int(self.highest)))
 
     def unevenness(self, without: Iterable[int]) -> float:
-        """Share of neighbours that differ, among those that do not both have one of the values `without`."""
+        """Share of neighbouring values that differ, leaving out pairs that both have a value in `without`."""
         equal = sum(self._equal.values()) - sum(self._equal.get(value, 0) for value in without)
         return self._differing / max(self._differing + equal, 1)
 
     def add(self, part: NDArray[Any]) -> None:
-        """Look at further values, (n,) in the order of the file, of any real dtype."""
+        """Add further values: (n,) of any real dtype, in the order of the file."""
         self.bytes += part.nbytes
         if part.dtype.kind == "f":
             part = part[np.isfinite(part)]
@@ -210,6 +219,7 @@ class _Values:
             self._count(part)
 
     def _count(self, part: NDArray[Any]) -> None:
+        # int8 cannot hold the difference of its own ends.
         part = part.astype(np.int16) if part.dtype == np.int8 else part
         start = int(part.min())
         codes = (part - part.dtype.type(start)).astype(np.uint16)
@@ -221,7 +231,7 @@ class _Values:
                 counts[code + start] = counts.get(code + start, 0) + int(tally[code])
 
     def listed(self) -> list[int]:
-        """The different ones, where they are few whole numbers."""
+        """The different values in ascending order, as far as they were counted."""
         return sorted(self._counts)
 
 
@@ -237,7 +247,7 @@ def _judged(values: _Values, hint: Kind) -> Content:
 
 
 def _kind(values: _Values) -> Kind:
-    """What the values alone say."""
+    """Decide by the values alone."""
     if values.spread <= 0 or not np.isfinite(values.spread):
         return "doubtful"
     if not values.whole:
@@ -259,6 +269,7 @@ def _kind_of_few(values: _Values) -> Kind:
     if values.highest > _SMALL:
         return "doubtful"
     if values.distinct == 2:
+        # Background and one organ: no CT has only two values.
         return "labels"
     if values.highest > _LARGE_CODE and values.share > _LARGE_SHARE:
         return "doubtful"
@@ -275,7 +286,7 @@ def _kind_of_many(values: _Values) -> Kind:
 
 
 def _words(values: _Values) -> str:
-    """What was found, to go on "it holds"."""
+    """Describe the values in a phrase that continues "it holds"."""
     if not np.isfinite(values.spread):
         return "no numbers"
     if values.spread == 0:

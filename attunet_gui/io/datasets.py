@@ -1,6 +1,8 @@
-"""Labelled CT in the layouts data sets come in: nnU-Net raw, MSD, and plain pairs. One line a layout.
+"""Finding labelled CT in the layouts of data sets: nnU-Net raw, MSD, and plain pairs of files.
 
-Every layout may have a `manifest.json` that says who is in a case, as `io.pair_collection` reads it.
+A data set of any layout may have a `manifest.json` that says which people are in a case; see
+`io.pair_collection`. Sources: nnU-Net, documentation/dataset_format.md, version 2; Antonelli et al., The
+Medical Segmentation Decathlon, Nature Communications 13 (2022).
 """
 
 from __future__ import annotations
@@ -27,27 +29,28 @@ from attunet_gui.io.reading import read
 
 DATASET_FILE, NAMES_FILE = "dataset.json", "labels.json"
 _ORGAN, _IGNORE, _BACKGROUND = "pancreas", "ignore", "background"
+# Parts of the gland that some data sets label separately, as MSD's Task07 does. In a data set of several
+# organs nobody can say which organ a lesion belongs to.
 _WITHIN = ("cancer", "tumor", "tumour", "lesion", "cyst")
-"""Parts of the gland that some data sets label apart, as MSD's Task07 does; of a data set of several organs
-nobody knows whose lesions they are."""
 _OTHER_ORGANS = re.compile(
     r"liver|spleen|kidney|renal|stomach|gastr|aorta|cava|gall|sophag|duoden|colon|bowel|intestin|rectum|bladder|"
     r"prostate|uterus|lung|heart|atri|ventric|vein|arter|vess|adrenal|rib|vertebra|spine|bone|muscle|body|skin|"
     r"trachea|brain|lymph|bile"
 )
+# Bytes. Anything larger does not describe a data set and is not read into memory.
 _LARGEST_JSON = 50_000_000
 
 
 @dataclass(frozen=True)
 class DatasetCase:
-    """One CT with its label file.
+    """One CT of a data set with its label file.
 
     Attributes:
-        name: of its files.
-        people: whose body is in it, the patient first; then whoever lent an organ.
-        image, label: the files.
-        values: what is in the label file.
-        is_draft: the label is known to be the draft of a model that nobody changed or verified.
+        name: name of the case, from its files.
+        people: names of the people whose anatomy it shows: the patient, then the donors of organs.
+        image, label: the two files.
+        values: the meaning of the values in the label file.
+        is_draft: whether the label is known to be the draft of a model that nobody changed or verified.
     """
 
     name: str
@@ -60,12 +63,12 @@ class DatasetCase:
 
 @dataclass(frozen=True)
 class Layout:
-    """A way of laying out a data set.
+    """One layout of data sets.
 
     Attributes:
-        name: for messages.
-        accepts: whether a folder is laid out so; reads a few names at most.
-        cases: what is in the folder, ordered by name; raises AttunetError.
+        name: name of the layout, for messages.
+        accepts: decides whether a folder has this layout; it reads a few names at most.
+        cases: returns the cases in the folder, ordered by name; it raises `AttunetError`.
     """
 
     name: str
@@ -75,12 +78,12 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class JudgedCT:
-    """A CT as an annotator left it.
+    """A CT with its label as an annotator left it.
 
     Attributes:
         volume: the CT.
-        mask: (z, y, x) uint8 0/1, 1 is pancreas.
-        judged: (z, y, x) bool, false where nobody has looked; None if somebody has everywhere.
+        mask: (z, y, x) uint8, 1 is pancreas, 0 is not.
+        judged: (z, y, x) bool, False where nobody has looked; None if everything was looked at.
     """
 
     volume: Volume
@@ -89,14 +92,14 @@ class JudgedCT:
 
 
 def find_dataset(folder: Path, label: int | None = None) -> tuple[DatasetCase, ...]:
-    """Every labelled CT of the data set in `folder`, ordered by name.
+    """Return every labelled CT of the data set in `folder`, ordered by name.
 
     Args:
-        folder: of the data set.
-        label: the value of the pancreas, whatever the description says; None goes by that.
+        folder: the folder of the data set.
+        label: the value of the pancreas, which overrides the description of the data set; None uses that.
 
     Raises:
-        AttunetError: no data set of a layout in `LAYOUTS`, an empty one, or one with a file missing.
+        AttunetError: if the folder has no layout in `LAYOUTS`, holds no case, or a file is missing.
     """
     for layout in LAYOUTS:
         if layout.accepts(folder):
@@ -109,10 +112,10 @@ def find_dataset(folder: Path, label: int | None = None) -> tuple[DatasetCase, .
 
 
 def read_judged(case: DatasetCase) -> JudgedCT:
-    """CT and labels of `case`.
+    """Read the CT and the labels of `case`.
 
     Raises:
-        UnreadableInput: one of the two cannot be read, they lie on different grids, or it is not said which
+        UnreadableInput: if one of the two cannot be read, they lie on different grids, or nothing says which
             label is the pancreas.
     """
     volume = read(case.image)
@@ -124,12 +127,16 @@ def read_judged(case: DatasetCase) -> JudgedCT:
 
 
 def label_values(folder: Path) -> LabelValues:
-    """What `dataset.json`, `manifest.json` or `labels.json` in `folder`, or in the one above, says of labels.
+    """Read the meaning of label values for the label files in `folder`.
 
-    Without any, nothing is said, and nothing is ignored.
+    It is taken from the first `dataset.json`, `manifest.json` or `labels.json` that names labels, in `folder`
+    and then in the folder above.
+
+    Returns:
+        The meaning; the default `LabelValues()` if there is no such file.
 
     Raises:
-        AttunetError: one of the files is damaged.
+        AttunetError: if one of the files is damaged.
     """
     for place in (folder, folder.parent):
         for name in (DATASET_FILE, MANIFEST_FILE, NAMES_FILE):
@@ -141,7 +148,10 @@ def label_values(folder: Path) -> LabelValues:
 
 
 def dataset_digest(cases: Sequence[DatasetCase], progress: Progress = silent) -> str:
-    """sha256 over names and bytes of all files of `cases`, whatever their order and where they lie."""
+    """Return a SHA-256 over the names and bytes of all files of `cases`.
+
+    It depends neither on the order of the cases nor on where the files lie.
+    """
     whole = hashlib.sha256()
     for number, case in enumerate(sorted(cases, key=lambda case: case.name), start=1):
         whole.update(f"{case.name} {_sha256(case.image)} {_sha256(case.label)}\n".encode())
@@ -150,7 +160,7 @@ def dataset_digest(cases: Sequence[DatasetCase], progress: Progress = silent) ->
 
 
 def case_digest(case: DatasetCase) -> str:
-    """sha256 of the CT file of `case`: the same CT under another name is still the same."""
+    """Return the SHA-256 of the CT file of `case`, by which the same CT is recognised under another name."""
     return _sha256(case.image)
 
 
@@ -211,6 +221,7 @@ def _msd_listed(folder: Path) -> Iterator[DatasetCase]:
 
 
 def _inside(folder: Path, path: str) -> Path:
+    # A downloaded description must not make the program read files elsewhere on the disk.
     parts = PurePosixPath(path).parts
     if ".." in parts or path.startswith("/") or "\\" in path:
         raise AttunetError(f"{folder / DATASET_FILE} names {path}, which does not lie in the data set.")
@@ -225,7 +236,10 @@ def _pair_cases(folder: Path) -> tuple[DatasetCase, ...]:
 
 
 def _values(labels: Mapping[str, Any], path: Path) -> LabelValues:
-    """nnU-Net and manifests name the value, or several; MSD and labels.json are the other way round."""
+    """Turn the `labels` of a description into `LabelValues`.
+
+    nnU-Net and manifests map a name to its value, or to several; MSD and labels.json map a value to its name.
+    """
     turned = all(str(key).isdigit() for key in labels)
     named = _turned(labels) if turned else labels
     numbers = {str(name).lower(): _numbers(value, path) for name, value in named.items()}
@@ -244,7 +258,11 @@ def _turned(labels: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _organ(drawn: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
-    """The values of the pancreas; () if no name is that of the pancreas and several may be, or none can."""
+    """Return the values of the pancreas.
+
+    Where no name contains "pancreas", a single label that names no other organ is taken for it. The result is
+    () if several labels may be the pancreas, or none can.
+    """
     organs = {value for name, values in drawn.items() if _ORGAN in name for value in values}
     others = [name for name in drawn if _ORGAN not in name and _OTHER_ORGANS.search(name)]
     lesions = {value for name, values in drawn.items() if name in _WITHIN for value in values}
@@ -294,4 +312,4 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("MSD", _is_msd, _msd_cases),
     Layout("pairs", lambda folder: (folder / "images").is_dir(), _pair_cases),
 )
-"""Every layout, first match wins."""
+"""Every layout; the first one that accepts a folder is used. nnU-Net and MSD share the name of their file."""

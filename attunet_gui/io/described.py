@@ -1,4 +1,4 @@
-"""What a header of lines says of an image, whichever of the formats of ITK it is written in."""
+"""The parts that the text headers of ITK's formats, NRRD and MetaImage, have in common."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io.stored import Piece, damaged
 
 LONGEST_HEADER = 1 << 20
-"""Bytes; headers have a few hundred."""
+"""Bytes that are read of a header; real headers have a few hundred."""
 
+# Limits on what a damaged header may ask for: no array is made and no file is looked for beyond them.
 _MOST_DIMENSIONS = 16
 _MOST_FILES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class Described:
-    """An image, without its voxels.
+    """What a header says about an image.
 
     Attributes:
         shape: (i, j, k).
-        dtype: of the stored voxels, with their byte order.
-        affine: (4, 4) float64, (i, j, k) -> LPS mm, not checked.
+        dtype: dtype of the stored voxels, with their byte order.
+        affine: (4, 4) float64, voxel (i, j, k) -> LPS mm; it is not checked here.
         placed: whether the header says how the patient lies.
-        pieces: where the voxels are.
+        pieces: the files, or parts of files, that hold the voxels.
     """
 
     shape: tuple[int, int, int]
@@ -41,10 +42,10 @@ class Described:
 
 
 def numbers(path: Path, text: str, count: int) -> NDArray[np.float64]:
-    """`count` finite numbers, from words.
+    """Parse `count` finite numbers separated by spaces, as (count,) float64.
 
     Raises:
-        UnreadableInput: if there are others.
+        UnreadableInput: if `text` holds anything else; the message names `path`.
     """
     try:
         found = [float(word) for word in text.split()]
@@ -56,21 +57,22 @@ def numbers(path: Path, text: str, count: int) -> NDArray[np.float64]:
 
 
 def whole(path: Path, text: str) -> int:
-    """A whole number.
+    """Parse a whole number.
 
     Raises:
-        UnreadableInput: if it is none, or has more digits than any size.
+        UnreadableInput: if `text` is not one, or has more digits than any size can have.
     """
+    # `int` would also accept "1_000" and digits of other scripts, which no header may have.
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()):
         raise damaged(path)
     return int(text)
 
 
 def dimensions(path: Path, text: str) -> int:
-    """A number of axes that can be.
+    """Parse a number of axes.
 
     Raises:
-        UnreadableInput: if it cannot.
+        UnreadableInput: if it is not a whole number from 1 to 16.
     """
     count = whole(path, text)
     if not 1 <= count <= _MOST_DIMENSIONS:
@@ -79,10 +81,10 @@ def dimensions(path: Path, text: str) -> int:
 
 
 def spatial(path: Path, sizes: list[int]) -> tuple[int, int, int]:
-    """The first three of `sizes`, where there is but one of everything else.
+    """Return the first three of `sizes`.
 
     Raises:
-        UnreadableInput: if this is not one 3-D image.
+        UnreadableInput: if there are fewer, or a further one is not 1, so that this is not one 3-D image.
     """
     if min(sizes) < 1 or len(sizes) < 3 or any(n != 1 for n in sizes[3:]):
         text = " x ".join(map(str, sizes))
@@ -91,20 +93,21 @@ def spatial(path: Path, sizes: list[int]) -> tuple[int, int, int]:
 
 
 def colours(path: Path) -> UnreadableInput:
-    """The refusal of voxels with several numbers."""
+    """Return the error for an image whose voxels are not single real numbers."""
     return UnreadableInput(f"{path.name} holds colours, vectors or complex numbers, not CT values.")
 
 
 def files_named(path: Path, text: str, rest: list[str]) -> tuple[Path, ...]:
-    """The files that hold the voxels.
+    """Return the files that hold the voxels.
 
     Args:
-        path: the header; names are relative to its folder.
-        text: one name, "LIST", or a pattern like "slice%03d.raw 1 100 1".
-        rest: the lines behind it, names where `text` is "LIST".
+        path: the header; the names are relative to its folder.
+        text: a file name, "LIST", or a pattern with first number, last number and step, such as
+            "slice%03d.raw 1 100 1".
+        rest: the lines after this one, which hold the names if `text` is "LIST".
 
     Raises:
-        UnreadableInput: if no file is named, or too many are.
+        UnreadableInput: if no file is named, or more than 10,000 are.
     """
     words = text.split()
     if words and words[0] == "LIST":
@@ -130,11 +133,17 @@ def _counted(path: Path, words: list[str]) -> list[str]:
 
 
 def last_of(files: tuple[Path, ...], shape: tuple[int, int, int], dtype: np.dtype[Any]) -> tuple[Piece, ...]:
-    """Voxels as they are, which end where their files end, whatever lies before them.
+    """Return the pieces for unpacked voxels that lie at the end of their files, after bytes of any kind.
+
+    Args:
+        files: the files, each of which holds an equal part of the voxels.
+        shape: (i, j, k) of the whole image.
+        dtype: of the stored voxels.
 
     Raises:
-        UnreadableInput: if a file is no ordinary one, or too short.
+        UnreadableInput: if a file is not a regular file, or is too short.
     """
+    # As objects, because the sizes in a damaged header would overflow int64.
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize // len(files)
     found = []
     for file in files:

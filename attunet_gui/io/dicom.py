@@ -1,4 +1,4 @@
-"""CT series in DICOM files -> a volume. Headers first, then the pixels in the order of the positions."""
+"""Reading a CT series in DICOM files into a volume: all headers first, then the pixels by position."""
 
 from __future__ import annotations
 
@@ -34,21 +34,24 @@ from attunet_gui.io.hounsfield import (
 )
 from attunet_gui.io.placing import source_grid
 
-# A padding value within the range of tissue is not believed: it would punch holes into the patient.
+# A padding value within the range of tissue is ignored: it would make holes in the patient.
 _PADDING_BELOW_HU = -900.0
 _PADDING_ABOVE_HU = 3071.0
 
 
 def read(path: Path, series: str | None = None, progress: Progress = silent) -> Volume:
-    """The CT series in the folder `path`, or the one that the file `path` belongs to.
+    """Read the CT series in the folder `path`, or the series that the file `path` belongs to.
 
     Args:
-        path: folder, searched with all folders in it, or a single DICOM file.
-        series: which of several series, by `Series.key`.
+        path: a folder, which is searched with all folders in it, or a single DICOM file.
+        series: the `Series.key` of one of several series.
         progress: called between files.
 
+    Returns:
+        The volume, whose hu is (z, y, x) int16, or float32 where int16 cannot hold the values.
+
     Raises:
-        ChooseSeries: if there are several and `series` is None.
+        ChooseSeries: if there are several series and `series` is None.
         UnreadableInput: if there is none, or it is damaged, incomplete or not on one regular grid.
     """
     chosen = choose(path, series, progress)
@@ -56,6 +59,7 @@ def read(path: Path, series: str | None = None, progress: Progress = silent) -> 
     try:
         hu = _pixels(ordered, values_of, progress)
     except DifferentImages as error:
+        # Two images of one place may be two passes over the patient, each of them a regular series.
         offer_passes(chosen.one, error)
         raise
     notes = chosen.notes + ordered.notes + values_of.notes + _unscaled_note(ordered, hu)
@@ -69,21 +73,21 @@ def read(path: Path, series: str | None = None, progress: Progress = silent) -> 
 
 
 def slices_in_order(path: Path, series: str | None = None, progress: Progress = silent) -> tuple[Slice, ...]:
-    """The slices of the volume that `read` makes of the same arguments, along its third source axis.
+    """Return the slices of the volume that `read` makes from the same arguments, along its third source axis.
 
-    Where several show the same place, the first stands for all.
+    Of several slices at one position only the first is returned. Pixels are not looked at.
 
     Raises:
-        ChooseSeries, UnreadableInput: as for `read`; pixels are not looked at.
+        ChooseSeries, UnreadableInput: see `read`.
     """
     return tuple(group[0] for group in stacked(choose(path, series, progress).one).groups)
 
 
 def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
-    """(rows, columns) stored values of each slice, in their dtype.
+    """Yield the stored values of each slice: (rows, columns), in their dtype, before scaling.
 
     Raises:
-        UnreadableInput: if they cannot be decoded.
+        UnreadableInput: if a slice cannot be decoded.
     """
     values_of = _Decoder()
     for each in slices:
@@ -91,10 +95,10 @@ def stored_pixels(slices: Iterable[Slice]) -> Iterator[NDArray[Any]]:
 
 
 def values(files: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
-    """HU of the slices in `files`, (n,) a slice, in the order of the files.
+    """Yield the HU of each slice in `files` as (n,) float32, in the order of the files.
 
     Raises:
-        UnreadableInput: one cannot be decoded.
+        UnreadableInput: if a slice cannot be decoded.
     """
     decoder = _Decoder()
     for path in files:
@@ -104,10 +108,10 @@ def values(files: Iterable[Path]) -> Iterator[NDArray[np.float32]]:
 
 
 def _unscaled_note(ordered: Stack, hu: Hounsfield) -> tuple[str, ...]:
-    """A sentence where stored values were taken for HU, because no header says how to scale them.
+    """Return a note for the user if stored values were taken for HU because no header says how to scale them.
 
     Raises:
-        UnreadableInput: if they cannot be HU, or other headers of the series say how to scale.
+        UnreadableInput: if the values cannot be HU, or other headers of the series say how to scale them.
     """
     plain = [each for group in ordered.groups for each in group if not each.scaled]
     if not plain:
@@ -127,6 +131,7 @@ def _volume(ordered: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume
     placement = canonicalise(grid)
     check_measured(hu, name)
     notes = ordered.notes + spacing_notes(grid) + hu_notes(hu)
+    # In place, as a copy of the volume would take its memory twice.
     np.maximum(hu, hu.dtype.type(AIR_HU), out=hu)
     turned = np.ascontiguousarray(placement.to_canonical(hu.transpose(2, 1, 0)))
     return Volume(turned, placement, name, origin, notes)
@@ -135,7 +140,8 @@ def _volume(ordered: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume
 def _pixels(ordered: Stack, values_of: _Decoder, progress: Progress) -> Hounsfield:
     rows, columns = ordered.groups[0][0].shape
     count = len(ordered.groups)
-    values_of(ordered.groups[0][0])  # refuses a size that is only claimed, before memory is taken for it
+    # Refuses a size that the headers only claim, before memory is allocated for it.
+    values_of(ordered.groups[0][0])
     out: Hounsfield = np.empty((count, rows, columns), np.int16)
     for index, group in enumerate(ordered.groups):
         progress(index, count, "slices")
@@ -150,14 +156,14 @@ def _pixels(ordered: Stack, values_of: _Decoder, progress: Progress) -> Hounsfie
 
 
 class DifferentImages(UnreadableInput):
-    """Two slices of one series show the same place, and not the same."""
+    """Two slices of one series lie at the same position and hold different images."""
 
 
 class _Decoder:
-    """Stored values of a slice; keeps the last file open in memory, for files with many frames.
+    """Decodes the pixels of slices. The last file is kept in memory, for files with many frames.
 
     Attributes:
-        notes: sentences for the user on what was decoded, each once.
+        notes: sentences for the user about what was decoded, each of them once.
     """
 
     def __init__(self) -> None:
@@ -166,10 +172,10 @@ class _Decoder:
         self._data: Any = None
 
     def __call__(self, each: Slice) -> NDArray[Any]:
-        """(rows, columns) stored values.
+        """Return the stored values of a slice: (rows, columns), in their dtype.
 
         Raises:
-            UnreadableInput: if they cannot be decoded.
+            UnreadableInput: if they cannot be decoded, or have another size than the header says.
         """
         try:
             if self._path != each.path:
@@ -182,6 +188,7 @@ class _Decoder:
                 "pixels, so nobody knows its values; export the series again."
             ) from error
         except OSError as error:
+            # Decoders raise OSError as well; only the operating system sets its number.
             if error.errno is None:
                 raise _undecoded(each.path, self._data) from error
             raise Unread(each.path, reason_of(error)).refusal from error

@@ -1,4 +1,8 @@
-"""Deflated DICOM: the one transfer syntax that a parser unpacks whole before it can tell what is inside."""
+"""Refusing zip bombs among deflated DICOM files.
+
+Deflated Explicit VR Little Endian (PS3.5, A.5) packs the whole data set, not only the pixels, so pydicom
+unpacks all of it to read a single tag.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,21 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 _SYNTAX = DeflatedExplicitVRLittleEndian.encode()
+# The file meta group, which names the syntax, lies within the first bytes of a file.
 _HEAD = 1 << 16
 _CHUNK = 1 << 18
+# CT deflates to a half or a third of its size, so 20 times is more than any image. Empty slices deflate to
+# much less, but are small enough for the absolute limit.
 _ALWAYS = 16 << 20
 _TIMES = 20
-"""CT deflates to a half or a third; empty slices are small enough to be let through by `_ALWAYS`."""
 
 
 def unpacks_honestly(path: Path) -> bool:
-    """False if the DICOM file at `path` is deflated and swells as no image does, or cannot be unpacked.
+    """Whether the DICOM file at `path` can be parsed without taking more memory than an image can need.
+
+    Returns:
+        False if the file is deflated and unpacks to far more bytes than an image would, or cannot be
+        unpacked; True for every other file.
 
     Raises:
         OSError: if it cannot be read.

@@ -1,4 +1,8 @@
-"""Slices of a series -> their order and one affine. Pure: no files."""
+"""The order of the slices of a series and their affine. No files are read here.
+
+Positions and directions are those of ImagePositionPatient and ImageOrientationPatient (PS3.3, C.7.6.2.1.1),
+in LPS and mm.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,31 @@ from attunet_gui.io.dicom_headers import Slice
 
 Vectors = NDArray[np.float64]
 
+# Slices that lie closer together than this lie at the same position.
 _SAME_PLACE_MM = 0.01
+# Lateral drift over the whole series, beyond rounding, from which the grid is sheared by a tilted gantry.
 _DRIFT_MM = 0.01
+# Share of the distance between slices that a slice may be away from its place.
 _ROUGHNESS = 0.05
+# Up to this distance from the line through the first and the last slice, those two define the affine.
 _EXACT_MM = 1e-3
+# Units to which scanners and anonymisers round positions, the coarsest first.
 _DECIMALS_MM = (1.0, 0.1, 0.01, 0.001)
+# Rounding to whole mm is assumed only if half a mm is at most this share of the distance between slices.
 _COARSE = 0.1
+# A multiple of one of those units may be off by this much after it was kept in single precision.
 _FLOAT32_MM = 1e-4
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Slices in the order of their positions along the normal.
+    """The slices of a series in the order of their positions along the normal of their planes.
 
     Attributes:
-        groups: one tuple a position: the slice, and after it others at the very same position.
-        affine: (4, 4) float64, index (column, row, slice) -> RAS+ mm. Sheared where the gantry was tilted.
+        groups: one tuple for each position: the slice, followed by others at the same position.
+        affine: (4, 4) float64, index (column, row, slice) -> RAS+ mm. It is sheared where the gantry was
+            tilted.
         notes: sentences for the user.
     """
 
@@ -41,12 +53,13 @@ class Stack:
 
 
 def stack(slices: Sequence[Slice]) -> Stack:
-    """Order `slices` (at least one) and find the grid they lie on.
+    """Order `slices` (at least one) and find the grid on which they lie.
 
     Raises:
         UnreadableInput: if they differ in size, direction or pixel spacing, do not lie behind one another,
             or are not evenly spaced.
     """
+    # InstanceNumber is not used: it says nothing about where a slice lies.
     first = slices[0]
     for other in slices[1:]:
         _check_alike(first, other)
@@ -84,13 +97,13 @@ def _grouped(ordered: Sequence[Slice], normal: Vectors) -> list[tuple[Slice, ...
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """Where slice k of a series lies: start + k * step, (3,) LPS mm each."""
+    """A line of evenly spaced positions: slice k lies at start + k * step, both (3,) in LPS mm."""
 
     start: Vectors
     step: Vectors
 
     def off(self, positions: Vectors) -> Vectors:
-        """(slices, 3) mm from the line to each of `positions`."""
+        """Return the vectors from the line to `positions`; both are (slices, 3) in LPS mm."""
         return positions - self.start - np.arange(len(positions))[:, None] * self.step
 
 
@@ -103,6 +116,8 @@ def _line(groups: Sequence[tuple[Slice, ...]], positions: Vectors, normal: Vecto
                 "open the whole series."
             )
         return _Line(positions[0], normal * thickness)
+    # Slices are judged by their distance from one line and not by their differences, in which the rounding of
+    # two positions adds up.
     rounding = _rounding(positions, normal)
     line = _fitted(positions)
     off = line.off(positions)
@@ -115,7 +130,11 @@ def _line(groups: Sequence[tuple[Slice, ...]], positions: Vectors, normal: Vecto
 
 
 def _fitted(positions: Vectors) -> _Line:
-    """The line through `positions`: through the first and the last where all are on it, else the nearest."""
+    """Fit a line to `positions`, (slices, 3) in LPS mm.
+
+    It goes through the first and the last position if all others lie on it; otherwise it is the line of least
+    squares.
+    """
     last = len(positions) - 1
     exact = _Line(positions[0], (positions[-1] - positions[0]) / last)
     if np.abs(exact.off(positions)).max() < _EXACT_MM:
@@ -125,9 +144,10 @@ def _fitted(positions: Vectors) -> _Line:
 
 
 def _rounding(positions: Vectors, normal: Vectors) -> Vectors:
-    """(3,) mm that each coordinate may be off because few decimals of it are written.
+    """Return how far each coordinate may be off, (3,) mm, because it was written with few decimals.
 
-    Whole numbers say nothing of decimals; they only count as rounded where that is little beside the step.
+    Whole numbers may be exact. They count as rounded only where half a mm is little beside the distance
+    between slices.
     """
     step = abs(float((positions[-1] - positions[0]) @ normal)) / (len(positions) - 1)
     units = [unit for unit in _DECIMALS_MM if unit < 1 or unit <= 2 * _COARSE * step]
@@ -140,7 +160,10 @@ def _rounding(positions: Vectors, normal: Vectors) -> Vectors:
 
 
 def _upright(line: _Line, positions: Vectors, normal: Vectors, rounding: Vectors) -> _Line:
-    """`line`, or one along the normal: rounded positions must not shear an upright series."""
+    """Return `line`, or one along the normal if its drift can be explained by rounding.
+
+    Rounded positions must not shear the grid of a series whose gantry was upright.
+    """
     total = line.step * (len(positions) - 1)
     along = float(total @ normal)
     drift = np.abs(total - along * normal)
@@ -151,11 +174,12 @@ def _upright(line: _Line, positions: Vectors, normal: Vectors, rounding: Vectors
 
 
 def _uneven(groups: Sequence[tuple[Slice, ...]], heights: Vectors) -> UnreadableInput:
-    """What keeps slices at these heights from being one regular series."""
+    """Return the error that says why slices at these `heights`, (slices,) mm, are not evenly spaced."""
     changed = _thickness_change(groups)
     if changed:
         return changed
     steps = np.diff(heights)
+    # The lower median, so that of two steps the smaller counts as usual and the larger as a gap.
     usual = float(np.sort(steps)[(len(steps) - 1) // 2])
     worst = int(np.argmax(np.abs(steps - usual)))
     step = float(steps[worst])
@@ -172,6 +196,7 @@ def _uneven(groups: Sequence[tuple[Slice, ...]], heights: Vectors) -> Unreadable
             f"The slices are {step:.2f} mm apart {between} and {usual:.2f} mm elsewhere: either slices are "
             "missing or the thickness changes; copy the whole series again, or open an even reconstruction."
         )
+    # A single gap of a multiple of the usual distance: so many slices are missing there.
     count = round(step / usual) - 1
     some = f"{counted(count, 'slice')} {noun_of(count, 'is', 'are')}"
     return UnreadableInput(f"{some} missing {between}: copy or export the whole series again.")
@@ -203,6 +228,7 @@ def _check_straight(groups: Sequence[tuple[Slice, ...]], off: Vectors, length: f
 
 
 def _affine(first: Slice, line: _Line) -> NDArray[np.float64]:
+    # PixelSpacing gives the distance between rows first: it is the step along a column (PS3.3, 10.7.1.3).
     affine = np.eye(4)
     affine[:3, 0] = first.along_row * first.spacing[1]
     affine[:3, 1] = first.along_column * first.spacing[0]

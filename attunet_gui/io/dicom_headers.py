@@ -1,4 +1,4 @@
-"""DICOM files -> one small record an image. Only header bytes are read."""
+"""Reading DICOM headers into one small record for each image. Pixels are not read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from attunet_gui.io.dicom_deflated import unpacks_honestly
 from attunet_gui.io.showable import showable
 from attunet_gui.io.sniff import looks_like_dicom
 
+# CT Image Storage, Enhanced CT Image Storage, Legacy Converted Enhanced CT Image Storage (PS3.4, B.5).
 _CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 _SUFFIXES = (".dcm", ".dicom", ".ima")
+# Files of these kinds that cannot be read do not make a series incomplete.
 _NEVER_DICOM = (
     *(".txt", ".csv", ".json", ".xml", ".html", ".pdf", ".log", ".md", ".docx", ".xlsx", ".zip", ".gz"),
     *(".nii", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd"),
@@ -39,6 +41,7 @@ _TAGS = (
     *("RealWorldValueMappingSequence", "ModalityLUTSequence"),
 )
 
+# In enhanced CT these tags are in functional groups, of the frame or shared by all (PS3.3, C.7.6.16).
 _GROUP_OF_TAG = {
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
@@ -49,45 +52,51 @@ _GROUP_OF_TAG = {
     "RescaleType": "PixelValueTransformationSequence",
 }
 
+# Values of RescaleType (PS3.3, C.11.1.1.2); in CT an absent one means HU (C.8.2.1).
 _HU_TYPES = ("HU", "HU_MOD")
 _UNSPECIFIED_TYPES = ("", "US")
+# Hounsfield units in UCUM, with and without its brackets, and as some write them.
 _HU_UNITS = ("[hnsf'U]", "hnsf'U", "HU")
 
 
 def series_key(uid: str) -> str:
-    """What is kept instead of a SeriesInstanceUID: the archive of a hospital finds a patient by a UID."""
+    """Return a hash of a SeriesInstanceUID, which is stored in its place.
+
+    The UID itself is not stored, because the archive of a hospital finds the patient by it.
+    """
     return f"series-{sha256(uid.encode()).hexdigest()[:20]}"
 
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """One readable DICOM file.
+    """The header of one readable DICOM file.
 
     Attributes:
         path: the file.
-        tags: its header; no pixels and nothing of the patient.
+        tags: a pydicom data set with the tags that are needed here, without pixels or anything about the
+            patient; it has no tags at all if the file is not DICOM.
     """
 
     path: Path
     tags: Any
 
     def text(self, keyword: str) -> str:
-        """The value of a tag as text; "" where it is absent or malformed."""
+        """Return the value of a tag as text; "" if it is absent or malformed."""
         try:
             value = self.tags.get(keyword)
         except Exception:
-            # Parsed when asked for; a number of a series that is none must not keep anybody from the CT.
+            # pydicom parses a value when it is asked for; a malformed SeriesNumber must not keep a CT closed.
             return ""
         return "" if value is None else str(value)
 
     @property
     def sop_class(self) -> str:
-        """What kind of DICOM object this is; anonymisers empty the tag, but hardly ever the file meta's."""
+        """UID of the kind of DICOM object; anonymisers empty the tag, but hardly ever the file meta's."""
         return self.text("SOPClassUID") or str(self.tags.file_meta.get("MediaStorageSOPClassUID") or "")
 
     @property
     def series(self) -> str:
-        """What images of one series share, even where an anonymiser has emptied SeriesInstanceUID."""
+        """Key that the images of one series share, even if an anonymiser has emptied SeriesInstanceUID."""
         uid = self.text("SeriesInstanceUID")
         if uid:
             return series_key(uid)
@@ -104,12 +113,12 @@ class Header:
 
     @property
     def is_localizer(self) -> bool:
-        """True for scouts (topograms), which are no slices of the volume."""
+        """Whether this is a scout (topogram), which is not a slice of the volume."""
         return "LOCALIZER" in [str(part).upper() for part in self.tags.get("ImageType") or ()]
 
     @property
     def is_ct_slice(self) -> bool:
-        """True for what a CT volume is made of."""
+        """Whether the file holds slices of a CT volume."""
         is_image = bool(self.tags.get("Rows")) and int(self.tags.get("SamplesPerPixel") or 1) == 1
         # Screenshots of a CT call themselves CT, but lie nowhere.
         is_placed = self.sop_class in _CT_STORAGE or "ImagePositionPatient" in self.tags
@@ -119,7 +128,7 @@ class Header:
 
     @property
     def foreign_unit(self) -> str:
-        """What the values of the first image are instead of HU, by name; "" for HU, or if malformed."""
+        """Name of the unit of the first image if it is not HU; "" for HU, or if the header is malformed."""
         try:
             return _foreign_unit(self, 0)
         except Exception:
@@ -133,14 +142,14 @@ class Slice:
     Attributes:
         path, frame: the file and the index of the image in it.
         shape: (rows, columns).
-        position: (3,) centre of the first pixel, LPS mm.
-        along_row, along_column: (3,) unit vectors, LPS, of growing column and row index.
-        spacing: (between rows, between columns), mm.
+        position: (3,) centre of the first pixel in LPS mm.
+        along_row, along_column: (3,) unit vectors in LPS, in the directions of growing column and row index.
+        spacing: distance between rows and distance between columns, in mm.
         slope, intercept: HU = stored * slope + intercept.
-        scaled: false where the header has neither, and 1 and 0 were put in their place.
-        thickness: mm between neighbours as the header claims, or None.
-        padding: lowest and highest stored value that means "not scanned", or None.
-        number: InstanceNumber of the file, or None. It says nothing about where the slice lies.
+        thickness: distance to the next slice, or else thickness, in mm as the header says; None if absent.
+        padding: lowest and highest stored value that means "not scanned"; None if there is none.
+        number: InstanceNumber of the file; None if absent. It says nothing about where the slice lies.
+        scaled: False if the header has neither slope nor intercept, so that 1 and 0 are assumed.
     """
 
     path: Path
@@ -160,12 +169,12 @@ class Slice:
 
 @dataclass(frozen=True, eq=False)
 class Scanned:
-    """What was found in files.
+    """The headers that were found in files.
 
     Attributes:
-        headers: of the DICOM files.
-        damaged: files that start like DICOM, or are called so, and are not.
-        unread: files and folders that the operating system does not give.
+        headers: headers of the DICOM files.
+        damaged: files that begin or are named like DICOM and cannot be parsed.
+        unread: files and folders that the operating system did not let us read.
     """
 
     headers: tuple[Header, ...]
@@ -174,7 +183,12 @@ class Scanned:
 
 
 def scan(found: Walked, progress: Progress = silent) -> Scanned:
-    """The headers of all DICOM files among those of `found`, and what could not be read."""
+    """Read the headers of all DICOM files among the files of `found`.
+
+    Args:
+        found: the files and folders that a walk has found.
+        progress: called once a file.
+    """
     headers: list[Header] = []
     damaged: list[Path] = []
     unread = list(found.unread)
@@ -194,10 +208,10 @@ def scan(found: Walked, progress: Progress = silent) -> Scanned:
 
 
 def slices_of(header: Header) -> Iterator[Slice]:
-    """The images in one CT file.
+    """Yield the images in one CT file.
 
     Raises:
-        UnreadableInput: naming file and tag where something needed is missing or malformed.
+        UnreadableInput: if a tag that is needed is missing or malformed; the message names file and tag.
     """
     framed = header.tags.get("PerFrameFunctionalGroupsSequence")
     if header.frames == 1 and not framed:
@@ -215,10 +229,13 @@ def slices_of(header: Header) -> Iterator[Slice]:
 
 
 def _header(path: Path) -> Header | None:
-    """The header of a DICOM file; one without tags for other files; None for what is damaged.
+    """Read the header of the file `path`.
+
+    Returns:
+        The header; one without tags if the file is not DICOM; None if it is damaged.
 
     Raises:
-        OSError: if the operating system does not give the file.
+        OSError: if the operating system does not let us read the file.
     """
     try:
         if not looks_like_dicom(path):
@@ -227,7 +244,8 @@ def _header(path: Path) -> Header | None:
             return None
         tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
         header = Header(path, tags)
-        # Values are parsed when asked for: ask now for those that decide what the file is.
+        # Values are parsed when they are asked for: ask now for those that decide what the file is, so that
+        # nobody else has to expect an exception from them.
         known = header.sop_class or header.text("Modality")
         cut_off = header.sop_class in _CT_STORAGE and not header.tags.get("Rows")
         usable = known and not cut_off and header.frames > 0 and header.is_ct_slice in (True, False)
@@ -286,7 +304,7 @@ def _slice(header: Header, frame: int) -> Slice:
 
 
 def _may_be_hu_as_stored(header: Header, frame: int) -> bool:
-    """Whether stored values can only be HU: they have a sign, and no tag says what to do with them."""
+    """Whether the stored values can only be HU: they are signed, and no tag says how to scale them."""
     absent = all(_value(header, frame, f"Rescale{word}") in (None, "") for word in ("Slope", "Intercept"))
     signed = int(header.tags.get("PixelRepresentation") or 0) == 1
     mapped = header.tags.get("ModalityLUTSequence") or _real_world_units(header, frame)
@@ -294,7 +312,7 @@ def _may_be_hu_as_stored(header: Header, frame: int) -> bool:
 
 
 def _foreign_unit(header: Header, frame: int) -> str:
-    """What the values of an image are instead of HU, by name; "" for HU and where nothing is said."""
+    """Return the name of the unit of an image if it is not HU; "" for HU and if nothing is said."""
     kind = str(_value(header, frame, "RescaleType") or "").strip()
     if kind.upper() in _HU_TYPES:
         return ""
@@ -305,7 +323,7 @@ def _foreign_unit(header: Header, frame: int) -> str:
 
 
 def _real_world_units(header: Header, frame: int) -> list[str]:
-    """The codes of the units in which the real world value mappings of an image give its values."""
+    """Return the codes of the units in the real world value mappings of an image (PS3.3, C.7.6.16.2.11)."""
     keyword = "RealWorldValueMappingSequence"
     places = [*_functional_groups(header, frame), header.tags]
     mappings = [mapping for place in places for mapping in place.get(keyword) or ()]
@@ -328,7 +346,7 @@ def _thickness(header: Header, frame: int) -> float | None:
         try:
             value = abs(float(_value(header, frame, keyword)))
         except (TypeError, ValueError, UnreadableInput):
-            continue  # it only counts where there is a single slice, and is then said to be missing
+            continue  # the value only matters for a single slice, which is then refused as having none
         if isfinite(value) and value > 0:
             return value
     return None
@@ -348,7 +366,7 @@ def _number(header: Header) -> int | None:
 
 
 def _as_stored(header: Header, value: int) -> int:
-    # Some scanners write a negative padding value as unsigned, or with the sign in its own bits only.
+    # Some scanners write a negative padding value as unsigned, or with its sign extended to BitsStored only.
     bits = int(header.tags.get("BitsStored") or header.tags.get("BitsAllocated") or 16)
     signed = int(header.tags.get("PixelRepresentation") or 0) == 1
     kept = value & ((1 << bits) - 1)
@@ -391,7 +409,7 @@ def _functional_groups(header: Header, frame: int) -> list[Any]:
 
 
 def missing_scale(path: Path) -> UnreadableInput:
-    """The refusal of a file whose values nobody can turn into HU."""
+    """Return the error for a file whose values cannot be turned into HU."""
     return _refused(path, "RescaleSlope", "is missing")
 
 

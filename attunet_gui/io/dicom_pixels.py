@@ -1,9 +1,10 @@
-"""The stored values of one DICOM image: whether they are the image of the tags, and which bits of them count.
+"""Decoding the stored values of one DICOM image.
 
-Where a JPEG stream is another image, GDCM's decoder does not refuse, it ends the process; so the stream is
-compared with the tags first. What a decoder returns is then taken for containers of bits, as PS3.5, 8.1.1 has
-them: the stored value is in BitsStored bits from HighBit down, with a sign where PixelRepresentation says so.
-Source of the layouts: ITU-T T.81 (JPEG), T.87 (JPEG-LS) and T.800 (JPEG 2000), annexes B, C and A.
+If a JPEG stream holds another image than the tags describe, GDCM's decoder does not refuse it but ends the
+process, so the stream is compared with the tags first. What a decoder returns is then treated as cells of
+bits (PS3.5, 8.1.1): the stored value is the BitsStored bits from HighBit down, signed if PixelRepresentation
+says so. Sources of the layouts of streams: ITU-T T.81 (JPEG), T.87 (JPEG-LS) and T.800 (JPEG 2000), annexes
+B, C and A.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from pydicom.pixels import pixel_array
 from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
 _JPEG = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
+# The start-of-frame segments, which hold the size; C4, C8 and CC mean something else (T.81, table B.1).
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+# Markers without a segment: TEM, the restart markers and SOI (T.81, table B.1).
 _ALONE = {0x01, *range(0xD0, 0xD9)}
+# SOC and SIZ, with which every JPEG 2000 codestream begins (T.800, A.4.1 and A.5.1).
 _SIZ = b"\xff\x4f\xff\x51"
 
+# Overlay Bit Position (60xx,0102): older files keep drawings in the unused bits of the pixels.
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
 _OVERLAY_BIT = 0x0102
 # The bits are put in order here: what pydicom does about them differs by decoder and knows no HighBit.
@@ -38,12 +43,13 @@ class ContradictingTags(ValueError):
 
 @dataclass(frozen=True)
 class Stream:
-    """What a compressed image says of itself.
+    """What the stream of a compressed image says about the image.
 
     Attributes:
-        rows, columns, samples: its size, and samples a pixel.
-        bits: of a sample.
-        signed: whether they have a sign; False where the format cannot say so.
+        rows, columns: its size.
+        samples: number of samples per pixel.
+        bits: number of bits per sample.
+        signed: whether the samples are signed; False for formats that cannot say so.
     """
 
     rows: int
@@ -54,21 +60,31 @@ class Stream:
 
 
 def decode(data: Any, frame: int) -> tuple[NDArray[Any], str]:
-    """(rows, columns) stored values of image `frame` of a data set, and a sentence if they may be others.
+    """Decode one image of a data set.
+
+    Args:
+        data: a pydicom data set with its pixels and its file meta group.
+        frame: index of the image.
+
+    Returns:
+        The stored values, (rows, columns), and a note for the user if they may be wrong, else "".
 
     Raises:
         ContradictingTags: if the tags do not say which bits are the value.
-        Exception: anything else that decoders raise; the image is damaged.
+        Exception: anything else that decoders raise on a damaged image.
     """
     stream = check_pixels(data, frame)
     return stored_values(pixel_array(data, index=frame, **_AS_DECODED), data, stream)
 
 
 def check_pixels(data: Any, frame: int) -> Stream | None:
-    """What the compressed image `frame` of a data set says, None where it says nothing.
+    """Check that the pixel data can be the image that the tags describe.
+
+    Returns:
+        What the compressed stream of image `frame` says; None if the pixels are not JPEG of any kind.
 
     Raises:
-        ValueError: if it cannot be the image that the tags describe.
+        ValueError: if it is another image.
     """
     syntax = data.file_meta.TransferSyntaxUID
     if not syntax.is_encapsulated:
@@ -84,18 +100,20 @@ def check_pixels(data: Any, frame: int) -> Stream | None:
 
 
 def stored_values(pixels: NDArray[Any], data: Any, stream: Stream | None) -> tuple[NDArray[Any], str]:
-    """What the tags of `data` call the value in decoded `pixels`, and a sentence if it may be another.
+    """Extract from decoded `pixels` the bits that the tags call the stored value.
 
     Args:
-        pixels: any shape, whole numbers of 8 to 64 bits or floats, which are left alone.
-        data: BitsStored, HighBit and PixelRepresentation.
-        stream: the compressed image they come from; None for native pixels and RLE, which are containers.
+        pixels: any shape; whole numbers of 8 to 64 bits, or floats, which are returned unchanged.
+        data: a data set with BitsStored, HighBit and PixelRepresentation.
+        stream: the compressed image from which they come; None for native pixels and RLE, whose cells hold
+            unused bits too.
 
     Returns:
-        The same shape and size of numbers, signed where PixelRepresentation is 1.
+        The values in the same shape and item size, signed if PixelRepresentation is 1, and a note for the
+        user if they may be wrong, else "".
 
     Raises:
-        ContradictingTags: if there are no such bits, or the value is in others.
+        ContradictingTags: if there are no such bits, or the value is evidently in others.
     """
     if pixels.dtype.kind not in "iu":
         return pixels, ""
@@ -103,23 +121,24 @@ def stored_values(pixels: NDArray[Any], data: Any, stream: Stream | None) -> tup
     spare = 8 * pixels.dtype.itemsize - bits
     cells = pixels.astype(pixels.dtype.newbyteorder("="), copy=False).view(f"u{pixels.dtype.itemsize}")
     signed = int(data.get("PixelRepresentation") or 0) == 1
-    # Left, so that the highest bit is the sign; and right again, with or without it.
+    # A shift to the left makes the highest bit of the value that of the cell; the shift back to the right
+    # then repeats it if the type is signed.
     values = (((cells >> low) << spare).view(f"{'i' if signed else 'u'}{cells.itemsize}")) >> spare
     return values, _doubt(cells, values, stream, data) or _dropped(cells, values, low, data)
 
 
 def _bits(data: Any, size: int, stream: Stream | None) -> tuple[int, int]:
-    """How many bits are the value, and the lowest of them in a container of `size` bits."""
+    """Return the number of bits of the value and the index of its lowest bit, in a cell of `size` bits."""
     bits = int(data.BitsStored)
     high = bits - 1 if data.get("HighBit") is None else int(data.HighBit)
     if not 0 < bits <= high + 1 <= size:
         raise ContradictingTags
-    # A stream of that many bits, or fewer, holds the values alone, and they end at its lowest bit.
+    # A stream with that many bits per sample, or fewer, holds the values alone, from its lowest bit up.
     return bits, 0 if stream and stream.bits <= bits else high + 1 - bits
 
 
 def _doubt(cells: NDArray[Any], values: NDArray[Any], stream: Stream | None, data: Any) -> str:
-    """A sentence where the compressed image and the tags disagree, and it matters."""
+    """Return a note if the compressed image and the tags disagree about the sign of values that occur."""
     if stream is None or stream.signed == (values.dtype.kind == "i"):
         return ""
     if stream.signed and (cells.view(f"i{cells.itemsize}") < 0).any():
@@ -136,7 +155,11 @@ def _doubt(cells: NDArray[Any], values: NDArray[Any], stream: Stream | None, dat
 
 
 def _dropped(cells: NDArray[Any], values: NDArray[Any], low: int, data: Any) -> str:
-    """A sentence where bits were left out that are neither empty, nor the sign once more, nor an overlay."""
+    """Return a note if bits were left out that are not empty, not a copy of the sign and not an overlay.
+
+    Raises:
+        ContradictingTags: if the values lie below the bits that HighBit names.
+    """
     bits, whole = int(data.BitsStored), values.view(cells.dtype)
     if bits == 8 * cells.itemsize:
         return ""
@@ -144,7 +167,7 @@ def _dropped(cells: NDArray[Any], values: NDArray[Any], low: int, data: Any) -> 
     if ((cells == kept << low) | (cells == whole << low)).all() or _says_overlay(data):
         return ""
     if low and (cells & cells.dtype.type(2**low - 1)).any():
-        raise ContradictingTags  # values at the bottom, and a HighBit that looks for them at the top
+        raise ContradictingTags
     return (
         f"Pixels have something in bits beside the {bits} that the DICOM tag BitsStored counts: it was left "
         "out."
@@ -164,6 +187,7 @@ def _check_length(data: Any) -> None:
 
 
 def _jpeg(stream: bytes) -> Stream:
+    # Segments follow one another, each with its length after its marker; FF before a marker is a fill byte.
     at = 2
     while stream[:2] == b"\xff\xd8" and at + 10 <= len(stream):
         if stream[at] != 0xFF:

@@ -1,8 +1,8 @@
-"""Headers of a folder -> the series in it, and the one that is meant. No pixels.
+"""Finding the CT series among DICOM headers, and selecting one of them. Pixels are not read.
 
-A series is what shares a SeriesInstanceUID. Where one holds several passes over the patient, each is offered
-by itself: by AcquisitionNumber, or by the folder it lies in. Slices that each have a UID of their own are
-offered together where their positions make one regular grid.
+The images of a series share a SeriesInstanceUID. If a series holds several passes over the patient, each pass
+is offered separately, by AcquisitionNumber or by the folder it lies in. Slices that each have a UID of their
+own are offered as one series if their positions form one regular grid.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from attunet_gui.io.dicom_geometry import Stack, stack
 from attunet_gui.io.dicom_headers import Header, scan, slices_of
 from attunet_gui.io.showable import showable
 
+# Parts of the keys of series. Keys are stored with results, so these must not change.
 _ACQUISITION, _FOLDER, _TOGETHER = "acquisition-", "folder-", "together-"
+# Any two slices are evenly spaced; from three on, a regular grid is evidence that slices belong together.
 _FEWEST_TOGETHER = 3
 _MOST_PASSES = 12
 _SAME_PLACE_MM = 0.01
@@ -33,16 +35,17 @@ _SAME_PLACE_MM = 0.01
 
 @dataclass(frozen=True)
 class Series:
-    """One CT series, or one of several passes in it.
+    """One CT series, or one of several passes in it, as it is offered to the user.
 
     Attributes:
-        key: pass it to `read` as `series`.
-        number: the series number shown at the scanner, "" where absent.
+        key: identifies the series; `read` takes it as `series`.
+        number: the series number shown at the scanner; "" if absent.
         description: number, name and size, for a list on the screen.
         files: the files of its slices, sorted by name.
-        acquisition: its AcquisitionNumber where that tells it from others of the series, else "".
-        doubt: why it may be incomplete, in a sentence; "" if nothing says so.
-        caution: what a person should make sure of, in a sentence, though it is taken for whole; or "".
+        acquisition: its AcquisitionNumber if that distinguishes it from other passes of the series, else "".
+        doubt: a sentence that says why it may be incomplete; "" if there is no reason to think so.
+        caution: a sentence that says what a person should make sure of although the series counts as
+            complete; "" if there is nothing.
     """
 
     key: str
@@ -60,19 +63,19 @@ class Series:
 
     @property
     def short_name(self) -> str:
-        """What tells it from others in the same folder, fit for a file name."""
+        """A name that distinguishes it from other series in the same folder, fit for a file name."""
         return f"series{self.number}" + (f"_acquisition{self.acquisition}" if self.acquisition else "")
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """What is opened as one CT: a series, or part of it.
+    """The headers that are opened as one CT: a series, or one pass of it.
 
     Attributes:
-        key: of the series, and of the part in it.
-        headers: its files.
-        acquisition: as in `Series`.
-        folder: the name of its folder where that tells it from others of the series, else "".
+        key: key of the series, followed by that of the pass.
+        headers: headers of its files.
+        acquisition: see `Series`.
+        folder: name of its folder if that distinguishes it from other passes of the series, else "".
     """
 
     key: str
@@ -83,11 +86,11 @@ class Pass:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The CT that is meant.
+    """The CT that was selected.
 
     Attributes:
-        one: which.
-        short_name: as in `Series`; "" where there is no other.
+        one: the series or pass.
+        short_name: see `Series`; "" if there is no other series.
         notes: sentences for the user.
     """
 
@@ -98,6 +101,8 @@ class Chosen:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
+    """CT headers by the key of their series, other DICOM headers, and damaged and unreadable files."""
+
     by_key: dict[str, list[Header]]
     others: tuple[Header, ...]
     damaged: tuple[Path, ...]
@@ -109,22 +114,22 @@ class _Found:
 
 
 def list_series(folder: Path, progress: Progress = silent) -> tuple[Series, ...]:
-    """The CT series in `folder` and below it, in the order of their numbers, without scouts.
+    """Return the CT series in `folder` and below it, in the order of their numbers, without scouts.
 
-    Files that are not DICOM, or are damaged, are passed over; `read` refuses what is damaged. A series that
-    may be incomplete because something could not be read says so.
+    Files that are not DICOM, or are damaged, are passed over; `read` refuses a series with damaged files. If
+    a series may be incomplete because something could not be read, its `doubt` says so.
     """
     return find_series(walk(folder), progress)[0]
 
 
 def find_series(walked: Walked, progress: Progress = silent) -> tuple[tuple[Series, ...], tuple[Unread, ...]]:
-    """The CT series among the files of `walked`, as `list_series`, and all that could not be read."""
+    """Return the CT series among the files of `walked`, see `list_series`, and what could not be read."""
     found = _found(walked, progress)
     return _described(found, found.passes), found.unread
 
 
 def choose(path: Path, series: str | None, progress: Progress) -> Chosen:
-    """What `series` in `path` is, as `dicom.read` takes both.
+    """Select the series that `dicom.read` reads for the same arguments.
 
     Raises:
         ChooseSeries: if there are several and `series` is None.
@@ -144,11 +149,11 @@ def choose(path: Path, series: str | None, progress: Progress) -> Chosen:
 
 
 def stacked(one: Pass) -> Stack:
-    """The slices of `one` in their order.
+    """Return the slices of `one` in the order of their positions.
 
     Raises:
-        UnreadableInput: if they are not on one regular grid.
-        ChooseSeries: if they are several passes over the patient that are.
+        UnreadableInput: if they do not lie on one regular grid.
+        ChooseSeries: if they are several passes over the patient, each of which lies on a regular grid.
     """
     try:
         return _stack(one.headers)
@@ -158,10 +163,11 @@ def stacked(one: Pass) -> Stack:
 
 
 def files_of(path: Path, series: str) -> tuple[Path, ...]:
-    """The files of a series, for a copy in which the key still finds it.
+    """Return the files of a series, from which a copy can be made that the key `series` still finds.
 
     Raises:
-        UnreadableInput: if there is none, it may be incomplete, or only its folder tells it from others.
+        UnreadableInput: if there is no such series, it may be incomplete, or only its folder distinguishes it
+            from others, which a copy would not preserve.
     """
     if f".{_FOLDER}" in series:
         raise UnreadableInput(f"{path.name} shares its series with another folder: add it without copying.")
@@ -169,7 +175,7 @@ def files_of(path: Path, series: str) -> tuple[Path, ...]:
 
 
 def offer_passes(one: Pass, error: UnreadableInput) -> None:
-    """Raise `ChooseSeries` because of `error`, if the parts of `one` are regular each by itself."""
+    """Raise `ChooseSeries` from `error` if `one` can be split into passes that are each regular."""
     for split in _splits(one.key, one.headers):
         if _are_regular(split):
             described = _described(_Found({}, (), (), ()), split)
@@ -181,7 +187,7 @@ def offer_passes(one: Pass, error: UnreadableInput) -> None:
 
 
 def passes_in(key: str, headers: Sequence[Header]) -> list[Pass]:
-    """The series of `headers`, or its passes where they cover the same part of the patient."""
+    """Return the series of `headers`, or its passes if they cover the same part of the patient."""
     whole = Pass(key, tuple(headers))
     by_acquisition, by_folder = _splits(key, headers)
     if len(by_acquisition) > 1 and _are_regular(by_acquisition) and _overlap(by_acquisition):
@@ -192,7 +198,10 @@ def passes_in(key: str, headers: Sequence[Header]) -> list[Pass]:
 
 
 def _splits(key: str, headers: Sequence[Header]) -> tuple[list[Pass], list[Pass]]:
-    """`headers` by AcquisitionNumber, and by the folders in their common one; one part is no split."""
+    """Split `headers` by AcquisitionNumber, and by the folders directly below their common folder.
+
+    A result with fewer than two passes is not a split.
+    """
     common = _common([header.path.parent for header in headers])
     numbers = _grouped(headers, _acquisition)
     folders = _grouped(headers, lambda header: str(_below(header, common)))
@@ -221,7 +230,7 @@ def _acquisition(header: Header) -> str:
 
 
 def _below(header: Header, common: Path) -> Path:
-    """The folder in `common` that `header` lies in, or `common` itself."""
+    """Return the folder directly in `common` in which `header` lies, or `common` itself."""
     parts = header.path.parent.relative_to(common).parts
     return common / parts[0] if parts else common
 
@@ -253,7 +262,10 @@ def _stack(headers: Sequence[Header]) -> Stack:
 
 
 def _overlap(split: Sequence[Pass]) -> bool:
-    """Whether two of regular passes cover the same part of the patient, or lie in different directions."""
+    """Whether two of several regular passes cover the same part of the patient, or differ in direction.
+
+    Passes that do neither are parts of one volume that was scanned in steps.
+    """
     firsts = [next(slices_of(each.headers[0])) for each in split]
     normal = np.cross(firsts[0].along_row, firsts[0].along_column)
     if any(np.abs(np.cross(each.along_row, each.along_column) - normal).max() > 1e-3 for each in firsts):
@@ -289,7 +301,7 @@ def _found(walked: Walked, progress: Progress) -> _Found:
 
 
 def _put_together(by_key: dict[str, list[Header]]) -> dict[str, list[Header]]:
-    """`by_key` with slices that each have a UID of their own as one series, where they make a grid."""
+    """Return `by_key` where slices that each have a UID of their own are one series if they form a grid."""
     single = {key: each[0] for key, each in by_key.items() if len(each) == 1 and each[0].frames == 1}
     if len(single) < _FEWEST_TOGETHER:
         return by_key
@@ -336,11 +348,12 @@ class _Doubt:
 
 
 def _doubt(found: _Found, headers: Sequence[Header]) -> _Doubt:
-    """What is said of the series of `headers` for what could not be read and may be of it.
+    """Return what is to be said about the series of `headers` because of what could not be read.
 
-    A series may go on in a folder inside or beside its own, and the only one in any that was looked at. A
-    file among images of other series is taken for one of those. Where the folders side by side hold a series
-    each, one of them that is closed is taken for another series, and that is said.
+    A series may continue in a folder inside or beside its own, and if it is the only series, in any folder
+    that was searched. An unreadable file among images of other series is taken for one of those. Where each
+    of the folders side by side holds a series of its own, an unreadable one among them is taken for another
+    series, and only a caution is given.
     """
     caution = ""
     folders = {header.path.parent for header in headers}
@@ -382,7 +395,7 @@ def _described(found: _Found, passes: Sequence[Pass]) -> tuple[Series, ...]:
 
 
 def _told_apart(listed: Sequence[Series]) -> Iterator[Series]:
-    """`listed`, with their folders, or a file, where descriptions are the same."""
+    """Yield `listed`, with the folder or a file appended where several descriptions are the same."""
     same = Counter(each.description for each in listed)
     alike = [each for each in listed if same[each.description] > 1]
     root = _common([each.folder for each in alike]) if alike else Path()
@@ -429,7 +442,10 @@ def _one(found: _Found, path: Path, series: str | None) -> Pass:
 
 
 def _by_key(found: _Found, path: Path, series: str) -> Pass:
-    """The series or pass of that key; a pass is still known where the others are not looked at."""
+    """Return the series or pass with the key `series`.
+
+    A pass is also found in a folder that does not hold the other passes.
+    """
     whole, *tokens = series.split(".")
     headers = found.by_key.get(whole, [])
     chosen = tuple(header for header in headers if not tokens or set(tokens) <= _tokens(header, path))

@@ -1,7 +1,8 @@
-"""Entries of a journal <-> frames. What comes from a file is checked before it is believed.
+"""Converting the entries of a journal to frames and back. Everything that comes from a file is validated.
 
-Numbers, texts and times are validated by type and range; an edit must lie inside the volume, unpack to
-exactly its box without ever being unpacked whole, and flip as many voxels as it says.
+Numbers, texts and times are validated by type and range. An edit must lie inside the volume, unpack to
+exactly the size of its box, which is checked without holding all of it in memory, and flip as many voxels as
+it says. The names of the dataclasses' fields and the values of "is" are stored and must stay as they are.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ _MOST_VOXELS = 1 << 32
 _BLOCK = 1 << 20
 
 COMPACTED = ("kept", "ahead")
-"""Kinds of stroke frames that compaction wrote again, for undo and for redo; already counted in the base."""
+"""Kinds of stroke frames that compaction wrote again, for undo and for redo. The base counts them already."""
 
+# The tag of an entry in a journal is the name of its class in lower case: these classes cannot be renamed
+# without spelling the tags out.
 _MARKS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind for kind in (Undone, Redone, Verified, Accepted, Saved, Opened, Closed)
 }
@@ -57,16 +60,16 @@ _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Identity:
-    """Which CT a journal belongs to, and how to open that again.
+    """The CT to which a journal belongs, and how to open it again.
 
     Attributes:
-        name: of the case.
+        name: name of the case.
         path: the file or folder that was opened; empty for a phantom.
-        kind: of the file, as `core.volume.Origin` has it.
-        series: the DICOM series key where the folder held several.
+        kind: kind of the file, as in `core.volume.Origin`.
+        series: key of the DICOM series; None for other files.
         shape: (z, y, x) of the volume.
-        spacing_mm: (z, y, x).
-        digest: of the voxels: another CT under the same path is noticed.
+        spacing_mm: size of a voxel, (z, y, x).
+        digest: hash of the voxels, by which another CT under the same path is noticed.
     """
 
     name: str
@@ -79,14 +82,15 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """Name of its files; says nothing of the patient."""
+        """Name of the journal's files without suffix: a hash, which says nothing about the patient."""
         parts = (os.fsencode(self.path), (self.series or "").encode(), self.digest.encode())
         return hashlib.blake2b(b"\0".join(parts), digest_size=10).hexdigest()
 
 
 def identify(volume: Volume) -> Identity:
-    """The identity of `volume`; reads every voxel once (0.2 s for 512 x 512 x 300)."""
+    """Return the identity of `volume`. Every voxel is read once: 0.2 s for 512 x 512 x 300."""
     state = hashlib.blake2b(str((volume.hu.shape, volume.hu.dtype.str)).encode(), digest_size=16)
+    # Slice by slice: a volume that is not contiguous would otherwise be copied whole.
     for plane in volume.hu:
         state.update(np.ascontiguousarray(plane).data)
     z, y, x = volume.grid.spacing_mm
@@ -105,11 +109,11 @@ def identify(volume: Volume) -> Identity:
 
 @dataclass(frozen=True)
 class Header:
-    """First frame of a journal.
+    """The first frame of a journal.
 
     Attributes:
         identity: the CT.
-        made: when the journal was begun, seconds since the epoch.
+        made: time at which the journal was begun, in seconds since the epoch.
     """
 
     identity: Identity
@@ -118,15 +122,15 @@ class Header:
 
 @dataclass(frozen=True)
 class Base:
-    """Where a journal begins: everything before its first stroke.
+    """The second frame of a journal: the state before its first stroke.
 
     Attributes:
-        mask: the edit from nothing to the mask below the first stroke that can be undone.
-        hand: likewise the voxels that were drawn by hand by then.
-        verified: slices that are declared right, after all that was compacted.
-        accepted: keys of accepted places, likewise.
-        since: how far the mask was from a file, likewise.
-        activity: totals of all that was compacted, and of earlier journals of the case.
+        mask: the edit from an empty mask to the mask below the first stroke that can be undone.
+        hand: the edit from nothing to the voxels that were drawn by hand by then.
+        verified: slices that are verified after everything that was compacted.
+        accepted: keys of the places that are accepted after everything that was compacted.
+        since: the work that was in no saved file after everything that was compacted.
+        activity: totals of everything that was compacted, and of earlier journals of the case.
     """
 
     mask: Edit = NOTHING
@@ -171,12 +175,12 @@ class _Base:
 
 
 def header_frame(header: Header) -> bytes:
-    """`header` as a frame."""
+    """Return the bytes of the frame of `header`."""
     return pack(_plainly({"is": "header", **asdict(header)}))
 
 
 def base_frame(base: Base) -> bytes:
-    """`base` as a frame."""
+    """Return the bytes of the frame of `base`; the packed voxels of its two edits follow the JSON."""
     values = {one.name: getattr(base, one.name) for one in fields(base)}
     values |= {"since": asdict(base.since), "activity": asdict(base.activity)}
     values |= {"mask": _edit_fields(base.mask), "hand": _edit_fields(base.hand)}
@@ -184,7 +188,7 @@ def base_frame(base: Base) -> bytes:
 
 
 def entry_frame(entry: Entry, kind: str = "stroke") -> bytes:
-    """`entry` as a frame; `kind` tells a new stroke from one of `COMPACTED`."""
+    """Return the bytes of the frame of `entry`; a stroke is of `kind` "stroke" or one of `COMPACTED`."""
     values = {one.name: getattr(entry, one.name) for one in fields(entry)}
     if isinstance(entry, Stroke):
         return pack(_plainly({"is": kind, **values, "edit": _edit_fields(entry.edit)}), entry.edit.packed)
@@ -202,7 +206,7 @@ def _edit_fields(edit: Edit) -> dict[str, Any]:
 
 
 def _plainly(value: Any) -> Any:
-    """`value` as JSON can hold it. File names need not be text: their bytes go as Latin-1."""
+    """Return `value` as JSON can hold it; the bytes of a file name, which need not be text, as Latin-1."""
     if isinstance(value, Path):
         return os.fsencode(value).decode("latin-1")
     if isinstance(value, Mapping):
@@ -220,10 +224,10 @@ def _plain(text: str) -> str:
 
 
 def header_of(frame: Frame) -> Header:
-    """The header in `frame`.
+    """Return the header in `frame`.
 
     Raises:
-        UnreadableInput: if it holds none, or one that no CT can have.
+        UnreadableInput: if the frame holds no header, or one that no CT can have.
     """
     header: Header = _checked(Header, _of_kind(frame, "header"))
     if np.prod(header.identity.shape, dtype=object) > _MOST_VOXELS:
@@ -232,7 +236,7 @@ def header_of(frame: Frame) -> Header:
 
 
 def base_of(frame: Frame, shape: Shape) -> Base:
-    """The base in `frame`, for a volume of `shape`; raises UnreadableInput if it holds none that fits."""
+    """Return the base in `frame` for a volume of `shape`; `UnreadableInput` if it holds none that fits."""
     read = _checked(_Base, _of_kind(frame, "base"))
     cut = min(read.mask.size, len(frame.data))
     _check_slices(read.verified, shape)
@@ -247,12 +251,12 @@ def base_of(frame: Frame, shape: Shape) -> Base:
 
 
 def kind_of(frame: Frame) -> str:
-    """What `frame` says that it is."""
+    """Return the kind of `frame`, the value of its field "is"."""
     return str(frame.fields.get("is"))
 
 
 def entry_of(frame: Frame, shape: Shape) -> Entry:
-    """The entry in `frame`, for a volume of `shape`; raises UnreadableInput if it holds none that fits."""
+    """Return the entry in `frame` for a volume of `shape`; `UnreadableInput` if it holds none that fits."""
     if kind_of(frame) in _MARKS:
         return mark_of(frame, shape)
     read = _stroke_of(frame, shape)
@@ -261,7 +265,7 @@ def entry_of(frame: Frame, shape: Shape) -> Entry:
 
 
 def outline_of(frame: Frame, shape: Shape) -> Entry:
-    """The entry in `frame` without its voxels, which are not looked at: enough to count."""
+    """Return the entry in `frame` with an empty edit, which is enough to count; voxels are not looked at."""
     if kind_of(frame) in _MARKS:
         return mark_of(frame, shape)
     read = _stroke_of(frame, shape)
@@ -278,13 +282,13 @@ def _stroke_of(frame: Frame, shape: Shape) -> _Stroke:
 
 
 def since_of(frame: Frame) -> SinceSaved:
-    """How far the base in `frame` is from a file, without its voxels."""
+    """Return the unsaved work that the base in `frame` records; voxels are not looked at."""
     base: _Base = _checked(_Base, _of_kind(frame, "base"))
     return base.since
 
 
 def mark_of(frame: Frame, shape: Shape) -> Entry:
-    """An entry that holds no voxels."""
+    """Return the entry in `frame`, of a kind without voxels; `UnreadableInput` if it makes no sense."""
     values = dict(frame.fields)
     if "path" in values:
         values["path"] = _path(values["path"])
@@ -342,7 +346,13 @@ def _edit_of(read: _Edit, packed: bytes, shape: Shape) -> Edit:
 
 
 def _flips(packed: bytes, expected: int) -> int:
-    """How many bits are set in `packed`, which must unpack to `expected` bytes; never holds them all."""
+    """Count the bits that are set in `packed`, which must unpack to `expected` bytes.
+
+    At most one block of the unpacked bytes is held in memory.
+
+    Raises:
+        UnreadableInput: if it does not unpack to exactly that many bytes.
+    """
     unpacker, count, total = zlib.decompressobj(), 0, 0
     try:
         while not unpacker.eof and total <= expected:

@@ -1,4 +1,4 @@
-"""One window at a time: a lock that the system takes away from a process that dies."""
+"""A lock on a file, which the operating system releases when the process ends in any way."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ from pathlib import Path
 
 from attunet_gui.core.errors import AttunetError
 
+# `is_held` takes the lock for an instant, which must not pass for another window: so there are several tries.
 _TRIES, _WAIT_S = 10, 0.02
-"""Whoever only looks holds a lock for an instant; that must not pass for another window."""
 
+# What flock on Unix and msvcrt.locking on Windows raise if somebody else has the lock.
 _TAKEN = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 
 
 class HeldElsewhere(AttunetError):
-    """Another window works on it."""
+    """Another window, or another part of this one, holds the lock."""
 
 
 class Hold:
-    """A lock that is ours until `release`, or until this process ends."""
+    """A lock that this process holds until `release`, or until it ends."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
 
     def release(self) -> None:
-        """Let go; does nothing the second time."""
+        """Release the lock; a second call does nothing."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
 
 
 def hold(path: Path) -> Hold:
-    """Take the lock file `path`, which is made if it is not there.
+    """Take the lock on the file `path`, which is created if it does not exist.
 
     Raises:
-        HeldElsewhere: if another window, or another part of this one, has it.
-        OSError: if the file cannot be made.
+        HeldElsewhere: if another window, or another part of this one, holds it.
+        OSError: if the file cannot be created.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     for attempt in range(_TRIES):
@@ -51,7 +52,7 @@ def hold(path: Path) -> Hold:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody has the lock file `path`."""
+    """Whether any process, this one included, holds the lock on the file `path`; the file is not created."""
     try:
         handle = os.open(path, os.O_RDWR)
     except OSError:
@@ -63,7 +64,10 @@ def is_held(path: Path) -> bool:
 
 
 def _try(handle: int, shared: bool = False) -> bool:
-    """Whether the lock is ours now. Some network disks know no locks: then nobody else can have it."""
+    """Try to take the lock, and return whether this process has it now.
+
+    Some network file systems do not support locks. Then nobody can hold one, and it counts as taken by us.
+    """
     try:
         _lock(handle, shared)
     except OSError as error:

@@ -1,8 +1,9 @@
-"""A file of frames, each of which is whole or not there: what a crash leaves of the last one is recognised.
+"""A file of frames. An incomplete last frame, as a crash leaves it, is told from damage.
 
-After the first line come frames: length of the content and its complement (so that a damaged length is not
-taken for an end that was not written), CRC-32 of the content, content. The content is the length of a JSON
-object, the object, and bytes that belong to it. All numbers are little-endian uint32.
+Frames follow the first line of the file. A frame is the length of its content, the complement of that length,
+so that a damaged length is not taken for an end that was not written, the CRC-32 of the content, and the
+content. The content is the length of a JSON object, the object, and bytes that belong to it. All numbers are
+little-endian uint32.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO
 from attunet_gui.core.errors import UnreadableInput
 
 MAGIC = b"attunet journal 1\n"
-"""First bytes of the file; the number is the version."""
+"""The first bytes of the file; the number in them is the version of the layout."""
 
 _HEAD = struct.Struct("<III")
 _SIZE = struct.Struct("<I")
@@ -26,10 +27,11 @@ _MOST = 0xFFFFFFFF
 
 
 class BadFrame(Exception):
-    """Reading ends before the end of the file.
+    """A frame cannot be read, so reading ends before the end of the file.
 
     Attributes:
-        torn: whether it looks like a frame that was being written when the power went; else it is damage.
+        torn: whether it looks like a frame that was being written when the power failed; otherwise the file
+            is damaged.
     """
 
     def __init__(self, torn: bool) -> None:
@@ -44,7 +46,7 @@ class Frame:
     Attributes:
         fields: the JSON object.
         data: the bytes that belong to it.
-        end: offset of the first byte after it.
+        end: offset in the file of the first byte after the frame.
     """
 
     fields: dict[str, Any]
@@ -53,7 +55,7 @@ class Frame:
 
 
 def pack(fields: Mapping[str, Any], data: bytes = b"") -> bytes:
-    """The frame of a JSON object and the bytes that belong to it."""
+    """Return the bytes of a frame with a JSON object and `data`; `ValueError` if it is 4 GiB or more."""
     text = json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
     content = b"".join((_SIZE.pack(len(text)), text, data))
     if len(content) > _MOST:
@@ -62,11 +64,11 @@ def pack(fields: Mapping[str, Any], data: bytes = b"") -> bytes:
 
 
 def read_frames(file: BinaryIO) -> Iterator[Frame]:
-    """The frames of `file` from its beginning; no more memory is taken than a frame has bytes in the file.
+    """Yield the frames of `file` from its beginning. A frame takes no more memory than its bytes in the file.
 
     Raises:
-        UnreadableInput: if the file is not one of frames, or a frame is whole but makes no sense.
-        BadFrame: after the last whole frame, if the file goes on.
+        UnreadableInput: if it is not a file of frames, or a frame is complete but makes no sense.
+        BadFrame: after the last complete frame, if the file continues.
     """
     size = os.fstat(file.fileno()).st_size
     if file.read(len(MAGIC)) != MAGIC:
@@ -87,6 +89,7 @@ def _content(file: BinaryIO, left: int) -> bytes:
         # After a power cut a file may have its new length already, and zeros in place of the rest.
         raise BadFrame(torn=not any(head) and _all_zero(file))
     if length > left - _HEAD.size:
+        # The length is intact, by its complement, and the rest of the frame was never written.
         raise BadFrame(torn=True)
     content = file.read(length)
     if zlib.crc32(content) != crc:

@@ -1,9 +1,10 @@
-"""The journal of an open case: every stroke is on the disk before the next one can be made.
+"""The journal of an open case, in which every stroke is on the disk before the next one can be made.
 
-One file a case, in a folder of the user's own: `KEY.journal`, with `KEY.lock` held by the window that has the
-case open. An entry is handed to the system before `append` returns, so it survives the end of the process at
-any moment; a background thread then makes the disk keep it, and the next `append` waits for that, so a power
-cut takes at most the last entry. Compaction writes the file anew from memory, atomically.
+Each case has one file, `KEY.journal`, in a folder of the user's own, and `KEY.lock`, which is held by the
+window that has the case open. An entry is handed to the operating system before `append` returns, so it
+survives the end of the process at any moment. A background thread then syncs it to the disk, and the next
+`append` waits for that, so a power failure takes at most the last entry. Compaction rewrites the file from
+memory, atomically.
 """
 
 from __future__ import annotations
@@ -67,18 +68,19 @@ __all__ = [
 SUFFIX = ".journal"
 MOST_BYTES = 32 << 20
 MOST_FRAMES = 5000
-"""Above either, or twice what compaction left, a journal asks to be compacted."""
+"""A journal asks to be compacted above either of these, and above twice what the last compaction left."""
 
 KEEP_BYTES = 256 << 20
-"""What the journals of finished cases may take together."""
+"""Bytes that the journals of saved cases may take together; see `prune`."""
 
 _LARGEST = 1 << 30
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# fdatasync leaves out the times of the file, which nobody needs; it does not exist on every system.
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
 def journal_path(folder: Path, identity: Identity) -> Path:
-    """Where in `folder` the journal of a case is."""
+    """Return the path of the journal of a case in `folder`."""
     return folder / f"{identity.key}{SUFFIX}"
 
 
@@ -87,11 +89,11 @@ def journal_path(folder: Path, identity: Identity) -> Path:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a journal must hold, as the owner has it in memory.
+    """The whole content of a journal, as its owner has it in memory.
 
     Attributes:
-        header: of the journal.
-        base: the state below `done`, with the totals of all that happened.
+        header: the header.
+        base: the state below the strokes in `done`, with the totals of everything that happened.
         done: strokes that can be undone, oldest first.
         ahead: strokes that can be redone, next first.
     """
@@ -103,16 +105,16 @@ class Snapshot:
 
 
 class Journal:
-    """The file being written. Belongs to one thread.
+    """A journal that is being written. It belongs to one thread.
 
-    Begins broken: `rewrite` begins the file, or `go_on` takes up one that is there.
+    A new one counts as broken until `rewrite` has written the file or `go_on` has opened an existing one.
 
     Args:
-        path: of the file; its folder is made, and the lock beside it taken.
+        path: of the file. Its folder is created, and the lock beside it is taken.
 
     Raises:
         HeldElsewhere: if another window has the case open.
-        UnwritableOutput: if nothing can be written there.
+        UnwritableOutput: if the folder or the lock file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -130,10 +132,14 @@ class Journal:
             raise _unwritable(error) from error
 
     def go_on(self, end: int, frames: int) -> None:
-        """Go on with the file after its first `end` bytes, `frames` whole frames; the rest is cut off.
+        """Continue an existing file after its first `end` bytes, and cut off the rest.
+
+        Args:
+            end: offset behind the last complete frame.
+            frames: number of frames before it.
 
         Raises:
-            UnwritableOutput: if it cannot be written.
+            UnwritableOutput: if the file cannot be written.
         """
         try:
             self._open()
@@ -149,33 +155,33 @@ class Journal:
 
     @property
     def broken(self) -> bool:
-        """Whether something is missing in the file: only `rewrite` can go on."""
+        """Whether something is missing in the file, so that only `rewrite` can go on."""
         if self._synced is not None and self._synced.done() and self._synced.exception() is not None:
             self._broken = True
         return self._broken
 
     @property
     def wants_compaction(self) -> bool:
-        """Whether it has grown so long that it should be written anew."""
+        """Whether the file has grown so long that it should be rewritten."""
         return self._size > self._most_bytes or self._frames > self._most_frames
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """Size of the file in bytes."""
         return self._size
 
     def append(self, entry: Entry) -> None:
-        """Add `entry`: in the system's hands on return, on the disk before the next one is added.
+        """Append `entry`. The operating system has it on return; it is on the disk before the next one.
 
         Raises:
-            UnwritableOutput: if the entry, or the one before it, is not in the file. It is as if it had never
-                been begun, and `rewrite` must bring what is missing.
+            UnwritableOutput: if this entry or the one before it is not in the file. Nothing of the entry is
+                left there, and `rewrite` must write what is missing.
         """
         self._wait_for_disk()
         if self._broken:
             raise UnwritableOutput(_NOT_KEPT.format("what came before could not be written"))
         frame = entry_frame(entry)
-        # If anything at all ends the writing in the middle, nothing may be added behind a torn frame.
+        # If anything at all interrupts the writing, nothing may be appended behind a torn frame.
         self._broken = True
         try:
             _write_all(self._file, frame)
@@ -195,15 +201,16 @@ class Journal:
         try:
             synced.result()
         except OSError as error:
-            # The system forgets what it could not write: only a new file is sure to hold it.
+            # After a failed sync the system may drop what it could not write, and a second sync may succeed
+            # without it: only a new file is sure to hold the entry.
             self._broken = True
             raise _unwritable(error) from error
 
     def rewrite(self, snapshot: Snapshot) -> None:
-        """Write the file anew with all that `snapshot` holds and nothing else; all or nothing.
+        """Replace the file, atomically, by one that holds `snapshot` and nothing else.
 
         Raises:
-            UnwritableOutput: if that failed; the file is as before.
+            UnwritableOutput: if that fails; the file is as before.
         """
         with suppress(UnwritableOutput):
             self._wait_for_disk()
@@ -219,7 +226,7 @@ class Journal:
         self._broken = False
 
     def close(self) -> None:
-        """Wait for the disk, and let another window have the case. What the disk refuses now is lost."""
+        """Wait for the last sync, close the file and release the lock. An error of that sync is not raised."""
         self._disk.shutdown(wait=True)
         if self._file >= 0:
             os.close(self._file)
@@ -246,6 +253,7 @@ def _write_snapshot(path: Path, snapshot: Snapshot) -> int:
 
     def produce(file: BinaryIO) -> None:
         nonlocal size
+        # The permissions of an older file may be wider; a journal names the patient's file.
         if hasattr(os, "fchmod"):
             os.fchmod(file.fileno(), 0o600)
         file.write(MAGIC)
@@ -283,19 +291,19 @@ def _unwritable(error: OSError) -> UnwritableOutput:
 
 @dataclass(frozen=True, eq=False)
 class Journaled:
-    """A journal as it was read, up to its last whole frame.
+    """The content of a journal up to its last complete frame.
 
     Attributes:
         path: of the file.
-        header: which CT it belongs to.
-        base: where it begins.
+        header: the CT to which it belongs.
+        base: the state with which it begins.
         kept, ahead: strokes on top of the base that could be undone (oldest first) and redone (next first)
-            when it was compacted last; counted in the base's totals.
-        entries: all that came since, in order.
-        end: offset behind the last whole frame.
-        frames: how many whole frames there are.
-        damage: what could not be read, one sentence; "" if nothing, or only an entry that was just being
-            written when the power went.
+            when the journal was last compacted. The totals of the base count them.
+        entries: all later entries, in order.
+        end: offset behind the last complete frame.
+        frames: number of complete frames.
+        damage: a sentence that says what could not be read; "" if that is nothing, or only an entry that was
+            being written when the power failed.
     """
 
     path: Path
@@ -310,12 +318,12 @@ class Journaled:
 
     @cached_property
     def stacks(self) -> tuple[tuple[Stroke, ...], tuple[Stroke, ...]]:
-        """What can be undone (oldest first) and redone (next first) at its end."""
+        """The strokes that can be undone (oldest first) and redone (next first) at the end of the journal."""
         return turned(self.entries, self.kept, self.ahead)
 
     @cached_property
     def since(self) -> SinceSaved:
-        """How far the mask is from the last one in a file."""
+        """The work since the mask was last saved to a file."""
         since = self.base.since
         for entry in self.entries:
             since = since.after(entry)
@@ -323,17 +331,17 @@ class Journaled:
 
     @cached_property
     def activity(self) -> Activity:
-        """Totals of the case."""
+        """Totals of all work on the case."""
         return activity(self.entries, self.base.activity)
 
     def base_mask(self) -> NDArray[np.uint8]:
-        """(z, y, x) 0/1: the mask below the first stroke."""
+        """Return the mask below the first stroke: (z, y, x) uint8, 0 or 1."""
         mask = np.zeros(self.header.identity.shape, np.uint8)
         self.base.mask.apply(mask)
         return mask
 
     def mask(self) -> NDArray[np.uint8]:
-        """(z, y, x) 0/1: the mask after the last whole entry."""
+        """Return the mask after the last complete entry: (z, y, x) uint8, 0 or 1."""
         mask = self.base_mask()
         for stroke in self.stacks[0]:
             stroke.edit.apply(mask)
@@ -341,10 +349,10 @@ class Journaled:
 
 
 def read_journal(path: Path) -> Journaled:
-    """Read the journal at `path` up to its last whole frame.
+    """Read the journal at `path` up to its last complete frame.
 
     Raises:
-        UnreadableInput: if it cannot be read, is none, or holds what no journal can.
+        UnreadableInput: if the file cannot be read, is not a journal, or holds what no journal can.
     """
     frames, damage = _frames(path)
     try:
@@ -369,7 +377,18 @@ def _strokes(body: Iterable[tuple[str, Entry]], kind: str) -> tuple[Stroke, ...]
 
 
 def _frames(path: Path, data: bool = True) -> tuple[list[Frame], bool]:
-    """The whole frames of a file, at least two, and whether it is damaged behind them."""
+    """Read the complete frames of a file.
+
+    Args:
+        path: of the file.
+        data: whether to keep the bytes of each frame; without them only the JSON objects are kept.
+
+    Returns:
+        The frames, at least two, and whether the file is damaged behind them.
+
+    Raises:
+        UnreadableInput: if the file cannot be read, or fewer than two frames are complete.
+    """
     frames, damaged = [], False
     try:
         with path.open("rb") as file:
@@ -403,14 +422,14 @@ def _damage(header: Header, body: Sequence[tuple[str, Entry]]) -> str:
 
 @dataclass(frozen=True)
 class Pending:
-    """A journal that holds work which is in no saved file.
+    """A journal with work that is in no saved file.
 
     Attributes:
         path: of the journal, for `Work.resume`.
         identity: the CT, and how to open it.
-        when: time of the last entry, seconds since the epoch.
-        strokes: how many of a person's strokes are in no file.
-        user: whose the last entry is.
+        when: time of the last entry, in seconds since the epoch.
+        strokes: number of an annotator's strokes that are in no saved file.
+        user: name of the annotator who made the last entry.
     """
 
     path: Path
@@ -421,10 +440,9 @@ class Pending:
 
 
 def pending(folder: Path) -> tuple[Pending, ...]:
-    """Journals in `folder` with strokes that are in no file, newest first.
+    """Return the journals in `folder` with strokes that are in no saved file, the newest first.
 
-    Voxels are not unpacked. Journals that another window has open, and files that cannot be read, are left
-    out.
+    Voxels are not unpacked. Journals that a window has open, and files that cannot be read, are left out.
     """
     found = [_pending(path) for path in _journals(folder)]
     return tuple(sorted((one for one in found if one is not None), key=lambda one: -one.when))
@@ -452,7 +470,7 @@ def _pending(path: Path) -> Pending | None:
 
 
 def discard(path: Path) -> None:
-    """Delete the journal at `path`, because the person said so; does nothing if it is gone.
+    """Delete the journal at `path`, as the annotator decided; nothing happens if it does not exist.
 
     Raises:
         HeldElsewhere: if another window has the case open.
@@ -469,7 +487,7 @@ def discard(path: Path) -> None:
 
 
 def prune(folder: Path, keep: int = KEEP_BYTES) -> None:
-    """Delete the oldest journals in `folder` whose work is in files, beyond `keep` bytes of them."""
+    """Delete the oldest journals in `folder` whose work is saved, as far as these exceed `keep` bytes."""
     files = [(path.stat(), path) for path in _journals(folder)]
     if sum(status.st_size for status, _ in files) <= keep:
         return
@@ -483,8 +501,13 @@ def prune(folder: Path, keep: int = KEEP_BYTES) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Keep a copy of the journal at `path` beside it, if it is there, before something of it is lost."""
+    """Copy the journal at `path` to a file beside it, before a part of it is cut off or overwritten.
+
+    Returns:
+        The path of the copy. There is none if the journal does not exist or the copy failed.
+    """
     aside = path.with_suffix(".damaged")
+    # Failing to copy must not keep the annotator from the part of the journal that can be read.
     with suppress(OSError):
         aside.touch(0o600)
         shutil.copyfile(path, aside)
