@@ -1,7 +1,7 @@
-"""Annotated cases as data sets for other programs: one module a format, one line a format in `EXPORTS`.
+"""Exporting annotated cases as data sets for other programs, one module for each format.
 
-An export is a folder that is there complete or not at all, with a manifest of every file in it. Nothing of
-the patient leaves in it unless the caller asks for that, and no path ever does.
+An export is a folder that is complete or does not exist, with a manifest of every file in it. It holds
+nothing about the patient unless the caller asks for that, and never a path of this computer.
 """
 
 from attunet_gui.io.exports.case import ExportCase

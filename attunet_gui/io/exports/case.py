@@ -1,4 +1,4 @@
-"""A case as the exports take it, and what is read of it."""
+"""The case that an export takes, and reading its CT and labels."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ from attunet_gui.io.reading import read, reader_for
 
 BACKGROUND, PANCREAS, IGNORE = 0, 1, 2
 LABELS = {"background": BACKGROUND, "pancreas": PANCREAS, "ignore": IGNORE}
-"""Values in every label file. `ignore` fills the slices that nobody verified: they teach nothing."""
+"""Values in every label file. `ignore` fills the slices that nobody verified: no model learns from them."""
 
+# Names become names of files, also on Windows, where some are reserved for devices.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _DEVICE_NAMES = re.compile(r"(?i)con|prn|aux|nul|(com|lpt)\d")
+# To be raised when the same case would be written differently, so that every case is written again.
 _LAYOUT = 1
-"""Raised when the same case would be written differently: then everything is written anew."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,19 @@ class ExportCase:
     """A case to be exported.
 
     Attributes:
-        name: its pseudonym: the names of its files, and all that the export says of whose it is.
-        image: the CT, as `io.read` opens it.
-        mask: label file on the grid of the CT, not 0 is pancreas.
-        verified: slices (z indices of the canonical grid) a person has seen; None is every slice.
-        annotator: who saved the mask; "" if that is not known.
-        model: name of the model that drafted it, and after a space what tells it from others of that name; ""
-            if it was drawn from nothing.
-        edits: how often each tool was used.
-        seconds: of active work.
-        time: when the mask was saved, with its zone.
-        series: key of the DICOM series where the image is a folder of several.
-        mask_sha256: what the mask has to be; "" takes whatever is there.
-        subject: pseudonym of whoever is in the CT, for cases that share a person; "" is one of its own.
+        name: pseudonym of the case: the name of its files, and all that the export says about whose it is.
+        image: path of the CT, as `io.read` opens it.
+        mask: path of the label file on the grid of the CT; its one value other than 0 is pancreas.
+        verified: slices (z of the canonical grid) that a person has seen; None is every slice.
+        annotator: name of the person who saved the mask; "" if that is not known.
+        model: name of the model that drafted it, followed by a space and its sha256; "" if the mask was drawn
+            by hand.
+        edits: number of uses of each tool.
+        seconds: active time at work.
+        time: when the mask was saved, with its time zone; None if that is not known.
+        series: key of the DICOM series if the image is a folder; None for other files.
+        mask_sha256: the SHA-256 that the mask file must have; "" accepts any.
+        subject: pseudonym of the person in the CT, for cases that share a person; "" is a person of its own.
         corrected: slices in which a person changed the mask, or that they declared right; None if not known.
     """
 
@@ -70,13 +71,13 @@ class ExportCase:
 
     @property
     def is_evidence(self) -> bool:
-        """Whether the mask says something that the model which drafted it did not say."""
+        """Whether the mask says more than the draft of the model did; see `core.evidence`."""
         corrected = None if self.corrected is None else len(self.corrected)
         return is_evidence(self.model, corrected, self.edits)
 
     @property
     def model_name(self) -> str:
-        """The last part of `model`: a model may be named by the folder it lies in."""
+        """The last part of `model`, which may be a path of the folder in which the model lies."""
         return PureWindowsPath(PurePath(self.model).name).name
 
 
@@ -85,10 +86,11 @@ class OpenedCase:
     """A case with its voxels.
 
     Attributes:
-        case: what was opened.
+        case: the case that was opened.
         volume: the CT.
-        mask: (z, y, x) uint8 0/1 on the canonical grid.
-        labels: (z, y, x) uint8, the values of `LABELS`: the mask, and `IGNORE` in slices nobody verified.
+        mask: (z, y, x) uint8, 0 or 1, on the canonical grid.
+        labels: (z, y, x) uint8 with the values of `LABELS`: the mask, and `IGNORE` in slices that nobody
+            verified.
     """
 
     case: ExportCase
@@ -98,7 +100,7 @@ class OpenedCase:
 
 
 def open_case(case: ExportCase, progress: Progress = silent) -> OpenedCase:
-    """CT and labels of `case`.
+    """Read the CT and the labels of `case`.
 
     Raises:
         UnreadableInput: if one of the two cannot be read, they lie on different grids, or the verified slices
@@ -111,7 +113,7 @@ def open_case(case: ExportCase, progress: Progress = silent) -> OpenedCase:
 
 
 def check_names(cases: tuple[ExportCase, ...]) -> None:
-    """Raise `AttunetError` unless every name is fit for a file and none is there twice."""
+    """Raise `AttunetError` unless every name is fit for a file and no two differ only in case."""
     taken: set[str] = set()
     for case in cases:
         if not _NAME.fullmatch(case.name) or _DEVICE_NAMES.fullmatch(case.name):
@@ -124,12 +126,20 @@ def check_names(cases: tuple[ExportCase, ...]) -> None:
 
 
 def fingerprint(case: ExportCase, identity: Identity) -> str:
-    """What changes whenever the export of `case` would; says nothing to those who lack the key.
+    """Return a hash that changes whenever the exported files of `case` would change.
 
-    Files of the CT count by place, size and time of change, the mask by its bytes.
+    The files of the CT are represented by path, size and time of change, the mask by its bytes. The hash is
+    keyed, so it discloses nothing to those who do not have the key.
+
+    Args:
+        case: the case.
+        identity: the key, and whether identifiers are kept.
+
+    Returns:
+        64 hexadecimal digits.
 
     Raises:
-        UnreadableInput: if a file is not there or may not be read, or the mask is another one.
+        UnreadableInput: if a file is missing or may not be read, or the mask is not the one that was saved.
     """
     try:
         files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in _files(case.image)]
@@ -151,7 +161,7 @@ def fingerprint(case: ExportCase, identity: Identity) -> str:
 
 
 def _files(image: Path) -> list[Path]:
-    """The files that decide what `image` shows."""
+    """Return the files that hold the image of which `image` is the header, the file or the folder."""
     path = image.resolve()
     kind = reader_for(path).kind
     if path.is_dir():

@@ -1,8 +1,8 @@
-"""DICOM Segmentation (PS3.3, A.51) of cases whose CT is DICOM: NAME/pancreas.dcm.
+"""The export format DICOM Segmentation (PS3.3, A.51), for cases whose CT is DICOM: NAME/pancreas.dcm.
 
-Without identifiers its UIDs are new, so it belongs to the copy of the CT that is written beside it, NAME/ct,
-and to images that were given their UIDs with the same key; a PACS that has the originals cannot match it.
-With identifiers it refers to the originals, which are not copied.
+Without identifiers all UIDs are new. The segmentation then refers to the copy of the CT that is written
+beside it, NAME/ct, and to images whose UIDs were mapped with the same key; a PACS with the originals cannot
+match it. With identifiers it refers to the originals, which are not copied.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ SEG_FILE, CT_FOLDER = "pancreas.dcm", "ct"
 
 _STRUCTURE = CodedConcept("123037004", "SCT", "Anatomical Structure")
 _PANCREAS = CodedConcept("15776009", "SCT", "Pancreas")
+# Most characters of a value of the representation LO (PS3.5, table 6.2-1).
 _LONG_STRING = 64
 _SERIES_NUMBER = 300
 
 
 def write(opened: OpenedCase, folder: Path, identity: Identity, progress: Progress) -> None:
-    """As `Format.write`; `UnreadableInput` for a case that did not come as DICOM."""
+    """Write one case; see `Format.write`. A case whose CT is not DICOM raises `UnreadableInput`."""
     name, origin = opened.case.name, opened.volume.origin
     if origin.kind != "DICOM":
         raise UnreadableInput(
@@ -71,6 +72,7 @@ def _write_series(folder: Path, images: Sequence[Dataset], volume: Volume, progr
     for number, image in enumerate(images):
         progress(number, len(images), "writing")
         write_atomically(folder / f"{number + 1:04d}.dcm", _saving(image), _nothing)
+    # Read as any CT is, so that geometry, scaling and order are compared and not only bytes.
     again = read(folder, progress=progress)
     same = again.grid.matches(volume.grid) and np.array_equal(again.hu, volume.hu)
     if not same or again.hu.dtype != volume.hu.dtype:
@@ -78,7 +80,7 @@ def _write_series(folder: Path, images: Sequence[Dataset], volume: Volume, progr
 
 
 def _nothing(_path: Path) -> None:
-    """The series is compared as a whole, when all of it is there."""
+    """Verify nothing: the series is compared as a whole once all of it is written."""
 
 
 def _saving(data: Dataset) -> Any:
@@ -93,6 +95,7 @@ def _write_seg(path: Path, seg: Segmentation, images: Sequence[Dataset], mask: N
 
     def verify(written: Path) -> None:
         again = segread(written)
+        # Empty frames are not stored in a SEG; those that are missing must be empty, which this asserts.
         pixels = again.get_pixels_by_source_instance(
             uids, ignore_spatial_locations=True, assert_missing_frames_are_empty=True
         )
@@ -108,7 +111,8 @@ def _made(
     try:
         return _segmentation(opened, images, mask, identity)
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        # highdicom says so of headers that do not conform; its words may repeat what they hold.
+        # highdicom raises these for headers that do not conform. Its messages may repeat values of the
+        # headers, which may name the patient, so they are not passed on.
         raise UnreadableInput(
             f"The DICOM headers of {opened.case.name} do not allow a SEG ({type(error).__name__}): export it "
             "as nifti, nnunet or msd."
@@ -141,7 +145,7 @@ def _segmentation(
 
 
 def _creator(name: str) -> str | None:
-    # A name of one part ends with a caret, or readers take it for a malformed one.
+    # A person name of one component ends with a caret, or readers take it for a malformed one (PS3.5, 6.2.1).
     return f"{name[: _LONG_STRING - 1].rstrip('^')}^" if name else None
 
 
@@ -165,7 +169,7 @@ def _description(opened: OpenedCase) -> SegmentDescription:
 
 
 def _seen(opened: OpenedCase) -> str:
-    """How much of it a person has verified; a SEG knows no label for slices to be ignored."""
+    """Describe how much of the mask a person has verified, because a SEG has no label for ignored slices."""
     verified, slices = opened.case.verified, len(opened.mask)
     count = slices if verified is None else len(verified)
     return f"Pancreas; {count} of {counted(slices, 'slice')} verified by a person"

@@ -1,8 +1,8 @@
-"""The images a DICOM SEG refers to: the source, or a copy of it that says nothing of the patient.
+"""The images to which a DICOM SEG refers: the source images, or a copy that says nothing about the patient.
 
-The copy is built from nothing: pixels, geometry and scaling are put in as numbers, UIDs and names as what
-stands for them. So no tag can be forgotten, private and nested ones included. Files with many images become
-one file an image.
+The copy starts from an empty data set. Pixels, geometry and scaling are set as numbers, and UIDs and names
+are replaced by pseudonyms, so no identifying tag can be overlooked, private and nested ones included. A file
+with many images becomes one file for each image.
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ from attunet_gui.io.exports.identity import Identity
 
 _METHOD = "Made anew from pixels and geometry by attunet-gui"
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+# Tags of type 2 in the modules of a CT image: they must be present and may be empty.
 _EMPTY = (
     *("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"),
     *("ReferringPhysicianName", "Manufacturer", "PositionReferenceIndicator", "KVP", "AcquisitionNumber"),
     "Laterality",
 )
-"""Tags that have to be there and may say nothing."""
+# The values of PatientPosition for CT (PS3.3, C.7.3.1.1.2); any other text in that tag is not copied.
 _POSITIONS = frozenset(way + side for way in ("HF", "FF") for side in ("S", "P", "DL", "DR"))
-"""How a patient lies in a CT (PS3.3, C.7.3.1.1.2); any other text in that tag stays behind."""
 _NEEDED = (*_EMPTY[:7], "PatientName", "PatientID")
 
 
 def original_images(opened: OpenedCase, slices: Sequence[Slice], identity: Identity) -> list[Dataset]:
-    """The headers of the source, one a slice, as they are; what a SEG cannot do without is put in if missing.
+    """Return the headers of the source images, one for each slice, with all their identifiers.
+
+    Tags without which no SEG can be made are added empty, and missing UIDs are replaced, if they are absent.
 
     Raises:
         UnreadableInput: if a file holds many images.
@@ -60,11 +62,11 @@ def original_images(opened: OpenedCase, slices: Sequence[Slice], identity: Ident
 
 
 def new_images(opened: OpenedCase, slices: Sequence[Slice], identity: Identity) -> list[Dataset]:
-    """The same images without anything of the patient, one a slice, in the order of `slices`.
+    """Return the images without anything about the patient, one for each slice, in the order of `slices`.
 
     Raises:
-        UnreadableInput: if the source says that writing is burned into its pixels, or stores them in numbers
-            that do not fit 16 bits.
+        UnreadableInput: if the headers say that text is burned into the pixels, or the stored values do not
+            fit 16 bits.
     """
     images = []
     for number, (each, pixels) in enumerate(zip(slices, stored_pixels(slices), strict=True), start=1):
@@ -87,7 +89,7 @@ def new_images(opened: OpenedCase, slices: Sequence[Slice], identity: Identity) 
 
 
 def _uids(opened: OpenedCase, each: Slice, source: Any, identity: Identity) -> dict[str, str]:
-    """What stands for the UIDs of `source`. Where it has none, the case and the slice make one."""
+    """Return the pseudonymous UIDs for `source` by keyword; a missing UID is derived from case and slice."""
     name = opened.case.name
     # Where an anonymiser took the UIDs out, all images of the case are still of one series.
     uids = {keyword: identity.uid(str(source.get(keyword) or f"{keyword} of {name}")) for keyword in _UIDS}

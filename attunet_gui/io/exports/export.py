@@ -1,4 +1,4 @@
-"""One export: which cases are written, which are there already, and the manifest that says so."""
+"""Running one export: writing the cases that are new or have changed, and the manifest of all."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from attunet_gui.io.exports.staging import Staging, staging, strangers
 from attunet_gui.io.pair_collection import MANIFEST_FILE
 from attunet_gui.io.writing import write_json, write_text
 
+# Largest cosine between two axes that still counts as a right angle; headers in float32 round by less.
 _RIGHT_ANGLE = 1e-4
-"""Largest cosine between two axes that counts as a right angle; float32 headers round by less."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked for.
+    """The options of an export.
 
     Attributes:
-        folder: of the data set; new, empty, or with an earlier export of the same kind.
-        format: from `EXPORTS`.
+        folder: folder of the data set; new, empty, or with an earlier export of the same kind.
+        format: one of `EXPORTS`.
         identity: how identifiers are treated.
     """
 
@@ -51,13 +51,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """What an export did, by names of cases.
+    """The result of an export, by names of cases.
 
     Attributes:
-        added, replaced: written; the second had changed since the last export, or its files had.
-        unchanged: there already, and compared with the manifest byte by byte.
-        others: in the data set from an earlier export, and not among the cases asked for now.
-        refused: name -> sentence; not written. A version from an earlier export stays.
+        added: cases that were written and were not in the data set before.
+        replaced: cases that were written again because they or their exported files had changed.
+        unchanged: cases whose files were there already and equal, byte by byte, what the manifest says.
+        others: cases of an earlier export that were not asked for now.
+        refused: for each case that was not written, a sentence; its version of an earlier export stays.
     """
 
     added: tuple[str, ...] = ()
@@ -69,7 +70,13 @@ class Report:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Entries of cases by name: made now or before a stop; and what is in the data set already."""
+    """The entries of the cases by name.
+
+    Attributes:
+        made: cases that this export, or an interrupted one, has written.
+        there: cases that are in the data set already.
+        refused: for each case that cannot be exported, a sentence.
+    """
 
     made: dict[str, CaseEntry]
     there: dict[str, CaseEntry]
@@ -77,19 +84,19 @@ class _Plan:
 
 
 def export(cases: Sequence[ExportCase], order: Order, progress: Progress = silent) -> Report:
-    """Write `cases` as the data set that `order` asks for, or bring the one that is there up to date.
+    """Write `cases` as a data set, or update the data set that is in the folder.
 
-    The folder is the old data set until the new one is complete, whatever happens meanwhile. A case that
-    cannot be read or that the format cannot hold is refused and stops no other.
+    The folder holds the old data set until the new one is complete, whatever happens meanwhile. A case that
+    cannot be read, or that the format cannot hold, is refused and does not stop the others.
 
     Args:
-        cases: their names are the pseudonyms.
-        order: where to, and how.
-        progress: called between steps; may raise `Cancelled`, then everything is as before.
+        cases: the cases, whose names are the pseudonyms.
+        order: folder, format and treatment of identifiers.
+        progress: called between steps; it may raise `Cancelled`, and then everything is as before.
 
     Raises:
-        UnwritableOutput: if the data set cannot be written; what was done is found again by the next try.
-        AttunetError: if two cases have one name, or something else is in the folder.
+        UnwritableOutput: if the data set cannot be written; the next export reuses what was done.
+        AttunetError: if two cases have the same name, or something else is in the folder.
     """
     listed = tuple(cases)
     check_names(listed)
@@ -102,7 +109,7 @@ def export(cases: Sequence[ExportCase], order: Order, progress: Progress = silen
 
 
 def _earlier(folder: Path, order: Order) -> Manifest | None:
-    """The manifest of the data set that is in `folder`, None for a new one."""
+    """Return the manifest of the data set in `folder`; None if the folder is new or empty."""
     if not folder.exists() or (folder.is_dir() and not listed(folder, hidden=True)):
         return None
     if not (folder / MANIFEST_FILE).is_file():
@@ -136,6 +143,7 @@ def _carried_out(
             else:
                 plan.made[case.name] = _made(case, order, state, stage, told)
         except UnwritableOutput:
+            # A full disk is not a fault of this case: the next one would fail as well.
             raise
         except AttunetError as error:
             plan.refused[case.name] = str(error)
@@ -161,7 +169,7 @@ def _made(case: ExportCase, order: Order, state: str, stage: Staging, progress: 
 
 
 def _with_files(entry: CaseEntry, folder: Path) -> CaseEntry:
-    """`entry` with the files that are in `folder`."""
+    """Return `entry` with the files that are in `folder`."""
     return entry.model_copy(update={"files": entries_below(folder)})
 
 
@@ -197,7 +205,7 @@ def _sheared(grid: Grid) -> bool:
 
 
 def _assemble(plan: _Plan, order: Order, before: Manifest | None, stage: Staging) -> None:
-    """Put the data set together, its manifest last, and put it in place."""
+    """Assemble the data set in the hidden folder, its manifest last, and move it to its place."""
     stage.clear_data()
     kept = {} if before is None else {n: e for n, e in before.by_name.items() if n not in plan.made}
     for name, entry in kept.items():
@@ -210,6 +218,7 @@ def _assemble(plan: _Plan, order: Order, before: Manifest | None, stage: Staging
     for name, entry in plan.made.items():
         stage.take(stage.folder_of(name), (file.path for file in entry.files))
     if before is not None:
+        # Files that somebody else put into the data set stay in it.
         stage.take(stage.target, strangers(stage.target, before.paths))
     _describe(kept | plan.made, order, stage.data)
     stage.put_in_place()

@@ -1,4 +1,4 @@
-"""What a format is to the export: two functions."""
+"""The interface of an export format: a function that writes a case, and one that describes the data set."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ DATASET_FILE = "dataset.json"
 
 
 def no_dataset_file(_manifest: Manifest) -> None:
-    """For formats without `dataset.json`."""
+    """Return None, for formats without `dataset.json`."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format.
+    """An export format.
 
     Attributes:
-        name: what is typed after `--format`.
-        title: for a list on the screen.
-        write: (case, folder, identity, progress): writes all files of the case below the empty folder, where
-            they will lie in the export, and reads each of them back; raises AttunetError, also for a
-            case that the format cannot hold.
-        labels: name -> value of what it holds.
-        dataset: the content of `dataset.json`, None for no such file.
+        name: its name in the command line, after `--format`.
+        title: its name in a list on the screen.
+        write: (case, folder, identity, progress): writes all files of the case into the empty folder, with
+            the paths that they have in the export, and reads each of them back. It raises `AttunetError` on
+            failure, and for a case that the format cannot hold.
+        labels: value of each label by its name.
+        dataset: returns the content of `dataset.json` for a manifest; None if there is no such file.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What stands for people and UIDs in an export: keyed hashes, which nobody can undo without the key."""
+"""Pseudonyms of people and UIDs in an export: keyed hashes, which nobody can reverse without the key."""
 
 from __future__ import annotations
 
@@ -12,42 +12,43 @@ from pathlib import Path
 from attunet_gui.core.errors import AttunetError
 
 _KEY_BYTES = 32
+# The root of UIDs that are made of a 128-bit number (PS3.5, B.2).
 _UID_ROOT = "2.25."
-"""For UIDs made of a 128-bit number: DICOM PS3.5, B.2."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """How identifiers are treated; one key, one mapping, whatever is exported and however often.
+    """How identifiers are treated. One key always gives the same mapping.
 
     Attributes:
-        key: secret of whoever exports. It stays out of the export: with it, guesses could be confirmed.
-        kept: true if names, UIDs and file names of the source may go out as they are.
+        key: a secret of those who export. It is never part of an export, because with it a guess of whose an
+            image is could be confirmed.
+        kept: whether names, UIDs and file names of the source are exported as they are.
     """
 
     key: bytes = field(repr=False)
     kept: bool = False
 
     def digest(self, *parts: str) -> bytes:
-        """32 bytes that depend on the key and on each part."""
+        """Return 32 bytes, a hash of `parts` with the key."""
         return hmac.digest(self.key, "\0".join(parts).encode(), "sha256")
 
     def pseudonym(self, kind: str, name: str) -> str:
-        """`name` if identifiers are kept, else `kind` and eight hexadecimal digits; "" for nobody."""
+        """Return `name` if identifiers are kept, else `kind` and eight hexadecimal digits; "" for ""."""
         if self.kept or not name:
             return name
         return f"{kind}-{self.digest(kind, name).hex()[:8]}"
 
     def uid(self, *parts: str) -> str:
-        """The UID that stands for `parts` (such as a UID of the source, or what it lacks one for)."""
+        """Return the UID that replaces `parts`, which are a UID of the source or describe a missing one."""
         return _UID_ROOT + str(int.from_bytes(self.digest("uid", *parts)[:16]))
 
 
 def read_key(path: Path) -> bytes:
-    """The key in the file `path`; a new one is made, readable by its owner alone, if there is none.
+    """Read the key in the file `path`. If there is none, a new key is written, readable by its owner alone.
 
     Raises:
-        AttunetError: if it cannot be read or made, or is too short to be one.
+        AttunetError: if the file cannot be read or written, or its content is too short to be a key.
     """
     try:
         _make(path)
@@ -72,7 +73,7 @@ def _make(path: Path) -> None:
             file.write(secrets.token_hex(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        # Whoever is first wins, and nobody ever reads half a key.
+        # A link, not a rename: of two processes the first one wins, and nobody ever reads half a key.
         with suppress(FileExistsError):
             os.link(part, path)
     finally:

@@ -1,4 +1,7 @@
-"""manifest.json of an export: every case, who made it and how, and the sha256 of every file."""
+"""The manifest.json of an export: every case, who made it and how, and the SHA-256 of every file.
+
+The names of all fields are those in the file and must stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def _inside(path: str) -> str:
+    # A manifest from elsewhere must not make a later export read or link files outside of its folder.
     parts = PurePosixPath(path).parts
     if not parts or ".." in parts or parts[0] == "/" or "\\" in path or re.match(r"[A-Za-z]:", path):
         raise ValueError("a path within the export was expected")
@@ -30,14 +34,14 @@ class _Frozen(BaseModel):
 
 
 class FileEntry(_Frozen):
-    """A file of the export; `path` is relative to its folder, with slashes."""
+    """A file of the export; `path` is relative to the folder of the export, with slashes."""
 
     path: Annotated[str, AfterValidator(_inside)]
     bytes: int = Field(ge=0)
     sha256: _Sha256
 
     def is_in(self, folder: Path) -> bool:
-        """Whether the file in `folder` is there, byte by byte as it was written."""
+        """Whether the file is in `folder`, byte by byte as it was written."""
         try:
             return entry_of(folder, self.path) == self
         except OSError:
@@ -45,15 +49,15 @@ class FileEntry(_Frozen):
 
 
 class Annotation(_Frozen):
-    """How the labels came to be.
+    """How the labels of a case were made.
 
     Attributes:
-        annotator: pseudonym.
-        model: that drafted the case; None if it was drawn from nothing.
-        edits: how often each tool was used.
-        active_seconds: of work.
-        time: when it was saved, UTC.
-        verified: slices (z of the canonical grid, 0 nearest to the feet) a person has seen; None is all.
+        annotator: pseudonym of the annotator.
+        model: the model that drafted the case; None if it was drawn by hand.
+        edits: number of uses of each tool.
+        active_seconds: active time at work.
+        time: when the mask was saved, in UTC.
+        verified: slices (z of the canonical grid, 0 nearest to the feet) that a person has seen; None is all.
         corrected: slices in which a person changed the mask, or that they declared right; None if not known.
     """
 
@@ -70,16 +74,16 @@ class CaseEntry(_Frozen):
     """A case of the export.
 
     Attributes:
-        name: its pseudonym.
-        subject: pseudonym of the person; never put cases that share one on both sides of a split.
-        shape: of the source grid, array order (i, j, k).
-        spacing_mm: along the same axes.
-        sheared: true if the axes are not at right angles, as after a tilted gantry.
+        name: pseudonym of the case.
+        subject: pseudonym of the person; cases that share one must never be on both sides of a split.
+        shape: shape of the source grid in array order (i, j, k).
+        spacing_mm: size of a voxel along the same axes.
+        sheared: whether the axes are not at right angles, as after a tilted gantry.
         pancreas_ml: volume of the mask in the verified slices.
-        annotation: how the labels came to be.
-        files: what belongs to it.
-        fingerprint: tells a later export whether the case has changed since.
-        source: file name of the CT, only where identifiers were to be kept.
+        annotation: how the labels were made.
+        files: the files of the case.
+        fingerprint: by which a later export recognises whether the case has changed.
+        source: file name of the CT; None unless identifiers were kept.
     """
 
     name: str
@@ -94,21 +98,21 @@ class CaseEntry(_Frozen):
     source: str | None = None
 
     def is_in(self, folder: Path) -> bool:
-        """Whether every file of it is in `folder` as it was written."""
+        """Whether every file of the case is in `folder` as it was written."""
         return all(file.is_in(folder) for file in self.files)
 
 
 class Manifest(_Frozen):
-    """`manifest.json`.
+    """The content of `manifest.json`.
 
     Attributes:
         made_by: program and version.
-        made: UTC.
-        format: name in `EXPORTS`.
-        identifiers: whether names and UIDs of the source were taken out.
-        labels: name -> value of what is in the label files, or in the segmentation.
-        cases: in the order of their names.
-        files: what belongs to no single case, without the manifest itself.
+        made: when the export was made, in UTC.
+        format: name of the format in `EXPORTS`.
+        identifiers: whether names and UIDs of the source were removed or kept.
+        labels: value of each label by its name, in the label files or in the segmentation.
+        cases: the cases in the order of their names.
+        files: the files that belong to no single case, without the manifest itself.
     """
 
     made_by: str
@@ -125,30 +129,30 @@ class Manifest(_Frozen):
         return {case.name: case for case in self.cases}
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether the files of no single case are in `folder` as they were written."""
+        """Whether the files that belong to no single case are in `folder` as they were written."""
         return all(file.is_in(folder) for file in self.files)
 
     @property
     def paths(self) -> frozenset[str]:
-        """Every file that the export made, itself included."""
+        """Paths of all files that the export made, the manifest included."""
         listed = [*self.files, *(file for case in self.cases for file in case.files)]
         return frozenset([MANIFEST_FILE, *(file.path for file in listed)])
 
 
 def entry_of(folder: Path, path: str) -> FileEntry:
-    """The entry of the file `path` in `folder`, read from the disk; OSError if it is not there."""
+    """Read the file `path` in `folder` and return its entry; `OSError` if it cannot be read."""
     with (folder / path).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileEntry(path=path, bytes=file.tell(), sha256=digest)
 
 
 def entries_below(folder: Path) -> tuple[FileEntry, ...]:
-    """The entries of all files below `folder`, in the order of their paths."""
+    """Return the entries of all files below `folder`, in the order of their paths."""
     return tuple(entry_of(folder, path) for path in sorted(files_below(folder)))
 
 
 def files_below(folder: Path) -> Iterable[str]:
-    """Every file below `folder`, relative, with slashes; links are not followed.
+    """Yield the path of every file below `folder`, relative to it and with slashes. Links are not followed.
 
     Raises:
         UnreadableInput: if a folder cannot be read.
@@ -161,7 +165,7 @@ def files_below(folder: Path) -> Iterable[str]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the export in `folder`.
+    """Read the manifest of the export in `folder`.
 
     Raises:
         AttunetError: if there is none, or it is damaged.

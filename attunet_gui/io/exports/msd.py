@@ -1,4 +1,4 @@
-"""Medical Segmentation Decathlon: the layout and the dataset.json of Task07_Pancreas.
+"""The export format of the Medical Segmentation Decathlon: layout and dataset.json as in Task07_Pancreas.
 
 Source: Antonelli et al., The Medical Segmentation Decathlon, Nature Communications 13 (2022).
 """

@@ -1,4 +1,4 @@
-"""Plain pairs: images/NAME.nii.gz and labels/NAME.nii.gz, as `io.pair_collection` reads them."""
+"""The export format of plain pairs: images/NAME.nii.gz and labels/NAME.nii.gz; see `io.pair_collection`."""
 
 from __future__ import annotations
 

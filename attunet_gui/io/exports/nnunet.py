@@ -1,4 +1,4 @@
-"""nnU-Net v2, raw layout: give a folder called DatasetNNN_NAME in nnUNet_raw.
+"""The export format of nnU-Net v2, raw layout; the folder has to be called DatasetNNN_NAME in nnUNet_raw.
 
 Source: nnU-Net, documentation/dataset_format.md and ignore_label.md, version 2.
 """
@@ -18,6 +18,7 @@ from attunet_gui.io.exports.pairs import ENDING, write_pair
 
 def _write(opened: OpenedCase, folder: Path, _identity: Identity, progress: Progress) -> None:
     name = opened.case.name
+    # _0000 is the number of the channel, of which CT has one.
     image = folder / "imagesTr" / f"{name}_0000{ENDING}"
     write_pair(opened, image, folder / "labelsTr" / f"{name}{ENDING}", progress)
 

@@ -1,4 +1,4 @@
-"""What the formats made of CT and label files share."""
+"""Writing a CT and its labels as two NIfTI files, for the formats that consist of such pairs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ ENDING = ".nii.gz"
 
 
 def write_pair(opened: OpenedCase, image: Path, labels: Path, progress: Progress) -> None:
-    """Write HU and labels of `opened` on its source grid, read back and compared.
+    """Write the HU and the labels of `opened` on its source grid; both are read back and compared.
 
-    HU are int16, or float32 where the source has fractions. The headers say where the voxels lie and nothing
-    else.
+    HU are int16, or float32 where the source has fractions. The headers hold the geometry and nothing about
+    the patient.
+
+    Args:
+        opened: the case.
+        image, labels: the two files to write; their folders are made.
+        progress: called between steps.
 
     Raises:
         UnwritableOutput: if one of them cannot be written, or reads back differently.

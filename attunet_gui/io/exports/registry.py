@@ -1,4 +1,4 @@
-"""Every format a data set can be exported in."""
+"""The table of all formats in which a data set can be exported."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from attunet_gui.io.exports.nnunet import NNUNET
 
 
 def _write_dicom_seg(opened: OpenedCase, folder: Path, identity: Identity, progress: Progress) -> None:
+    # Imported here, because no other format needs highdicom.
     from attunet_gui.io.exports import dicom_seg
 
     dicom_seg.write(opened, folder, identity, progress)
@@ -25,11 +26,11 @@ DICOM_SEG = Format(
 )
 
 EXPORTS: tuple[Format, ...] = (NNUNET, MSD, NIFTI, DICOM_SEG)
-"""A new one is a module and a line here."""
+"""Every format. A new one is a module and a line here."""
 
 
 def export_format(name: str) -> Format:
-    """The format called `name`; `AttunetError` names those there are."""
+    """Return the format called `name`; if there is none, `AttunetError` names those there are."""
     for each in EXPORTS:
         if each.name == name:
             return each

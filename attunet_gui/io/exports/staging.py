@@ -1,12 +1,12 @@
-"""How a data set comes to be whole: made in a hidden folder beside it, then put in its place by a rename.
+"""The hidden folder in which a data set is assembled before a rename moves it to its place.
 
-    .NAME.attunet-export/cases/CASE/...   files of a case, where they will lie
-                         cases/CASE.json  its entry, written when all of them are there
-                         data/...         the data set; its manifest is written last
-                         old/...          what was in the place of it before
+    .NAME.attunet-export/cases/CASE/...   files of a case, with their paths in the data set
+                         cases/CASE.json  its entry, written when all of them are complete
+                         data/...         the new data set; its manifest is written last
+                         old/...          the old data set
 
-A process killed at any point leaves the old data set, or none for the moment between two renames; the next
-export goes on from the cases that are there, and finishes what only had to be renamed.
+A process that is killed at any point leaves the old data set in place, or none if it was killed between two
+renames. The next export continues from the cases that are complete, and finishes an interrupted rename.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Staging:
     """The hidden folder of one export.
 
     Attributes:
-        target: where the data set shall be.
-        root: the hidden folder.
+        target: the folder of the data set.
+        root: the hidden folder beside it.
     """
 
     target: Path
@@ -42,15 +42,16 @@ class Staging:
 
     @property
     def data(self) -> Path:
-        """The data set that is being put together."""
+        """Folder of the data set that is being assembled."""
         return self.root / "data"
 
     def folder_of(self, name: str) -> Path:
-        """Where the files of the case `name` are made."""
+        """Return the folder in which the files of the case `name` are written."""
         return self.root / "cases" / name
 
     def begin(self, name: str) -> Path:
-        """The empty folder for the case `name`."""
+        """Make an empty folder for the case `name` and return it."""
+        # The entry first: without it whatever is left in the folder no longer counts as complete.
         self._record(name).unlink(missing_ok=True)
         folder = self.folder_of(name)
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,11 +59,11 @@ class Staging:
         return folder
 
     def finish(self, entry: CaseEntry) -> None:
-        """Say that the case of `entry` is complete."""
+        """Record that the files of the case of `entry` are complete."""
         write_text(self._record(entry.name), entry.model_dump_json())
 
     def finished(self, name: str) -> CaseEntry | None:
-        """The entry of a case that a stopped export had completed, if its files are still right."""
+        """Return the entry of a case that an interrupted export completed; None if its files have changed."""
         try:
             entry = CaseEntry.model_validate_json(self._record(name).read_bytes())
         except (OSError, ValidationError):
@@ -70,12 +71,12 @@ class Staging:
         return entry if entry.is_in(self.folder_of(name)) else None
 
     def clear_data(self) -> None:
-        """Begin to put the data set together."""
+        """Begin the data set anew with an empty folder."""
         shutil.rmtree(self.data, ignore_errors=True)
         make_folder(self.data)
 
     def take(self, folder: Path, paths: Iterable[str]) -> None:
-        """Put the files `paths` of `folder` into the data set as well, as links where that is possible."""
+        """Add the files `paths` of `folder` to the data set, as hard links if the file system has them."""
         for path in paths:
             there = self.data / path
             make_folder(there.parent)
@@ -85,7 +86,7 @@ class Staging:
                 shutil.copy2(folder / path, there, follow_symlinks=False)
 
     def put_in_place(self) -> None:
-        """Make the data set, whose manifest is written, the one at `target`."""
+        """Move the assembled data set, whose manifest is written, to `target`."""
         old = self.root / "old"
         shutil.rmtree(old, ignore_errors=True)
         with suppress(FileNotFoundError):
@@ -96,7 +97,8 @@ class Staging:
         return self.root / "cases" / f"{name}.json"
 
     def recover(self) -> None:
-        """Finish what was killed between the two renames."""
+        """Finish the move of an export that was killed between its two renames."""
+        # The manifest is written last, so a data set that has one is complete.
         if not self.target.exists() and (self.data / MANIFEST_FILE).is_file():
             self.data.rename(self.target)
         elif not self.target.exists() and (self.root / "old").exists():
@@ -105,12 +107,15 @@ class Staging:
 
 @contextmanager
 def staging(target: Path) -> Iterator[Staging]:
-    """The hidden folder beside `target`, ours alone. It stays only if a failure left something for next time.
+    """Open the hidden folder beside `target` for this process alone.
+
+    At the end it is removed, unless a failure leaves complete cases that the next export can use.
 
     Raises:
-        UnwritableOutput: if it cannot be made or changed.
+        UnwritableOutput: if it cannot be made or written.
         AttunetError: if another export works on the same folder.
     """
+    # Resolved, so that two ways to one folder have one lock, and a link to it is not replaced by the rename.
     place = Path(os.path.realpath(target))
     root = place.with_name(f".{place.name}.attunet-export")
     make_folder(root)
@@ -147,10 +152,11 @@ def _held(root: Path, target: Path) -> Hold:
 
 
 def _clear(root: Path, held: Hold) -> None:
+    # Windows does not remove a file that is open.
     held.release()
     shutil.rmtree(root, ignore_errors=True)
 
 
 def strangers(folder: Path, ours: frozenset[str]) -> list[str]:
-    """Files in `folder` that are not among `ours`: somebody else put them there."""
+    """Return the paths of the files in `folder` that are not among `ours`, which somebody else put there."""
     return sorted(path for path in files_below(folder) if path not in ours)
