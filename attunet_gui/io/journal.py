@@ -226,7 +226,7 @@ class Journal:
         self._broken = False
 
     def close(self) -> None:
-        """Wait for the last sync, close the file and release the lock. An error of the sync is not raised."""
+        """Wait for the last sync, close the file and release the lock. Errors of the sync are not raised."""
         self._disk.shutdown(wait=True)
         if self._file >= 0:
             os.close(self._file)

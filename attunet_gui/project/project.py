@@ -1,7 +1,7 @@
 """A project: a folder with a database, drafts and saved masks.
 
-Nearly everything here takes milliseconds. Adding a folder, drafting, opening a case and comparing readers take
-longer; they are in the other modules of this package.
+Nearly everything here takes milliseconds. Adding a folder, drafting, opening a case and comparing readers
+take longer; they are in the other modules of this package.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Review:
         finished: whether the annotator is done with the case; otherwise they will go on later.
         declared: slices that the annotator declared right.
         places: keys of the places to check that the annotator closed.
-        corrected: slices in which the annotator changed the mask, or that they declared right; None if that is
-            not known.
+        corrected: slices in which the annotator changed the mask, or that they declared right; None if that
+            is not known.
         unseen: number of slices with mask that nobody had looked at; None if that is not known.
         open_places: number of places to check that are open; None if that is not known.
         accepted: whether the annotator says that the mask is right, whatever is left to look at.
@@ -129,7 +129,7 @@ class Project:
     # What there is
 
     def cases(self, query: CaseQuery | None = None) -> tuple[CaseRow, ...]:
-        """Return the cases that match `query`; without one, all cases in the order in which they were added."""
+        """Return the cases that match `query`; without one, all cases as they were added."""
         with self.database.reading() as session:
             return tuple(row_of(row, self.folder) for row in session.execute(listed(query or CaseQuery())))
 

@@ -110,8 +110,8 @@ class Saved:
         time: when it was saved, in UTC.
         sha256: of the file.
         declared: slices that the annotator declared right; part of `verified`.
-        corrected: slices in which the annotator changed the mask, or that they declared right; None if that is
-            not known.
+        corrected: slices in which the annotator changed the mask, or that they declared right; None if that
+            is not known.
     """
 
     mask: Path

@@ -1,4 +1,4 @@
-"""The tables of a project's database. Their names and columns are stored: changing one needs a new version."""
+"""The tables of a project's database. Their names and columns are stored: a change needs a new version."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Base(DeclarativeBase):
 
 
 class AboutRecord(Base):
-    """Facts about the whole database: key `schema` is the version of its tables, `folder` that of its files."""
+    """Facts about the database: key `schema` is the version of its tables, `folder` where its files are."""
 
     __tablename__ = "about"
 

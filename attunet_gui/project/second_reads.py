@@ -18,8 +18,8 @@ from attunet_gui.project.status import CaseState, Status
 def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[str, ...]:
     """Choose a share of the accepted cases to be drawn again by another annotator.
 
-    The draw uses the project's seed. Cases that were read twice, or wait for that, count towards the share, so
-    asking again after more cases were accepted only adds what is missing. At least one case is chosen if
+    The draw uses the project's seed. Cases that were read twice, or wait for that, count towards the share,
+    so asking again after more cases were accepted only adds what is missing. At least one case is chosen if
     `share` is above 0.
 
     Args:

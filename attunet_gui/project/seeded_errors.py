@@ -1,7 +1,7 @@
 """Seeded errors: known errors that are put into a draft to measure how often annotators accept a wrong draft.
 
-A project does this only if its settings ask for it. All functions are pure; the same seed gives the same error.
-What the annotator left of an error is measured on its wrong voxels alone.
+A project does this only if its settings ask for it. All functions are pure; the same seed gives the same
+error. What the annotator left of an error is measured on its wrong voxels alone.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def kept_share(draft: Mask, shown: Mask, saved: Mask) -> float:
         saved: the mask that the annotator saved. All three are (z, y, x) of one shape; not 0 is inside.
 
     Returns:
-        The share of the voxels in which `shown` differs from `draft` that are as wrong in `saved`, 0 to 1; 0 if
-        they do not differ.
+        The share of the voxels in which `shown` differs from `draft` that are as wrong in `saved`, 0 to 1; 0
+        if they do not differ.
     """
     wrong = (draft != 0) != (shown != 0)
     count = np.count_nonzero(wrong)

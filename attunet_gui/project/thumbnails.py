@@ -24,7 +24,7 @@ _WINDOW_HU = (-160.0, 240.0)
 
 
 def thumbnail(project: Project, case: CaseRow, progress: Progress = silent) -> Path:
-    """Return the PNG file of `case`. If it does not exist it is made from the CT, which is slow: use a thread.
+    """Return the PNG file of `case`. If missing it is made from the CT, which is slow: call it in a thread.
 
     Raises:
         UnreadableInput: if the CT cannot be read.
