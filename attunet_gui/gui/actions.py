@@ -136,6 +136,7 @@ def add_to_menu(menu: QMenu, desk: object) -> None:
     wanted = dict.fromkeys(action.method for action in ACTIONS if action.group == "Help")
     items = [QAction(tip(method), menu) for method in wanted]
     for item, method in zip(items, wanted, strict=True):
+        # `triggered` passes whether the item is checked, which our methods do not take.
         item.triggered.connect(partial(_do, attrgetter(method)(desk)))
     before = menu.actions()
     menu.addActions(items)

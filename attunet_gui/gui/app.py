@@ -66,6 +66,7 @@ def stay(prepare: Callable[[Application], None]) -> None:
     QTimer.singleShot(0, app.desk.offer_recovery)
     QTimer.singleShot(0, app.desk.worklist.open_last)
     napari.run()
+    # In this order: the desk uses the session, and the session the child process.
     app.desk.end()
     app.session.close()
     app.runner.close()
@@ -81,9 +82,11 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
     """
     # A settings file of our own: what is changed here must not change the person's napari.
     settings = get_settings(napari_settings)
+    # Our own guard asks, and only where something could be lost.
     settings.application.confirm_close_window = False
     settings.application.first_time = False
     app = build(Runner(), offered_bundles(), preferences, journal)
+    # The child process loads the network while the annotator opens a case.
     app.session.warm()
     # napari looks for garbage whenever a layer goes; the program is none, and most of what is searched.
     gc.collect()

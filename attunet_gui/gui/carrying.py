@@ -60,6 +60,7 @@ class Carrying(QObject):
             self._session.say(self.about)
             return
         self.forget()
+        # Verified slices teach as well: that they are right is as much a decision as a correction.
         slices = tuple(sorted(self._correcting.corrected))
         self._session.request_propagation(mask, slices, self._began_with(mask, slices))
 

@@ -37,6 +37,7 @@ def run_demo(out: Path | None = None, film: type[Film] | None = None) -> None:
         stay(_open_and_draft)
         return
     out.mkdir(parents=True, exist_ok=True)
+    # The demo must not change what the user's own window remembers.
     with TemporaryDirectory() as settings:
         app = start(Preferences(Path(settings) / "window.ini"), None, Path(settings) / "journal")
         try:

@@ -263,6 +263,7 @@ class Desk(QObject):
         A case of a project gets its unsaved work back without a question.
         """
         user = self.session.annotator
+        # Cleared at once: if this case cannot resume it, the next one must not.
         wanted, self._wanted = self._wanted, None
         if self.worklist.listed is not None:
             wanted = self.worklist.left_behind(case)
@@ -476,6 +477,7 @@ class Desk(QObject):
             return
         known = self.session.saved_to
         target = known or self.session.default_target()
+        # A file that this session has not written may be somebody else's mask: it is not replaced unasked.
         if target is None or (target != known and target.exists()) or not os.access(target.parent, os.W_OK):
             self.save_as()
         else:
@@ -517,6 +519,7 @@ class Desk(QObject):
         if self.correcting.work is not None:
             self.correcting.work.saved(path, mask)
         self._count()
+        # Cleared first: what follows may itself wait for a save.
         after, self._after_saving = self._after_saving, None
         if after is not None:
             # Asks again if the person went on correcting while the file was written.
@@ -623,11 +626,11 @@ class Desk(QObject):
             self.layers.go_to_slice(tally.busiest)
 
     def slice_up(self) -> None:
-        """One slice towards the head."""
+        """Go one slice towards the head."""
         self.layers.step_slice(1)
 
     def slice_down(self) -> None:
-        """One slice towards the feet."""
+        """Go one slice towards the feet."""
         self.layers.step_slice(-1)
 
     def help(self) -> None:

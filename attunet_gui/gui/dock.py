@@ -208,6 +208,7 @@ class Dock(QWidget):
         self.tools.show_look(layers, (1.0, 1.0, 1.0) if case is None else case.volume.grid.spacing_mm)
 
     def _show_maps(self, overlays: tuple[Overlay, ...]) -> None:
+        # The new rows have sliders that the wheel guard does not know yet.
         self.look.show_maps(overlays)
         self.show_look()
         guard_wheel(self)

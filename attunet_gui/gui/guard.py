@@ -46,6 +46,7 @@ class DropGuard(QObject):
         self._opened = opened
         window.setAcceptDrops(True)
         window.installEventFilter(self)
+        # Qt sends a drag to the innermost widget that accepts drops, not to the window.
         for widget in window.findChildren(QWidget):
             if widget.acceptDrops():
                 widget.installEventFilter(self)

@@ -103,6 +103,7 @@ def _mask_on(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -
         raise UnwritableOutput(
             f"This layer holds the labels {told}, and a mask is one structure; leave one of them."
         )
+    # Whatever the number of the one label is, a mask is saved with 1.
     mask: NDArray[np.uint8] = (labels != 0).astype(np.uint8)
     return mask
 

@@ -34,6 +34,7 @@ class Preferences:
     def recent(self) -> list[Path]:
         """Files and folders that were opened last, newest first; those that are gone are left out."""
         stored = self._settings.value(_RECENT) or []
+        # QSettings gives a list with one item back as a string.
         texts = [stored] if isinstance(stored, str) else list(stored)
         return [Path(text) for text in texts if Path(text).exists()]
 
@@ -49,6 +50,7 @@ class Preferences:
     @property
     def draft_on_open(self) -> bool:
         """Whether a CT is drafted as soon as it is open."""
+        # An ini file has no booleans: what comes back is text.
         return str(self._settings.value("draft_on_open", "false")).lower() == "true"
 
     @draft_on_open.setter

@@ -136,6 +136,7 @@ def _box(parent: QWidget, title: str) -> QMessageBox:
 
 def choose_series(parent: QWidget, choices: tuple[tuple[str, str], ...]) -> str | None:
     """Return the key of the DICOM series that was chosen of `choices` (key, description); None for none."""
+    # Numbered, since two series may have the same description.
     words = [f"{number}. {text}" for number, (_key, text) in enumerate(choices, start=1)]
     chosen, accepted = QInputDialog.getItem(
         parent,

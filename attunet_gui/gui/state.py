@@ -129,6 +129,7 @@ class View:
 
 def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
     """Return the state of the session as plain values."""
+    # A count that is out of date is not shown: the volume would be that of an earlier mask.
     case, counted = session.case, None if session.recounting else session.tally
     grid = None if case is None else case.volume.grid
     ml = None if grid is None or counted is None else counted.voxels * grid.voxel_volume_ml
@@ -184,6 +185,7 @@ def decide(facts: Facts) -> View:
         unsaved=facts.edited,
         step=_step(facts),
         run_button=_run_button(facts),
+        # A running job can always be cancelled.
         run_enabled=running or (is_open and bool(facts.model) and not facts.listing.blind),
         running=running,
         bar=_bar(facts),

@@ -24,13 +24,18 @@ from attunet_gui.tools.tool import Need, Tool, ToolKind, Wish
 
 T = TypeVar("T")
 _PREVIEW_AFTER_MS = 60
+"""Pause in ms before a preview, so that turning the number computes one preview and not ten."""
 
 
 class Toolbox(QObject):
-    """Turns a wish into one undoable step, computed in the background.
+    """Runs the selected tool in the background and applies its result as one undoable step.
+
+    Attributes:
+        kind: the selected tool of the registry; None for none.
+        wish: number, points and reach that it is run with.
 
     Signals:
-        changed: another tool is in hand, or its number or reach.
+        changed: another tool is selected, or its number or reach has changed.
     """
 
     changed = Signal()
@@ -52,7 +57,7 @@ class Toolbox(QObject):
         correcting.mask_changed.connect(self._mask_changed)
 
     def end(self) -> None:
-        """Compute nothing any more."""
+        """Deselect the tool and stop computing for good."""
         # Without a tool in hand, no layer of a window that closes asks for a preview any more.
         self.kind = None
         self._preview.stop()
@@ -79,6 +84,7 @@ class Toolbox(QObject):
             self._session.say(lack)
             self.changed.emit()
             return
+        # There is nothing to wait for: the tool is run, and no tool is selected afterwards.
         if kind.parameter is None and Need.POINTS not in kind.needs:
             self.put_away()
             self.changed.emit()
@@ -86,6 +92,7 @@ class Toolbox(QObject):
             return
         value = None if kind.parameter is None else kind.parameter.default
         self.put_away()
+        # A click on the picture gives points from now on, or moves the picture again.
         self._layers.set_drawing_points(Need.POINTS in kind.needs)
         self.kind, self.wish = kind, Wish(value, in_3d=self.wish.in_3d)
         if Need.POINTS in kind.needs:
@@ -141,6 +148,10 @@ class Toolbox(QObject):
             self._run(self.kind, replace(self.wish, points=points), partial(self._apply, self.kind))
 
     def _run(self, kind: ToolKind, wish: Wish, then: Callable[[Tool, Edit], None]) -> None:
+        """Run `kind` in the background and call `then` with the tool and its edit.
+
+        Say why it cannot be run.
+        """
         scene = self._correcting.scene()
         if scene is None:
             return
@@ -160,7 +171,14 @@ class Toolbox(QObject):
     def _if_current(
         self, revision: int, again: Callable[[], None], use: Callable[[T], None], found: T
     ) -> None:
-        """Use what was found if the mask is still the one that it was found in, else look `again`."""
+        """Use a result if the mask is still the one that it was computed on, else compute it again.
+
+        Args:
+            revision: of the mask when the computation began.
+            again: begins the computation anew.
+            use: is called with the result.
+            found: the result, or the error.
+        """
         if revision == self._revision:
             use(found)
         else:
@@ -178,6 +196,7 @@ class Toolbox(QObject):
     # The preview
 
     def _mask_changed(self) -> None:
+        # A result that was computed on the mask before must not be applied to this one.
         self._revision += 1
         self._preview_soon()
 
@@ -190,6 +209,7 @@ class Toolbox(QObject):
             self._run(self.kind, self.wish, self._draw)
 
     def _draw(self, _tool: Tool, edit: Edit) -> None:
+        """Show what the tool would change, and say how much that is."""
         mask = self._layers.mask
         if mask is None or self.kind is None:
             return

@@ -1,6 +1,6 @@
-"""The pictures of the user guide: the worklist, every tool before and after, the strip, the recovery.
+"""Takes the pictures of the user guide: worklist, every tool before and after, strip, recovery.
 
-Works on phantoms, whose true pancreas is known, so that corrections can be made without a hand.
+Works on phantoms, whose true pancreas is known, so that corrections can be made without an annotator.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _CORRECTED = 3
 _SCANNER_SEED = 95018
 _DIALOG_MS = 400
 _GAP = 4
-"""Slices from the middle to the two that are drawn by hand."""
+"""Number of slices from the middle to each of the two that are drawn by hand."""
 _ISLAND = (slice(40, 46), slice(120, 126))
 
 
 class Tour(Film):
-    """Drives an application through everything that corrects a mask."""
+    """Drives an application through everything that corrects a mask, and takes the pictures of the guide."""
 
     def run(self) -> None:
-        """All pictures, in the order of the guide."""
+        """Take all pictures, in the order of the guide."""
         self.truth = make_phantom(PhantomRequest(DEMO_SEED)).pancreas
         self._open()
         self._draft()
@@ -57,7 +57,7 @@ class Tour(Film):
 
     @property
     def mask(self) -> NDArray[np.uint8]:
-        """The mask on screen."""
+        """The voxels of the mask on screen, uint8 (z, y, x), not a copy."""
         mask = self.app.desk.layers.mask
         assert mask is not None
         return mask
@@ -71,7 +71,10 @@ class Tour(Film):
         self.shoot("place_accepted")
 
     def _tool(self, kind: ToolKind) -> None:
-        """Before, preview where there is one, after; then everything is undone."""
+        """Take pictures before and after the use of a tool, and of its preview if it has one.
+
+        Then undo everything.
+        """
         desk = self.app.desk
         before = self.mask.copy()
         self._prepare(kind)
@@ -92,7 +95,7 @@ class Tour(Film):
             desk.correcting.undo()
 
     def _shoot_tool(self, kind: ToolKind, moment: str) -> None:
-        """Where it changes something: in the slice it is used in, or beside that."""
+        """Take a picture of the slice in which the tool changes something, which may be the next one."""
         layers = self.app.desk.layers
         here = layers.slice
         layers.go_to_slice(here + (kind.key == NEIGHBOURS))
@@ -100,7 +103,7 @@ class Tour(Film):
         layers.go_to_slice(here)
 
     def _prepare(self, kind: ToolKind) -> None:
-        """Make of the mask what this tool is good for, and go there."""
+        """Change the mask to one that this tool is good for, and go to the slice."""
         busiest = int(self.truth.sum(axis=(1, 2)).argmax())
         if kind.key.startswith(("interpolate", "copy")):
             self._decide_two_slices(busiest)
@@ -116,7 +119,7 @@ class Tour(Film):
         self.app.desk.layers.go_to_slice(busiest + offset)
 
     def _decide_two_slices(self, middle: int) -> None:
-        """Two slices drawn by hand, and nothing between them."""
+        """Draw two slices by hand, and leave none between them."""
         wanted = self.mask.copy()
         wanted[middle - _GAP : middle + _GAP + 1] = 0
         self._change(wanted)
@@ -125,7 +128,7 @@ class Tour(Film):
         self._draw(wanted)
 
     def _decide_one_slice(self, middle: int) -> None:
-        """One slice drawn by hand; those around it lack the same half."""
+        """Draw one slice by hand; the same half is missing in those around it."""
         wanted = self.mask.copy()
         for z in range(middle - _GAP, middle + _GAP + 1):
             wanted[z] = _half(self.truth[z])
@@ -137,7 +140,7 @@ class Tour(Film):
         self.app.desk.correcting.change(edit_between(self.mask, wanted), "tour", "prepare")
 
     def _draw(self, wanted: NDArray[np.uint8]) -> None:
-        """As if by hand."""
+        """Change the mask to `wanted` through napari's layer, which counts as drawn by hand."""
         places = np.nonzero(self.mask != wanted)
         self.app.viewer.layers[MASK].data_setitem(places, wanted[places])
 
@@ -153,7 +156,7 @@ class Tour(Film):
         return z, row, column
 
     def _carry(self) -> None:
-        """Correct what the model makes of another scanner, let it learn from that, take what it proposes."""
+        """Correct a draft of another scanner's CT, adapt the network to it, and accept what it proposes."""
         self._draft_another_scanner()
         desk, session = self.app.desk, self.app.session
         wrong = (self.mask != self.truth).sum(axis=(1, 2))
@@ -194,7 +197,7 @@ class Tour(Film):
         self.shoot("verified")
 
     def _recovery(self) -> None:
-        """The question after a crash, as a picture of the dialogue alone."""
+        """Take a picture of the dialog that offers unsaved work after a crash."""
         case = self.app.session.case
         assert case is not None
         left = Pending(Path(), case.identity, 1_790_000_000.0, 23, "Ada")
@@ -209,13 +212,13 @@ class Tour(Film):
 
 
 def _hollow(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The rim of `plane`, two pixels wide."""
+    """Return the outline of `plane` (y, x), two pixels wide."""
     rim: NDArray[np.uint8] = plane * ~binary_erosion(plane, iterations=2)
     return rim
 
 
 def _frayed(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`plane` with a rough outline."""
+    """Return `plane` (y, x) with a rough outline."""
     rim = binary_dilation(plane) & ~binary_erosion(plane)
     rough = plane.copy()
     rough[rim & (np.random.default_rng(0).random(plane.shape) < 0.4)] ^= 1
@@ -223,7 +226,7 @@ def _frayed(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _half(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`plane` without what lies right of its middle."""
+    """Return `plane` (y, x) without the part right of its middle column."""
     columns = np.flatnonzero(plane.any(axis=0))
     kept = plane.copy()
     kept[:, int(columns.mean()) :] = 0
@@ -231,6 +234,7 @@ def _half(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _with_island(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return `plane` (y, x) with a square that belongs to nothing."""
     spoiled = plane.copy()
     spoiled[_ISLAND] = 1
     return spoiled
@@ -246,4 +250,4 @@ _SPOILED: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "smooth": _frayed,
     "take-draft": np.zeros_like,
 }
-"""Tool -> what is done to a true slice so that the tool has something to mend."""
+"""Tool, and the change of a true slice that gives the tool something to correct."""

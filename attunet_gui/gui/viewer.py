@@ -107,6 +107,7 @@ class CaseLayers:
         viewer.mouse_drag_callbacks.append(self._dragged)
         self._take_keys(viewer)
         camera, dims = viewer.scene.camera.events, viewer.dims.events
+        # Whatever changes how much of the slice can be seen. Each restarts the time until it counts as seen.
         self._sights = (
             camera.center, camera.zoom, camera.angles, camera.orientation, dims.order,
             dims.ndisplay, dims.current_step, viewer.canvas.events.size,
@@ -191,6 +192,7 @@ class CaseLayers:
             self._watch_mask()
         self._history_bytes = 0
         self._drawing_points = False
+        # napari's tools and keys work on the selected layer.
         self.viewer.layers.selection.active = self._layers[MASK]
         self._hand_may_have_changed()
         self.viewer.dims.axis_labels = ("Slice", "Row", "Column")
@@ -217,6 +219,7 @@ class CaseLayers:
 
     def clear(self) -> None:
         """Remove the layers of the case; layers that the annotator added stay."""
+        # Emptied first, so that layers which we remove ourselves are not reported as lost.
         layers, self._layers = self._layers, {}
         self._offered, self._arriving = {}, False
         for layer in layers.values():
@@ -239,6 +242,7 @@ class CaseLayers:
         layer.events.contour.connect(self._look_changed)
 
     def _add(self, key: str, layer: Layer) -> None:
+        # Before it is added, so that it is known as ours when napari announces it.
         self._layers[key] = layer
         self.viewer.add_layer(layer)
         self._take_keys(layer)
@@ -657,6 +661,7 @@ class CaseLayers:
         """
         if not self._drawing_points or event.button != 1:
             return
+        # The generator runs up to the first `yield` when the button is pressed.
         points = [self.cursor]
         yield
         while event.type == "mouse_move":

@@ -154,6 +154,7 @@ class WishForm(QWidget):
     def _source_chosen(self) -> None:
         if self.source.currentData() and not self.dataset.folders:
             self.dataset.choose()
+        # The choice of a folder was cancelled.
         if not self.dataset.folders:
             self.source.setCurrentIndex(0)
         self._show_dataset()

@@ -189,7 +189,7 @@ class Learning(QObject):
         self._host.worklist.chores.begin("learn", partial(self._learn, asked, self.child))
 
     def _learn(self, asked: Lesson, child: Child, progress: Progress) -> str:
-        """In a thread of the chores."""
+        """Export, train and judge, in the thread of a background job."""
         order = tasks.ordered(asked, progress)
         self._background.post(partial(self._began, asked, order))
         learnt: Learnt = child(tasks.LEARN, order, progress)
@@ -235,6 +235,7 @@ class Learning(QObject):
             self._background.post(partial(self._has_compared, asked, found, order.left_out))
             return compared_words(found, order.left_out)
 
+        # The problem of an earlier run does not belong to this comparison.
         self._lesson = replace(lesson, problem="")
         self._host.worklist.chores.begin("compare", work)
 

@@ -181,6 +181,7 @@ def _taught_and_judges(facts: LearningFacts) -> int:
 
 def _plan(facts: LearningFacts) -> str:
     total, wish = _taught_and_judges(facts), facts.wish
+    # As many as the division holds out: a fifth of the patients, but at least one.
     judges = 0 if wish.validation else max(1, round(_SHARE * total))
     of = "accepted cases" if wish.dataset is None else f"cases in {wish.dataset.name}"
     minutes = (

@@ -48,6 +48,7 @@ class ResultTable(QTableWidget):
 
     def show_rows(self, rows: Sequence[ResultRow]) -> None:
         """Show `rows`, in their order. If they are the same as before, the selection stays."""
+        # Filling the table anew would drop the selection at every step of a run.
         if rows == self._rows:
             return
         self._rows = rows
@@ -57,6 +58,7 @@ class ResultTable(QTableWidget):
                 self.setItem(line, column, _item(text, row, column))
 
     def _texts(self, row: ResultRow) -> list[str]:
+        # Cases are indented below their group.
         name = row.name if row.group else f"   {row.name}"
         numbers = [f"{row.dsc[0]:.3f}", f"{row.dsc[1]:.3f}", f"{row.change:+.3f}"]
         numbers += [f"{row.nsd[0]:.3f}", f"{row.nsd[1]:.3f}"]

@@ -1,4 +1,4 @@
-"""The pictures of a lesson in the user guide: CT of another scanner, corrected, and a model that learns."""
+"""Takes the pictures of fine-tuning: corrected CT of another scanner, and a model that is trained on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WISH = LearningWish(effort=Effort(steps=60), replay=Replay(phantoms=3, judging=
 
 
 def show_learning(film: Film, wish: LearningWish = _WISH) -> None:
-    """Improve the model from accepted cases of a scanner that it does not know; closes the project."""
+    """Fine-tune the model on accepted cases of a scanner that it does not know, and take pictures."""
     worklist, learning = film.app.desk.worklist, film.app.desk.learning
     with tempfile.TemporaryDirectory() as folder:
         _corrected(Path(folder)).close()
@@ -51,7 +51,7 @@ def show_learning(film: Film, wish: LearningWish = _WISH) -> None:
 
 
 def _corrected(folder: Path) -> Project:
-    """A project of cases whose masks are right."""
+    """Return a new project with cases of another scanner whose true masks are accepted."""
     truth = {}
     (folder / "ct").mkdir()
     for seed in unenhanced_seeds(_FIRST_SEED, _CASES):

@@ -60,6 +60,7 @@ class CasePanel(QWidget):
         self.menu.clear()
         for path in paths:
             action = self.menu.addAction(f"{path.name}   ({path.parent})")
+            # The path is bound as a default: the variable of the loop would be that of the last one.
             action.triggered.connect(lambda _checked=False, chosen=path: self.recent_asked.emit(chosen))
         if paths:
             self.menu.addSeparator()

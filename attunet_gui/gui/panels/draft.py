@@ -65,6 +65,7 @@ class DraftPanel(QWidget):
 
     def show_models(self, cards: tuple[Card, ...], chosen: str) -> None:
         """Fill the list of models with `cards`, and select the one with the name `chosen`."""
+        # Filling the list selects an item, which is no choice of the annotator.
         with signals_blocked(self.models):
             self.models.clear()
             for card in cards:

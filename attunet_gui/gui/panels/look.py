@@ -106,6 +106,7 @@ class LookPanel(QWidget):
         """Show visibility and opacity of the layers, without emitting a signal."""
         is_open = layers.mask is not None
         for key, row in self.rows.items():
+            # Showing a value must not look like a choice of the annotator.
             with signals_blocked(row.switch), signals_blocked(row.opacity):
                 row.switch.setChecked(layers.is_shown(key))
                 row.opacity.setValue(round(100 * layers.opacity(key)))

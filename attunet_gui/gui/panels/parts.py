@@ -54,6 +54,7 @@ def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
     made = QPushButton(text)
     made.setToolTip(tip)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    # `clicked` passes whether the button is checked.
     made.clicked.connect(lambda _checked=False: clicked())
     return made
 
@@ -62,7 +63,9 @@ def words(text: str = "", strong: bool = False) -> QLabel:
     """Return a label with wrapped plain text; `strong` makes it bold."""
     label = QLabel(text)
     label.setWordWrap(True)
+    # Names of files and models may look like markup.
     label.setTextFormat(Qt.TextFormat.PlainText)
+    # The width is ignored: a long sentence wraps and does not make the dock wider.
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     if strong:
         font = label.font()

@@ -124,6 +124,7 @@ class ToolsPanel(QWidget):
         # A group that is exclusive would not let go of the last one.
         self._group.setExclusive(False)
         for tool, made in self.tools.items():
+            # By what a click does, not by the mode of the mask: another layer may be selected.
             made.setChecked(layers.hand == tool)
         self._group.setExclusive(True)
         with signals_blocked(self.brush), signals_blocked(self.volume):

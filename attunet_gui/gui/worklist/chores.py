@@ -1,4 +1,7 @@
-"""Work of minutes beside the window: importing, drafting, exporting, learning; with progress and an end."""
+"""Background jobs that take minutes: importing, drafting, exporting, training.
+
+With progress and cancelling.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,15 @@ _TELL_EVERY_S = 0.1
 
 @dataclass(frozen=True)
 class ChoreStatus:
-    """How far a chore has come; `total` 0 means that nobody knows how long.
+    """How far a background job is; `total` 0 means that the end is not known.
 
     Attributes:
-        cases: of which case the rest speaks, such as (3, 120); (0, 0) while that is not known.
+        kind: of the job; one of a kind runs at a time.
+        done: parts that are done.
+        total: number of parts.
+        stage: what is being done, as text.
+        cases: the case that the rest is about, such as (3, 120); (0, 0) while that is not known.
+        stopping: whether the job was told to stop.
     """
 
     kind: ChoreKind
@@ -50,11 +58,11 @@ class _Running:
 
 
 class Chores(QObject):
-    """One chore of a kind at a time.
+    """Runs background jobs, one of a kind at a time.
 
     Signals:
-        changed: one began, went on or ended.
-        ended(kind, sentence, problem): in the window's thread, also after a cancel.
+        changed: a job began, made progress or ended.
+        ended(kind, sentence, problem): a job ended or was stopped; in the window's thread.
     """
 
     changed = Signal()
@@ -69,11 +77,14 @@ class Chores(QObject):
 
     @property
     def running(self) -> tuple[ChoreStatus, ...]:
-        """What is going on."""
+        """Status of every job that is running."""
         return tuple(running.status for running in self._running.values())
 
     def begin(self, kind: ChoreKind, work: Callable[[Progress], str]) -> None:
-        """Do `work`, which gives a sentence on what it did; nothing if one of this kind is going on."""
+        """Start `work`, which returns a sentence on what it did.
+
+        Does nothing if one of its kind is running.
+        """
         if kind in self._running:
             return
         handlers = Handlers(
@@ -87,7 +98,7 @@ class Chores(QObject):
         self.changed.emit()
 
     def cancel(self, kind: ChoreKind) -> None:
-        """Stop at the next chance; what is done stays."""
+        """Tell a job to stop at its next report of progress; what it has done stays."""
         running = self._running.get(kind)
         if running is not None:
             running.stop.set()
@@ -119,7 +130,7 @@ class Chores(QObject):
         self.changed.emit()
 
     def end(self) -> None:
-        """Stop everything and wait for it."""
+        """Stop all jobs and wait until they have ended."""
         for running in self._running.values():
             running.stop.set()
         for executor in self._executors.values():

@@ -54,6 +54,7 @@ class JoinedPanel(QObject):
         if view.is_open != self._was_open:
             self._was_open = view.is_open
             self._dock.setVisible(view.is_open)
+            # The search of another project must not hide cases of this one.
             self._panel.show_query(self._worklist.query)
 
     def _mark_open(self) -> None:

@@ -179,6 +179,7 @@ class WorklistPanel(QWidget):
         self.search.setToolTip("Words in case, file name, note, reason or person")
         self._typed = QTimer(self)
         self._typed.setSingleShot(True)
+        # A query for each letter would be read and drawn in vain.
         self._typed.setInterval(_SEARCH_AFTER_MS)
         self._typed.timeout.connect(self._query_changed)
         self.search.textEdited.connect(lambda _text: self._typed.start())
@@ -194,6 +195,7 @@ class WorklistPanel(QWidget):
         self.order.setToolTip("Order of the list")
         for box in (self.status, self.order):
             box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            # A long entry must not make the panel wider.
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.activated.connect(lambda _index: self._query_changed())
 

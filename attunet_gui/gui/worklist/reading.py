@@ -88,12 +88,13 @@ def journal_folder(folder: Path, project: Project) -> Path:
     It is apart from other work, and another one for each annotator: a second reader must not meet the strokes
     of the first, and a case of a project is not to be recovered outside of it.
     """
+    # No path contains a NUL, so that folder and name cannot run into each other.
     said = f"{project.folder}\0{project.who}".encode()
     return folder / "projects" / blake2b(said, digest_size=_DIGEST).hexdigest()
 
 
 class Ahead:
-    """The next case, read before it is asked for; one at most."""
+    """Reads the next case before it is asked for; holds one at most."""
 
     def __init__(self) -> None:
         self._executor = LatestOnlyExecutor("attunet-ahead", QtDelivery())
@@ -103,17 +104,20 @@ class Ahead:
 
     @property
     def name(self) -> str:
-        """Of the case that is read, or being read; "" for none."""
+        """Name of the case that is read, or being read; "" for none."""
         return self._name
 
     def begin(self, choose: Callable[[], CaseRow | None]) -> None:
-        """Read the case that `choose` names, in place of the one that was read before."""
+        """Read the case that `choose` returns in the background, in place of the one that was read before."""
         with self._lock:
             self._name = ""
             self._reading = self._executor.submit_long(partial(self._read, choose), Handlers(failed=_ignore))
 
     def take(self, row: CaseRow) -> ReadCt | None:
-        """The CT of `row` if it is the one; waits while it is being read. Call it from a thread."""
+        """Return the CT of `row` if it was read in advance, else None. Waits while it is being read.
+
+        To be called from a background thread.
+        """
         with self._lock:
             reading, same = self._reading, self._name == row.name
             self._reading, self._name = None, ""

@@ -53,6 +53,7 @@ def import_folder(project: Project, folder: Path, copy: bool, progress: Progress
     """
     done = add_folder(project, folder, copy=copy, progress=progress)
     if done.failed:
+        # Raised last: every other file is added.
         raise AttunetError(f"{_added(done)} {_failed('was not added', done.failed)}")
     return _added(done)
 
@@ -90,6 +91,7 @@ def draft_list(project: Project, bundle: Bundle, drafting: Drafting, progress: P
         drafter.close()
     words = f"{cases(len(outcome.done))} drafted by {bundle.card.title}."
     if outcome.failed:
+        # Raised last: every other case is drafted.
         raise AttunetError(f"{words} {_failed('was not drafted', outcome.failed)}")
     return words
 

@@ -1,4 +1,4 @@
-"""The picture of the worklist in the user guide: a project of phantoms, drafted, with people at work."""
+"""Takes the picture of the worklist: a project of phantoms, drafted, with annotators at work."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def _write_phantoms(folder: Path) -> None:
 
 
 def _work(film: Film) -> None:
+    """Assign, note and reject cases, accept the first case and open the second."""
     worklist, session = film.app.desk.worklist, film.app.session
     project = worklist.project
     assert project is not None

@@ -316,6 +316,7 @@ class Worklist(QObject):
 
     def set_next_by(self, key: str) -> None:
         """Choose the next case by the strategy `key` from now on."""
+        # Another strategy may name another case, so the one that was read in advance may be wrong.
         self._host.preferences.next_by = key
         self._read_ahead()
         self.changed.emit()
@@ -336,6 +337,7 @@ class Worklist(QObject):
     def _mine(self) -> Project:
         """Return the project, with the present annotator set as the one who acts."""
         assert self.project is not None
+        # The name may have been changed since the project was opened.
         self.project.who = self._session.annotator
         return self.project
 
