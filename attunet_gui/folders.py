@@ -1,7 +1,7 @@
-"""What lies in a folder, and what of it could not be looked at. Every walk over a folder is here.
+"""Listing of folders, with what could not be read. Every walk over a folder in this product uses this module.
 
-`Path.rglob` and `Path.glob` pass over a folder that they may not enter, and `Path.is_file` says no of a link
-that leads nowhere: half of a CT would be missing without a word.
+`Path.rglob` and `Path.glob` silently skip a folder that they may not enter, and `Path.is_file` returns false
+for a link that leads nowhere. Half of a CT could be missing without a message.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from stat import S_ISDIR, S_ISREG
 
 from attunet_gui.core.errors import UnreadableInput
 
+# Files and folders that Windows, macOS and Linux add to folders and volumes by themselves.
 _SYSTEM_NAMES = (
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "lost+found", "$recycle.bin"),
     "system volume information",
@@ -23,12 +24,12 @@ _SYSTEM_NAMES = (
 
 @dataclass(frozen=True)
 class Unread:
-    """A file or folder that is there and could not be read.
+    """A file or folder that exists and could not be read.
 
     Attributes:
-        path: which.
-        reason: the operating system's.
-        is_file: false for what is a folder, or may be one.
+        path: the file or folder.
+        reason: the message of the operating system.
+        is_file: whether it is known to be a file.
     """
 
     path: Path
@@ -37,7 +38,7 @@ class Unread:
 
     @property
     def refusal(self) -> UnreadableInput:
-        """What may be incomplete for want of it is refused so."""
+        """The error with which input is refused that may be incomplete because of this."""
         return UnreadableInput(
             f"{self.path.name} could not be read, {self.reason}, so images may be missing: ask for access to "
             "it, or take it out."
@@ -46,10 +47,10 @@ class Unread:
 
 @dataclass(frozen=True)
 class Walked:
-    """What is below a folder.
+    """The content of a folder.
 
     Attributes:
-        files: every file, sorted.
+        files: the files, sorted.
         unread: folders that could not be entered and links that lead nowhere, sorted.
     """
 
@@ -57,10 +58,10 @@ class Walked:
     unread: tuple[Unread, ...]
 
     def whole(self) -> tuple[Path, ...]:
-        """`files`, if nothing is unread.
+        """Return `files` if everything could be read.
 
         Raises:
-            UnreadableInput: naming the first that is.
+            UnreadableInput: if something could not; the message names the first.
         """
         for each in self.unread:
             raise each.refusal
@@ -68,18 +69,18 @@ class Walked:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of that name is the system's own: `.DS_Store`, `._im1`, `Thumbs.db`."""
+    """Return whether a name is that of a hidden or system file: `.DS_Store`, `._im1`, `Thumbs.db`."""
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
 def walk(folder: Path, *, hidden: bool = False) -> Walked:
-    """Every file in `folder` and below it; links are followed, each folder is entered once.
+    """List every file in `folder` and below it. Links are followed, and each folder is entered once.
 
-    Pipes, sockets and devices are no files. A folder that is not there has none.
+    Pipes, sockets and devices are left out. A folder that does not exist has no files.
 
     Args:
         folder: where to begin; it may be hidden itself.
-        hidden: with what `is_hidden`.
+        hidden: whether to include hidden files and folders.
     """
     found = _Search(hidden)
     found.enter(folder)
@@ -87,10 +88,10 @@ def walk(folder: Path, *, hidden: bool = False) -> Walked:
 
 
 def listed(folder: Path, *, hidden: bool = False) -> list[Path]:
-    """Files and folders directly in `folder`, sorted; none if it is not there.
+    """Return the files and folders directly in `folder`, sorted; empty if it does not exist.
 
     Raises:
-        UnreadableInput: if it cannot be read.
+        UnreadableInput: if the folder cannot be read.
     """
     try:
         return sorted(path for path in folder.iterdir() if hidden or not is_hidden(path.name))
@@ -103,7 +104,7 @@ def listed(folder: Path, *, hidden: bool = False) -> list[Path]:
 
 
 def beside(path: Path) -> Walked:
-    """The files in the folder of the file `path`, and `path` itself even where it is hidden.
+    """Return the files in the folder of the file `path`, including `path` itself even if it is hidden.
 
     Raises:
         UnreadableInput: if the folder cannot be read.
@@ -115,14 +116,15 @@ def beside(path: Path) -> Walked:
 
 
 def reason_of(error: OSError) -> str:
-    """The operating system's words for `error`."""
+    """Return the message of the operating system for `error`."""
+    # The only path that is listed and then not found is a link without a target.
     if error.errno == errno.ENOENT:
         return "it leads nowhere"
     return error.strerror or type(error).__name__
 
 
 class _Search:
-    """Walks; folders that are only linked to are entered last, so that a place is known by its own name."""
+    """A walk over folders. Linked folders are entered last, so that files are listed under their own path."""
 
     def __init__(self, hidden: bool) -> None:
         self.files: list[Path] = []
@@ -147,6 +149,7 @@ class _Search:
 
     def _list(self, folder: Path) -> None:
         found = folder.stat()
+        # Device and inode identify a folder whatever path leads to it, so links in a circle end here.
         if (found.st_dev, found.st_ino) in self._entered:
             return
         self._entered.add((found.st_dev, found.st_ino))
@@ -159,7 +162,7 @@ class _Search:
                 self.meet(path, follow=True)
 
     def meet(self, path: Path, *, follow: bool) -> None:
-        """Take `path` for what it is; folders only where they are followed."""
+        """Add `path` to the files or, if `follow` is set, to the folders that are still to be entered."""
         try:
             found = path.stat()
             if S_ISREG(found.st_mode):
@@ -167,7 +170,7 @@ class _Search:
             elif S_ISDIR(found.st_mode) and follow and (found.st_dev, found.st_ino) not in self._above:
                 (self._linked if path.is_symlink() else self._folders).append(path)
         except OSError as error:
-            # What is gone since the folder was listed is no part of it any more.
+            # A file that was deleted after the folder was listed is no part of it any more.
             if not _is_gone(path):
                 self.unread.append(Unread(path, reason_of(error)))
 
@@ -184,7 +187,8 @@ def _is_gone(path: Path) -> bool:
 
 
 def _identities(folder: Path) -> Iterator[tuple[int, int]]:
-    """Of the folders above `folder`: a link to one of them leads out of what was asked for."""
+    """Yield device and inode of each folder above `folder`."""
+    # A link to one of them leads out of the folder that was asked for, and is not followed.
     for above in folder.resolve().parents:
         try:
             found = above.stat()

@@ -1,4 +1,4 @@
-"""Where the product finds its own files and keeps the user's."""
+"""The places of the files that come with the product and of the user's own files."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ _DIRS = PlatformDirs("attunet-gui", appauthor=False)
 
 
 def _shipped(name: str) -> Path:
-    """A top-level folder of the project: inside an installed package, or beside it in a checkout."""
+    """Return a top-level folder of the project.
+
+    In an installed package it lies in the folder `_data` of the package, in a checkout beside the package.
+    """
     installed = _PACKAGE / "_data" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
 
 
 def user_data() -> Path:
-    """The user's own folder for models and settings; it may not exist yet."""
+    """Return the user's folder for models and settings; it may not exist yet."""
     return Path(_DIRS.user_data_dir)
 
 
 def model_folders() -> tuple[Path, ...]:
-    """Where bundles are looked for: the user's own first, then the shipped ones."""
+    """Return the folders in which model bundles are looked for: the user's first, then the shipped one."""
     return (user_data() / "models", _shipped("models"))
 
 
 def documents() -> Path:
-    """The folder of the documents that come with the product, as Markdown with pictures."""
+    """Return the folder of the shipped documents, which are Markdown with pictures."""
     return _shipped("docs")
 
 
 def shipped_recipe(name: str) -> Path:
-    """The recipe called `name` that comes with the product."""
+    """Return the path of the shipped training recipe with this name."""
     return _shipped("resources") / "recipes" / f"{name}.toml"

@@ -1,9 +1,8 @@
-"""The one mutable object: which case is open, what the network said of it, what is going on.
+"""The session: the open case, what the network made of it, and the work in progress.
 
-A session belongs to the thread that made it. Reading, writing and counting run in background threads
-and the network in a child process; their results come home through psygnal's queue, so whoever owns the
-session drains it (`psygnal.qt.start_emitting_from_queue` in the window, `psygnal.emit_queued` in a
-script). Every result carries the generation it was asked for, and a stale one is dropped.
+A session belongs to the thread that made it. Reading, writing and counting run in background threads, and the
+network runs in a child process. Their results are delivered in the thread of the session. Every result
+carries the generation or number of its request, and a stale result is dropped.
 
 The voxels of the mask belong to the viewer; they are handed over to be counted and saved.
 """
@@ -52,7 +51,10 @@ _TELL_EVERY_S = 0.1
 
 
 class Network(Protocol):
-    """What a session needs of `jobs.runner.Runner`."""
+    """What a session needs of the process that runs the network; `Runner` is the implementation.
+
+    The attributes are signals of the process.
+    """
 
     status_changed: Any
     begun: Any
@@ -62,27 +64,27 @@ class Network(Protocol):
     failed: Any
 
     def warm(self, bundle: Path) -> None:
-        """Load `bundle` in advance."""
+        """Load the model bundle in the folder `bundle` in advance."""
 
     def show(self, volume: Volume) -> None:
-        """Hand over `volume` in advance."""
+        """Hand `volume` to the process in advance, so that a later request starts at once."""
 
     def prepare(self, bundle: Path) -> None:
-        """Make ready to learn with `bundle`."""
+        """Make the process ready to adapt the model in the folder `bundle`."""
 
     def look(self, index: int) -> None:
-        """Go on with slice `index`, if a draft is being made."""
+        """Continue with slice `index`, if a draft is being made."""
 
     def submit(self, request: Request) -> int:
-        """Start `request`; the number that its result will carry."""
+        """Start `request` and return the number that its results will carry."""
 
     def cancel(self) -> None:
-        """Drop the running request."""
+        """Stop the running request and drop its results."""
 
 
 @dataclass(frozen=True)
 class FileJob:
-    """Reading or saving under way."""
+    """The progress of reading or saving a file: `done` of `total` steps of `stage`."""
 
     kind: Literal["reading", "saving"]
     name: str
@@ -93,7 +95,7 @@ class FileJob:
 
 @dataclass(frozen=True)
 class Message:
-    """What the last action did, in words."""
+    """The sentence about the last action that the window shows; `problem` says that it needs attention."""
 
     text: str
     problem: bool = False
@@ -101,11 +103,13 @@ class Message:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A mask that the case begins with.
+    """A mask that was opened together with the CT.
 
     Attributes:
-        model: of the draft that it came from, as its record says; None if there was none.
-        saved: whether a person saved it; otherwise it is a draft that was made in advance.
+        path: the file of the mask.
+        mask: (z, y, x) uint8 0/1.
+        model: the model of the draft that it came from, by its record; None if it was drawn without a draft.
+        saved: whether an annotator saved it; otherwise it is a draft that was made in advance.
     """
 
     path: Path
@@ -120,9 +124,9 @@ class Case:
 
     Attributes:
         volume: the CT.
-        identity: by which the work on it is found again.
-        found: the mask that was saved beside it earlier, or drafted in advance.
-        unusable: why the mask beside it was not opened with it; "" if it was, or there is none.
+        identity: identity of the CT, by which its journal is found.
+        found: the mask that was opened with it; None if there was none.
+        unusable: why a mask beside the CT was not opened with it; "" if it was, or if there is none.
     """
 
     volume: Volume
@@ -133,14 +137,14 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """What the network made of the open case."""
+    """The draft of the open case: the prediction, and its mask (z, y, x) uint8 0/1."""
 
     prediction: Prediction
     mask: Mask
 
 
 Counted = Literal["screen", "draft", "file"]
-"""Where counted voxels are from: what is on screen, a fresh draft, or a file."""
+"""The origin of a mask that is counted: the screen, a fresh draft, or a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,22 +220,22 @@ class Session:
 
     @property
     def looking(self) -> bool:
-        """Whether the network looks at a case that began with a mask, for its maps alone."""
+        """Whether the network computes maps only, for a case that was opened with a mask."""
         return self._for_evidence and self._job != 0
 
     @property
     def on_disk(self) -> bool:
-        """Whether the mask on screen is the one in `saved_to`."""
+        """Whether the mask on screen is known to equal the one in the file `saved_to`."""
         known = self._saved_crc is not None and not self.edited and not self.recounting
         return known and (self.tally is None or self.tally.crc == self._saved_crc)
 
     @property
     def model(self) -> ModelId | None:
-        """Whose draft the mask came from; None if it was drawn from nothing."""
+        """The model of the draft that the mask came from; None if it was drawn without a draft."""
         return self._model
 
     def say(self, text: str, problem: bool = False) -> None:
-        """Make `text` the last message."""
+        """Show `text` as the last message."""
         self.message = Message(text, problem)
         self.changed.emit()
 
@@ -257,17 +261,18 @@ class Session:
         )
 
     def open_made(self, name: str, make: Callable[[Progress], Case]) -> None:
-        """Open what `make` makes, called in a background thread; `case_opened` or a message follows.
+        """Open the case that `make` returns; `case_opened` or a message follows.
 
         Args:
-            name: what is opened, for the person.
-            make: may raise `AttunetError`, and `Cancelled` from its `Progress`.
+            name: what is opened, as text for the annotator.
+            make: is called in a background thread; it may raise `AttunetError`, and `Cancelled` from its
+                `Progress`.
         """
         self._note_edits()
         self._start_reading(name, Path(name), make)
 
     def open_volume(self, volume: Volume) -> None:
-        """Open a CT that has been read; `case_opened` or a message follows."""
+        """Open a CT that has been read already; `case_opened` or a message follows."""
         self.open_made(volume.name, lambda _progress: _case_of(volume))
 
     def open_phantom(self, seed: int) -> None:
@@ -280,7 +285,7 @@ class Session:
         self._start_reading(f"phantom {seed}", Path(), make)
 
     def stop_reading(self) -> None:
-        """Give up the file that is being read; the open case stays."""
+        """Stop reading a file; the open case stays as it is."""
         if self.file_job is not None and self.file_job.kind == "reading":
             self._generation += 1
             self.file_job = None
@@ -293,7 +298,7 @@ class Session:
         self.changed.emit()
 
     def _note_edits(self) -> None:
-        """Remember what the person agreed to leave; what is done later was not agreed to."""
+        """Remember the edits at this moment. The annotator agreed to discard these, but no later ones."""
         self._touches_at_opening, self._edited_at_opening = self._touches, self.edited
 
     def _read(self, generation: int, path: Path, work: Callable[[Progress], Case]) -> None:
@@ -368,7 +373,7 @@ class Session:
         self.changed.emit()
 
     def add_model(self, bundle: Bundle) -> None:
-        """Add a model from elsewhere and choose it."""
+        """Add a model bundle to those that are offered, and choose it."""
         self.bundles = (*(b for b in self.bundles if b.card.name != bundle.card.name), bundle)
         self.set_model(bundle.card.name)
 
@@ -378,18 +383,20 @@ class Session:
             self._network.warm(self.bundle.folder)
 
     def request_draft(self, first: int | None = None) -> None:
-        """Run the network on the open case, slice `first` and its neighbours before the others.
+        """Run the network on the open case, beginning with slice `first` and its neighbours.
 
-        `draft_begun` follows, `slices_arrived` again and again, then `draft_arrived`; or `draft_dropped`.
+        The signal `draft_begun` follows, then `slices_arrived` several times and `draft_arrived`; or
+        `draft_dropped`.
         """
         if self.case is None or self.bundle is None:
             return
         self._submit(Predict(volume=self.case.volume, bundle=self.bundle.folder, first=first))
 
     def request_evidence(self, first: int | None = None) -> None:
-        """Run the network on a case that began with a mask, for its maps alone; `evidence_arrived` follows.
+        """Compute the network's maps for a case that was opened with a mask; `evidence_arrived` follows.
 
-        The mask stays as it is. What then counts as the draft is what the case began with, if that was one.
+        The mask stays as it is. If it was a draft that was made in advance, it counts as the draft from then
+        on.
         """
         if self.case is None or self.case.found is None or self.bundle is None:
             return
@@ -407,17 +414,19 @@ class Session:
         self.changed.emit()
 
     def look(self, index: int) -> None:
-        """The person has gone to slice `index`: a draft under way goes on there."""
+        """Let a draft in progress continue at slice `index`, to which the annotator has moved."""
         if self._job:
             self._network.look(index)
 
     def request_propagation(self, mask: Mask, slices: tuple[int, ...], before: Mask | None = None) -> None:
-        """Learn from corrected `slices` of `mask`; `proposal_arrived` or a message follows.
+        """Adapt the network to corrected slices and apply it to the others.
+
+        The signal `proposal_arrived` or a message follows.
 
         Args:
-            mask: (z, y, x) as it is on screen, right in `slices`.
-            slices: corrected by the person.
-            before: what the corrections began with; None is the draft that was placed last.
+            mask: (z, y, x), the mask on screen, which is right in `slices`.
+            slices: indices of the slices that the annotator corrected.
+            before: (z, y, x), the mask before the corrections; None for the draft that was placed last.
         """
         if self.case is None or self.bundle is None:
             return
@@ -459,7 +468,10 @@ class Session:
                 self.changed.emit()
 
     def _tell_now_and_then(self) -> None:
-        """Of work that goes on: whoever shows it takes as long as a slice, and slices come by the hundred."""
+        """Emit `changed` for progress at most every `_TELL_EVERY_S` seconds.
+
+        Redrawing takes as long as the network takes for a slice, and slices arrive by the hundred.
+        """
         if monotonic() - self._told > _TELL_EVERY_S:
             self._told = monotonic()
             self.changed.emit()
@@ -530,7 +542,7 @@ class Session:
     # The mask
 
     def mask_touched(self) -> None:
-        """The person changed the mask; `count` will say whether it still differs from what is kept."""
+        """Note that the annotator changed the mask; `count` finds out whether it is still the saved one."""
         self._touches += 1
         if self.bundle is not None and self.draft is not None:
             self._network.prepare(self.bundle.folder)
@@ -539,7 +551,7 @@ class Session:
             self.changed.emit()
 
     def draft_placed(self, draft: Draft) -> None:
-        """`draft` took the place of the mask. The record will name its model; nobody need save it."""
+        """Note that `draft` replaced the mask: the record will name its model, and nothing is unsaved."""
         self._placed, self._model, self.recounting = draft, draft.prediction.model, True
         self._submit_count(draft.mask, "draft")
 
@@ -572,11 +584,11 @@ class Session:
     # Saving
 
     def default_target(self) -> Path | None:
-        """Where the mask of the open case goes if nobody says otherwise; None if that must be asked."""
+        """Return where the mask of the open case is saved by default; None if the annotator must be asked."""
         return None if self.case is None else _writable(_beside(self.case.volume))
 
     def save(self, mask: Mask, path: Path) -> None:
-        """Write `mask` and its sidecar; `mask_saved` follows once it was read back and compared."""
+        """Write `mask` and its sidecar; `mask_saved` follows when the file was read back and found equal."""
         if self.case is None:
             return
         self.file_job = FileJob("saving", path.name)
@@ -632,7 +644,7 @@ class Session:
             work()
 
     def close(self) -> None:
-        """Let go of the network and end the background threads; a save under way is finished first."""
+        """Disconnect the network and end the background threads; a save in progress is finished first."""
         self.cancel()
         self._closed = True
         self._generation += 1
@@ -647,7 +659,7 @@ class Session:
 
 
 def _binary(mask: Mask) -> Mask:
-    """A copy, 0/1."""
+    """Return a copy of the mask as uint8 0/1."""
     copied: Mask = (mask != 0).astype(np.uint8)
     return copied
 
@@ -657,7 +669,10 @@ sidecar_path = record_path
 
 
 def _beside(volume: Volume) -> Path | None:
-    """Where the mask of `volume` is kept, whether or not one may write there; None for a phantom."""
+    """Return the path of the mask of `volume`, whether or not it may be written; None for a phantom.
+
+    It lies beside the file, or beside the folder of a DICOM series.
+    """
     if volume.origin.kind == "phantom":
         return None
     path = volume.origin.path
@@ -672,9 +687,9 @@ def _writable(path: Path | None) -> Path | None:
 
 
 def _found_beside(volume: Volume) -> tuple[Found | None, str]:
-    """The mask beside `volume`, if there is one that can be used, and why one that is there cannot."""
+    """Return the mask beside `volume` if there is a usable one, and why an existing one is not usable."""
     path = _beside(volume)
-    # Also a link that leads nowhere: what is there is told, never taken for nothing.
+    # `lexists` is also true for a link that leads nowhere: such a file is reported and not taken for missing.
     if path is None or not os.path.lexists(path):
         return None, ""
     try:

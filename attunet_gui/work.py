@@ -1,8 +1,8 @@
-"""What a person did to the mask of the open case: recorded, undone, locked, and never lost.
+"""The editing of the mask of the open case: strokes are recorded in a journal, undone, redone and locked.
 
-The voxels on screen belong to the viewer. `Work` keeps a copy as last recorded, so that any change of the
-viewer's mask becomes a stroke by comparing, and every stroke is in the journal before the next can be made.
-Belongs to one thread.
+The voxels on screen belong to the viewer. `Work` keeps a copy of the mask as last recorded. Comparing the two
+turns any change of the viewer's mask into a stroke, and every stroke is in the journal before the next one
+can be made. An object belongs to one thread.
 """
 
 from __future__ import annotations
@@ -61,20 +61,22 @@ __all__ = ["HeldElsewhere", "Identity", "Pending", "Work", "discard", "identify"
 Mask = NDArray[np.uint8]
 Clock = Callable[[], float]
 
+# After a failed write the journal is tried again after this many seconds only, so that a full disk does not
+# delay every stroke.
 _RETRY_S = 5.0
-"""A full disk is not asked again at every stroke."""
 
 
 class Work:
-    """Made by `begin` or `resume`.
+    """The recorded mask of a case with its undo stack, locks and journal. It is made by `begin` or `resume`.
 
     Attributes:
-        identity: the CT.
-        user: who works; may be set when that changes.
-        note_on_opening: what the person should know of the journal that was taken up; "" if nothing.
-        left_at: when something happened last before the case was opened this time, seconds since the epoch;
-            None if nothing of it was taken up.
-        unverified: verified slices that the last change of the mask reached; they are verified no more.
+        identity: identity of the CT.
+        user: name of the annotator; it may be set when the annotator changes.
+        note_on_opening: a sentence for the annotator about damage of the resumed journal; "" if there is
+            none.
+        left_at: time of the last entry before the case was opened this time, seconds since the epoch; None if
+            no journal was resumed.
+        unverified: indices of the slices that lost their mark "verified" by the last change of the mask.
     """
 
     def __init__(self, identity: Identity, base: Base, user: str, clock: Clock = time.time) -> None:
@@ -99,20 +101,22 @@ class Work:
 
     @classmethod
     def begin(cls, identity: Identity, mask: Mask, folder: Path, user: str, clock: Clock = time.time) -> Work:
-        """Work on `mask` from now on.
+        """Begin to edit `mask`.
 
-        If the journal of the case ends with this very mask, it goes on: with undo, locks, verified slices
-        and accepted places. Otherwise a new one begins, and only the totals of the activity go on; an old one
-        with work that is in no file is kept beside it, so that `pending` still offers it.
+        If the journal of the case ends with exactly this mask, it is continued with its undo stack, locks,
+        verified slices and accepted places. Otherwise a new journal begins and only the totals of the
+        activity are taken over. An old journal with unsaved work is kept beside the new one, so that
+        `pending` still offers it.
+
+        If there is no place to write, the work begins without a journal and `problem` says so.
 
         Args:
-            identity: of the CT, from `identify`.
-            mask: (z, y, x) 0/1, as it is on screen; copied. In a file already, or not worth keeping.
-            folder: where journals are; made if it is not there.
-            user: who works.
-            clock: gives seconds since the epoch.
-
-        Never fails for want of a place to write: then `problem` says so.
+            identity: identity of the CT, from `identify`.
+            mask: (z, y, x) uint8 0/1, the mask on screen, which is copied. It is in a file already, or need
+                not be kept.
+            folder: the folder of the journals; it is made if it does not exist.
+            user: name of the annotator.
+            clock: returns the time in seconds since the epoch.
         """
         path = journal_path(folder, identity)
         try:
@@ -135,12 +139,18 @@ class Work:
 
     @classmethod
     def resume(cls, path: Path, identity: Identity, user: str, clock: Clock = time.time) -> Work:
-        """Go on with the journal at `path`, on the CT with `identity`; the mask is then `mask`.
+        """Continue the journal at `path`; the recorded mask is then the one that the journal ends with.
+
+        Args:
+            path: the journal.
+            identity: identity of the CT that is open.
+            user: name of the annotator.
+            clock: returns the time in seconds since the epoch.
 
         Raises:
             HeldElsewhere: if another window has the case open.
-            UnreadableInput: if it is no journal, or one of another CT.
-            UnwritableOutput: if it cannot be opened for writing.
+            UnreadableInput: if the file is no journal, or belongs to another CT.
+            UnwritableOutput: if the file cannot be opened for writing.
         """
         journal = Journal(path)
         try:
@@ -166,6 +176,8 @@ class Work:
         work._locks = work._locks.with_verified(work._verified)
         work._journal, work.note_on_opening = journal, old.damage
         work.left_at = work._activity.last
+        # A damaged file is put aside and a new one is written with the next entry: appending behind the
+        # damage would make the new entries unreadable too.
         if old.damage:
             set_aside(old.path)
         else:
@@ -174,28 +186,28 @@ class Work:
         work._record(Opened(user, clock()))
         return work
 
-    # What there is
+    # State
 
     @property
     def mask(self) -> Mask:
-        """(z, y, x) 0/1 as last recorded; read-only, copy what shall be edited."""
+        """(z, y, x) uint8 0/1, the mask as last recorded; a read-only view."""
         view = self._known.view()
         view.setflags(write=False)
         return view
 
     @property
     def history(self) -> History:
-        """What can be undone and redone."""
+        """The strokes that can be undone and redone."""
         return self._history
 
     @property
     def undo_words(self) -> str:
-        """Such as "grow 2 mm, +812 voxels"; "" if nothing can be undone."""
+        """Summary of the stroke that `undo` takes back, such as "grow 2 mm, +812 voxels"; "" without one."""
         return self._history.undo_words
 
     @property
     def redo_words(self) -> str:
-        """Likewise of what can be redone."""
+        """A summary of the stroke that `redo` does again; "" without one."""
         return self._history.redo_words
 
     @property
@@ -205,24 +217,29 @@ class Work:
 
     @property
     def verified(self) -> frozenset[int]:
-        """Slices that are declared right."""
+        """Indices of the verified slices."""
         return self._verified
 
     @property
     def corrected(self) -> frozenset[int]:
-        """Slices that a person corrected, by hand or with a tool, in any plane, or declared right."""
+        """Indices of the slices that were corrected by hand or with a tool, in any plane, or verified."""
         return decided_slices(self._locks, self._history.done)
 
     def decided(self, slices: Iterable[int]) -> dict[int, NDArray[np.bool_]]:
-        """Slice -> (y, x) true where the voxel is as a person made it; slices without any are left out."""
+        """Return where voxels of `slices` are as the annotator made them.
+
+        Returns:
+            Index of the slice -> (y, x) bool; slices without a decided voxel are left out.
+        """
         shape = self._known.shape
         return decided_voxels(self._locks, self._history.done, slices, (shape[1], shape[2]))
 
     @property
     def drawn_in(self) -> frozenset[int]:
-        """Slices that were on screen while a person drew in them, and in nothing else, by hand.
+        """Indices of the slices that the annotator drew in by hand while they were on screen.
 
-        A stroke in another plane changes many slices of which none was seen as a whole.
+        A stroke that changes several slices, as one in another plane does, does not count: none of these
+        slices was seen as a whole.
         """
         return frozenset(
             stroke.slice
@@ -232,27 +249,27 @@ class Work:
 
     @property
     def accepted(self) -> frozenset[str]:
-        """Keys of the places of the fix-list that a person accepted."""
+        """Keys of the places of the review list that the annotator accepted."""
         return self._accepted
 
     @property
     def unsaved(self) -> bool:
-        """Whether a stroke lies between the mask and the last one that is in a file; exact through undo."""
+        """Whether the mask differs from the last saved one by a stroke; exact through undo and redo."""
         return self._since.steps != 0
 
     @property
     def activity(self) -> Activity:
-        """Totals of the case: active time, tools, slices."""
+        """The totals of the case: active time, tools and slices."""
         return self._activity
 
     @property
     def journal_path(self) -> Path | None:
-        """The file that all of this is in; None if there is no place to write."""
+        """The file of the journal; None if there is no place to write."""
         return None if self._journal is None else self._journal.path
 
     @property
     def problem(self) -> str:
-        """Why strokes are not being kept against a crash, one sentence; "" if they are."""
+        """One sentence on why strokes would be lost in a crash; "" if the journal is written."""
         if self._journal is not None and self._journal.broken and not self._problem:
             self._problem = "The last stroke did not reach the disk; save the mask now."
         return self._problem
@@ -262,15 +279,15 @@ class Work:
     def note(
         self, live: Mask, box: Box | None, tool: str, words: str, slice: int, by_hand: bool
     ) -> Stroke | None:
-        """Record what has already changed in `live`.
+        """Record a change that has already been made in the mask on screen.
 
         Args:
-            live: (z, y, x), not zero is set; the whole mask on screen.
-            box: outside of which nothing has changed; None if that is not known.
-            tool, words, slice, by_hand: as in `core.history.Stroke`.
+            live: (z, y, x), the whole mask on screen; any non-zero value counts as set.
+            box: the box outside of which nothing has changed; None if it is not known.
+            tool, words, slice, by_hand: the fields of the stroke.
 
         Returns:
-            the stroke; None if nothing has changed.
+            The stroke; None if nothing has changed.
         """
         z, y, x = _clipped(box, self._known.shape)
         edit = edit_between(self._known[z, y, x], live[z, y, x], (z.start, y.start, x.start))
@@ -294,16 +311,18 @@ class Work:
         by_hand: bool = False,
         locked: Literal["respect", "override"] = "respect",
     ) -> tuple[Stroke | None, Edit]:
-        """Change `live` by `edit` and record it.
+        """Apply an edit to the mask on screen and record it.
 
         Args:
-            live: (z, y, x) uint8 0/1, the mask on screen, all of its changes noted; changed in place.
-            edit: made for this mask.
-            tool, words, slice, by_hand: as in `core.history.Stroke`.
-            locked: "respect" leaves locked voxels as they are.
+            live: (z, y, x) uint8 0/1, the mask on screen, which is changed in place. All earlier changes of
+                it must have been recorded with `note`.
+            edit: an edit that was made for this mask.
+            tool, words, slice, by_hand: the fields of the stroke.
+            locked: "respect" leaves locked voxels as they are, "override" changes them too.
 
         Returns:
-            the stroke, None if nothing was left to change, and the edit that would change what is locked.
+            The stroke (None if nothing was left to change), and the edit of the locked voxels that was not
+            applied.
         """
         free, refused = (edit, NOTHING) if locked == "override" else self._locks.divide(edit, live)
         if not free.changes:
@@ -312,9 +331,9 @@ class Work:
         return self.note(live, free.box, tool, words, slice, by_hand), refused
 
     def undo(self, live: Mask) -> Stroke | None:
-        """Take back the last stroke in `live` (z, y, x) uint8 0/1, wherever it was; locks go back as well.
+        """Undo the last stroke in `live` (z, y, x) uint8 0/1 and return it; None if there is none.
 
-        A verified slice that this or any other change reaches is verified no more: see `unverified`.
+        The locks go back as well. Verified slices that the change reaches lose their mark: see `unverified`.
         """
         stroke = self._history.undo()
         if stroke is not None:
@@ -325,7 +344,7 @@ class Work:
         return stroke
 
     def redo(self, live: Mask) -> Stroke | None:
-        """Do again in `live` what was taken back last."""
+        """Redo the stroke that was undone last in `live` (z, y, x) uint8 0/1; return it, or None."""
         stroke = self._history.redo()
         if stroke is not None:
             self._flip(stroke.edit, live)
@@ -339,7 +358,10 @@ class Work:
         edit.apply(self._known)
 
     def _take_green(self, edit: Edit) -> None:
-        """A slice that was declared right is not, once its mask is another; the journal tells it the same."""
+        """Remove the mark "verified" from the slices that `edit` changes.
+
+        No entry is written for this: whoever reads the journal applies the same rule.
+        """
         self.unverified = self._verified & edit.changed_slices
         if self.unverified:
             self._verified -= self.unverified
@@ -350,7 +372,7 @@ class Work:
             self._locks = self._locks.with_hand(stroke.edit, self._known.shape[1:])
 
     def _unlock(self, stroke: Stroke) -> None:
-        """Locks without `stroke`: a voxel that an earlier stroke locked as well stays locked."""
+        """Remove the locks of `stroke`; a voxel that an earlier stroke locked too stays locked."""
         if not stroke.by_hand:
             return
         slices = set(stroke.edit.slices)
@@ -363,27 +385,27 @@ class Work:
         self._locks = replace(self._locks, hand=hand)
 
     def _sink(self, dropped: Iterable[Stroke]) -> None:
-        """Strokes that can no longer be undone become part of what lies below."""
+        """Make strokes that can no longer be undone part of the mask below the undo stack."""
         for stroke in dropped:
             self._bottom = None
             if stroke.by_hand:
                 self._locks_below = self._locks_below.with_hand(stroke.edit, self._known.shape[1:])
 
-    # What a person decides
+    # Decisions of the annotator
 
     def verify(self, slices: Iterable[int]) -> None:
-        """Declare `slices`, and no others, right: no tool changes them without asking."""
+        """Mark `slices`, and no others, as verified; no tool changes them without asking."""
         chosen = frozenset(map(int, slices))
         if chosen != self._verified:
             self._record(Verified(self.user, self._clock(), chosen))
             self._locks = self._locks.with_verified(chosen)
 
     def accept(self, *keys: str) -> None:
-        """Accept the place of the fix-list that goes by `keys`."""
+        """Accept the place of the review list that has these `keys`."""
         self._accept(self._accepted.union(keys))
 
     def reconsider(self, *keys: str) -> None:
-        """Take back that the place that goes by `keys` was accepted."""
+        """Take back the acceptance of the place that has these `keys`."""
         self._accept(self._accepted.difference(keys))
 
     def _accept(self, keys: frozenset[str]) -> None:
@@ -391,29 +413,35 @@ class Work:
             self._record(Accepted(self.user, self._clock(), keys))
 
     def saved(self, path: Path, mask: Mask) -> None:
-        """`mask` (z, y, x) 0/1 is in the file `path`; the mask on screen may have gone on meanwhile."""
+        """Record that `mask` (z, y, x) uint8 0/1 was written to the file `path`.
+
+        It may differ from the mask on screen, which may have been edited while the file was written.
+        """
         current = _same(mask, self._known)
         self._record(Saved(self.user, self._clock(), path, tally(mask).crc, current))
 
     def close(self) -> None:
-        """The case goes off screen: let another window have it. Nothing can be recorded afterwards."""
+        """Close the journal and release it for other windows. Nothing can be recorded afterwards."""
         self._record(Closed(self.user, self._clock()))
         if self._journal is not None:
             self._journal.close()
             self._journal = None
 
-    # What can be told of it
+    # Summaries
 
     def human_edit(self) -> Edit:
-        """What became of the last draft, as an edit from the draft to the mask."""
+        """Return the difference between the last draft and the mask as one edit."""
         return human_edit(self._known, self._history.done)
 
     def human_correction(self) -> Correction:
-        """How far the mask is from the last draft."""
+        """Return the voxels added to and removed from the last draft, and the DSC of draft and mask."""
         return human_correction(self._known, self._history.done)
 
     def replay(self) -> Iterator[tuple[Entry, Box, Mask]]:
-        """The mask after every stroke that can still be undone; as `core.activity.replay`."""
+        """Yield each stroke that can be undone, the box that it changed, and the mask after it.
+
+        The mask is one array that is changed in place.
+        """
         return replay(self._below(), (), self._history.done)
 
     # The journal
@@ -448,7 +476,7 @@ class Work:
         self._problem, self._asked_at = "", float("-inf")
 
     def _compacted(self, journal: Journal) -> bool:
-        # A disk with no room for a second file may still have room for one more entry.
+        # Compaction writes a second file. A disk without room for it may still have room for one more entry.
         try:
             journal.rewrite(self._snapshot())
         except UnwritableOutput:
@@ -479,14 +507,15 @@ class Work:
 
 
 def _clipped(box: Box | None, shape: tuple[int, ...]) -> Box:
-    """`box` within the volume, with starts and stops."""
+    """Return `box` clipped to the volume, with explicit starts and stops; None is the whole volume."""
     wanted: tuple[Any, ...] = box or (slice(None),) * 3
     z, y, x = (slice(*part.indices(size)[:2]) for part, size in zip(wanted, shape, strict=True))
     return z, y, x
 
 
 def _same(one: Mask, other: Mask) -> bool:
-    """Slice by slice: what all of them together take would go through memory."""
+    """Return whether two masks are equal in shape and voxels."""
+    # Slice by slice, because comparing them as a whole would make an array of the size of the volume.
     return one.shape == other.shape and all(map(np.array_equal, one, other))
 
 
@@ -515,7 +544,7 @@ def _old_journal(path: Path, identity: Identity) -> Journaled | None:
 
 
 def _make_room(path: Path, old: Journaled | None) -> None:
-    """Keep what the file at `path` may hold for somebody, before a new journal takes its place."""
+    """Keep unsaved work in the file at `path` under another name, before a new journal takes its place."""
     if old is None:
         set_aside(path)
     elif old.since.lost:

@@ -47,8 +47,8 @@ def precision(places: Sequence[Place], mask: Mask, truth: Mask, spacing_mm: Spac
 def share_named(places: Sequence[Place], mask: Mask, truth: Mask) -> float:
     """Return the share of all wrong voxels that lie in the box of a place that is right about them.
 
-    A place is right about missing voxels if it says that tissue is missing, and about others if it says that there
-    is too much. The share is 1 if nothing is wrong.
+    A place is right about missing voxels if it says that tissue is missing, and about others if it says that
+    there is too much. The share is 1 if nothing is wrong.
     """
     here, right = mask != 0, truth != 0
     named = np.zeros(mask.shape, bool)

@@ -102,7 +102,7 @@ def _peaks(view: View, wrong: Floats, said: Floats, saying: _Saying) -> Iterator
 
 
 def _window(view: View, cells: list[int]) -> list[int]:
-    """Return the size of the window in cells along each axis, an odd number where the crop is large enough."""
+    """Return the size of the window in cells along each axis; it is odd where the crop is large enough."""
     return [
         min(1 + 2 * int(mm / (cell * spacing) / 2), max(1, -(-size // cell)))
         for mm, cell, spacing, size in zip(_WINDOW_MM, cells, view.spacing_mm, view.cover.shape, strict=True)

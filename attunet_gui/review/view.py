@@ -154,8 +154,8 @@ class Spot:
         kind: kind of error.
         missing: whether tissue is missing there, rather than too much.
         box: box in the crop of the view.
-        weight: (z, rows, columns) float32 of the shape of the box, the share of each pixel that is named; not all
-            of them are 0.
+        weight: (z, rows, columns) float32 of the shape of the box, the share of each pixel that is named; not
+            all of them are 0.
         trust: the share of the named volume that turns out to be wrong, as measured.
         words: template of the reason; {cut}, {ml} and {where} are filled in.
     """
