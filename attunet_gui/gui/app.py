@@ -10,8 +10,8 @@ from pathlib import Path
 import napari
 from napari.settings import get_settings
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QMainWindow, QScrollArea, QWidget
 
 from attunet_gui.gui.actions import add_to_menu, bind, bind_hand, bind_tools
 from attunet_gui.gui.desk import Desk
@@ -33,6 +33,13 @@ from attunet_gui.session import Session
 TITLE = "attunet"
 _SIZE = (1280, 800)
 _NAPARI_PANELS = ("layer list", "layer controls")
+_LEAST_PANEL = (240, 130)
+_PANEL_WIDTH = 336
+"""In which napari's panels show all that they hold."""
+_LEAST_CENTRE = 252
+"""What napari's slider under the picture needs, with the handles between the panels."""
+_LOW_SCREEN = 800
+"""Below so many (logical) pixels of height, see `_stack_or_tabs`."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,7 @@ def _worklist(viewer: napari.Viewer, desk: Desk, dock: Dock) -> WorklistPanel:
     panel = WorklistPanel(desk.worklist.list)
     place = viewer.window.add_dock_widget(panel, name="Worklist", area="left", add_vertical_stretch=False)
     _bare(place)
+    _stack_or_tabs(desk.window, place)
     JoinedPanel(desk.worklist, panel, place, desk.window)
     panel.improve_asked.connect(desk.learning.ask)
     dock.case.project.show()
@@ -159,8 +167,35 @@ def _calm(window: QMainWindow) -> None:
     """Hide napari's layer list and layer controls; napari's Window menu shows them again."""
     for panel in window.findChildren(QDockWidget):
         if panel.objectName() in _NAPARI_PANELS:
+            content = panel.widget()
+            if content is not None:
+                panel.setWidget(_Scrolled(content))
+                panel.setMinimumSize(panel.widget().minimumSizeHint())  # Qt keeps the one of before
             panel.hide()
     window.statusBar().hide()
+
+
+class _Scrolled(QScrollArea):
+    """Scrolls `content`, for which a small screen has too little room."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidget(content)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the smallest size that can still be scrolled by hand (Qt's hook)."""
+        beside = room_on_screen(self).width() - WIDTH - _LEAST_CENTRE
+        return QSize(max(_LEAST_PANEL[0], min(_PANEL_WIDTH, beside)), _LEAST_PANEL[1])
+
+
+def _stack_or_tabs(window: QMainWindow, worklist: QDockWidget) -> None:
+    """Make the panels at the left tabs on a low screen: one above the other, none would show enough."""
+    if room_on_screen(window).height() < _LOW_SCREEN:
+        for panel in window.findChildren(QDockWidget):
+            if panel.objectName() in _NAPARI_PANELS:
+                window.tabifyDockWidget(worklist, panel)
 
 
 def _count_from_one(window: QMainWindow) -> None:
@@ -170,10 +205,14 @@ def _count_from_one(window: QMainWindow) -> None:
             widget.hide()
 
 
+def room_on_screen(widget: QWidget) -> QSize:
+    """Return what the screen of `widget` has for windows, in logical pixels."""
+    return (widget.screen() or QApplication.primaryScreen()).availableGeometry().size()
+
+
 def _fitting(window: QMainWindow) -> tuple[int, int]:
     """Return the size of the window: 1280 x 800, or less on a smaller screen."""
-    screen = window.screen() or QApplication.primaryScreen()
-    room = screen.availableGeometry()
+    room = room_on_screen(window)
     return min(_SIZE[0], room.width()), min(_SIZE[1], room.height())
 
 

@@ -24,7 +24,7 @@ from attunet_gui.gui.panels.tools import ToolsPanel
 from attunet_gui.gui.state import View
 from attunet_gui.gui.wheel import guard_wheel
 
-WIDTH = 364
+WIDTH = 340
 """Narrowest width of the dock in pixels."""
 
 

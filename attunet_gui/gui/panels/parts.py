@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 FOCUS = """
@@ -59,14 +59,25 @@ def button(text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
     return made
 
 
+class WrappedLabel(QLabel):
+    """A label that wraps, and takes the height that its text needs at the width it has."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the size of one line (Qt's hook).
+
+        Qt would return the height of a narrow column, which a small screen does not have.
+        """
+        return QSize(0, self.fontMetrics().lineSpacing())
+
+
 def words(text: str = "", strong: bool = False) -> QLabel:
     """Return a label with wrapped plain text; `strong` makes it bold."""
-    label = QLabel(text)
+    label = WrappedLabel(text)
     label.setWordWrap(True)
     # Names of files and models may look like markup.
     label.setTextFormat(Qt.TextFormat.PlainText)
     # The width is ignored: a long sentence wraps and does not make the dock wider.
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     if strong:
         font = label.font()
         font.setBold(True)

@@ -35,7 +35,8 @@ _TOOLS = (
     ("erase", "Eraser", "Take away from the mask (E)"),
     ("polygon", "Polygon", "Click around a part; a double click closes and fills it (3)"),
 )
-_COLUMNS = 3
+_COLUMNS, _COLUMNS_OF_LONG_NAMES = 3, 2
+_LONG_NAME = 13
 _HU = (-200, 400)
 
 
@@ -84,16 +85,15 @@ class ToolsPanel(QWidget):
         self.volume.setToolTip("Brush and eraser reach through slices: a ball instead of a disc")
         self.volume.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.volume.clicked.connect(self.volume_asked)
-        self.limited = QCheckBox("Paint only")
+        self.limited = QCheckBox("Paint only between these HU")
         self.limited.setToolTip("What the brush sets outside of these HU is left out when the stroke ends")
         self.limited.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.low, self.high = _hu_box(0), _hu_box(180)
         for changed in (self.limited.clicked, self.low.valueChanged, self.high.valueChanged):
             changed.connect(lambda _value: self._limit())
         layout.addLayout(row(QLabel("Size"), self.brush, self.brush_words, stretch=1))
-        layout.addLayout(
-            row(self.volume, self.limited, self.low, QLabel("to"), self.high, QLabel("HU"), stretch=0)
-        )
+        layout.addLayout(row(self.volume, self.limited, stretch=1))
+        layout.addLayout(row(self.low, QLabel("to"), self.high, QLabel("HU"), stretch=3))
 
     def _limit(self) -> None:
         # Whichever field is changed first, the limits may cross for a moment.
@@ -110,9 +110,11 @@ class ToolsPanel(QWidget):
             layout.addWidget(QLabel(group))
             grid = QGridLayout()
             grid.setSpacing(3)
-            kinds = [kind.key for kind in TOOLS if kind.group == group]
-            for index, key in enumerate(kinds):
-                grid.addWidget(self.kinds[key], index // _COLUMNS, index % _COLUMNS)
+            kinds = [kind for kind in TOOLS if kind.group == group]
+            long = max(len(kind.title) for kind in kinds) > _LONG_NAME
+            columns = _COLUMNS_OF_LONG_NAMES if long else _COLUMNS
+            for index, kind in enumerate(kinds):
+                grid.addWidget(self.kinds[kind.key], index // columns, index % columns)
             layout.addLayout(grid)
 
     def show_view(self, view: View) -> None:

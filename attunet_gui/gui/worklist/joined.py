@@ -54,6 +54,8 @@ class JoinedPanel(QObject):
         if view.is_open != self._was_open:
             self._was_open = view.is_open
             self._dock.setVisible(view.is_open)
+            if view.is_open:
+                self._dock.raise_()  # on a low screen it is a tab among others
             # The search of another project must not hide cases of this one.
             self._panel.show_query(self._worklist.query)
 
