@@ -122,7 +122,8 @@ def build(
     assert isinstance(window, QMainWindow)
     desk.window = window
     _bare(place)
-    panel = _worklist(viewer, desk, dock)
+    panel, left = _worklist(viewer, desk, dock)
+    _stack_or_tabs(window, left)
     line = viewer.window.add_dock_widget(dock.bottom, name="attunet line", area="bottom")
     _bare(line)
     line.setMinimumHeight(0)
@@ -145,16 +146,15 @@ def build(
     return Application(runner, viewer, window, session, desk, dock, panel)
 
 
-def _worklist(viewer: napari.Viewer, desk: Desk, dock: Dock) -> WorklistPanel:
-    """Add the worklist at the left. It is hidden until a project is open."""
+def _worklist(viewer: napari.Viewer, desk: Desk, dock: Dock) -> tuple[WorklistPanel, QDockWidget]:
+    """Add the worklist at the left, hidden until a project is open; return it and its dock."""
     panel = WorklistPanel(desk.worklist.list)
     place = viewer.window.add_dock_widget(panel, name="Worklist", area="left", add_vertical_stretch=False)
     _bare(place)
-    _stack_or_tabs(desk.window, place)
     JoinedPanel(desk.worklist, panel, place, desk.window)
     panel.improve_asked.connect(desk.learning.ask)
     dock.case.project.show()
-    return panel
+    return panel, place
 
 
 def _bare(place: QDockWidget) -> None:
