@@ -1,4 +1,4 @@
-"""Whole-tissue maps: what every voxel of an abdomen is made of."""
+"""Whole-tissue maps, which say for every voxel of an abdomen which tissue it is made of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Tissue(IntEnum):
-    """Code of a voxel in a `TissueMap`. Everything inside the skin has one; air outside is 0."""
+    """Code of a voxel in a whole-tissue map; every voxel inside the skin has one, the air outside is 0."""
 
     AIR = 0
     SUBCUTANEOUS_FAT = 1
@@ -44,13 +44,13 @@ class Tissue(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class TissueMap:
-    """An abdomen without gaps.
+    """The tissues of an abdomen, without unlabelled voxels inside the skin.
 
     Attributes:
         tissue: (z, y, x) uint8 codes of `Tissue`; z to the head, y to the back, x to the patient's left.
         spacing_mm: (z, y, x) voxel size.
         subject: whose organs these are; maps of one subject never stand on both sides of a split.
-        donors: subjects that lent what `subject` had no labels for.
+        donors: subjects whose structures stand in for those that `subject` had no labels for.
     """
 
     tissue: NDArray[np.uint8]

@@ -1,4 +1,8 @@
-"""Cavity, muscle wall, fat and skin built around labelled structures, in polar rays about the body's axis."""
+"""Body cavity, muscle wall, fat and skin, built around labelled structures.
+
+All surfaces are radii of polar rays about the body's axis, slice by slice: a surface is a smooth function of
+height and angle, and one surface around another is a larger radius.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,14 @@ _RIB_MM = 10.0
 
 @dataclass(frozen=True, eq=False)
 class BodyWall:
-    """Nested regions, each (z, y, x) bool: cavity < muscle < skin; `back`: among the spine's muscles."""
+    """Nested regions of the body, each a (z, y, x) bool mask that includes the ones inside it.
+
+    Attributes:
+        cavity: inside the muscle wall.
+        muscle: inside the outer face of the muscle wall.
+        skin: inside the skin.
+        back: among the muscles of the spine.
+    """
 
     cavity: Mask
     muscle: Mask
@@ -31,8 +42,15 @@ class BodyWall:
 
     @classmethod
     def around(cls, codes: Codes, step_mm: float, rng: np.random.Generator) -> BodyWall:
-        """Regions around common codes (z, y, x); `rng` draws how thick fat and wall are."""
+        """Build the regions around labelled structures.
+
+        Args:
+            codes: (z, y, x) common codes of structures.
+            step_mm: edge of the cubic voxels.
+            rng: draws the thickness of fat and muscle.
+        """
         rays = _Rays(codes, step_mm)
+        # Spine, pelvis and back muscles bound no cavity: they would pull its hull out to the back.
         known = codes > 0
         support = where(codes, _SUPPORT)
         contents = rays.hull(known & ~where(codes, _CAGE) & ~support)
@@ -46,7 +64,7 @@ class BodyWall:
 
 
 class _Rays:
-    """Radii (z, ray) in mm about a straight axis through the middle of the body."""
+    """Surfaces around a body as radii (z, ray) in mm about a straight axis through its middle."""
 
     def __init__(self, codes: Codes, step_mm: float) -> None:
         self._shape, self._step = codes.shape, step_mm
@@ -57,7 +75,7 @@ class _Rays:
 
     @staticmethod
     def _course(codes: Codes) -> F64:
-        """(z, 2) middle of what is known in each slice, as one straight smooth line."""
+        """Fit a straight line to the middles of what is labelled in each slice: (z, 2) voxels, y and x."""
         known = codes > 0
         rows, columns = np.asarray(known.any(axis=2)), np.asarray(known.any(axis=1))
         middle = np.array(
@@ -73,15 +91,20 @@ class _Rays:
         return np.stack([np.polyval(np.polyfit(level[good], m[good], 1), level) for m in middle.T], axis=1)
 
     def hull(self, mask: Mask) -> F64:
-        """Radius of the convex hull of each slice (taken together with its neighbours); 0 where none."""
+        """Return the radii of the convex hull of each slice, mm; 0 where the mask is empty.
+
+        The largest radius within 6 mm of height counts, since labels such as ribs come and go by the slice.
+        """
         radius = np.stack([self._hull(mask[z], self._axis[z]) for z in range(len(mask))])
         return ndimage.maximum_filter1d(radius, 2 * round(6.0 / self._step) + 1, axis=0, mode="nearest")
 
     def _hull(self, plane: Mask, middle: F64) -> F64:
+        """Return the radii (ray,) in mm of one slice's convex hull about `middle` (y, x in voxels)."""
         equations = _equations(plane)
         if equations is None:
             return np.zeros(_RAYS)
         offsets = equations[:, :2] @ middle + equations[:, 2]
+        # Rays from a point outside of the hull, or on its edge, have no single radius.
         if (offsets > -1.0).any():
             return np.zeros(_RAYS)
         slopes = equations[:, :2] @ self._directions
@@ -90,29 +113,30 @@ class _Rays:
         return np.asarray(reach.min(axis=0) * self._step)
 
     def smooth(self, radius: F64) -> F64:
-        """Without steps between slices or rays, and rarely less than before."""
+        """Return the radii smoothed along the body (10 mm) and around it (wrapping at the last ray)."""
         smooth = ndimage.gaussian_filter(radius, (10.0 / self._step, 3.0), mode=("nearest", "wrap"))
         return np.asarray(smooth)
 
     def wall(self, rng: np.random.Generator) -> F64:
-        """Thickness of the muscles around the cavity: 7 to 16 mm, thicker beside the spine."""
+        """Draw the thickness (z, ray) of the muscles around the cavity: about 7 to 16 mm, thicker behind."""
         lateral = 1 + 0.4 * np.maximum(np.sin(self.angle), 0) ** 2
         return np.asarray(rng.uniform(7, 13) * lateral * self._noise(rng, 0.08))
 
     def fat(self, rng: np.random.Generator) -> F64:
-        """Thickness under the skin: 4 to 45 mm, thin behind the spine, thick at the flanks."""
+        """Draw the thickness (z, ray) of subcutaneous fat: about 4 to 45 mm, thin behind the spine."""
         behind, flank = np.maximum(np.sin(self.angle), 0), np.abs(np.cos(self.angle))
         profile = 0.8 + 0.5 * flank**2 * (0.4 + behind) - 0.35 * behind**8
         mean = np.exp(rng.uniform(np.log(5), np.log(30)))
         return np.asarray(mean * profile * self._noise(rng, 0.08))
 
     def _noise(self, rng: np.random.Generator, amount: float) -> F64:
+        """Draw a smooth positive factor (z, ray) about 1, with a standard deviation of about `amount`."""
         rough = rng.standard_normal((self._shape[0], _RAYS))
         soft = ndimage.gaussian_filter(rough, (30.0 / self._step, 14.0), mode=("nearest", "wrap"))
         return np.asarray(np.exp(amount * soft / soft.std()))
 
     def filled(self, radius: F64) -> Mask:
-        """(z, y, x) inside the radii."""
+        """Return the mask (z, y, x) of voxels that lie within the radii of their slice."""
         y = np.arange(self._shape[1])[:, None]
         x = np.arange(self._shape[2])[None, :]
         out = np.zeros(self._shape, np.bool_)
@@ -124,7 +148,7 @@ class _Rays:
 
 
 def _equations(plane: Mask) -> F64 | None:
-    """Half planes of the convex hull: a y + b x + c <= 0."""
+    """Return the (n, 3) half planes a y + b x + c <= 0 of a mask's convex hull; None if it has no area."""
     y, x = np.nonzero(plane & ~ndimage.binary_erosion(plane))
     if len(y) < 3:
         return None
@@ -135,7 +159,7 @@ def _equations(plane: Mask) -> F64 | None:
 
 
 def _hulls(mask: Mask) -> Mask:
-    """The convex hull of each slice of a mask."""
+    """Return the filled convex hull of each slice of a mask."""
     out = np.zeros_like(mask)
     grid = np.indices(mask.shape[1:]).reshape(2, -1)
     for z, plane in enumerate(mask):

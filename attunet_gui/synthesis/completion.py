@@ -1,7 +1,7 @@
-"""From a label map with gaps to a whole abdomen: every voxel inside the skin has a tissue.
+"""Completion of a label map with gaps to a whole abdomen, in which every voxel inside the skin has a tissue.
 
-What a subject has no labels for is borrowed from a donor, warped onto it. Discs, canal, body wall, fat
-and skin are then built around the labels.
+Structures that a subject has no labels for are borrowed from a donor, whose label map is warped onto the
+subject's. Intervertebral discs, spinal canal, body wall, fat and skin are then built around the labels.
 """
 
 from __future__ import annotations
@@ -42,13 +42,17 @@ _BELLY = _BOWEL | _DUODENUM | _UNDER_DOME | matching("kidney_*", "pancreas", "ga
 
 
 def complete(label_map: LabelMap, donor: LabelMap | None = None, *, seed: int = 0) -> TissueMap:
-    """A whole-tissue map at 2 mm of the upper abdomen of `label_map`.
+    """Complete the upper abdomen of `label_map` to a whole-tissue map with voxels of 2 mm.
 
     Args:
         label_map: must have liver and pancreas; one without vertebrae needs a donor.
-        donor: a map with skeleton, muscles, bowel and lungs; left alone if `label_map` has vertebrae.
-        seed: draws thickness of fat and muscle.
+        donor: a map with skeleton, muscles, bowel and lungs; it is not used if `label_map` has vertebrae.
+        seed: of the random thickness of fat and muscle.
+
+    Raises:
+        ValueError: `label_map` has no liver or no pancreas.
     """
+    # Labels with vertebrae come with all that a donor could lend; maps of organs alone have none of it.
     source = _sampled(label_map)
     whole = bool(where(source.codes, _BONES).any())
     window = _window(source)
@@ -59,11 +63,12 @@ def complete(label_map: LabelMap, donor: LabelMap | None = None, *, seed: int = 
 
 
 def _sampled(label_map: LabelMap) -> Sampled:
+    """Return the label map in common codes, with its first voxel at 0 mm."""
     return Sampled(common_codes(label_map), np.array(label_map.spacing_mm), np.zeros(3))
 
 
 def _window(source: Sampled) -> Sampled:
-    """An empty grid from below the pancreas to above the liver, wide enough for walls and skin."""
+    """Return an empty grid from below the pancreas to above the liver, wide enough for walls and skin."""
     low = source.levels_mm("pancreas")[0] - _BELOW_PANCREAS_MM
     high = source.levels_mm("liver")[1] + _ABOVE_LIVER_MM
     last = (np.array(source.codes.shape) - 1) * source.spacing_mm
@@ -74,11 +79,15 @@ def _window(source: Sampled) -> Sampled:
 
 
 def _with_borrowed(own: Sampled, donor: Sampled) -> Sampled:
-    """The subject's organs among the donor's structures, warped onto them."""
+    """Warp the donor's structures onto the subject and put the subject's own organs among them.
+
+    The result is cut to the levels that the donor's scan reaches.
+    """
     warp = register(own, donor)
     points = warp(own.grid_points())
     borrowed = donor.at(points)
     reached = (points[0] >= 0) & (points[0] <= (donor.codes.shape[0] - 1) * donor.spacing_mm[0])
+    # The warp tilts levels: one is kept if most of it lies within the donor's scan.
     levels = np.flatnonzero(reached.mean(axis=(1, 2)) > 0.7)
     keep = slice(levels[0], levels[-1] + 1)
     merged = _merged(own.codes[keep], _slimmed(borrowed[keep]))
@@ -87,7 +96,7 @@ def _with_borrowed(own: Sampled, donor: Sampled) -> Sampled:
 
 
 def _slimmed(codes: Codes) -> Codes:
-    """A duodenum that grew with the subject, cut back to a plausible volume from its surface."""
+    """Trim a duodenum that the warp has enlarged to a plausible volume, from its surface inwards."""
     duodenum = codes == CODE["duodenum"]
     voxels = round(_DUODENUM_ML * 1000 / SPACING_MM**3)
     if np.count_nonzero(duodenum) <= voxels:
@@ -98,11 +107,15 @@ def _slimmed(codes: Codes) -> Codes:
 
 
 def _merged(own: Codes, borrowed: Codes) -> Codes:
-    """Own organs over borrowed structures; the donor's copies of them become holes."""
+    """Put the subject's organs over borrowed structures; the donor's copies of these organs become holes.
+
+    A copy of aorta, vena cava or oesophagus stays above and below the subject's own piece of it.
+    """
     result = borrowed.copy()
     for code in np.unique(own[own > 0]):
         copy = borrowed == code
         if code in {CODE[name] for name in _VESSELS}:
+            # Labels of organs often end these vessels early; the donor's copy continues them.
             levels = np.flatnonzero((own == code).any(axis=(1, 2)))
             copy[: levels[0]] = False
             copy[levels[-1] + 1 :] = False
@@ -111,7 +124,7 @@ def _merged(own: Codes, borrowed: Codes) -> Codes:
 
 
 def _holes_filled(codes: Codes) -> Codes:
-    """Holes become what borders on them: lung or heart, a few millimetres of bowel, otherwise fat."""
+    """Fill the holes from what borders on them: lung or heart, a few millimetres of bowel, otherwise fat."""
     result = codes.copy()
     inner = result[ndimage.find_objects((codes > 0).astype(np.uint8))[0]]
     _grown(inner, _chest_room(inner), _CHEST, 30.0)
@@ -122,7 +135,11 @@ def _holes_filled(codes: Codes) -> Codes:
 
 
 def _chest_room(codes: Codes) -> Mask:
-    """Free voxels on top of liver, spleen or stomach and under no belly, and narrow gaps by the lungs."""
+    """Return the free voxels that lung or heart may fill.
+
+    These lie above liver, spleen or stomach with no abdominal organ above them, or in narrow gaps beside the
+    lungs.
+    """
     lung = where(codes, _CHEST)
     if not lung.any():
         return lung
@@ -130,13 +147,14 @@ def _chest_room(codes: Codes) -> Mask:
     dome, belly = where(codes, _UNDER_DOME), where(codes, _BELLY)
     below = np.logical_or.accumulate(dome, axis=0)
     above = np.logical_or.accumulate(belly[::-1], axis=0)[::-1]
+    # A morphological closing of the lungs, done with two distance maps: a ball this large would be slow.
     far = ndimage.distance_transform_edt(~lung, sampling=SPACING_MM) > _LUNG_GAP_MM
     narrow = ndimage.distance_transform_edt(~far, sampling=SPACING_MM) > _LUNG_GAP_MM
     return np.asarray(free & ((below & ~above) | narrow))
 
 
 def _grown(codes: Codes, room: Mask, seeds: frozenset[int], reach_mm: float) -> None:
-    """Structures among `seeds` grow into `room`, in place."""
+    """Let the structures `seeds` grow by up to `reach_mm` into the voxels of `room`, in place."""
     mask = where(codes, seeds)
     if not mask.any() or not room.any():
         return
@@ -146,11 +164,13 @@ def _grown(codes: Codes, room: Mask, seeds: frozenset[int], reach_mm: float) -> 
 
 
 def _finished(labels: Sampled, subject: str, donors: tuple[str, ...], seed: int) -> TissueMap:
+    """Build spine, wall, fat, skin and diaphragm around the labels and crop the air beside the body."""
     codes = labels.codes
     tissue = as_tissue(codes)
     _add_spine(tissue, codes)
     wall = BodyWall.around(codes, SPACING_MM, np.random.default_rng(seed))
     unknown = tissue == Tissue.AIR
+    # From the outside in: each region lies inside the one before and replaces its tissue.
     for region, kind in (
         (wall.skin, Tissue.SUBCUTANEOUS_FAT),
         (wall.muscle, Tissue.MUSCLE),
@@ -166,7 +186,7 @@ def _finished(labels: Sampled, subject: str, donors: tuple[str, ...], seed: int)
 
 
 def _add_spine(tissue: Codes, codes: Codes) -> None:
-    """Canal around the cord, discs between the vertebral bodies."""
+    """Add the spinal canal around the cord and the discs between the vertebral bodies, in place."""
     bone = where(codes, _BONES)
     cord = codes == CODE["spinal_cord"]
     canal = ndimage.binary_dilation(cord, iterations=2) & (tissue == Tissue.AIR)
@@ -175,19 +195,21 @@ def _add_spine(tissue: Codes, codes: Codes) -> None:
     reach = round(8.0 / SPACING_MM)
     column = np.zeros((2 * reach + 1, 1, 1), np.bool_)
     column[:] = True
+    # Edge padding: without it the closing would take the space beyond the first and last level for empty.
     padded = np.pad(bodies, ((reach, reach), (0, 0), (0, 0)), mode="edge")
     closed = ndimage.binary_closing(padded, column)[reach:-reach]
     tissue[closed & (tissue == Tissue.AIR)] = Tissue.DISC
 
 
 def _before(cord: Mask) -> Mask:
-    """Voxels in front of the cord and within reach of a vertebral body."""
+    """Return the mask of voxels in front of the cord and within the width of a vertebral body."""
     front = np.zeros_like(cord)
     last: tuple[int, int] | None = None
     for level in range(len(cord)):
         if cord[level].any():
             y, x = np.nonzero(cord[level])
             last = int(y.min()), int(x.mean())
+        # Levels without a labelled cord use its position at the nearest level below.
         if last is not None:
             half = round(32.0 / SPACING_MM)
             front[level, : last[0], max(last[1] - half, 0) : last[1] + half] = True
@@ -195,7 +217,7 @@ def _before(cord: Mask) -> Mask:
 
 
 def _add_diaphragm(tissue: Codes) -> None:
-    """A sheet of muscle where fat would touch the lungs from below or the side."""
+    """Add a sheet of muscle, one voxel thick, wherever visceral fat would touch the lungs, in place."""
     lung = tissue == Tissue.LUNG
     sheet = ndimage.binary_dilation(lung) & (tissue == Tissue.VISCERAL_FAT)
     tissue[sheet] = Tissue.MUSCLE

@@ -1,4 +1,4 @@
-"""What stomach and bowel are filled with: walls, folds, contents, and levels that follow gravity."""
+"""The walls, folds and contents of stomach and bowel, with levels of gas and fluid that follow gravity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attunet_gui.synthesis.materials import Material
 from attunet_gui.synthesis.painting import Bits, Canvas
 
 CONTENTS = (Material.COLLAPSED, Material.FLUID, Material.ORAL_CONTRAST, Material.GAS, Material.FOOD)
-"""What a loop of bowel can hold, in the order of `settings.Contents.bowel`."""
+"""What a loop of bowel can hold, in the order of the odds in the settings."""
 
 _ODDS = {
     # collapsed, fluid, oral contrast, gas, food
@@ -26,7 +26,8 @@ _FOLDED = 0.45
 
 
 def fill_bowel(canvas: Canvas) -> None:
-    """Divide bowel into loops, each with a wall and a content of its own."""
+    """Divide small bowel, duodenum and colon into loops, and paint a wall and a content into each."""
+    # Whether the patient drank contrast medium is drawn once, for it shows in many loops or in none.
     oral = canvas.chance(canvas.settings.contents.oral_share)
     for organ in _ODDS:
         part = canvas.part(organ)
@@ -46,7 +47,13 @@ def fill_bowel(canvas: Canvas) -> None:
 
 
 def bowel_odds(canvas: Canvas, organ: Tissue, *, oral: bool) -> NDArray[np.float64]:
-    """(5,) chances of `CONTENTS` in a loop of this patient's `organ`."""
+    """Draw the (5,) probabilities of each content in a loop of this patient's `organ`.
+
+    Args:
+        canvas: settings and random generator.
+        organ: small bowel, duodenum or colon.
+        oral: whether the patient drank contrast medium.
+    """
     share = np.array(_ODDS[organ]) * canvas.settings.contents.bowel
     share *= (1, 1, 2.2 if oral else 0.0, 1, 1)
     share *= canvas.rng.gamma(2.0, 1.0, len(share))
@@ -54,10 +61,15 @@ def bowel_odds(canvas: Canvas, organ: Tissue, *, oral: bool) -> NDArray[np.float
 
 
 def _loops(canvas: Canvas, mask: Bits, size_mm: float) -> NDArray[np.intp]:
-    """Number of the nearest of some random centres, by voxel; centres lie inside `mask`."""
+    """Divide a mask into cells of about `size_mm` around random centres inside it (a Voronoi partition).
+
+    Returns:
+        Number of the cell by voxel, from 0; also 0 outside of the mask.
+    """
     inside = np.argwhere(mask)
     count = max(2, int(len(inside) * float(np.prod(canvas.spacing_mm)) / size_mm**3 * 2))
     centres = inside[canvas.rng.choice(len(inside), min(count, len(inside)), replace=False)]
+    # A random stretch of the axes makes the cells elongated, as loops are.
     stretch = canvas.spacing_mm * canvas.rng.uniform(0.6, 1.6, 3)
     found = np.zeros(mask.shape, np.intp)
     found[mask] = cKDTree(centres * stretch).query(inside * stretch, workers=1)[1]
@@ -65,6 +77,10 @@ def _loops(canvas: Canvas, mask: Bits, size_mm: float) -> NDArray[np.intp]:
 
 
 def _within_cells(loops: NDArray[np.intp]) -> Bits:
+    """Return the voxels whose upper neighbour along every axis belongs to the same loop.
+
+    The voxels in between become wall, so that lumina of neighbouring loops never join.
+    """
     same = np.ones(loops.shape, bool)
     for axis in range(3):
         border = np.diff(loops, axis=axis) != 0
@@ -75,7 +91,10 @@ def _within_cells(loops: NDArray[np.intp]) -> Bits:
 
 
 def _add_folds(canvas: Canvas, codes: NDArray[np.uint8], lumen: Bits, organ: Tissue) -> None:
-    """Folds of the small bowel reach into its lumen; the colon's haustra are in its shape already."""
+    """Paint folds that reach into the lumen of the small bowel, in place.
+
+    The colon gets none, since its haustra are in its shape already.
+    """
     if organ == Tissue.COLON or not canvas.chance(0.7):
         return
     folds = np.abs(canvas.field(codes.shape, 4.0)) < canvas.rng.uniform(0.1, _FOLDED)
@@ -83,12 +102,12 @@ def _add_folds(canvas: Canvas, codes: NDArray[np.uint8], lumen: Bits, organ: Tis
 
 
 def _add_levels(canvas: Canvas, codes: NDArray[np.uint8], lumina: NDArray[np.intp]) -> None:
-    """Gas over the content of some lumina, and contrast that settled below fluid in some.
+    """Paint gas over the content of some lumina, and contrast medium that has settled below fluid in some.
 
     Args:
-        canvas: chance, and where up is.
-        codes: painted in place.
-        lumina: number of the lumen by voxel, from 1; 0 is none.
+        canvas: settings, random generator, and the direction of gravity.
+        codes: (z, y, x) material codes, painted in place.
+        lumina: (z, y, x) number of the lumen by voxel, from 1; 0 is none.
     """
     wanted = canvas.settings.contents
     numbers = np.arange(1, int(lumina.max()) + 1)
@@ -96,6 +115,7 @@ def _add_levels(canvas: Canvas, codes: NDArray[np.uint8], lumina: NDArray[np.int
         return
     height = np.broadcast_to(canvas.height_mm(codes.shape[1]), codes.shape)
     low, high = (np.asarray(found(height, lumina, numbers)) for found in (ndimage.minimum, ndimage.maximum))
+    # A share of 2 is above every lumen: nothing changes there.
     gas_from = np.where(
         canvas.rng.random(len(numbers)) < wanted.gas_level_share, canvas.rng.random(len(numbers)), 2
     )
@@ -113,7 +133,7 @@ def _add_levels(canvas: Canvas, codes: NDArray[np.uint8], lumina: NDArray[np.int
 
 
 def fill_stomach(canvas: Canvas) -> None:
-    """Wall and rugae around fluid, food, contrast or gas, in layers."""
+    """Paint the wall and folds of the stomach around fluid, food, contrast medium or gas, in layers."""
     part = canvas.part(Tissue.STOMACH)
     if part is None:
         return
@@ -124,6 +144,7 @@ def fill_stomach(canvas: Canvas) -> None:
         _collapse(canvas, codes, mask)
         return
     lumen = canvas.inner(mask, canvas.draw(wanted.wall_mm))
+    # Peaks of the field stay wall: they are the rugae.
     lumen &= canvas.field(codes.shape, 9.0) < rng.uniform(1.2, 3.0)
     codes[mask] = Material.WALL
     codes[lumen] = content
@@ -131,14 +152,14 @@ def fill_stomach(canvas: Canvas) -> None:
 
 
 def _collapse(canvas: Canvas, codes: NDArray[np.uint8], mask: Bits) -> None:
-    """An empty stomach: thick folds that touch, hardly any fluid or gas between them."""
+    """Paint an empty stomach, whose thick folds touch with hardly any fluid or gas between them."""
     codes[mask] = Material.COLLAPSED
     cleft = canvas.inner(mask, 5.0) & (np.abs(canvas.field(codes.shape, 9.0)) < canvas.rng.uniform(0.0, 0.25))
     codes[cleft] = canvas.rng.choice([Material.FLUID, Material.GAS, Material.FOOD])
 
 
 def _layer(canvas: Canvas, codes: NDArray[np.uint8], lumen: Bits) -> None:
-    """Gas on top, contrast at the bottom, clear fluid between."""
+    """Paint gas at the top of the lumen, clear fluid in between, and contrast medium at the bottom."""
     if not lumen.any():
         return
     height = np.broadcast_to(canvas.height_mm(codes.shape[1]), codes.shape)

@@ -1,7 +1,7 @@
 """Synthetic CT from a whole-tissue map, after SynthSeg (Billot et al., Med. Image Anal. 2023).
 
-As there, every image has random anatomy, random values and a random scanner; unlike there, values follow
-CT's Hounsfield units and the phases of contrast, since CT is calibrated.
+As in SynthSeg, every image has random anatomy, random intensities and a random scanner. Unlike there, the
+intensities follow Hounsfield units and the phases of contrast, since CT is calibrated.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _FINEST_MM = 2.0
 
 @dataclass(frozen=True, eq=False)
 class SyntheticCT:
-    """A rendered CT.
+    """A rendered CT with the mask of its pancreas.
 
     Attributes:
-        hu: (z, y, x) int16 in [-1024, 3071].
-        pancreas: (z, y, x) uint8 0/1: at least half of the voxel is pancreas.
-        spacing_mm: (z, y, x).
-        uptake: phase of contrast that its HU were drawn from.
+        hu: (z, y, x) int16 HU in [-1024, 3071].
+        pancreas: (z, y, x) uint8, 1 where at least half of the voxel is pancreas.
+        spacing_mm: voxel size along z, y, x.
+        uptake: contrast phase that the HU were drawn for.
     """
 
     hu: NDArray[np.int16]
@@ -53,10 +53,10 @@ class Slab:
 
     Attributes:
         thickness_mm: of a slice, and the distance to the next.
-        slices: how many.
-        parts: thin planes averaged to one slice.
-        shift_mm: of the slab's centre against the map's, along z.
-        pixel_mm: in plane.
+        slices: number of slices.
+        parts: number of thin planes that are averaged to one slice.
+        shift_mm: of the slab's centre from the map's centre, along z.
+        pixel_mm: pixel size in plane.
     """
 
     thickness_mm: float
@@ -67,12 +67,18 @@ class Slab:
 
     @property
     def thin_mm(self) -> tuple[float, float, float]:
-        """Spacing of the thin planes."""
+        """Voxel size of the thin planes along z, y, x."""
         return self.thickness_mm / self.parts, self.pixel_mm, self.pixel_mm
 
 
 def render(source: TissueMap, rng: np.random.Generator, settings: Settings = USUAL) -> SyntheticCT:
-    """One random synthetic CT of the anatomy of `source`; equal generators and settings give equal CT."""
+    """Render one random synthetic CT of the anatomy of `source`.
+
+    Args:
+        source: the whole-tissue map.
+        rng: the source of all random values; equal generators and settings give equal CT.
+        settings: ranges and shares that everything is drawn from.
+    """
     patient = built(_around_gland(source), settings.build, rng)
     prone = bool(rng.random() < settings.position.prone_share)
     materials = detailed(patient, rng, settings, prone=prone)
@@ -83,6 +89,7 @@ def render(source: TissueMap, rng: np.random.Generator, settings: Settings = USU
     hu = painted(codes, palette, slab.thin_mm, rng)
     slices = scanned(Slices(hu, slab.thin_mm, slab.parts), settings.scanner, rng)
     inside = np.isin(codes, np.array(IN_PANCREAS, np.uint8))
+    # The mask is the share of pancreas in the thin planes: it knows the truth below the slice thickness.
     share = inside.reshape(slab.slices, slab.parts, *inside.shape[1:]).mean(axis=1, dtype=np.float32)
     spacing = (slab.thickness_mm, slab.pixel_mm, slab.pixel_mm)
     final = exported(slices, settings, rng)
@@ -90,12 +97,12 @@ def render(source: TissueMap, rng: np.random.Generator, settings: Settings = USU
 
 
 def synthetic_volume(ct: SyntheticCT, name: str) -> Volume:
-    """`ct` as a volume centred at world 0."""
+    """Return a synthetic CT as a volume whose centre is the world origin."""
     return centred_volume(ct.hu, ct.spacing_mm, name, "synthetic")
 
 
 def _around_gland(source: TissueMap) -> TissueMap:
-    """The part of the map that a slab about the gland can show, whatever the deformation does."""
+    """Crop the map to the levels that a slab about the gland can show, whatever the deformation does."""
     levels = np.flatnonzero((source.tissue == Tissue.PANCREAS).any(axis=(1, 2)))
     if len(levels) == 0:
         return source
@@ -105,6 +112,7 @@ def _around_gland(source: TissueMap) -> TissueMap:
 
 
 def _draw_slab(source: TissueMap, settings: Settings, rng: np.random.Generator) -> Slab:
+    """Draw slice thickness, pixel size and position of the output; a share of the slabs ends in the gland."""
     wanted = settings.sampling
     step = source.spacing_mm[0]
     extent = source.tissue.shape[0] * step
@@ -126,12 +134,12 @@ def _draw_slab(source: TissueMap, settings: Settings, rng: np.random.Generator) 
 def _cut(
     slices: int, thickness: float, gland_mm: tuple[float, float], rng: np.random.Generator
 ) -> tuple[int, float]:
-    """Number of slices and middle of a slab that ends in the gland, at 20 to 70 % of its height.
+    """Return number of slices and middle (mm) of a slab that ends at 20 to 70 % of the gland's height.
 
     Args:
-        slices, thickness: of the slab as it would be.
-        gland_mm: height of the gland, and the place of its middle.
-        rng: says at which end.
+        slices, thickness: number and thickness (mm) of the slices of the slab that would show it all.
+        gland_mm: height of the gland, and the z of its middle.
+        rng: draws at which end, and where, the gland is cut.
     """
     height, middle = gland_mm
     fewer = min(slices, max(8, int(rng.uniform(0.9, 1.6) * height / thickness)))
@@ -147,7 +155,7 @@ def _warped(
     settings: Settings,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """Thin planes of the deformed map, cut to the body and a margin."""
+    """Return thin planes (z, y, x) of the deformed materials, cropped to the body and a margin."""
     planes, steps = slab.slices * slab.parts, slab.thin_mm
     extent = np.array(materials.shape) * source.spacing_mm
     widest = 1.05 * max(settings.build.size)

@@ -1,4 +1,4 @@
-"""A random patient's pose and build: where each voxel of a synthetic CT comes from."""
+"""Random deformation of a tissue map: where in the map each voxel of a synthetic CT comes from."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from scipy.spatial.transform import Rotation
 from attunet_gui.synthesis.fields import F32, stretched
 
 _BENDS = ((70.0, 7.0), (38.0, 4.0), (18.0, 1.6))
-"""Distance of the knots and greatest standard deviation of their shift, mm; coarse to fine."""
+"""Distance of the knots and largest standard deviation of their shift, both in mm, from coarse to fine.
+
+The shift stays at about a tenth of the distance, far from where the deformation would fold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Deformation:
-    """Output place (mm from the output's centre) -> source place (mm from the source's centre).
+    """A map from output positions (mm from the output's centre) to source positions (mm from its centre).
 
     Attributes:
         matrix: (3, 3) rotation, scale and shear.
@@ -30,8 +32,15 @@ class Deformation:
 def draw_deformation(
     extent_mm: tuple[float, float, float], rng: np.random.Generator, size: tuple[float, float] = (0.87, 1.15)
 ) -> Deformation:
-    """A random deformation for an output of `extent_mm` (z, y, x); the body grows by a factor in `size`."""
+    """Draw a random deformation.
+
+    Args:
+        extent_mm: of the output along z, y, x.
+        rng: the source of the random values.
+        size: range of the factor by which the whole body grows.
+    """
     degrees = np.clip(rng.normal(0, (5.0, 2.5, 2.5)), -14, 14)
+    # Axes are (z, y, x) here and (x, y, z) in SciPy: reversing both axes of the matrix converts.
     turn = Rotation.from_euler("zyx", degrees[[0, 1, 2]], degrees=True).as_matrix()[::-1, ::-1]
     scale = rng.uniform(*size) * rng.uniform(0.93, 1.07, 3)
     shear = np.eye(3) + np.triu(rng.normal(0, 0.03, (3, 3)), 1)
@@ -42,15 +51,16 @@ def draw_deformation(
 def _bend(
     extent_mm: tuple[float, float, float], knots_mm: float, most_mm: float, rng: np.random.Generator
 ) -> F32:
+    """Draw the displacement (3, z, y, x) in mm of knots about `knots_mm` apart over the output."""
     shape = tuple(max(3, int(np.ceil(extent / knots_mm)) + 1) for extent in extent_mm)
     return np.asarray(rng.normal(0, most_mm, (3, *shape)), np.float32)
 
 
 def sources(deformation: Deformation, centres_mm: tuple[NDArray[np.floating], ...]) -> tuple[F32, F32, F32]:
-    """Where output voxels come from.
+    """Compute the source position of every output voxel.
 
     Args:
-        deformation: what to apply.
+        deformation: the map from output to source positions.
         centres_mm: centres of the output's planes along z, y, x, mm from the output's centre.
 
     Returns:
@@ -72,9 +82,9 @@ def sources(deformation: Deformation, centres_mm: tuple[NDArray[np.floating], ..
 
 
 def _summed(bends: list[F32]) -> F32:
-    """Fields of several finenesses on the grid of the finest, which linear interpolation leaves as they are.
+    """Add displacement fields of several knot distances on one grid, finer than the finest of them.
 
-    Stretching a field to the output is what costs, and this way it happens once.
+    Interpolating a field to the full output is what costs time, and with the sum it happens only once.
     """
     shape = tuple(2 * max(sizes) for sizes in zip(*(bend.shape for bend in bends), strict=True))
     total = np.zeros(shape, np.float32)

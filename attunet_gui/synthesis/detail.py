@@ -1,7 +1,7 @@
-"""From a whole-tissue map to a map of materials: walls and contents, vessels, strands, lobules, lesions.
+"""Refinement of a whole-tissue map to materials: walls, contents, vessels, strands, lobules and lesions.
 
-Everything is random, and everything new is drawn into the map before it is deformed, so that one random
-warp carries it all.
+Everything is random. All details are painted before the map is deformed, so that one deformation moves them
+together with the organs.
 """
 
 from __future__ import annotations
@@ -30,8 +30,20 @@ from attunet_gui.synthesis.settings import USUAL, Settings
 def detailed(
     source: TissueMap, rng: np.random.Generator, settings: Settings = USUAL, *, prone: bool = False
 ) -> NDArray[np.uint8]:
-    """(z, y, x) uint8 material codes on the grid of `source`; two calls are two patients' insides."""
+    """Paint random details into a copy of a tissue map.
+
+    Args:
+        source: the map; left as it is.
+        rng: the source of the random values; two calls give the insides of two patients.
+        settings: ranges and shares that details are drawn from.
+        prone: the patient lies on their belly, which decides where gas collects.
+
+    Returns:
+        (z, y, x) uint8 material codes on the grid of `source`.
+    """
     canvas = Canvas(source.tissue.copy(), np.asarray(source.spacing_mm), rng, settings, prone)
+    # The order matters: what is painted later covers what was before. The gland takes its shape first, its
+    # neighbours then touch it, and its own details and devices come after all that may lie in the fat.
     for paint in (
         reshape_gland,
         grow_bowel_to_gland,
@@ -62,13 +74,13 @@ def detailed(
 
 
 def crust_bones(canvas: Canvas) -> None:
-    """Compact bone around marrow."""
+    """Paint compact bone around the marrow."""
     bone = canvas.codes == Tissue.BONE
     canvas.codes[bone & ~canvas.inner(bone, 1.5)] = Material.CORTICAL_BONE
 
 
 def crust_kidneys(canvas: Canvas) -> None:
-    """Cortex around medulla, with fat in the sinus."""
+    """Paint the cortex of the kidneys around the medulla, and fat into the sinus."""
     part = canvas.part(Tissue.KIDNEY)
     if part is None:
         return
@@ -79,7 +91,10 @@ def crust_kidneys(canvas: Canvas) -> None:
 
 
 def draw_liver(canvas: Canvas) -> None:
-    """Vessels as the crossings of two random sheets, and now and then a lesion."""
+    """Paint liver vessels, and lesions in a quarter of the patients.
+
+    Where two random sheets cross, they form random connected tubes: these are the vessels.
+    """
     part = canvas.part(Tissue.LIVER)
     if part is None:
         return
@@ -94,20 +109,20 @@ def draw_liver(canvas: Canvas) -> None:
 
 
 def draw_lung(canvas: Canvas) -> None:
-    """Vessels, and sometimes a collapsed base."""
+    """Paint vessels into the lungs."""
     lung = canvas.codes == Tissue.LUNG
     canvas.codes[lung & (canvas.field(lung.shape, 8.0) > 2.0)] = Material.LUNG_VESSEL
 
 
 def marble_muscle(canvas: Canvas) -> None:
-    """Streaks of fat in muscle, more in some patients."""
+    """Paint streaks of fat into muscle, more in some patients than in others."""
     muscle = canvas.codes == Tissue.MUSCLE
     streaks = canvas.field(muscle.shape, 5.0) > canvas.rng.uniform(1.3, 3.0)
     canvas.codes[muscle & streaks] = Material.MUSCLE_FAT
 
 
 def scatter_vessels(canvas: Canvas) -> None:
-    """Small vessels through the fat around the gland."""
+    """Paint small arteries and veins through the fat around the gland."""
     centre = centre_of_pancreas(canvas)
     if centre is None:
         return
@@ -119,7 +134,7 @@ def scatter_vessels(canvas: Canvas) -> None:
 
 
 def scatter_nodes(canvas: Canvas) -> None:
-    """Lymph nodes and other small soft things."""
+    """Paint lymph nodes into the fat around the gland."""
     centre = centre_of_pancreas(canvas)
     if centre is None:
         return
@@ -129,7 +144,7 @@ def scatter_nodes(canvas: Canvas) -> None:
 
 
 def draw_strands(canvas: Canvas) -> None:
-    """Strands in the visceral fat: mesentery, partial vessels, a little oedema."""
+    """Paint strands into the visceral fat, which stand for mesentery, small vessels and a little oedema."""
     fat = canvas.codes == Tissue.VISCERAL_FAT
     thin = canvas.rng.uniform(0.03, 0.16)
     sheets = np.abs(canvas.field(fat.shape, 14.0)) < thin
@@ -138,7 +153,7 @@ def draw_strands(canvas: Canvas) -> None:
 
 
 def harden_arteries(canvas: Canvas) -> None:
-    """Plaque in the wall of the aorta of some patients."""
+    """Paint plaque into the wall of the aorta, in two patients of five."""
     if canvas.rng.random() > 0.4:
         return
     aorta = canvas.codes == Tissue.AORTA
@@ -147,7 +162,7 @@ def harden_arteries(canvas: Canvas) -> None:
 
 
 def draw_skin(canvas: Canvas) -> None:
-    """The outermost voxel of the body."""
+    """Paint the outermost voxel of the body as skin, slice by slice."""
     body = canvas.codes > 0
     deep = ndimage.binary_erosion(body, np.ones((1, 3, 3), bool), border_value=1)
     canvas.codes[body & ~deep] = Material.SKIN

@@ -1,4 +1,4 @@
-"""Stents of the bile duct, clips, a drain. Within the gland they stay part of its label."""
+"""Biliary stents, surgical clips and biliary drains. Inside the pancreas they stay part of its label."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ELSEWHERE = tuple(
 
 
 def place_device(canvas: Canvas) -> None:
-    """One of the devices of the settings, or none."""
+    """Paint one of the devices that the settings name, or none, into the material map in place."""
     wanted = canvas.settings.devices
     course = gland_course(canvas)
     if len(course) == 0 or not wanted.any_of or not canvas.chance(wanted.share):
@@ -50,26 +50,28 @@ def place_device(canvas: Canvas) -> None:
 
 
 def _put(canvas: Canvas, path: Place, radius_mm: float, codes: tuple[int, int]) -> None:
-    """A tube of the first code, of the second where the gland is."""
+    """Paint a tube along `path` (mm): the second of `codes` inside the pancreas, the first elsewhere."""
     elsewhere, in_gland = codes
     paint_tube(canvas, path, radius_mm, in_gland, IN_PANCREAS)
     paint_tube(canvas, path, radius_mm, elsewhere, _ELSEWHERE)
 
 
 def _bile_duct(canvas: Canvas, course: Place) -> Place:
-    """(n, 3) mm: from the hilum of the liver through the back of the head into the duodenum."""
+    """Return a path (n, 3), mm, from the hilum of the liver through the pancreatic head to the duodenum."""
     head = course[: max(2, len(course) // 5)].mean(axis=0)
     hilum = head + np.array([canvas.rng.uniform(35, 55), -2.0, canvas.rng.uniform(-18, -4)])
     papilla = head + np.array([-14.0, 4.0, -12.0])
     duodenum = np.argwhere(np.isin(canvas.codes, (Material.WALL, Material.COLLAPSED))) * canvas.spacing_mm
     if len(duodenum):
         nearest = duodenum[np.linalg.norm(duodenum - papilla, axis=1).argmin()]
+        # Bowel farther away than 25 mm is some other loop, not the duodenum at the papilla.
         papilla = nearest if np.linalg.norm(nearest - papilla) < 25 else papilla
     knots = np.array([hilum, (hilum + head) / 2 + [0, 3, -3], head + np.array([0, 4, -3]), papilla])
     return _line(knots)
 
 
 def _line(knots: Place) -> Place:
+    """Return points (n, 3), mm, about 1 mm apart along a smooth line through the knots (mm)."""
     lengths = np.linalg.norm(np.diff(knots, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(lengths)])
     fine = np.linspace(0, at[-1], max(8, int(at[-1])))
@@ -78,7 +80,7 @@ def _line(knots: Place) -> Place:
 
 
 def _from_skin(canvas: Canvas, hilum: Place) -> Place:
-    """From the patient's right side through the liver."""
+    """Return a path (n, 3), mm, from the skin of the patient's right side through the liver to the hilum."""
     body = np.flatnonzero(
         (canvas.codes[int(hilum[0] / canvas.spacing_mm[0]) % len(canvas.codes)] > 0).any(axis=0)
     )
@@ -88,13 +90,14 @@ def _from_skin(canvas: Canvas, hilum: Place) -> Place:
 
 
 def _pigtail(duct: Place) -> Place:
+    """Return a ring of 8 mm radius, (40, 3) mm, at the end of the duct: the drain's locking loop."""
     turn = np.linspace(0, 1.8 * np.pi, 40)
     ring = np.stack([-8 * np.sin(turn), 0 * turn, 8 - 8 * np.cos(turn)], axis=1)
     return np.asarray(duct[-1] + ring)
 
 
 def _place_clips(canvas: Canvas, course: Place) -> None:
-    """Clips where the gallbladder was, and some along the gland."""
+    """Paint clips at the bed of the gallbladder and along the gland; a gallbladder becomes fat."""
     bed = np.argwhere(canvas.codes == Tissue.GALLBLADDER) * canvas.spacing_mm
     middle = bed.mean(axis=0) if len(bed) else course[0] + np.array([25.0, -10.0, -20.0])
     canvas.codes[canvas.codes == Tissue.GALLBLADDER] = Tissue.VISCERAL_FAT

@@ -1,4 +1,7 @@
-"""The gland: its size and surface, fat between its lobules, duct, cysts and masses, all of it pancreas."""
+"""The pancreas in detail: size and surface, fat between lobules, duct, cysts and masses.
+
+All that is painted inside the gland stays part of its label.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _LEAST_LEFT = 0.25
 
 
 def reshape_gland(canvas: Canvas) -> None:
-    """Grow or shrink the gland and roughen its surface, into fat only."""
+    """Grow or shrink the gland and roughen its surface; it grows into fat only."""
     part = canvas.part(Tissue.PANCREAS, 14)
     if part is None:
         return
@@ -28,6 +31,7 @@ def reshape_gland(canvas: Canvas) -> None:
     wanted = _grown(soft + rough > canvas.draw(wanted_gland.level), grown, canvas.spacing_mm)
     wanted &= mask | np.isin(codes, ROOM)
     wanted &= (soft > 0.08) | (grown > 0)
+    # A gland that would lose most of its volume is left as it was.
     if wanted.sum() < _LEAST_LEFT * mask.sum():
         return
     codes[mask & ~wanted] = Tissue.VISCERAL_FAT
@@ -35,7 +39,10 @@ def reshape_gland(canvas: Canvas) -> None:
 
 
 def _grown(mask: Bits, by_mm: float, spacing_mm: NDArray[np.float64]) -> Bits:
-    """`mask` thicker by `by_mm` all around, or thinner; what is thin already is only halved."""
+    """Return the mask grown by `by_mm` on all sides, or shrunk if negative.
+
+    Thin parts lose at most 0.6 of their half thickness, so that a slender tail is not torn.
+    """
     if by_mm > 0:
         return np.asarray(ndimage.distance_transform_edt(~mask, sampling=spacing_mm) <= by_mm)
     if by_mm == 0:
@@ -47,7 +54,7 @@ def _grown(mask: Bits, by_mm: float, spacing_mm: NDArray[np.float64]) -> Bits:
 
 
 def draw_clefts(canvas: Canvas) -> None:
-    """Fat between the lobules, more towards the edge, and sometimes a thin piece of duct."""
+    """Paint fat between the lobules, more towards the edge; sometimes a piece of duct and small lesions."""
     part = canvas.part(Tissue.PANCREAS)
     if part is None:
         return
@@ -65,14 +72,14 @@ def draw_clefts(canvas: Canvas) -> None:
 
 
 def draw_duct(canvas: Canvas) -> None:
-    """A duct that is seen from head to tail."""
+    """Paint a duct from head to tail, if the settings ask for one that is wide enough to be seen."""
     radius = canvas.draw(canvas.settings.gland.duct_mm)
     if radius > 0.7:
         _paint_duct(canvas, radius, 0.0)
 
 
 def _paint_duct(canvas: Canvas, radius_mm: float, from_share: float) -> None:
-    """A duct of `radius_mm` through what lies beyond `from_share` of the way from head to tail."""
+    """Paint a duct of `radius_mm` along the gland, from `from_share` of the way between head and tail on."""
     path = gland_course(canvas)
     path = path[int(from_share * len(path)) :]
     if len(path) > 1:
@@ -80,13 +87,17 @@ def _paint_duct(canvas: Canvas, radius_mm: float, from_share: float) -> None:
 
 
 def gland_course(canvas: Canvas) -> Place:
-    """(n, 3) mm: the middle of the gland from head to tail, a point a sagittal plane; empty without one."""
+    """Return the middle of the gland from head to tail: (n, 3) mm, one point per sagittal plane.
+
+    The result is (0, 3) if there is no gland, or one that is less than three voxels wide.
+    """
     box = ndimage.find_objects(np.isin(canvas.codes, _IN_PANCREAS).view(np.uint8))
     if not box or box[0] is None:
         return np.zeros((0, 3))
     part = np.isin(canvas.codes[box[0]], _IN_PANCREAS)
     if part.shape[2] < 3:
         return np.zeros((0, 3))
+    # Squared depth as weight: the middle follows the thickest part, not a lobe at the side.
     weight = (
         ndimage.distance_transform_edt(np.pad(part, 1), sampling=canvas.spacing_mm)[1:-1, 1:-1, 1:-1] ** 2
     )
@@ -100,7 +111,7 @@ def gland_course(canvas: Canvas) -> Place:
 
 
 def draw_lesions(canvas: Canvas) -> None:
-    """Cysts, and a mass that the duct is wide behind; they may bulge into the fat."""
+    """Paint cysts, and a mass with a dilated duct behind it; both may bulge into the fat."""
     wanted = canvas.settings.gland
     course = gland_course(canvas)
     if len(course) == 0:
@@ -114,6 +125,10 @@ def draw_lesions(canvas: Canvas) -> None:
 
 
 def _paint_mass(canvas: Canvas, course: Place, radius_mm: float) -> None:
+    """Paint a mass on the gland's middle line, in the head more often than not.
+
+    The duct is often dilated between the mass and the tail, and a large mass may have a cystic centre.
+    """
     in_head = canvas.chance(0.6)
     share = canvas.rng.uniform(0, _HEAD_SHARE) if in_head else canvas.rng.uniform(_HEAD_SHARE, 1)
     at = course[min(int(share * len(course)), len(course) - 1)]
@@ -125,7 +140,7 @@ def _paint_mass(canvas: Canvas, course: Place, radius_mm: float) -> None:
 
 
 def _paint_lump(canvas: Canvas, at_mm: Place, radius_mm: float, code: int) -> None:
-    """A rough ball in gland and fat."""
+    """Paint a ball with a rough surface about `at_mm` into gland and fat."""
     low = np.maximum(0, np.floor((at_mm - 1.4 * radius_mm) / canvas.spacing_mm)).astype(int)
     high = np.ceil((at_mm + 1.4 * radius_mm) / canvas.spacing_mm).astype(int) + 1
     codes = canvas.codes[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]

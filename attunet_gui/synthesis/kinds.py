@@ -1,4 +1,4 @@
-"""The kinds of CT that synthesis knows by name, each of them a value: what it is called and what it changes.
+"""The kinds of CT that can be rendered by name; each is a value with a title and the settings it changes.
 
 HU and sizes follow the literature: unenhanced pancreas 40 HU (Lamba et al., AJR 2014, 203:W626), enhancement
 by phase (Bae, Radiology 2010, 256:32-61), positive oral contrast 200 HU and far more where it thickens, duct
@@ -34,7 +34,7 @@ ALL_KINDS = "all"
 _SECOND, _THIRD = 0.5, 0.2
 
 TEST_SEEDS = range(9_000_000, 9_100_000)
-"""Seeds of test sets. No training may use a synthetic CT or a phantom of one of them."""
+"""Seeds of the test sets. No training may use a synthetic CT or a phantom of any of them."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Kind:
     Attributes:
         name: for commands, recipes and manifests; never changed, since seeds follow from it.
         title: for tables.
-        groups: of settings, in the place of the usual ones.
+        groups: settings that replace the usual ones.
     """
 
     name: str
@@ -52,12 +52,13 @@ class Kind:
     groups: tuple[Group, ...]
 
     def fits_beside(self, others: Iterable[Kind]) -> bool:
-        """Whether it changes nothing that one of `others` changes."""
+        """Return whether this kind changes no group of settings that one of `others` changes."""
         own = {type(group) for group in self.groups}
         return own.isdisjoint(type(group) for other in others for group in other.groups)
 
 
 def _phase(column: int) -> Uptake:
+    """Return settings under which every CT has one contrast phase, and HU that this phase explains."""
     a, b, c, d, e = (float(column == place) for place in range(5))
     return Uptake((a, b, c, d, e), (0.85, 1.2), 0.0)
 
@@ -225,11 +226,15 @@ KINDS: tuple[Kind, ...] = (
     Kind("clips", "surgical clips", (Devices(("clips",), 1.0), Scanner(hardening=(1.0, 2.5)))),
     Kind("drain", "percutaneous biliary drain", (Devices(("biliary drain",), 1.0),)),
 )
-"""Every kind; the usual mixture is none of them."""
+"""Every kind of CT. The usual mixture is not among them."""
 
 
 def kind_named(name: str) -> Kind:
-    """The kind of that name; `AttunetError` names those there are."""
+    """Return the kind of that name.
+
+    Raises:
+        AttunetError: there is no such kind; the sentence names those that there are.
+    """
     for kind in KINDS:
         if kind.name == name:
             return kind
@@ -238,7 +243,7 @@ def kind_named(name: str) -> Kind:
 
 
 def settings_of(kinds: Iterable[Kind]) -> Settings:
-    """The usual settings with what `kinds` change."""
+    """Return the usual settings with the changes of all `kinds`, later ones over earlier ones."""
     settings = USUAL
     for kind in kinds:
         settings = settings.replacing(kind.groups)
@@ -246,7 +251,9 @@ def settings_of(kinds: Iterable[Kind]) -> Settings:
 
 
 def parse_weights(told: str) -> dict[str, float]:
-    """Weights by name of what "NAME=WEIGHT,NAME" says; "all" stands for every kind, "usual" for the mixture.
+    """Parse "NAME=WEIGHT,NAME" into weights by the name of the kind.
+
+    A name without a weight has the weight 1; "all" stands for every kind, "usual" for the usual mixture.
 
     Raises:
         AttunetError: a kind that is not known, or a weight that is no number above 0.
@@ -259,6 +266,7 @@ def parse_weights(told: str) -> dict[str, float]:
 
 
 def _weight(name: str, told: str) -> float:
+    """Parse one weight, 1 if it is empty; `AttunetError` if it is no number."""
     try:
         return float(told or 1.0)
     except ValueError:
@@ -268,7 +276,11 @@ def _weight(name: str, told: str) -> float:
 
 
 def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
-    """`weights` with "all" written out; the rest as for `parse_weights`."""
+    """Check weights by name and replace "all" by every kind that has no weight of its own.
+
+    Raises:
+        AttunetError: a kind that is not known, or a weight that is not above 0 or not finite.
+    """
     found: dict[str, float] = {}
     for name, weight in weights.items():
         if not 0 < weight < np.inf:
@@ -281,9 +293,10 @@ def check_weights(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def draw_kinds(weights: Mapping[str, float], rng: np.random.Generator) -> tuple[Kind, ...]:
-    """Kinds of one CT of training: one by `weights`, often a second and a third that fit beside it.
+    """Draw the kinds of one CT for training.
 
-    An empty tuple is the usual mixture.
+    The first is drawn by `weights`; often a second and a third follow that change other settings. An empty
+    tuple means the usual mixture.
     """
     drawn: list[Kind] = []
     for chance in (1.0, _SECOND, _THIRD):
@@ -299,6 +312,7 @@ def draw_kinds(weights: Mapping[str, float], rng: np.random.Generator) -> tuple[
 
 
 def _drawn(weights: Mapping[str, float], rng: np.random.Generator) -> str:
+    """Draw the name of one kind in proportion to the weights; the usual mixture if there are none."""
     if not weights:
         return USUAL_KIND
     names, shares = list(weights), np.array(list(weights.values()))

@@ -1,4 +1,4 @@
-"""What a synthetic CT is painted with: materials, and their HU in one patient at one contrast phase."""
+"""Materials of a synthetic CT, and their Hounsfield units in one patient at one contrast phase."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UPTAKES: tuple[Uptake, ...] = ("native", "early", "arterial", "portal", "late")
 
 
 class Material(IntEnum):
-    """What `Tissue` is refined to; codes below 64 are those of `Tissue` itself."""
+    """Code of a material that a tissue is refined to; codes below 64 are those of tissues themselves."""
 
     SKIN = 64
     CORTICAL_BONE = 65
@@ -77,7 +77,7 @@ _EARLY = {
     "artery": 230, "cava": 48, "portal vein": 52, "muscle": 51, "bowel wall": 48, "adrenal": 38,
     "heart": 190, "skin": 21,
 }  # fmt: skip
-"""HU some 20 s after injection: the aorta is bright, the organs have hardly begun."""
+"""Mean HU about 20 s after injection, when the aorta is bright and organs have hardly begun to enhance."""
 
 _LOOKS_LIKE: dict[int, str] = {
     Tissue.SUBCUTANEOUS_FAT: "fat",
@@ -160,7 +160,13 @@ _GRAIN: dict[int, tuple[float, float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """HU of one patient: `mean`, `fine` and `coarse` grain by material code, (256,) float32 each."""
+    """The HU of every material in one patient.
+
+    Attributes:
+        uptake: contrast phase.
+        mean: (256,) float32 mean HU by material code.
+        fine, coarse: (256,) float32 standard deviations, in HU, of the fine and the coarse texture.
+    """
 
     uptake: Uptake
     mean: NDArray[np.float32]
@@ -169,13 +175,14 @@ class Palette:
 
 
 def draw_palette(rng: np.random.Generator, settings: Settings = USUAL) -> Palette:
-    """The HU of a random patient at a random phase."""
+    """Draw the HU of a random patient at a random contrast phase, as the settings say."""
     odds = np.array(settings.uptake.odds)
     uptake = UPTAKES[int(rng.choice(len(UPTAKES), p=odds / odds.sum()))]
     named = _draw_named(uptake, settings, rng)
     mean = np.full(256, -1000.0, np.float32)
     for code, name in _LOOKS_LIKE.items():
         mean[code] = named[name]
+    # Some patients get HU that no phase explains, so that a model cannot rely on HU alone.
     if rng.random() < settings.uptake.odd_share:
         for code in (Tissue.PANCREAS, Tissue.LIVER, Tissue.SPLEEN, Tissue.KIDNEY, Tissue.PORTAL_VEIN):
             mean[code] += rng.normal(0, 25)
@@ -189,6 +196,7 @@ def draw_palette(rng: np.random.Generator, settings: Settings = USUAL) -> Palett
 
 
 def _draw_named(uptake: Uptake, settings: Settings, rng: np.random.Generator) -> dict[str, float]:
+    """Draw the mean HU of every tissue name at a contrast phase."""
     strength = rng.uniform(*settings.uptake.strength)
     named = {}
     for name, row in ENHANCING.items():
@@ -207,7 +215,9 @@ def _draw_named(uptake: Uptake, settings: Settings, rng: np.random.Generator) ->
 
 
 def _draw_variants(mean: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Set the mean HU of materials that are defined relative to others, in place."""
     fat, pancreas = mean[Tissue.VISCERAL_FAT], mean[Tissue.PANCREAS]
+    # In half of the patients collapsed bowel has about the HU of the pancreas: shape has to tell them apart.
     mean[Material.COLLAPSED] = rng.choice([mean[Material.WALL], pancreas]) + rng.normal(0, 12)
     mean[Tissue.OESOPHAGUS] += rng.normal(0, 8)
     mean[Material.STRAND] = fat + rng.uniform(25, 110)

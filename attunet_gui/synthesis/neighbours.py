@@ -1,4 +1,7 @@
-"""What lies against the gland: bowel and stomach that touch it, jejunal loops, and the vessels around it."""
+"""What lies against the pancreas: bowel and stomach that touch it, jejunal loops, and the vessels around it.
+
+Every public function paints into the material map in place.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ _NEAR_GLAND_MM = 14.0
 
 
 def grow_bowel_to_gland(canvas: Canvas) -> None:
-    """Stomach and duodenum take the fat between them and the gland, until they touch it."""
+    """Let stomach and duodenum grow into the fat between them and the gland, until they touch it."""
     wanted = canvas.settings.neighbours
     for organ, reach in (
         (Tissue.STOMACH, canvas.draw(wanted.stomach_reach_mm)),
@@ -41,7 +44,7 @@ def grow_bowel_to_gland(canvas: Canvas) -> None:
 
 
 def draw_third_duodenum(canvas: Canvas) -> None:
-    """The horizontal part of the duodenum, and the ascending one up to the body of the gland."""
+    """Paint the horizontal part of the duodenum, and the ascending part up to the body of the gland."""
     course = gland_course(canvas)
     if len(course) == 0 or not canvas.chance(canvas.settings.neighbours.third_duodenum_share):
         return
@@ -51,6 +54,7 @@ def draw_third_duodenum(canvas: Canvas) -> None:
     if front is None:
         return
     radius = float(canvas.rng.uniform(8, 12))
+    # The horizontal part crosses in front of the aorta, one radius and 1 mm away from it.
     across = front + np.array([low - front[0], -radius - 1.0, 0.0])
     turn = across + np.array([6.0, 2.0, canvas.rng.uniform(20, 32)])
     end = np.array([course[:, 0].mean() - 12, turn[1] - 8, turn[2] + 4])
@@ -60,7 +64,7 @@ def draw_third_duodenum(canvas: Canvas) -> None:
 
 
 def _smooth(knots: Place) -> Place:
-    """Points about 1.5 mm apart along rounded straight lines."""
+    """Return points (n, 3) mm, 1.5 mm apart, along straight lines between knots with rounded corners."""
     lengths = np.linalg.norm(np.diff(knots, axis=0), axis=1)
     at = np.concatenate([[0.0], np.cumsum(lengths)])
     fine = np.arange(0, at[-1], 1.5)
@@ -69,13 +73,14 @@ def _smooth(knots: Place) -> Place:
 
 
 def draw_jejunal_loops(canvas: Canvas) -> None:
-    """Loops of jejunum that lie against body and tail."""
+    """Paint loops of jejunum that lie against body and tail."""
     course = gland_course(canvas)
     if len(course) == 0:
         return
     contents = bowel_odds(canvas, Tissue.SMALL_BOWEL, oral=canvas.chance(canvas.settings.contents.oral_share))
     for _ in range(round(canvas.draw(canvas.settings.neighbours.jejunal_loops))):
         beside = course[int(canvas.rng.uniform(0.45, 1.0) * (len(course) - 1))]
+        # Loops lie below, in front and to the left of the gland more often than elsewhere.
         away = canvas.rng.normal(0, 1, 3) * (1.0, 0.8, 0.7) + (-0.6, -0.4, 0.2)
         start = beside + away / np.linalg.norm(away) * canvas.rng.uniform(14, 24)
         path = wander(canvas, start, canvas.rng.uniform(40, 90), 12.0)
@@ -83,7 +88,7 @@ def draw_jejunal_loops(canvas: Canvas) -> None:
 
 
 def _paint_loop(canvas: Canvas, path: Place, radius_mm: float, content: int) -> None:
-    """A loop of bowel with a wall of 2.5 mm and feathery folds."""
+    """Paint a loop of bowel along `path` with a wall of 2.5 mm and folds; a collapsed one has no lumen."""
     if content == Material.COLLAPSED:
         paint_tube(canvas, path, 0.8 * radius_mm, content, ROOM)
         return
@@ -94,7 +99,7 @@ def _paint_loop(canvas: Canvas, path: Place, radius_mm: float, content: int) -> 
 
 
 def draw_loops(canvas: Canvas) -> None:
-    """Short loops of collapsed bowel, and lookalikes of the gland, in the fat around it."""
+    """Paint short loops of bowel, and tubes that look like the gland, into the fat around it."""
     centre = centre_of_pancreas(canvas)
     if centre is None:
         return
@@ -110,7 +115,7 @@ def draw_loops(canvas: Canvas) -> None:
 
 
 def draw_veins(canvas: Canvas) -> None:
-    """Splenic vein along the back of body and tail, joined to the portal vein behind the neck."""
+    """Paint the splenic vein along the back of body and tail, joined to the portal vein behind the neck."""
     wanted = canvas.settings.neighbours
     course = gland_course(canvas)
     if len(course) < 8 or not canvas.chance(wanted.veins_share):
@@ -118,6 +123,7 @@ def draw_veins(canvas: Canvas) -> None:
     radius = canvas.draw(wanted.veins_mm)
     behind = _behind_gland(canvas, course[len(course) // 3 :], radius)
     head = _head_of_portal(canvas)
+    # A portal vein that ends more than 4 cm away is too far for a confluence behind the neck.
     if head is not None and np.linalg.norm(behind[0] - head) < 40:
         paint_tube(canvas, _smooth(np.array([behind[0], head])), 1.15 * radius, Tissue.PORTAL_VEIN, ROOM)
     paint_tube(canvas, behind[:1], 1.4 * radius, Tissue.PORTAL_VEIN, ROOM)
@@ -125,7 +131,7 @@ def draw_veins(canvas: Canvas) -> None:
 
 
 def _behind_gland(canvas: Canvas, course: Place, radius_mm: float) -> Place:
-    """(n, 3) mm: a path that touches the back of the gland along `course`."""
+    """Return a path (n, 3), mm, that touches the back of the gland along its middle line `course`."""
     inside = np.isin(canvas.codes, IN_PANCREAS)
     found = []
     for z, y, x in course:
@@ -139,7 +145,10 @@ def _behind_gland(canvas: Canvas, course: Place, radius_mm: float) -> Place:
 
 
 def draw_mesenteric_vessels(canvas: Canvas) -> None:
-    """Mesenteric vein and artery, coeliac, splenic and hepatic artery: hardly any label map has them."""
+    """Paint superior mesenteric vein and artery, coeliac trunk, splenic and hepatic artery.
+
+    Hardly any label map has them.
+    """
     head = _head_of_portal(canvas)
     aorta = None if head is None else _front_of_aorta(canvas, float(head[0]) + 8)
     if head is None or aorta is None:
@@ -160,16 +169,17 @@ def draw_mesenteric_vessels(canvas: Canvas) -> None:
 
 
 def _head_of_portal(canvas: Canvas) -> Place | None:
-    """Lowest end of the portal vein, mm: where the mesenteric vein joins."""
+    """Return the lowest end of the portal vein, (3,) mm, where the mesenteric vein joins; or None."""
     inside = np.argwhere(canvas.codes == Tissue.PORTAL_VEIN)
     if len(inside) == 0:
         return None
+    # A few per cent of the voxels rather than the lowest one, which may be a stray.
     low = inside[inside[:, 0] <= np.percentile(inside[:, 0], 4)]
     return np.asarray(low.mean(axis=0) * canvas.spacing_mm)
 
 
 def _front_of_aorta(canvas: Canvas, z_mm: float) -> Place | None:
-    """Its foremost place at about the height `z_mm`, mm; None where there is none."""
+    """Return the front of the aorta at about the height `z_mm`, (3,) mm; None if there is no aorta."""
     level = int(np.clip(z_mm / canvas.spacing_mm[0], 0, len(canvas.codes) - 1))
     inside = np.argwhere(canvas.codes[level] == Tissue.AORTA)
     if len(inside) == 0:
@@ -178,6 +188,6 @@ def _front_of_aorta(canvas: Canvas, z_mm: float) -> Place | None:
 
 
 def _lead(canvas: Canvas, ends: tuple[Place, Place], radius_mm: float, code: int) -> None:
-    """A straight tube between two places."""
+    """Paint a straight vessel between two points (mm)."""
     path = ends[0] + (ends[1] - ends[0]) * np.linspace(0, 1, 16)[:, None]
     paint_tube(canvas, path, radius_mm, code, BESIDE_VESSELS)

@@ -1,4 +1,4 @@
-"""The map that details are painted into: chance, smooth fields, tubes and random walks in millimetres."""
+"""The material map that details are painted into, with random fields, tubes and random walks in mm."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Bits = NDArray[np.bool_]
 Place = NDArray[np.float64]
 
 ROOM = (Tissue.VISCERAL_FAT, Tissue.SOFT)
-"""What may be painted over without taking anything from an organ."""
+"""Tissues that may be painted over without taking anything from an organ."""
 
 BESIDE_VESSELS = (*ROOM, Material.WALL, Material.COLLAPSED, Material.FLUID, Material.FOOD)
-"""What gives way to a vessel."""
+"""Tissues and materials that a vessel may be painted over."""
 
 
 @dataclass(eq=False)
@@ -30,8 +30,8 @@ class Canvas:
     Attributes:
         codes: (z, y, x) uint8, `Tissue` and `Material`; painted in place.
         spacing_mm: (z, y, x) voxel size.
-        rng: the one source of chance.
-        settings: what is drawn from.
+        rng: the only source of random values.
+        settings: ranges and shares that values are drawn from.
         prone: the patient lies on their belly, so that gas rises to the back.
     """
 
@@ -42,7 +42,10 @@ class Canvas:
     prone: bool = False
 
     def part(self, code: int, margin_mm: float = 0.0) -> tuple[NDArray[np.uint8], Bits] | None:
-        """The codes in a box around `code`, to paint in, and which of them are `code`; None without any."""
+        """Return a view of the codes in a box around all voxels of `code`, and the mask of these voxels.
+
+        What is painted into the view is painted into the map. The result is None if no voxel has the code.
+        """
         found = ndimage.find_objects((self.codes == code).view(np.uint8))
         if not found or found[0] is None:
             return None
@@ -55,30 +58,31 @@ class Canvas:
         return codes, codes == code
 
     def field(self, shape: tuple[int, ...], correlation_mm: float) -> F32:
-        """Smooth noise of unit variance."""
+        """Return smooth float32 noise of unit variance that is correlated over `correlation_mm`."""
         return smooth_field(shape, correlation_mm / float(self.spacing_mm.mean()), self.rng)
 
     def inner(self, mask: Bits, depth_mm: float) -> Bits:
-        """Voxels of `mask` further than about `depth_mm` from its edge."""
+        """Return the voxels of `mask` that lie further than about `depth_mm` from its edge."""
+        # A box filter is far cheaper than a distance map, and an approximate depth is enough here.
         size = [max(3, 2 * round(depth_mm / step) + 1) for step in self.spacing_mm]
         return np.asarray(ndimage.uniform_filter(mask.astype(np.float32), size, mode="nearest") > 0.999)
 
     def draw(self, limits: Range) -> float:
-        """A number of a range."""
+        """Draw a number from a range, uniformly."""
         return float(self.rng.uniform(*limits))
 
     def chance(self, share: float) -> bool:
-        """Whether what happens to `share` of the patients happens to this one."""
+        """Draw whether something happens to this patient that happens to `share` of all patients."""
         return bool(self.rng.random() < share)
 
     def height_mm(self, size: int) -> NDArray[np.float64]:
-        """(1, size, 1) mm against gravity, growing to where gas collects."""
+        """Return heights against gravity, (1, size, 1) mm; they grow towards the side where gas collects."""
         y = np.arange(size) * self.spacing_mm[1]
         return np.asarray((y if self.prone else -y)[None, :, None])
 
 
 def centre_of_pancreas(canvas: Canvas) -> Place | None:
-    """Its mean place, mm from the first voxel."""
+    """Return the mean position of the pancreas, (3,) mm from the first voxel; None if there is none."""
     inside = np.argwhere(np.isin(canvas.codes, IN_PANCREAS))
     return None if len(inside) == 0 else np.asarray(inside.mean(axis=0) * canvas.spacing_mm)
 
@@ -90,7 +94,18 @@ def wander(
     straight_mm: float,
     towards: Place | None = None,
 ) -> NDArray[np.float64]:
-    """A random walk of smooth direction: (n, 3) points in mm, 1.5 mm apart."""
+    """Draw a random walk with a smoothly changing direction.
+
+    Args:
+        canvas: its random generator is used.
+        start: first point, (3,) mm.
+        length_mm: of the walk.
+        straight_mm: distance over which the walk keeps its direction; larger is straighter.
+        towards: direction, (3,), that the walk starts in and keeps returning to; None lets it wander.
+
+    Returns:
+        (n, 3) points in mm, 1.5 mm apart.
+    """
     count = max(2, int(length_mm / 1.5))
     turns = canvas.rng.normal(0, 1.5 / straight_mm, (count, 3))
     aim = canvas.rng.normal(0, 1, 3) if towards is None else towards + canvas.rng.normal(0, 0.2, 3)
@@ -105,7 +120,7 @@ def wander(
 
 
 def paint_tube(canvas: Canvas, path: Place, radius_mm: float, code: int, over: tuple[int, ...]) -> None:
-    """Balls of `radius_mm` along `path` (n, 3) mm, painted where the map shows one of `over`."""
+    """Paint balls of `radius_mm` along `path`, (n, 3) mm, wherever the map has one of the codes `over`."""
     reach = np.ceil(radius_mm / canvas.spacing_mm).astype(int)
     offsets = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), -1).reshape(-1, 3)
     voxels = np.rint(path / canvas.spacing_mm).astype(int)

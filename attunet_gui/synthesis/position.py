@@ -1,4 +1,4 @@
-"""How the patient lies: arms, table, leads and tubes, field of view."""
+"""How the patient lies in the scanner: arms, table, leads and tubes, and the field of view."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Codes = NDArray[np.uint8]
 
 @dataclass(eq=False)
 class Couch:
-    """A patient on a table.
+    """A patient on a table; the functions below pad and paint the codes.
 
     Attributes:
-        codes: (z, y, x) materials; air around the patient is 0.
-        pixel_mm: in plane.
-        prone: the table is in front of the patient.
+        codes: (z, y, x) uint8 materials; air around the patient is 0.
+        pixel_mm: pixel size in plane.
+        prone: the patient lies on their belly, so the table is in front.
     """
 
     codes: Codes
@@ -30,7 +30,16 @@ class Couch:
 
 
 def positioned(couch: Couch, wanted: Position, rng: np.random.Generator) -> Codes:
-    """The codes with what lies around the patient, as far as the field of view shows it."""
+    """Add what lies around the patient and cut the result to the field of view.
+
+    Args:
+        couch: the patient; its codes are replaced.
+        wanted: shares and ranges that arms, lines, table, position and field of view are drawn from.
+        rng: the source of the random values.
+
+    Returns:
+        (z, y, x) uint8 material codes.
+    """
     if rng.random() < wanted.arms_share:
         _add_arms(couch, rng)
     if rng.random() < wanted.lines_share:
@@ -44,7 +53,7 @@ def positioned(couch: Couch, wanted: Position, rng: np.random.Generator) -> Code
 
 
 def cropped(codes: Codes, margin: int) -> Codes:
-    """`codes` (z, y, x) cut to the body and `margin` pixels around it."""
+    """Crop (z, y, x) codes in y and x to the body and `margin` pixels around it."""
     rows, columns = (np.flatnonzero((codes > 0).any(axis=axes)) for axes in ((0, 2), (0, 1)))
     if len(rows) == 0:
         return codes
@@ -53,7 +62,7 @@ def cropped(codes: Codes, margin: int) -> Codes:
 
 
 def _add_arms(couch: Couch, rng: np.random.Generator) -> None:
-    """Forearms or upper arms on both sides, with skin, fat, muscle and bone."""
+    """Add arms on both sides: upper arms with one bone or forearms with two."""
     room = int(110 / couch.pixel_mm)
     couch.codes = np.pad(couch.codes, ((0, 0), (0, 0), (room, room)))
     body = couch.codes > 0
@@ -72,7 +81,9 @@ def _add_arms(couch: Couch, rng: np.random.Generator) -> None:
 
 
 def _add_arm(couch: Couch, middle: NDArray[np.float64], radius: float, rng: np.random.Generator) -> None:
+    """Add one arm of skin, fat, muscle and bone about `middle` (y, x); sizes are in pixels."""
     y, x = (np.arange(n, dtype=np.float32) for n in couch.codes.shape[1:])
+    # An arm is not quite parallel to the body: it moves by a fraction of a pixel per slice.
     drift = rng.normal(0, 0.12, 2)
     bones = [np.zeros(2)] if rng.random() < 0.5 else [np.array([-0.3, -0.2]), np.array([0.3, 0.2])]
     width = 0.3 if len(bones) == 1 else 0.19
@@ -91,7 +102,7 @@ def _add_arm(couch: Couch, middle: NDArray[np.float64], radius: float, rng: np.r
 
 
 def _add_lines(couch: Couch, rng: np.random.Generator) -> None:
-    """Leads and tubes on the skin, running mostly along the body."""
+    """Add leads and tubes on the skin that run mostly along the body."""
     front = couch.codes[:, ::-1] if couch.prone else couch.codes
     columns = front.shape[2]
     for _ in range(int(rng.integers(2, 7))):
@@ -104,7 +115,7 @@ def _add_lines(couch: Couch, rng: np.random.Generator) -> None:
 
 
 def _add_dot(plane: Codes, x: float, radius: float, code: int) -> None:
-    """A round cross-section that lies on the foremost skin of column `x`."""
+    """Add the round cross-section of a line that lies on the foremost skin of column `x`, in air only."""
     column = int(np.clip(x, 0, plane.shape[1] - 1))
     rows = np.flatnonzero(plane[:, column])
     if len(rows) == 0:
@@ -115,7 +126,7 @@ def _add_dot(plane: Codes, x: float, radius: float, code: int) -> None:
 
 
 def _add_table(couch: Couch, rng: np.random.Generator) -> None:
-    """A curved table under the patient, in the air only: a thin shell around foam."""
+    """Add a curved table under the patient, a thin shell around foam, in air only."""
     room = int(28 / couch.pixel_mm)
     below = (room, 0) if couch.prone else (0, room)
     couch.codes = np.pad(couch.codes, ((0, 0), below, (0, 0)))
@@ -127,6 +138,7 @@ def _add_table(couch: Couch, rng: np.random.Generator) -> None:
     across = (np.arange(columns) - columns / 2) / (columns / 2)
     line = body[-1] + 1 + (rng.uniform(0, 8) - rng.uniform(0, 26) * across**2) / couch.pixel_mm
     depth = (np.arange(rows)[:, None] - line[None, :]) * couch.pixel_mm
+    # A shell thinner than two pixels would have holes where the table curves.
     thick, shell = rng.uniform(10, 45), max(rng.uniform(0.8, 2.5), 2.2 * couch.pixel_mm)
     for inside, code in (
         ((depth > 0) & (depth < thick), Material.FOAM),
@@ -138,7 +150,7 @@ def _add_table(couch: Couch, rng: np.random.Generator) -> None:
 
 
 def _move_off_centre(couch: Couch, wanted: Position, rng: np.random.Generator) -> None:
-    """Air on one side, so that the patient is not in the middle."""
+    """Pad one side with air, so that the patient is not in the middle."""
     away = float(rng.uniform(*wanted.off_centre_mm)) / couch.pixel_mm
     if away < 1:
         return
@@ -149,13 +161,16 @@ def _move_off_centre(couch: Couch, wanted: Position, rng: np.random.Generator) -
 
 
 def _cut_to_field(couch: Couch, field_mm: float) -> None:
-    """The middle `field_mm` of the picture, where it is wider."""
+    """Cut the image to its middle `field_mm` where it is wider."""
     size = int(field_mm / couch.pixel_mm)
     starts = [max(0, (n - size) // 2) for n in couch.codes.shape[1:]]
     couch.codes = couch.codes[:, starts[0] : starts[0] + size, starts[1] : starts[1] + size]
 
 
 def round_field(shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """(y, x) True outside of the largest circle about the middle of a plane."""
+    """Return the (y, x) mask of pixels outside of the circle about the middle of a plane.
+
+    The circle's diameter is the longer side of the plane.
+    """
     y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
     return np.asarray(np.hypot(y[:, None], x[None, :]) > max(shape) / 2)

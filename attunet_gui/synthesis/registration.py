@@ -1,7 +1,7 @@
-"""Laying one subject's label map onto another's: first nearly rigid, then gently bent.
+"""Registration of a donor's label map to a target's: a nearly rigid fit, then a smooth deformation.
 
-Points are (z, y, x) millimetres on the canonical axes of either label map. A `Warp` pulls back: it says
-where in the donor to look for what lies at a point of the target.
+Points are (z, y, x) millimetres on the canonical axes of either label map. The resulting warp pulls back: it
+maps a point of the target to the point of the donor that corresponds to it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ _ANCHORS = {
     "gallbladder": 0.3,
     "stomach": 0.3,
 }
-"""Organs whose centres are compared, and how much each counts."""
+"""Weight of each organ whose centre is compared; organs that change with filling count little."""
 
 _TUBES = {"aorta": 1.5, "inferior_vena_cava": 0.8}
-"""Vessels along the spine: compared slice by slice across, as nothing tells where one is along."""
+"""Weight of each vessel along the spine.
+
+They are compared in y and x slice by slice, since nothing identifies a place along a vessel."""
 
 _CHANNELS: tuple[tuple[str, ...], ...] = (
     ("liver", "kidney_left"),
@@ -47,7 +49,7 @@ _CHANNELS: tuple[tuple[str, ...], ...] = (
     ("stomach",),
     ("gallbladder", "aorta"),
 )
-"""Organs far apart share one distance map."""
+"""Organs of each distance map; organs that lie far apart share one, which saves time and memory."""
 
 _HEAD, _TAIL = (0.0, 0.3), (0.7, 1.0)
 _STRETCH = (0.3, 2.5)
@@ -56,20 +58,25 @@ _REACH_MM = 24.0
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """x -> matrix @ x + offset, mm."""
+    """The affine map x -> matrix @ x + offset of points in mm.
+
+    Attributes:
+        matrix: (3, 3) float64.
+        offset: (3,) float64 mm.
+    """
 
     matrix: F64
     offset: F64
 
     def __call__(self, points: Points) -> Points:
-        """Points (3, ...), mm."""
+        """Map points (3, ...) in mm; the result has their dtype."""
         flat = self.matrix.astype(points.dtype) @ points.reshape(3, -1)
         return np.asarray((flat + self.offset.astype(points.dtype)[:, None]).reshape(points.shape))
 
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """Target mm -> donor mm: `affine(p + bend(p))`.
+    """A map from the target's mm to the donor's mm: `affine(p + bend(p))`.
 
     Attributes:
         affine: the nearly rigid part.
@@ -83,7 +90,7 @@ class Warp:
     origin_mm: F64
 
     def __call__(self, points: F32) -> F32:
-        """Points (3, ...) of the target -> points of the donor, both mm."""
+        """Map points (3, ...) float32 of the target to points of the donor, both in mm."""
         index = (points - _column(self.origin_mm, points)) / _column(self.spacing_mm, points)
         shift = np.stack(
             [ndimage.map_coordinates(part, index, order=1, mode="nearest") for part in self.bend]
@@ -91,12 +98,18 @@ class Warp:
         return np.asarray(self.affine(points + shift), np.float32)
 
     def stretch(self) -> F64:
-        """Determinant of the bend's Jacobian on its grid."""
+        """Return the determinant of the bend's Jacobian on its grid; 1 keeps volumes, below 0 is a fold."""
         return _stretch(self.bend, float(self.spacing_mm[0]))
 
 
 def register(target: Sampled, donor: Sampled) -> Warp:
-    """The warp that lays the donor's organs on the target's where both have them."""
+    """Fit the warp that lays the donor's organs on the target's, where both have them.
+
+    Args:
+        target: whose organs stay where they are.
+        donor: whose structures will be looked up through the warp.
+    """
+    # The warp is smooth, so a grid of 6 mm holds it, at a small part of the cost of the full grid.
     affine = fit_affine(target, donor)
     coarse = _coarse(target, 6.0)
     moved = Sampled(donor.at(affine(coarse.grid_points())), coarse.spacing_mm, coarse.origin_mm)
@@ -105,10 +118,10 @@ def register(target: Sampled, donor: Sampled) -> Warp:
 
 
 def fit_affine(target: Sampled, donor: Sampled) -> Affine:
-    """Turn, scale along the body's axes and shift that best carry the target's organs to the donor's.
+    """Fit rotation, scale along the body's axes and shift that map the target's organs to the donor's.
 
-    Robust least squares on organ centres and on the course of aorta and vena cava, with priors that keep
-    turns at a few degrees and scales near one common factor: a spine stays a spine.
+    This is robust least squares on organ centres and on the course of aorta and vena cava. Priors keep
+    rotations at a few degrees and scales near one common factor, so that a spine keeps its shape.
     """
     here, there, weights = _paired_centres(target, donor)
     middle = np.average(here, axis=0, weights=weights)
@@ -122,6 +135,7 @@ def fit_affine(target: Sampled, donor: Sampled) -> Affine:
                 parts.append(_across(affine(mine.T).T, other) * weight / 10.0 / np.sqrt(len(mine) / 6.0))
         return np.concatenate(
             [
+                # Priors: turns of some 2 to 3 degrees, scales within 5 % of each other and 25 % of 1.
                 *parts,
                 p[3:6] / np.array([0.035, 0.05, 0.05]),
                 (p[6:] - p[6:].mean()) / 0.05,
@@ -135,12 +149,16 @@ def fit_affine(target: Sampled, donor: Sampled) -> Affine:
 
 
 def _affine_of(p: F64, middle: F64) -> Affine:
-    """(shift, turn, log scale) -> affine about `middle`."""
+    """Build the affine map from nine parameters: shift (mm), rotation vector (rad), logarithm of the scales.
+
+    `middle` is the point of the target, mm, that the map rotates and scales about.
+    """
     matrix = Rotation.from_rotvec(p[3:6]).as_matrix() @ np.diag(np.exp(p[6:]))
     return Affine(matrix, p[:3] - matrix @ middle)
 
 
 def _paired_centres(target: Sampled, donor: Sampled) -> tuple[F64, F64, F64]:
+    """Return (n, 3) centres in target and donor of the organs that both show whole, and (n,) weights."""
     rows = [
         (mine, other, weight)
         for name, weight in _ANCHORS.items()
@@ -151,7 +169,7 @@ def _paired_centres(target: Sampled, donor: Sampled) -> tuple[F64, F64, F64]:
 
 
 def centre(sampled: Sampled, name: str) -> F64 | None:
-    """Centre of a structure, mm; None if it is absent or cut off at the top or bottom."""
+    """Return the centre of a structure in mm; None if it is absent or cut off at the top or the bottom."""
     mask = sampled.codes == CODE[name]
     if mask.sum() < 20 or mask[0].sum() > 20 or mask[-1].sum() > 20:
         return None
@@ -159,11 +177,12 @@ def centre(sampled: Sampled, name: str) -> F64 | None:
 
 
 def _part_pair(target: Sampled, donor: Sampled, part: tuple[float, float]) -> tuple[F64, F64] | None:
+    """Return the centres of one part of the pancreas in target and donor, mm; None if either has none."""
     return _both(_part_of_pancreas(target, part), _part_of_pancreas(donor, part))
 
 
 def _part_of_pancreas(sampled: Sampled, part: tuple[float, float]) -> F64 | None:
-    """Centre, mm, of the voxels between two quantiles from right to left."""
+    """Return the centre, mm, of the pancreas between two quantiles of its extent from right to left."""
     voxels = np.argwhere(sampled.codes == CODE["pancreas"])
     if len(voxels) < 20:
         return None
@@ -173,11 +192,12 @@ def _part_of_pancreas(sampled: Sampled, part: tuple[float, float]) -> F64 | None
 
 
 def _both(mine: F64 | None, other: F64 | None) -> tuple[F64, F64] | None:
+    """Return the two as a pair; None if either is missing."""
     return None if mine is None or other is None else (mine, other)
 
 
 def _course(sampled: Sampled, name: str) -> F64:
-    """(n, 3) centres of a vessel slice by slice, mm."""
+    """Return the (n, 3) centres of a vessel slice by slice, mm; (0, 3) if it is absent."""
     mask = sampled.codes == CODE[name]
     levels = np.flatnonzero(mask.sum(axis=(1, 2)) >= 4)
     centres = [(level, *np.argwhere(mask[level]).mean(axis=0)) for level in levels]
@@ -185,7 +205,10 @@ def _course(sampled: Sampled, name: str) -> F64:
 
 
 def _across(mine: F64, other: F64) -> F64:
-    """Distance in y and x between two vessel courses at equal z; 0 where one has ended."""
+    """Return the (2n,) distances in y and in x between two vessel courses at equal z, mm.
+
+    They are 0 where the other vessel has ended, so that a shorter scan is not punished.
+    """
     shared = (mine[:, 0] >= other[0, 0]) & (mine[:, 0] <= other[-1, 0])
     return np.concatenate(
         [(mine[:, k] - np.interp(mine[:, 0], other[:, 0], other[:, k])) * shared for k in (1, 2)]
@@ -193,6 +216,7 @@ def _across(mine: F64, other: F64) -> F64:
 
 
 def _coarse(sampled: Sampled, step_mm: float) -> Sampled:
+    """Resample a label map by nearest voxel to a grid with voxels of `step_mm`."""
     size = np.array(sampled.codes.shape) * sampled.spacing_mm
     shape = np.ceil(size / step_mm).astype(int)
     empty = Sampled(np.zeros(shape, np.uint8), np.full(3, step_mm), sampled.origin_mm)
@@ -200,11 +224,16 @@ def _coarse(sampled: Sampled, step_mm: float) -> Sampled:
 
 
 def _column(values: F64, points: F32) -> F32:
+    """Shape (3,) values so that they broadcast over points (3, ...), as float32."""
     return values.astype(np.float32).reshape((3,) + (1,) * (points.ndim - 1))
 
 
 class _Bender:
-    """Bends the nearly rigid fit: organ centres first, then demons on distance maps, the spine apart."""
+    """Refines the nearly rigid fit by a displacement field.
+
+    Landmarks (organ centres) move the field first, then demons on distance maps refine it. The back moves as
+    one piece per level, so that vertebrae keep their shape.
+    """
 
     def __init__(self, target: Sampled, donor: Sampled) -> None:
         self._target, self._donor = target, donor
@@ -218,8 +247,9 @@ class _Bender:
         self._spine_shift = self._shift_of_spine()
 
     def bend(self, rounds: int = 30) -> F32:
-        """(3, z, y, x) float32 mm."""
+        """Fit the displacement field: (3, z, y, x) float32 mm on the target's coarse grid."""
         field = np.zeros_like(self._axes)
+        # From coarse to fine: wide kernels move whole regions before narrow ones move single organs.
         for width in (60.0, 40.0, 30.0):
             field = self._held(field + self._towards(self._landmarks(), field, width))
         for _ in range(rounds):
@@ -232,7 +262,7 @@ class _Bender:
         return self._unfolded(field)
 
     def _unfolded(self, field: F32, rounds: int = 12) -> F32:
-        """The field smoothed where it crowds or tears."""
+        """Smooth the field where it compresses or stretches the donor too much, until nowhere does."""
         for _ in range(rounds):
             stretch = _stretch(field, self._step)
             bad = (stretch < _STRETCH[0]) | (stretch > _STRETCH[1])
@@ -244,39 +274,49 @@ class _Bender:
         return field
 
     def _force(self, field: F32, mine: F32, other: F32) -> F32:
+        """Return the demons' step (3, z, y, x), mm, that moves one distance map towards the other."""
         moved = ndimage.map_coordinates(other, self._axes + field / self._step, order=1, mode="nearest")
         slope = np.asarray(np.gradient(moved, self._step), np.float32)
         gap = mine - moved
         # Normalised step of Thirion's demons; distance maps have slope 1 near a border.
         force = gap * slope / ((slope**2).sum(axis=0) + (gap / 10.0) ** 2 + 1e-3)
+        # Distance maps are clipped at their reach: beyond it their difference says nothing.
         near = (np.abs(mine) < 0.9 * _REACH_MM) | (np.abs(moved) < 0.9 * _REACH_MM)
         return np.asarray(np.clip(force, -6.0, 6.0) * near, np.float32)
 
     def _smooth(self, field: F32, sigma_mm: float) -> F32:
+        """Return the field filtered by a Gaussian of `sigma_mm`."""
         sigma = sigma_mm / self._step
         return np.stack(
             [ndimage.gaussian_filter(part, sigma, mode="nearest", truncate=2.5) for part in field]
         )
 
     def _held(self, field: F32) -> F32:
-        """The field with the back moving as one piece a level."""
+        """Return the field with the back replaced by one common shift per level."""
         return np.asarray(field + self._spine * (self._spine_shift - field), np.float32)
 
     def _distance(self, sampled: Sampled, names: Sequence[str]) -> F32 | None:
+        """Return the clipped signed distance to the named organs together, mm; None if none is there."""
         mask = where(sampled.codes, [CODE[name] for name in names])
         if not mask.any():
             return None
         return signed_distance(mask, self._step, _REACH_MM)
 
     def _landmarks(self) -> list[tuple[F64, F64] | None]:
-        """Places in target and donor that belong together, mm."""
+        """Return pairs of corresponding points in target and donor, mm; None for what either lacks."""
         centres = [
             _both(centre(self._target, n), centre(self._donor, n)) for n in _ANCHORS if n != "pancreas"
         ]
         return [*centres, *(_part_pair(self._target, self._donor, part) for part in (_HEAD, _TAIL))]
 
     def _towards(self, pairs: Sequence[tuple[F64, F64] | None], field: F32, width_mm: float) -> F32:
-        """What has to be added to the field to carry landmarks together, fading with the distance to them."""
+        """Return what has to be added to the field so that landmarks coincide.
+
+        Args:
+            pairs: corresponding points in target and donor, mm.
+            field: the present displacement, (3, z, y, x) mm.
+            width_mm: standard deviation of the Gaussian with which a landmark's effect fades.
+        """
         push = np.zeros_like(field)
         total = np.full(field.shape[1:], 0.25, np.float32)
         for pair in pairs:
@@ -292,7 +332,11 @@ class _Bender:
         return np.asarray(push / np.maximum(total, 1.0), np.float32)
 
     def _shift_of_spine(self) -> F32:
-        """(3, z, 1, 1): how far aorta and cava lie apart, across, smoothed along the body."""
+        """Return the shift of the spine at each level, (3, z, 1, 1) float32 mm.
+
+        It is the mean distance in y and x between the subjects' aortas and venae cavae, smoothed along the
+        body: the spine itself is missing in the target.
+        """
         levels = self._target.points(np.indices((self._target.codes.shape[0],) * 3)[:, :, 0, 0].T)[:, 0]
         shifts = []
         for name in _TUBES:
@@ -311,7 +355,7 @@ class _Bender:
         return self._clear_of_organs(shift)[:, :, None, None]
 
     def _clear_of_organs(self, shift: F32, rounds: int = 6) -> F32:
-        """The shift (3, z) of the spine, moved on until the target's organs leave its vertebrae free."""
+        """Move the shift (3, z) of the spine further, until no vertebra overlaps an organ of the target."""
         bone = where(self._donor.codes, matching("vertebrae_*")).astype(np.float32)
         organs = self._target.codes > 0
         for _ in range(rounds):
@@ -330,5 +374,6 @@ class _Bender:
 
 
 def _stretch(field: F32, step_mm: float) -> F64:
+    """Return the Jacobian determinant (z, y, x) of the map p -> p + field(p); both are in mm."""
     gradients = np.stack([np.stack(np.gradient(part, step_mm)) for part in field])
     return np.asarray(np.linalg.det(np.moveaxis(gradients, (0, 1), (-2, -1)) + np.eye(3)))

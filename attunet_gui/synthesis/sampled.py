@@ -1,4 +1,4 @@
-"""Label maps as sampled functions of place: looked up at points, and carried from grid to grid."""
+"""Label maps on regular grids: nearest-voxel look-up at points in mm, and resampling from grid to grid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REACH_MM = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """Common codes on a regular grid.
+    """A label map in common codes on a regular grid.
 
     Attributes:
         codes: (z, y, x) uint8 in the numbering of `structures`.
@@ -32,11 +32,11 @@ class Sampled:
     origin_mm: F64
 
     def points(self, index: Any) -> F64:
-        """Voxel indices (..., 3) -> millimetres."""
+        """Convert voxel indices (..., 3), whole or fractional, to millimetres."""
         return np.asarray(index * self.spacing_mm + self.origin_mm, np.float64)
 
     def at(self, points: NDArray[Any]) -> Codes:
-        """Codes at points (3, ...) in mm, nearest voxel."""
+        """Return the codes of the voxels nearest to points (3, ...) in mm; 0 outside the grid."""
         index = [
             np.rint((axis - origin) / step).astype(np.int32)
             for axis, origin, step in zip(points, self.origin_mm, self.spacing_mm, strict=True)
@@ -48,7 +48,7 @@ class Sampled:
         return np.where(inside, self.codes[clipped], np.uint8(0))
 
     def levels_mm(self, structure: str) -> tuple[float, float]:
-        """Lowest and highest z, mm, of a structure.
+        """Return the lowest and the highest z of a structure in mm.
 
         Raises:
             ValueError: if it is absent.
@@ -60,7 +60,7 @@ class Sampled:
         return float(low), float(high)
 
     def grid_points(self) -> F32:
-        """(3, z, y, x) mm of every voxel."""
+        """Return the coordinates of every voxel: (3, z, y, x) float32 mm."""
         axes = [
             (np.arange(n) * step + origin).astype(np.float32)
             for n, step, origin in zip(self.codes.shape, self.spacing_mm, self.origin_mm, strict=True)
@@ -69,10 +69,16 @@ class Sampled:
 
 
 def resampled(source: Sampled, window: Sampled) -> Sampled:
-    """`source` on the grid of `window`: each structure by its distance to the border, its volume kept.
+    """Resample a label map to another grid by the distance maps of its structures.
 
-    Borders run smoothly between thick slices, as in shape-based interpolation (Raya and Udupa 1990).
+    Borders run smoothly between thick slices, as in shape-based interpolation (Raya and Udupa 1990), and thin
+    structures keep their volume.
+
+    Args:
+        source: the label map.
+        window: the grid of the result; its codes are not read.
     """
+    # Where structures meet, the one that the voxel lies deeper in wins.
     best = np.zeros(window.codes.shape, np.float32)
     codes = np.zeros(window.codes.shape, np.uint8)
     for code, box in enumerate(ndimage.find_objects(source.codes), start=1):
@@ -86,16 +92,22 @@ def resampled(source: Sampled, window: Sampled) -> Sampled:
 
 
 class _Piece:
-    """The distance map of one structure in its own box."""
+    """The distance map of one structure, computed only in the box that holds it."""
 
     def __init__(self, source: Sampled, code: int, box: tuple[slice, ...]) -> None:
+        # Two voxels around the structure, so that its border has an outside within the box.
         near = tuple(slice(max(s.start - 2, 0), s.stop + 2) for s in box)
         self._mask = source.codes[near] == code
         self._step = source.spacing_mm
         self._corner = source.points(np.array([s.start for s in near]))
 
     def on(self, window: Sampled) -> tuple[tuple[slice, ...], F32]:
-        """The window's voxels that the box covers, and the distances there, mm, positive inside."""
+        """Interpolate the distance map on another grid.
+
+        Returns:
+            The box of voxels of `window` that this structure's box covers, and there the distance to its
+            border, float32 mm, positive inside.
+        """
         size = (np.array(self._mask.shape) - 1) * self._step
         start = (self._corner - window.origin_mm) / window.spacing_mm
         stop = start + size / window.spacing_mm
@@ -106,12 +118,13 @@ class _Piece:
         for axis, (a, b) in enumerate(zip(first, last, strict=True)):
             index = (np.arange(a, b) - start[axis]) * window.spacing_mm[axis] / self._step[axis]
             distance = _interpolated(distance, index, axis)
+        # The volume of a structure that the window cuts is not known there, so it is not enforced.
         if (start > -1).all() and (stop < window.codes.shape).all() and distance.size:
             distance = distance - self._threshold(distance, window)
         return tuple(slice(a, b) for a, b in zip(first, last, strict=True)), distance
 
     def _threshold(self, distance: F32, window: Sampled) -> np.float32:
-        """The distance that keeps the volume of thin parts; within half a voxel of the source."""
+        """Return the distance in mm whose isosurface keeps the volume, at most half a source voxel from 0."""
         limit = self._step.max() / 2
         voxels = np.count_nonzero(self._mask) * np.prod(self._step / window.spacing_mm)
         place = distance.size - int(np.clip(round(float(voxels)), 1, distance.size))
@@ -119,6 +132,7 @@ class _Piece:
 
 
 def _interpolated(values: F32, index: F64, axis: int) -> F32:
+    """Interpolate a (z, y, x) array linearly at fractional indices along one axis."""
     low = np.clip(np.floor(index).astype(int), 0, max(values.shape[axis] - 2, 0))
     high = np.minimum(low + 1, values.shape[axis] - 1)
     part = (index - low).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(3)])
@@ -127,7 +141,7 @@ def _interpolated(values: F32, index: F64, axis: int) -> F32:
 
 
 def signed_distance(mask: Mask, spacing_mm: float | Sequence[float], reach_mm: float) -> F32:
-    """Distance to the border of a mask, mm, positive inside, limited to +-`reach_mm`."""
+    """Return the distance to the border of a mask: float32 mm, positive inside, clipped to +-`reach_mm`."""
     sampling = spacing_mm if isinstance(spacing_mm, (int, float)) else tuple(spacing_mm)
     inside = ndimage.distance_transform_edt(mask, sampling=sampling)
     outside = ndimage.distance_transform_edt(~mask, sampling=sampling)

@@ -1,4 +1,4 @@
-"""What the scanner makes of materials: HU with grain, blur, slices, noise, streaks, export."""
+"""From materials to CT slices: HU with texture, blur, slice averaging, streaks, noise and the export."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _STREAKS_APART_MM = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Slices:
-    """Ideal HU of thin planes.
+    """Ideal HU of thin planes that are averaged to slices.
 
     Attributes:
-        hu: (planes, y, x) float32.
-        spacing_mm: of the thin planes.
-        parts: planes that make one slice.
+        hu: (planes, y, x) float32 HU.
+        spacing_mm: voxel size of the thin planes along z, y, x.
+        parts: number of planes that are averaged to one slice.
     """
 
     hu: F32
@@ -41,7 +41,17 @@ def painted(
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> F32:
-    """Ideal HU: the material's mean, with its fine and its coarse grain."""
+    """Turn material codes into ideal HU: the mean of each material, with its fine and its coarse texture.
+
+    Args:
+        codes: (planes, y, x) uint8 material codes.
+        palette: HU by material.
+        spacing: voxel size along z, y, x, mm.
+        rng: the source of the texture.
+
+    Returns:
+        (planes, y, x) float32 HU.
+    """
     hu = palette.mean[codes]
     step = float(np.mean(spacing))
     grain = rng.standard_normal(codes.shape, dtype=np.float32)
@@ -53,7 +63,14 @@ def painted(
 
 
 def scanned(thin: Slices, scanner: Scanner, rng: np.random.Generator) -> F32:
-    """(slices, y, x) HU: blur of the kernel, slices, sharpening, streaks, noise, slow shading."""
+    """Turn ideal HU into slices as a scanner reconstructs them.
+
+    The steps are the kernel's blur, averaging to slices, sharpening, streaks, noise and slow shading.
+
+    Returns:
+        (slices, y, x) float32 HU.
+    """
+    # Noise comes after the blur: its own grain is that of the kernel, not that of the anatomy.
     hu, spacing = thin.hu, thin.spacing_mm
     blur = rng.uniform(*scanner.blur_mm)
     ndimage.gaussian_filter(hu, (0.5, blur / spacing[1], blur / spacing[2]), output=hu, truncate=2.5)
@@ -70,7 +87,10 @@ def scanned(thin: Slices, scanner: Scanner, rng: np.random.Generator) -> F32:
 def _add_artefacts(
     slices: F32, spacing: tuple[float, float, float], scanner: Scanner, rng: np.random.Generator
 ) -> None:
-    """Streaks where metal or bright contrast is, and where rays starve; thin slices share them."""
+    """Add streaks to the slices with metal, bright contrast medium or photon starvation, in place.
+
+    Slices within 3 mm share the streaks of one of them, which saves projections of thin slices.
+    """
     strength = Artefacts(float(rng.uniform(*scanner.hardening)), float(rng.uniform(*scanner.starvation)))
     wanted = np.flatnonzero(_streaky(slices, strength))
     if len(wanted) == 0:
@@ -83,7 +103,8 @@ def _add_artefacts(
 
 
 def _streaky(slices: F32, strength: Artefacts) -> NDArray[np.bool_]:
-    """(z,) whether a slice has streaks that anyone would see."""
+    """Return for each slice, (z,) bool, whether its streaks would be visible."""
+    # A quarter of the pixels is enough to find what is dense.
     inner = slices[:, ::2, ::2]
     if strength.starvation > _STARVED:
         return np.ones(len(slices), bool)
@@ -94,7 +115,11 @@ def _streaky(slices: F32, strength: Artefacts) -> NDArray[np.bool_]:
 def _noise(
     shape: tuple[int, ...], spacing: tuple[float, float, float], scanner: Scanner, rng: np.random.Generator
 ) -> F32:
-    """Noise with the spectrum of filtered back projection: none of low frequency, cut off by the kernel."""
+    """Draw (slices, y, x) float32 noise with the spectrum that filtered back projection leaves.
+
+    It has little power at low frequencies, which the ramp filter suppresses, and at high ones, which the
+    kernel cuts off.
+    """
     noise = rng.standard_normal(shape, dtype=np.float32)
     size = rng.uniform(*scanner.grain_mm)
     ndimage.gaussian_filter(noise, (0.2, size / spacing[1], size / spacing[2]), output=noise, truncate=2.5)
@@ -107,7 +132,16 @@ def _noise(
 
 
 def exported(slices: F32, settings: Settings, rng: np.random.Generator) -> NDArray[np.int16]:
-    """Whole HU (slices, y, x), round field of view, and the range and gray values that were kept."""
+    """Round to whole HU, after the round field of view and the export's clipping that the settings ask for.
+
+    Args:
+        slices: (slices, y, x) float32 HU; overwritten.
+        settings: of the whole CT.
+        rng: the source of the random values.
+
+    Returns:
+        (slices, y, x) int16 HU in [-1024, 3071].
+    """
     if settings.position.field_mm is not None and rng.random() < 0.5:
         slices[:, round_field((slices.shape[1], slices.shape[2]))] = -1024
     np.clip(slices, -1024, 3071, out=slices)
@@ -116,6 +150,7 @@ def exported(slices: F32, settings: Settings, rng: np.random.Generator) -> NDArr
 
 
 def _clip(slices: F32, export: Export, rng: np.random.Generator) -> None:
+    """Clip to one of the windows and reduce to its number of gray values, in place."""
     if not export.windows_hu:
         return
     low, high = export.windows_hu[int(rng.integers(len(export.windows_hu)))]

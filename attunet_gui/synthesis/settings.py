@@ -1,8 +1,8 @@
-"""What the renderer of synthetic CT draws from: one frozen group of settings for each part of a CT.
+"""Settings that the renderer of synthetic CT draws from: one frozen group for each part of a CT.
 
-The defaults are the usual mixture of a hospital. A kind of CT (see `kinds`) replaces one or two groups. A
-pair of numbers is a range that a value is drawn from, uniformly unless said otherwise; a share is the chance
-that something is there.
+The defaults are the usual mixture of a hospital. A named kind of CT replaces one or a few groups. A pair of
+numbers is a range that a value is drawn from, uniformly unless said otherwise; a share is the probability
+that something is present.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ class Uptake:
     """Contrast medium in the blood.
 
     Attributes:
-        odds: of no contrast, early arterial, late arterial, portal venous, delayed.
-        strength: of enhancement, 1 is the table's.
-        odd_share: patients whose organs have HU that no phase explains, so that shape and place count too.
+        odds: of no contrast, early arterial, late arterial, portal venous and delayed phase.
+        strength: factor on the enhancement of the table.
+        odd_share: share of patients whose organs have HU that no phase explains, so that shape and position
+            count too.
     """
 
     odds: Odds = (0.1, 0.17, 0.18, 0.45, 0.1)
@@ -31,19 +32,21 @@ class Uptake:
 
 @dataclass(frozen=True)
 class Contents:
-    """What stomach and bowel are filled with.
+    """Contents of stomach and bowel.
 
     Attributes:
-        stomach: odds of collapsed, fluid, oral contrast, gas alone, food.
-        bowel: factors on the odds of collapsed, fluid, oral contrast, gas, food in a loop of bowel.
-        oral_share: patients who drank contrast medium.
-        contrast_hu: of that medium.
-        settled_share: lumina in which contrast has settled below fluid.
-        gas: part of the depth of the stomach that is gas.
-        gas_level_share: loops of bowel with gas over their content.
-        wall_mm: of the stomach.
+        stomach: odds of collapsed, fluid, oral contrast medium, gas alone and food.
+        bowel: factors on the odds of collapsed, fluid, oral contrast medium, gas and food in a loop of bowel.
+        oral_share: share of patients who drank contrast medium.
+        contrast_hu: HU of that medium.
+        settled_share: share of lumina in which contrast medium has settled below fluid.
+        gas: share of the depth of the stomach that is gas.
+        gas_level_share: share of bowel loops with gas over their content.
+        wall_mm: thickness of the stomach's wall.
     """
 
+    # Empty and thick-walled stomachs are common here because a model that had seen few of them took a
+    # collapsed fundus for pancreas.
     stomach: Odds = (0.25, 0.3, 0.2, 0.05, 0.2)
     bowel: Odds = (1.0, 1.0, 1.0, 1.0, 1.0)
     oral_share: float = 0.45
@@ -56,14 +59,16 @@ class Contents:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What lies against the gland.
+    """What lies against the pancreas.
 
     Attributes:
         jejunal_loops: number of loops beside body and tail.
-        third_duodenum_share: a horizontal duodenum from the head to the left, in front of aorta and cava.
-        veins_share: splenic vein along the back of the gland, confluence and superior mesenteric vein.
-        veins_mm: their radius.
-        stomach_reach_mm, duodenum_reach_mm: how far the organ has grown towards the gland, into the fat.
+        third_duodenum_share: share with a horizontal duodenum from the head to the left, in front of aorta
+            and vena cava.
+        veins_share: share with a splenic vein along the back of the gland and a confluence.
+        veins_mm: radius of these veins.
+        stomach_reach_mm, duodenum_reach_mm: distance by which the organ has grown towards the gland, into
+            the fat.
     """
 
     jejunal_loops: Range = (0.0, 2.5)
@@ -79,14 +84,14 @@ class Gland:
     """The pancreas itself.
 
     Attributes:
-        level: of the smoothed gland at which its surface lies; below 0.5 it grows.
-        grown_mm: by which it grows into the fat around it; negative shrinks it.
-        lobes: depth of its lobulation, as a part of the smoothed gland's step.
-        clefts: threshold of the field of fatty clefts; a low one is a gland full of them.
-        fatty_hu: by which fat too fine to be seen lowers its HU.
+        level: isovalue of the smoothed mask at which the surface lies; below 0.5 the gland grows.
+        grown_mm: distance by which it grows into the fat around it; a negative one shrinks it.
+        lobes: depth of its lobulation, in units of the smoothed mask (0 to 1).
+        clefts: threshold of the random field of fatty clefts; the lower it is, the more clefts there are.
+        fatty_hu: HU by which fat that is too fine to be seen lowers the gland's mean.
         duct_mm: radius of a duct that is seen from head to tail; 0 draws none.
-        duct_share, lesion_share: of a thin piece of duct, and of small lesions.
-        cysts: how many.
+        duct_share, lesion_share: share of patients with a thin piece of duct, and with small lesions.
+        cysts: number of cysts.
         mass_mm: radius of a mass; 0 draws none.
     """
 
@@ -104,12 +109,12 @@ class Gland:
 
 @dataclass(frozen=True)
 class Build:
-    """How fat the patient is.
+    """Fat and size of the patient.
 
     Attributes:
-        subcutis_mm: greatest thickness of subcutaneous fat that is left; None leaves what is there.
-        added_fat_mm: fat put around the patient.
-        fat_closed_mm: gaps of visceral fat up to this width are closed by the organs beside them.
+        subcutis_mm: largest thickness of subcutaneous fat that is left; None leaves what is there.
+        added_fat_mm: thickness of fat that is put around the patient.
+        fat_closed_mm: width up to which gaps of visceral fat are closed by the organs beside them.
         size: factor on the whole body.
     """
 
@@ -124,10 +129,10 @@ class Position:
     """How the patient lies in the scanner.
 
     Attributes:
-        prone_share: patients on their belly: gas and fluid change places, the table is in front.
-        arms_share: patients with their arms beside them.
-        off_centre_mm: distance of the patient from the middle of the picture.
-        table_share, lines_share: a table below; leads and tubes on the skin.
+        prone_share: share of patients on their belly; gas and fluid change places, the table is in front.
+        arms_share: share of patients with their arms beside the body.
+        off_centre_mm: distance of the patient from the middle of the image.
+        table_share, lines_share: share with a visible table, and with leads and tubes on the skin.
         field_mm: width of the field of view; None shows the whole patient.
     """
 
@@ -141,12 +146,12 @@ class Position:
 
 @dataclass(frozen=True)
 class Sampling:
-    """The grid.
+    """The voxel grid of the output.
 
     Attributes:
-        thickness_mm: of a slice and distance to the next, drawn uniformly in its logarithm.
-        pixel_mm: in plane.
-        cut_share: scans that end within the gland.
+        thickness_mm: thickness of a slice and distance to the next, drawn uniformly in its logarithm.
+        pixel_mm: pixel size in plane.
+        cut_share: share of scans that end within the pancreas.
     """
 
     thickness_mm: Range = (1.2, 5.5)
@@ -160,11 +165,11 @@ class Scanner:
 
     Attributes:
         blur_mm: standard deviation of the in-plane point spread.
-        sharp_share, sharpening: how often and how much edges are enhanced.
+        sharp_share, sharpening: share of scans whose edges are enhanced, and how much.
         noise_hu: standard deviation of the noise, drawn uniformly in its logarithm.
-        grain_mm: size of its grain.
-        hardening: of the beam behind what is dense: strength of the streaks.
-        starvation: noise of rays that hardly anything came through.
+        grain_mm: standard deviation of the Gaussian that the noise is filtered with.
+        hardening: strength of the streaks of beam hardening behind dense objects.
+        starvation: strength of the noise of rays that hardly any photons came through.
     """
 
     blur_mm: Range = (0.5, 1.1)
@@ -178,11 +183,11 @@ class Scanner:
 
 @dataclass(frozen=True)
 class Export:
-    """What became of the HU afterwards.
+    """Losses of an export, such as to 8-bit images.
 
     Attributes:
-        windows_hu: ranges that HU were clipped to, one of them is drawn; empty for none.
-        levels: gray values that the range was divided into; 0 keeps whole HU.
+        windows_hu: ranges of HU of which one is drawn to clip to; empty clips nothing.
+        levels: number of gray values that the range is divided into; 0 keeps whole HU.
     """
 
     windows_hu: tuple[Range, ...] = ()
@@ -194,7 +199,12 @@ Device: TypeAlias = Literal["plastic stent", "metal stent", "clips", "biliary dr
 
 @dataclass(frozen=True)
 class Devices:
-    """What somebody put in: one of `any_of`, if there are any, and drawn with the chance `share`."""
+    """Implanted devices.
+
+    Attributes:
+        any_of: devices of which one is drawn; empty for none.
+        share: share of patients who have one.
+    """
 
     any_of: tuple[Device, ...] = ("clips", "plastic stent")
     share: float = 0.04
@@ -221,7 +231,7 @@ class Settings:
     devices: Devices = Devices()
 
     def replacing(self, groups: tuple[Group, ...]) -> Settings:
-        """These settings with each of `groups` in the place of the one of its class."""
+        """Return these settings with each of `groups` in place of the group of the same class."""
         names = {type(getattr(self, field.name)): field.name for field in fields(self)}
         return replace(self, **{names[type(group)]: group for group in groups})  # type: ignore[arg-type]
 

@@ -1,8 +1,8 @@
-"""Streaks as a scanner makes them: rays through what is dense measure too little, and hardly any photons.
+"""Streak artefacts: rays through dense matter are measured too low, and with hardly any photons.
 
-Slices are projected coarsely, the error of their projections is filtered and projected back. Beam hardening
-leaves dark bands between dense things and bright ones beside them; photon starvation leaves noise along
-the rays that lost most, such as those through both arms.
+Slices are projected on a coarse grid, and the error of these projections is filtered and projected back. Beam
+hardening leaves dark bands between dense objects and bright ones beside them; photon starvation leaves noise
+along the rays that are attenuated most, such as those through both arms.
 """
 
 from __future__ import annotations
@@ -25,14 +25,30 @@ _TOGETHER = 16
 
 @dataclass(frozen=True)
 class Artefacts:
-    """How strong they are: `hardening` behind dense things, `starvation` of rays; 0 is none."""
+    """Strength of the artefacts; 0 is none.
+
+    Attributes:
+        hardening: of the beam behind dense objects.
+        starvation: of rays that lose most of their photons.
+    """
 
     hardening: float
     starvation: float
 
 
 def streaks(hu: F32, pixel_mm: float, strength: Artefacts, rng: np.random.Generator) -> F32:
-    """What is to be added to slices `hu` (z, y, x): float32 of the same shape, HU."""
+    """Compute the artefacts of slices.
+
+    Args:
+        hu: (z, y, x) float32 HU.
+        pixel_mm: pixel size in plane.
+        strength: of the artefacts.
+        rng: the source of the noise.
+
+    Returns:
+        float32 HU of the shape of `hu`, to be added to it.
+    """
+    # Streaks are long and smooth: a grid of 128 pixels holds them, at a small part of the projections' cost.
     zoom = _SIZE / max(hu.shape[1:])
     small = np.stack([_fitted(_zoomed(np.clip(plane, -1000, _CAP_HU), (zoom, zoom))) for plane in hu])
     step = pixel_mm / zoom
@@ -48,11 +64,12 @@ def streaks(hu: F32, pixel_mm: float, strength: Artefacts, rng: np.random.Genera
 
 
 def _zoomed(plane: F32, zoom: tuple[float, ...]) -> F32:
+    """Resize a (y, x) plane linearly by the factors `zoom`, with its borders (not pixel centres) fixed."""
     return np.asarray(ndimage.zoom(plane, zoom, order=1, mode="nearest", grid_mode=True), np.float32)
 
 
 def _fitted(small: F32) -> F32:
-    """`small` in the middle of a square of air."""
+    """Put a (y, x) plane into the middle of a square of air, -1000 HU."""
     square = np.full((_SIZE, _SIZE), -1000, np.float32)
     small = small[:_SIZE, :_SIZE]
     top, left = ((_SIZE - n) // 2 for n in small.shape)
@@ -61,7 +78,14 @@ def _fitted(small: F32) -> F32:
 
 
 def _error(small: F32, step_mm: float, strength: Artefacts, rng: np.random.Generator) -> F32:
-    """The same for coarse square slices."""
+    """Compute the artefacts of coarse square slices: (z, y, x) float32 HU.
+
+    Args:
+        small: (z, y, x) HU of square slices.
+        step_mm: their pixel size.
+        strength: of the artefacts.
+        rng: the source of the noise.
+    """
     forth, back = _projectors()
     per_pixel = np.float32(_WATER_PER_MM * step_mm)
     flat = small.reshape(len(small), -1).T
@@ -77,8 +101,9 @@ def _error(small: F32, step_mm: float, strength: Artefacts, rng: np.random.Gener
 
 
 def _ramped(rays: F32) -> F32:
-    """(angles, bins, slices) through the ramp filter of back projection, with a Hann window."""
+    """Filter rays (angles, bins, slices) along the bins with a ramp under a Hann window."""
     bins = rays.shape[1]
+    # Twice the bins: the circular convolution must not wrap one end of a projection onto the other.
     length = fft.next_fast_len(2 * bins, real=True)
     frequency = np.fft.rfftfreq(length).astype(np.float32)
     window = frequency * (0.5 + 0.5 * np.cos(2 * np.pi * frequency))
@@ -88,7 +113,10 @@ def _ramped(rays: F32) -> F32:
 
 @lru_cache(maxsize=1)
 def _projectors() -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Parallel projection of a square slice of unit pixels, (angles x bins, pixels), and its transpose."""
+    """Build the parallel projection of a square slice of unit pixels, and its transpose.
+
+    They are sparse (angles x bins, pixels) and (pixels, angles x bins) matrices, built once per process.
+    """
     bins = int(np.ceil(_SIZE * np.sqrt(2))) + 2
     middle = (np.arange(_SIZE) - (_SIZE - 1) / 2).astype(np.float32)
     pixels = np.arange(_SIZE * _SIZE, dtype=np.int32)

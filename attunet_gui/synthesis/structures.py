@@ -1,4 +1,4 @@
-"""Named structures of label maps: one numbering for all of them, and the tissue each is made of."""
+"""Named structures of label maps: one common numbering, and the tissue that each structure is made of."""
 
 from __future__ import annotations
 
@@ -81,21 +81,21 @@ _NAMES: tuple[str, ...] = (
 )
 
 STRUCTURES: tuple[str, ...] = tuple(dict.fromkeys(_NAMES))
-"""Every structure that is used; its code is its place plus one."""
+"""Every structure that is used; its common code is its index plus one."""
 
 CODE = {name: place + 1 for place, name in enumerate(STRUCTURES)}
 UNKNOWN = 0
 HOLE = 255
-"""Where a borrowed structure was taken away and something else has to grow in."""
+"""Code of voxels whose borrowed structure was removed, which neighbouring structures have to fill."""
 
 
 def tissue_of(structure: str) -> Tissue | None:
-    """What `structure` is made of; None for a structure that is not used."""
+    """Return the tissue that `structure` is made of; None for a structure that is not used."""
     return next((tissue for pattern, tissue in _TISSUES if fnmatchcase(structure, pattern)), None)
 
 
 def common_codes(label_map: LabelMap) -> Codes:
-    """The label map in the common numbering: (z, y, x) uint8, unused structures 0."""
+    """Return the label map in the common numbering: (z, y, x) uint8, with 0 for unused structures."""
     table = np.zeros(int(label_map.codes.max()) + 1, np.uint8)
     for code, name in label_map.names.items():
         if code < len(table):
@@ -104,21 +104,21 @@ def common_codes(label_map: LabelMap) -> Codes:
 
 
 def matching(*patterns: str) -> frozenset[int]:
-    """Codes of all structures whose name matches one of the patterns."""
+    """Return the common codes of all structures whose name matches one of the shell patterns."""
     return frozenset(
         code for name, code in CODE.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
     )
 
 
 def where(codes: Codes, wanted: Iterable[int]) -> Mask:
-    """True where a voxel has one of the wanted codes."""
+    """Return the mask of voxels that have one of the wanted codes, as bool of the shape of `codes`."""
     table = np.zeros(256, np.bool_)
     table[list(wanted)] = True
     return np.asarray(table[codes])
 
 
 def as_tissue(codes: Codes) -> Codes:
-    """Common codes -> tissue codes; what is unknown or a hole is 0."""
+    """Convert common codes to tissue codes; unknown voxels and holes become 0."""
     table = np.zeros(256, np.uint8)
     for name, code in CODE.items():
         table[code] = tissue_of(name) or 0

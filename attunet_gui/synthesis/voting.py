@@ -1,4 +1,4 @@
-"""Looking codes up between the voxels of a map, so that a coarse map has smooth borders on a fine grid."""
+"""Interpolation of codes between voxels, which gives a coarse map smooth borders on a fine grid."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ _PLANES = 4
 
 
 def looked_up(codes: Codes, spacing_mm: tuple[float, float, float], places: tuple[F32, F32, F32]) -> Codes:
-    """The code at each place: of the eight voxels around it, that of most weight in linear interpolation.
+    """Look up the code at each position.
+
+    It is the code with the largest sum of trilinear weights among the eight voxels around the position.
 
     Args:
-        codes: (z, y, x) map; above and below it goes on as it ends, beside it is 0.
-        spacing_mm: of the map.
-        places: z, y, x in mm from the map's middle, each of the shape of the result.
+        codes: (z, y, x) uint8 map; above and below, its first and last slice continue; beside it all is 0.
+        spacing_mm: voxel size of the map along z, y, x.
+        places: z, y and x in mm from the map's centre, each float32 of the shape of the result.
+
+    Returns:
+        uint8 codes.
     """
     result = np.empty(places[0].shape, np.uint8)
     # A few planes at a time stay in the cache.
@@ -32,6 +37,7 @@ def looked_up(codes: Codes, spacing_mm: tuple[float, float, float], places: tupl
 
 
 def _looked_up(codes: Codes, spacing_mm: tuple[float, float, float], places: list[F32]) -> Codes:
+    """Do the same for a few planes of the result."""
     lows, parts = [], []
     outside = np.zeros(places[0].shape, bool)
     for axis, (place, n, step) in enumerate(zip(places, codes.shape, spacing_mm, strict=True)):
@@ -44,6 +50,7 @@ def _looked_up(codes: Codes, spacing_mm: tuple[float, float, float], places: lis
         parts.append(at - low)
     corners = _corners(codes, lows)
     result = corners[0].copy()
+    # Most positions lie among eight equal codes: the vote is counted only where they differ.
     mixed = np.zeros(result.shape, bool)
     for other in corners[1:]:
         mixed |= other != result
@@ -53,9 +60,13 @@ def _looked_up(codes: Codes, spacing_mm: tuple[float, float, float], places: lis
 
 
 def _corners(codes: Codes, lows: list[NDArray[np.int32]]) -> list[Codes]:
-    """Codes of the eight voxels around each place, in the order of `product`."""
+    """Return the codes of the eight voxels around each position, x fastest (the order of the bits).
+
+    `lows` are the indices of the lower voxel along z, y and x.
+    """
     _, rows, columns = codes.shape
     flat = (lows[0] * rows + lows[1]) * columns + lows[2]
+    # An axis of a single voxel has no upper neighbour: its step is 0.
     plain = codes.ravel()
     steps = [
         stride if n > 1 else 0 for stride, n in zip((rows * columns, columns, 1), codes.shape, strict=True)
@@ -67,6 +78,10 @@ _BITS = tuple(product((0, 1), repeat=3))
 
 
 def _voted(corners: list[Codes], parts: list[F32]) -> Codes:
+    """Return, for each position, the corner code with the most weight.
+
+    `parts` are the distances from the lower voxel along z, y and x, in voxels.
+    """
     weights = [
         np.prod([part if bit else 1 - part for bit, part in zip(bits, parts, strict=True)], axis=0)
         for bits in _BITS
