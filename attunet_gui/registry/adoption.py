@@ -71,7 +71,7 @@ def ref_of(bundle: Bundle) -> ModelRef:
 def read_history(folder: Path) -> tuple[Step, ...]:
     """Return the adoptions and roll-backs, oldest first; a damaged file counts as empty here.
 
-    The window has to open whatever is in that file. `adopt_model` and `roll_back_model` refuse to overwrite
+    The window has to open whatever is in that file. `adopt_bundle` and `roll_back_model` refuse to overwrite
     it.
     """
     try:

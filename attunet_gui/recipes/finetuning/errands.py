@@ -20,7 +20,7 @@ from attunet_gui.recipes.finetuning.run import finetune
 
 
 def learn(order: FinetuneOrder, progress: Progress = silent) -> Learnt:
-    """Fine-tune as `finetune_model` does, which says what is raised, and return plain values."""
+    """Fine-tune as `run_finetuning` does, which says what is raised, and return plain values."""
     done = finetune(order, progress)
     return Learnt(
         done.bundle.folder,
