@@ -176,8 +176,8 @@ class Work:
         work._locks = work._locks.with_verified(work._verified)
         work._journal, work.note_on_opening = journal, old.damage
         work.left_at = work._activity.last
-        # A damaged file is put aside and a new one is written with the next entry: appending behind the
-        # damage would make the new entries unreadable too.
+        # Of a damaged journal a copy is kept. The journal then still counts as broken, so that the next entry
+        # rewrites the whole file: entries behind the damage could not be read.
         if old.damage:
             set_aside(old.path)
         else:

@@ -1,1 +1,1 @@
-"""How good a model is: splits by patient, scores with intervals, calibration, gates, pictures."""
+"""Evaluation of models: splits by patient, scores with intervals, calibration, attention gates, figures."""

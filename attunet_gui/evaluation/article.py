@@ -1,8 +1,8 @@
-"""A table in the article's form: our drafts of whole volumes beside its figures for NIH Pancreas-CT.
+"""A table that compares our drafts of whole volumes with the published figures for NIH Pancreas-CT.
 
-The figures are those of table 3 of Oktay et al. 2018, arXiv:1804.03999, for training from scratch, as two
-others have copied them down independently (the article itself was not at hand; of U-Net's row and of the
-precision there is one copy only).
+The figures are those of table 3 of Oktay et al. 2018, arXiv:1804.03999, for training from scratch. They were
+taken from two independent publications that quote them, because the article itself was not at hand. Only one
+of the two quotes the row of U-Net and the precision.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class _Frozen(BaseModel):
 
 
 class VolumeScore(CaseScore):
-    """Scores of the draft of one volume on the grid of the CT.
+    """The scores of the draft of one volume on the grid of the CT.
 
     Attributes:
-        surface_mm: mean symmetric distance of the surfaces; None if the draft is empty.
+        surface_mm: mean symmetric surface distance in mm; None if the draft is empty.
     """
 
     surface_mm: float | None = Field(ge=0)
@@ -44,7 +44,7 @@ class Figure(_Frozen):
 
 
 class Row(_Frozen):
-    """One method; `surface_mm` is None if every draft is empty."""
+    """The figures of one method; `surface_mm` is None if every draft is empty."""
 
     method: str
     patients: int
@@ -55,12 +55,12 @@ class Row(_Frozen):
 
 
 class Table(_Frozen):
-    """The article's rows, then ours.
+    """The rows of the article, followed by ours.
 
     Attributes:
-        rows: one a method.
-        notes: what has to be known to read it.
-        volumes: what our row is made of.
+        rows: one row for each method.
+        notes: sentences that are needed to read the table.
+        volumes: the scores from which our row is computed.
     """
 
     rows: tuple[Row, ...]
@@ -69,7 +69,7 @@ class Table(_Frozen):
 
     @property
     def ours(self) -> Row:
-        """Our row."""
+        """The row of our method, which is the last one."""
         return self.rows[-1]
 
 
@@ -85,7 +85,13 @@ ARTICLE = (
 
 
 def beside_the_article(method: str, volumes: Sequence[VolumeScore], notes: Sequence[str] = ()) -> Table:
-    """The table of `volumes` (at least one); `notes` are added to those that always hold."""
+    """Return the table with a row for our method.
+
+    Args:
+        method: name of our method.
+        volumes: scores of at least one volume.
+        notes: further notes, which are put before the general ones.
+    """
     distances = [volume.surface_mm for volume in volumes if volume.surface_mm is not None]
     ours = Row(
         method=method,
@@ -123,13 +129,13 @@ def _empty_note(volumes: Sequence[VolumeScore]) -> tuple[str, ...]:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row as text, under `HEADINGS`."""
+    """Return the cells of a row as text, in the order of `HEADINGS`."""
     figures = (getattr(row, name) for name in MEASURES)
     return (row.method, str(row.patients), *("-" if figure is None else str(figure) for figure in figures))
 
 
 def as_markdown(table: Table) -> str:
-    """The table and its notes as Markdown."""
+    """Return the table and its notes as Markdown."""
     lines = [HEADINGS, ("---",) * len(HEADINGS), *(cells(row) for row in table.rows)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([*rows, "", *(f"- {note}" for note in table.notes), ""])

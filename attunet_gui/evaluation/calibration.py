@@ -1,4 +1,4 @@
-"""Does 0.7 mean seven times in ten? Reliability, the line that mends it, and the threshold of the draft."""
+"""Reliability of a network's probability, its calibration, and the best threshold of the draft."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from attunet_gui.core.calibration import HIGHEST, LOWEST, Calibration
 from attunet_gui.evaluation.tally import LEVELS, Tally
 
 UNCERTAIN = (0.02, 0.98)
-"""Outside of these a network has made up its mind, and nearly all pixels lie there."""
+"""The range of uncertain probabilities. Nearly all pixels lie outside of it and would hide the others."""
 _BINS = 15
 _LOGIT = logit(np.clip(LEVELS, LOWEST, HIGHEST))
 _SLOPES, _OFFSETS = (0.05, 20.0), (-20.0, 20.0)
@@ -22,14 +22,14 @@ _THRESHOLDS = (0.05, 0.95)
 
 
 class Reliability(BaseModel, frozen=True, extra="forbid"):
-    """A reliability curve; bins without a pixel are left out.
+    """A reliability curve. Bins without a pixel are left out.
 
     Attributes:
-        predicted: mean probability of each bin.
-        observed: share of organ in each bin.
-        pixels: pixels of each bin.
-        error: expected calibration error, the mean of |predicted - observed| over pixels (Guo et al. 2017,
-            arXiv:1706.04599, eq. 3); 0 if there are no pixels.
+        predicted: mean probability of the pixels of each bin.
+        observed: share of the pixels of each bin that are organ.
+        pixels: number of pixels of each bin.
+        error: expected calibration error, the mean of |predicted - observed| over all pixels (Guo et al.
+            2017, arXiv:1706.04599, eq. 3); 0 if there are no pixels.
     """
 
     predicted: tuple[float, ...]
@@ -39,7 +39,7 @@ class Reliability(BaseModel, frozen=True, extra="forbid"):
 
 
 def reliability(counted: Tally, bins: int = _BINS) -> Reliability:
-    """The reliability of `counted` over `bins` bins of equal width."""
+    """Return the reliability curve of `counted` over `bins` bins of equal width."""
     place = np.minimum((LEVELS * bins).astype(np.intp), bins - 1)
     pixels, organ, total = (
         np.bincount(place, n, minlength=bins)
@@ -57,13 +57,16 @@ def reliability(counted: Tally, bins: int = _BINS) -> Reliability:
 
 
 def fit_calibration(counted: Tally) -> Calibration:
-    """The `Calibration` under which `counted` is most likely.
+    """Return the calibration of maximum likelihood.
 
-    The likelihood of a straight line on the logit has one maximum. Fit on cases the network was not
-    trained on, and report on others still.
+    The likelihood of a straight line on the logit has one maximum only. Use cases that the network was not
+    trained on, and report the result on yet other cases.
+
+    Args:
+        counted: the pixels by probability, without any calibration applied.
 
     Raises:
-        ValueError: there is nothing but organ, or no organ at all.
+        ValueError: if all pixels are organ, or none is.
     """
     organ, other = counted.organ, counted.pixels - counted.organ
     if not organ.any() or not other.any():
@@ -77,6 +80,8 @@ def fit_calibration(counted: Tally) -> Calibration:
 def _loss(
     line: NDArray[np.float64], organ: NDArray[np.int64], other: NDArray[np.int64]
 ) -> tuple[float, NDArray[np.float64]]:
+    # The mean negative log likelihood and its gradient by slope and offset. `logaddexp` does not overflow
+    # where the exponential of a large logit would.
     score = line[0] * _LOGIT + line[1]
     total = (organ + other).sum()
     loss = (organ * np.logaddexp(0, -score) + other * np.logaddexp(0, score)).sum() / total
@@ -85,17 +90,17 @@ def _loss(
 
 
 def best_threshold(cases: Mapping[str, Iterable[Tally]]) -> float:
-    """The threshold with the highest DSC, averaged over the cases of a patient and then over patients.
+    """Return the threshold with the highest DSC, averaged over the cases of a patient and then over patients.
 
     Args:
-        cases: patient -> the tallies of his cases, of training folds only.
+        cases: patient -> tallies of the cases of that patient. They must come from training folds only.
 
     Returns:
-        A threshold from 0.05 to 0.95 in steps of 0.01; of several that are as good the one nearest 0.5.
+        A threshold from 0.05 to 0.95 in steps of 0.01; of several equally good ones the one nearest to 0.5.
     """
     curves = [np.mean([case.dsc() for case in tallies], axis=0) for tallies in cases.values()]
     tried = np.round(np.arange(_THRESHOLDS[0], _THRESHOLDS[1] + 0.005, 0.01), 2)
-    # The draft at t is all that is at least t: the first level that is not below it.
+    # The draft at a threshold holds all levels from the first one that is not below the threshold.
     dsc = np.mean(curves, axis=0)[np.searchsorted(LEVELS, tried)]
     best = tried[dsc >= dsc.max() - 1e-12]
     return float(best[np.argmin(np.abs(best - 0.5))])

@@ -1,4 +1,4 @@
-"""Labelled CT, to learn from or to measure on: listed at once, read when wanted."""
+"""Labelled CT for training or evaluation. Cases are listed at once and read only when they are needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from attunet_gui.io.pair_collection import find_pairs, read_pair
 from attunet_gui.io.slice_collection import SliceFile, find_slices, read_slice
 
 Labelled = tuple[Volume, NDArray[np.uint8]]
-"""A CT and its mask (z, y, x) uint8 0/1 on its grid."""
+"""A CT and its true mask, (z, y, x) uint8 0/1 on the grid of the CT."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +25,11 @@ class Case:
     """One CT with its true mask.
 
     Attributes:
-        name: what it is called in tables.
-        people: whose body is in it, the patient first; then whoever lent an organ.
-        load: reads or makes volume and mask; can be sent to a child process; may raise `UnreadableInput`.
+        name: name of the case in tables.
+        people: the patient first, followed by the donors of organs in synthetic CT. None of them may be in
+            both training and test data.
+        load: reads or makes volume and mask. It can be sent to a child process and may raise
+            `UnreadableInput`.
     """
 
     name: str
@@ -36,14 +38,21 @@ class Case:
 
     @property
     def patient(self) -> str:
-        """Whose it is."""
+        """The identifier of the patient."""
         return self.people[0]
 
 
 def slice_cases(folder: Path, spacing_mm: float = 0.8) -> tuple[Case, ...]:
-    """A case a whole slice of a folder that `io.slice_collection` reads; errors as there.
+    """Return one case for each whole slice of a folder of slice images.
 
-    Where slices are cut at their border nobody knows what a draft there is worth: they are left out.
+    Slices that are cut at their border are left out, because a draft cannot be judged there.
+
+    Args:
+        folder: the folder of slice images.
+        spacing_mm: size of a pixel in mm, which the images do not hold.
+
+    Raises:
+        UnreadableInput: if there are no slices, or if one has no mask or does not name its patient.
     """
     return tuple(
         Case(file.image.stem, (file.patient,), partial(_both, file, spacing_mm))
@@ -58,9 +67,14 @@ def _both(file: SliceFile, spacing_mm: float) -> Labelled:
 
 
 def pair_cases(folder: Path, label: int | None = None) -> tuple[Case, ...]:
-    """A case a pair of a folder that `io.pair_collection` lists.
+    """Return one case for each pair of CT and label file of a data set.
 
-    `label` is the value of the organ; None goes by `io.datasets.label_values`. Errors as there.
+    Args:
+        folder: the folder of the data set.
+        label: the value of the organ in the label files; None uses the description of the data set.
+
+    Raises:
+        AttunetError: if there is no CT, a CT has no label file, or a description of the data set is damaged.
     """
     meant = chosen_label(label, label_values(folder))
     return tuple(Case(pair.name, pair.people, partial(read_pair, pair, meant)) for pair in find_pairs(folder))

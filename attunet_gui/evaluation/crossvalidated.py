@@ -1,4 +1,4 @@
-"""Calibration and threshold from cross-validation, and what they are worth on people who did not choose."""
+"""Calibration and threshold from cross-validation, measured on patients that were not used to choose them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORST = 12
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """A model and the cases of the people it never saw."""
+    """A model and the cases of the patients that it was not trained on."""
 
     model: Model
     cases: Sequence[Case]
@@ -33,15 +33,15 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
-    """Every person drafted by the model that never saw them.
+    """The result of cross-validation: each patient is drafted by the model that was not trained on them.
 
     Attributes:
-        plain: the table as the models are.
-        mended: the table with each fold's calibration and threshold chosen on the other folds.
-        before, after: counts of all cases, without and with that calibration.
-        chosen: what each fold got.
-        suggestion: what all folds together would choose, for a model trained on all of them.
-        worst: slices of the cases with the lowest DSC, `mended`.
+        plain: scores with the models as they are.
+        mended: scores with the calibration and threshold of each fold chosen on the other folds.
+        before, after: counts of all cases without and with that calibration.
+        chosen: the calibration and threshold that each fold got.
+        suggestion: the choice of all folds together, for a model that is trained on all patients.
+        worst: slices of the cases with the lowest DSC in `mended`.
     """
 
     plain: Scores
@@ -54,13 +54,15 @@ class CrossValidated:
 
 
 def crossvalidated(folds: Sequence[Fold], progress: Progress = silent) -> CrossValidated:
-    """Measure each fold twice: as it is, then with what the other folds choose.
+    """Measure each fold as it is, and then with the calibration and threshold that the other folds choose.
 
-    The models' own calibration must be the identity; `progress` may raise `Cancelled`.
+    Args:
+        folds: at least two folds. The calibration in their model cards must be the identity.
+        progress: is called after each case; it may raise `Cancelled`.
 
     Raises:
-        ValueError: there are fewer than two folds, or one has no cases.
-        AttunetError: the other folds of one have no organ, so that nothing can be chosen on them.
+        ValueError: if there are fewer than two folds, or if a fold has no cases.
+        AttunetError: if the other folds of one fold hold no organ, so that nothing can be chosen on them.
     """
     if len(folds) < 2:
         raise ValueError(f"each fold is calibrated on the others: two are needed, got {len(folds)}")
@@ -92,7 +94,7 @@ def _measured(fold: Fold, number: int, progress: Progress) -> Measured:
 
 
 def _with(fold: Fold, choice: Suggestion) -> Fold:
-    """`fold` with the choice in its model's card; weights are shared."""
+    """Return `fold` with the choice in the card of its model; the weights are not copied."""
     card = fold.model.card.model_copy(
         update={"calibration": choice.calibration, "threshold": choice.threshold}
     )

@@ -1,4 +1,4 @@
-"""A model over labelled cases, one after the other."""
+"""Drafts of a model for labelled cases, one after the other."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Drafted:
-    """One case after the model.
+    """One labelled case with the draft of a model.
 
     Attributes:
+        case: the case.
+        volume: its CT.
         truth, draft: (z, y, x) uint8 0/1 on the grid of `volume`.
+        prediction: the prediction that the draft was made from.
     """
 
     case: Case
@@ -35,16 +38,26 @@ class Drafted:
 
     @property
     def score(self) -> CaseScore:
-        """The draft against the truth."""
+        """The scores of the draft against the truth."""
         return score_case(self.case.patient, self.case.name, self.draft, self.truth)
 
     def truth_on_frame(self) -> NDArray[np.bool_]:
-        """(z, rows, columns) the truth as the network sees it."""
+        """Return the truth on the frame of the network, (z, rows, columns) bool."""
         return self.prediction.frame.to_network(self.truth.astype(np.float32), fill=0.0) >= 0.5
 
 
 def drafts(model: Model, cases: Sequence[Case], progress: Progress = silent) -> Iterator[Drafted]:
-    """Every case in turn, as the product would draft it; `progress` may raise `Cancelled`."""
+    """Yield every case with its draft, made as the product would make it.
+
+    Args:
+        model: the loaded model.
+        cases: the cases; each is read when it is its turn.
+        progress: is called after slices and cases; it may raise `Cancelled`.
+
+    Raises:
+        UnreadableInput: if a case cannot be read.
+    """
+    # Imported here, so that listing and scoring cases does not load the engines.
     from attunet_gui.network.predict import predict
 
     for number, case in enumerate(cases, start=1):
@@ -55,12 +68,12 @@ def drafts(model: Model, cases: Sequence[Case], progress: Progress = silent) -> 
 
 
 def score_drafts(model: Model, cases: Sequence[Case], progress: Progress = silent) -> Scores:
-    """The table alone."""
+    """Return the scores of the drafts of all cases; arguments and errors are those of `drafts`."""
     return summarise(drafted.score for drafted in drafts(model, cases, progress))
 
 
 def _slices_of(case: Case, volume: Volume, progress: Progress) -> Progress:
-    """Slices are worth reporting where a case has several."""
+    """Return the progress of the slices of one case, which does nothing for a case of one slice."""
     if volume.grid.shape[0] == 1:
         return silent
     return lambda done, total, stage: progress(done, total, f"{stage} of {case.name}")

@@ -1,4 +1,4 @@
-"""Truths without any pancreas: possible, rarely meant, and never to be passed over in silence."""
+"""The warning about truths without any pancreas, which are possible but rarely meant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ _NAMED = 5
 
 
 def empty_words(empty: Sequence[str], total: int, what: str = "truths") -> str:
-    """What to say of the cases called `empty`, of `total`, whose masks hold nothing; "" if there are none."""
+    """Return a warning about cases with empty masks; "" if there are none.
+
+    Args:
+        empty: names of the cases whose masks are empty.
+        total: number of all cases.
+        what: what the masks are called, in the plural.
+    """
     if not empty:
         return ""
     named = ", ".join(empty[:_NAMED]) + (" and others" if len(empty) > _NAMED else "")

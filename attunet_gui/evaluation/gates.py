@@ -1,4 +1,4 @@
-"""What the attention gates do: where they are open, whether they know the organ, whether they are dead."""
+"""Statistics of the attention gates: where they are open, whether they find the organ and work at all."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LEAST_DEVIATION = 0.02
 
 @dataclass(frozen=True, eq=False)
 class GateCount:
-    """Coefficients of one gate within the body, counted.
+    """The histogram of the coefficients of one gate within the body.
 
     Attributes:
-        title: for people.
-        inside, outside: (15361,) float64; how much of the organ and of the rest of the body, in pixels of the
-            gate, has each of `LEVELS`.
-        variances: variance over space in each slice that shows the body.
+        title: name of the gate for people.
+        inside, outside: (15361,) float64, the area of the organ and of the rest of the body, in pixels of the
+            gate, at each of `LEVELS`.
+        variances: spatial variance of the coefficients in each slice that shows the body.
     """
 
     title: str
@@ -40,20 +40,22 @@ class GateCount:
 
 
 class GateReport(BaseModel, frozen=True, extra="forbid"):
-    """One gate over all cases, within the body.
+    """The figures of one gate over all cases, within the body.
 
     Attributes:
-        title: for people.
+        title: name of the gate for people.
         mean: mean coefficient.
-        inside, outside: the same in the organ, and in the rest of the body; None where there is none.
-        separation: how likely a pixel of the organ has a higher coefficient than one of the rest (the area
-            under the ROC curve); 0.5 knows nothing, 0 closes on the organ.
+        inside, outside: mean coefficient in the organ and in the rest of the body; None if that part is
+            empty.
+        separation: probability that a pixel of the organ has a higher coefficient than a pixel of the rest,
+            which is the area under the ROC curve. At 0.5 the gate does not find the organ; at 0 it is closed
+            on it.
         deviation: standard deviation over space within a slice.
-        low, high: 1st and 99th percentile, the lower and the higher of organ and rest: the organ is so small
-            that a gate may be shut on 99 % of the body and do what it should.
-        fault: why the gate is dead: nearly 0, nearly 1 or one value everywhere. None for a live gate.
-        held_open, held_at_mean: change of the mean DSC when the gate is held at 1, and at its own mean:
-            below 0 if the gate helps. None if not tried.
+        low, high: the lower 1st and the higher 99th percentile of organ and rest. Both parts are looked at
+            because the organ is so small that a working gate may be closed on 99 % of the body.
+        fault: why the gate does not work: it is nearly 0, nearly 1, or constant. None if it works.
+        held_open, held_at_mean: change of the mean DSC if the gate is held at 1 and at its mean; below 0 if
+            the gate helps. None if this was not measured.
     """
 
     title: str
@@ -70,7 +72,12 @@ class GateReport(BaseModel, frozen=True, extra="forbid"):
 
 
 def count_gates(prediction: Prediction, truth: NDArray[np.bool_]) -> tuple[GateCount, ...]:
-    """Every gate of `prediction`; `truth` (z, rows, columns) is on the network's frame."""
+    """Return the histogram of every gate of a prediction, finest first.
+
+    Args:
+        prediction: the prediction of one case.
+        truth: (z, rows, columns) bool, the organ on the frame of the network.
+    """
     return tuple(_count(gate, truth & prediction.body, prediction.body) for gate in prediction.gates)
 
 
@@ -78,6 +85,7 @@ def _count(gate: GateMap, organ: NDArray[np.bool_], body: NDArray[np.bool_]) -> 
     size = gate.values.shape[1:]
     inside, whole = share(organ, size), share(body, size)
     outside = np.maximum(whole - inside, 0)
+    # The bits of a float16 from 0 to 1 are its index in `LEVELS`; `abs` removes the sign of negative zero.
     levels = np.abs(gate.values).view(np.uint16).ravel()
     return GateCount(
         gate.title,
@@ -101,10 +109,10 @@ def _variances(values: NDArray[np.float64], weights: NDArray[np.float32]) -> tup
 
 
 def report_gate(counted: GateCount) -> GateReport:
-    """The figures of one gate.
+    """Return the figures of one gate.
 
     Raises:
-        ValueError: no body was seen.
+        ValueError: if the histogram holds no pixel of the body.
     """
     body = counted.inside + counted.outside
     if not body.any():
@@ -146,5 +154,6 @@ def _percentile(area: NDArray[np.float64], share_below: float) -> float:
 def _separation(counted: GateCount) -> float | None:
     if not counted.inside.any() or not counted.outside.any():
         return None
+    # The Mann-Whitney form of the area under the ROC curve; equal coefficients count half.
     below = np.cumsum(counted.outside) - counted.outside / 2
     return float(counted.inside @ below / (counted.inside.sum() * counted.outside.sum()))

@@ -1,4 +1,4 @@
-"""May a fine-tuned model take the place of the one it was made from? Decided from scores alone."""
+"""The guard: whether a fine-tuned model may replace its parent, decided from scores."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from attunet_gui.evaluation.empty import empty_words
 from attunet_gui.evaluation.scores import Estimate, estimate
 
 PHANTOMS = "phantoms"
-"""The group of judges that nobody drew."""
+"""Name of the group of phantoms, whose truth nobody had to draw."""
 
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class CaseChange:
-    """Two models on one case that neither has learnt from.
+    """The scores of two models on one case that neither was trained on.
 
     Attributes:
-        group: what the case stands for, such as "validation" or "phantoms".
-        case, person: its name, and whose it is.
-        dsc_before, dsc_after: of the old and of the new model.
-        nsd_before, nsd_after: NSD at 2 mm.
-        empty: whether its truth is empty.
+        group: the group of cases, such as "validation" or "phantoms".
+        case: name of the case.
+        person: identifier of the patient.
+        dsc_before, dsc_after: DSC of the old and of the new model.
+        nsd_before, nsd_after: NSD at 2 mm of the old and of the new model.
+        empty: whether the truth of the case is empty.
     """
 
     group: str
@@ -40,11 +41,11 @@ class CaseChange:
 
 @dataclass(frozen=True)
 class GuardRule:
-    """When a model is kept back.
+    """The rule by which a new model is refused.
 
     Attributes:
-        tolerance: a mean drop of DSC or NSD beyond this is too large to be laid to chance, however few cases
-            there are. Smaller ones count if the whole 95 % interval lies below zero.
+        tolerance: largest mean loss of DSC or NSD that may be chance. A larger loss refuses the model however
+            few cases there are; a smaller one does so if the whole 95 % interval lies below zero.
     """
 
     tolerance: float = 0.03
@@ -52,7 +53,7 @@ class GuardRule:
 
 @dataclass(frozen=True)
 class GroupChange:
-    """How much higher the new model scores than the old one on one group, mean of people."""
+    """How much higher the new model scores than the old one on one group, as a mean over patients."""
 
     group: str
     cases: int
@@ -62,14 +63,15 @@ class GroupChange:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the guard says.
+    """The verdict of the guard.
 
     Attributes:
-        passed: not worse beyond noise in any group.
-        sentence: why.
-        groups: what it rests on.
-        cases: the rows behind it.
-        left_out: cases that did not judge, as their masks are drafts that nobody changed or verified.
+        passed: whether the new model may replace the old one, because no group is worse beyond noise.
+        sentence: the reason, for people.
+        groups: the change in each group.
+        cases: the scores of each case.
+        left_out: names of cases that did not count because their masks are drafts that nobody changed or
+            verified.
     """
 
     passed: bool
@@ -80,24 +82,24 @@ class Verdict:
 
     @property
     def about_empty(self) -> str:
-        """What to say of empty truths; "" if there are none."""
+        """A warning about empty truths; "" if there are none."""
         return empty_words([row.case for row in self.cases if row.empty], len(self.cases))
 
 
 def judge(
     changes: Sequence[CaseChange], rule: GuardRule = GuardRule(), left_out: Sequence[str] = ()
 ) -> Verdict:
-    """Whether the new model is worse than the old one beyond noise, in DSC or NSD, in any group.
+    """Decide whether the new model is worse than the old one beyond noise, in DSC or NSD, in any group.
 
-    Differences are paired by case and the intervals resample people (paired bootstrap; `scores.estimate`).
+    Differences are paired by case, and the intervals come from a bootstrap that resamples patients.
 
     Args:
-        changes: cases that judge.
-        rule: when a model is kept back.
-        left_out: names of cases that do not judge, as their masks prove nothing.
+        changes: the scores of both models on each case.
+        rule: when the new model is refused.
+        left_out: names of cases that do not count because their masks hold no work of an annotator.
 
     Raises:
-        ValueError: there is nothing to judge by, and nothing was left out either.
+        ValueError: if there are no cases and none were left out either.
     """
     if not changes and not left_out:
         raise ValueError("a model cannot be judged without cases")

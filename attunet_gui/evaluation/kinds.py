@@ -1,4 +1,4 @@
-"""Models on the test sets of kinds of CT: a row a kind, and which of them fail."""
+"""Scores of models on the test sets of different kinds of CT, and the kinds on which a model fails."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from attunet_gui.network.predict import Model
 
 WANTED_MEAN, WANTED_LEAST = 0.80, 0.70
-"""Mean DSC that a model should reach over all kinds, and on each."""
+"""Mean DSC that a model should reach over all kinds, and on each single kind."""
 
 
 @dataclass(frozen=True, eq=False)
 class KindCases:
-    """The test set of a kind: its name, its title for tables, and its cases."""
+    """The test set of a kind of CT: its name, its title for tables, and its cases."""
 
     name: str
     title: str
@@ -31,11 +31,11 @@ class KindCases:
 
 
 class KindScores(BaseModel):
-    """One kind under every model.
+    """The scores of all models on one kind of CT.
 
     Attributes:
-        name, title: of the kind.
-        scores: by the name of the model, in the order in which they were measured.
+        name, title: name of the kind, and its title for tables.
+        scores: name of the model -> scores, in the order in which the models were measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,33 +45,37 @@ class KindScores(BaseModel):
     scores: dict[str, Scores]
 
     def mean(self, model: str) -> Estimate:
-        """DSC of `model`: every volume counts once, the interval resamples people."""
+        """Return the mean DSC of `model`; every volume counts once, and the interval resamples patients."""
         return self.scores[model].by_case.dsc
 
     def gain(self, new: str, old: str) -> Estimate:
-        """How much higher the DSC of `new` is, person by person."""
+        """Return how much higher the DSC of `new` is than that of `old`, paired by patient."""
         return paired(self.scores[new], self.scores[old]).dsc
 
 
 def measure_kind(kind: KindCases, models: Mapping[str, Model], progress: Progress = silent) -> KindScores:
-    """Every model drafts every case of `kind`."""
+    """Draft every case of `kind` with every model and return the scores."""
     scores = {name: score_drafts(model, kind.cases, progress) for name, model in models.items()}
     return KindScores(name=kind.name, title=kind.title, scores=scores)
 
 
 def mean_of_kinds(rows: Sequence[KindScores], model: str) -> Estimate:
-    """Mean over `rows` of the mean DSC of `model`; every kind counts once, the interval resamples kinds."""
+    """Return the mean DSC of `model` over all kinds; each kind counts once and is resampled as a whole."""
     return estimate([row.mean(model).mean for row in rows], [row.name for row in rows])
 
 
 def failing(rows: Sequence[KindScores], model: str, least: float = WANTED_LEAST) -> tuple[str, ...]:
-    """Names of the kinds on which `model` has a mean DSC under `least`, the worst first."""
+    """Return the names of the kinds on which the mean DSC of `model` is below `least`, the worst first."""
+    # Compared as the table shows it, so that a kind shown as 0.700 does not fail at 0.70.
     low = [row for row in rows if round(row.mean(model).mean, 3) < least]
     return tuple(row.name for row in sorted(low, key=lambda row: row.mean(model).mean))
 
 
 def as_markdown(rows: Sequence[KindScores]) -> str:
-    """The table: a row a kind, a column a model, the difference of the last to the first if there are two."""
+    """Return a Markdown table with a row for each kind and a column for each model.
+
+    If there are exactly two models, a further column holds the difference of the second to the first.
+    """
     models = list(rows[0].scores)
     heads = ["kind", "volumes", *models, *([f"{models[-1]} - {models[0]}"] if len(models) == 2 else [])]
     lines = [_line(heads), _line(["---"] * len(heads))]
