@@ -1,4 +1,4 @@
-"""What a model does on labelled cases: one pass yields scores, counts and slices to look at."""
+"""Measurement of a model on labelled cases: one pass yields scores, histograms and slices for figures."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _WORST, _SHOWN = 12, 5
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a model does on labelled cases.
+    """The result of measuring a model on labelled cases.
 
     Attributes:
-        scores: the table.
-        tallies: patient -> a tally a case, of the body.
-        gates: each gate, finest first.
+        scores: the scores of the drafts.
+        tallies: patient -> a tally of the pixels of the body for each case.
+        gates: the figures of each gate, finest first.
         worst: a slice of each of the cases with the lowest DSC, lowest first.
-        shown: a slice of a few cases, evenly over all of them, with every map.
-        seconds: wall time of preprocessing and network, all cases together.
+        shown: a slice with all maps of a few cases, taken evenly from all cases.
+        seconds: wall time in seconds of preprocessing and network for all cases together.
     """
 
     scores: Scores
@@ -48,21 +48,26 @@ class Measured:
 
     @property
     def has_organ(self) -> bool:
-        """Whether a truth has anything of the organ, as the network sees it."""
+        """Whether any truth holds a pixel of the organ on the frame of the network."""
         return bool(self.tally.organ.any())
 
     @property
     def tally(self) -> Tally:
-        """All cases together."""
+        """The tally of all cases together."""
         return reduce(add, (one for tallies in self.tallies.values() for one in tallies))
 
 
 def measure(model: Model, cases: Sequence[Case], progress: Progress = silent) -> Measured:
-    """Draft every case and compare; `progress` may raise `Cancelled`.
+    """Draft every case and compare it with the truth.
+
+    Args:
+        model: the loaded model.
+        cases: at least one case.
+        progress: is called after slices and cases; it may raise `Cancelled`.
 
     Raises:
-        ValueError: there are no cases.
-        UnreadableInput: a case cannot be read.
+        ValueError: if there are no cases.
+        UnreadableInput: if a case cannot be read.
     """
     scores: list[CaseScore] = []
     tallies: dict[str, list[Tally]] = {}
@@ -89,7 +94,7 @@ def measure(model: Model, cases: Sequence[Case], progress: Progress = silent) ->
 
 
 def _is_shown(number: int, cases: int) -> bool:
-    """Five cases, or all if there are fewer, evenly over all of them."""
+    """Return whether case `number` is shown: five cases are, or all if there are fewer, at even distances."""
     shown = min(_SHOWN, cases)
     return number * shown // cases != (number - 1) * shown // cases
 
@@ -97,7 +102,10 @@ def _is_shown(number: int, cases: int) -> bool:
 def hold_gates(
     model: Model, cases: Sequence[Case], measured: Measured, progress: Progress = silent
 ) -> tuple[GateReport, ...]:
-    """The gates of `measured` with what each is worth: two more passes over all cases a gate."""
+    """Return the gates of `measured` with the change of the DSC when each is held at 1 and at its mean.
+
+    This takes two more passes over all cases for each gate.
+    """
     return tuple(
         report.model_copy(
             update={
@@ -123,11 +131,13 @@ def _change(
 
 
 class Suggestion(BaseModel, frozen=True, extra="forbid"):
-    """What these cases would put into the card. Only cases nothing else is reported on may be used for it.
+    """The calibration and threshold that some cases suggest for the model card.
+
+    No result may be reported on the cases that were used for it.
 
     Attributes:
-        calibration: the line that makes the probability honest, the card's own included.
-        threshold: what then gives the highest mean DSC on the network's grid.
+        calibration: the calibration for the card; it includes the one that the card has already.
+        threshold: the threshold of the highest mean DSC on the frame of the network with this calibration.
     """
 
     calibration: Calibration
@@ -135,15 +145,19 @@ class Suggestion(BaseModel, frozen=True, extra="forbid"):
 
 
 def suggest(measured: Measured, present: Calibration) -> Suggestion:
-    """`suggestion` from the cases of `measured`."""
+    """Return the `suggestion` from the cases of `measured`; `present` is the calibration of the card."""
     return suggestion(measured.tallies, present)
 
 
 def suggestion(tallies: Mapping[str, Sequence[Tally]], present: Calibration) -> Suggestion:
-    """Calibration and threshold that fit `tallies` (by patient) best; `present` is the card's calibration.
+    """Return the calibration and threshold that fit best.
+
+    Args:
+        tallies: patient -> tallies of the cases.
+        present: the calibration that the card has, under which the tallies were made.
 
     Raises:
-        ValueError: there is nothing but organ, or no organ at all.
+        ValueError: if all pixels are organ, or none is.
     """
     mending = fit_calibration(reduce(add, (one for counted in tallies.values() for one in counted)))
     mended = {patient: [one.calibrated(mending) for one in counted] for patient, counted in tallies.items()}

@@ -1,4 +1,4 @@
-"""Drafts and truths in two folders, matched by name and compared."""
+"""Comparison of the drafts in one folder with the truths in another; files are matched by name."""
 
 from __future__ import annotations
 
@@ -24,22 +24,25 @@ from attunet_gui.io.pair_collection import read_people
 from attunet_gui.io.reading import read
 
 _ENDINGS = (".nii.gz", ".nii", ".hdr.gz", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
+# `attunet predict` and nnU-Net append these to the name of a case.
 _ADDED = re.compile(r"(_pancreas|_0000)$")
-"""What `attunet predict` and nnU-Net put behind the name of a case."""
 _MARGIN_MM = 40.0
+# HU that are drawn where there is no CT: black in every window.
 _WITHOUT_CT = -1000
 
 
 @dataclass(frozen=True)
 class PairOrder:
-    """What is compared.
+    """The options of a comparison.
 
     Attributes:
-        drafts, truths: folders of label files; or data sets, whose labels are taken.
-        images: folder of the CT, to draw in pictures; None draws outlines alone.
-        label: the value of the organ in truths; None goes by what describes them, or the one value beside 0.
-        draft_label: likewise in drafts; None also takes `label` where there are several values.
-        ignore: the value in truths of what is not judged; None reads it off `dataset.json`, if there is one.
+        drafts, truths: folders of label files, or data sets whose label files are used.
+        images: folder of the CT for the pictures; None draws outlines only.
+        label: the value of the organ in truths; None uses the description of the data set, or the only value
+            besides 0.
+        draft_label: the value of the organ in drafts; None works as for truths, and takes `label` where a
+            draft holds several values.
+        ignore: the value in truths of voxels that are not judged; None uses `dataset.json` if there is one.
     """
 
     drafts: Path
@@ -61,11 +64,11 @@ class _Files:
 
 @dataclass(frozen=True, eq=False)
 class ComparedPair:
-    """One pair.
+    """One compared pair.
 
     Attributes:
         row: its scores.
-        view: the slice where draft and truth differ most.
+        view: the slice in which draft and truth differ most.
     """
 
     row: PairRow
@@ -73,11 +76,16 @@ class ComparedPair:
 
 
 def compared_pairs(order: PairOrder, progress: Progress = silent) -> Iterator[ComparedPair]:
-    """Every truth with its draft, in the order of names; drafts without a truth are left out.
+    """Yield the comparison of every truth with its draft, ordered by name; drafts without a truth are
+    ignored.
+
+    Args:
+        order: the options.
+        progress: is called after each pair; it may raise `Cancelled`.
 
     Raises:
-        AttunetError: a folder without label files, or a truth without a draft.
-        UnreadableInput: a file cannot be read, or a draft lies on another grid than its truth.
+        AttunetError: if a folder has no label files, or a truth has no draft.
+        UnreadableInput: if a file cannot be read, or a draft lies on another grid than its truth.
     """
     listed = _matched(order)
     meant = _meanings(order)
@@ -88,7 +96,12 @@ def compared_pairs(order: PairOrder, progress: Progress = silent) -> Iterator[Co
 
 @dataclass(frozen=True)
 class _Meanings:
-    """What values mean in truths and in drafts; `guessed` where a draft goes by the label of truths."""
+    """The meaning of the label values in truths and in drafts.
+
+    Attributes:
+        truth, draft: the meanings.
+        guessed: the label of the truths, where it is also used for drafts that nothing describes; else None.
+    """
 
     truth: LabelValues
     draft: LabelValues
@@ -108,7 +121,8 @@ def _draft_mask(labels: LabelFile, meant: _Meanings) -> NDArray[np.uint8]:
         return labels.mask(meant.draft)
     found = label_values_in(labels.values, labels.name)
     if len(found) == 1 and found[0] != meant.guessed:
-        # A mask of its own value, or a label map without the organ: nobody can tell.
+        # Either a mask with a value of its own, or a label map without the organ. The file does not tell
+        # which.
         raise UnreadableInput(
             f"{labels.name} holds the label {found[0]} alone, not {meant.guessed}: say which value is the "
             "pancreas in the drafts with --pred-label VALUE."
@@ -134,7 +148,7 @@ def _matched(order: PairOrder) -> list[_Files]:
 
 
 def _by_name(folder: Path, within: tuple[str, ...] = ("labelsTr", "labels")) -> Mapping[str, Path]:
-    """Name of the case -> file; of a data set those in the folder `within` it."""
+    """Return name of the case -> file, for the files of a folder or of the folder `within` a data set."""
     for inner in within:
         folder = folder / inner if (folder / inner).is_dir() else folder
     files = [path for path in listed(folder) if path.name.lower().endswith(_ENDINGS)]
@@ -168,7 +182,7 @@ def _compared(files: _Files, meant: _Meanings) -> ComparedPair:
 
 
 def _on_one_grid(files: _Files) -> tuple[LabelFile, LabelFile]:
-    """Truth and draft; where one is cut out of the grid of the other, on the whole one."""
+    """Return truth and draft on one grid; if one is cut out of the grid of the other, on the larger grid."""
     truth, draft = read_labels(files.truth), read_labels(files.draft)
     if placed := draft.on(truth.placement):
         return truth, placed
@@ -210,7 +224,7 @@ def _view(
 
 
 def _around(mask: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> tuple[slice, slice]:
-    """Rows and columns of the mask with some room; everything if it is empty."""
+    """Return the rows and columns around the mask (y, x) with a margin; the whole plane if it is empty."""
     box = []
     for axis, size, step in zip((1, 0), mask.shape, spacing_mm[1:], strict=True):
         at = np.flatnonzero(mask.any(axis=axis))

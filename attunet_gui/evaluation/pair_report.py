@@ -1,4 +1,4 @@
-"""The scores of many pairs as one HTML file that needs no other: tables, plots, the worst slices."""
+"""The scores of many pairs as one self-contained HTML file: tables, plots and the worst slices."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DOTS_PER_INCH = 90
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What is reported.
+    """The content of a report.
 
     Attributes:
-        title: of the report.
-        rows: a row a case.
+        title: title of the report.
+        rows: one row for each case.
         worst: slices of the cases with the lowest DSC, lowest first.
     """
 
@@ -38,7 +38,8 @@ class Compared:
 
 
 def as_html(compared: Compared) -> str:
-    """The report; `AttunetError` without matplotlib."""
+    """Return the report as HTML; raise `AttunetError` if matplotlib is not installed."""
+    # Names of files go into the page, so everything is escaped by default.
     pages = Environment(
         loader=PackageLoader("attunet_gui.evaluation"),
         autoescape=select_autoescape(default=True),
@@ -59,7 +60,7 @@ def as_html(compared: Compared) -> str:
 
 
 def _cells(found: MeasureSummary) -> tuple[str, ...]:
-    """Title, mean, deviation, interval, cases left out."""
+    """Return title, mean, deviation, interval and number of cases left out, as text."""
     if found.estimate is None:
         return (found.measure.title, "-", "-", "-", str(found.undefined))
     digits, interval = found.measure.digits, found.estimate.interval
@@ -69,7 +70,7 @@ def _cells(found: MeasureSummary) -> tuple[str, ...]:
 
 
 def _by_case(rows: Sequence[PairRow]) -> Any:
-    """DSC and NSD of every case, lowest DSC first."""
+    """Return a figure of the DSC and NSD of every case, lowest DSC first."""
     drawn = figure(6.4, 3.2)
     axes = drawn.subplots()
     ordered = sorted(rows, key=lambda row: row.scores.dsc)
@@ -82,7 +83,7 @@ def _by_case(rows: Sequence[PairRow]) -> Any:
 
 
 def _volumes(rows: Sequence[PairRow]) -> Any:
-    """Volume error against the true volume."""
+    """Return a figure of the volume error against the true volume."""
     drawn = figure(6.4, 3.2)
     axes = drawn.subplots()
     truth, error = [row.scores.truth_ml for row in rows], [row.scores.volume_error_ml for row in rows]
@@ -95,7 +96,8 @@ def _volumes(rows: Sequence[PairRow]) -> Any:
 
 
 def _svg(drawn: Any) -> Markup:
-    """Within the page, without the XML declaration that a file has."""
+    """Return the figure as SVG markup for the page."""
+    # The XML declaration and document type that a file begins with are not allowed within HTML.
     text = _saved(drawn, "svg").decode()
     return Markup(text[text.index("<svg") :])
 

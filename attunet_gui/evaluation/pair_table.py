@@ -1,4 +1,4 @@
-"""Scores of many pairs: a row a case, means with intervals, CSV."""
+"""Tables of the scores of many pairs: one row for each case, means with intervals, and CSV."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from attunet_gui.evaluation.scores import Estimate, estimate
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of the table.
+    """A measure, which is a column of the table.
 
     Attributes:
-        name: in JSON and CSV; an attribute of `PairScores`.
-        title: for people.
-        digits: after the point.
+        name: name in JSON and CSV, which is also the name of an attribute of `PairScores`.
+        title: name for people.
+        digits: number of digits after the decimal point.
     """
 
     name: str
@@ -44,9 +44,9 @@ class PairRow:
     """One case.
 
     Attributes:
-        name: of the case.
-        person: whose it is; intervals resample people.
-        scores: of the draft.
+        name: name of the case.
+        person: identifier of the patient; intervals resample patients.
+        scores: the scores of the draft.
     """
 
     name: str
@@ -54,12 +54,12 @@ class PairRow:
     scores: PairScores
 
     def value(self, measure: Measure) -> float | None:
-        """The score in this column; None where it is not defined."""
+        """Return the score in the column of `measure`; None if it is not defined."""
         found: float | None = getattr(self.scores, measure.name)
         return found
 
     def text(self, measure: Measure) -> str:
-        """The score for people; "-" where it is not defined."""
+        """Return the score in the column of `measure` as text; "-" if it is not defined."""
         value = self.value(measure)
         return "-" if value is None else f"{value:.{measure.digits}f}"
 
@@ -69,9 +69,9 @@ class MeasureSummary:
     """A measure over all cases.
 
     Attributes:
-        measure: the column.
-        estimate: over the cases where it is defined; None if it is nowhere.
-        undefined: cases where it is not: a mask of theirs is empty.
+        measure: the measure.
+        estimate: its mean over the cases in which it is defined; None if there are none.
+        undefined: number of cases in which it is not defined because a mask is empty.
     """
 
     measure: Measure
@@ -80,12 +80,13 @@ class MeasureSummary:
 
 
 def summarise_pairs(rows: Sequence[PairRow], seed: int = 0) -> tuple[MeasureSummary, ...]:
-    """Mean, deviation and 95 % bootstrap interval of each of `MEASURES`, by person as `scores.estimate`.
+    """Return mean, deviation and 95 % bootstrap interval of each of `MEASURES`, averaged by patient.
 
-    A missed organ has no HD95, so read a mean of distances beside the number of cases it leaves out.
+    A missed organ has no surface distance. A mean of distances must therefore be read together with the
+    number of cases that it leaves out.
 
     Raises:
-        ValueError: there are no rows.
+        ValueError: if there are no rows.
     """
     if not rows:
         raise ValueError("there are no cases to summarise")
@@ -99,12 +100,12 @@ def _summary(measure: Measure, rows: Sequence[PairRow], seed: int) -> MeasureSum
 
 
 def about_empty(rows: Sequence[PairRow]) -> str:
-    """What to say of empty truths; "" if there are none."""
+    """Return a warning about empty truths; "" if there are none."""
     return empty_words([row.name for row in rows if not row.scores.truth_ml], len(rows))
 
 
 def as_csv(rows: Sequence[PairRow]) -> str:
-    """A line a case with a line of names above; nothing where a score is not defined."""
+    """Return the scores as CSV with a header and one line for each case; undefined scores are empty cells."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["case", "person", *(measure.name for measure in MEASURES), "draft_ml", "truth_ml"])

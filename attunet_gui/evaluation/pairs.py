@@ -1,4 +1,4 @@
-"""One mask against another on one grid: overlap, surface distances and volume."""
+"""Comparison of two masks on one grid: overlap, surface distances and volume."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from attunet_gui.core.metrics import overlap
 from attunet_gui.evaluation.surface import surface_distances
 
 TOLERANCE_MM = 2.0
-"""Up to which two outlines agree, in NSD."""
+"""Distance in mm up to which two outlines count as equal in the NSD."""
 
 
 @dataclass(frozen=True)
 class PairScores:
-    """How a draft compares with the truth, or one reader with another.
+    """The scores of a draft against the truth, or of one reader against another.
 
-    Two empty masks agree: DSC, precision, recall and NSD are 1, distances 0. If one alone is empty, these
-    four are 0 and the distances None, since nothing is measured to a surface that is not there.
+    Two empty masks agree: DSC, precision, recall and NSD are 1 and the distances are 0. If exactly one mask
+    is empty, these four are 0 and the distances are None, because it has no surface to measure to.
 
     Attributes:
         dsc: 2 |draft and truth| / (|draft| + |truth|).
-        precision: share of the draft that is true.
-        recall: share of the truth that is drafted.
-        hd95_mm: the larger of the two directed 95th percentiles of the surface distance.
-        assd_mm: average symmetric surface distance.
-        nsd: share of both surfaces that lies within `TOLERANCE_MM` of the other.
-        draft_ml, truth_ml: volumes.
+        precision: share of the draft that lies in the truth.
+        recall: share of the truth that lies in the draft.
+        hd95_mm: the larger of the two directed 95th percentiles of the surface distance, in mm.
+        assd_mm: average symmetric surface distance in mm.
+        nsd: share of both surfaces that lies within `TOLERANCE_MM` of the other surface.
+        draft_ml, truth_ml: volumes in ml.
     """
 
     dsc: float
@@ -43,7 +43,7 @@ class PairScores:
 
     @property
     def volume_error_ml(self) -> float:
-        """Volume of the draft less that of the truth."""
+        """Volume of the draft less that of the truth, in ml."""
         return self.draft_ml - self.truth_ml
 
     @property
@@ -53,14 +53,14 @@ class PairScores:
 
 
 def compare(draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]) -> PairScores:
-    """The scores of one pair.
+    """Return the scores of one pair of masks.
 
     Args:
-        draft, truth: (z, y, x) of one shape; what is not zero is inside.
-        spacing_mm: (z, y, x).
+        draft, truth: (z, y, x) of one shape; any non-zero value counts as set.
+        spacing_mm: (z, y, x) voxel spacing in mm.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: if the shapes differ.
     """
     if draft.shape != truth.shape:
         raise ValueError(f"masks of one shape can be compared, not {draft.shape} and {truth.shape}")
@@ -82,7 +82,7 @@ def compare(draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, f
 def _surface(
     draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]
 ) -> tuple[float | None, float | None, float]:
-    """HD95, ASSD and NSD."""
+    """Return HD95 in mm, ASSD in mm, and NSD."""
     distances = surface_distances(draft, truth, spacing_mm)
     if distances is not None:
         return distances.percentile_mm(95), distances.mean_mm, distances.share_within(TOLERANCE_MM)

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation. Matplotlib (extra `train`) is imported only when one is drawn."""
+"""Figures of an evaluation. Matplotlib (extra `train`) is imported only when a figure is drawn."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from attunet_gui.evaluation.calibration import Reliability
 from attunet_gui.evaluation.views import View
 
 _DOTS_PER_INCH = 110
+# Blue and orange of Okabe and Ito, which people with any colour vision can tell apart.
 _TRUTH, _DRAFT = "#56b4e9", "#e69f00"
-"""Blue and orange of Okabe and Ito, which everyone can tell apart."""
 _WINDOW_HU = (-160, 240)
 _IN_A_ROW = 4
 
 
 def figure(width: float, height: float) -> Any:
-    """An empty figure of so many inches that needs no display; `AttunetError` without matplotlib."""
+    """Return an empty figure of the given size in inches.
+
+    Raises:
+        AttunetError: if matplotlib is not installed.
+    """
+    # The class itself, and not `pyplot`, which would choose a backend and might need a display.
     try:
         kind = import_module("matplotlib.figure").Figure
     except ImportError as error:
@@ -30,7 +35,7 @@ def figure(width: float, height: float) -> Any:
 
 
 def save(drawn: Any, path: Path) -> None:
-    """Write a figure as PNG."""
+    """Write a figure as a PNG file; raise `UnwritableOutput` if that fails."""
     try:
         drawn.savefig(path, format="png", dpi=_DOTS_PER_INCH)
     except OSError as error:
@@ -40,7 +45,12 @@ def save(drawn: Any, path: Path) -> None:
 
 
 def draw_reliability(path: Path, curves: Mapping[str, Reliability]) -> None:
-    """Reliability curves by name, and below how many pixels stand behind each point."""
+    """Write a figure of reliability curves, with the number of pixels behind each point below.
+
+    Args:
+        path: the PNG file.
+        curves: name of the curve -> curve.
+    """
     drawn = figure(5.2, 6.4)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot((0, 1), (0, 1), color="0.6", linestyle="--", linewidth=1, label="as it says")
@@ -55,12 +65,12 @@ def draw_reliability(path: Path, curves: Mapping[str, Reliability]) -> None:
 
 
 def draw_failures(path: Path, views: Sequence[View]) -> None:
-    """`draw_slices` as a PNG file."""
+    """Write the figure of `draw_slices` as a PNG file."""
     save(draw_slices(views), path)
 
 
 def draw_slices(views: Sequence[View]) -> Any:
-    """Slices side by side with the outlines of truth and draft."""
+    """Return a figure of slices side by side with the outlines of truth and draft."""
     rows = -(-len(views) // _IN_A_ROW)
     drawn = figure(3.4 * _IN_A_ROW, 3.0 * rows + 0.3)
     for axes, view in zip(grid(drawn, rows, _IN_A_ROW), views, strict=False):
@@ -70,7 +80,7 @@ def draw_slices(views: Sequence[View]) -> Any:
 
 
 def draw_maps(path: Path, views: Sequence[View]) -> None:
-    """A row a slice: the outlines, then every map of the model within the body."""
+    """Write a figure with one row for each slice: the outlines, then every map of the model."""
     columns = 1 + max(len(view.maps) for view in views)
     drawn = figure(2.6 * columns, 2.3 * len(views) + 0.3)
     cells = iter(grid(drawn, len(views), columns))
@@ -86,7 +96,7 @@ def draw_maps(path: Path, views: Sequence[View]) -> None:
 
 
 def grid(drawn: Any, rows: int, columns: int) -> list[Any]:
-    """Axes without an axis, row by row."""
+    """Return axes in rows and columns of the figure `drawn`, row by row, with ticks and frames turned off."""
     cells = list(drawn.subplots(rows, columns, squeeze=False).ravel())
     for axes in cells:
         axes.set_axis_off()
@@ -102,12 +112,13 @@ def _draw_slice(axes: Any, view: View) -> None:
 
 
 def draw_outlines(axes: Any, truth: NDArray[Any], draft: NDArray[Any] | None = None) -> None:
-    """The outlines of the masks (y, x) over what is drawn in `axes`: truth blue, draft orange."""
+    """Draw the outlines of the masks (y, x) over the content of `axes`: the truth blue, the draft orange."""
     _outline(axes, truth, _TRUTH)
     if draft is not None:
         _outline(axes, draft, _DRAFT)
 
 
 def _outline(axes: Any, mask: NDArray[Any], colour: str) -> None:
+    # Matplotlib warns if a contour has nothing to draw.
     if 0 < mask.sum() < mask.size:
         axes.contour(mask, levels=(0.5,), colors=(colour,), linewidths=0.8)

@@ -1,4 +1,4 @@
-"""Scores of drafts against the truth: a row a case, means by patient and by case, intervals by bootstrap."""
+"""Scores of drafts against the truth, with means by patient and by case and bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Row(BaseModel):
 
 
 class CaseScore(_Row):
-    """Scores of one case, a slice or a volume; `empty` if its truth is."""
+    """The scores of one case, a slice or a volume; `empty` says whether its truth is empty."""
 
     patient: str
     case: str
@@ -32,7 +32,7 @@ class CaseScore(_Row):
 
 
 class PatientScore(_Row):
-    """Means over the cases of one patient."""
+    """The means over the cases of one patient."""
 
     patient: str
     cases: int
@@ -42,12 +42,12 @@ class PatientScore(_Row):
 
 
 class Estimate(_Row):
-    """A mean and how sure it is.
+    """A mean with its interval.
 
     Attributes:
         mean: the mean.
-        deviation: standard deviation of what the mean is taken over.
-        interval: 95 % bootstrap interval of the mean; None for a single patient.
+        deviation: standard deviation of the values that are averaged.
+        interval: 95 % bootstrap interval of the mean; None if there is one patient only.
     """
 
     mean: float
@@ -56,7 +56,7 @@ class Estimate(_Row):
 
 
 class Summary(_Row):
-    """The three measures."""
+    """The means of the three measures."""
 
     dsc: Estimate
     precision: Estimate
@@ -64,13 +64,13 @@ class Summary(_Row):
 
 
 class Scores(_Row):
-    """The whole table; JSON by `model_dump_json` and back by `model_validate_json`.
+    """The scores of all cases. `model_dump_json` writes them and `model_validate_json` reads them back.
 
     Attributes:
-        cases: a row a case.
-        patients: a row a patient, sorted.
-        by_patient: every patient counts once, however many cases there are of him.
-        by_case: every case counts once.
+        cases: one row for each case.
+        patients: one row for each patient, sorted.
+        by_patient: means in which every patient counts once, whatever the number of their cases.
+        by_case: means in which every case counts once.
     """
 
     cases: tuple[CaseScore, ...]
@@ -80,12 +80,17 @@ class Scores(_Row):
 
     @property
     def about_empty(self) -> str:
-        """What to say of empty truths; "" if there are none."""
+        """A warning about empty truths; "" if there are none."""
         return empty_words([row.case for row in self.cases if row.empty], len(self.cases))
 
 
 def score_case(patient: str, case: str, draft: NDArray[Any], truth: NDArray[Any]) -> CaseScore:
-    """The scores of one draft; both masks of one shape, what is not zero is inside."""
+    """Return the scores of one draft.
+
+    Args:
+        patient, case: identifiers of the patient and of the case.
+        draft, truth: masks of one shape; any non-zero value counts as set.
+    """
     found = overlap(draft, truth)
     return CaseScore(
         patient=patient,
@@ -98,13 +103,18 @@ def score_case(patient: str, case: str, draft: NDArray[Any], truth: NDArray[Any]
 
 
 def summarise(cases: Iterable[CaseScore], seed: int = 0) -> Scores:
-    """The table over `cases`.
+    """Return the scores of all cases with means and intervals.
 
-    Intervals resample patients, never cases, since cases of one patient resemble one another (cluster
-    bootstrap, Davison and Hinkley 1997, sec. 3.8; percentiles 2.5 and 97.5 of 4000 draws).
+    Intervals resample patients and never cases, because the cases of one patient resemble one another
+    (cluster bootstrap, Davison and Hinkley 1997, sec. 3.8). They are the percentiles 2.5 and 97.5 of 4000
+    draws.
+
+    Args:
+        cases: at least one case.
+        seed: seed of the bootstrap.
 
     Raises:
-        ValueError: there are no cases.
+        ValueError: if there are no cases.
     """
     rows = tuple(cases)
     if not rows:
@@ -121,10 +131,10 @@ def summarise(cases: Iterable[CaseScore], seed: int = 0) -> Scores:
 
 
 def paired(these: Scores, others: Scores, seed: int = 0) -> Summary:
-    """Patient by patient, how much higher `these` are than `others`; intervals as in `summarise`.
+    """Return how much higher `these` scores are than `others`, paired by patient; intervals as in `summarise`.
 
     Raises:
-        ValueError: they are not scores of the same cases.
+        ValueError: if they are not scores of the same cases.
     """
     if {row.case for row in these.cases} != {row.case for row in others.cases}:
         raise ValueError("scores of different cases cannot be compared case by case")
@@ -140,14 +150,20 @@ def paired(these: Scores, others: Scores, seed: int = 0) -> Summary:
 
 
 def estimate(values: Sequence[float], people: Sequence[str], seed: int = 0) -> Estimate:
-    """The mean of `values` by person (of a person's values their mean counts); interval as in `summarise`.
+    """Return the mean of `values` by patient, with an interval as in `summarise`.
+
+    Args:
+        values: at least one value.
+        people: the patient of each value; the mean of a patient's values counts once.
+        seed: seed of the bootstrap.
 
     Raises:
-        ValueError: there are no values.
+        ValueError: if there are no values.
     """
     if not values:
         raise ValueError("there are no values to average")
     groups: dict[str, list[float]] = {}
+    # Sorted, so that the interval does not depend on the order in which the values come.
     for person, value in sorted(zip(people, values, strict=True)):
         groups.setdefault(person, []).append(value)
     arrays = [np.array(group) for group in groups.values()]

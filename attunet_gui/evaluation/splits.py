@@ -1,4 +1,4 @@
-"""Folds for cross-validation and test sets. They are made of patients: slices of one patient never part."""
+"""Folds for cross-validation and test sets. They consist of patients: none is in two of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ Folds = tuple[tuple[str, ...], ...]
 
 
 def patient_folds(patients: Iterable[str], folds: int, seed: int) -> Folds:
-    """Patients dealt to `folds` groups whose sizes differ by one at most; each group is sorted.
+    """Deal patients to groups whose sizes differ by one at most; each group is sorted.
 
-    The order in which they are dealt is that of sha256("<seed>:<patient>"), so it is the same on every
-    machine and with every version of numpy. A patient named twice counts once.
+    They are dealt in the order of sha256("<seed>:<patient>"), which is the same on every machine and with
+    every version of numpy.
+
+    Args:
+        patients: identifiers of the patients; one that is named twice counts once.
+        folds: number of groups.
+        seed: seed of the order.
 
     Raises:
-        ValueError: fewer than two folds, or fewer patients than folds.
+        ValueError: if there are fewer than two folds, or fewer patients than folds.
     """
     distinct = set(patients)
     if not 2 <= folds <= len(distinct):
@@ -30,10 +35,10 @@ def patient_folds(patients: Iterable[str], folds: int, seed: int) -> Folds:
 
 
 def put_aside(patients: Iterable[str], count: int, seed: int) -> tuple[str, ...]:
-    """The first `count` of `patients` in the order of `patient_folds`, sorted.
+    """Return the first `count` of `patients` in the order of `patient_folds`, sorted, as a test set.
 
     Raises:
-        ValueError: none would be tested on, or none would be left to train on.
+        ValueError: if none would be tested on, or none would be left to train on.
     """
     distinct = set(patients)
     if not 1 <= count < len(distinct):
@@ -52,10 +57,10 @@ def write_folds(path: Path, folds: Folds) -> None:
 
 
 def read_folds(path: Path) -> Folds:
-    """The folds in `path`.
+    """Read folds from the JSON file `path`.
 
     Raises:
-        AttunetError: not a file of folds, or a patient in two of them.
+        AttunetError: if it is not a file of folds, or if a patient is in two of them.
     """
     try:
         content = json.loads(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""How far two outlines lie apart, by SimpleITK's contours and distance maps."""
+"""Distances between the surfaces of two masks, from SimpleITK's contours and distance maps."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class SurfaceDistances:
-    """From each surface voxel of either mask to the surface of the other.
+    """The distance from each surface voxel of either mask to the surface of the other.
 
     Attributes:
-        from_draft: (surface voxels of the draft,) float32, mm to the truth.
-        from_truth: (surface voxels of the truth,) float32, mm to the draft.
+        from_draft: (n,) float32, mm from each surface voxel of the draft to the surface of the truth.
+        from_truth: (m,) float32, mm from each surface voxel of the truth to the surface of the draft.
     """
 
     from_draft: NDArray[np.float32]
@@ -24,17 +24,17 @@ class SurfaceDistances:
 
     @property
     def mean_mm(self) -> float:
-        """Average symmetric surface distance (ASSD): the mean over the surface voxels of both."""
+        """Average symmetric surface distance (ASSD) in mm: the mean over the surface voxels of both masks."""
         return float(self._both.mean())
 
     def percentile_mm(self, percent: float) -> float:
-        """The larger of the two directed percentiles; 95 is HD95, 100 the Hausdorff distance."""
+        """Return the larger of the two directed percentiles, in mm; 95 is HD95, 100 the Hausdorff distance."""
         return float(max(np.percentile(each, percent) for each in (self.from_draft, self.from_truth)))
 
     def share_within(self, tolerance_mm: float) -> float:
-        """Normalised surface distance (NSD): the share of all surface voxels that lie at most so far apart.
+        """Return the normalised surface distance (NSD): the share of surface voxels within `tolerance_mm`.
 
-        Nikolov et al. 2021 (doi 10.2196/26151), with voxels in place of surface elements.
+        The definition is that of Nikolov et al. 2021 (doi 10.2196/26151), with voxels in place of surface elements.
         """
         return float((self._both <= tolerance_mm).mean())
 
@@ -46,17 +46,18 @@ class SurfaceDistances:
 def surface_distances(
     draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]
 ) -> SurfaceDistances | None:
-    """The distances between two surfaces.
+    """Return the distances between the surfaces of two masks.
 
-    As in SimpleITK's notebook 34, Segmentation Evaluation: the surface is the voxels with a face outside, and
-    distances are exact between voxel centres (Maurer et al. 2003, doi 10.1109/TPAMI.2003.1177156).
+    The method is that of SimpleITK's notebook 34, Segmentation Evaluation: the surface consists of the voxels with
+    a face outside of the mask, and distances between voxel centres are exact (Maurer et al. 2003, doi
+    10.1109/TPAMI.2003.1177156).
 
     Args:
-        draft, truth: (z, y, x); what is not zero is inside.
-        spacing_mm: (z, y, x).
+        draft, truth: (z, y, x) of one shape; any non-zero value counts as set.
+        spacing_mm: (z, y, x) voxel spacing in mm.
 
     Returns:
-        None if a mask is empty: it has no surface.
+        The distances; None if a mask is empty, because it has no surface.
     """
     masks = draft != 0, truth != 0
     if not (masks[0].any() and masks[1].any()):
@@ -69,7 +70,7 @@ def surface_distances(
 def mean_surface_distance_mm(
     draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float, float]
 ) -> float | None:
-    """`SurfaceDistances.mean_mm` of `surface_distances`; None if a mask is empty."""
+    """Return the average symmetric surface distance in mm; None if a mask is empty."""
     found = surface_distances(draft, truth, spacing_mm)
     return None if found is None else found.mean_mm
 
@@ -81,14 +82,14 @@ def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def _image(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Any:
-    # With a margin, so that a voxel at the edge of the array has an outside.
+    # The margin gives a voxel at the edge of the array a face outside. SimpleITK orders the spacing (x, y, z).
     image = SimpleITK.GetImageFromArray(np.pad(mask, 1).astype(np.uint8))
     image.SetSpacing(spacing_mm[::-1])
     return image
 
 
 def _distances(here: Any, there: Any) -> NDArray[np.float32]:
-    """From each surface voxel of `here` to the nearest one of `there`."""
+    """Return the distance in mm from each surface voxel of `here` to the nearest one of `there`."""
     contour = SimpleITK.LabelContour(here)
     distance = SimpleITK.SignedMaurerDistanceMap(there, squaredDistance=False, useImageSpacing=True)
     surface = SimpleITK.GetArrayFromImage(contour) != 0

@@ -1,4 +1,4 @@
-"""Two models on the same labelled cases, scored as the product drafts."""
+"""Comparison of two models on the same labelled cases, with drafts made as in the product."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class JudgedCase:
-    """A case that judges models.
+    """A case on which models are compared.
 
     Attributes:
-        group: what it stands for.
-        name, person: of the case, and whose it is.
-        load: reads or makes it; may raise `UnreadableInput`.
+        group: the group of cases, such as "validation" or "phantoms".
+        name: name of the case.
+        person: identifier of the patient.
+        load: reads or makes the case; it may raise `UnreadableInput`.
     """
 
     group: str
@@ -38,7 +39,10 @@ class JudgedCase:
 def compare_models(
     old: Model, new: Model, cases: Sequence[JudgedCase], progress: Progress = silent
 ) -> tuple[CaseChange, ...]:
-    """Every case drafted by both, in order; what nobody judged counts for neither."""
+    """Draft every case with both models and return the scores, in the order of the cases.
+
+    Voxels that nobody judged count for neither model.
+    """
     changes = []
     for number, case in enumerate(cases, start=1):
         judged = case.load()
@@ -54,7 +58,7 @@ def compare_models(
 
 
 def draft_scores(model: Model, judged: JudgedCT) -> PairScores:
-    """The draft of `model` against the truth, where somebody judged."""
+    """Return the scores of the draft of `model` over the voxels that somebody judged."""
     from attunet_gui.network.predict import predict
 
     draft = draft_mask(predict(judged.volume, model))

@@ -1,4 +1,4 @@
-"""Slices worth looking at, cut out around the patient and light enough to keep."""
+"""Slices for figures, cropped to the patient so that many of them can be kept."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from attunet_gui.evaluation.drafting import Drafted
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One slice.
+    """One slice of a case.
 
     Attributes:
-        title: case, slice and DSC.
-        dsc: of the whole case.
-        hu: (y, x).
+        title: name of the case, number of the slice, and DSC.
+        dsc: DSC of the whole case.
+        hu: (y, x) HU.
         truth, draft: (y, x) uint8 0/1.
-        maps: title and values (y, x) float16 in [0, 1] of each overlay; may be empty.
-        aspect: height of a pixel by its width.
+        maps: title and values, (y, x) float16 in [0, 1], of each overlay; it may be empty.
+        aspect: height of a pixel divided by its width.
     """
 
     title: str
@@ -35,12 +35,12 @@ class View:
 
 
 def worst_view(drafted: Drafted) -> View:
-    """The slice where draft and truth differ most."""
+    """Return the slice in which draft and truth differ most."""
     return _view(drafted, _fullest(drafted.truth != drafted.draft))
 
 
 def map_view(drafted: Drafted) -> View:
-    """The slice that shows most of the organ, with probability and gates."""
+    """Return the slice with the largest area of the organ, with the maps of probability and gates."""
     return _view(drafted, _fullest(drafted.truth > 0), with_maps=True)
 
 
@@ -52,6 +52,7 @@ def _view(drafted: Drafted, z: int, *, with_maps: bool = False) -> View:
     spacing = drafted.volume.grid.spacing_mm
     rows, columns = body_box(drafted.volume.hu, spacing)
     at = (z, rows, columns)
+    # The crops are copied below, because a view would keep the whole volume in memory.
     chosen = overlays(drafted.prediction) if with_maps else ()
     dsc = drafted.score.dsc
     return View(
