@@ -32,7 +32,9 @@ from attunet_gui.session import Session
 
 TITLE = "attunet"
 _SIZE = (1280, 800)
+"""Width and height of the window in pixels, where the screen has room for it."""
 _NAPARI_PANELS = ("layer list", "layer controls")
+"""Object names of napari's own docks, which an annotator does not need."""
 _LEAST_PANEL = (240, 130)
 _PANEL_WIDTH = 336
 """In which napari's panels show all that they hold."""

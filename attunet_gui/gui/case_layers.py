@@ -23,9 +23,11 @@ MM = ("mm", "mm", "mm")
 
 _CT_LOOK = {"colormap": "gray", "gamma": 1.0, "opacity": 1.0, "blending": "translucent", "visible": True,
             "interpolation2d": "nearest"}  # fmt: skip
+"""Attributes of the CT layer that do not depend on the volume."""
 _MASK_LOOK = {"opacity": 1.0, "blending": "translucent", "visible": True}
 _MASK_TOOLS = {"contour": 1, "n_edit_dimensions": 2, "brush_size": 8, "selected_label": 1, "mode": "pan_zoom",
                "mouse_pan": True, "cursor": "standard"}  # fmt: skip
+"""Tools of a mask layer at the start: contour, brush of 8 pixels in one slice, moving the picture."""
 
 
 def ct_settings(volume: Volume) -> dict[str, Any]:
@@ -116,6 +118,7 @@ def is_straight(layer: Layer, spacing_mm: tuple[float, float, float]) -> bool:
 
 def straighten(layer: Layer, spacing_mm: tuple[float, float, float]) -> None:
     """Give `layer` the scale `spacing_mm` (z, y, x) in mm, and no offset, rotation, shear or affine."""
+    # Any of these five attributes moves voxels.
     layer.affine, layer.rotate, layer.shear = np.eye(4), np.eye(3), np.zeros(3)
     layer.translate, layer.scale = np.zeros(3), spacing_mm
 

@@ -23,7 +23,9 @@ from attunet_gui.gui.viewer import MASK
 from attunet_gui.session import Case
 
 _PATIENCE_S = 300.0
+"""Seconds after which a step of the demo counts as stuck."""
 _SETTLE_S = 0.4
+"""Seconds that the window gets to draw before a picture is taken."""
 
 
 def run_demo(out: Path | None = None, film: type[Film] | None = None) -> None:

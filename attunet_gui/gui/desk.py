@@ -39,6 +39,8 @@ from attunet_gui.session import Case, Draft, Session
 from attunet_gui.work import Pending, Work, discard, pending
 
 _COUNT_AFTER_MS = 250
+"""Pause in ms after a stroke before the voxels of the mask are counted."""
+# The layer for a draft is added once the case is on screen, so that opening does not wait for it.
 _READY_AFTER_MS = 400
 # How soon is looked again whether the mouse button is released.
 _STROKE_MS = 30
@@ -89,6 +91,7 @@ class Desk(QObject):
         self._discarded: Path | None = None
         self._after_saving: tuple[str, Callable[[], None]] | None = None
         self._counting = QTimer(self)
+        # Each start() begins the pause anew, so that a series of strokes is counted once.
         self._counting.setSingleShot(True)
         self._counting.setInterval(_COUNT_AFTER_MS)
         self._counting.timeout.connect(self._count)
@@ -160,6 +163,7 @@ class Desk(QObject):
 
     def next_step(self) -> None:
         """Run the command of the big button, which depends on the state of the case."""
+        # "nothing" is not among them: the button is disabled while a file is saved.
         commands: dict[str, Callable[[], None]] = {
             "open": self.open_file,
             "stop_reading": self.session.stop_reading,
@@ -213,6 +217,7 @@ class Desk(QObject):
         return recent[0].parent if recent else Path.home()
 
     def _series_needed(self, path: Path, choices: tuple[tuple[str, str], ...]) -> None:
+        # Several CT in one folder: opening the wrong one unasked would be worse than a question.
         key = questions.choose_series(self.window, choices)
         if key is None:
             self.session.say("No series was chosen; nothing was opened.")

@@ -7,6 +7,7 @@ import gc
 from qtpy.QtCore import QObject, QTimer
 
 _EVERY_MS = 100
+"""How often, in ms, it is checked whether a generation is due."""
 
 
 class Sweep(QObject):

@@ -65,6 +65,7 @@ class Manual(QDialog):
         sides.addWidget(self.chapters)
         sides.addLayout(reading, 1)
         self.resize(980, 760)
+        # Last: it opens the first chapter, which needs the signals.
         self.chapters.setCurrentRow(0)
 
     def _open(self, row: int) -> None:

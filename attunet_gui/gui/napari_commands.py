@@ -82,7 +82,9 @@ READERS_AND_WRITERS = ("*.get_*reader", "*.write_*", "*_writer", "attunet-gui.re
 """Patterns of commands that napari itself calls for a path. `CaseLayers` refuses the layers they add."""
 
 _claims: list[tuple[Any, Mapping[str, Callable[[], object]], Callable[[str], None]]] = []
+"""Viewer, our commands and the function that says a refusal, for each window of ours."""
 _originals: dict[str, Any] = {}
+"""napari's own commands that were replaced, by name."""
 
 
 def decision(command: str) -> str:

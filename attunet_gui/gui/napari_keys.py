@@ -15,7 +15,9 @@ _TOOLS: dict[str, Tool] = {
     "napari:activate_labels_erase_mode": "erase",
     "napari:activate_labels_polygon_mode": "polygon",
 }
+"""napari's action for a mode, and the mode."""
 _BRUSH = {"napari:decrease_brush_size": -1, "napari:increase_brush_size": 1}
+"""napari's action for the size of the brush, and the pixels it adds."""
 
 
 def bound_keys() -> dict[str, tuple[Any, ...]]:

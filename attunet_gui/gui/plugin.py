@@ -25,6 +25,7 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_
 
 LayerData = tuple[Any, dict[str, Any], str]
 _UNMOVED: dict[str, Any] = {"translate": 0.0, "shear": 0.0, "rotate": np.eye(3), "affine": np.eye(4)}
+"""Values of the attributes of a layer that was not moved, turned or sheared."""
 _ROOM = 1e-6
 """How far, in mm or without unit, a layer may be from the grid of its CT: rounding, not a move."""
 
@@ -98,6 +99,7 @@ def _mask_on(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -
             "place of its CT, then save it."
         )
     values = [str(value) for value in np.unique(labels) if value]
+    # Which of several labels is the pancreas cannot be known here.
     if len(values) > 1:
         told = ", ".join(values[:5]) + ("…" if len(values) > 5 else "")
         raise UnwritableOutput(

@@ -10,6 +10,7 @@ from qtpy.QtGui import QShortcut as QShortcut  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMainWindow
 
 _QUEUE_MS = 20
+"""How often, in ms, psygnal's queue is emptied."""
 
 
 def start_signal_queue() -> None:

@@ -32,6 +32,7 @@ Recovery = Literal["bring back", "later"]
 
 _Role = QMessageBox.ButtonRole
 _CT_FILES = "CT (*.nii *.nii.gz *.hdr *.img *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
+"""Filter of the file dialog. DICOM and other files without a suffix need "All files"."""
 _MASKS = "NIfTI (*.nii.gz *.nii)"
 
 
@@ -171,6 +172,7 @@ def choose_target(parent: QWidget, suggestion: Path) -> Path | None:
         return None
     if name.lower().endswith((".nii", ".nii.gz")):
         return Path(name)
+    # A mask is written as NIfTI, whatever ending was typed.
     complete = Path(f"{name}.nii.gz")
     # The dialog asked about the name without its ending; another file may have that name with it.
     return choose_target(parent, complete) if complete.exists() else complete

@@ -308,6 +308,7 @@ def _review_step(review: Review) -> Step | None:
             "next_place",
             f"{words} doubtful. Correct it, or say with A that it is right.",
         )
+    # Doubtful places first; slices that were not seen are named when none is left.
     if review.places == 0 and review.unseen:
         words = f"{counted(review.unseen, 'slice')} {noun_of(review.unseen, 'has', 'have')}"
         return Step("Look at what is unseen", "next_unseen", f"{words} mask that you have not looked at yet.")

@@ -364,6 +364,7 @@ class CaseLayers:
 
         The annotator's own mask is not changed.
         """
+        # A second draft beside the mask replaces the first one.
         self._drop(OTHER)
         with self._undisturbed():
             self._add(OTHER, mask_layer(OTHER, mask.copy(), self._layers[CT], theme.OTHER_DRAFT))

@@ -84,6 +84,7 @@ class CurveWidget(QWidget):
             painter.drawEllipse(point, _DOT, _DOT)
 
     def _placed(self, points: Sequence[Point], area: QRectF, top: float) -> list[QPointF]:
+        # A loss of 0 at every step has no scale.
         wide, high = area.width() / max(1, self._steps), area.height() / (top or 1.0)
         return [QPointF(area.left() + step * wide, area.bottom() - value * high) for step, value in points]
 

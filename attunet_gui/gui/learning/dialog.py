@@ -33,6 +33,7 @@ from attunet_gui.gui.wheel import guard_wheel
 from attunet_gui.recipes.finetuning.order import Effort
 
 _WIDTH = 620
+"""Width of the dialog in pixels."""
 _MOST_MINUTES = 600
 
 

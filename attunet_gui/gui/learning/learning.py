@@ -35,7 +35,9 @@ from attunet_gui.recipes.finetuning.order import FinetuneOrder
 from attunet_gui.session import Session
 
 _FOLLOW_MS = 500
+"""How often, in ms, the training log is read while a run goes on."""
 _OURS: tuple[ChoreKind, ...] = ("learn", "compare")
+"""The kinds of background jobs that belong to this dialog."""
 
 
 class Host(Protocol):

@@ -20,7 +20,9 @@ from attunet_gui.recipes.finetuning.answer import Learnt
 from attunet_gui.recipes.finetuning.material import VALIDATION
 
 _SHARE = 0.2
+"""Share of the patients that judge and are not trained on, as the division takes it."""
 _FEWEST = 2
+"""Fewest cases to begin with: one to train on and one to judge."""
 _ENOUGH_JUDGES = 5
 """With fewer held-out patients the confidence interval of the mean says little; with one there is none."""
 _NO_LEARNING = (

@@ -33,12 +33,16 @@ Child = Callable[[str, object, Progress], Any]
 """Runs a function of ours, named "module:function", in a child process, as `jobs.errand.in_own_child`."""
 
 LEARN = "attunet_gui.recipes.finetuning.errands:learn"
+"""Functions that run in a child process, as "module:function"."""
 COMPARE = "attunet_gui.recipes.finetuning.errands:compare"
 ACCEPTED = frozenset({Status.ACCEPTED, Status.SECOND_READ})
 MOST_COMPARED = 10
+"""How many accepted cases are compared at most."""
 _MINUTES = 8.0
+"""Minutes of training that are suggested."""
 _FOLDER, _DATA, _FORMAT = "learning", "accepted", "nnunet"
 _MARK, _LONGEST_NAME = 8, 40
+"""Lengths: of the digest in the name of a run, and at most of the name of the model before it."""
 _ROLES = ("judged", "neither", "not known", "taught")
 """Roles of an accepted case in the training of the new model.
 

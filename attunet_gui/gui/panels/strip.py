@@ -13,9 +13,11 @@ from attunet_gui.gui.qt import Signal
 from attunet_gui.review.strip import Strip
 
 _HEIGHT = 58
+"""Height of the strip in pixels, marks included."""
 _MARK = 6
 """Height of a row of marks, in pixels."""
 _MARGIN = 8
+"""Free pixels at the left and right of the columns."""
 
 
 class StripWidget(QWidget):

@@ -35,9 +35,12 @@ _TOOLS = (
     ("erase", "Eraser", "Take away from the mask (E)"),
     ("polygon", "Polygon", "Click around a part; a double click closes and fills it (3)"),
 )
+"""Mode of napari, text of its button and tooltip."""
 _COLUMNS, _COLUMNS_OF_LONG_NAMES = 3, 2
+"""Number of tool buttons in a row, and in a row of a group that has a long name in it."""
 _LONG_NAME = 13
 _HU = (-200, 400)
+"""Lowest and highest HU limit of the brush that can be set."""
 
 
 class ToolsPanel(QWidget):

@@ -40,11 +40,13 @@ _STATUS: tuple[tuple[str, frozenset[Status]], ...] = (
         frozenset({Status.ACCEPTED, Status.SECOND_READ, Status.REVIEWED, Status.IN_PROGRESS}),
     ),
 )
+"""Title of a choice, and the statuses that it exports."""
 _IDENTIFIERS = (
     "Off, no name, number, date of birth, UID or path of a patient leaves the project. On, file names and "
     "UIDs of the source go along."
 )
 _SECOND_READS = 0.1
+"""Share of accepted cases that is suggested for second reads."""
 _BLIND = (
     "A share of the accepted cases is drawn again, to know how well people agree. The second reader sees no "
     "draft and nothing of the first; attunet worklist agreement compares them."

@@ -27,6 +27,7 @@ PICTURE, LINE = 44, 52
 """In pixels: the longer side of a small picture in the list, and the height of a row."""
 
 _PAGES_KEPT, _PICTURES_KEPT = 60, 400
+"""How many pages and pictures are kept in memory; those that were used longest ago go first."""
 _PAGES_WAITING, _PICTURES_WAITING = 3, 24
 _Role = Qt.ItemDataRole
 _SHOWN = frozenset(
@@ -35,6 +36,7 @@ _SHOWN = frozenset(
         *(_Role.UserRole, _Role.FontRole),
     }
 )
+"""The roles that a row answers; all others are None without a fetch."""
 
 
 @dataclass(frozen=True)

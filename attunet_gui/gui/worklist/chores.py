@@ -27,6 +27,7 @@ DOING: dict[ChoreKind, str] = {
     "learn": "Learning",
     "compare": "Comparing drafts",
 }
+"""Kind of a background job, and how it is called in messages."""
 _TELL_EVERY_S = 0.1
 
 

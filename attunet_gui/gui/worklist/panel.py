@@ -37,6 +37,7 @@ from attunet_gui.project.rows import CaseQuery, CaseRow, OrderKey
 from attunet_gui.project.status import Status
 
 _SEARCH_AFTER_MS = 250
+"""Pause in ms after a letter before the search begins."""
 _WIDTH = 250
 _ORDERS: tuple[tuple[str, OrderKey, bool], ...] = (
     ("As added", "added", False),
@@ -51,6 +52,7 @@ _ORDERS: tuple[tuple[str, OrderKey, bool], ...] = (
     ("Annotator", "annotator", False),
     ("File name", "file", False),
 )
+"""Title, column of the query and whether it is descending."""
 
 
 class _List(QTableView):
