@@ -1,8 +1,10 @@
 """The session: the open case, what the network made of it, and the work in progress.
 
-A session belongs to the thread that made it. Reading, writing and counting run in background threads, and the
-network runs in a child process. Their results are delivered in the thread of the session. Every result
-carries the generation or number of its request, and a stale result is dropped.
+A session belongs to the thread that made it. Reading, writing and counting run in background threads
+(`executor`), and the network runs in a child process. Their results are delivered through psygnal's queue in
+the thread of the session, which has to drain it (`psygnal.qt.start_emitting_from_queue` in the window,
+`psygnal.emit_queued` in a script). Cancelled work delivers nothing; a result of the network carries the
+number of its request, and a stale one is dropped.
 
 The voxels of the mask belong to the viewer; they are handed over to be counted and saved.
 """
@@ -11,10 +13,8 @@ from __future__ import annotations
 
 import getpass
 import json
-import logging
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -28,13 +28,14 @@ from psygnal import Signal
 
 from attunet_gui.core.correction import Signed, Tally, compare, sidecar, tally
 from attunet_gui.core.edit import Edit
-from attunet_gui.core.errors import AttunetError, Cancelled, ChooseSeries
+from attunet_gui.core.errors import AttunetError, ChooseSeries
 from attunet_gui.core.overlay import Overlay, overlays
 from attunet_gui.core.prediction import ModelId, Prediction
 from attunet_gui.core.progress import Progress
 from attunet_gui.core.proposal import Proposal
 from attunet_gui.core.provenance import former_record_path, record_path, versions
 from attunet_gui.core.volume import Volume
+from attunet_gui.executor import Handlers, PsygnalDelivery, SerialExecutor, Task
 from attunet_gui.io.cases import one_ct, place_of_all
 from attunet_gui.io.journal import Identity, identify
 from attunet_gui.io.masks import read_mask
@@ -46,7 +47,6 @@ from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_
 
 Mask = NDArray[np.uint8]
 
-_LOG = logging.getLogger(__name__)
 _TELL_EVERY_S = 0.1
 
 
@@ -176,13 +176,13 @@ class Session:
     mask_saved = Signal(Path, object)
     save_failed = Signal(str)
 
-    _came_home = Signal(object)
-
     def __init__(self, network: Network, bundles: tuple[Bundle, ...]) -> None:
         self._network = network
-        self._files = ThreadPoolExecutor(1, "attunet-files")
-        self._counter = ThreadPoolExecutor(1, "attunet-count")
-        self._generation = 0
+        delivery = PsygnalDelivery()
+        self._files = SerialExecutor("attunet-files", delivery)
+        self._counter = SerialExecutor("attunet-count", delivery)
+        self._reading: Task[Case] | None = None
+        self._screen_count: Task[Tally] | None = None
         self._job = 0
         self._told = float("-inf")
         self._count = 0
@@ -197,7 +197,6 @@ class Session:
         self.file_job: FileJob | None = None
         self._forget_case()
         self._closed = False
-        self._came_home.connect(self._settle, thread="current")
         network.status_changed.connect(self._job_changed, thread="current")
         network.begun.connect(self._begun, thread="current")
         network.arrived.connect(self._arrived, thread="current")
@@ -287,62 +286,45 @@ class Session:
     def stop_reading(self) -> None:
         """Stop reading a file; the open case stays as it is."""
         if self.file_job is not None and self.file_job.kind == "reading":
-            self._generation += 1
+            self._cancel_reading()
             self.file_job = None
             self.say("Opening was stopped.")
 
+    def _cancel_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
     def _start_reading(self, name: str, path: Path, work: Callable[[Progress], Case]) -> None:
-        self._generation += 1
+        self._cancel_reading()
         self.file_job = FileJob("reading", name)
-        self._files.submit(self._read, self._generation, path, work)
+        self._reading = self._files.submit_long(
+            work,
+            Handlers(
+                done=self._opened,
+                failed=partial(self._not_opened, path),
+                progressed=partial(self._file_progress, "reading"),
+            ),
+        )
         self.changed.emit()
 
     def _note_edits(self) -> None:
         """Remember the edits at this moment. The annotator agreed to discard these, but no later ones."""
         self._touches_at_opening, self._edited_at_opening = self._touches, self.edited
 
-    def _read(self, generation: int, path: Path, work: Callable[[Progress], Case]) -> None:
-        try:
-            home: Callable[[], None] = partial(self._opened, generation, work(self._progress(generation)))
-        except Cancelled:
-            return
-        except ChooseSeries as error:
-            home = partial(self._must_choose, generation, path, error.choices)
-        except AttunetError as error:
-            home = partial(self._reading_failed, generation, str(error))
-        except MemoryError:
-            home = partial(self._reading_failed, generation, "There is not enough memory to open this CT.")
-        except Exception as error:
-            _LOG.exception("reading")
-            text = f"{path.name} could not be opened ({type(error).__name__}); the file may be damaged."
-            home = partial(self._reading_failed, generation, text)
-        self._came_home.emit(home)
-
-    def _progress(self, generation: int) -> Progress:
-        def progress(done: int, total: int, stage: str) -> None:
-            if generation != self._generation:
-                raise Cancelled
-            self._came_home.emit(partial(self._file_progress, generation, done, total, stage))
-
-        return progress
-
-    def _file_progress(self, generation: int, done: int, total: int, stage: str) -> None:
-        if generation == self._generation and self.file_job is not None:
+    def _file_progress(self, kind: str, done: int, total: int, stage: str) -> None:
+        if self.file_job is not None and self.file_job.kind == kind:
             self.file_job = replace(self.file_job, done=done, total=total, stage=stage)
             self._tell_now_and_then()
 
-    def _opened(self, generation: int, case: Case) -> None:
-        if generation != self._generation:
-            return
+    def _opened(self, case: Case) -> None:
         if self.edited and not (self._edited_at_opening and self._touches == self._touches_at_opening):
             name = case.volume.name
-            self._reading_failed(
-                generation, f"{name} was not opened: you went on correcting. Save, then open it."
-            )
+            self._reading_failed(f"{name} was not opened: you went on correcting. Save, then open it.")
             return
         self.cancel()
         self._forget_case()
-        self.case, self.file_job = case, None
+        self.case, self.file_job, self._reading = case, None, None
         self._network.show(case.volume)
         self._clean = 0
         self.message = Message(_opening_words(case), problem=bool(case.unusable))
@@ -353,16 +335,22 @@ class Session:
         self.case_opened.emit(case)
         self.changed.emit()
 
-    def _must_choose(self, generation: int, path: Path, choices: tuple[tuple[str, str], ...]) -> None:
-        if generation == self._generation:
-            self.file_job = None
-            self.series_needed.emit(path, choices)
+    def _not_opened(self, path: Path, error: Exception) -> None:
+        if isinstance(error, ChooseSeries):
+            self.file_job = self._reading = None
+            self.series_needed.emit(path, error.choices)
             self.changed.emit()
+        elif isinstance(error, AttunetError):
+            self._reading_failed(str(error))
+        elif isinstance(error, MemoryError):
+            self._reading_failed("There is not enough memory to open this CT.")
+        else:
+            text = f"{path.name} could not be opened ({type(error).__name__}); the file may be damaged."
+            self._reading_failed(text)
 
-    def _reading_failed(self, generation: int, sentence: str) -> None:
-        if generation == self._generation:
-            self.file_job = None
-            self.say(sentence, problem=True)
+    def _reading_failed(self, sentence: str) -> None:
+        self.file_job = self._reading = None
+        self.say(sentence, problem=True)
 
     # Drafting
 
@@ -508,7 +496,7 @@ class Session:
         unusable = self.case.unusable
         self.message = Message(f"The draft is ready: {ml:.1f} ml. {unusable}".strip(), problem=bool(unusable))
         self.draft_arrived.emit(self.draft)
-        self._files.submit(self._make_overlays, self.draft)
+        self._make_overlays(self.draft)
         self.changed.emit()
 
     def _take_evidence(self, case: Case, made: Draft) -> None:
@@ -516,7 +504,7 @@ class Session:
         if case.found is not None and not case.found.saved:
             self.draft = self._placed = replace(made, mask=case.found.mask)
         self.evidence_arrived.emit(self.draft)
-        self._files.submit(self._make_overlays, self.draft)
+        self._make_overlays(self.draft)
         self.changed.emit()
 
     def _proposed(self, job: int, proposal: Proposal) -> None:
@@ -530,8 +518,7 @@ class Session:
         self.changed.emit()
 
     def _make_overlays(self, draft: Draft) -> None:
-        made = overlays(draft.prediction)
-        self._came_home.emit(partial(self._overlays_made, draft, made))
+        self._files.submit(partial(overlays, draft.prediction), partial(self._overlays_made, draft))
 
     def _overlays_made(self, draft: Draft, made: tuple[Overlay, ...]) -> None:
         if draft is self.draft:
@@ -560,13 +547,13 @@ class Session:
         self._submit_count(mask, "screen")
 
     def _submit_count(self, mask: Mask, what: Counted) -> None:
+        # An older count of the screen is of no use; that of a draft or file tells edits apart.
+        if self._screen_count is not None:
+            self._screen_count.cancel()
         self._count += 1
         ask = _Count(self._count, self._touches, self.case, what)
-        self._counter.submit(self._tallied, ask, mask)
-
-    def _tallied(self, ask: _Count, mask: Mask) -> None:
-        if ask.number == self._count or ask.what != "screen":
-            self._came_home.emit(partial(self._counted, ask, tally(mask)))
+        counting = self._counter.submit(partial(tally, mask), partial(self._counted, ask))
+        self._screen_count = counting if what == "screen" else None
 
     def _counted(self, ask: _Count, counted: Tally) -> None:
         if ask.case is not self.case:
@@ -592,26 +579,22 @@ class Session:
         if self.case is None:
             return
         self.file_job = FileJob("saving", path.name)
-        self._files.submit(self._save, self.case, mask.copy(), path, self._touches)
+        self._files.submit_long(
+            partial(self._write, self.case, mask.copy(), path),
+            Handlers(
+                done=partial(self._saved, self.case, path, self._touches),
+                failed=self._not_saved,
+                progressed=partial(self._file_progress, "saving"),
+            ),
+        )
         self.changed.emit()
 
-    def _save(self, case: Case, mask: Mask, path: Path, touches: int) -> None:
-        try:
-            binary = _binary(mask)
-            write_mask(path, binary, case.volume, self._saving_progress)
-            write_json(sidecar_path(path), self._sidecar(case, binary))
-        except AttunetError as error:
-            home: Callable[[], None] = partial(self._saving_failed, str(error))
-        except Exception as error:
-            _LOG.exception("saving")
-            text = f"The mask was not saved ({type(error).__name__}); save to another place."
-            home = partial(self._saving_failed, text)
-        else:
-            home = partial(self._saved, case, path, binary, touches)
-        self._came_home.emit(home)
-
-    def _saving_progress(self, done: int, total: int, stage: str) -> None:
-        self._came_home.emit(partial(self._file_progress, self._generation, done, total, stage))
+    def _write(self, case: Case, mask: Mask, path: Path, progress: Progress) -> Mask:
+        """Write `mask` as 0 and 1 and its record; return what was written. Runs in the background thread."""
+        binary = _binary(mask)
+        write_mask(path, binary, case.volume, progress)
+        write_json(sidecar_path(path), self._sidecar(case, binary))
+        return binary
 
     def _sidecar(self, case: Case, mask: Mask) -> dict[str, Any]:
         placed = self._placed
@@ -624,7 +607,7 @@ class Session:
         )
         return sidecar(case.volume, int(np.count_nonzero(mask)), signed)
 
-    def _saved(self, case: Case, path: Path, mask: Mask, touches: int) -> None:
+    def _saved(self, case: Case, path: Path, touches: int, mask: Mask) -> None:
         self.file_job = None
         self.message = Message(f"Saved {path.name} in {path.parent}; it was read back and is identical.")
         if case is self.case:
@@ -634,28 +617,27 @@ class Session:
             self.mask_saved.emit(path, mask)
         self.changed.emit()
 
-    def _saving_failed(self, sentence: str) -> None:
+    def _not_saved(self, error: Exception) -> None:
+        sentence = f"The mask was not saved ({type(error).__name__}); save to another place."
+        if isinstance(error, AttunetError):
+            sentence = str(error)
         self.file_job = None
         self.say(sentence, problem=True)
         self.save_failed.emit(sentence)
-
-    def _settle(self, work: Callable[[], None]) -> None:
-        if not self._closed:
-            work()
 
     def close(self) -> None:
         """Disconnect the network and end the background threads; a save in progress is finished first."""
         self.cancel()
         self._closed = True
-        self._generation += 1
+        self._cancel_reading()
         self._network.status_changed.disconnect(self._job_changed)
         self._network.begun.disconnect(self._begun)
         self._network.arrived.disconnect(self._arrived)
         self._network.finished.disconnect(self._finished)
         self._network.proposed.disconnect(self._proposed)
         self._network.failed.disconnect(self._job_failed)
-        self._counter.shutdown(wait=False, cancel_futures=True)
-        self._files.shutdown(wait=True, cancel_futures=False)
+        self._counter.close(wait=False)
+        self._files.close(finish=True)
 
 
 def _binary(mask: Mask) -> Mask:

@@ -527,7 +527,6 @@ _ALLOWED = {
     "jobs/worker.py": "in the child: loads TensorFlow beside a draft",
     "network/predict.py": "in the child: slices in flight in the engine",
     "network/prefetch.py": "in the child: the next batch is made beside a step",
-    "session.py": "still of its own",
     "cli/predict.py": "loads the model while the first CT is read; there is no window",
 }
 
