@@ -1,6 +1,6 @@
-"""Stored numbers -> Hounsfield units, and what looks wrong about them.
+"""Converting stored values to Hounsfield units (HU), and noting what is unusual about them.
 
-Pure functions shared by every format. Arrays keep the order they come in.
+All functions are pure and shared by every format. Arrays keep their order of axes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import Grid
 
 AIR_HU = -1024
-"""Nothing is thinner than air: lower values mark what the scanner did not see and are raised to this."""
+"""Nothing is less dense than air: lower values mark what was not scanned and are raised to this one."""
 
 Hounsfield = NDArray[np.int16] | NDArray[np.float32]
 
 _INT16 = np.iinfo(np.int16)
 _BEYOND_CT = 32000.0
+# HU. Values below it count as air.
 _AIR_BELOW = -500.0
+# HU. Still lower values mark what was not scanned.
 _LOWEST_AIR = -1100.0
 
 
@@ -31,8 +33,8 @@ class Scaled:
     """Voxels in HU.
 
     Attributes:
-        hu: int16 where every value is a whole number that fits, else float32; same shape as the input.
-        notes: sentences for the user on what is unusual.
+        hu: int16 if every value is a whole number that fits, else float32; the shape is that of the input.
+        notes: sentences for the user about what is unusual.
     """
 
     hu: Hounsfield
@@ -42,14 +44,21 @@ class Scaled:
 def to_hu(
     stored: NDArray[Any], slope: float = 1.0, intercept: float = 0.0, *, name: str | None = None
 ) -> Scaled:
-    """`stored` (any real dtype, 3-D) times `slope` plus `intercept`, as HU with notes.
+    """Convert stored values to HU.
 
-    NaN and infinite values become `AIR_HU`, as does everything below it. Works slice by slice along the first
-    axis so that no float64 copy of the volume is ever made. The result is in C order, and where
-    it can be in the memory of `stored`.
+    NaN and infinite values become `AIR_HU`, as does everything below it. The volume is converted slice by
+    slice along the first axis, so that no float64 copy of all of it is made.
+
+    Args:
+        stored: 3-D array of any real dtype. It may be overwritten, if its values are HU already.
+        slope, intercept: HU = stored * slope + intercept.
+        name: name of the file; None skips the check for constant values.
+
+    Returns:
+        The HU in C order, and notes.
 
     Raises:
-        UnreadableInput: as `check_measured`, if `name`, that of the file, is given.
+        UnreadableInput: see `check_measured`.
     """
     if stored.dtype == np.int16 and slope == 1.0 and intercept == 0.0:
         hu: Hounsfield = _own(stored)
@@ -64,11 +73,16 @@ def to_hu(
 
 
 def check_measured(hu: Hounsfield, name: str) -> None:
-    """Whether the voxels of the file called `name` hold anything, before what is below air is raised to it.
+    """Check that a file holds more than one value. To be called before values are raised to `AIR_HU`.
+
+    Args:
+        hu: the voxels in HU.
+        name: name of the file, for the message.
 
     Raises:
-        UnreadableInput: if all of them are alike, or none has a value.
+        UnreadableInput: if all voxels have the same value, or none has any.
     """
+    # Slice by slice, so that an ordinary CT is known after its first slice.
     first = hu.flat[0]
     if hu.size > 1 and all(bool((image == first).all()) for image in hu):
         raise UnreadableInput(
@@ -78,7 +92,7 @@ def check_measured(hu: Hounsfield, name: str) -> None:
 
 
 def hu_notes(hu: Hounsfield) -> tuple[str, ...]:
-    """At most one sentence on HU that do not look like CT; empty for an ordinary CT."""
+    """Return at most one note for the user on HU that do not look like CT; () for an ordinary CT."""
     lowest, highest = float(hu.min()), float(hu.max())
     span = f"from {lowest:g} to {highest:g}"
     if lowest == highest:
@@ -97,13 +111,14 @@ def hu_notes(hu: Hounsfield) -> tuple[str, ...]:
 
 
 def may_be_hu(hu: Hounsfield) -> bool:
-    """Whether values that nothing says how to scale can be HU: there is air, and nothing beyond a CT."""
-    has_air = ((hu >= _LOWEST_AIR) & (hu < _AIR_BELOW)).any()  # what was not scanned is often lower
+    """Whether values without a scale in the header can be HU: some are air, and none is beyond a CT."""
+    # With a lower bound, because stored values of what was not scanned are often much lower than air.
+    has_air = ((hu >= _LOWEST_AIR) & (hu < _AIR_BELOW)).any()
     return bool(has_air and float(hu.max()) <= _BEYOND_CT)
 
 
 def spacing_notes(grid: Grid) -> tuple[str, ...]:
-    """A sentence where the voxel size is not that of a CT of the body."""
+    """Return a note for the user if the size of a voxel is not that of a CT of the body, else ()."""
     if min(grid.spacing_mm) >= 0.05 and max(grid.spacing_mm) <= 30:
         return ()
     size = " x ".join(f"{step:.3g}" for step in grid.spacing_mm)
@@ -128,7 +143,7 @@ def _scaled(stored: NDArray[Any], slope: float, intercept: float) -> tuple[Houns
 
 
 def scale_slice(stored: NDArray[Any], slope: float, intercept: float) -> tuple[NDArray[np.float32], int]:
-    """One slice in HU as float32, and how many of its values were not finite (now `AIR_HU`)."""
+    """Return one slice in HU as float32, and how many of its values were not finite and are `AIR_HU` now."""
     with np.errstate(over="ignore", invalid="ignore"):
         values = (stored.astype(np.float64) * slope + intercept).astype(np.float32)
     finite = np.isfinite(values)
@@ -139,7 +154,7 @@ def scale_slice(stored: NDArray[Any], slope: float, intercept: float) -> tuple[N
 
 
 def fits_int16(values: NDArray[np.float32]) -> bool:
-    """True if every value is a whole number within int16."""
+    """Whether every value is a whole number that int16 can hold."""
     inside = float(values.min()) >= _INT16.min and float(values.max()) <= _INT16.max
     return bool(inside and (values == np.rint(values)).all())
 

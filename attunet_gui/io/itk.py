@@ -1,7 +1,7 @@
-"""NRRD and MetaImage, the formats of ITK -> voxels with their grid.
+"""Reading NRRD and MetaImage, the formats of ITK.
 
-Read here and not by ITK: on damaged headers its readers crash the process, wait for ever on a name that is
-no file, and hand out whatever was in memory where a packed file is damaged.
+ITK itself is not used: on damaged headers its readers crash the process, they wait forever on a name that is
+a pipe, and where a packed file is damaged they return whatever was in memory.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from attunet_gui.io.stored import parts, stored
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
 
+# The affine of a header is in LPS (`Described.affine`), that of a `Grid` in RAS+.
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _NO_AXES = "The header does not say how the patient lies: check left and right, head and feet."
 
 
 @dataclass(frozen=True, eq=False)
 class ItkContent:
-    """An image file as stored.
+    """The content of an image file, as stored.
 
     Attributes:
-        stored: (i, j, k) in the file's dtype; Fortran order.
-        grid: (i, j, k) -> RAS+ mm.
-        notes: what is unusual about the header.
+        stored: (i, j, k) in the dtype of the file and in Fortran order.
+        grid: the grid, voxel (i, j, k) -> RAS+ mm.
+        notes: sentences for the user about what is unusual in the header.
     """
 
     stored: NDArray[Any]
@@ -46,7 +47,7 @@ class ItkContent:
 
 
 def read(path: Path, progress: Progress = silent) -> Volume:
-    """The CT volume in `path` (.nrrd, .nhdr, .mha, .mhd).
+    """Read the CT volume in the file `path` (.nrrd, .nhdr, .mha, .mhd).
 
     Raises:
         UnreadableInput: if the file is damaged, not a 3-D image of real numbers, or has no usable geometry.
@@ -67,10 +68,10 @@ def read(path: Path, progress: Progress = silent) -> Volume:
 
 
 def load(path: Path, progress: Progress = silent) -> ItkContent:
-    """The content of `path` as stored.
+    """Read the content of `path` as stored.
 
     Raises:
-        UnreadableInput: as for `read`.
+        UnreadableInput: see `read`.
     """
     try:
         header = (nrrd if _is_nrrd(path) else metaimage).header(path)
@@ -82,10 +83,10 @@ def load(path: Path, progress: Progress = silent) -> ItkContent:
 
 
 def values(path: Path) -> Iterator[NDArray[Any]]:
-    """The values in `path` in the order of the file: (n,) a part of a megabyte, in the file's dtype.
+    """Yield the values in `path` in the order of the file, as (n,) arrays of a megabyte in the file's dtype.
 
     Raises:
-        UnreadableInput: as for `read`; the geometry is not looked at.
+        UnreadableInput: see `read`; the geometry is not looked at.
         OSError: if a file cannot be read.
     """
     header = (nrrd if _is_nrrd(path) else metaimage).header(path)

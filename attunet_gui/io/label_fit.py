@@ -1,4 +1,4 @@
-"""Does a label lie on the organ? What the CT under it says, for labels whose own header cannot be trusted."""
+"""Checking by the CT whether a label lies on an organ, for labels whose own header cannot be trusted."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from attunet_gui.core.counting import counted
 from attunet_gui.core.errors import UnreadableInput
 
 SOFT_TISSUE_HU = (20.0, 200.0)
-"""What an enhanced organ is made of; neither fat and air around it nor bone, stones and filled bowel."""
+"""The HU of an enhanced organ. Fat and air around it are below, bone, stones and filled bowel above."""
 _MEDIAN_HU = (-20.0, 200.0)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Share of a label's voxels that lie in soft tissue, as it was placed and as it would lie reversed.
+    """The share of a label's voxels that lie in soft tissue, as it was placed and if it were reversed.
 
-    On 41 patients of NIH Pancreas-CT (176 single slices) the share was 0.74 to 1.00 as drawn and 0.37 to 0.81
-    with the rows reversed, and lower in every patient when reversed. The median HU tells nothing: reversed
-    labels still had one of soft tissue.
+    In 41 patients of NIH Pancreas-CT (176 single slices) the share was 0.74 to 1.00 as drawn and 0.37 to 0.81
+    with the rows reversed, and in every patient it was lower when reversed. The median HU does not tell them
+    apart: that of reversed labels was still one of soft tissue.
 
     Attributes:
-        placed: as placed.
-        rows, slices, both: with the order of the rows, of the slices, or of both reversed.
+        placed: share as the label was placed, 0 to 1.
+        rows, slices, both: share with the order of the rows, of the slices, or of both reversed.
     """
 
     placed: float
@@ -37,7 +37,7 @@ class Fit:
 
 
 def fit(hu: NDArray[Any], mask: NDArray[np.uint8]) -> Fit:
-    """The fit of `mask` on `hu`, both (z, y, x)."""
+    """Measure the fit of `mask` on `hu`, both (z, y, x)."""
     low, high = SOFT_TISSUE_HU
     soft = (hu >= low) & (hu <= high)
     inside = mask.astype(bool)
@@ -54,10 +54,15 @@ def _share(soft: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
 
 
 def check_tissue(hu: NDArray[Any], mask: NDArray[np.uint8], name: str) -> None:
-    """Whether the label called `name` lies in the patient at all; both arrays are (z, y, x).
+    """Check that a label lies in an organ at all.
+
+    Args:
+        hu: (z, y, x) the CT.
+        mask: (z, y, x) uint8, 0 or 1, on the same grid.
+        name: name of the label, for the message.
 
     Raises:
-        UnreadableInput: it is empty, or half of it lies in air, fat or bone.
+        UnreadableInput: if the label is empty, or its median HU is that of air, fat or bone.
     """
     values = hu[mask.astype(bool)]
     if not values.size:
@@ -72,12 +77,15 @@ def check_tissue(hu: NDArray[Any], mask: NDArray[np.uint8], name: str) -> None:
 
 
 def check_fits(fits: Mapping[str, Fit]) -> None:
-    """Whether the labels of a collection were placed the right way round; nothing is turned here.
+    """Check that the labels of a collection were placed in the right orientation. Nothing is reversed here.
 
-    A single label may fit by chance where it does not belong, so the patients vote.
+    A single label may by chance fit better when it is reversed, so the majority of the patients decides.
+
+    Args:
+        fits: the fit of each label by the name of its patient.
 
     Raises:
-        UnreadableInput: half of them or more would lie better if they were reversed.
+        UnreadableInput: if at least half of the labels would fit better in the same reversed order.
     """
     for way, said in (("rows", "their rows"), ("slices", "their slices"), ("both", "rows and slices")):
         better = [name for name, found in fits.items() if getattr(found, way) > found.placed]

@@ -1,4 +1,4 @@
-"""Reading label maps: many structures in one file, or a folder with one file a structure."""
+"""Reading label maps: a file with a code for each structure, or a folder with a mask for each structure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BTCV: Mapping[int, str] = {
     12: "adrenal_gland_right",
     13: "adrenal_gland_left",
 }
-"""Codes of the BTCV abdomen challenge (Landman et al. 2015)."""
+"""Names of the codes of the BTCV abdomen challenge (Landman et al. 2015)."""
 
 HRA: Mapping[int, str] = {
     1: "skin",
@@ -51,24 +51,24 @@ HRA: Mapping[int, str] = {
     12: "kidney_right",
     13: "pancreas",
 }
-"""Codes of voxelised Human Reference Atlas bodies.
+"""Names of the codes of voxelised bodies of the Human Reference Atlas.
 
-Their heart is in part a mere surface and their cord a fragment: under these names nobody takes them for
-the organs, and both are borrowed.
+Their heart is partly a mere surface and their spinal cord a fragment. They have other names than the organs,
+so that a synthetic patient borrows both from a donor instead.
 """
 
 CODINGS: Mapping[str, Mapping[int, str]] = {"btcv": BTCV, "hra": HRA}
 _SIDECAR = "labels.json"
+# Litres. No organ of BTCV is larger, not even a liver: then the codes are those of another coding.
 _LARGEST_ORGAN_L = 5.0
-"""Larger is no organ of BTCV, not even a liver: the codes are of another coding."""
 
 
 @dataclass(frozen=True)
 class MapSource:
-    """Where a label map lies.
+    """The place of a label map and its coding; both are arguments of `read_label_map`.
 
     Attributes:
-        path: see `read_label_map`.
+        path: a file or a folder.
         coding: a name in `CODINGS`, or None.
     """
 
@@ -76,7 +76,7 @@ class MapSource:
     coding: str | None = None
 
     def read(self) -> LabelMap:
-        """The map.
+        """Read the map.
 
         Raises:
             UnreadableInput: see `read_label_map`.
@@ -85,16 +85,17 @@ class MapSource:
 
 
 def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
-    """The label map at `path`, on the canonical axes.
+    """Read the label map at `path` on the canonical axes.
 
     Args:
-        path: a NIfTI file with one code a structure, or a TotalSegmentator folder with one NIfTI mask a
-            structure (in it, or in its `segmentations`).
-        coding: a name in `CODINGS`; None reads the `labels.json` beside the file. Without one a file counts
-            as BTCV if its name or folder says so and it has the codes 1 to 13, none larger than a liver.
+        path: a NIfTI file with one code for each structure, or a folder of TotalSegmentator with one NIfTI
+            mask for each structure, in it or in its `segmentations`.
+        coding: a name in `CODINGS`; None reads the `labels.json` beside the file. If there is none, a file
+            counts as BTCV if its name or folder says so, its largest code is 13, and no structure is larger
+            than a liver.
 
     Raises:
-        UnreadableInput: if there is nothing to read, or the codes are not told.
+        UnreadableInput: if there is nothing to read, or nothing says what the codes mean.
     """
     if path.is_dir():
         return _read_folder(path)
@@ -119,6 +120,7 @@ def _read_folder(folder: Path) -> LabelMap:
         raise UnreadableInput(f"{folder.name} holds no NIfTI masks: choose a folder with one a structure.")
     _, first = stored_labels(files[0])
     placement = canonicalise(first)
+    # In the order of the file names: where two masks overlap the later one wins, every time.
     codes = np.zeros(placement.canonical.shape, np.uint16)
     for code, file in enumerate(files, start=1):
         stored, grid = stored_labels(file)
@@ -142,7 +144,7 @@ def _unsigned(values: NDArray[Any], path: Path) -> NDArray[np.unsignedinteger]:
 
 
 def _named(path: Path, coding: str | None) -> Mapping[int, str] | None:
-    """What the codes mean, if anybody says so."""
+    """Return the names of the codes by `coding` or by the file beside `path`; None if there is neither."""
     if coding is not None:
         if coding not in CODINGS:
             raise UnreadableInput(f"{coding} is no known coding: use one of {', '.join(sorted(CODINGS))}.")
@@ -152,7 +154,7 @@ def _named(path: Path, coding: str | None) -> Mapping[int, str] | None:
 
 
 def _said_to_be_btcv(path: Path) -> bool:
-    """By the name of the file, or of one of the folders it lies in."""
+    """Whether the name of the file, or of a folder in which it lies, contains "btcv"."""
     return any("btcv" in part.lower() for part in path.absolute().parts)
 
 

@@ -1,4 +1,4 @@
-"""Which voxels of a label file are the pancreas. The one place that gives label values a meaning."""
+"""Deciding which voxels of a label file are the pancreas. Only this module gives label values a meaning."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import UnreadableInput
 
 _CHUNK = 1 << 20
+# TotalSegmentator has 117 labels; a file with more different values than this does not hold labels.
 _MOST_LABELS = 1000
-"""TotalSegmentator has 117; more different values are no labels."""
 _MOST_NAMED = 8
+# Relative error of a whole number after a scaling in float32.
 _ROUNDING = 1e-5
-"""What float32 and a scaling leave of a whole number."""
 
+# Gray values up to and from which a pixel counts as black and white.
 _WHITE, _BLACK = 207, 48
+# How many pixels between them the blurred outline of a mask may have, of all that are lit, and in addition.
 _GRAY_SHARE, _GRAY_PIXELS = 0.2, 50
-"""How much of a mask its blurred outline may be."""
 
 
 @dataclass(frozen=True)
 class LabelValues:
-    """What the values in label files mean; 0 is background.
+    """The meaning of the values in label files; 0 is background.
 
     Attributes:
-        organ: the pancreas, with lesions within it; () if nobody says which values it has: then it is the one
-            value beside 0.
-        ignore: voxels nobody has judged; None if there are none.
-        named: every value that the description of the data set names; empty without a description.
+        organ: values of the pancreas, with the lesions in it; () if nothing says which they are, and then the
+            only value beside 0 is the pancreas.
+        ignore: value of the voxels that nobody has judged; None if there are none.
+        named: all values that the description of the data set names; empty if there is no description.
     """
 
     organ: tuple[int, ...] = ()
@@ -40,7 +41,10 @@ class LabelValues:
 
 
 def chosen_label(label: int | None, described: LabelValues | None = None) -> LabelValues:
-    """`described` with the pancreas at `label`, as somebody chose it; None leaves it as it is."""
+    """Return `described` with the pancreas at the value `label`, which a person chose.
+
+    A `label` of None returns it unchanged. A value that is chosen does not mean `ignore` any more.
+    """
     found = described or LabelValues()
     if label is None:
         return found
@@ -48,11 +52,19 @@ def chosen_label(label: int | None, described: LabelValues | None = None) -> Lab
 
 
 def pancreas_in(values: NDArray[Any], meant: LabelValues, name: str) -> NDArray[np.bool_]:
-    """Where `values`, the voxels of the file called `name`, are pancreas: bool of the same shape.
+    """Return where label values are pancreas.
+
+    Args:
+        values: array of any shape and real dtype.
+        meant: the meaning of the values.
+        name: name of the file, for messages.
+
+    Returns:
+        Array of bool in the same shape.
 
     Raises:
-        UnreadableInput: the values are no whole numbers, are more than one where nobody says which is meant,
-            or are others than the description of the data set names.
+        UnreadableInput: if the values are not whole numbers, there are several and nothing says which of them
+            is the pancreas, or the description of the data set does not name them.
     """
     found = [value for value in label_values_in(values, name) if value != meant.ignore]
     if meant.named:
@@ -68,11 +80,16 @@ def pancreas_in(values: NDArray[Any], meant: LabelValues, name: str) -> NDArray[
 
 
 def label_values_in(values: NDArray[Any], name: str) -> tuple[int, ...]:
-    """The different values beside 0 in `values`, the voxels of the file called `name`, in order.
+    """Return the different values beside 0 in `values`, in ascending order.
+
+    Args:
+        values: array of any shape and real dtype.
+        name: name of the file, for messages.
 
     Raises:
-        UnreadableInput: they are no whole numbers, or more than there can be labels.
+        UnreadableInput: if they are not whole numbers, or there are more than 1000 of them.
     """
+    # In the order of the memory, which needs no copy, and in chunks, of which only labels are copied.
     flat = values.ravel(order="K")
     found: set[int] = set()
     for start in range(0, flat.size, _CHUNK):
@@ -89,13 +106,20 @@ def label_values_in(values: NDArray[Any], name: str) -> tuple[int, ...]:
 
 
 def white_on_black(gray: NDArray[np.uint8], name: str) -> NDArray[np.bool_]:
-    """Where the mask in the picture called `name`, of gray values 0 to 255, is white.
+    """Return where a picture of a mask is white.
 
-    The packing of a JPEG blurs the outline, so the middle divides the two; a picture that has no white, or
-    areas of gray as well, is no such mask.
+    JPEG compression blurs the outline of a mask, so the middle gray value divides white from black. A picture
+    without white, or with areas of gray, is not a mask.
+
+    Args:
+        gray: gray values of any shape, 0 to 255.
+        name: name of the file, for the message.
+
+    Returns:
+        Array of bool in the same shape.
 
     Raises:
-        UnreadableInput: the picture is anything but white on black.
+        UnreadableInput: if the picture is not white on black.
     """
     lit = int(np.count_nonzero(gray > _BLACK // 2))
     between = int(np.count_nonzero((gray > _BLACK) & (gray < _WHITE)))
@@ -120,7 +144,7 @@ def _check_whole(inside: NDArray[Any], name: str) -> None:
 
 
 def _whole(values: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers that a scaling in the header has made fractions, as whole numbers."""
+    """Return floating-point values rounded: the scaling of a header makes whole numbers a little inexact."""
     return np.rint(values) if values.dtype.kind == "f" else values
 
 
@@ -139,7 +163,7 @@ def _check_named(found: list[int], meant: LabelValues, name: str) -> None:
 
 
 def _listed(values: Iterable[int]) -> str:
-    """At most `_MOST_NAMED` of them."""
+    """Return a list for a message, of at most `_MOST_NAMED` values."""
     words = [str(value) for value in values]
     more = len(words) - _MOST_NAMED
     return ", ".join(words[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

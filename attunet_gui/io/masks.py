@@ -1,4 +1,4 @@
-"""Reading a label file, back onto the volume it belongs to where there is one."""
+"""Reading a label file, and placing it on the grid of the volume to which it belongs."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _TOLERANCE_MM = 1e-3
 
 @showable_errors()
 def read_mask(path: Path, volume: Volume, *, label: int | None = None) -> NDArray[np.uint8]:
-    """The mask in `path` (NIfTI, NRRD or MetaImage), on the canonical grid of `volume`.
+    """Read the mask in `path` (NIfTI, NRRD or MetaImage) on the canonical grid of `volume`.
 
     Args:
-        path: the label file. Of a grid that is a part of that of `volume` the rest is outside.
-        volume: the volume it was drawn on.
-        label: the value that counts as inside; None takes every value but 0, if there is only one.
+        path: the label file. If its grid is a part of that of `volume`, everything outside that part is 0.
+        volume: the volume on which it was drawn.
+        label: the value that counts as inside; None takes the only value but 0.
 
     Returns:
         (z, y, x) uint8, 0 or 1.
 
     Raises:
-        UnreadableInput: if the file is no label file, holds several labels and `label` is None, or lies on
+        UnreadableInput: if the file is not a label file, holds several labels and `label` is None, or lies on
             another voxel grid than `volume`.
     """
     return read_labels(path, volume).mask(chosen_label(label))
@@ -40,11 +40,11 @@ def read_mask(path: Path, volume: Volume, *, label: int | None = None) -> NDArra
 
 @dataclass(frozen=True, eq=False)
 class LabelFile:
-    """A label file.
+    """The content of a label file.
 
     Attributes:
-        name: of the file.
-        values: (z, y, x) the stored values on the canonical grid, of whatever type they are.
+        name: name of the file.
+        values: (z, y, x) values on the canonical grid, in the dtype of the file.
         placement: source grid, canonical grid and the map between them.
     """
 
@@ -53,11 +53,14 @@ class LabelFile:
     placement: Reorientation
 
     def mask(self, meant: LabelValues) -> NDArray[np.uint8]:
-        """(z, y, x) uint8, 1 where the pancreas is; `UnreadableInput` as `label_values.pancreas_in`."""
+        """Return the mask of the pancreas, (z, y, x) uint8, 0 or 1; it raises like `pancreas_in`."""
         return np.ascontiguousarray(pancreas_in(self.values, meant, self.name)).view(np.uint8)
 
     def on(self, other: Reorientation) -> LabelFile | None:
-        """The same on the grid of `other`, 0 outside of its own; None if it is no part of that."""
+        """Return the labels on the grid of `other`, 0 outside of their own; None if they do not fit into it.
+
+        They fit if their voxels are voxels of the other grid.
+        """
         here, there = self.placement.canonical, other.canonical
         if here.matches(there, _TOLERANCE_MM):
             return LabelFile(self.name, self.values, other)
@@ -71,18 +74,19 @@ class LabelFile:
 
 @showable_errors()
 def read_labels(path: Path, volume: Volume | None = None) -> LabelFile:
-    """Every label in `path` (NIfTI, NRRD or MetaImage), on the canonical grid.
+    """Read all labels in `path` (NIfTI, NRRD or MetaImage) on the canonical grid.
 
     Args:
         path: the label file.
-        volume: the volume it was drawn on; None for any.
+        volume: the volume on which it was drawn; None does not check that.
 
     Raises:
-        UnreadableInput: if the file is no label file, or lies on another grid than `volume`.
+        UnreadableInput: if the file is not a label file, or lies on another grid than `volume`.
     """
     values, grid = stored_labels(path)
     if volume is not None and grid.matches(volume.placement.source, _TOLERANCE_MM):
-        # Not by its own affine: between two orders of axes that are as close, rounding would decide.
+        # Not canonicalised by its own affine: where two orders of axes are equally close, rounding would
+        # decide between them, and mask and CT could be turned differently.
         placement = volume.placement
     else:
         placement = canonicalise(grid)
@@ -98,10 +102,10 @@ def read_labels(path: Path, volume: Volume | None = None) -> LabelFile:
 
 
 def stored_labels(path: Path) -> tuple[NDArray[Any], Grid]:
-    """The values in `path`, a label file, as (i, j, k), and the grid they lie on.
+    """Read the values of the label file `path` as (i, j, k), and the grid on which they lie.
 
     Raises:
-        UnreadableInput: if it is no NIfTI, NRRD or MetaImage, or cannot be read.
+        UnreadableInput: if the file is not NIfTI, NRRD or MetaImage, or cannot be read.
     """
     from attunet_gui.io.reading import reader_for
 
@@ -120,19 +124,22 @@ def stored_labels(path: Path) -> tuple[NDArray[Any], Grid]:
 
 
 def scaled(stored: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
-    """`stored` times `slope` plus `intercept`, float32 where that is another number."""
+    """Return `stored` * `slope` + `intercept` as float32, or `stored` itself if that changes nothing."""
     if slope == 1.0 and intercept == 0.0:
         return stored
     return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
 def _same_corner(part: Grid, whole: Grid) -> bool:
-    """Whether both begin at one place: whoever cut voxels out may then have left the place as it was."""
+    """Whether both grids begin at the same point.
+
+    Then a smaller grid is not trusted: a program that cut voxels out may have left the origin as it was.
+    """
     return bool(np.abs(part.affine[:3, 3] - whole.affine[:3, 3]).max() <= _TOLERANCE_MM)
 
 
 def _offset(part: Grid, whole: Grid) -> tuple[int, int, int] | None:
-    """The voxel of `whole` at which `part` begins; None if `part` is no part of it, voxel for voxel."""
+    """Return the voxel of `whole` at which `part` begins; None if its voxels are not voxels of `whole`."""
     place = np.linalg.solve(whole.affine, part.affine[:, 3])[:3]
     first = np.rint(place)
     moved = whole.affine.copy()

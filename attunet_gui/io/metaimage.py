@@ -1,4 +1,4 @@
-"""The header of a MetaImage: lines of `Key = value`, the last of which says where the voxels are.
+"""Parsing the header of a MetaImage: lines of `Key = value`, the last of which says where the voxels are.
 
 Source: the MetaIO documentation, https://itk.org/Wiki/ITK/MetaIO/Documentation.
 """
@@ -25,11 +25,13 @@ from attunet_gui.io.described import (
 )
 from attunet_gui.io.stored import Packing, Piece, damaged
 
+# MET_LONG has 4 bytes in MetaIO, whatever the C compiler says.
 _TYPES = {
     **{"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4"},
     **{"MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8"},
     **{"MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8"},
 }
+# Several keys mean the same; MetaIO writes the first of each tuple.
 _MATRICES = ("TransformMatrix", "Rotation", "Orientation")
 _ORIGINS = ("Offset", "Position", "Origin")
 _MM = {"": 1.0, "?": 1.0, "mm": 1.0, "cm": 10.0, "um": 0.001}
@@ -40,11 +42,11 @@ Fields = dict[str, str]
 
 
 def header(path: Path) -> Described:
-    """What the header of `path` says.
+    """Read the header of `path`.
 
     Raises:
-        UnreadableInput: if it is damaged, or not one 3-D image of real numbers.
-        OSError: if it cannot be read.
+        UnreadableInput: if it is damaged, or does not describe one 3-D image of real numbers.
+        OSError: if the file cannot be read.
     """
     fields, rest, end = _fields(path)
     count = dimensions(path, fields.get("NDims", ""))
@@ -68,7 +70,7 @@ def header(path: Path) -> Described:
 
 
 def _fields(path: Path) -> tuple[Fields, list[str], int]:
-    """The fields, the lines behind the last one, and where that ends."""
+    """Return the fields, the lines after the last field, and the offset at which the last field ends."""
     with path.open("rb") as file:
         raw = file.read(LONGEST_HEADER)
     fields: Fields = {}
@@ -109,7 +111,7 @@ def _affine(path: Path, fields: Fields, count: int) -> NDArray[np.float64]:
     if not (spacing > 0).all():
         raise UnreadableInput(f"{path.name} has a spacing that is not positive: convert it again.")
     affine = np.eye(4)
-    # A row of the matrix is the direction of an axis of the image.
+    # A row of the matrix is the direction of an axis of the image; in an affine that is a column.
     affine[:3, :3] = matrix[:_AXES, :_AXES].T * spacing[:_AXES]
     affine[:3, 3] = _row(path, fields, _ORIGINS, np.zeros(count))[:_AXES]
     unit = fields.get("DistanceUnits", "").strip().lower()
@@ -131,6 +133,7 @@ def _pieces(
 ) -> tuple[Piece, ...]:
     rest, end = behind
     packing: Packing = "zlib" if fields.get("CompressedData", "False").lower() == "true" else "raw"
+    # HeaderSize -1 means that the voxels are the last bytes of the file.
     skipped = whole(path, fields.get("HeaderSize", "0"))
     local = fields[_LAST].upper() == "LOCAL"
     files = (path,) if local else files_named(path, fields[_LAST], rest)

@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2, single files and pairs, gzipped or not, and Analyze -> voxels with grid and frame."""
+"""Reading NIfTI-1, NIfTI-2 and Analyze 7.5, as single files and as pairs, gzipped or not."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from attunet_gui.io.placing import source_grid
 from attunet_gui.io.stored import MOST_UNPACKED
 
 SUFFIXES = SINGLE_SUFFIXES
-"""Of what is written; read are pairs as well."""
+"""Suffixes of the files that are written; pairs are only read."""
 
 _CHUNK = 8 << 20
 _PART = 1 << 20
+# Most bytes of extensions before the voxels, or of anything behind them; real files have a few thousand.
 _MOST_BESIDE = 64 << 20
-"""Bytes of extensions before the voxels, or of anything behind them; honest files have a few thousand."""
 
 
 @dataclass(frozen=True, eq=False)
 class NiftiContent:
-    """A NIfTI file as stored.
+    """The content of a NIfTI file, as stored.
 
     Attributes:
-        stored: (i, j, k) in the file's dtype, before scaling; Fortran order.
+        stored: (i, j, k) in the dtype of the file, before scaling and in Fortran order.
         slope, intercept: value = stored * slope + intercept.
-        grid: (i, j, k) -> RAS+ mm by nibabel's best affine, always millimetres.
-        frame: the orientation fields.
-        notes: what is unusual about the header.
+        grid: the grid, voxel (i, j, k) -> RAS+ mm, whatever unit the header uses.
+        frame: the fields of the header that place the voxels.
+        notes: sentences for the user about what is unusual in the header.
     """
 
     stored: NDArray[Any]
@@ -60,7 +60,7 @@ class NiftiContent:
 
 
 def read(path: Path, progress: Progress = silent) -> Volume:
-    """The CT volume in `path`.
+    """Read the CT volume in the file `path`.
 
     Raises:
         UnreadableInput: if the file is damaged, not a 3-D image of real numbers, or has no usable affine.
@@ -80,10 +80,10 @@ def read(path: Path, progress: Progress = silent) -> Volume:
 
 
 def load(path: Path, progress: Progress = silent) -> NiftiContent:
-    """The content of `path` as stored.
+    """Read the content of `path` as stored.
 
     Raises:
-        UnreadableInput: as for `read`.
+        UnreadableInput: see `read`.
     """
     try:
         with _opened(path) as source:
@@ -95,7 +95,7 @@ def load(path: Path, progress: Progress = silent) -> NiftiContent:
 
 
 def values(path: Path) -> Iterator[NDArray[Any]]:
-    """The values in `path`, scaled, in the order of the file: (n,) a part of a megabyte, of any real dtype.
+    """Yield the scaled values in `path` in the order of the file, as (n,) arrays of a megabyte.
 
     Raises:
         UnreadableInput: if the header is damaged or the voxels end too early; the geometry is not looked at.
@@ -126,14 +126,14 @@ def _values(source: _Source, path: Path) -> Iterator[NDArray[Any]]:
 
 
 def stem(path: Path) -> str:
-    """The file name without its ending."""
+    """Return the name of the file `path` without its suffix."""
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
     return Path(name).stem
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """Unpacked bytes, and how many of them there can be at most."""
+    """A stream of unpacked bytes, and the largest number of them that the size of the file allows."""
 
     bytes: BinaryIO
     room: int
@@ -141,7 +141,7 @@ class _Stream:
 
 @dataclass(frozen=True)
 class _Source:
-    """A header, the stream that holds the voxels, and the byte of it that comes next."""
+    """A header, the stream that holds the voxels, and the offset of the byte that comes next in it."""
 
     header: Header
     stream: _Stream
@@ -150,7 +150,7 @@ class _Source:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_Source]:
-    """`path` with its header read; of a pair, with the file of the voxels."""
+    """Read the header of `path`, and open the file that holds the voxels: of a pair, the second one."""
     if not is_pair(path):
         with _unpacked(path) as stream:
             header = read_header(stream.bytes, path)
@@ -169,6 +169,7 @@ def _unpacked(path: Path) -> Iterator[_Stream]:
         # A pipe beside the header would keep the reader waiting for ever.
         raise damaged(path)
     with path.open("rb") as file:
+        # By the magic number of gzip: the suffix of a file may say otherwise.
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         stream = cast("BinaryIO", igzip.IGzipFile(fileobj=file)) if packed else file  # type: ignore[no-untyped-call]
@@ -213,6 +214,7 @@ def _voxels(source: _Source, path: Path, progress: Progress) -> NDArray[Any]:
         raise damaged(path)
     if len(stream.bytes.read(gap)) < gap:
         raise damaged(path)
+    # Beyond what the file can hold it was refused above; a large CT may still not fit the memory.
     try:
         buffer = np.empty(count * dtype.itemsize, np.uint8)
     except (MemoryError, ValueError) as error:
@@ -233,7 +235,8 @@ def _offset(header: Any, path: Path) -> int:
 
 
 def _check_end(stream: BinaryIO, path: Path) -> None:
-    # The checksum is tested at the end of the stream only; a bomb has no end that is worth waiting for.
+    # The checksum is only tested at the end of the stream, so the stream is read to its end; a file that goes
+    # on for long after the voxels is refused instead.
     for _ in range(_MOST_BESIDE // _CHUNK):
         if not stream.read(_CHUNK):
             return

@@ -1,7 +1,8 @@
-"""Where a NIfTI header places its voxels, and whether all that it says of that can be true.
+"""Where a NIfTI header places its voxels, and whether its statements about that are consistent.
 
-A header says it up to three times: an affine (sform), a rotation with the voxel size (qform and pixdim), and
-the voxel size alone. Which of the first two counts is a matter of codes; how large a voxel is must not be.
+A header may place the voxels twice, by an affine (sform) and by a rotation with the voxel size (qform and
+pixdim). Their codes decide which of the two counts; the size of a voxel must be the same in both. Source:
+nifti1.h, methods 1 to 3 of the section on orientation.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ FRAME_FIELDS = (
 )
 """Header fields that place the voxels; `pixdim` (first four) and `xyzt_units` (space only) go with them."""
 
+# The spatial units of xyzt_units: unknown, which counts as mm, metre, millimetre and micrometre.
 _MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+# Largest difference between two statements of a voxel's size, as a share of it, that can be rounding.
 _MOST_APART = 0.01
-"""Of a voxel's size: more is no rounding."""
+# Largest distance between the places of a voxel by sform and by qform that is not worth a note.
 _AGREE_MM = 0.1
 
 Affine = NDArray[np.float64]
@@ -33,12 +36,12 @@ Affine = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """What a header says of places.
+    """What a header says about the place of its voxels.
 
     Attributes:
-        frame: the fields, to be written back.
-        affine: (4, 4) float64, (i, j, k) -> RAS+ mm, not checked.
-        notes: what is unusual.
+        frame: the fields of the header, which are written back with a mask.
+        affine: (4, 4) float64, voxel (i, j, k) -> RAS+ mm; not checked.
+        notes: sentences for the user about what is unusual.
     """
 
     frame: NiftiFrame
@@ -47,16 +50,24 @@ class Placed:
 
 
 def placed(header: Header, shape: tuple[int, int, int], name: str) -> Placed:
-    """Where the voxels of the file called `name` lie.
+    """Read from a header where the voxels lie.
+
+    Args:
+        header: the header.
+        shape: (i, j, k).
+        name: name of the file, for messages.
 
     Raises:
-        UnreadableInput: if the header does not say it, or gives two sizes of a voxel.
+        UnreadableInput: if the header does not say it, or states two different sizes of a voxel.
     """
+    # Damaged headers hold NaN and infinity, of which numpy would warn at every step.
     with np.errstate(all="ignore"):
         return _Reading(header, shape, name).placed()
 
 
 class _Reading:
+    """The statements of one header about the place of its voxels, read once."""
+
     def __init__(self, header: Header, shape: tuple[int, int, int], name: str) -> None:
         self._raw, self._checked = header.raw, header.checked
         self._shape, self._name = shape, name
@@ -67,6 +78,8 @@ class _Reading:
         self._qform = self._rotation()
 
     def placed(self) -> Placed:
+        """Choose the statement that counts, as `placed` describes it."""
+        # The order is that of nibabel: the sform if its code is set, then the qform, then pixdim alone.
         by_sform, by_qform = self._codes[0] != 0, self._codes[1] != 0
         notes: tuple[str, ...] = ()
         if by_sform and by_qform and not _usable(self._sform):
@@ -86,7 +99,7 @@ class _Reading:
         return Placed(self._frame(), self._scale @ self._checked.get_base_affine(), (unknown,))
 
     def _rotation(self) -> Affine | None:
-        """By the qform; None if it is none."""
+        """Return the affine of the qform in mm; None if it is not a rotation."""
         try:
             found: Affine = self._scale @ self._checked.get_qform()
         except (HeaderDataError, ValueError):
@@ -94,7 +107,7 @@ class _Reading:
         return found if _usable(found) else None
 
     def _pixdim_mm(self) -> NDArray[np.float64]:
-        """(3,) as stored; NaN where there is none."""
+        """Return the stored size of a voxel, (3,) mm; NaN for an axis without a usable one."""
         found = np.abs(np.asarray(self._raw["pixdim"][1:4], np.float64)) * self._scale[0, 0]
         told = np.isfinite(found) & (found > 0) & (np.arange(3) < int(self._raw["dim"][0]))
         return np.where(told, found, np.nan)
@@ -148,13 +161,13 @@ class _Reading:
         }
         raw["pixdim"] = np.array(self._raw["pixdim"][:4], self._raw["pixdim"].dtype.newbyteorder("="))
         if self._codes[0] and _usable(self._sform):
-            # What is written has three axes: of those that this file has not, pixdim says nothing yet.
+            # A mask is written with three axes, and pixdim says nothing of an axis that this file lacks.
             steps = np.linalg.norm(self._sform[:3, :3], axis=0) / self._scale[0, 0]
             beyond = int(self._raw["dim"][0])
             raw["pixdim"][1 + beyond :] = steps[beyond:]
         raw["xyzt_units"] = np.array(self._unit, np.uint8)
         if self._codes[0] and not _usable(self._sform):
-            # Whoever reads the mask must not be led by what nobody can use.
+            # A mask must not be written with an sform that no program can use.
             raw["sform_code"] = np.zeros_like(raw["sform_code"])
             raw |= {name: np.zeros_like(raw[name]) for name in ("srow_x", "srow_y", "srow_z")}
             return NiftiFrame(self._sform, 0, qform, self._codes[1], raw)
@@ -169,5 +182,5 @@ def _usable(affine: Affine) -> bool:
 
 
 def _says_nothing(sform: Affine) -> bool:
-    """Whether it is empty, or the identity that programs put where they know nothing."""
+    """Whether an sform is unusable, or the identity, which programs write if they do not know the place."""
     return not _usable(sform) or bool(np.array_equal(sform[:3, :3], np.eye(3)))

@@ -1,4 +1,4 @@
-"""The header of a NIfTI file, of a pair of .hdr and .img, or of Analyze 7.5 -> what it says, in one form.
+"""Reading the header of a NIfTI file, of a pair of .hdr and .img, or of Analyze 7.5.
 
 Sources: the definition in nifti1.h; the Analyze 7.5 file format, Mayo Foundation.
 """
@@ -23,11 +23,13 @@ SINGLE_SUFFIXES = (".nii", ".nii.gz")
 HEADER_SUFFIXES, VOXEL_SUFFIXES = (".hdr", ".hdr.gz"), (".img", ".img.gz")
 PAIR_SUFFIXES = (*HEADER_SUFFIXES, *VOXEL_SUFFIXES)
 
+# By the first field of a header, which is its own size.
 _HEADERS = {348: Nifti1Header, 540: Nifti2Header}
+# vox_units of Analyze -> the code of NIfTI; there is none for cm, which are converted.
 _ANALYZE_UNITS = {b"": 2, b"mm": 2, b"cm": 0, b"m": 1, b"um": 3, b"micron": 3}
 _UNIT_MM = 2
 
-# nibabel says what it corrects through a handler of its own, past us.
+# nibabel logs what it corrects in a header through a handler of its own, which writes to the terminal.
 _UNHEARD = logging.getLogger("attunet_gui.nibabel")
 _UNHEARD.propagate = False
 _UNHEARD.addHandler(logging.NullHandler())
@@ -35,11 +37,11 @@ _UNHEARD.addHandler(logging.NullHandler())
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says.
+    """The header of a NIfTI or Analyze file in the fields of NIfTI.
 
     Attributes:
-        raw: the fields as stored.
-        checked: the fields as nibabel corrects them.
+        raw: a nibabel header with the fields as stored.
+        checked: a nibabel header with the fields as nibabel corrects them.
         pair: whether the voxels are in a file of their own.
     """
 
@@ -49,15 +51,17 @@ class Header:
 
 
 def is_pair(path: Path) -> bool:
-    """Whether `path` is one of two files, by its name."""
+    """Whether `path` is one of a pair of files, by its suffix."""
     return path.name.lower().endswith(PAIR_SUFFIXES)
 
 
 def pair_of(path: Path) -> tuple[Path, Path]:
-    """The file of the header and that of the voxels, either of which is `path`.
+    """Return the file of the header and the file of the voxels, one of which is `path`.
+
+    Upper and lower case of the names do not matter.
 
     Raises:
-        UnreadableInput: if the other one is not there.
+        UnreadableInput: if the other file is missing.
     """
     stem = path.name[: path.name.lower().rindex(".hdr" if ".hdr" in path.name.lower()[-7:] else ".img")]
     beside = {each.name.lower(): each for each in listed(path.parent, hidden=True)}
@@ -73,15 +77,17 @@ def pair_of(path: Path) -> tuple[Path, Path]:
 
 
 def looks_like_header(path: Path) -> bool:
-    """Whether the .hdr of the pair of `path` begins like NIfTI or Analyze; other programs have .img as well.
+    """Whether the header of the pair of `path` begins like NIfTI or Analyze.
+
+    Other programs use the suffixes .hdr and .img as well.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if the header cannot be read.
     """
     try:
         start = pair_of(path)[0].open("rb")
     except UnreadableInput:
-        return True  # the sentence about the missing one follows when it is opened
+        return True  # so that opening it says which file is missing
     with start as file:
         found = file.read(4)
     packed = found[:2] == b"\x1f\x8b"
@@ -89,10 +95,14 @@ def looks_like_header(path: Path) -> bool:
 
 
 def read_header(stream: BinaryIO, path: Path) -> Header:
-    """The header at the beginning of `stream`, which is left behind it.
+    """Read the header at the beginning of `stream`, which is left at the byte after it.
+
+    Args:
+        stream: unpacked bytes.
+        path: the file, whose suffix says whether it belongs to a pair.
 
     Raises:
-        UnreadableInput: if it is damaged, or none.
+        UnreadableInput: if the header is damaged, or is not one.
     """
     start = stream.read(4)
     size = int.from_bytes(start, "little")
@@ -104,6 +114,7 @@ def read_header(stream: BinaryIO, path: Path) -> Header:
     if len(block) < size:
         raise damaged(path)
     magic = block[344:348] if size == 348 else block[4:8]
+    # A header of 348 bytes without the magic of NIfTI is Analyze 7.5, which has no magic.
     if is_pair(path) and size == 348 and not magic.startswith((b"n+", b"ni")):
         return _parsed(_as_nifti(block, path), size, path, pair=True)
     if not magic.startswith(b"ni" if is_pair(path) else b"n+"):
@@ -123,9 +134,16 @@ def _parsed(block: bytes, size: int, path: Path, *, pair: bool) -> Header:
 
 
 def _as_nifti(block: bytes, path: Path) -> bytes:
-    """The same in NIfTI's fields, with nothing said of how the patient lies."""
+    """Return the binary NIfTI header for a header of Analyze 7.5, without any orientation.
+
+    Analyze says too little of it: its left and right depend on the program that wrote the file.
+
+    Raises:
+        UnreadableInput: if the values are scaled, the unit is unknown, or the slices are not axial.
+    """
     order = "<" if int.from_bytes(block[:4], "little") == len(block) else ">"
     old = np.frombuffer(block, AnalyzeHeader.template_dtype.newbyteorder(order))[0]
+    # funused1, which SPM uses as a scale factor.
     factor = float(np.frombuffer(block, f"{order}f4", 1, 112)[0])
     if factor not in (0.0, 1.0):
         raise UnreadableInput(
@@ -151,5 +169,5 @@ def _as_nifti(block: bytes, path: Path) -> bytes:
 
 
 def damaged(path: Path) -> UnreadableInput:
-    """The refusal of a file that is not what its header says."""
+    """Return the error for a file that does not hold what its header says."""
     return UnreadableInput(f"{path.name} is damaged or incomplete: copy or download it again.")

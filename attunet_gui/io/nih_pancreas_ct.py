@@ -1,21 +1,23 @@
-"""NIH Pancreas-CT (CT-82) as The Cancer Imaging Archive distributes it, doi 10.7937/K9/TCIA.2016.tNB1kqBU.
+"""Reading NIH Pancreas-CT (CT-82) as The Cancer Imaging Archive (TCIA) distributes it.
+
+Source: doi 10.7937/K9/TCIA.2016.tNB1kqBU.
 
     Pancreas-CT/PANCREAS_0001/<study>/<series>/*.dcm        named in several ways
     TCIA_pancreas_labels-02-05-2017/label0001.nii.gz
 
-Where a label lies: its own header is not used. Voxel (i, j, k) is column i and row j of the slice with the
-k-th InstanceNumber, as stored. Published conversions agree on it: they exchange i and j and reverse nothing
-(twni2016/OrganSegRSTN_PyTorch, DATA2NPY, after OrganSegC2F; giussepi/gtorch_utils, ct82mgr.py, which lays the
-label over the pixels to look at it).
+Where a label lies: the header of the label file is not used. Its voxel (i, j, k) is column i and row j of the
+slice with the k-th InstanceNumber, as stored. Published conversions agree on that: they exchange i and j and
+reverse nothing (twni2016/OrganSegRSTN_PyTorch, DATA2NPY, after OrganSegC2F; giussepi/gtorch_utils,
+ct82mgr.py, which displays the label over the pixels).
 
 The rows are stored from the patient's back to the front and the slices from head to feet:
 ImageOrientationPatient of PANCREAS_0080 is 1 0 0 0 -1 0 (SatoruMuro/SAM2GUIfor3Drecon, lite-web), and the
-published JPEG slices 1-092 and 1-180 of patient 5 show liver and lower kidney. So against an upright CT the
-labels are upside down. That is the row flip they are known for: dcm2niix reverses rows, and then the labels
-need `c3d -flip y` (mattiaspaul/deedsBCV, README). Here it follows from the DICOM headers, slice by slice.
+published JPEG slices 1-092 and 1-180 of patient 5 show liver and lower kidney. So the labels are upside down
+relative to an upright CT. That is the row flip for which they are known: dcm2niix reverses rows, and then the
+labels need `c3d -flip y` (mattiaspaul/deedsBCV, README). Here it follows from the DICOM headers.
 
-Patients 25 and 70 are the scan of patient 2, cropped differently; TCIA removed them on 2020-09-10 but their
-labels are still there, and so may be empty folders.
+Patients 25 and 70 are the scan of patient 2, cropped differently. TCIA removed them on 2020-09-10, but their
+labels are still distributed, and older downloads may hold their empty folders.
 """
 
 from __future__ import annotations
@@ -46,12 +48,12 @@ _SAME_SCAN = {"0025": "0002", "0070": "0002"}
 
 @dataclass(frozen=True)
 class Patient:
-    """A scan and its label.
+    """One scan of the collection and its label.
 
     Attributes:
-        number: "0001".
-        ct: the folder PANCREAS_0001.
-        label: the label's file.
+        number: number of the patient, such as "0001".
+        ct: folder of the DICOM files, such as PANCREAS_0001.
+        label: file of the label.
     """
 
     number: str
@@ -60,20 +62,21 @@ class Patient:
 
     @property
     def name(self) -> str:
-        """PANCREAS_0001."""
+        """Name of the folder, such as PANCREAS_0001."""
         return self.ct.name
 
     @property
     def person(self) -> str:
-        """Whose body it is: splits are made of people, and three scans are of one."""
+        """Number of the person; splits are made of people, and three scans are of the same person."""
         return _SAME_SCAN.get(self.number, self.number)
 
 
 def find_patients(folder: Path) -> tuple[Patient, ...]:
-    """The patients below `folder` that have a CT, by number. Labels without a CT are passed over.
+    """Return the patients below `folder` that have a CT, by number. Labels without a CT are passed over.
 
     Raises:
-        UnreadableInput: there are none, one has no label, something is there twice or could not be read.
+        UnreadableInput: if there is no patient, one has no label, a name occurs twice, or something could not
+            be read.
     """
     files = walk(folder).whole()
     holding = {above for file in files for above in file.parents if above.is_relative_to(folder)}
@@ -106,11 +109,11 @@ def _by_number(folder: Path, name: re.Pattern[str], paths: Iterable[Path]) -> di
 
 
 def read_patient(patient: Patient, progress: Progress = silent) -> tuple[Volume, NDArray[np.uint8]]:
-    """The CT of `patient`, and on its grid the pancreas: (z, y, x) uint8, 0 or 1.
+    """Read the CT of `patient`, and its pancreas on the same grid: (z, y, x) uint8, 0 or 1.
 
     Raises:
-        UnreadableInput: a file is damaged, CT and label differ in size, the slices are not numbered, or the
-            label lies in air, fat or bone.
+        UnreadableInput: if a file is damaged, CT and label differ in size, the slices are not numbered, or
+            the label lies in air, fat or bone.
     """
     volume = dicom.read(patient.ct, progress=progress)
     inside = _stored_label(patient.label)
@@ -127,12 +130,12 @@ def read_patient(patient: Patient, progress: Progress = silent) -> tuple[Volume,
 
 
 def _stored_label(path: Path) -> NDArray[np.bool_]:
-    """(i, j, k), as stored."""
+    """Read the pancreas in a label file, (i, j, k) as stored."""
     return pancreas_in(stored_labels(path)[0], LabelValues(), path.name)
 
 
 def _ranks(folder: Path) -> NDArray[np.intp]:
-    """For each slice in the order of its position: how many slices have a lower InstanceNumber."""
+    """Return the rank of the InstanceNumber of each slice, for the slices in the order of their positions."""
     headers = scan(walk(folder)).headers
     slices = [each for header in headers if header.is_ct_slice for each in slices_of(header)]
     numbers = [group[0].number for group in stack(slices).groups]

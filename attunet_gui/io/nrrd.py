@@ -1,4 +1,4 @@
-"""The header of a NRRD file: lines of `field: value` up to an empty one.
+"""Parsing the header of a NRRD file: lines of `field: value` up to an empty one.
 
 Source: the definition of the format, https://teem.sourceforge.net/nrrd/format.html.
 """
@@ -44,11 +44,13 @@ _PACKINGS: dict[str, Packing] = {
     **{"raw": "raw", "gzip": "zlib", "gz": "zlib", "bzip2": "bzip2", "bz2": "bzip2"},
     **dict.fromkeys(("ascii", "text", "txt"), "text"),
 }
+# Spaces -> factors that turn their axes into those of LPS.
 _TO_LPS = {
     **dict.fromkeys(("left-posterior-superior", "lps"), (1.0, 1.0, 1.0)),
     **dict.fromkeys(("right-anterior-superior", "ras"), (-1.0, -1.0, 1.0)),
     **dict.fromkeys(("left-anterior-superior", "las"), (1.0, -1.0, 1.0)),
 }
+# Values of `kinds` that make an axis one of space; with any other it is one of colours, vectors or a list.
 _PLACES = ("domain", "space", "none", "???")
 _MM = {
     **dict.fromkeys(("", "mm", "millimeter", "millimeters", "millimetre"), 1.0),
@@ -62,11 +64,11 @@ Fields = dict[str, str]
 
 
 def header(path: Path) -> Described:
-    """What the header of `path` says.
+    """Read the header of `path`.
 
     Raises:
-        UnreadableInput: if it is damaged, or not one 3-D image of real numbers.
-        OSError: if it cannot be read.
+        UnreadableInput: if it is damaged, or does not describe one 3-D image of real numbers.
+        OSError: if the file cannot be read.
     """
     fields, rest, end = _fields(path)
     found = _axes(path, fields)
@@ -79,15 +81,16 @@ def header(path: Path) -> Described:
 
 @dataclass(frozen=True)
 class _Axis:
-    """What the header says of one axis of the array; None where it says nothing.
+    """What the header says about one axis of the array; None where it says nothing.
 
     Attributes:
-        size: voxels along it.
-        direction: a step along it, in the space, as it is written.
-        spacing: length of a step, where no space is given.
-        first, last: where the axis begins and ends, likewise.
-        cell: whether these are the borders of the voxels and not their centres, as in ITK where nobody says.
-        unit_mm: of `spacing`, `first` and `last`.
+        size: number of voxels along the axis.
+        direction: the vector of one step along the axis in the named space, as text.
+        spacing: length of one step, where no space is named.
+        first, last: where the axis begins and ends, where no space is named.
+        cell: whether `first` and `last` are borders of voxels and not their centres; ITK assumes borders
+            where the header does not say.
+        unit_mm: length in mm of the unit of `spacing`, `first` and `last`.
     """
 
     size: int
@@ -100,7 +103,10 @@ class _Axis:
 
 
 def _axes(path: Path, fields: Fields) -> list[_Axis]:
-    """The axes in their order, without those that are no axes of space: a list with one entry is no list."""
+    """Return the axes of space in their order.
+
+    An axis of another kind may have one entry only, and is then left out.
+    """
     sizes = [whole(path, size) for size in fields.get("sizes", "").split()]
     count = len(sizes)
     if count != dimensions(path, fields.get("dimension", "")):
@@ -125,7 +131,7 @@ def _axes(path: Path, fields: Fields) -> list[_Axis]:
                 unit_mm=units[n],
             )
         )
-    # Without kinds, an axis of one voxel that has no direction is none of space either.
+    # Where the field `kinds` is missing, an axis of one voxel without a direction is not one of space either.
     while len(found) > 3 and (left := [n for n, axis in enumerate(found) if _is_nothing(axis, fields)]):
         del found[left[0]]
     return found
@@ -143,13 +149,13 @@ def _of_each(path: Path, text: str, count: int) -> list[str]:
 
 
 def _numbers_of_each(path: Path, text: str, count: int) -> list[float | None]:
-    """A number an axis; None where it is "nan" or the field is missing."""
+    """Return a number for each axis; None where it is "nan" or the field is missing."""
     words = _of_each(path, text, count)
     return [None if word.lower() in ("", "nan") else float(numbers(path, word, 1)[0]) for word in words]
 
 
 def _quoted(path: Path, text: str, count: int) -> list[str]:
-    """Texts in quotes, one an axis; "" where the field is missing."""
+    """Return a text in quotes for each axis; "" where the field is missing."""
     words = re.findall(r'"([^"]*)"', text) or text.split() or [""] * count
     if len(words) != count:
         raise damaged(path)
@@ -177,7 +183,7 @@ def _vector(path: Path, text: str) -> NDArray[np.float64]:
 
 
 def _fields(path: Path) -> tuple[Fields, list[str], int]:
-    """The fields, the lines behind a list of files, and where an empty line ends the header."""
+    """Return the fields, the lines of a list of files, and the offset behind the empty line at the end."""
     with path.open("rb") as file:
         raw = file.read(LONGEST_HEADER)
     if not raw.startswith(b"NRRD000"):
@@ -187,6 +193,7 @@ def _fields(path: Path) -> tuple[Fields, list[str], int]:
     fields: Fields = {}
     for number, line in enumerate(lines[1:], 1):
         name, colon, value = line.partition(":")
+        # Comments, and pairs of a key and a value for other programs, which are written with ":=".
         if line.startswith("#") or value.startswith("="):
             continue
         if not colon or fields.get(_name(name), value.strip()) != value.strip():
@@ -212,7 +219,7 @@ def _dtype(path: Path, fields: Fields) -> np.dtype[Any]:
 
 
 def _affine(path: Path, fields: Fields, axes: list[_Axis]) -> NDArray[np.float64]:
-    """(4, 4), voxel -> mm of the space that is named, or along the axes of the array."""
+    """Return the affine (4, 4), voxel -> mm in the named space, or along the axes of the array if none is."""
     affine = np.eye(4)
     if "space directions" not in fields:
         for n, axis in enumerate(axes):
@@ -230,7 +237,7 @@ def _affine(path: Path, fields: Fields, axes: list[_Axis]) -> NDArray[np.float64
 
 
 def _step_and_place(path: Path, axis: _Axis) -> tuple[float, float]:
-    """Length of a step along `axis` and where the centre of its first voxel is, mm."""
+    """Return the length of a step along `axis` and the place of the centre of its first voxel, both in mm."""
     step = axis.spacing
     if step is None and axis.first is not None and axis.last is not None:
         gaps = axis.size if axis.cell else axis.size - 1
@@ -251,6 +258,7 @@ def _pieces(
     if packing is None:
         raise _unknown_form(path)
     lines, skipped = (whole(path, fields.get(name, "0")) for name in ("line skip", "byte skip"))
+    # Bytes to skip are counted in the unpacked stream, where only raw voxels can be found without unpacking.
     if lines or skipped < -1 or (skipped and packing != "raw"):
         raise _unknown_form(path)
     local = _DATA_FILE not in fields

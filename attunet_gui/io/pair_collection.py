@@ -1,7 +1,7 @@
-"""Pairs of CT and label: images/NAME.nii.gz and labels/NAME.nii.gz on one grid, and who is in them.
+"""Data sets of pairs: images/NAME.nii.gz and labels/NAME.nii.gz on the same grid.
 
-manifest.json, where there is one, says of each NAME whose anatomy it shows: `subject`, and `donors` who lent
-organs to it.
+A manifest.json, if there is one, says for each NAME whose anatomy it shows: the `subject`, and the `donors`
+of organs in a synthetic CT.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _IMAGES, _LABELS, _ENDING = "images", "labels", ".nii.gz"
 
 @dataclass(frozen=True)
 class Pair:
-    """One CT and its label, on disk or to be written.
+    """One CT and its label, on the disk or to be written.
 
     Attributes:
-        name: of its two files, without `.nii.gz`.
-        people: whose body is in it, the patient first; then whoever lent an organ.
+        name: name of the two files without `.nii.gz`.
+        people: names of the people whose anatomy it shows: the patient, then the donors of organs.
         image, label: the two files.
     """
 
@@ -43,16 +43,18 @@ class Pair:
 
 
 def pair_in(folder: Path, name: str, people: tuple[str, ...]) -> Pair:
-    """Where the pair `name` lies in `folder`."""
+    """Return the pair called `name` in `folder`; the files need not exist."""
     image, label = (folder / part / f"{name}{_ENDING}" for part in (_IMAGES, _LABELS))
     return Pair(name, people, image, label)
 
 
 def find_pairs(folder: Path) -> tuple[Pair, ...]:
-    """Every pair in `folder`, ordered by name. Whom the manifest does not name is a person of their own.
+    """Return every pair in `folder`, ordered by name.
+
+    A case that the manifest does not name counts as a person of its own.
 
     Raises:
-        AttunetError: no CT, a CT without label, or a manifest that is none.
+        AttunetError: if there is no CT, a CT has no label, or the manifest is damaged.
     """
     images = (path.name for path in listed(folder / _IMAGES))
     names = sorted(name.removesuffix(_ENDING) for name in images if name.endswith(_ENDING))
@@ -67,10 +69,14 @@ def find_pairs(folder: Path) -> tuple[Pair, ...]:
 
 
 def read_pair(pair: Pair, meant: LabelValues) -> tuple[Volume, NDArray[np.uint8]]:
-    """The CT of `pair`, and (z, y, x) uint8 0/1 where its label is what is `meant`.
+    """Read the CT of `pair`, and its mask on the same grid: (z, y, x) uint8, 0 or 1.
+
+    Args:
+        pair: the pair.
+        meant: the meaning of the values in the label file.
 
     Raises:
-        UnreadableInput: one of the two cannot be read, they lie on different grids, or it is not said which
+        UnreadableInput: if one of the two cannot be read, they lie on different grids, or nothing says which
             label is the pancreas.
     """
     volume = read(pair.image)
@@ -78,7 +84,7 @@ def read_pair(pair: Pair, meant: LabelValues) -> tuple[Volume, NDArray[np.uint8]
 
 
 def drafts_in(folder: Path) -> frozenset[str]:
-    """Names of cases whose mask is, as `manifest.json` in `folder` says, the draft of a model as it was.
+    """Return the names of the cases whose mask is an unchanged draft, by `manifest.json` in `folder`.
 
     Raises:
         AttunetError: if the manifest is damaged.
@@ -104,7 +110,11 @@ def _is_evidence(annotation: dict[str, Any]) -> bool:
 
 
 def read_people(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Name of a case -> its people, as far as `manifest.json` in `folder` says; `AttunetError` if damaged."""
+    """Return the people in each case by its name, as far as `manifest.json` in `folder` names them.
+
+    Raises:
+        AttunetError: if the manifest is damaged.
+    """
     manifest = folder / MANIFEST_FILE
     if not manifest.is_file():
         return {}

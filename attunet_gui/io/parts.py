@@ -1,4 +1,4 @@
-"""The files that make up one image: a header may name others, or have the voxels beside it."""
+"""Finding the files that make up one image, whose header and voxels may be in different files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from attunet_gui.io.nifti_header import is_pair, pair_of
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The files of the image `path` (not DICOM), that of the header first.
+    """Return the files of the image `path`, which is not DICOM; the file of the header is the first.
 
     Raises:
-        UnreadableInput: if the header is damaged, or half of a pair is missing.
+        UnreadableInput: if the header is damaged, or one file of a pair is missing.
         OSError: if the header cannot be read.
     """
     if is_pair(path):

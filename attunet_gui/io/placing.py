@@ -1,4 +1,4 @@
-"""Source grids that a patient can lie on."""
+"""Checking that the geometry of a file can be that of a patient."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from numpy.typing import NDArray
 from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import Grid
 
-# Further out, the float32 of a NIfTI header no longer says where a voxel lies, and no scanner is so large.
+# mm. Beyond this distance the float32 of a NIfTI header is too coarse to place a voxel, and no scanner is so
+# large.
 _SPACING_MM = (1e-4, 1e4)
 _FARTHEST_MM = 1e6
 
 
 def source_grid(shape: tuple[int, int, int], affine: NDArray[Any], name: str) -> Grid:
-    """The grid (i, j, k) -> RAS+ mm that the file called `name` describes.
+    """Return the source grid that a file describes.
+
+    Args:
+        shape: (i, j, k).
+        affine: (4, 4), voxel (i, j, k) -> RAS+ mm.
+        name: name of the file, for messages.
 
     Raises:
-        UnreadableInput: if the affine (4, 4) cannot be inverted, or puts voxels where no patient is.
+        UnreadableInput: if the affine cannot be inverted, or its voxels have a size or a place that those of
+            a patient cannot have.
     """
     try:
         grid = Grid(shape, affine)

@@ -1,4 +1,4 @@
-"""Opening CT whatever its format: a table of readers and the choice among them."""
+"""Reading a CT of any format: the table of the readers, and the choice among them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from attunet_gui.io.showable import showable, showable_errors
 
 @dataclass(frozen=True)
 class Reader:
-    """One format.
+    """The reader of one format.
 
     Attributes:
-        kind: its name for the user, as in `Origin.kind`.
-        suffixes: file name endings, lower case; () where the content decides.
-        accepts: true if this reader should open the existing path; cheap, reads a few bytes at most;
-            may raise OSError.
-        read: (path, series, progress) -> Volume; raises UnreadableInput.
+        kind: name of the format for the user, as in `Origin.kind`.
+        suffixes: suffixes of file names in lower case; () if the content decides.
+        accepts: decides whether this reader should open an existing path. It reads a few bytes at most, and
+            may raise `OSError`.
+        read: (path, series, progress) -> volume; it raises `UnreadableInput`.
     """
 
     kind: str
@@ -33,19 +33,19 @@ class Reader:
 
 @showable_errors()
 def read(path: Path, *, series: str | None = None, progress: Progress = silent) -> Volume:
-    """The CT volume at `path`: an image file, a DICOM file (its whole series) or a DICOM folder.
+    """Read the CT volume at `path`.
 
     Args:
-        path: file or folder.
-        series: key of the DICOM series to open where there are several.
-        progress: called between steps; what it raises passes through.
+        path: an image file, a DICOM file, which stands for its whole series, or a folder of DICOM files.
+        series: key of the DICOM series to read if there are several.
+        progress: called between steps; an exception that it raises passes through.
 
     Returns:
-        hu (z, y, x) int16 or float32, canonical.
+        The volume on the canonical grid, with hu (z, y, x) int16 or float32.
 
     Raises:
         ChooseSeries: if a folder holds several CT series and `series` is None.
-        UnreadableInput: in every other case that is not a CT volume.
+        UnreadableInput: in every other case in which there is no CT volume.
     """
     try:
         volume = reader_for(path).read(path, series, progress)
@@ -57,7 +57,7 @@ def read(path: Path, *, series: str | None = None, progress: Progress = silent) 
 
 
 def reader_for(path: Path) -> Reader:
-    """The reader that opens `path`.
+    """Return the reader that opens `path`.
 
     Raises:
         UnreadableInput: if there is nothing at `path`, or no reader accepts it.
@@ -88,6 +88,7 @@ def _ends_with(suffixes: tuple[str, ...]) -> Callable[[Path], bool]:
     return lambda path: path.name.lower().endswith(suffixes) and path.is_file()
 
 
+# The imports are within these functions, so that only the formats that are used are loaded.
 def _is_dicom(path: Path) -> bool:
     from attunet_gui.io.sniff import looks_like_dicom
 
@@ -128,4 +129,4 @@ READERS: tuple[Reader, ...] = (
     Reader("MetaImage", _META, _ends_with(_META), _read_itk),
     Reader("DICOM", (), _is_dicom, _read_dicom),
 )
-"""Every format, first match wins. A new one is a module and a line here."""
+"""Every format; the first reader that accepts a path is used. A new one is a module and a line here."""

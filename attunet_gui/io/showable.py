@@ -1,4 +1,4 @@
-"""Names of files hold any byte; what is shown to a person does not."""
+"""Making text fit for the screen: names of files may hold any byte, and control characters."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _UNKNOWN = "�"
 
 
 def showable(text: str) -> str:
-    """`text` in one line: bytes that are no text, and characters that are not seen, become `�`."""
+    """Return `text` in one line. Bytes that are not text, and characters that cannot be seen, become `�`."""
     return text if text.isprintable() else "".join(c if c.isprintable() else _UNKNOWN for c in text)
 
 
 @contextmanager
 def showable_errors() -> Iterator[None]:
-    """What is raised within says nothing that cannot be shown or encoded."""
+    """Make the message of any `AttunetError` that is raised within the context fit for the screen."""
     try:
         yield
     except AttunetError as error:

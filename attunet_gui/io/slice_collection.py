@@ -1,13 +1,13 @@
-"""Single labelled CT slices that come as JPEG: two folders, `images` and `masks`, with the same file names.
+"""Reading labelled CT slices in JPEG files: two folders, `images` and `masks`, with the same file names.
 
 This is the layout of the published 2-D extract of NIH Pancreas-CT (Roth et al. 2016, doi
 10.7937/K9/TCIA.2016.tNB1kqBU): `PANCREAS_<patient>-<slice>.jpg`, gray = HU clipped to 0..255, stored upside
 down (row 0 is the patient's back). The files do not say how large a pixel is, so the reader has to assume it.
 Slices are numbered from the head to the feet.
 
-Some slices may be known only as a crop: `index.csv` (columns `file` and `margin_unknown_px`) says how wide a
-border of a picture is unknown; there it is stored as 0. Slices may be spread over several such folders: a
-folder that holds them is one collection too.
+Some slices may be known only in part: `index.csv` (columns `file` and `margin_unknown_px`) says how wide the
+border of a picture is that is unknown and stored as 0. A folder that holds several such folders counts as one
+collection.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from attunet_gui.io.label_values import white_on_black
 
 _NAME = re.compile(r"PANCREAS_(?P<patient>\d+)-(?P<slice>\d+)")
 _IMAGES, _MASKS = "images", "masks"
+# Nominal: the source collection was resampled to 1 mm, and a single slice has no distance to another.
 _THICKNESS_MM = 1.0
-"""Nominal: the source collection was resampled to 1 mm, and one slice alone has no distance to another."""
 
 
 _INDEX = "index.csv"
@@ -40,13 +40,13 @@ _FILE, _MARGIN = "file", "margin_unknown_px"
 
 @dataclass(frozen=True)
 class SliceFile:
-    """One slice on disk.
+    """The files of one slice.
 
     Attributes:
-        patient: "0001"; folds are made of patients, never of slices.
-        number: of the slice, rising towards the feet.
-        image: its file; the mask lies in `masks` beside its folder.
-        margin_px: width of the border of the picture that is unknown; 0 for a whole slice.
+        patient: number of the patient, such as "0001"; folds are made of patients, never of slices.
+        number: number of the slice, which grows towards the feet.
+        image: file of the image; the mask is in the folder `masks` beside that of the image.
+        margin_px: width in pixels of the border of the picture that is unknown; 0 for a whole slice.
     """
 
     patient: str
@@ -56,20 +56,21 @@ class SliceFile:
 
     @property
     def mask(self) -> Path:
-        """The file of its mask."""
+        """File of the mask."""
         return self.image.parents[1] / _MASKS / self.image.name
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledSlice:
-    """One slice and its pancreas.
+    """One slice and the mask of its pancreas.
 
     Attributes:
-        patient: "0001"; folds are made of patients, never of slices.
-        name: the file name without its ending.
-        volume: one slice, HU int16 clipped to 0..255; in-plane spacing as assumed, 1 mm nominally thick.
-        mask: (1, y, x) uint8, 1 = pancreas, on the grid of `volume`.
-        known: (1, y, x) bool, False in the border that nobody knows.
+        patient: number of the patient, such as "0001"; folds are made of patients, never of slices.
+        name: file name without its suffix.
+        volume: a volume of one slice, hu (1, y, x) int16 clipped to 0..255, with the assumed spacing in the
+            plane and a nominal thickness of 1 mm.
+        mask: (1, y, x) uint8, 0 or 1, on the grid of `volume`.
+        known: (1, y, x) bool, False in the unknown border.
     """
 
     patient: str
@@ -80,13 +81,14 @@ class LabelledSlice:
 
 
 def find_slices(folder: Path) -> tuple[SliceFile, ...]:
-    """Every slice in `folder`, or in the folders within it, ordered by name.
+    """Return every slice in `folder`, or in the folders in it, ordered by name.
 
     Args:
-        folder: holds `images` and `masks`, or folders that hold them.
+        folder: a folder with `images` and `masks`, or with folders that have these.
 
     Raises:
-        UnreadableInput: no slices, one without mask or of nobody, one slice twice, or a damaged index.
+        UnreadableInput: if there is no slice, one has no mask or does not name its patient, a name occurs
+            twice, or the index is damaged.
     """
     within = [path for path in listed(folder) if (path / _IMAGES).is_dir()]
     folders = [folder] if (folder / _IMAGES).is_dir() or not within else within
@@ -120,7 +122,7 @@ def _file(path: Path, margin: int) -> SliceFile:
 
 
 def _margins(index: Path) -> dict[str, int]:
-    """File name -> width of the unknown border, as far as the index says."""
+    """Read the width of the unknown border in pixels by file name; {} if there is no index."""
     if not index.is_file():
         return {}
     try:
@@ -137,21 +139,22 @@ def _margins(index: Path) -> dict[str, int]:
 
 
 def read_slices(folder: Path, spacing_mm: float = 0.8) -> tuple[LabelledSlice, ...]:
-    """Every labelled slice of `folder`, ordered by name, the right way up.
+    """Read every labelled slice of `folder`, ordered by name and on the canonical axes.
 
     Args:
-        folder: as for `find_slices`.
-        spacing_mm: assumed size of a pixel; the source collection has 0.66 to 0.98 mm.
+        folder: see `find_slices`.
+        spacing_mm: assumed size of a pixel; in the source collection it is 0.66 to 0.98 mm.
 
     Raises:
-        UnreadableInput: as for `find_slices`, or a mask of another size, or a file that is no JPEG.
-        AttunetError: Pillow (extra `train`) is not installed.
+        UnreadableInput: see `find_slices`; also if a mask has another size than its image, or a file is not a
+            JPEG.
+        AttunetError: if Pillow, which comes with the extra `train`, is not installed.
     """
     return tuple(read_slice(file, spacing_mm) for file in find_slices(folder))
 
 
 def read_slice(file: SliceFile, spacing_mm: float = 0.8) -> LabelledSlice:
-    """The slice and its mask; arguments and errors as for `read_slices`."""
+    """Read one slice and its mask; see `read_slices` for arguments and errors."""
     image, mask = _gray(file.image), _gray(file.mask)
     inside = white_on_black(mask, file.mask.name)
     if image.shape != mask.shape:
@@ -180,7 +183,7 @@ def _volume(path: Path, image: NDArray[np.uint8], placement: Reorientation) -> V
 
 
 def _placement(shape: tuple[int, ...], spacing_mm: float) -> Reorientation:
-    """Rows as stored run from the patient's back to the front, columns from right to left."""
+    """Return the map to the canonical grid: rows are stored from back to front, columns from right to left."""
     affine = np.zeros((4, 4))
     affine[2, 0] = _THICKNESS_MM
     affine[1, 1] = spacing_mm
@@ -190,9 +193,10 @@ def _placement(shape: tuple[int, ...], spacing_mm: float) -> Reorientation:
 
 
 def _gray(path: Path) -> NDArray[np.uint8]:
-    """(1, rows, columns) gray values as stored."""
+    """Read the gray values of a JPEG file, (1, rows, columns) uint8, as stored."""
     pillow: Any = _pillow()
     try:
+        # JPEG alone: Pillow would otherwise try every format it knows on a file that somebody renamed.
         with pillow.open(path, formats=("JPEG",)) as picture:
             return np.asarray(picture.convert("L"))[None]
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Telling DICOM from other files by their first bytes, without pydicom."""
+"""Recognising DICOM files by their first bytes, without pydicom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BARE_STARTS_8 = tuple(b"\x08\x00" + bytes([element, 0]) for element in (0x01, 0
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """True if the file at `path` starts like DICOM.
+    """Whether the file at `path` begins like DICOM (PS3.10, 7.1), or like a data set without its preamble.
 
     Raises:
         OSError: if it cannot be read.

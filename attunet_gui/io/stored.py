@@ -1,4 +1,7 @@
-"""Voxels as bytes in files -> one array, refused before memory is taken where they cannot be there."""
+"""Reading voxels from raw, packed or text files into one array.
+
+A file that cannot hold the voxels that its header claims is refused before memory is allocated for them.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,22 @@ from attunet_gui.core.progress import Progress
 Packing = Literal["raw", "zlib", "bzip2", "text"]
 
 MOST_UNPACKED = {"raw": 1, "zlib": 1032, "bzip2": 50_000, "text": 8}
-"""Bytes that one packed byte can stand for: the bound of the method, so that no honest file is refused."""
+"""The most bytes that one packed byte can become: bounds of the methods, so that no real file is refused."""
 
 _CHUNK = 1 << 20
+# Characters of a number in a text file; a file without spaces would otherwise be collected in memory.
 _LONGEST_WORD = 400
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A file, or a part of one, with voxels.
+    """A file, or the rest of one from an offset, that holds voxels.
 
     Attributes:
-        path: an ordinary file.
-        start: bytes before the voxels.
-        packing: how they are stored; "zlib" with the head of zlib or of gzip, "text" as numbers in words.
+        path: a regular file.
+        start: number of bytes before the voxels.
+        packing: how the voxels are stored; "zlib" has the header of zlib or of gzip, "text" is numbers
+            separated by spaces.
     """
 
     path: Path
@@ -42,11 +47,21 @@ class Piece:
 def stored(
     pieces: Sequence[Piece], shape: tuple[int, int, int], dtype: np.dtype[Any], progress: Progress
 ) -> NDArray[Any]:
-    """The voxels in `pieces`, one behind the other, as (i, j, k) in Fortran order.
+    """Read the voxels in `pieces`, which follow one another.
+
+    Args:
+        pieces: the files, each of which holds an equal part of the voxels; at least one.
+        shape: (i, j, k).
+        dtype: of the stored voxels.
+        progress: called once a piece.
+
+    Returns:
+        The voxels, (i, j, k) in Fortran order.
 
     Raises:
-        UnreadableInput: if a file is no ordinary one, holds too little, or is damaged.
+        UnreadableInput: if a file is not a regular file, holds too little, or is damaged.
     """
+    # As objects, because the sizes in a damaged header would overflow int64.
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     share = size // len(pieces)
     for piece in pieces:
@@ -66,10 +81,10 @@ def stored(
 def parts(
     pieces: Sequence[Piece], shape: tuple[int, int, int], dtype: np.dtype[Any]
 ) -> Iterator[NDArray[Any]]:
-    """What `stored` gives, as (n,) a part, never whole in memory.
+    """Yield the voxels that `stored` returns as arrays (n,) of a megabyte, in the order of the files.
 
     Raises:
-        UnreadableInput: as for `stored`.
+        UnreadableInput: see `stored`.
     """
     share = int(np.prod(shape, dtype=object)) * dtype.itemsize // len(pieces)
     for piece in pieces:
@@ -97,14 +112,14 @@ def _fill_part(file: BinaryIO, unpacker: _Unpacker | _Words | None, view: memory
 
 
 def damaged(path: Path) -> UnreadableInput:
-    """The refusal of a file that is not what its header says."""
+    """Return the error for a file that does not hold what its header says."""
     return UnreadableInput(
         f"{path.name} is damaged or incomplete, or a file it names is missing: copy it again."
     )
 
 
 def _check_room(piece: Piece, size: int) -> None:
-    # Asked before the file is opened: a pipe would never answer.
+    # Checked before the file is opened, because opening a pipe would wait forever.
     if not piece.path.is_file():
         raise damaged(piece.path)
     held = piece.path.stat().st_size - piece.start
@@ -130,7 +145,7 @@ def _fill(file: BinaryIO, piece: Piece, dtype: np.dtype[Any], view: memoryview) 
                 raise damaged(piece.path)
             view[at : at + len(part)] = part
             at += len(part)
-        # The checksum is tested at the end of the stream only.
+        # The checksum is only tested at the end of the stream, so the stream is read up to it.
         if unpacker.more(file, _CHUNK) or not unpacker.ended:
             raise damaged(piece.path)
     except (zlib.error, OSError, EOFError, ValueError, OverflowError) as error:
@@ -138,9 +153,10 @@ def _fill(file: BinaryIO, piece: Piece, dtype: np.dtype[Any], view: memoryview) 
 
 
 class _Unpacker:
-    """Hands out a packed stream in parts, so that no bomb is ever held whole."""
+    """Unpacks a stream in parts, so that a zip bomb never takes more memory than one part."""
 
     def __init__(self, packing: Packing) -> None:
+        # 32 more bits let zlib detect by itself whether the stream has the header of zlib or of gzip.
         self._zlib = zlib.decompressobj(zlib.MAX_WBITS + 32) if packing == "zlib" else None
         self._bzip2 = bz2.BZ2Decompressor()
 
@@ -149,7 +165,7 @@ class _Unpacker:
         return self._bzip2.eof if self._zlib is None else self._zlib.eof
 
     def more(self, file: BinaryIO, most: int) -> bytes:
-        """Up to `most` bytes; none where the stream ends."""
+        """Return up to `most` unpacked bytes; b"" at the end of the stream."""
         while not self.ended:
             part = self._step(file, min(most, _CHUNK))
             if part is None:
@@ -167,7 +183,7 @@ class _Unpacker:
 
 
 class _Words:
-    """Hands out numbers that are written as words, in parts, as the bytes of `dtype`."""
+    """Reads numbers that are written as text, in parts, as the bytes of `dtype`."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._dtype = dtype
@@ -180,12 +196,12 @@ class _Words:
         return self._read_all and not self._bytes
 
     def more(self, file: BinaryIO, most: int) -> bytes:
-        """Up to `most` bytes; none where the text ends. `ValueError` for a word that is no such number."""
+        """Return up to `most` bytes; b"" at the end of the text. `ValueError` if a word is not a number."""
         while not self._bytes and not self._read_all:
             text = file.read(_CHUNK // 8)
             self._read_all = not text
             words = (self._left + text).split()
-            # The last word may go on in the next part.
+            # The last word may continue in the next part.
             cut = bool(text) and not text[-1:].isspace() and bool(words)
             self._left = words.pop() if cut else b""
             if len(self._left) > _LONGEST_WORD:

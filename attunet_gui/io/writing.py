@@ -1,4 +1,7 @@
-"""Results -> NIfTI on the source grid, and JSON; each re-read and compared before it counts as saved."""
+"""Writing masks, labels, maps and CT as NIfTI on the source grid, and JSON.
+
+Every file is read back from the disk and compared before it counts as saved.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from attunet_gui.io.nifti_frame import FRAME_FIELDS
 
 _GZIP_LEVEL = 1
 _CHUNK = 4 << 20
+# A qform may differ this much from the affine, by rounding, and is still written.
 _QFORM_TOLERANCE_MM = 0.01
 _MILLIMETRES = 2
 
@@ -50,7 +54,7 @@ def write_labels(path: Path, labels: NDArray[np.uint8], volume: Volume, progress
 
     Args:
         path: a `.nii` or `.nii.gz` file in an existing folder.
-        labels: (z, y, x) uint8 on the canonical grid; what the values mean is the caller's business.
+        labels: (z, y, x) uint8 on the canonical grid, with any values.
         volume: the volume they belong to.
         progress: called between steps; may raise to cancel, then nothing is written.
 
@@ -82,7 +86,7 @@ def write_map(path: Path, values: NDArray[np.float32], volume: Volume, progress:
 
 
 def write_ct(path: Path, volume: Volume, progress: Progress = silent) -> None:
-    """Write the HU of `volume` as NIfTI (int16 or float32, as they are) on its source grid.
+    """Write the HU of `volume` as NIfTI, int16 or float32 as they are, on its source grid.
 
     Raises:
         UnwritableOutput: as for `write_mask`.
@@ -91,7 +95,7 @@ def write_ct(path: Path, volume: Volume, progress: Progress = silent) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it; `UnwritableOutput` says why that cannot be."""
+    """Make `folder` and the folders above it; `UnwritableOutput` if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -101,10 +105,12 @@ def make_folder(folder: Path) -> None:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make `folder` and those above it, for their owner alone whatever the umask; rights that are there stay.
+    """Make `folder` and the folders above it, readable by their owner alone whatever the umask.
+
+    The permissions of folders that exist already do not change.
 
     Raises:
-        UnwritableOutput: if that cannot be.
+        UnwritableOutput: if that fails.
     """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
@@ -113,16 +119,16 @@ def make_private_folder(folder: Path) -> None:
 
 
 def keep_to_owner(path: Path) -> None:
-    """Take from everybody but its owner every right to `path`; nothing on a disk that knows no rights."""
+    """Take every permission for `path` from everybody but its owner, if the file system has permissions."""
     with suppress(OSError):
         path.chmod(path.stat().st_mode & 0o700)
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write `data` (what JSON can hold; no NaN) as indented UTF-8, atomically.
+    """Write `data` as indented JSON in UTF-8, atomically.
 
     Raises:
-        TypeError, ValueError: if `data` cannot be JSON.
+        TypeError, ValueError: if JSON cannot hold `data`; it has no NaN and no infinity.
         UnwritableOutput: as for `write_text`.
     """
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -134,7 +140,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UnwritableOutput: if it could not be written or read back equal; an old file at `path` stays.
     """
-    # Names of files may hold bytes that are no text; in JSON this is the escape of such a byte.
+    # Names of files may hold bytes that are not text; in JSON this is the escape of such a byte.
     encoded = text.encode(errors="backslashreplace")
 
     def produce(file: BinaryIO) -> None:
@@ -156,7 +162,8 @@ def _write_nifti(path: Path, values: NDArray[Any], volume: Volume, progress: Pro
         if not path.name.lower().endswith(".gz"):
             _stream(file, header, source, progress)
             return
-        # No name and no time inside: the same mask is the same bytes, and nothing is given away.
+        # Without name and time in the header of gzip: the same mask gives the same bytes, and the file
+        # discloses nothing.
         with gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as packed:
             _stream(cast("BinaryIO", packed), header, source, progress)
 
@@ -181,6 +188,7 @@ def _same_file(path: Path, other: Path) -> bool:
 
 
 def _stream(file: BinaryIO, header: Any, source: NDArray[Any], progress: Progress) -> None:
+    # The four bytes after the header say that there are no extensions (nifti1.h).
     file.write(header.binaryblock + b"\0\0\0\0")
     view = source.reshape(-1, order="F").view(np.uint8).data
     steps = -(-len(view) // _CHUNK)
@@ -192,6 +200,7 @@ def _stream(file: BinaryIO, header: Any, source: NDArray[Any], progress: Progres
 
 def _header(volume: Volume, dtype: np.dtype[Any]) -> Any:
     frame = volume.origin.frame
+    # The affine of NIfTI-2 is in float64, which a NIfTI-1 header could not give back bit by bit.
     double = frame is not None and frame.raw and frame.raw["srow_x"].dtype.itemsize == 8
     header = (Nifti2Header if double else Nifti1Header)(endianness="<")
     header.set_data_dtype(dtype)
@@ -216,7 +225,7 @@ def _place(header: Any, grid: Grid) -> None:
     header["xyzt_units"] = _MILLIMETRES
     header.set_sform(grid.affine, code=1)
     header.set_qform(grid.affine, code=1, strip_shears=True)
-    # A rotation cannot say what a sheared affine says: then only the sform may speak.
+    # A rotation cannot express a sheared affine: then only the sform counts.
     if not grid.matches(Grid(grid.shape, header.get_qform()), _QFORM_TOLERANCE_MM):
         header["qform_code"] = 0
 
@@ -240,6 +249,7 @@ def _compare(path: Path, written: Path, values: NDArray[Any], volume: Volume, he
 
 
 def _expected_affine(volume: Volume) -> NDArray[np.float64]:
+    # Without a NIfTI header to copy, the affine was written as float32.
     affine = volume.placement.source.affine
     if volume.origin.frame is not None and volume.origin.frame.raw:
         return affine
@@ -248,12 +258,12 @@ def _expected_affine(volume: Volume) -> NDArray[np.float64]:
 
 def _same_fields(frame: NiftiFrame, header: Any) -> bool:
     placed = all(frame.raw[name].tobytes() == header[name].tobytes() for name in FRAME_FIELDS)
-    # Where the sform speaks, the spacing beside it may be anything, and is kept.
+    # Where the sform counts, the pixdim beside it may be anything, NaN included, and is kept.
     return placed and np.array_equal(frame.raw["pixdim"], header["pixdim"][:4], equal_nan=True)
 
 
 def _same_bytes(here: NDArray[Any], there: NDArray[Any]) -> bool:
-    # Bits, not values: NaN in a map must come back as well.
+    # Bits are compared, not values, because NaN in a map must come back as well.
     bits = {1: np.uint8, 2: np.uint16, 4: np.uint32}[here.dtype.itemsize]
     return np.array_equal(here.view(bits), there.view(bits))
 
