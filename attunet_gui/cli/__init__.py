@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs only when it runs."""
+"""The command line. Each command imports what it needs only when it runs, which keeps `--help` fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Entry point of `attunet`."""
+    """Run `attunet` with the arguments of the process."""
+    # In a packaged program a spawned child starts this function too; here it becomes a worker instead.
     freeze_support()
     from typer.main import get_command
 
@@ -27,7 +28,14 @@ def main() -> None:
 
 
 def run_command_line(command: Callable[[], object]) -> None:
-    """Run `command`, which reads `sys.argv`; every failure is one line and a non-zero exit code."""
+    """Run `command`, which reads `sys.argv`, and end the process with a sentence if it fails.
+
+    An expected error prints its message; an unexpected one prints its kind and place only, since its message
+    may name a patient. With ATTUNET_DEBUG set the traceback is shown.
+
+    Raises:
+        SystemExit: 1 after an error, 130 after an interruption.
+    """
     be_discreet()
     _escape_unprintable()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -38,6 +46,8 @@ def run_command_line(command: Callable[[], object]) -> None:
     except (KeyboardInterrupt, Cancelled):
         _end("stopped; what was finished is kept, nothing half written is left", INTERRUPTED)
     except BrokenPipeError:
+        # Whoever read the output, such as `head`, is gone. A normal exit would flush into the same closed
+        # pipe and print a second error.
         os._exit(1)
     except Exception as error:
         if os.environ.get("ATTUNET_DEBUG"):
@@ -48,21 +58,27 @@ def run_command_line(command: Callable[[], object]) -> None:
 
 
 def _escape_unprintable() -> None:
-    """Names of files hold any byte: what cannot be shown is written as an escape."""
+    """Write characters that the output's encoding lacks as escapes; file names may contain any byte."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _opening_paths(words: list[str], commands: Container[str]) -> list[str]:
-    """`words` with "gui" before a path that comes first; the name of a command is one, `./NAME` a path."""
+    """Insert the command "gui" before a path that comes first, so that `attunet CT.nii.gz` opens it.
+
+    Args:
+        words: the arguments of the process.
+        commands: names of all commands; a first word that is one of them is a command even if a file has
+            this name, and `./NAME` is the file.
+    """
     if words and words[0] not in commands and _is_path(words[0]):
         return ["gui", *words]
     return words
 
 
 def _is_path(word: str) -> bool:
-    """Whether something lies there, or could only be meant to."""
+    """Return whether a word is a path: it exists, has a separator, or has the suffix of an image."""
     endings = (".nii", ".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
     if word.startswith("-"):
         return False
@@ -70,6 +86,7 @@ def _is_path(word: str) -> bool:
 
 
 def _end(sentence: str, code: int) -> None:
+    """Print `sentence` as one line to standard error and raise `SystemExit` with `code`."""
     one_line = " ".join(sentence.split())
     sys.stderr.write(f"attunet: {one_line}\n")
     raise SystemExit(code)

@@ -1,4 +1,4 @@
-"""`attunet activity`: what the journals tell of each case: time, tools, changes, and a replay."""
+"""`attunet activity`: what the journals hold of each case, namely time, tools and changes, and a replay."""
 
 from __future__ import annotations
 
@@ -24,16 +24,23 @@ from attunet_gui.paths import user_data
 
 _FRAME_MS = 400
 _MOST_FRAMES = 400
-"""Of a longer history only every n-th change is shown."""
+"""Largest number of pictures; of a longer history only every n-th change is shown."""
 _WINDOW_HU = (-160.0, 240.0)
 _MASK = np.array([86, 180, 233], np.float32)
 _ADDED = np.array([230, 159, 0], np.float32)
 _REMOVED = np.array([204, 121, 167], np.float32)
-"""Blue, orange and purple of Okabe and Ito."""
+"""Colours of mask, added and removed voxels: blue, orange and purple of Okabe and Ito.
+
+People with a colour vision deficiency can tell them apart."""
 
 
 def show_activity(folder: Path | None, as_json: bool) -> None:
-    """Print a row a case: active time, who, tools, slices, and what became of the draft."""
+    """Print one row per case: active time, annotators, tools, slices, and what was changed in the draft.
+
+    Args:
+        folder: of journals; None is that of this user.
+        as_json: print JSON instead of a table.
+    """
     found = [_told(journal) for journal in _journals(folder)]
     if as_json:
         console.print_json(json.dumps(found))
@@ -45,7 +52,17 @@ def show_activity(folder: Path | None, as_json: bool) -> None:
 
 
 def replay_case(name: str, target: Path, folder: Path | None) -> None:
-    """Write the history of case `name` as an animation: each change on its slice."""
+    """Write the history of a case as an animation that shows each change on its slice.
+
+    Args:
+        name: of the case, or the stem of its journal's file.
+        target: a .gif file.
+        folder: of journals; None is that of this user.
+
+    Raises:
+        AttunetError: `target` is no .gif, or there is no such case, or nothing of it can be shown.
+        UnwritableOutput: `target` cannot be written.
+    """
     if target.suffix.lower() != ".gif":
         raise AttunetError(f"A replay is written as .gif, not as {target.name}; name another file.")
     journal = _journal_of(name, folder)
@@ -66,6 +83,7 @@ def replay_case(name: str, target: Path, folder: Path | None) -> None:
 
 
 def _journals(folder: Path | None) -> Iterator[Journaled]:
+    """Read every journal, those of projects too; one that is unreadable is named and passed over."""
     kept = folder or user_data() / "journal"
     # The work on cases of projects lies below, apart for each project.
     projects = (below for below in listed(kept / "projects") if below.is_dir())
@@ -79,6 +97,7 @@ def _journals(folder: Path | None) -> Iterator[Journaled]:
 
 
 def _journal_of(name: str, folder: Path | None) -> Journaled:
+    """Find the journal of a case; `AttunetError` if there is none."""
     for journal in _journals(folder):
         if name in (journal.header.identity.name, journal.path.stem):
             return journal
@@ -86,6 +105,7 @@ def _journal_of(name: str, folder: Path | None) -> Journaled:
 
 
 def _told(journal: Journaled) -> dict[str, Any]:
+    """Summarise one journal as a JSON object; its keys are part of the command's output."""
     identity, activity = journal.header.identity, journal.activity
     correction = human_correction(journal.mask(), journal.stacks[0])
     voxel_ml = float(np.prod(identity.spacing_mm)) / 1000
@@ -105,6 +125,7 @@ def _told(journal: Journaled) -> dict[str, Any]:
 
 
 def _row(case: dict[str, Any]) -> tuple[str, ...]:
+    """Format a summary as the cells of a row."""
     minutes, seconds = divmod(round(case["active_seconds"]), 60)
     tools = (f"{tool} {use['strokes']}" for tool, use in case["tools"].items())
     changed = f"+{case['added_ml']:.1f} -{case['removed_ml']:.1f} ml, DSC {case['dsc_with_draft']:.3f}"
@@ -119,7 +140,7 @@ def _row(case: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _frames(journal: Journaled, progress: Progress) -> Iterator[NDArray[np.uint8]]:
-    """(y, x, 3) uint8 pictures, each of the slice on which a change was made."""
+    """Draw (y, x, 3) uint8 pictures, each of the slice on which a change was made."""
     hu, total = _hu(journal, progress), len(journal.kept) + len(journal.entries)
     every, before = max(1, total // _MOST_FRAMES), journal.base_mask()
     steps = replay(journal.base_mask(), journal.entries, journal.kept, journal.ahead)
@@ -127,6 +148,7 @@ def _frames(journal: Journaled, progress: Progress) -> Iterator[NDArray[np.uint8
         progress(number + 1, total, "changes")
         if number % every:
             continue
+        # A change may span slices: the one with the most changed voxels is shown.
         changed = (mask[box] != before[box]).sum(axis=(1, 2))
         z = box[0].start + int(np.argmax(changed))
         yield _picture(None if hu is None else hu[z], mask[z], before[z])
@@ -134,7 +156,10 @@ def _frames(journal: Journaled, progress: Progress) -> Iterator[NDArray[np.uint8
 
 
 def _hu(journal: Journaled, progress: Progress) -> NDArray[Any] | None:
-    """The CT, if it still lies where it was; a phantom or a CT that was moved is shown as a mask alone."""
+    """Read the CT of a journal, (z, y, x) HU; None if it is a phantom, was moved, or has another shape.
+
+    The replay then shows the mask alone.
+    """
     identity = journal.header.identity
     try:
         hu = read(identity.path, series=identity.series, progress=progress).hu
@@ -146,6 +171,12 @@ def _hu(journal: Journaled, progress: Progress) -> NDArray[Any] | None:
 def _picture(
     hu: NDArray[Any] | None, mask: NDArray[np.uint8], before: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
+    """Draw one slice in gray with the mask, added and removed pixels in colour: (y, x, 3) uint8.
+
+    Args:
+        hu: (y, x) HU, or None for a black background.
+        mask, before: (y, x) uint8 masks after and before the change.
+    """
     low, high = _WINDOW_HU
     gray = np.zeros(mask.shape, np.float32) if hu is None else np.clip((hu - low) / (high - low), 0, 1) * 255
     picture = np.repeat(gray[..., None], 3, axis=2).astype(np.float32)

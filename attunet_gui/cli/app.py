@@ -1,4 +1,7 @@
-"""What can be typed after `attunet`. Bodies live in the sibling modules."""
+"""The commands of `attunet` with their arguments and help texts; their bodies are in the sibling modules.
+
+The docstrings of the command functions are the help texts that users read.
+"""
 
 from __future__ import annotations
 
@@ -111,6 +114,7 @@ def predict(
     """Draft the pancreas in every CT of INPUT, on the grid of each source."""
     from attunet_gui.core.nibabel_alone import import_nibabel_alone
 
+    # Before anything else imports nibabel: nibabel would load pydicom, which a prediction may never need.
     import_nibabel_alone()
     from attunet_gui.cli.predict import Wanted, predict_all
 

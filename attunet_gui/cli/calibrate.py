@@ -1,4 +1,4 @@
-"""`attunet calibrate`: what cross-validation says of a model goes into its card."""
+"""`attunet calibrate`: choose calibration and threshold by cross-validation and write them into a card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,17 @@ from attunet_gui.recipes.run import BUNDLE_FOLDER
 
 
 def calibrate(run: Path, model: Path, slices: Path, output: Path) -> None:
-    """Measure the folds of `run`, put calibration, threshold and results into the card of `model`."""
+    """Measure the folds of a cross-validation and put calibration, threshold and results into a model's card.
+
+    Args:
+        run: folder of the cross-validation.
+        model: folder of the bundle whose card is changed.
+        slices: folder of the slices that the folds were made of.
+        output: folder for figures and pictures.
+
+    Raises:
+        AttunetError: a fold cannot be read, or has none of the slices.
+    """
     bundle = read_bundle(model)
     folds = read_folded(run, slices)
     make_folder(output)
@@ -42,7 +52,7 @@ def calibrate(run: Path, model: Path, slices: Path, output: Path) -> None:
 
 
 def read_folded(run: Path, slices: Path) -> list[Fold]:
-    """Each model of a cross-validation in `run`, and those of the `slices` whose people it never saw.
+    """Load each model of the cross-validation in `run` with the slices of the patients that it never saw.
 
     Raises:
         AttunetError: a fold cannot be read, or has none of the slices.
@@ -59,6 +69,9 @@ def read_folded(run: Path, slices: Path) -> list[Fold]:
 
 
 def _results(found: CrossValidated, folds: int) -> tuple[Result, ...]:
+    """Return the card's results: each measure as mean of slices and as mean of patients."""
+    # The mended scores are those with the calibration of the other folds, so each is measured on held-out
+    # patients, as the card says.
     slices, patients = found.mended.cases, found.mended.patients
     data = f"{folds}-fold cross-validation over {counted(len(patients), 'patient')}, slices held out"
     results = []
@@ -71,6 +84,7 @@ def _results(found: CrossValidated, folds: int) -> tuple[Result, ...]:
 
 
 def _result(measure: str, data: str, cases: int, found: Estimate) -> Result:
+    """Return one result of the card, with the command that made it."""
     return Result(
         measure=measure,
         data=data,
@@ -82,6 +96,7 @@ def _result(measure: str, data: str, cases: int, found: Estimate) -> Result:
 
 
 def _write(output: Path, found: CrossValidated) -> None:
+    """Write the reliability diagram, the worst cases and the record of a calibration into `output`."""
     low, high = UNCERTAIN
     curves = {
         "as trained": reliability(found.before.between(low, high)),
@@ -104,6 +119,7 @@ def _write(output: Path, found: CrossValidated) -> None:
 
 
 def _print(found: CrossValidated) -> None:
+    """Print the scores with the calibration as trained and with that of the other folds."""
     table = Table("", "cases", *HEADINGS)
     for title, scores in (("as trained", found.plain), ("calibrated on the other folds", found.mended)):
         add_summary(table, f"{title}, mean of slices", len(scores.cases), scores.by_case)

@@ -1,4 +1,4 @@
-"""The terminal: one console for results, and a progress bar that works as a `Progress`."""
+"""The terminal: one console for all output, and a progress bar that long work can report to."""
 
 from __future__ import annotations
 
@@ -25,22 +25,25 @@ from attunet_gui.core.progress import Progress
 _UNSEEN = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
 _CONTROLS = {code: f"\\x{code:02x}" for code in _UNSEEN}
 _ENDLESS = 10_000
-"""Characters a line, for finding out how wide a table wants to be."""
+"""Width in characters that no table reaches; measures how wide a table wants to be."""
 
 
 _SHORT, _LEAST, _BORDER = 12, 10, 3
-"""Characters: words up to which are not folded, the least width of a column of longer ones, and a border."""
+"""Length up to which words are not folded, least width of a column with longer ones, and width of a border.
+
+All are in characters."""
 
 
 class WholeConsole(Console):
-    """Prints everything that it is given: no cell of a table is cut, and no name can stop it.
+    """A console that prints everything it is given: it never cuts a cell of a table.
 
-    On a terminal long words of a table are folded; where it is too narrow even so, each row becomes a list.
-    Into a file or a pipe a table goes as wide as it is. Control characters in text are written as escapes.
+    On a terminal long words of a table are folded; if that is still too wide, each row becomes a list. In a
+    file or a pipe a table is as wide as it needs to be. Control characters in text are written as escapes, so
+    that a file name cannot change the terminal.
     """
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """As `Console.print`."""
+        """Print as the console of rich does, but tables whole and control characters as escapes."""
         if len(objects) == 1 and isinstance(objects[0], Table):
             self._print_table(objects[0])
         else:
@@ -56,6 +59,8 @@ class WholeConsole(Console):
                 super().print(_escaped(line))
 
     def _print_wide(self, table: Table) -> None:
+        """Print a table at the width that its cells need."""
+        # rich cuts tables to the width of the console, and assumes 80 characters where there is no terminal.
         before, endless = self._width, self.options.update(width=_ENDLESS)
         self.width = Measurement.get(self, endless, table).maximum
         try:
@@ -65,7 +70,11 @@ class WholeConsole(Console):
 
 
 def _fit(table: Table, width: int) -> bool:
-    """Whether `table` fits into `width` with long words folded; if so, its columns have their widths."""
+    """Set the widths of a table's columns so that it fits into `width`, folding long words.
+
+    Returns:
+        Whether it fits; if not, the table is left as it is.
+    """
     cells = [[*map(str, (column.header, *column.cells))] for column in table.columns]
     longest = [max((len(word) for word in " ".join(column).split()), default=0) for column in cells]
     widths = [length if length <= _SHORT else _LEAST for length in longest]
@@ -85,7 +94,7 @@ def _fit(table: Table, width: int) -> bool:
 
 
 def _as_lists(table: Table) -> Iterator[str]:
-    """The rows of `table`, each a line with its first cell and below it a line for each further one."""
+    """Yield a table as lists: for each row a line with its first cell, then one for each other cell."""
     if table.title:
         yield str(table.title)
     titles = [str(column.header) for column in table.columns]
@@ -95,6 +104,7 @@ def _as_lists(table: Table) -> Iterator[str]:
 
 
 def _escaped(printed: Any) -> Any:
+    """Return text with its control characters escaped; anything that is not text as it is."""
     return printed.translate(_CONTROLS) if isinstance(printed, str) else printed
 
 
@@ -104,7 +114,14 @@ _PLAIN_STEPS = 10
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar on a terminal; a line every tenth of each stage where the output is a file."""
+    """Show progress: a bar on a terminal, and otherwise one line per tenth of each stage.
+
+    Args:
+        what: title of the work.
+
+    Yields:
+        A function that takes steps done, steps in total, and the name of the stage.
+    """
     if not console.is_terminal:
         yield _Lines(what)
         return
@@ -122,17 +139,20 @@ def progress_bar(what: str) -> Iterator[Progress]:
 
 
 def say_empty(words: str) -> None:
-    """Say `words` about empty truths, if there are any."""
+    """Print a sentence about cases without any pancreas, unless it is empty."""
     if words:
         console.print(words)
 
 
 class _Lines:
+    """Progress as lines, for output that is no terminal."""
+
     def __init__(self, what: str) -> None:
         self._what = what
         self._last: tuple[str, int] = ("", -1)
 
     def __call__(self, done: int, total: int, stage: str) -> None:
+        # A stage may end in a detail after a comma that changes with every step; it starts no new line.
         now = (stage.split(",")[0], done * _PLAIN_STEPS // max(total, 1))
         if now != self._last:
             self._last = now

@@ -1,4 +1,4 @@
-"""Whether a window can appear here, found out before Qt does: Qt ends the process where it cannot."""
+"""Check whether a window can appear, before Qt tries: Qt ends the process with an abort if it cannot."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ _PLUGINS = {"xcb": "libqxcb.so", "wayland": "libqwayland*.so"}
 
 
 def has_display() -> bool:
-    """Whether something answers that shows windows: an X server, a Wayland compositor, or the system."""
+    """Return whether there is a display: an X server or Wayland compositor that answers, or the system's.
+
+    Windows and macOS always have one.
+    """
     if sys.platform in ("win32", "darwin"):
         return True
     return _wayland_answers() or _x_server_answers()
 
 
 def no_display() -> AttunetError:
-    """The refusal to open a window where none can be shown."""
+    """Return the error that says that there is no display for the window."""
     return AttunetError(
         "There is no display for the window: start attunet on a desktop, or use "
         "`attunet predict` to draft without one, or `attunet demo` to see it on a virtual display."
@@ -37,7 +40,7 @@ def no_display() -> AttunetError:
 
 
 def library_missing(error: BaseException | str) -> AttunetError | None:
-    """The refusal to open a window where the loader said so of a library; None if it said something else."""
+    """Return the error that names a missing library, if the dynamic loader complained of one; else None."""
     found = _NO_LIBRARY.search(str(error))
     if found is None:
         return None
@@ -49,10 +52,11 @@ def library_missing(error: BaseException | str) -> AttunetError | None:
 
 
 def missing_library() -> AttunetError | None:
-    """The refusal that names the first library that is missing, of Qt's or of its plugin for this display."""
+    """Return the error that names the first missing library of Qt or of its platform plugin, or None."""
     try:
         import qtpy.QtWidgets  # noqa: F401
 
+        # Qt loads its platform plugin only when it starts, and then aborts: loading it here tells the reason.
         for plugin in _plugins():
             ctypes.CDLL(str(plugin))
     except (ImportError, OSError) as error:
@@ -61,16 +65,19 @@ def missing_library() -> AttunetError | None:
 
 
 class Probe:
-    """Tries in a process of its own whether Qt can begin; to be made before anything begins threads."""
+    """A trial start of Qt in a forked process.
+
+    It has to be created before anything starts a thread, since a fork copies only the calling thread.
+    """
 
     def __init__(self) -> None:
         self._child = _forked_try() if sys.platform not in ("win32", "darwin") else None
 
     def check(self) -> None:
-        """Wait until it is known.
+        """Wait for the outcome of the trial.
 
         Raises:
-            AttunetError: Qt cannot begin, with the library that is missing, or else the display.
+            AttunetError: Qt cannot start; the sentence names the missing library, or else the display.
         """
         if self._child is None:
             return
@@ -80,22 +87,25 @@ class Probe:
 
 
 def forget_stale_wayland() -> None:
-    """Keep Qt from a compositor that is gone where an X server answers."""
+    """Make Qt use the X server if the Wayland compositor that the environment names does not answer."""
     if not _wayland_answers() and _x_server_answers():
         os.environ.pop("WAYLAND_DISPLAY", None)
 
 
 def _wayland_answers() -> bool:
+    """Return whether the Wayland compositor that the environment names accepts a connection."""
     name = os.environ.get("WAYLAND_DISPLAY", "")
     return bool(name) and _unix_answers(str(Path(os.environ.get("XDG_RUNTIME_DIR", "/")) / name))
 
 
 def _x_server_answers() -> bool:
+    """Return whether the X server that DISPLAY names accepts a connection."""
     found = re.fullmatch(r"(?P<host>.*):(?P<number>\d{1,5})(\.\d+)?", os.environ.get("DISPLAY", ""))
     if found is None:
         return False
     host, number = found["host"], int(found["number"])
     if host in ("", "unix"):
+        # An X server listens at a socket file, at a name in Linux's abstract namespace, or at both.
         place = f"/tmp/.X11-unix/X{number}"
         return _unix_answers(place) or _unix_answers(f"\0{place}")
     with suppress(OSError), socket.create_connection((host, _X_PORT + number), timeout=_WAIT_S):
@@ -104,6 +114,7 @@ def _x_server_answers() -> bool:
 
 
 def _unix_answers(address: str) -> bool:
+    """Return whether something accepts a connection at a Unix socket; a leading NUL names an abstract one."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_WAIT_S)
         client.connect(address)
@@ -112,7 +123,7 @@ def _unix_answers(address: str) -> bool:
 
 
 def _forked_try() -> int:
-    """The process that tries; its status is 0 if Qt began."""
+    """Fork a process that starts Qt, and return its id; its exit status is 0 if Qt started."""
     child = os.fork()
     if child:
         return child
@@ -124,11 +135,12 @@ def _forked_try() -> int:
         QGuiApplication(["attunet"])
         status = 0
     finally:
+        # No cleanup of the interpreter: it would run the parent's handlers and flush its buffers twice.
         os._exit(status)
 
 
 def _without_traces() -> None:
-    """What Qt prints when it gives up would stand above the sentence, and its core on the disk."""
+    """Silence this process: Qt's message would stand above the sentence, and its abort leave a core file."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -139,6 +151,7 @@ def _without_traces() -> None:
 
 
 def _plugins() -> Iterator[Path]:
+    """Yield the files of the platform plugin that Qt would use, those of the environment's folder first."""
     from qtpy.QtCore import QLibraryInfo
 
     asked = os.environ.get("QT_QPA_PLATFORM", "").split(":")[0]
@@ -151,7 +164,8 @@ def _plugins() -> Iterator[Path]:
 
 
 def _package(library: str) -> str:
-    """How Debian calls the package of a library, such as libxcb-cursor0 for libxcb-cursor.so.0."""
+    """Return Debian's name of a library's package, such as libxcb-cursor0 for libxcb-cursor.so.0."""
     name, _so, version = library.lower().partition(".so")
     number = version.strip(".").split(".")[0]
+    # Debian's policy puts a hyphen before the number where the name itself ends in a digit.
     return f"{name}-{number}" if name[-1:].isdigit() else f"{name}{number}"

@@ -1,4 +1,4 @@
-"""`attunet doctor`: whether everything that is needed is here."""
+"""`attunet doctor`: check whether this installation has everything that the program needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from attunet_gui.core.provenance import versions
 
 
 def examine(as_json: bool) -> int:
-    """Print what was found; exit code 1 if something needed is missing or damaged."""
+    """Print the findings, as JSON if asked for; the exit code is 1 if something is missing or damaged."""
     found = findings()
     if as_json:
         console.print_json(json.dumps(found))
@@ -25,8 +25,11 @@ def examine(as_json: bool) -> int:
 
 
 def findings() -> dict[str, Any]:
-    """Versions, machine, display, network library and models, with a sentence for each problem."""
-    display = _display()  # before anything has threads
+    """Collect versions, machine, display, TensorFlow and models, with a sentence for each problem.
+
+    The keys are part of the command's JSON output.
+    """
+    display = _display()  # first, since it forks: TensorFlow starts threads, which a fork does not copy
     tensorflow = _tensorflow()
     models = {folder.name: fault_of(folder) or "unchanged" for folder in bundle_folders()}
     report: dict[str, Any] = {
@@ -47,6 +50,8 @@ def findings() -> dict[str, Any]:
 
 
 def _tensorflow() -> dict[str, Any]:
+    """Describe TensorFlow and its GPUs, and how Keras is set up; or the error with which it fails to load."""
+    # Whatever the import raises, a broken installation is what doctor is asked about.
     try:
         from attunet_gui.network.backend import in_use, overruled, tf
     except Exception as error:
@@ -60,7 +65,7 @@ def _tensorflow() -> dict[str, Any]:
 
 
 def _display() -> dict[str, Any]:
-    """Opens nothing: what Qt can do is tried in a process of its own."""
+    """Describe the display and whether the window's libraries load; no window opens, Qt starts in a fork."""
     result: dict[str, Any] = {"present": has_display(), "window": True}
     try:
         if result["present"]:
@@ -76,6 +81,7 @@ def _display() -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
+    """Print the findings line by line, problems last."""
     for name, value in found["versions"].items():
         console.print(f"{name:<20} {value}")
     console.print(

@@ -1,4 +1,4 @@
-"""`attunet evaluate`: a model on labelled CT, as a table, figures and pictures."""
+"""`attunet evaluate`: measure a model on labelled CT, as a table, figures and pictures."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from attunet_gui.network.predict import Model, load_model, looking_again
 
 @dataclass(frozen=True)
 class Data:
-    """What to measure on.
+    """The labelled data that a model is measured on.
 
     Attributes:
-        folder: slices, or pairs of CT and label.
-        slices: which of the two.
-        fold: a file of folds and which of them, counted from 0; None takes all patients.
-        label: the value of the pancreas in pairs; None goes by `io.datasets.label_values`.
+        folder: of slices, or of pairs of CT and label.
+        slices: whether the folder holds slices.
+        fold: a file of folds and the number of one, counted from 0; None takes all patients.
+        label: value of the pancreas in the labels of pairs; None finds it in the files.
     """
 
     folder: Path
@@ -45,7 +45,14 @@ class Data:
     label: int | None = None
 
     def cases(self, spacing_mm: float) -> tuple[Case, ...]:
-        """The cases, slices with pixels of `spacing_mm`; `AttunetError` if there are none."""
+        """Read the cases.
+
+        Args:
+            spacing_mm: assumed pixel size of slices, whose files do not say it.
+
+        Raises:
+            AttunetError: there are no cases.
+        """
         found = slice_cases(self.folder, spacing_mm) if self.slices else pair_cases(self.folder, self.label)
         return found if self.fold is None else _of_fold(found, *self.fold)
 
@@ -56,9 +63,9 @@ class Wanted:
 
     Attributes:
         output: folder for figures and pictures; None prints only.
-        spacing_mm: assumed pixel sizes of slices; the first is reported in full, of others only the scores.
-        held: also hold each gate, to see what it is worth.
-        looks: also average several looks, to see what they are worth.
+        spacing_mm: assumed pixel sizes of slices; the first is reported in full, others by their scores only.
+        held: also measure with each attention gate held, which shows what the gate contributes.
+        looks: also measure with test-time augmentation, which shows what it contributes.
     """
 
     output: Path | None
@@ -68,7 +75,11 @@ class Wanted:
 
 
 def data_from(slices: Path | None, pairs: Path | None, folds: Path | None, fold: int) -> Data:
-    """What the command line asks to measure on; `AttunetError` unless it is exactly one folder."""
+    """Return the data that the command line names.
+
+    Raises:
+        AttunetError: neither or both of `slices` and `pairs` are given.
+    """
     folder = slices or pairs
     if folder is None or (slices and pairs):
         raise AttunetError("Say what to measure on: either --slices FOLDER or --pairs FOLDER.")
@@ -76,12 +87,18 @@ def data_from(slices: Path | None, pairs: Path | None, folds: Path | None, fold:
 
 
 def evaluate(model_name: str, data: Data, wanted: Wanted) -> None:
-    """Measure, print, write."""
+    """Measure a model, print the tables, and write figures and pictures if a folder is given.
+
+    Raises:
+        AttunetError: there is no such model, or no case to measure on.
+    """
+    # Data and folder are checked before the model is loaded, which takes seconds.
     cases = data.cases(wanted.spacing_mm[0])
     bundle = choose_model(model_name)
     if wanted.output:
         figure(1, 1)  # without matplotlib it is better to stop now than after the work
         make_folder(wanted.output)
+    # Gates are held in the Keras graph, so another engine cannot be used for that.
     with console.status(f"loading {bundle.card.name}"):
         model = load_model(bundle, KERAS if wanted.held else None)
     with progress_bar(bundle.card.name) as progress:
@@ -100,6 +117,7 @@ def evaluate(model_name: str, data: Data, wanted: Wanted) -> None:
 
 
 def _of_fold(cases: Sequence[Case], path: Path, fold: int) -> tuple[Case, ...]:
+    """Return the cases of the patients of one fold; `AttunetError` if there is no such fold, or no case."""
     folds = read_folds(path)
     if fold >= len(folds):
         raise AttunetError(f"{path} has the folds 0 to {len(folds) - 1}, not {fold}.")
@@ -112,7 +130,7 @@ def _of_fold(cases: Sequence[Case], path: Path, fold: int) -> tuple[Case, ...]:
 def _variants(
     model: Model, data: Data, wanted: Wanted, plain: Measured, progress: Progress
 ) -> dict[str, Scores]:
-    """Scores under other assumptions, by what is assumed."""
+    """Measure with other pixel sizes and with test-time augmentation; return the scores by title."""
     found = {}
     for spacing in wanted.spacing_mm[1:] if data.slices else ():
         found[f"{spacing:g} mm pixels"] = score_drafts(model, data.cases(spacing), progress)
@@ -123,6 +141,7 @@ def _variants(
 
 
 def _print_gates(gates: Sequence[GateReport]) -> None:
+    """Print what each attention gate does inside and outside the organ, and what holding it changes."""
     if not gates:
         return
     table = Table("gate", "organ", "rest", "separates", "deviation", "held at 1", "at mean", "fault")
@@ -139,6 +158,7 @@ def _print_gates(gates: Sequence[GateReport]) -> None:
 
 
 def _print_calibration(measured: Measured, model: Model) -> None:
+    """Print the calibration error, and the calibration and threshold that these cases would choose."""
     body, uncertain = _reliabilities(measured).values()
     console.print(
         f"Expected calibration error: {body.error:.4f} in the body, {uncertain.error:.3f} where unsure."
@@ -154,6 +174,8 @@ def _print_calibration(measured: Measured, model: Model) -> None:
 
 
 def _reliabilities(measured: Measured) -> dict[str, Reliability]:
+    """Return the reliability over the whole body, and over uncertain voxels only."""
+    # Most of the body is surely no pancreas, and makes the error over all voxels look small.
     low, high = UNCERTAIN
     counted = measured.tally
     return {
@@ -163,12 +185,14 @@ def _reliabilities(measured: Measured) -> dict[str, Reliability]:
 
 
 def _draw(output: Path, measured: Measured) -> None:
+    """Draw reliability, the worst cases and the gates' maps into `output`."""
     draw_reliability(output / "reliability.png", _reliabilities(measured))
     draw_failures(output / "failures.png", measured.worst)
     draw_maps(output / "gates.png", measured.shown)
 
 
 def _record(model: Model, data: Data, measured: Measured, variants: dict[str, Scores]) -> dict[str, Any]:
+    """Return the content of scores.json, with what is needed to repeat the measurement."""
     return {
         "made_by": "attunet evaluate",
         "model": {"name": model.id.name, "sha256": model.id.sha256, "engine": model.id.engine},

@@ -1,4 +1,4 @@
-"""`attunet evaluate --pred DIR --truth DIR`: masks against masks, whoever drew them."""
+"""`attunet evaluate --pred DIR --truth DIR`: compare masks with true masks, whoever or whatever drew them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WORST = 12
 def folders_to_compare(
     model: str | None, drafts: Path | None, truths: Path | None
 ) -> tuple[Path, Path] | None:
-    """Folders of drafts and truths; None if a model is to be measured.
+    """Return the folders of drafts and truths; None if a model is to be measured instead.
 
     Raises:
-        AttunetError: unless it is either a model or both folders.
+        AttunetError: neither a model nor both folders are named, or a model and a folder.
     """
     if model and not (drafts or truths):
         return None
@@ -37,7 +37,7 @@ def folders_to_compare(
 
 
 def evaluate_pairs(order: PairOrder, output: Path | None) -> None:
-    """Compare, print, write."""
+    """Compare pairs of masks, print a table, and write table, record and report if a folder is given."""
     if output:
         figure(1, 1)  # without matplotlib it is better to stop now than after the work
         make_folder(output)
@@ -46,6 +46,7 @@ def evaluate_pairs(order: PairOrder, output: Path | None) -> None:
     with progress_bar("evaluate") as progress:
         for pair in compared_pairs(order, progress):
             rows.append(pair.row)
+            # Only the worst views are kept: those of all cases would fill the memory.
             worst = sorted([*worst, pair.view], key=lambda view: view.dsc)[:_WORST]
     console.print(_table(rows))
     say_empty(about_empty(rows))
@@ -58,6 +59,7 @@ def evaluate_pairs(order: PairOrder, output: Path | None) -> None:
 
 
 def _table(rows: list[PairRow]) -> Table:
+    """Return a row per case, then means and their 95 % intervals; "-" where a measure is undefined."""
     table = Table("case", *(measure.title for measure in MEASURES))
     for row in rows:
         table.add_row(row.name, *(row.text(measure) for measure in MEASURES))
@@ -79,6 +81,7 @@ def _table(rows: list[PairRow]) -> Table:
 
 
 def _record(rows: list[PairRow]) -> dict[str, Any]:
+    """Return the content of pairs.json: every case, the empty truths, and the summary of each measure."""
     return {
         "made_by": "attunet evaluate --pred --truth",
         "cases": [

@@ -1,4 +1,4 @@
-"""`attunet export`: the cases of a project as a data set for other programs."""
+"""`attunet export`: write the cases of a project as a data set for other programs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from attunet_gui.project.status import Status, status_called
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is exported, and whether with names and UIDs of the source."""
+    """What to export.
+
+    Attributes:
+        format: name of the data set's format.
+        status: names of the statuses whose cases are exported.
+        keep_identifiers: keep file names, annotators' names and UIDs of the source.
+    """
 
     format: str
     status: Sequence[str] = (Status.ACCEPTED,)
@@ -26,10 +32,10 @@ class Wanted:
 
 
 def export_project(project: Project, output: Path, wanted: Wanted) -> None:
-    """Export the cases of `project` into `output`, and say what was done.
+    """Export the cases of a project into the folder `output`, and print what was done.
 
     Raises:
-        AttunetError: if no case is of the status, or one could not be exported; the others then are.
+        AttunetError: no case has the status, or some could not be exported; all others are exported then.
     """
     form = export_format(wanted.format)
     rows = _rows(project, wanted.status)
@@ -47,6 +53,7 @@ def export_project(project: Project, output: Path, wanted: Wanted) -> None:
 
 
 def _rows(project: Project, names: Sequence[str]) -> tuple[CaseRow, ...]:
+    """Return the rows of all cases with one of the statuses; `AttunetError` if there are none."""
     wanted = frozenset(status_called(name) for name in names)
     rows = project.cases(CaseQuery(status=wanted))
     if not rows:
@@ -56,6 +63,7 @@ def _rows(project: Project, names: Sequence[str]) -> tuple[CaseRow, ...]:
 
 
 def _tell(report: Report, output: Path, title: str) -> None:
+    """Print what was exported, what lies there from before, and what was refused and why."""
     done = len(report.added) + len(report.replaced) + len(report.unchanged)
     if done:
         console.print(
@@ -69,8 +77,10 @@ def _tell(report: Report, output: Path, title: str) -> None:
 
 
 def _cases(count: int) -> str:
+    """Return "1 case" or "N cases"."""
     return counted(count, "case")
 
 
 def _are(count: int) -> str:
+    """Return "is 1 other case" or "are N other cases"."""
     return f"{noun_of(count, 'is', 'are')} {counted(count, 'other case')}"

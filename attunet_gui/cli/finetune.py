@@ -1,4 +1,4 @@
-"""`attunet finetune`: corrected cases make the model better, or it stays as it was."""
+"""`attunet finetune`: fine-tune a model on corrected cases; it is adopted only if it is not worse."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ _OUTSIDE = (
 
 
 def finetune_model(order: FinetuneOrder, *, wanted: bool) -> int:
-    """Learn, compare, say what came out; adopt it if that is `wanted`; exit code 1 if it is held back."""
+    """Fine-tune a model, compare it with the one before, and print the outcome.
+
+    Args:
+        order: what to learn from and for how long.
+        wanted: make the new model the default if it passes the comparison.
+
+    Returns:
+        The exit code: 1 if the comparison holds the model back.
+    """
     if order.effort.minutes is not None:
         console.print(_OUTSIDE.format(minutes=order.effort.minutes))
     with progress_bar("finetune") as progress:
@@ -36,6 +44,7 @@ def finetune_model(order: FinetuneOrder, *, wanted: bool) -> int:
 
 
 def _say(done: Finetuned) -> None:
+    """Print how the training went, which cases were left out and why, and the comparison."""
     division = done.division
     console.print(
         f"{done.bundle.folder}: {counted(done.steps, 'step')} in {done.seconds / 60:.1f} min, "

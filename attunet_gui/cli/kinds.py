@@ -1,4 +1,4 @@
-"""`attunet kinds`: kinds of CT, their test sets, and what models are worth on them."""
+"""`attunet kinds`: list the kinds of CT, make their test sets, and measure models on them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RESULT, TABLE = "kinds.json", "kinds.md"
 
 
 def list_kinds() -> None:
-    """Print a row a kind: its name, what it is, and which settings it changes."""
+    """Print one row per kind: its name, what it is, and which settings it changes."""
     table = Table("name", "what it is", "changes")
     for kind in KINDS:
         table.add_row(kind.name, kind.title, ", ".join(type(group).__name__.lower() for group in kind.groups))
@@ -41,12 +41,12 @@ def list_kinds() -> None:
 
 
 def chosen(names: Sequence[str]) -> tuple[Kind, ...]:
-    """The kinds of `names`; all if there are none."""
+    """Return the kinds of these names, or all kinds if there are no names."""
     return tuple(kind_named(name) for name in names) or KINDS
 
 
 def make_sets(sources: tuple[MapSource, ...], output: Path, kinds: Sequence[Kind], count: int) -> None:
-    """Write the test sets of `kinds` and say what there is."""
+    """Write the test sets of `kinds` below `output`, each of `count` volumes, and print their number."""
     with progress_bar("test sets") as progress:
         sets = write_kind_sets(sources, output, kinds, count, progress)
     console.print(f"{output}: {counted(len(sets), 'test set')} of {count} synthetic CT")
@@ -55,14 +55,17 @@ def make_sets(sources: tuple[MapSource, ...], output: Path, kinds: Sequence[Kind
 def measure_kinds(
     names: Sequence[str], folder: Path, kinds: Sequence[str], most: int | None, output: Path
 ) -> None:
-    """Draft every volume of the test sets in `folder` with every model, and print and write the table.
+    """Draft every volume of the test sets with every model, and print and write the table.
 
     Args:
         names: of models, or folders of bundles; one or two.
         folder: of the test sets.
-        kinds: only these; all if empty.
-        most: volumes of each set; None takes all.
-        output: where `RESULT` and `TABLE` go.
+        kinds: names of the kinds to measure; all if empty.
+        most: number of volumes of each set; None takes all.
+        output: folder for the record and the table.
+
+    Raises:
+        AttunetError: a number of models other than one or two, two of one name, or no test set.
     """
     models = _models(names)
     wanted = _cases(folder, kinds, most)
@@ -80,6 +83,7 @@ def measure_kinds(
 
 
 def _models(names: Sequence[str]) -> dict[str, Model]:
+    """Load one or two models, by the names in their cards."""
     if len(names) not in (1, 2):
         raise AttunetError(f"One model is measured, or two side by side; {len(names)} were named.")
     bundles = [choose_model(name) for name in names]
@@ -90,6 +94,8 @@ def _models(names: Sequence[str]) -> dict[str, Model]:
 
 
 def _cases(folder: Path, kinds: Sequence[str], most: int | None) -> list[KindCases]:
+    """Find the test sets in `folder` of the named kinds, with up to `most` volumes each."""
+    # An unknown name is refused here; otherwise it would only be said that its set is missing.
     for name in kinds:
         kind_named(name)
     titles = {kind.name: kind.title for kind in KINDS}
@@ -104,6 +110,7 @@ def _cases(folder: Path, kinds: Sequence[str], most: int | None) -> list[KindCas
 
 
 def _write(output: Path, models: dict[str, Model], rows: Sequence[KindScores], folder: Path) -> None:
+    """Write the record (JSON) and the table (Markdown) of the kinds measured so far."""
     told = {
         "made_by": "attunet kinds measure",
         "models": {
@@ -119,6 +126,7 @@ def _write(output: Path, models: dict[str, Model], rows: Sequence[KindScores], f
 
 
 def _table(rows: Sequence[KindScores]) -> Table:
+    """Return one row per kind with mean and standard deviation of the DSC of every model."""
     table = Table("kind", "volumes", *rows[0].scores)
     for row in rows:
         cells = [f"{row.mean(name).mean:.3f} ± {row.mean(name).deviation:.3f}" for name in row.scores]
@@ -127,6 +135,7 @@ def _table(rows: Sequence[KindScores]) -> Table:
 
 
 def _tell(rows: Sequence[KindScores], name: str) -> None:
+    """Print a model's mean over the kinds, and the kinds on which it does badly."""
     mean, low = mean_of_kinds(rows, name).mean, failing(rows, name)
     console.print(
         f"{name}: {mean:.3f} on average over {counted(len(rows), 'kind')} (wanted: {WANTED_MEAN:.2f}); under "

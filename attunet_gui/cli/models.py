@@ -1,4 +1,4 @@
-"""`attunet models`: which models there are, which is the default, how they come and go."""
+"""`attunet models`: list, compare, verify, adopt, import and export models."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from attunet_gui.registry.archive import export_model, import_model
 
 
 def choose_model(wish: str | None) -> Bundle:
-    """The bundle named `wish`, or in the folder `wish`; for None the default.
+    """Return the bundle that is named `wish`, or that lies in the folder `wish`; for None, the default.
 
     Raises:
-        BadModel: there is none; or the only one of that name is damaged, with what is wrong with it.
+        BadModel: there is no such model, or the only one of that name is damaged.
     """
     if wish is not None and (Path(wish) / CARD_FILE).is_file():
         return read_bundle(Path(wish))
@@ -31,6 +31,7 @@ def choose_model(wish: str | None) -> Bundle:
     for bundle in found:
         if wish in (None, bundle.card.name):
             return bundle
+    # A damaged bundle is not offered: reading it raises the error that says what is wrong with it.
     for folder in bundle_folders():
         if wish in (None, folder.name):
             return read_bundle(folder)
@@ -42,7 +43,7 @@ def choose_model(wish: str | None) -> Bundle:
 
 
 def list_models() -> None:
-    """Print a row a model, the default first."""
+    """Print one row per model, the default first."""
     table = Table("name", "default", "family", "from", "guard", "MB", "best result", "folder")
     for number, bundle in enumerate(offered_bundles()):
         card = bundle.card
@@ -61,10 +62,12 @@ def list_models() -> None:
 
 
 def _parent(card: Card) -> str:
+    """Return the name of the model that this one was fine-tuned from, or "-"."""
     return card.lineage.parent.name if card.lineage else "-"
 
 
 def _guard(card: Card) -> str:
+    """Return the outcome of the comparison with the parent model, or "-" for a model without a parent."""
     if card.lineage is None:
         return "-"
     if card.lineage.guard is None:
@@ -73,6 +76,7 @@ def _guard(card: Card) -> str:
 
 
 def _data(card: Card) -> str:
+    """Return the first digits of the digest of the corrected cases that the model learnt from, or "-"."""
     return card.lineage.data_sha256[:12] if card.lineage else "-"
 
 
@@ -87,7 +91,13 @@ _COMPARED: tuple[tuple[str, Callable[[Card], str]], ...] = (
 
 
 def compare_models(first: str, second: str, dataset: Path | None, label: int | None = None) -> None:
-    """Print two cards side by side; with a data set, what the guard says of the second on it."""
+    """Print the cards of two models side by side, and compare the models on a data set if one is given.
+
+    Args:
+        first, second: names of models, or folders of bundles.
+        dataset: labelled CT on which both draft; None compares the cards only.
+        label: value of the pancreas in the labels; None finds it in the files.
+    """
     old, new = choose_model(first), choose_model(second)
     table = Table("", old.card.name, new.card.name)
     for title, of in _COMPARED:
@@ -101,17 +111,20 @@ def compare_models(first: str, second: str, dataset: Path | None, label: int | N
 
 
 def _result(card: Card, key: tuple[str, str]) -> str:
+    """Return the card's value of a measure on some data, or "-"."""
     found = [each.value for each in card.results if (each.measure, each.data) == key]
     return f"{found[0]:.3f}" if found else "-"
 
 
 def _compare_on(dataset: Path, label: int | None, old: Bundle, new: Bundle) -> None:
+    """Draft every case of a data set with both models, and print whether the new one is worse."""
     from attunet_gui.evaluation.guard import judge
     from attunet_gui.evaluation.versus import JudgedCase, compare_models
     from attunet_gui.io.datasets import find_dataset, read_judged
     from attunet_gui.network.predict import load_model
 
     found = find_dataset(dataset, label)
+    # A mask that nobody corrected is the draft of some model: it cannot judge another one.
     drafts = [case.name for case in found if case.is_draft]
     cases = [
         JudgedCase("data set", case.name, case.people[0], partial(read_judged, case))
@@ -125,7 +138,12 @@ def _compare_on(dataset: Path, label: int | None, old: Bundle, new: Bundle) -> N
 
 
 def adopt_model(name: str, *, anyway: bool) -> None:
-    """Make a model the default of this user; one that lies elsewhere is imported first."""
+    """Make a model the default of this user; a model that lies elsewhere is imported first.
+
+    Args:
+        name: of a model, or the folder of a bundle.
+        anyway: adopt it even if the comparison with its parent held it back.
+    """
     bundle = choose_model(name)
     check_adoptable(bundle, anyway=anyway)
     if bundle.folder.parent not in model_folders():
@@ -135,19 +153,19 @@ def adopt_model(name: str, *, anyway: bool) -> None:
 
 
 def rollback_model() -> None:
-    """Return to the default before."""
+    """Make the previous default the default again."""
     rollback(user_data())
     console.print(f"{choose_model(None).card.name} is the default now.")
 
 
 def import_one(source: Path) -> None:
-    """Copy a model into this user's folder."""
+    """Copy a model, an archive or a bundle's folder, into this user's folder of models."""
     bundle = import_model(source, model_folders()[0])
     console.print(f"{bundle.card.name} is in {bundle.folder}; `attunet models adopt` makes it the default.")
 
 
 def export_one(name: str, output: Path) -> None:
-    """Write a model as one file."""
+    """Write a model as one archive; `output` is the file, or a folder for it."""
     console.print(f"Written to {export_model(choose_model(name), output)}.")
 
 
@@ -157,7 +175,7 @@ def show_model(name: str) -> None:
 
 
 def verify_models(name: str | None) -> int:
-    """Check one model or all; exit code 1 if any is damaged."""
+    """Check one model, or all for None, and print each outcome; the exit code is 1 if any is damaged."""
     folders = [folder for folder in bundle_folders() if name in (None, folder.name)]
     if not folders:
         folders = [choose_model(name).folder]
@@ -170,7 +188,7 @@ def verify_models(name: str | None) -> int:
 
 
 def fault_of(folder: Path) -> str | None:
-    """What is wrong with the bundle in `folder`, None if nothing is."""
+    """Return what is wrong with the bundle in `folder`; None if nothing is."""
     try:
         verify(read_bundle(folder))
     except BadModel as error:
@@ -179,12 +197,12 @@ def fault_of(folder: Path) -> str | None:
 
 
 def bundle_folders() -> list[Path]:
-    """Every folder that holds a card, valid or not."""
+    """Return every folder of models that holds a card, whether the bundle is valid or not."""
     return [place for folder in model_folders() for place in bundles_in(folder)]
 
 
 def measure_model(name: str, seeds: range) -> None:
-    """Print the DSC of a model on phantoms."""
+    """Print the DSC of a model on the phantoms of `seeds`, and their mean and standard deviation."""
     from attunet_gui.network.predict import load_model
     from attunet_gui.recipes.phantoms import measure_on_phantoms
 

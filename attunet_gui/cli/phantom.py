@@ -1,4 +1,4 @@
-"""`attunet phantom`: a synthetic CT and its truth on disk."""
+"""`attunet phantom`: write a procedural CT and its true mask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ _LARGEST = 400_000_000
 def write_phantom(
     output: Path, seed: int, shape: tuple[int, int, int], spacing: tuple[float, float, float]
 ) -> None:
-    """Write `phantom-<seed>.nii.gz` and `phantom-<seed>_label.nii.gz` into `output`."""
+    """Write `phantom-<seed>.nii.gz` and `phantom-<seed>_label.nii.gz` into `output`.
+
+    Args:
+        output: folder; it is created if needed.
+        seed: names the phantom patient.
+        shape: voxels along z, y, x.
+        spacing: voxel size along z, y, x, mm.
+
+    Raises:
+        AttunetError: the request is too large, or makes no sense.
+    """
+    # A phantom takes some tens of bytes per voxel while it is painted: refused before memory runs out.
     if math.prod(shape) > _LARGEST:
         raise AttunetError(
             f"A phantom of {math.prod(shape):.1e} voxels is too large; ask for up to {_LARGEST:.0e}."

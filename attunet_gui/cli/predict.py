@@ -1,4 +1,4 @@
-"""`attunet predict`: every CT of a file or folder, drafted and written on its own grid."""
+"""`attunet predict`: draft every CT of a file or folder and write each mask on the grid of its source."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ _OUR_OUTPUT = re.compile(r"_(pancreas|probability|gate\d+)$")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to write beside the mask, whether other people's files may be replaced, how often to look."""
+    """Options of a prediction.
+
+    Attributes:
+        gates: also write the gate coefficients.
+        probability: also write the probability.
+        overwrite: replace masks that were not written by this command, corrected ones too.
+        looks: average the probabilities of several transformed inputs (test-time augmentation).
+    """
 
     gates: bool = False
     probability: bool = False
@@ -48,12 +55,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Work:
-    """What is done with every case.
+    """What is common to all cases of one command.
 
     Attributes:
         output: folder for the results.
-        model: gives the model once it is loaded; `BadModel` if it is damaged.
-        wanted: what else is asked for.
+        model: returns the model, waiting until it is loaded; raises `BadModel` if it is damaged.
+        wanted: options.
     """
 
     output: Path
@@ -62,7 +69,18 @@ class Work:
 
 
 def predict_all(source: Path, output: Path, model_name: str | None, wanted: Wanted) -> int:
-    """Draft every CT at `source` into `output`; exit code 1 if any failed, the others are done."""
+    """Draft every CT at `source` into the folder `output`.
+
+    A case that fails does not stop the others.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        UnreadableInput: no CT was found.
+        BadModel: there is no such model, or it is damaged.
+        AttunetError: some cases failed; each is named with its reason.
+    """
     with progress_bar("looking for CT") as progress:
         cases = _cases(source, output, progress)
     bundle = choose_model(model_name)
@@ -74,21 +92,25 @@ def predict_all(source: Path, output: Path, model_name: str | None, wanted: Want
 
 
 def _loaded(bundle: Bundle, wanted: Wanted) -> Model:
+    """Load the model, with test-time augmentation if the options ask for it."""
     return looking_again(load_model(bundle)) if wanted.looks else load_model(bundle)
 
 
 def _predict_cases(cases: list[CaseRef], source: Path, work: Work) -> int:
+    """Draft the cases one after the other, collect the sentences of those that fail, and sum up."""
     failures: list[tuple[CaseRef, str]] = []
     for number, case in enumerate(cases, start=1):
         try:
             done = _predict_case(case, source, work)
         except BadModel:
+            # Without a model every other case would fail with the same sentence.
             raise
         except AttunetError as error:
             failures.append((case, str(error)))
         except MemoryError:
             failures.append((case, "There was not enough memory for this CT; close other programs."))
         except Exception as error:
+            # Kind and place only: the message of an unexpected error may hold a patient's name.
             failures.append(
                 (case, f"An unexpected {type(error).__name__} at {place_of(error)} stopped this case.")
             )
@@ -98,6 +120,8 @@ def _predict_cases(cases: list[CaseRef], source: Path, work: Work) -> int:
 
 
 def _cases(source: Path, output: Path, progress: Progress) -> list[CaseRef]:
+    """Find the CT at `source`, and print what was left out and why; `UnreadableInput` if there is none."""
+    # Results of an earlier run that lie among the sources are no CT to draft again.
     inside = source.is_dir() and output.resolve().is_relative_to(source.resolve())
     found = find(source, progress)
 
@@ -119,11 +143,16 @@ def _cases(source: Path, output: Path, progress: Progress) -> list[CaseRef]:
 
 
 def _is_below(path: Path, output: Path, source: Path) -> bool:
+    """Return whether `path` lies in the folder of results, if that is not the folder of the sources too."""
     return output.resolve() != source.resolve() and path.resolve().is_relative_to(output.resolve())
 
 
 def _check_replaceable(mask: Path) -> None:
-    """Only results of an earlier `attunet predict` are replaced: a person's work never is."""
+    """Check that no mask is there but one that an earlier `attunet predict` wrote.
+
+    Raises:
+        UnwritableOutput: the mask was drawn or corrected by an annotator, or is of unknown origin.
+    """
     record = record_path(mask)
     if not record.exists():
         record = former_record_path(mask)
@@ -139,6 +168,7 @@ def _check_replaceable(mask: Path) -> None:
 
 
 def _is_ours(record: Path) -> bool:
+    """Return whether a record says that `attunet predict` wrote its mask; an unreadable one does not."""
     try:
         found = json.loads(record.read_text("utf-8"))
     except (OSError, ValueError):
@@ -147,9 +177,10 @@ def _is_ours(record: Path) -> bool:
 
 
 def _begin(mask: Path, case: CaseRef) -> None:
-    """Say that what follows is ours, so that it can be finished where the disk is full behind the mask.
+    """Write a record that says the mask is unfinished and ours, before the mask itself is written.
 
-    Of a mask that is somebody else's, which --overwrite replaces, this is said only once it is replaced.
+    If the disk is full after the mask, the next run knows by it that the mask may be replaced. A mask of
+    somebody else, which --overwrite replaces, gets its record only after it is replaced.
     """
     try:
         _check_replaceable(mask)
@@ -159,7 +190,7 @@ def _begin(mask: Path, case: CaseRef) -> None:
 
 
 def _forget_former_record(mask: Path) -> None:
-    """Earlier versions kept the record under another name; two would contradict each other."""
+    """Remove the record under the name of earlier versions, which would contradict the new one."""
     former = former_record_path(mask)
     if former != record_path(mask) and _is_ours(former):
         with suppress(OSError):
@@ -167,6 +198,16 @@ def _forget_former_record(mask: Path) -> None:
 
 
 def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
+    """Draft one CT and write mask, maps and record.
+
+    Args:
+        case: the CT.
+        root: what the command was given; the record names the CT relative to its parent.
+        work: model, folder and options.
+
+    Returns:
+        The line to print.
+    """
     output, wanted = work.output, work.wanted
     path = output / f"{case.name}_pancreas.nii.gz"
     if not wanted.overwrite:
@@ -190,6 +231,8 @@ def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
     size = volume_ml(mask, volume.grid)
     shown = {"calibration": model.card.calibration.model_dump(), "looks": 1 + len(model.looks)}
     entry = _entry(volume, prediction, size, clock) | shown
+    # The record comes last and replaces the unfinished one: it is true only now. Its path is relative, as an
+    # absolute one names folders of this computer.
     inside = case.path.relative_to(root.parent)
     write_json(record_path(path), {"case": case.name, "input": inside.as_posix(), **entry})
     _forget_former_record(path)
@@ -205,6 +248,7 @@ def _read(case: CaseRef, progress: Progress) -> Volume:
 
 
 def _write_maps(name: str, output: Path, volume: Volume, prediction: Prediction, wanted: Wanted) -> None:
+    """Write the probability and the gate coefficients that the options ask for, as maps in [0, 1]."""
     chosen = ["probability"] * wanted.probability
     chosen += [f"gate {gate.level}" for gate in prediction.gates] * wanted.gates
     for overlay in overlays(prediction) if chosen else ():
@@ -214,6 +258,7 @@ def _write_maps(name: str, output: Path, volume: Volume, prediction: Prediction,
 
 
 def _entry(volume: Volume, prediction: Prediction, size: float, clock: Clock) -> dict[str, Any]:
+    """Return the content of the record beside a mask: volume (ml), times, model, settings and source."""
     seconds = clock.seconds | dict(prediction.seconds) | {"total": clock.total}
     return {
         "made_by": _MADE_BY,
@@ -232,6 +277,11 @@ def _entry(volume: Volume, prediction: Prediction, size: float, clock: Clock) ->
 
 
 def _summary(failures: list[tuple[CaseRef, str]], total: int) -> int:
+    """Print the failures and return 0 if there are none.
+
+    Raises:
+        AttunetError: some cases failed; for a single case, with the sentence of its failure.
+    """
     if not failures:
         return 0
     if total == 1:

@@ -1,4 +1,4 @@
-"""Scores as a table in the terminal."""
+"""Scores as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from rich.table import Table
 from attunet_gui.evaluation.scores import MEASURES, Estimate, Scores, Summary
 
 HEADINGS = ("DSC", "precision", "recall")
-"""Of `MEASURES`."""
+"""Titles of the measures, in their order."""
 
 
 def score_table(scores: Scores, variants: Mapping[str, Scores]) -> Table:
-    """A row a patient, the means, and the mean of the patients of each of `variants`, by title."""
+    """Return a table with one row per patient, the means, and the mean over patients of each variant.
+
+    Args:
+        scores: of the model.
+        variants: scores under other assumptions, by title.
+    """
     table = Table("patient", "cases", *HEADINGS)
     for row in scores.patients:
         table.add_row(row.patient, str(row.cases), *(f"{getattr(row, name):.3f}" for name in MEASURES))
@@ -25,7 +30,7 @@ def score_table(scores: Scores, variants: Mapping[str, Scores]) -> Table:
 
 
 def add_summary(table: Table, title: str, count: int, summary: Summary) -> None:
-    """Means and standard deviations over `count`, and below how sure the means are."""
+    """Add a row of means ± standard deviations over `count` cases, and below it their 95 % intervals."""
     estimates = [getattr(summary, name) for name in MEASURES]
     table.add_section()
     table.add_row(title, str(count), *(f"{found.mean:.3f} ± {found.deviation:.3f}" for found in estimates))
@@ -34,5 +39,5 @@ def add_summary(table: Table, title: str, count: int, summary: Summary) -> None:
 
 
 def interval(found: Estimate) -> str:
-    """The interval of the mean in words; "unknown" for a single patient."""
+    """Return the interval of the mean in words, "unknown" for a single patient."""
     return "unknown" if found.interval is None else "{:.3f} to {:.3f}".format(*found.interval)

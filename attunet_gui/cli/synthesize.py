@@ -1,4 +1,4 @@
-"""`attunet synthesize`: label maps become synthetic CT with pancreas labels."""
+"""`attunet synthesize`: render synthetic CT with pancreas labels from label maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from attunet_gui.recipes.synthetic import write_pairs
 def write_synthetic(
     sources: tuple[MapSource, ...], output: Path, count: int, seed: int, kinds: Mapping[str, float]
 ) -> None:
-    """Write the pairs and say what they show."""
+    """Write pairs of CT and label, and print how many there are of each phase and kind.
+
+    Args:
+        sources: the label maps.
+        output: folder for images/ and labels/.
+        count: number of CT.
+        seed: equal seeds give equal CT.
+        kinds: weights of the kinds of CT, by name.
+
+    Raises:
+        UnreadableInput: a label map does not exist, or cannot be read.
+    """
     for source in sources:
         if not source.path.exists():
             raise UnreadableInput(f"There is no label map at {source.path}.")
@@ -32,10 +43,14 @@ def write_synthetic(
 
 
 def sources_of(paths: Sequence[Path], codings: Sequence[str]) -> tuple[MapSource, ...]:
-    """The maps at `paths`, each with the coding of the last of `codings` ("NAME:PATTERN") that fits its name.
+    """Return the label maps at `paths`, each with the last coding whose pattern fits the file's name.
+
+    Args:
+        paths: of the label maps.
+        codings: "NAME:PATTERN", a name for the meaning of codes and a shell pattern of file names.
 
     Raises:
-        UnreadableInput: one of `codings` is not of this form, or fits none of the maps.
+        UnreadableInput: a coding is not of this form, or fits none of the maps.
     """
     fitting = [_fitting(told, paths) for told in codings]
     known = {path: name for part in fitting for path, name in part.items()}
@@ -43,6 +58,7 @@ def sources_of(paths: Sequence[Path], codings: Sequence[str]) -> tuple[MapSource
 
 
 def _fitting(told: str, paths: Sequence[Path]) -> Mapping[Path, str]:
+    """Return the coding's name for each path that its pattern fits."""
     name, colon, pattern = told.partition(":")
     found = {path: name for path in paths if fnmatch(path.name, pattern)}
     if not colon or not found:

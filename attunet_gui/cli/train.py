@@ -1,4 +1,4 @@
-"""`attunet train` and `attunet crossvalidate`: a recipe becomes a run with a bundle, or a run a fold."""
+"""`attunet train` and `attunet crossvalidate`: train one model by a recipe, or one model per fold."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ COLLECTIONS = ("nih-pancreas-ct",)
 
 
 def train_by_recipe(order: Order) -> None:
-    """Train, measure, write, and say what came out."""
+    """Train a model by a recipe, measure it, write its bundle, and print the outcome."""
     with progress_bar(order.recipe.stem) as progress:
         done = run_recipe(order, progress)
     _say(done)
 
 
 def train_on_collection(order: Order) -> None:
-    """Train, test on the patients put aside, and print the table beside the article's figures."""
+    """Train, test on the patients that were held out, and print the scores beside the article's."""
     with progress_bar(order.recipe.stem) as progress:
         compared = run_and_compare(order, progress)
     _say(compared.finished)
@@ -42,7 +42,15 @@ def train_on_collection(order: Order) -> None:
 
 
 def recipe_for(recipe: Path | None, collection: tuple[str, Path] | None) -> Path:
-    """The recipe that was named, or the one that comes with the collection."""
+    """Return the named recipe, or else the one that comes with the collection.
+
+    Args:
+        recipe: file of a recipe.
+        collection: name and folder of a public collection.
+
+    Raises:
+        AttunetError: the collection is not known, or neither is given.
+    """
     if collection is not None and collection[0] not in COLLECTIONS:
         raise AttunetError(
             f"--dataset knows {', '.join(COLLECTIONS)}, not {collection[0]!r}; name a recipe and its --data."
@@ -55,6 +63,7 @@ def recipe_for(recipe: Path | None, collection: tuple[str, Path] | None) -> Path
 
 
 def _say(done: Finished) -> None:
+    """Print where the bundle is, how long the training took, and the results in its card."""
     say_empty(done.about_empty)
     console.print(
         f"{done.bundle.folder}: {done.seconds / 60:.1f} min in {done.precision}, "
@@ -68,7 +77,7 @@ def _say(done: Finished) -> None:
 
 
 def crossvalidate_by_recipe(order: Order) -> None:
-    """Train and score each fold, and print the table over all of them."""
+    """Train and score one model per fold, and print the scores of all held-out patients."""
     with progress_bar(order.recipe.stem) as progress:
         scores = crossvalidate(order, progress)
     console.print(score_table(scores, {}))
@@ -77,7 +86,11 @@ def crossvalidate_by_recipe(order: Order) -> None:
 
 
 def named_folders(options: list[str]) -> dict[str, Path]:
-    """`NAME=FOLDER` options as a dict; `AttunetError` if one is something else."""
+    """Return options of the form NAME=FOLDER as a dictionary.
+
+    Raises:
+        AttunetError: an option has another form.
+    """
     folders: dict[str, Path] = {}
     for option in options:
         name, equals, folder = option.partition("=")

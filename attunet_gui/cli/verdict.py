@@ -1,4 +1,4 @@
-"""What the guard says, in the terminal."""
+"""The comparison of two models as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """A row a case, the means of each group, and the sentence."""
+    """Print one row per case, the mean change of each group of cases, and the outcome in a sentence."""
     table = Table("judged by", "case", "DSC before", "after", "NSD before", "after")
     for group in verdict.groups:
         for row in (row for row in verdict.cases if row.group == group.group):

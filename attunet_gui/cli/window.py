@@ -1,4 +1,4 @@
-"""`attunet`, `attunet gui` and `attunet demo`: the window, on a virtual display where there is none."""
+"""`attunet`, `attunet gui` and `attunet demo` open the window; the demo also runs on a virtual display."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _SCREEN = "-screen 0 1400x900x24 +extension GLX"
 
 
 def open_window(case: Path | None) -> None:
-    """Open the application and wait until it is closed."""
+    """Open the application, with a CT if one is given, and return when it is closed.
+
+    Raises:
+        AttunetError: there is no display, or a library that the window needs is missing.
+    """
     if not has_display():
         raise no_display()
     with _window_can_open():
@@ -30,7 +34,13 @@ def open_window(case: Path | None) -> None:
 
 @contextmanager
 def _window_can_open() -> Iterator[None]:
-    """Within, the window is imported; meanwhile Qt is tried, for it would end this process."""
+    """Try a start of Qt in another process while the body imports the window.
+
+    Qt would end this process without a sentence. The trial runs beside the imports, which take seconds.
+
+    Raises:
+        AttunetError: Qt cannot start here.
+    """
     forget_stale_wayland()
     probe = Probe()
     try:
@@ -45,7 +55,15 @@ def _window_can_open() -> Iterator[None]:
 
 
 def open_demo(out: Path, tour: bool) -> None:
-    """The demo on this display, or on a virtual one with screenshots in `out`; `tour`: of every tool."""
+    """Run the demo on this display, or on a virtual one if there is none.
+
+    Args:
+        out: folder for screenshots and results of a run without hands.
+        tour: photograph every tool instead of the plain demo.
+
+    Raises:
+        AttunetError: there is neither a display nor a virtual one, or the demo on it failed.
+    """
     if has_display():
         with _window_can_open():
             from attunet_gui.gui.demo import Film, run_demo
@@ -70,5 +88,5 @@ def open_demo(out: Path, tour: bool) -> None:
 
 
 def _ourselves() -> tuple[str, ...]:
-    """The words that start this program anew: packaged, its executable is the program."""
+    """Return the words that start this program again; a packaged program is its own executable."""
     return (sys.executable,) if getattr(sys, "frozen", False) else (sys.executable, "-m", "attunet_gui")

@@ -1,4 +1,7 @@
-"""`attunet worklist`: a project of many CT at the terminal. Cases go by their pseudonyms."""
+"""`attunet worklist`: the bodies of its commands, for a project of many CT.
+
+Cases are named by their pseudonyms; file names, which may name patients, are shown only on request.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,18 @@ _WHY_CHECKS = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which cases `list` shows, and how."""
+    """Which cases `attunet worklist list` shows, and how.
+
+    Attributes:
+        status: names of statuses; empty for all.
+        assignee: only cases of this annotator; "" is nobody, None is everybody.
+        text: words to search for.
+        order: name of the column to sort by.
+        descending: the largest first.
+        limit, offset: size and start of the page; a limit of None shows all.
+        files: show file names.
+        as_json: print JSON instead of a table.
+    """
 
     status: Sequence[str] = ()
     assignee: str | None = None
@@ -49,13 +63,22 @@ class Wanted:
 
 
 def new_project(folder: Path, url: str | None) -> None:
-    """Make a project in `folder`."""
+    """Make a project in `folder`, with its database at the SQLAlchemy URL `url`, or else in the folder."""
     create_project(folder, url).close()
     console.print(f"The project is in {folder}; add CT with: attunet worklist add {folder} FOLDER")
 
 
 def add(project: Project, folder: Path, copy: bool) -> None:
-    """Add every CT at `folder`, and say what became of it."""
+    """Add every CT at `folder` to a project, and print what became of each file.
+
+    Args:
+        project: an open project.
+        folder: where to look for CT files and DICOM series.
+        copy: keep copies in the project.
+
+    Raises:
+        AttunetError: some files could not be added; all others are in the list then.
+    """
     with progress_bar("adding") as progress:
         done = add_folder(project, folder, copy=copy, progress=progress)
     console.print(f"{counted(len(done.added), 'case')} added, {done.known} were in the list already.")
@@ -75,7 +98,18 @@ def add(project: Project, folder: Path, copy: bool) -> None:
 
 
 def accept(project: Project, name: str, *, anyway: bool) -> bool:
-    """Accept a case; whether it was. Asks at a terminal if something is left; elsewhere that is refused."""
+    """Accept the saved mask of a case.
+
+    If something of the case was not reviewed, a terminal is asked once; without a terminal it is refused.
+
+    Args:
+        project: an open project.
+        name: of the case.
+        anyway: accept without asking.
+
+    Returns:
+        Whether the case was accepted.
+    """
     case = project.case(name)
     left = "" if anyway else project.left(case)
     if left and sys.stdin.isatty():
@@ -84,12 +118,13 @@ def accept(project: Project, name: str, *, anyway: bool) -> bool:
         if not anyway:
             console.print(f"{name} was not accepted.")
             return False
+    # Without a terminal nobody can confirm: the project itself then refuses what is not reviewed.
     project.accept(case, anyway=anyway)
     return True
 
 
 def show_list(project: Project, wanted: Wanted) -> None:
-    """A page of the list."""
+    """Print a page of the list, and how many cases of each status the project has."""
     query = CaseQuery(
         status=frozenset(status_called(name) for name in wanted.status),
         assignee=wanted.assignee,
@@ -111,6 +146,7 @@ def show_list(project: Project, wanted: Wanted) -> None:
 
 
 def _table(rows: Sequence[CaseRow], files: bool) -> Table:
+    """Return a table of cases; with `files`, also their file names."""
     table = Table()
     for title in ("case", "status", "ml", "unsure", "slices", "assigned", "annotator"):
         table.add_column(title, no_wrap=True)
@@ -128,10 +164,12 @@ def _table(rows: Sequence[CaseRow], files: bool) -> Table:
 
 
 def _number(value: float | None, digits: int) -> str:
+    """Format a number; an unknown one is empty."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
 def _plain(row: CaseRow, files: bool) -> dict[str, Any]:
+    """Return a case as a JSON object; file and series only with `files`, since they may name a patient."""
     hidden = {"id", "changed", "status", "path", "series", "file_name"}
     plain = {name: getattr(row, name) for name in CaseRow.__dataclass_fields__ if name not in hidden}
     plain |= {"status": row.status.value, "changed": row.changed.isoformat()}
@@ -139,7 +177,13 @@ def _plain(row: CaseRow, files: bool) -> dict[str, Any]:
 
 
 def show_next(project: Project, strategy: str, most: int) -> None:
-    """Name the next case, kept in its history; with `most` above 1 show what would follow."""
+    """Print the next case and why it is next; the choice is recorded in the case's history.
+
+    Args:
+        project: an open project.
+        strategy: name of the order in which cases are chosen.
+        most: with a number above 1, also print the cases that would follow.
+    """
     strategy_named(strategy)
     chosen = choose(project, strategy)
     if chosen is None:
@@ -151,8 +195,18 @@ def show_next(project: Project, strategy: str, most: int) -> None:
 
 
 def draft(project: Project, model_name: str | None, again: bool) -> None:
-    """Draft the whole list in a child process."""
+    """Draft every case that has no draft, in a child process.
+
+    Args:
+        project: an open project.
+        model_name: name of a model, or the folder of a bundle; None is the default.
+        again: also draft cases that another model drafted.
+
+    Raises:
+        AttunetError: some cases could not be drafted; all others are drafted then.
+    """
     bundle = choose_model(model_name)
+    # The network runs in a child process, so this one never loads TensorFlow.
     drafter = ChildDrafter(Runner(), bundle.folder, (bundle.card.name, bundle.card.sha256))
     try:
         with progress_bar(bundle.card.name) as progress:
@@ -167,14 +221,15 @@ def draft(project: Project, model_name: str | None, again: bool) -> None:
 
 
 def assign(project: Project, names: Sequence[str], to: str) -> None:
-    """Give cases to somebody."""
+    """Assign cases to an annotator; "" assigns them to nobody."""
+    # All names are looked up before the first case changes: a wrong one changes nothing.
     cases = [project.case(name) for name in names]
     project.assign(cases, to)
     console.print(f"{_few([case.name for case in cases])}: {f'assigned to {to}' if to else 'nobody has it'}.")
 
 
 def show_history(project: Project, name: str) -> None:
-    """What happened to a case."""
+    """Print what happened to a case, when, by whom, and with which model."""
     table = Table()
     table.add_column("when (UTC)", no_wrap=True)
     for title in ("who", "what", "model"):
@@ -186,7 +241,13 @@ def show_history(project: Project, name: str) -> None:
 
 
 def second_read(project: Project, share: float, reader: str) -> None:
-    """Choose cases for a second read."""
+    """Choose a share of the accepted cases for a second read.
+
+    Args:
+        project: an open project.
+        share: of the accepted cases, 0 to 1, that are to be read twice in total.
+        reader: the second annotator; "" is anybody but the first.
+    """
     chosen = ask_second_reads(project, share, reader)
     if chosen:
         by = f"by {reader}" if reader else "by anybody but their first annotator"
@@ -196,7 +257,13 @@ def second_read(project: Project, share: float, reader: str) -> None:
 
 
 def set_checks(project: Project, without_draft: float | None, seeded_errors: float | None) -> None:
-    """Change what is opted into, and say what it means."""
+    """Change how many cases serve to measure the acceptance of wrong drafts, and print what that means.
+
+    Args:
+        project: an open project.
+        without_draft: share of cases that open without their draft; None leaves it.
+        seeded_errors: share of drafts that are shown with a known error; None leaves it.
+    """
     before = project.settings
     changed = {"without_draft": without_draft, "seeded_errors": seeded_errors}
     wanted = {name: value for name, value in changed.items() if value is not None}
@@ -206,7 +273,7 @@ def set_checks(project: Project, without_draft: float | None, seeded_errors: flo
 
 
 def show_checks(project: Project, as_json: bool) -> None:
-    """How often seeded errors were accepted, by annotator."""
+    """Print how often seeded errors were accepted, by annotator."""
     found = checks_by_annotator(project)
     if as_json:
         console.print_json(data=[_checks_plain(each) for each in found])
@@ -230,6 +297,7 @@ def show_checks(project: Project, as_json: bool) -> None:
 
 
 def _checks_plain(each: Any) -> dict[str, Any]:
+    """Return one annotator's checks as a JSON object."""
     return {
         "annotator": each.who,
         "errors": [vars(check) for check in each.errors],
@@ -242,10 +310,12 @@ def _checks_plain(each: Any) -> dict[str, Any]:
 
 
 def _minutes(seconds: float | None) -> str:
+    """Format seconds as minutes; "-" if they are unknown."""
     return "-" if seconds is None else f"{seconds / 60:.1f}"
 
 
 def _order(name: str) -> OrderKey:
+    """Return the name as an order of the list; `AttunetError` if the list has no such order."""
     for key in ORDERS:
         if key == name:
             return key
@@ -253,5 +323,6 @@ def _order(name: str) -> OrderKey:
 
 
 def _few(names: Sequence[str]) -> str:
+    """Join the first ten names, and say how many more there are."""
     shown = ", ".join(names[:10])
     return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown

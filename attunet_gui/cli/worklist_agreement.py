@@ -1,4 +1,4 @@
-"""`attunet worklist agreement`: table, JSON and picture of what two readers made of the same cases."""
+"""`attunet worklist agreement`: table, JSON and picture of how two readers agree on the same cases."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _JSON, _PICTURE = "agreement.json", "agreement.png"
 
 
 def _dsc(scores: PairScores | None) -> float | None:
+    """Return the DSC of a pair of masks; None for a pair that does not exist."""
     return None if scores is None else scores.dsc
 
 
@@ -36,7 +37,7 @@ _MEASURES: dict[str, Callable[[CaseAgreement], float | None]] = {
 
 
 def show_agreement(project: Project, output: Path | None) -> None:
-    """Print the table; with `output` also write agreement.json and agreement.png there."""
+    """Print how readers and draft agree; with a folder, also write agreement.json and agreement.png."""
     with progress_bar("agreement") as progress:
         found = agreement(project, progress)
     if not found:
@@ -55,6 +56,7 @@ def show_agreement(project: Project, output: Path | None) -> None:
 
 
 def _table(found: Sequence[CaseAgreement]) -> Table:
+    """Return one row per case that was read twice, and the means."""
     table = Table("case", "readers", *_MEASURES)
     for each in found:
         values = (measure(each) for measure in _MEASURES.values())
@@ -66,16 +68,19 @@ def _table(found: Sequence[CaseAgreement]) -> Table:
 
 
 def _cell(value: float | None) -> str:
+    """Format a value; "-" if it is undefined."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def _mean(found: Spread | None) -> str:
+    """Format mean ± standard deviation; "-" if no case has a value, and no deviation for a single case."""
     if found is None:
         return "-"
     return f"{found.mean:.3f}" if found.deviation is None else f"{found.mean:.3f} ± {found.deviation:.3f}"
 
 
 def _record(found: Sequence[CaseAgreement]) -> dict[str, object]:
+    """Return the content of agreement.json."""
     means = {name: spread(found, measure) for name, measure in _MEASURES.items()}
     return {
         "made_by": "attunet worklist agreement",

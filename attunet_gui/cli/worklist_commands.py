@@ -1,4 +1,7 @@
-"""What can be typed after `attunet worklist`. Bodies are in `worklist`."""
+"""The commands of `attunet worklist` with their arguments and help texts; their bodies are imported.
+
+The docstrings of the command functions are the help texts that users read.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 @contextmanager
 def _opened(where: str, who: str = "") -> Iterator[Project]:
+    """Open a project by its folder or its database's URL while the body runs.
+
+    `who` is the annotator that the history names; "" is the user of this computer.
+    """
+    # Imported here: SQLAlchemy would slow down every other command, and `--help` too.
     from attunet_gui.project.project import open_project
 
     project = open_project(where, who)
@@ -232,6 +240,7 @@ def checks(
 
 
 def _say(name: str, what: str) -> None:
+    """Print what became of a case."""
     from attunet_gui.cli.console import console
 
     console.print(f"{name}: {what}.")
