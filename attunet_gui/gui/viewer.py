@@ -115,6 +115,9 @@ class CaseLayers:
         )  # fmt: skip
         for event in self._sights:
             event.connect(self._sight_changed)
+        self._planes = (dims.order, dims.ndisplay)
+        for event in self._planes:
+            event.connect(self._plane_changed)
 
     def _take_keys(self, keys: Any) -> None:
         # napari's own history knows strokes only and forgets them with the window.
@@ -149,6 +152,12 @@ class CaseLayers:
             reset_polygon(self._layers[MASK])
         self.away_asked.emit()
 
+    def _plane_changed(self) -> None:
+        # The corners of an unfinished polygon belong to the plane that was shown. In 3-D napari cannot draw
+        # them at all: vispy raises in every paint.
+        if MASK in self._layers:
+            reset_polygon(self._layers[MASK])
+
     def disconnect(self) -> None:
         """Disconnect from the viewer, which may live longer than this object. A second call does nothing."""
         if self._dragged not in self.viewer.mouse_drag_callbacks:
@@ -160,6 +169,8 @@ class CaseLayers:
         self.viewer.mouse_drag_callbacks.remove(self._dragged)
         for event in self._sights:
             event.disconnect(self._sight_changed)
+        for event in self._planes:
+            event.disconnect(self._plane_changed)
         for keys in _taken_keys():
             self.viewer.bind_key(keys, None)
 

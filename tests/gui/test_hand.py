@@ -176,3 +176,18 @@ def test_the_window_binds_tools_and_undo_for_every_layer(qt: QApplication) -> No
         ("pan_zoom", "paint", "erase", "polygon"), True
     )
     assert all(brush_keys().values())
+
+
+@pytest.mark.parametrize("change", ["3-D", "another plane"])
+def test_the_corners_of_a_polygon_stay_in_the_plane_in_which_they_were_set(
+    world: World, ct: Path, change: str
+) -> None:
+    world.open(ct)
+    world.desk.take_tool("polygon")
+    viewer, overlay = world.desk.layers.viewer, mask_layer(world)._overlays["polygon"]
+    overlay.points = [[Z, 5.0, 5.0], [Z, 9.0, 5.0], [Z, 9.0, 9.0]]
+    if change == "3-D":
+        viewer.dims.ndisplay = 3
+    else:
+        viewer.dims.transpose()
+    assert overlay.points == []

@@ -125,7 +125,7 @@ def _drag(button: Qt.MouseButton, modified: bool, driver: WindowDriver) -> str:
 
 
 def _click(button: Qt.MouseButton, driver: WindowDriver) -> str:
-    widget, _middle = driver.canvas()
+    widget = driver.painted_canvas()
     place, modifiers = driver.random_point(), _pick(driver, _MODIFIERS)
     QTest.mouseClick(widget, button, modifiers, place)
     driver.pump()
@@ -133,7 +133,7 @@ def _click(button: Qt.MouseButton, driver: WindowDriver) -> str:
 
 
 def _double_click(driver: WindowDriver) -> str:
-    widget, _middle = driver.canvas()
+    widget = driver.painted_canvas()
     place = driver.random_point()
     QTest.mouseClick(widget, _LEFT, Qt.KeyboardModifier.NoModifier, place)
     QTest.mouseDClick(widget, _LEFT, Qt.KeyboardModifier.NoModifier, place)
@@ -365,7 +365,7 @@ def _pan_while_held(driver: WindowDriver) -> str:
 
 def _stroke_and_key(driver: WindowDriver) -> str:
     """A key pressed while a stroke is being made."""
-    widget, _middle = driver.canvas()
+    widget = driver.painted_canvas()
     start, keys = driver.random_point(), _pick(driver, ("Ctrl+Z", "Up", "H", "E", "Z", "Q", "P"))
     QTest.mouseMove(widget, start)
     QTest.mousePress(widget, _LEFT, Qt.KeyboardModifier.NoModifier, start)

@@ -142,7 +142,12 @@ class PaintThrottle(QObject):
     def paint(self) -> None:
         """Paint what was held back, at the n-th call."""
         self._passed += 1
-        if self._every > 1 and self._passed % self._every == 0:
+        if self._passed % self._every == 0:
+            self.paint_now()
+
+    def paint_now(self) -> None:
+        """Paint what was held back: vispy draws at a mouse press, and must not do so into an old size."""
+        if self._every > 1:
             self._held = self._every - 1
             QApplication.sendEvent(self._window, QEvent(QEvent.Type.UpdateRequest))
 
@@ -277,6 +282,11 @@ class WindowDriver:
         assert widget is not None
         return widget, widget.mapFrom(centre, middle)
 
+    def painted_canvas(self) -> QWidget:
+        """The widget that draws the picture, once it has drawn what is to be seen."""
+        self._throttle.paint_now()
+        return self.canvas()[0]
+
     def random_point(self) -> QPoint:
         """A place on the canvas, more often near its middle, where the CT is."""
         widget, middle = self.canvas()
@@ -296,7 +306,7 @@ class WindowDriver:
         self, button: Qt.MouseButton, modifiers: Qt.KeyboardModifier, start: QPoint, end: QPoint
     ) -> None:
         """Press, move in three steps and release."""
-        widget, _middle = self.canvas()
+        widget = self.painted_canvas()
         QTest.mouseMove(widget, start)
         self.pump()
         QTest.mousePress(widget, button, modifiers, start)
