@@ -131,7 +131,8 @@ def summarise(cases: Iterable[CaseScore], seed: int = 0) -> Scores:
 
 
 def paired(these: Scores, others: Scores, seed: int = 0) -> Summary:
-    """Return how much higher `these` scores are than `others`, paired by patient; intervals as in `summarise`.
+    """Return how much higher `these` scores are than `others`, paired by patient; intervals as in
+    `summarise`.
 
     Raises:
         ValueError: if they are not scores of the same cases.

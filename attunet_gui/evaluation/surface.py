@@ -28,13 +28,14 @@ class SurfaceDistances:
         return float(self._both.mean())
 
     def percentile_mm(self, percent: float) -> float:
-        """Return the larger of the two directed percentiles, in mm; 95 is HD95, 100 the Hausdorff distance."""
+        """Return the larger directed percentile in mm; 95 is HD95 and 100 the Hausdorff distance."""
         return float(max(np.percentile(each, percent) for each in (self.from_draft, self.from_truth)))
 
     def share_within(self, tolerance_mm: float) -> float:
         """Return the normalised surface distance (NSD): the share of surface voxels within `tolerance_mm`.
 
-        The definition is that of Nikolov et al. 2021 (doi 10.2196/26151), with voxels in place of surface elements.
+        The definition is that of Nikolov et al. 2021 (doi 10.2196/26151), with voxels in place of surface
+        elements.
         """
         return float((self._both <= tolerance_mm).mean())
 
@@ -48,8 +49,8 @@ def surface_distances(
 ) -> SurfaceDistances | None:
     """Return the distances between the surfaces of two masks.
 
-    The method is that of SimpleITK's notebook 34, Segmentation Evaluation: the surface consists of the voxels with
-    a face outside of the mask, and distances between voxel centres are exact (Maurer et al. 2003, doi
+    The method is that of SimpleITK's notebook 34, Segmentation Evaluation: the surface consists of the voxels
+    with a face outside of the mask, and distances between voxel centres are exact (Maurer et al. 2003, doi
     10.1109/TPAMI.2003.1177156).
 
     Args:
@@ -82,7 +83,8 @@ def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def _image(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> Any:
-    # The margin gives a voxel at the edge of the array a face outside. SimpleITK orders the spacing (x, y, z).
+    # The margin gives a voxel at the edge of the array a face outside. SimpleITK orders the spacing (x, y,
+    # z).
     image = SimpleITK.GetImageFromArray(np.pad(mask, 1).astype(np.uint8))
     image.SetSpacing(spacing_mm[::-1])
     return image

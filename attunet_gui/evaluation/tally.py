@@ -1,7 +1,8 @@
 """Exact histograms of probabilities against the truth.
 
-A probability is kept as float16, and there are only 15,361 such numbers from 0 to 1. Two counts for each of them
-hold everything that is needed: reliability, likelihood and the DSC at any threshold follow without the maps.
+A probability is kept as float16, and there are only 15,361 such numbers from 0 to 1. Two counts for each of
+them hold everything that is needed: reliability, likelihood and the DSC at any threshold follow without the
+maps.
 """
 
 from __future__ import annotations
