@@ -25,7 +25,8 @@ class Action:
     """Something that the annotator can do by key or button.
 
     Attributes:
-        method: name of the method of `Desk`, or of a part of it ("guide.next_place"); it takes no arguments.
+        method: name of the method of the main controller, or of one of its parts ("guide.next_place"); it
+            takes no arguments.
         keys: as Qt writes them; "" where there is only a button.
         words: what it does, for tooltip and help.
         group: heading in the help.
@@ -140,7 +141,7 @@ def add_to_menu(menu: QMenu, desk: object) -> None:
         item.triggered.connect(partial(_do, attrgetter(method)(desk)))
     before = menu.actions()
     menu.addActions(items)
-    # Those that were there go to the end.
+    # The items that napari put there are moved to the end.
     for item in before:
         menu.addAction(item)
 

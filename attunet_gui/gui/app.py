@@ -89,7 +89,7 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
         napari_settings: file for napari's own settings; None writes them nowhere.
         journal: folder in which the work on each case is kept.
     """
-    # A settings file of our own: what is changed here must not change the person's napari.
+    # A settings file of our own: what is changed here must not change the user's napari.
     settings = get_settings(napari_settings)
     # Our own guard asks, and only where something could be lost.
     settings.application.confirm_close_window = False
@@ -97,7 +97,8 @@ def start(preferences: Preferences, napari_settings: Path | None, journal: Path)
     app = build(Runner(), offered_bundles(), preferences, journal)
     # The child process loads the network while the annotator opens a case.
     app.session.warm()
-    # napari looks for garbage whenever a layer goes; the program is none, and most of what is searched.
+    # napari collects garbage whenever a layer is removed. Frozen objects, such as all modules, are not
+    # searched.
     gc.collect()
     gc.freeze()
     return app
@@ -160,7 +161,7 @@ def _worklist(viewer: napari.Viewer, desk: Desk, dock: Dock) -> tuple[WorklistPa
 
 
 def _bare(place: QDockWidget) -> None:
-    # napari's title bar has a button that would throw the dock away.
+    # napari's title bar has a button that removes the dock for good.
     place.setTitleBarWidget(QWidget())
     place.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
 

@@ -59,7 +59,7 @@ def hu_bounds(volume: Volume) -> tuple[float, float]:
 
 
 def renew_ct(layer: Image, volume: Volume) -> None:
-    """Fill the layer of another CT with `volume`, so that it equals what `ct_layer` would return.
+    """Fill the layer of another CT with `volume`, so that it equals a new layer of it.
 
     napari needs a tenth of the time for this compared with removing one layer and adding another.
     """
@@ -83,7 +83,7 @@ def mask_layer(name: str, mask: NDArray[np.uint8], ct: Layer, colour: str) -> La
 
 
 def renew_mask(layer: Labels, name: str, mask: NDArray[np.uint8], ct: Layer) -> None:
-    """Fill `layer` with another mask, so that only its colour differs from what `mask_layer` returns."""
+    """Fill `layer` with another mask, so that it equals a new mask layer, but for its colour."""
     layer.data, layer.metadata = mask, {METADATA: ct.metadata[METADATA]}
     _set(layer, {"name": name, "scale": ct.scale, **_MASK_LOOK, **_MASK_TOOLS})
     forget_strokes(layer)

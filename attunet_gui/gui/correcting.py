@@ -252,7 +252,7 @@ class Correcting(QObject):
         agreed = self.may_take_draft_back(last.told, len(reached))
         if not agreed:
             self._session.say("Undo stopped at the draft: all of your strokes since then are taken back.")
-        # While the question was open the case may have been left, or a draft have come.
+        # While the question was open, another case may have been opened, or a draft have arrived.
         return agreed and self.work is work and work.history.last is last
 
     def _show_where(self, stroke: Stroke) -> None:

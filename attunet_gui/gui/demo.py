@@ -52,7 +52,7 @@ def run_demo(out: Path | None = None, film: type[Film] | None = None) -> None:
 
 
 def _open_and_draft(app: Application) -> None:
-    # Only the demo itself is drafted unasked; a case opened after it is the person's to draft.
+    # Only the demo is drafted unasked; for a case that is opened after it the annotator decides.
     def draft(_case: Case) -> None:
         app.session.case_opened.disconnect(draft)
         app.session.request_draft()

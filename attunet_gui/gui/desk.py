@@ -42,7 +42,7 @@ _COUNT_AFTER_MS = 250
 """Pause in ms after a stroke before the voxels of the mask are counted."""
 # The layer for a draft is added once the case is on screen, so that opening does not wait for it.
 _READY_AFTER_MS = 400
-# How soon is looked again whether the mouse button is released.
+# Pause in ms before it is checked again whether the mouse button is released.
 _STROKE_MS = 30
 DEMO_SEED = 7
 """Seed of the phantom that the demo opens, so that every demo shows the same abdomen."""
@@ -231,7 +231,7 @@ class Desk(QObject):
         self.toolbox.put_away()
         self.worklist.arrived(case)
         work = self._work_on(case)
-        # The layer owns its voxels: the person's strokes must not reach what was read.
+        # A copy, since strokes change the layer's voxels in place and must not reach the mask that was read.
         self.layers.show_case(case.volume, work.mask.copy())
         self.correcting.begin(work)
         self.guide.begin(case)
@@ -268,7 +268,7 @@ class Desk(QObject):
         A case of a project gets its unsaved work back without a question.
         """
         user = self.session.annotator
-        # Cleared at once: if this case cannot resume it, the next one must not.
+        # Cleared at once: if this case cannot resume that work, a later one must not either.
         wanted, self._wanted = self._wanted, None
         if self.worklist.listed is not None:
             wanted = self.worklist.left_behind(case)
@@ -353,7 +353,7 @@ class Desk(QObject):
         if draft is not self.session.draft:
             return
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
-            # Not under a stroke that is being made: it would be wiped out with the old mask.
+            # Not while a stroke is being made: it would be lost together with the old mask.
             QTimer.singleShot(_STROKE_MS, self, lambda: self._draft_arrived(draft))
             return
         self.checked = False
@@ -444,7 +444,7 @@ class Desk(QObject):
         self.session.say(f"{name} belongs to the case and was put back; hide it instead.")
 
     def _stranger_came(self, layer: object) -> None:
-        # In plain napari a person may have any layer; in our window a second CT would pass for the case.
+        # In plain napari any layer may be added; in our window a second CT could be taken for the case.
         if self.alone:
             QTimer.singleShot(0, self, lambda: self._send_away(layer))
 
@@ -527,7 +527,7 @@ class Desk(QObject):
         # Cleared first: what follows may itself wait for a save.
         after, self._after_saving = self._after_saving, None
         if after is not None:
-            # Asks again if the person went on correcting while the file was written.
+            # Asks again if the mask was corrected while the file was written.
             self.when_safe(*after)
 
     def _save_failed(self) -> None:

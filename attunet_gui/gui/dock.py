@@ -1,4 +1,4 @@
-"""The dock: the sections in the order of the work, connected to the desk."""
+"""The dock: the sections in the order of the work, connected to the controllers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WIDTH = 340
 
 
 class Dock(QWidget):
-    """Passes the desk's state to the panels, and what the panels ask for to the desk."""
+    """Passes the state of the window to the panels, and what the panels ask for to the controllers."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Dock(QWidget):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
-        # `_widen` leaves room for the widest row, so nothing has to be scrolled sideways.
+        # The minimum width fits the widest row, so nothing has to be scrolled sideways.
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(sections)
         layout = QVBoxLayout(self)
@@ -82,7 +82,7 @@ class Dock(QWidget):
         layout.addWidget(self.case)
         layout.addWidget(self.next_step)
         layout.addWidget(scroll, 1)
-        # Not among what scrolls: saving is never out of sight.
+        # Outside of the scroll area: saving stays in sight.
         layout.addWidget(Section("Save", self.save))
         self.setMinimumWidth(WIDTH)
 
@@ -120,7 +120,7 @@ class Dock(QWidget):
         draft.other_model_asked.connect(desk.choose_model)
         draft.improve_asked.connect(desk.learning.ask)
         draft.back_asked.connect(desk.learning.go_back)
-        # A method, not a function: Qt lets go of it with the dock, and a lesson may speak later.
+        # A method, not a lambda: Qt disconnects it with the dock, and a run may emit after that.
         desk.learning.changed.connect(self._show_model_before)
         desk.learning.look_again()
         draft.run_asked.connect(desk.run_or_cancel)

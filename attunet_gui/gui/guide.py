@@ -53,7 +53,7 @@ class Guide(QObject):
     def __init__(self, session: Session, layers: CaseLayers, correcting: Correcting) -> None:
         super().__init__()
         self._session, self._layers, self._correcting = session, layers, correcting
-        # An error is logged alone: a list that cannot be made costs guidance, never work.
+        # An error is only logged: without the list of places the annotator can still work.
         self._executor = SerialExecutor("attunet-guide", QtDelivery())
         self._evidence: Evidence | None = None
         self._found: Found | None = None
@@ -283,8 +283,8 @@ class Guide(QObject):
     def verify_slice(self) -> None:
         """Verify the slice on screen, which locks it, or take that back.
 
-        A slice can be verified only after it was seen: an axial view with the mask in sight, for `LOOK_S`
-        seconds.
+        A slice can be verified only after it was seen: an axial view with the mask in sight, for half a
+        second.
         """
         work, index = self._correcting.work, self._layers.slice
         if work is None:
@@ -350,7 +350,7 @@ class Guide(QObject):
         if self._session.case is None or sight is None or index in self.state.seen:
             return
         if why_not_seen(sight) or not self._shown_at_first:
-            # Nothing tells when a window that was minimised is there again.
+            # No event tells that a window which was minimised is shown again, so the time begins anew.
             self._look_anew()
             return
         self.state = mark_seen(self.state, (index,))

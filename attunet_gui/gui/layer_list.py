@@ -24,7 +24,7 @@ class HiddenLayerRow(QObject):
     def __init__(self, window: QWidget, layers: Any) -> None:
         super().__init__(window)
         self._window = window
-        # Not at once: the list takes up a change after those who are told of it.
+        # Not at once: the list updates its rows after this event was handled.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._hide)

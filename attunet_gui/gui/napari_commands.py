@@ -27,7 +27,7 @@ OURS: Mapping[str, str] = {
     "attunet-gui.phantom": "open_demo",
     "napari.scene.fit_to_view": "layers.straighten",
 }
-"""Command of napari, and the method of `Desk` (or of a part of it) that is called instead."""
+"""Command of napari, and the method of our main controller, or of a part of it, that is called instead."""
 
 NO_SECOND_CASE = "This window holds one CT and its mask; open another CT with Ctrl+O."
 NO_OTHER_GRID = "Layers of the case are not changed by napari's commands: the mask would leave its CT."
@@ -79,7 +79,7 @@ HARMLESS: tuple[str, ...] = (
 """Patterns of commands that change what is shown, but no voxel. What is shown decides what counts as seen."""
 
 READERS_AND_WRITERS = ("*.get_*reader", "*.write_*", "*_writer", "attunet-gui.read")
-"""Patterns of commands that napari itself calls for a path. `CaseLayers` refuses the layers they add."""
+"""Patterns of commands that napari itself calls for a path. The layers that they add are refused."""
 
 _claims: list[tuple[Any, Mapping[str, Callable[[], object]], Callable[[str], None]]] = []
 """Viewer, our commands and the function that says a refusal, for each window of ours."""
@@ -99,7 +99,7 @@ def decision(command: str) -> str:
     for name, patterns in (("harmless", HARMLESS), ("reader", READERS_AND_WRITERS)):
         if any(fnmatchcase(command, pattern) for pattern in patterns):
             return name
-    # What is left of napari's own are its sample images: each is a layer that `CaseLayers` refuses.
+    # The rest of napari's own commands open its sample images, as layers that are refused.
     return "sample" if command.startswith("napari.") and command.count(".") == 1 else ""
 
 

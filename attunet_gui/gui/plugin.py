@@ -72,7 +72,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         volume = _ct_of(attributes)
         mask = _mask_on(volume, np.asarray(data), attributes)
     except UnwritableOutput as error:
-        # napari takes a ValueError for "not the right writer" and does not say its words.
+        # napari takes a ValueError to mean "not the right writer" and does not show its text.
         show_error(str(error))
         raise ValueError(str(error)) from error
     write_mask(Path(path), mask, volume)
@@ -167,7 +167,7 @@ def _for_this_system(binding: Any) -> str:
 
 
 def _executes(command: str) -> Callable[[Viewer], None]:
-    # A function: napari looks for its name.
+    # napari needs a function here, not a partial: it reads the function's name.
     def execute(viewer: Viewer) -> None:
         PluginManager.instance().commands.execute(command, (viewer,))
 

@@ -51,7 +51,8 @@ class _Running:
             self.runner.close()
             self.desk.layers.disconnect()
             desk = self.desk
-            # Qt keeps what is connected to them, and with it the CT: Python would never find that garbage.
+            # Qt keeps objects alive that are connected to them, and with these the CT; Python cannot collect
+            # those.
             for part in (desk.learning, desk.worklist, desk.toolbox, desk.carrying, desk.guide, desk):
                 part.deleteLater()
 
@@ -89,7 +90,7 @@ class PancreasDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.dock)
-        # Not a method: Qt does not keep whom it belongs to, and the dock's own parts go before it says so.
+        # Not a method: when this signal comes, the Python object of the dock may be gone already.
         self.destroyed.connect(lambda: running.end())
         session.case_opened.connect(self._case_opened)
         napari_viewer.layers.events.inserted.connect(self._layer_added)
@@ -169,7 +170,7 @@ class PancreasDock(QWidget):
 
     def _layer_added(self, event: Any) -> None:
         layer = event.value
-        # Not at once: napari is in the middle of adding, and a layer of our own is known only afterwards.
+        # Not at once: napari is still adding the layer, and one of our own is known as such only afterwards.
         QTimer.singleShot(0, self, lambda: self._take_if_ct(layer))
 
     def _take_if_ct(self, layer: Layer) -> None:

@@ -20,11 +20,11 @@ class Preferences:
     """Settings in an ini file that only its owner can read."""
 
     def __init__(self, file: Path) -> None:
-        # Without a place to remember things the window still works, it only forgets.
+        # A folder that cannot be written is no reason to fail: the window works without its settings.
         with suppress(OSError, UnwritableOutput):
             make_private_folder(file.parent)
             file.touch(mode=0o600, exist_ok=True)
-            # napari and Qt write beside it by the umask.
+            # napari and Qt create files with the permissions of the umask, so the folder is closed as well.
             keep_to_owner(file.parent)
             keep_to_owner(file)
         self._file = file
@@ -89,5 +89,5 @@ class Preferences:
         self._settings.setValue(key, value)
         self._settings.sync()
         if self._file.exists():
-            # Qt writes a new file in place of the old one.
+            # Qt replaces the file by a new one, which has the permissions of the umask.
             os.chmod(self._file, 0o600)  # noqa: PTH101

@@ -1,4 +1,4 @@
-"""What the window shows, as a pure function from `Facts` to `View`.
+"""What the window shows, as a pure function from facts to a view.
 
 There is no Qt and no napari in it, so every state of the window is a line in a test.
 """
@@ -18,7 +18,7 @@ Command = Literal[
     "open", "stop_reading", "choose_model", "run", "cancel", "check", "next_place", "next_unseen", "save",
     "accept", "next_case", "nothing",
 ]  # fmt: skip
-"""Keys of what the big button can do; the desk maps each to one of its methods."""
+"""Keys of what the big button can do; each is mapped to one method."""
 
 
 @dataclass(frozen=True)

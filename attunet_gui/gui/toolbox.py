@@ -58,7 +58,7 @@ class Toolbox(QObject):
 
     def end(self) -> None:
         """Deselect the tool and stop computing for good."""
-        # Without a tool in hand, no layer of a window that closes asks for a preview any more.
+        # With no tool selected, events of layers that napari removes while it closes start no preview.
         self.kind = None
         self._preview.stop()
         self._executor.close()

@@ -62,12 +62,12 @@ class CaseLayers:
         sight_changed: another slice, plane or zoom is on screen, or a layer was shown or hidden.
         mask_drawn: the mask was drawn anew, as after an undo or on another slice. tool_asked(tool),
             away_asked: napari's keys for a tool, or Esc, were pressed.
-        hand_changed(hand): what a click on the picture does has changed, see `hand`.
+        hand_changed(hand): what a click on the picture does has changed.
         refused(sentence): napari was asked for something that is not allowed on the layers of a case.
         look_changed: visibility or opacity of a layer, the HU window, or the tool has changed.
         points_drawn(points): a click or a scribble, as voxels (z, y, x), while points are asked for.
         stranger_came(layer): an image or labels layer was added that does not belong to the case.
-        layer_lost(name): a layer of the case was deleted from outside; `put_back` undoes that.
+        layer_lost(name): a layer of the case was deleted from outside, and can be restored.
         slice_changed: another slice is on screen.
     """
 
@@ -120,7 +120,7 @@ class CaseLayers:
             event.connect(self._plane_changed)
 
     def _take_keys(self, keys: Any) -> None:
-        # napari's own history knows strokes only and forgets them with the window.
+        # napari's own history knows only strokes, not tools and drafts, and ends with the window.
         keys.bind_key("Control-Z", lambda _owner: self.undo_asked.emit(), overwrite=True)
         keys.bind_key("Control-Shift-Z", lambda _owner: self.redo_asked.emit(), overwrite=True)
         keys.bind_key("Escape", self._escaped, overwrite=True)
@@ -246,7 +246,7 @@ class CaseLayers:
         layer.events.selected_label.connect(self._keep_one_label)
         layer.events.preserve_labels.connect(self._keep_one_label)
         layer.events.mode.connect(self._hand_may_have_changed)
-        # Only `Contoured` has this signal: it refuses modes that the dock has no button for.
+        # Our own labels layer refuses the modes that the dock has no button for.
         layer.refused.connect(self._refuse)
         for event in (layer.events.mode, layer.events.brush_size, layer.events.n_edit_dimensions):
             event.connect(self._look_changed)
@@ -418,7 +418,7 @@ class CaseLayers:
     def _empty_arriving(self) -> None:
         layer = self._layers[ARRIVING]
         layer.visible = self._arriving = False
-        # `renew_mask` makes the layer visible again.
+        # Renewing makes the layer visible again.
         renew_mask(layer, ARRIVING, np.zeros(self._layers[CT].data.shape, np.uint8), self._layers[CT])
         layer.visible = layer.editable = False
 
@@ -650,7 +650,7 @@ class CaseLayers:
 
     @contextmanager
     def _one_change_of_hand(self) -> Iterator[None]:
-        """Emit at most one `hand_changed` for all changes within the block."""
+        """Announce at most one change of what a click does for all changes within the block."""
         self._settling += 1
         try:
             yield

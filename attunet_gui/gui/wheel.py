@@ -41,7 +41,7 @@ def guard_wheel(root: QWidget) -> None:
     guard = _guard()
     for widget in changed_by_wheel(root):
         if widget.focusPolicy() == Qt.FocusPolicy.WheelFocus:
-            # Else the wheel itself would bring the keyboard.
+            # With WheelFocus the wheel itself would give the widget the keyboard focus.
             widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         widget.installEventFilter(guard)
 

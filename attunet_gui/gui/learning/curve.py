@@ -42,7 +42,7 @@ class Curve:
 
 
 def curve_of(rows: Sequence[Mapping[str, Any]]) -> Curve:
-    """Return the curve for the rows of the training log, as `network.history.read_log` gives them."""
+    """Return the curve for the rows of the training log, as they are read from its file."""
     return Curve(
         tuple((int(row["step"]), float(row["loss"])) for row in rows),
         tuple((int(row["step"]), float(row["validation"]["slices"])) for row in rows if "validation" in row),

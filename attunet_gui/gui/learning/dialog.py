@@ -130,7 +130,7 @@ class WishForm(QWidget):
         """What is chosen. An effort that was given in steps is kept unless the minutes are changed."""
         dataset, validation = self.dataset.folders, self.validation.folders
         effort = self._wish.effort
-        # The field shows whole minutes; what it rounded is kept until it is changed.
+        # The field shows whole minutes; the exact value is kept until the field is changed.
         if effort.minutes is None or round(effort.minutes) != self.minutes.value():
             effort = Effort(minutes=float(self.minutes.value()))
         return replace(
@@ -212,7 +212,7 @@ class LearningDialog(QDialog):
 
     def _button(self, text: str, tip: str, clicked: Callable[[], object]) -> QPushButton:
         made = button(text, tip, clicked)
-        # Enter in a field must begin nothing.
+        # Enter in a field must not press a button.
         made.setAutoDefault(False)
         return made
 

@@ -41,7 +41,7 @@ _OURS: tuple[ChoreKind, ...] = ("learn", "compare")
 
 
 class Host(Protocol):
-    """What fine-tuning needs of the desk."""
+    """What fine-tuning needs of the window."""
 
     window: QWidget
     session: Session

@@ -1,4 +1,4 @@
-"""What the dialog for fine-tuning shows, as a pure function from `LearningFacts` to `LearningView`."""
+"""What the dialog for fine-tuning shows, as a pure function from facts to a view."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ class LearningFacts:
     """What is known, as plain values.
 
     Attributes:
-        able: whether what learns is installed.
-        model: title of the model that would be improved; "" for none.
+        able: whether TensorFlow, which training needs, is installed.
+        model: title of the model that would be fine-tuned; "" for none.
         project: name of the open project; "" for none.
-        place: where data and runs go, for a person.
-        accepted: cases of the project that are accepted.
-        wish: what is asked for.
-        found: cases in the chosen folder; None if none is chosen.
-        fault: what is wrong with a chosen folder.
-        chore: what is going on, learning or comparing.
-        curve: of the last lesson.
-        learnt: what came out of it.
-        differences: both models on accepted cases; None while nobody looked.
-        left_out: accepted cases that were not compared, as their masks prove nothing.
+        place: folder of data and runs, as text.
+        accepted: number of accepted cases of the project.
+        wish: the chosen options.
+        found: number of cases in the chosen folder; None if none is chosen.
+        fault: what is wrong with a chosen folder, as a sentence.
+        chore: the background job that trains or compares; None if there is none.
+        curve: learning curve of the last run.
+        learnt: result of the last run; None while there is none.
+        differences: both models on accepted cases; None before the comparison.
+        left_out: number of accepted cases that were not compared, since their masks prove nothing.
         default: the model that is used, and the one before.
-        problem: what went wrong last, in a sentence.
+        problem: what went wrong last, as a sentence.
     """
 
     able: bool = True

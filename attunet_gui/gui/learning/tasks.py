@@ -30,7 +30,7 @@ from attunet_gui.registry.adoption import adopt, offered_before, offered_bundles
 from attunet_gui.registry.archive import import_model
 
 Child = Callable[[str, object, Progress], Any]
-"""Runs a function of ours, named "module:function", in a child process, as `jobs.errand.in_own_child`."""
+"""Runs a function of ours, named "module:function", in a child process of its own."""
 
 LEARN = "attunet_gui.recipes.finetuning.errands:learn"
 """Functions that run in a child process, as "module:function"."""
@@ -139,7 +139,7 @@ def exported(lesson: Lesson, progress: Progress) -> Path:
     folder = lesson.place / _DATA
     report = _export(lesson.project, folder, progress)
     if report.others:
-        # Accepted once and taken back since: it must not teach any more.
+        # A case that is not accepted any more must not be trained on.
         shutil.rmtree(folder)
         report = _export(lesson.project, folder, progress)
     if report.refused:
@@ -173,7 +173,7 @@ def _key(lesson: Lesson, dataset: Path, progress: Progress) -> str:
 
 
 def comparison(project: Project, old: Path, learnt: Learnt, division: Division | None) -> Comparison:
-    """Return up to `MOST_COMPARED` accepted cases: those that did not train first, then the latest accepted.
+    """Return the comparison of accepted cases: those that did not train first, then the latest accepted.
 
     Masks without a stroke or a verified slice are left out: they are the old model's own drafts.
 
@@ -223,11 +223,12 @@ def default() -> Default:
 def taken_over(learnt: Learnt) -> Bundle:
     """Import the new model, make it the default and return it.
 
-    Raises what `import_model` and `adopt` raise.
+    Raises:
+        AttunetError: if it cannot be imported or adopted.
     """
     bundle = import_model(learnt.bundle, model_folders()[0])
     adopt(bundle, user_data())
-    # Three times the size of the model, and nothing is left to go on with.
+    # The checkpoint has three times the size of the model, and the run is finished.
     (learnt.bundle.parent / CHECKPOINT_FILE).unlink(missing_ok=True)
     return bundle
 
@@ -235,7 +236,8 @@ def taken_over(learnt: Learnt) -> Bundle:
 def gone_back() -> Bundle:
     """Make the model before the default again and return it.
 
-    Raises what `registry.adoption.rollback` raises.
+    Raises:
+        AttunetError: if there is no model before, or it is gone.
     """
     rollback(user_data())
     offered = offered_bundles()

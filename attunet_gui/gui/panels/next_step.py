@@ -48,7 +48,7 @@ class NextStepPanel(QWidget):
         self.bar.setVisible(bar is not None)
         self.bar_text.setVisible(bar is not None)
         if bar is not None:
-            # Qt would draw a bar at once, and with it the whole window: that takes as long as a slice.
+            # Qt would draw the bar, and with it the whole window, at each change: as long as a slice takes.
             self.bar.setUpdatesEnabled(False)
             self.bar.setMaximum(bar.total)
             self.bar.setValue(bar.done)

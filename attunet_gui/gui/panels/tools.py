@@ -72,7 +72,7 @@ class ToolsPanel(QWidget):
         self._add_brush(layout)
         self.kinds = {kind.key: self._kind_button(kind) for kind in TOOLS}
         self._add_kinds(layout)
-        # Below the buttons: what comes and goes must not move them under the mouse.
+        # Below the buttons: a row that comes and goes must not move them away under the mouse.
         layout.addWidget(self.parameter)
         self.show_work(None)
 
@@ -126,7 +126,7 @@ class ToolsPanel(QWidget):
 
     def show_look(self, layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> None:
         """Show mode and brush of the mask; `spacing_mm` (z, y, x) turns pixels into mm."""
-        # A group that is exclusive would not let go of the last one.
+        # An exclusive group does not let its last button be unchecked.
         self._group.setExclusive(False)
         for tool, made in self.tools.items():
             # By what a click does, not by the mode of the mask: another layer may be selected.

@@ -1,1 +1,1 @@
-"""The worklist in the window: the list of a project, its cases opened and recorded, and what runs beside."""
+"""The worklist in the window: the list of a project, its open case, and background jobs."""

@@ -72,7 +72,7 @@ class Chores(QObject):
     def __init__(self) -> None:
         super().__init__()
         delivery = QtDelivery()
-        # Those of different kinds go on beside each other.
+        # Jobs of different kinds run at the same time.
         self._executors = {kind: SerialExecutor(f"attunet-{kind}", delivery) for kind in DOING}
         self._running: dict[ChoreKind, _Running] = {}
 

@@ -211,7 +211,7 @@ class WorklistPanel(QWidget):
         )
         self.list.doubleClicked.connect(self._open_index)
         for keys in ("Return", "Enter"):
-            # Only in the list: in a dialogue or a field they mean something else.
+            # Only in the list: in a dialog or a field these keys mean something else.
             context = Qt.ShortcutContext.WidgetShortcut
             QShortcut(QKeySequence(keys), self.list, partial(self._ask, "open"), context=context)
 

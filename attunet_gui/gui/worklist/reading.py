@@ -56,7 +56,9 @@ class ReadCt:
 def read_ct(row: CaseRow, progress: Progress) -> ReadCt:
     """Return the CT of `row`, named by its pseudonym: nothing that is shown or kept names the patient.
 
-    Raises what `io.reading.read` raises.
+    Raises:
+        UnreadableInput: if it cannot be read.
+        Cancelled: from `progress`.
     """
     volume = replace(read(row.path, series=row.series, progress=progress), name=row.name)
     return ReadCt(volume, identify(volume))
@@ -127,7 +129,7 @@ class Ahead:
         try:
             return None if reading is None else reading.result()
         except Exception:
-            # Whoever opens the case reads it again, and hears what is wrong.
+            # The case is read again when it is opened, and the error is said then.
             return None
 
     def _read(self, choose: Callable[[], CaseRow | None], progress: TaskProgress) -> ReadCt | None:
@@ -135,7 +137,7 @@ class Ahead:
         if row is None:
             return None
         with self._lock:
-            # What was begun or taken meanwhile is another case.
+            # If it was stopped meanwhile, the name belongs to another case already.
             progress.check()
             self._name = row.name
         return read_ct(row, progress)

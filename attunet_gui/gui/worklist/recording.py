@@ -85,7 +85,7 @@ def record(project: Project, row: CaseRow, mask: Path, review: Review, accept: b
     project.save_reviewed(row, mask, review)
     now = project.again(row)
     if accept and now.status == Status.REVIEWED:
-        # What is left was told, and asked, before the mask was saved.
+        # What is left to look at was said in a question before the mask was saved.
         now = project.accept(now, anyway=True)
     return Recorded(now, again=review.finished and now.status == Status.IN_PROGRESS)
 

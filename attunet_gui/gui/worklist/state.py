@@ -1,4 +1,4 @@
-"""What the worklist panel shows, as a pure function from `ListFacts` to `ListView`; no Qt."""
+"""What the worklist panel shows, as a pure function from facts to a view; no Qt."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _work(film: Film) -> None:
     worklist.next_case()
     film.until(lambda: session.case is not before and film.app.desk.guide.known, "the first case")
     first = session.case
-    # Nobody is there to be asked.
+    # There is no annotator who could answer the question.
     worklist.may_accept = lambda _name, _left, _unseen: True
     worklist.accept_case()
     film.until(lambda: session.case is not first and film.app.desk.guide.known, "the second case")

@@ -61,7 +61,7 @@ _DOING = "working on the project"
 
 
 class Host(Protocol):
-    """What the worklist needs of the desk."""
+    """What the worklist needs of the window."""
 
     window: QWidget
     session: Session
@@ -88,7 +88,8 @@ class Worklist(QObject):
 
     Attributes:
         drafting: makes the drafter of the list for a model.
-        may_accept: asks whether a case is accepted, as `asking.ask_accept` without its first argument.
+        may_accept: asks whether a case is accepted; takes its name and two sentences, what is left to look at
+            and how much was on screen.
 
     Signals:
         changed: something that the panel shows.
@@ -328,7 +329,7 @@ class Worklist(QObject):
 
         def make(progress: Progress) -> Case:
             ct = ahead.take(row) or read_ct(row, progress)
-            # Only now that it can be shown is it kept that it was.
+            # The opening is recorded only now, when the CT was read and can be shown.
             self._read = read_listed(project, row, ct)
             return self._read.case
 
@@ -402,7 +403,10 @@ class Worklist(QObject):
         return asking.ask_accept(self._host.window, name, left, unseen)
 
     def record(self, path: Path, mask: NDArray[np.uint8]) -> None:
-        """Record that the mask of the open case was saved to `path`; `kept` or `not_kept` follows."""
+        """Record that the mask of the open case was saved to `path`.
+
+        One of the two signals about it follows.
+        """
         listed, work, guide = self.listed, self._host.correcting.work, self._host.guide
         if listed is None or work is None:
             return
