@@ -356,6 +356,7 @@ def human_correction(mask: NDArray[np.uint8], done: Sequence[Stroke]) -> Correct
     The arguments are those of `human_edit`.
     """
     edit, voxels = human_edit(mask, done), int(np.count_nonzero(mask))
+    # No second mask is needed: the voxels of the mask that were not added are those it shares with the draft.
     drafted, common = voxels - edit.added + edit.removed, voxels - edit.added
     dsc = 2 * common / (drafted + voxels) if drafted + voxels else 1.0
     return Correction(edit.added, edit.removed, dsc)

@@ -43,6 +43,7 @@ def tally(mask: NDArray[np.uint8]) -> Tally:
     if voxels == 0:
         return Tally(0, None, 0)
     crc = 0
+    # The mask may be a flipped view, and the checksum needs contiguous memory: a copy of one slice is small.
     for plane in mask:
         crc = zlib.crc32(np.ascontiguousarray(plane).data, crc)
     return Tally(voxels, int(slices.argmax()), crc)

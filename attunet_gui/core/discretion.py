@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 _OURS = "attunet_gui"
+# A chain of causes may be long or circular.
 _MOST_CAUSES = 8
 
 

@@ -68,6 +68,8 @@ class Frame:
             (n, rows, columns) float32.
         """
         rows, columns = self._network_weights
+        # The weights count what lies outside of the grid as 0, so `fill` is subtracted before and added
+        # after.
         seen = np.empty((len(planes), *self.size), np.float32)
         for plane, sight in zip(planes, seen, strict=True):
             across = rows @ (plane - np.float32(fill))

@@ -53,6 +53,7 @@ class Grid:
             raise ValueError("the affine must be a (4, 4) matrix of finite numbers")
         if not np.array_equal(affine[3], [0, 0, 0, 1]) or np.linalg.matrix_rank(affine[:3, :3]) < 3:
             raise ValueError("the affine must be invertible with last row 0 0 0 1")
+        # Grids are shared between volumes, masks and threads: a change in place would move a volume.
         affine.setflags(write=False)
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         object.__setattr__(self, "affine", affine)

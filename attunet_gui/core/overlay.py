@@ -55,6 +55,7 @@ def _overlay(prediction: Prediction, key: str, title: str, values: Map, measured
     size = values.shape[1:]
     draft = share(prediction.probability >= prediction.threshold, size)
     body = share(prediction.body, size)
+    # A draft may reach beyond the body that was found.
     inside, outside = _mean(values, draft), _mean(values, np.maximum(body - draft, 0))
     return Overlay(key, title, shown, inside, outside)
 
@@ -63,4 +64,5 @@ def _mean(values: Map, weights: NDArray[Any]) -> float | None:
     total = float(weights.sum(dtype=np.float64))
     if total <= 0:
         return None
+    # `einsum` makes no array of the products, and float64 is needed because sums of float16 overflow.
     return float(np.einsum("zyx,zyx->", values, weights, dtype=np.float64, casting="unsafe")) / total

@@ -160,6 +160,7 @@ def blank(outline: Outline) -> Prediction:
 def _merged(gates: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
     merged = gates[0].copy()
     for values in gates[1:]:
+        # The sizes of the coarser gates divide that of the finest one.
         factor = merged.shape[1] // values.shape[1]
         merged *= values.repeat(factor, axis=1).repeat(factor, axis=2)
     return merged

@@ -62,6 +62,7 @@ def decided_voxels(
     """
     wanted = frozenset(slices)
     found = {z: locks.hand[z].copy() for z in wanted & locks.hand.keys()}
+    # The draft itself is included: the voxels that it changed are no longer the annotator's.
     last = max((k for k, stroke in enumerate(done) if stroke.tool == DRAFT), default=0)
     for stroke in done[last:]:
         for z in wanted & stroke.edit.changed_slices:

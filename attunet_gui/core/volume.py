@@ -75,6 +75,7 @@ class Volume:
     def __post_init__(self) -> None:
         if self.hu.shape != self.grid.shape:
             raise ValueError(f"voxels {self.hu.shape} do not fit the grid {self.grid.shape}")
+        # The window, the background threads and the tools read the same array.
         self.hu.setflags(write=False)
 
     @property

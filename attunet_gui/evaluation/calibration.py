@@ -16,7 +16,10 @@ from attunet_gui.evaluation.tally import LEVELS, Tally
 UNCERTAIN = (0.02, 0.98)
 """The range of uncertain probabilities. Nearly all pixels lie outside of it and would hide the others."""
 _BINS = 15
+# The levels 0 and 1 are clipped as in `Calibration.apply`, because their logits are infinite.
 _LOGIT = logit(np.clip(LEVELS, LOWEST, HIGHEST))
+# The bounds within which a model card accepts a calibration; a slope near 0 would make all probabilities
+# equal.
 _SLOPES, _OFFSETS = (0.05, 20.0), (-20.0, 20.0)
 _THRESHOLDS = (0.05, 0.95)
 

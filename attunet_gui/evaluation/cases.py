@@ -54,6 +54,7 @@ def slice_cases(folder: Path, spacing_mm: float = 0.8) -> tuple[Case, ...]:
     Raises:
         UnreadableInput: if there are no slices, or if one has no mask or does not name its patient.
     """
+    # `partial` and not a lambda, which cannot be sent to a child process.
     return tuple(
         Case(file.image.stem, (file.patient,), partial(_both, file, spacing_mm))
         for file in find_slices(folder)

@@ -71,6 +71,8 @@ def crossvalidated(folds: Sequence[Fold], progress: Progress = silent) -> CrossV
         _suggestion(found for other, found in enumerate(plain) if other != number)
         for number in range(len(folds))
     )
+    # A second pass is needed, since the pieces of the gland depend on the calibrated probability and the
+    # threshold.
     mended = [
         _measured(_with(fold, choice), number, progress)
         for number, (fold, choice) in enumerate(zip(folds, chosen, strict=True))

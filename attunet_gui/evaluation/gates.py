@@ -14,7 +14,10 @@ from attunet_gui.core.prediction import GateMap, Prediction
 from attunet_gui.evaluation.tally import LEVELS
 
 Fault = Literal["closed", "open", "constant"]
+# A gate is faulty if even its high percentile lies below the first value, or even its low one above the
+# second.
 _CLOSED, _OPEN = 0.05, 0.95
+# With a smaller standard deviation within slices the gate only scales the whole image.
 _LEAST_DEVIATION = 0.02
 
 

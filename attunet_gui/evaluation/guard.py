@@ -13,6 +13,7 @@ from attunet_gui.evaluation.scores import Estimate, estimate
 PHANTOMS = "phantoms"
 """Name of the group of phantoms, whose truth nobody had to draw."""
 
+# Fixed, so that the same scores always give the same verdict.
 _SEED = 0
 
 

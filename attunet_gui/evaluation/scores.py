@@ -193,6 +193,8 @@ def _values(group: Sequence[CaseScore], name: str) -> NDArray[np.float64]:
 def _estimate(groups: Sequence[NDArray[np.float64]], drawn: NDArray[np.intp], *, each: bool) -> Estimate:
     values = np.concatenate(groups) if each else np.array([group.mean() for group in groups])
     weights = np.array([len(group) if each else 1 for group in groups])
+    # With `each` this is the mean over all cases of the patients drawn, so patients count by their number of
+    # cases.
     totals = np.array([group.mean() for group in groups]) * weights
     interval = None
     if len(groups) > 1:

@@ -63,6 +63,7 @@ def surface_distances(
     masks = draft != 0, truth != 0
     if not (masks[0].any() and masks[1].any()):
         return None
+    # Distance maps of a whole CT take long, and no surface lies outside of the box around both masks.
     box = _box(masks[0] | masks[1])
     a, b = (_image(mask[box], spacing_mm) for mask in masks)
     return SurfaceDistances(_distances(a, b), _distances(b, a))

@@ -59,6 +59,7 @@ def compare_models(
 
 def draft_scores(model: Model, judged: JudgedCT) -> PairScores:
     """Return the scores of the draft of `model` over the voxels that somebody judged."""
+    # Imported here, so that the types of this module can be used without loading the engines.
     from attunet_gui.network.predict import predict
 
     draft = draft_mask(predict(judged.volume, model))
