@@ -647,7 +647,7 @@ def _binary(mask: Mask) -> Mask:
 
 
 sidecar_path = record_path
-"""Where the sidecar of a mask is written."""
+"""Return the path of the sidecar of a mask."""
 
 
 def _beside(volume: Volume) -> Path | None:

@@ -95,7 +95,7 @@ class AddThis:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "add this"
 
     def apply(self, scene: Scene) -> Edit:
@@ -140,7 +140,7 @@ class RemoveThis:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "remove this"
 
     def apply(self, scene: Scene) -> Edit:

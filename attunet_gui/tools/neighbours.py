@@ -42,7 +42,7 @@ class CarryToNeighbours:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "carry to neighbours"
 
     def apply(self, scene: Scene) -> Edit:

@@ -36,7 +36,7 @@ class Grow:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return f"grow {self.mm:g} mm"
 
     def apply(self, scene: Scene) -> Edit:
@@ -66,7 +66,7 @@ class Shrink:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return f"shrink {self.mm:g} mm"
 
     def apply(self, scene: Scene) -> Edit:
@@ -112,7 +112,7 @@ class Smooth:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return f"smooth {self.mm:g} mm"
 
     def apply(self, scene: Scene) -> Edit:

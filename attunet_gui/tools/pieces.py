@@ -33,7 +33,7 @@ class DropIslands:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return f"drop islands below {self.ml:g} ml"
 
     def apply(self, scene: Scene) -> Edit:
@@ -49,7 +49,7 @@ class KeepLargest:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "keep the largest piece"
 
     def apply(self, scene: Scene) -> Edit:
@@ -82,7 +82,7 @@ class FillHoles:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "fill holes"
 
     def apply(self, scene: Scene) -> Edit:
@@ -100,7 +100,7 @@ class Fill:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "fill"
 
     def apply(self, scene: Scene) -> Edit:

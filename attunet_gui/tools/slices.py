@@ -63,7 +63,7 @@ class Interpolate:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "interpolate all gaps" if self.everywhere else "interpolate"
 
     def apply(self, scene: Scene) -> Edit:
@@ -155,7 +155,7 @@ class CopySlice:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return f"copy from {self.side}"
 
     def apply(self, scene: Scene) -> Edit:
@@ -174,7 +174,7 @@ class TakeDraft:
 
     @property
     def words(self) -> str:
-        """What it does."""
+        """What the tool does, as text for people."""
         return "take this slice from the draft"
 
     def apply(self, scene: Scene) -> Edit:
