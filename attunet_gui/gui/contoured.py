@@ -68,6 +68,7 @@ class Contoured(Labels):  # type: ignore[misc]  # napari has no types
     def _calculate_contour(
         self, labels: NDArray[np.uint8], data_slice: tuple[slice, ...]
     ) -> NDArray[np.uint8] | None:
+        """Return the contour as napari's method does, which is called for the box of the mask only."""
         # Filled masks, and 3-D rendering, which has no slice, are left to napari.
         if self.contour < 1 or labels.ndim != 2:
             found: NDArray[np.uint8] | None = super()._calculate_contour(labels, data_slice)

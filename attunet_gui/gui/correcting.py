@@ -80,6 +80,7 @@ class Correcting(QObject):
     # Strokes
 
     def _stroke_ended(self, box: Box, mode: str) -> None:
+        """Record a stroke with napari's tools as one step, after the HU limits were applied to it."""
         mask = self._layers.mask
         if mask is None or self.work is None:
             return
@@ -202,6 +203,7 @@ class Correcting(QObject):
         return refused
 
     def _apply(self, edit: Edit, tool: str, words: str, override: bool) -> tuple[Stroke | None, Edit]:
+        """Apply `edit` to mask and work and return (stroke, refused part); nothing without an open case."""
         mask, work = self._layers.mask, self.work
         if mask is None or work is None or not self.record_rest():
             return None, NOTHING
@@ -222,6 +224,7 @@ class Correcting(QObject):
         self._step(back=False)
 
     def _step(self, back: bool) -> None:
+        """Undo (`back`) or redo one step, go to its slice, and say what was undone."""
         mask, work = self._layers.mask, self.work
         if mask is None or work is None:
             return
@@ -262,6 +265,7 @@ class Correcting(QObject):
             self._layers.go_to_slice(stroke.slice)
 
     def _done(self, stroke: Stroke, placed: bool = False) -> None:
+        """Say what a step changed, with its volume, and emit that the mask has changed."""
         case, work = self._session.case, self.work
         lost = "" if work is None else _unverified(work)
         if case is not None and not placed:

@@ -90,6 +90,7 @@ class Film:
         self.shoot("open")
 
     def _draft(self) -> None:
+        """Draft the pancreas and take pictures before, during and after."""
         session = self.app.session
         if session.bundle is None:
             raise AttunetError(
@@ -104,6 +105,7 @@ class Film:
         self.shoot("check")
 
     def _gates(self) -> None:
+        """Take pictures of the merged gates, each single gate and the probability."""
         desk = self.app.desk
         desk.toggle_gates()
         self.shoot("gates_merged")
@@ -117,6 +119,7 @@ class Film:
         desk.toggle_probability()
 
     def _correct(self) -> None:
+        """Paint a stroke, undo it, paint it again, and check the number of voxels after each."""
         session, desk = self.app.session, self.app.desk
         before = self._voxels()
         self._stroke()

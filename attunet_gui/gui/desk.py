@@ -104,6 +104,7 @@ class Desk(QObject):
         self._connect()
 
     def _connect(self) -> None:
+        """Connect the signals of session, layers and the other controllers."""
         session, layers = self.session, self.layers
         session.changed.connect(self._show)
         session.case_opened.connect(self._case_opened)

@@ -56,6 +56,7 @@ class Dock(QWidget):
         guard_wheel(self)
 
     def _lay_out(self) -> None:
+        """Put the sections into a scroll area, between the case above and Save below."""
         sections = self._sections
         inner = QVBoxLayout(sections)
         inner.setContentsMargins(0, 0, 0, 0)
@@ -106,6 +107,7 @@ class Dock(QWidget):
             layout.addWidget(self.bottom)
 
     def _join_work(self) -> None:
+        """Connect the panels for opening, drafting and saving."""
         desk, case, draft, save = self.desk, self.case, self.draft, self.save
         case.file_asked.connect(desk.open_file)
         case.folder_asked.connect(desk.open_folder)
@@ -133,6 +135,7 @@ class Dock(QWidget):
         self.draft.show_before(self.desk.learning.default.before)
 
     def _join_picture(self) -> None:
+        """Connect the panels for HU window, layers and tools."""
         desk, layers = self.desk, self.desk.layers
         self.display.window_asked.connect(layers.set_window)
         self.look.show_asked.connect(layers.show)
@@ -153,6 +156,7 @@ class Dock(QWidget):
         self.tools.limits_asked.connect(desk.correcting.set_hu_limits)
 
     def _join_review(self) -> None:
+        """Connect the panels for places to check, propagation and the strip."""
         guide, carrying, layers = self.desk.guide, self.desk.carrying, self.desk.layers
         self.places.next_asked.connect(guide.next_place)
         self.places.place_asked.connect(guide.go_to)

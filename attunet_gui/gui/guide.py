@@ -126,6 +126,7 @@ class Guide(QObject):
     # Searching
 
     def _search(self) -> None:
+        """Search for places in the background, in the slices that changed since the last search."""
         mask = self._layers.mask
         if mask is None or self._evidence is None or self._searching:
             return
@@ -154,6 +155,7 @@ class Guide(QObject):
             self._search()
 
     def _mask_changed(self, stroke: Stroke, placed: bool) -> None:
+        """Update seen slices, places and verifications after a change of the mask, and search again."""
         self._changed_slices |= set(stroke.edit.slices)
         # A draft closes no place; only an edit of the annotator does.
         closable, decided_before = () if placed else self.places, self.state.decided

@@ -129,6 +129,7 @@ def let_go(viewer: Any) -> None:
 
 
 def _replace(registry: CommandsRegistry, command: str, registered: Any) -> None:
+    """Register a function for `command` that runs ours in our window and napari's elsewhere."""
     # napari registers a command once for the whole process and has no public way to take one back.
     _originals[command] = registered
     registry._commands.pop(command)

@@ -316,6 +316,7 @@ def _review_step(review: Review) -> Step | None:
 
 
 def _drafted_step(facts: Facts) -> Step:
+    """Return the next step for a case with a draft."""
     if facts.volume_ml == 0:
         found = "The network found no pancreas here." if facts.nothing_found else "The mask is empty."
         return Step("Draw it by hand", "check", f"{found} Paint it with the brush.")
@@ -327,6 +328,7 @@ def _drafted_step(facts: Facts) -> Step:
 
 
 def _undrafted_step(facts: Facts) -> Step:
+    """Return the next step for a case without a draft."""
     if not facts.model:
         return Step(
             "Choose a model folder…",
@@ -340,6 +342,7 @@ def _undrafted_step(facts: Facts) -> Step:
 
 
 def _bar(facts: Facts) -> Bar | None:
+    """Return the progress of a file or of the network; None if neither is at work."""
     if facts.file_job is not None:
         job = facts.file_job
         words = "Saving" if job.kind == "saving" else "Opening"

@@ -145,6 +145,7 @@ class Tour(Film):
         self.app.viewer.layers[MASK].data_setitem(places, wanted[places])
 
     def _click(self, kind: ToolKind) -> tuple[int, int, int]:
+        """Return a voxel (z, y, x) at which the tool has something to do."""
         z = self.app.desk.layers.slice
         inside = np.argwhere((self.truth[z] != 0) & (self.mask[z] == 0))
         if kind.key == "remove-this":
@@ -178,6 +179,7 @@ class Tour(Film):
             self.shoot("carry_accepted")
 
     def _draft_another_scanner(self) -> None:
+        """Write a phantom with the look of another scanner, open it and draft it."""
         volume, self.truth = shifted_phantom(_SCANNER_SEED)
         path = self.out / "another_scanner.nii.gz"
         write_map(path, volume.hu.astype(np.float32), volume)

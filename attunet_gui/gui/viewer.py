@@ -120,6 +120,7 @@ class CaseLayers:
             event.connect(self._plane_changed)
 
     def _take_keys(self, keys: Any) -> None:
+        """Bind our keys on `keys`, the viewer or a layer, in place of napari's."""
         # napari's own history knows only strokes, not tools and drafts, and ends with the window.
         keys.bind_key("Control-Z", lambda _owner: self.undo_asked.emit(), overwrite=True)
         keys.bind_key("Control-Shift-Z", lambda _owner: self.redo_asked.emit(), overwrite=True)
@@ -238,6 +239,7 @@ class CaseLayers:
                 self.viewer.layers.remove(layer)
 
     def _watch_mask(self) -> None:
+        """Connect the events of a new mask layer."""
         layer = self._layers[MASK]
         layer.events.paint.connect(self._painted)
         layer.events.data.connect(self._data_set)
@@ -253,6 +255,7 @@ class CaseLayers:
         layer.events.contour.connect(self._look_changed)
 
     def _add(self, key: str, layer: Layer) -> None:
+        """Add a layer of the case, bind our keys on it and watch its look and position."""
         # Before it is added, so that it is known as ours when napari announces it.
         self._layers[key] = layer
         self.viewer.add_layer(layer)
@@ -802,6 +805,7 @@ class CaseLayers:
             yield from self._put_back_afterwards()
 
     def _put_back_afterwards(self) -> Iterator[None]:
+        """Yield, then restore selected layer, mode, slice, zoom and centre, also after an error."""
         viewer = self.viewer
         active, step = viewer.layers.selection.active, viewer.dims.current_step
         camera = (viewer.scene.camera.center, viewer.scene.camera.zoom)

@@ -94,6 +94,7 @@ class CurveWidget(QWidget):
         painter.drawPolyline(QPolygonF(points))
 
     def _axes(self, painter: QPainter, area: QRectF, highest: float) -> None:
+        """Draw the frame, the scales of loss and DSC, and the step."""
         text = self.palette().color(QPalette.ColorRole.WindowText)
         faint = QColor(text)
         faint.setAlpha(90)

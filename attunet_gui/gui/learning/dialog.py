@@ -286,6 +286,7 @@ class LearningDialog(QDialog):
         self.back.setText(view.back)
 
     def _show_results(self, view: LearningView) -> None:
+        """Show the verdict and the two tables."""
         self.verdict.setVisible(bool(view.verdict))
         self.verdict.setText(view.verdict)
         self.results.setVisible(bool(view.judges))

@@ -140,6 +140,7 @@ class Learning(QObject):
         self.dialog.activateWindow()
 
     def _joined(self) -> LearningDialog:
+        """Return a new dialog that is connected to this controller."""
         dialog = LearningDialog(self._host.window)
         dialog.wish_changed.connect(self.set_wish)
         dialog.learn_asked.connect(self.learn)

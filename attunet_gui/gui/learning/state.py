@@ -182,6 +182,7 @@ def _taught_and_judges(facts: LearningFacts) -> int:
 
 
 def _plan(facts: LearningFacts) -> str:
+    """Return what a run would do, as text: cases, who judges, how long, and where the data stays."""
     total, wish = _taught_and_judges(facts), facts.wish
     # As many as the division holds out: a fifth of the patients, but at least one.
     judges = 0 if wish.validation else max(1, round(_SHARE * total))
@@ -217,6 +218,7 @@ def _bar(facts: LearningFacts) -> Bar | None:
 
 
 def _doing(facts: LearningFacts, chore: ChoreStatus) -> str:
+    """Return the text of the progress bar: step, loss and time left while training."""
     if chore.kind == "compare":
         return f"Comparing drafts of accepted cases: {chore.done} of {chore.total}"
     if not chore.stage.startswith("training"):
@@ -236,6 +238,7 @@ def _capital(text: str) -> str:
 
 
 def _verdict(learnt: Learnt | None) -> str:
+    """Return the result of the last run as text; "" without one."""
     if learnt is None:
         return ""
     taught = len(learnt.division.training)
@@ -318,6 +321,7 @@ def worst_first(changes: Iterable[CaseChange], role: str | None = None) -> tuple
 
 
 def _differences_words(facts: LearningFacts) -> str:
+    """Return the result of the comparison on accepted cases, or why there is none."""
     if facts.learnt is None or not facts.learnt.verdict.passed:
         return ""
     found = facts.differences

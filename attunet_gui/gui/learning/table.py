@@ -71,6 +71,7 @@ class ResultTable(QTableWidget):
 
 
 def _item(text: str, row: ResultRow, column: int) -> QTableWidgetItem:
+    """Return a cell; changes are green or red, and groups are bold."""
     item = QTableWidgetItem(text)
     if 0 < column <= len(_NUMBERS):
         item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

@@ -30,6 +30,8 @@ _EMPTY = "The probability and the four gates appear here with the draft."
 
 
 class _Row(NamedTuple):
+    """The widgets of one layer."""
+
     switch: QCheckBox
     opacity: QSlider
     values: QLabel

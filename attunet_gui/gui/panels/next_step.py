@@ -45,6 +45,7 @@ class NextStepPanel(QWidget):
         self._show_bar(view.bar)
 
     def _show_bar(self, bar: Bar | None) -> None:
+        """Show the progress bar; None hides it."""
         self.bar.setVisible(bar is not None)
         self.bar_text.setVisible(bar is not None)
         if bar is not None:

@@ -114,6 +114,10 @@ class StripWidget(QWidget):
             painter.fillRect(QRectF(column.x(), y, column.width(), 1), colour)
 
     def _marks(self, painter: QPainter, column: QRectF, strip: Strip, z: int) -> None:
+        """Draw the marks of slice `z` below its column.
+
+        Edited in the first row, verified or seen in the second.
+        """
         rows: tuple[tuple[NDArray[np.bool_], str], ...] = ((strip.edited, theme.EDITED),)
         for marked, colour in rows:
             if marked[z]:

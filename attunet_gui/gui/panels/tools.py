@@ -77,6 +77,7 @@ class ToolsPanel(QWidget):
         self.show_work(None)
 
     def _add_brush(self, layout: QVBoxLayout) -> None:
+        """Add the rows for size, shape and HU limits of the brush."""
         self.brush = QSlider(Qt.Orientation.Horizontal)
         self.brush.setRange(1, 40)
         self.brush.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -109,6 +110,7 @@ class ToolsPanel(QWidget):
         return made
 
     def _add_kinds(self, layout: QVBoxLayout) -> None:
+        """Add a button for each tool of the registry, by group."""
         for group in dict.fromkeys(kind.group for kind in TOOLS):
             layout.addWidget(QLabel(group))
             grid = QGridLayout()

@@ -41,6 +41,15 @@ _SHOWN = frozenset(
 
 @dataclass(frozen=True)
 class _Page:
+    """A page of rows from the database.
+
+    Attributes:
+        number: of the page, from 0.
+        rows: its cases.
+        count: number of cases on all pages.
+        fresh: whether it answers a new query, not a refresh.
+    """
+
     number: int
     rows: tuple[CaseRow, ...]
     count: int
@@ -49,6 +58,8 @@ class _Page:
 
 @dataclass(frozen=True)
 class _Asked:
+    """A page to be fetched."""
+
     project: Project
     query: CaseQuery
     number: int
@@ -57,6 +68,8 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Pictured:
+    """A picture to be fetched."""
+
     project: Project
     row: CaseRow
 
@@ -117,6 +130,7 @@ class CaseList(QAbstractListModel):
             self._loader.request(_Asked(self._project, self._query, number, fresh))
 
     def _page_made(self, asked: _Asked, page: _Page) -> None:
+        """Take over a page that was fetched, and tell the view which rows have changed."""
         if asked.project is not self._project:
             return
         # A new query starts at the top; an answer to a refresh must leave the view where it is.
@@ -144,6 +158,7 @@ class CaseList(QAbstractListModel):
         self.endResetModel()
 
     def _grow(self, count: int) -> None:
+        """Insert or remove rows at the end, since the number of cases has changed."""
         # Not a reset: the view would jump to the top.
         if count > self._count:
             self.beginInsertRows(QModelIndex(), self._count, count - 1)
@@ -156,6 +171,7 @@ class CaseList(QAbstractListModel):
         self._stale |= set(self._pages)
 
     def _picture_made(self, asked: _Pictured, image: QImage) -> None:
+        """Take over a picture that was fetched."""
         if asked.project is not self._project:
             return
         self._images[asked.row.name] = image
@@ -210,6 +226,7 @@ class CaseList(QAbstractListModel):
         return self._of(row, role)
 
     def _of(self, row: CaseRow, role: int) -> Any:
+        """Return the value of `row` for the Qt role `role`."""
         is_open = row.name == self._open_name
         match role:
             case _Role.DisplayRole:

@@ -54,6 +54,8 @@ class ChoreStatus:
 
 @dataclass(frozen=True)
 class _Running:
+    """A job that runs, and the event that tells it to stop."""
+
     status: ChoreStatus
     stop: Event
 

@@ -76,6 +76,7 @@ class JoinedPanel(QObject):
             self._ask_of_case(what, row)
 
     def _ask_of_case(self, what: str, row: CaseRow) -> None:
+        """Ask for the text that "assign", "note" or "reject" needs, and run the command."""
         titles = {
             "assign": (f"Assign {row.name}", "To whom (nobody: leave it empty)", row.assignee),
             "note": (f"Note of {row.name}", "Note (leave it empty to take it away)", row.note),
@@ -95,6 +96,7 @@ class JoinedPanel(QObject):
         self._reading = asking.show_history(self._window, row.name, lines)
 
     def _of_project(self, what: str) -> None:
+        """Run the command `what` of the project menu."""
         worklist = self._worklist
         commands: dict[str, Callable[[], None]] = {
             "import": partial(self._import, copy=False),

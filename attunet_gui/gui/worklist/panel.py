@@ -254,6 +254,7 @@ class WorklistPanel(QWidget):
             self.open_asked.emit(found)
 
     def _query_changed(self) -> None:
+        """Emit the query for search, filter and order as they are now."""
         self._typed.stop()
         status = self.status.currentData()
         order, descending = self.order.currentData()
@@ -319,6 +320,7 @@ class WorklistPanel(QWidget):
             action.setEnabled(enabled.get(what, may.other))
 
     def _show_chores(self, chores: Mapping[Any, ChoreView]) -> None:
+        """Show a line for each background job, and remove those of jobs that have ended."""
         for kind in set(self._bars) - set(chores):
             line = self._bars.pop(kind)
             self._chores.removeWidget(line)

@@ -133,6 +133,7 @@ class Ahead:
             return None
 
     def _read(self, choose: Callable[[], CaseRow | None], progress: TaskProgress) -> ReadCt | None:
+        """Return the CT of the case that `choose` returns; None if there is no next case."""
         row = choose()
         if row is None:
             return None

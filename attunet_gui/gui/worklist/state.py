@@ -97,6 +97,7 @@ def _chore(chore: ChoreStatus) -> ChoreView:
 
 
 def _chore_words(chore: ChoreStatus) -> str:
+    """Return the text of a job's progress bar: its cases if it has any, else its stage."""
     doing = DOING[chore.kind]
     if chore.stopping:
         return f"{doing}: stopping"

@@ -59,6 +59,7 @@ def import_folder(project: Project, folder: Path, copy: bool, progress: Progress
 
 
 def _added(done: AddedCases) -> str:
+    """Return what an import did, in sentences."""
     words = [f"{cases(len(done.added))} added, {done.known} were in the list already."]
     if done.left_out:
         words.append(f"{counted(done.left_out, 'file')} left out: labels or results.")
@@ -132,6 +133,11 @@ def export_list(project: Project, wish: ExportWish, progress: Progress) -> str:
 
 
 def _exported(report: Report, folder: Path, unsaved: int) -> str:
+    """Return what an export did, in a sentence.
+
+    Raises:
+        AttunetError: with that sentence and the first refusal, if cases were refused.
+    """
     done = len(report.added) + len(report.replaced) + len(report.unchanged)
     words = (
         f"{cases(done)} in {folder}: {len(report.added)} added, {len(report.replaced)} replaced, "

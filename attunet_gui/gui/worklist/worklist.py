@@ -79,6 +79,8 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class _Known:
+    """Number of cases by status, and of those that the filter finds."""
+
     counts: dict[Status, int]
     found: int
 
@@ -201,6 +203,7 @@ class Worklist(QObject):
         self._background.submit(lambda: opener(folder, who=who), self._opened)
 
     def _opened(self, project: Project) -> None:
+        """Show a project that was opened, and offer unsaved work of it."""
         self._let_go()
         self.project = project
         self._host.preferences.project = project.folder
@@ -323,6 +326,7 @@ class Worklist(QObject):
         self.changed.emit()
 
     def _open(self, row: CaseRow) -> None:
+        """Open `row` through the session, with the CT that was read in advance if it is that one."""
         if self.project is None:
             return
         project, ahead = self._mine(), self._ahead
@@ -359,6 +363,7 @@ class Worklist(QObject):
         self.changed.emit()
 
     def _read_ahead(self) -> None:
+        """Read the case that the strategy would name next, while the annotator works on this one."""
         project = self.project
         if project is None or self.listed is None:
             return
@@ -387,6 +392,7 @@ class Worklist(QObject):
             self._host.save()
 
     def _may_accept(self, listed: Listed) -> bool:
+        """Return whether `listed` may be accepted; asks the annotator if something was not looked at."""
         guide, slices = self._host.guide, listed.case.volume.grid.shape[0]
         unseen = slices - len(guide.looked_at)
         left = _left_of(guide, unseen)
@@ -431,6 +437,7 @@ class Worklist(QObject):
         accept: bool,
         recorded: Recorded,
     ) -> None:
+        """Take over the recorded case, say so, and open the next case or the one to be done again."""
         self._recording = False
         if self.listed is listed:
             self.listed = replace(listed, opening=replace(listed.opening, case=recorded.case))
@@ -524,6 +531,7 @@ class Worklist(QObject):
         self.refresh()
 
     def _look_again_at_open(self) -> None:
+        """Read the row of the open case again, as a decision may have changed it."""
         listed = self.listed
         if listed is None:
             return
