@@ -183,7 +183,7 @@ def _volume(path: Path, image: NDArray[np.uint8], placement: Reorientation) -> V
 
 
 def _placement(shape: tuple[int, ...], spacing_mm: float) -> Reorientation:
-    """Return the map to the canonical grid: rows are stored from back to front, columns from right to left."""
+    """Return the map to the canonical grid: rows run from back to front, columns from right to left."""
     affine = np.zeros((4, 4))
     affine[2, 0] = _THICKNESS_MM
     affine[1, 1] = spacing_mm
