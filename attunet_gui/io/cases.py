@@ -233,6 +233,7 @@ def _safe(wish: str) -> str:
 
 
 def _free(name: str, taken: set[str]) -> str:
+    # Some file systems do not distinguish upper from lower case.
     candidate, number = name, 1
     while candidate.lower() in taken:
         number += 1

@@ -187,6 +187,7 @@ def _nnunet_cases(folder: Path) -> tuple[DatasetCase, ...]:
     channels = described.get("channel_names")
     if not isinstance(channels, dict) or len(channels) != 1:
         raise AttunetError(f"{folder} has not one channel: CT alone was expected.")
+    # The number of the only channel is a part of the name of an image, but not of its label.
     added = f"_0000{ending}"
     images = (path.name for path in listed(folder / "imagesTr"))
     names = sorted(name.removesuffix(added) for name in images if name.endswith(added))
@@ -240,6 +241,7 @@ def _values(labels: Mapping[str, Any], path: Path) -> LabelValues:
 
     nnU-Net and manifests map a name to its value, or to several; MSD and labels.json map a value to its name.
     """
+    # A name is never a number: keys that are all digits are values.
     turned = all(str(key).isdigit() for key in labels)
     named = _turned(labels) if turned else labels
     numbers = {str(name).lower(): _numbers(value, path) for name, value in named.items()}
@@ -295,6 +297,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
+# Both have imagesTr and dataset.json; only nnU-Net names channels, and only MSD lists the training set.
 def _is_nnunet(folder: Path) -> bool:
     return (folder / "imagesTr").is_dir() and "channel_names" in _described(folder)
 

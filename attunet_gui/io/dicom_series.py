@@ -192,6 +192,7 @@ def passes_in(key: str, headers: Sequence[Header]) -> list[Pass]:
     by_acquisition, by_folder = _splits(key, headers)
     if len(by_acquisition) > 1 and _are_regular(by_acquisition) and _overlap(by_acquisition):
         return by_acquisition
+    # A regular series stays one CT even if somebody has spread its files over several folders.
     if len(by_folder) > 1 and not _is_regular(whole) and _are_regular(by_folder) and _overlap(by_folder):
         return by_folder
     return [whole]
@@ -388,6 +389,7 @@ def _holds_one_each(found: _Found, holder: Path) -> bool:
 
 def _described(found: _Found, passes: Sequence[Pass]) -> tuple[Series, ...]:
     listed = [_series(each, _doubt(found, each.headers)) for each in passes]
+    # Numbers are text: by length first, or 10 would come before 9.
     listed.sort(
         key=lambda each: (len(each.number), each.number, len(each.acquisition), each.acquisition, each.key)
     )

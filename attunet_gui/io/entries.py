@@ -238,6 +238,7 @@ def header_of(frame: Frame) -> Header:
 def base_of(frame: Frame, shape: Shape) -> Base:
     """Return the base in `frame` for a volume of `shape`; `UnreadableInput` if it holds none that fits."""
     read = _checked(_Base, _of_kind(frame, "base"))
+    # The packed voxels of the two edits follow one another; the size of the first one divides them.
     cut = min(read.mask.size, len(frame.data))
     _check_slices(read.verified, shape)
     return Base(
@@ -316,6 +317,7 @@ def _path(value: Any) -> Path:
         raise UnreadableInput("a part of it makes no sense") from error
 
 
+# Built once, because building a validator takes far longer than using it.
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {
     kind: TypeAdapter(kind) for kind in (Header, _Base, _Stroke, *_MARKS.values())
 }

@@ -61,6 +61,7 @@ def to_hu(
         UnreadableInput: see `check_measured`.
     """
     if stored.dtype == np.int16 and slope == 1.0 and intercept == 0.0:
+        # The usual NIfTI: no slice needs to be computed, and often no copy made.
         hu: Hounsfield = _own(stored)
         missing = 0
     else:

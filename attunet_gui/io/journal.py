@@ -460,6 +460,7 @@ def _pending(path: Path) -> Pending | None:
         outlines = [(kind_of(frame), outline_of(frame, header.identity.shape)) for frame in frames[2:]]
     except UnreadableInput:
         return None
+    # Strokes that compaction wrote again are counted in the base.
     for kind, entry in outlines:
         since = since if kind in COMPACTED else since.after(entry)
     if not since.lost:
@@ -478,6 +479,7 @@ def discard(path: Path) -> None:
     """
     lock = path.with_suffix(".lock")
     try:
+        # The lock is taken first: a window may have opened the case in the meantime.
         held = hold(lock)
         path.unlink(missing_ok=True)
         lock.unlink(missing_ok=True)
@@ -491,6 +493,7 @@ def prune(folder: Path, keep: int = KEEP_BYTES) -> None:
     files = [(path.stat(), path) for path in _journals(folder)]
     if sum(status.st_size for status, _ in files) <= keep:
         return
+    # Journals with unsaved work are never deleted, whatever they take.
     waiting, total = {one.path for one in pending(folder)}, 0
     files = [(status, path) for status, path in files if path not in waiting]
     for status, path in sorted(files, key=lambda pair: -pair[0].st_mtime):

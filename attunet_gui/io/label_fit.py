@@ -50,6 +50,7 @@ def fit(hu: NDArray[Any], mask: NDArray[np.uint8]) -> Fit:
 
 
 def _share(soft: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
+    # An empty mask has a share of 0, not of NaN.
     return int(np.count_nonzero(soft & inside)) / max(int(np.count_nonzero(inside)), 1)
 
 

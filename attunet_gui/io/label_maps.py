@@ -122,6 +122,7 @@ def _read_folder(folder: Path) -> LabelMap:
     placement = canonicalise(first)
     # In the order of the file names: where two masks overlap the later one wins, every time.
     codes = np.zeros(placement.canonical.shape, np.uint16)
+    # Codes begin at 1, because 0 is the background.
     for code, file in enumerate(files, start=1):
         stored, grid = stored_labels(file)
         if not grid.matches(first, tolerance_mm=1e-2):

@@ -144,6 +144,7 @@ def _offset(part: Grid, whole: Grid) -> tuple[int, int, int] | None:
     first = np.rint(place)
     moved = whole.affine.copy()
     moved[:, 3] = whole.affine @ np.append(first, 1)
+    # Bounds are checked first: a part may not stick out of the whole.
     ends = first + np.array(part.shape)
     if (first < 0).any() or (ends > np.array(whole.shape)).any():
         return None

@@ -79,6 +79,7 @@ def find_patients(folder: Path) -> tuple[Patient, ...]:
             be read.
     """
     files = walk(folder).whole()
+    # Only folders that hold files: those of patients that TCIA removed may be empty.
     holding = {above for file in files for above in file.parents if above.is_relative_to(folder)}
     scans = _by_number(folder, _CT, holding)
     labels = _by_number(folder, _LABEL, files)
@@ -140,6 +141,7 @@ def _ranks(folder: Path) -> NDArray[np.intp]:
     slices = [each for header in headers if header.is_ct_slice for each in slices_of(header)]
     numbers = [group[0].number for group in stack(slices).groups]
     known = [number for number in numbers if number is not None]
+    # Fewer if a number is missing or occurs twice; then no one can say which slice of the label is whose.
     if len(set(known)) < len(numbers):
         raise UnreadableInput(
             f"The slices of {folder.name} have no InstanceNumber each of their own, so its label cannot be "

@@ -56,6 +56,7 @@ _MM = {
     **dict.fromkeys(("", "mm", "millimeter", "millimeters", "millimetre"), 1.0),
     **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre"), 10.0),
     **dict.fromkeys(("m", "meter", "meters", "metre"), 1000.0),
+    # The micro sign and the Greek letter are different characters.
     **dict.fromkeys(("um", "µm", "μm", "micron", "microns", "micrometer"), 0.001),
 }
 _DATA_FILE = "data file"

@@ -44,6 +44,7 @@ class Pair:
 
 def pair_in(folder: Path, name: str, people: tuple[str, ...]) -> Pair:
     """Return the pair called `name` in `folder`; the files need not exist."""
+    # Image and label have the same name, by which they are matched.
     image, label = (folder / part / f"{name}{_ENDING}" for part in (_IMAGES, _LABELS))
     return Pair(name, people, image, label)
 
@@ -104,6 +105,7 @@ def drafts_in(folder: Path) -> frozenset[str]:
 
 
 def _is_evidence(annotation: dict[str, Any]) -> bool:
+    # Older manifests do not name the corrected slices; then the strokes decide.
     corrected = annotation.get("corrected")
     slices = None if corrected is None else len(corrected)
     return is_evidence(str(annotation.get("model") or ""), slices, dict(annotation.get("edits") or {}))

@@ -187,6 +187,7 @@ def _placement(shape: tuple[int, ...], spacing_mm: float) -> Reorientation:
     affine = np.zeros((4, 4))
     affine[2, 0] = _THICKNESS_MM
     affine[1, 1] = spacing_mm
+    # RAS+: x grows to the patient's right, and columns run to the left.
     affine[0, 2] = -spacing_mm
     affine[3, 3] = 1
     return canonicalise(Grid((shape[0], shape[1], shape[2]), affine))

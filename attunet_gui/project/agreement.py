@@ -111,6 +111,7 @@ def spread(found: Iterable[CaseAgreement], measure: Callable[[CaseAgreement], fl
 
 
 def _read_twice(project: Project, case: CaseRow) -> tuple[Saved, Saved] | None:
+    # The row says so without reading the events of the case.
     if not case.annotator:
         return None
     state = project.state(case)

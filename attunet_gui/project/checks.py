@@ -101,6 +101,7 @@ def _count(case: str, events: list[Event], tallies: dict[str, _Tally]) -> None:
                 tally = tallies[event.who]
                 tally.shown += first_time and shown == "seeded error"
                 tally.without += first_time and shown == "nothing" and drafted
+            # A case that is finished again, after it was reopened, counts once.
             case Saved(finished=True, read=1, active_seconds=seconds) if not counted and opened is not None:
                 counted = True
                 tallies[event.who].seconds[opened.shown != "nothing"].append(seconds)

@@ -170,6 +170,7 @@ class Saved(_Payload):
     read: Literal[1, 2] = 1
     declared: tuple[_Count, ...] = ()
     places: tuple[_Text, ...] = ()
+    # The following fields are missing in events of older versions, which are still read.
     corrected: tuple[_Count, ...] | None = None
     unseen: _Count | None = None
     open_places: _Count | None = None

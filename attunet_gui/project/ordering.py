@@ -17,6 +17,7 @@ from attunet_gui.project.rows import CaseRow
 from attunet_gui.project.schema import CaseRecord
 from attunet_gui.project.status import WAITING, Status
 
+# A case without a draft is drawn like one of which the network sees half.
 _UNKNOWN_VISIBLE = 0.5
 # A case in which the network sees nothing is still drawn now and then: the network may be wrong.
 _LEAST_VISIBLE = 0.02

@@ -19,6 +19,7 @@ OrderKey = Literal[
 ]
 _COLUMNS: dict[OrderKey, InstrumentedAttribute[Any]] = {
     "added": CaseRecord.id,
+    # Names are numbered like ids, but as text case-10000 would come before case-9999.
     "name": CaseRecord.id,
     "file": CaseRecord.file_name,
     "status": CaseRecord.status,

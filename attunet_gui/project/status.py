@@ -154,6 +154,7 @@ class CaseState:
         return self
 
     def _saved(self, saved: SavedState) -> CaseState:
+        # The same mask saved again neither ends a review nor reopens an accepted case.
         if saved.said.keeps_status and self.first is not None:
             return replace(self, first=_with_more_seen(self.first, saved))
         if saved.said.read == 2:

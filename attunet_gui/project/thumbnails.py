@@ -38,6 +38,7 @@ def thumbnail(project: Project, case: CaseRow, progress: Progress = silent) -> P
 
 def keep_thumbnail(path: Path, volume: Volume) -> None:
     """Write the thumbnail of `volume` to `path`; `UnwritableOutput` if that fails."""
+    # With .png at the end, because SimpleITK chooses the format by the suffix.
     unfinished = path.with_name(f".{path.name}.part.png")
     try:
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(picture(volume)), str(unfinished))

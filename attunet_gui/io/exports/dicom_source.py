@@ -138,6 +138,7 @@ def _fill(image: Dataset, pixels: NDArray[Any], each: Slice) -> None:
     if each.padding is not None:
         limits = np.iinfo(pixels.dtype)
         low, high = (int(np.clip(value, limits.min, limits.max)) for value in each.padding)
+        # The representation of the tag, US or SS, follows the sign of the pixels.
         image.add_new("PixelPaddingValue", "SS" if signed else "US", low)
         if high > low:
             image.add_new("PixelPaddingRangeLimit", "SS" if signed else "US", high)

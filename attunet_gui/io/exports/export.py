@@ -237,6 +237,7 @@ def _describe(entries: dict[str, CaseEntry], order: Order, folder: Path) -> None
     if dataset is not None:
         write_json(folder / DATASET_FILE, dataset)
         manifest = manifest.model_copy(update={"files": (entry_of(folder, DATASET_FILE),)})
+    # Written last, because a folder with a manifest counts as complete.
     write_text(folder / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
 
 

@@ -143,6 +143,7 @@ def entry_of(folder: Path, path: str) -> FileEntry:
     """Read the file `path` in `folder` and return its entry; `OSError` if it cannot be read."""
     with (folder / path).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+        # After hashing, the position in the file is its size.
         return FileEntry(path=path, bytes=file.tell(), sha256=digest)
 
 
