@@ -521,28 +521,37 @@ _MAKERS = frozenset(
     )
 )
 _ALLOWED = {
-    "executor.py": "the one executor of the window's process",
-    "io/journal.py": "syncs a stroke to the disk beside the next one, which waits for it",
-    "jobs/runner.py": "listens to the pipe of the child, and kills one that does not obey",
-    "jobs/worker.py": "in the child: loads TensorFlow beside a draft",
-    "network/predict.py": "in the child: slices in flight in the engine",
-    "network/prefetch.py": "in the child: the next batch is made beside a step",
-    "cli/predict.py": "loads the model while the first CT is read; there is no window",
+    "attunet_gui.executor": "the one executor of the window's process",
+    "attunet_gui.io.journal": "syncs a stroke to the disk beside the next one, which waits for it",
+    "attunet_gui.jobs.runner": "listens to the pipe of the child, and kills one that does not obey",
+    "attunet_gui.jobs.worker": "in the child: loads TensorFlow beside a draft",
+    "attunet_gui.network.predict": "in the child: slices in flight in the engine",
+    "attunet_gui.network.prefetch": "in the child: the next batch is made beside a step",
+    "attunet_gui.cli.predict": "loads the model while the first CT is read; there is no window",
 }
 
 
+def _names(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+            return name
+    return ""
+
+
 def _makes_threads(source: str) -> bool:
-    return any(
-        (node.id if isinstance(node, ast.Name) else node.attr) in _MAKERS
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Name | ast.Attribute)
-    )
+    return any(_names(node) in _MAKERS for node in ast.walk(ast.parse(source)))
+
+
+def test_a_thread_is_found_under_any_name() -> None:
+    assert _makes_threads("from concurrent.futures import ThreadPoolExecutor as Pool")
+    assert _makes_threads("import threading as t\nt.Thread(target=print)")
+    assert not _makes_threads("from threading import Event, Lock")
 
 
 def test_no_other_module_makes_a_thread() -> None:
     root = Path(attunet_gui.__file__).parent
     making = {
-        path.relative_to(root).as_posix()
+        ".".join(path.relative_to(root.parent).with_suffix("").parts)
         for path in root.rglob("*.py")
         if _makes_threads(path.read_text("utf-8"))
     }
