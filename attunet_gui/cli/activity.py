@@ -25,6 +25,7 @@ from attunet_gui.paths import user_data
 _FRAME_MS = 400
 _MOST_FRAMES = 400
 """Largest number of pictures; of a longer history only every n-th change is shown."""
+# The usual window for soft tissue in the abdomen: level 40 HU, width 400 HU.
 _WINDOW_HU = (-160.0, 240.0)
 _MASK = np.array([86, 180, 233], np.float32)
 _ADDED = np.array([230, 159, 0], np.float32)
@@ -70,6 +71,7 @@ def replay_case(name: str, target: Path, folder: Path | None) -> None:
         frames = list(_frames(journal, progress))
     if not frames:
         raise AttunetError(f"Nothing in the history of {name} can be shown any more.")
+    # Imported here: a listing of activity needs no pictures.
     from PIL import Image
 
     first, *others = (Image.fromarray(frame) for frame in frames)

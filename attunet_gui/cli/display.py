@@ -16,6 +16,7 @@ from attunet_gui.core.errors import AttunetError
 from attunet_gui.folders import listed
 
 _WAIT_S = 5.0
+# An X server's display N listens at TCP port 6000 + N.
 _X_PORT = 6000
 _NO_LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
 _PLUGINS = {"xcb": "libqxcb.so", "wayland": "libqwayland*.so"}

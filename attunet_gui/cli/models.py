@@ -118,6 +118,7 @@ def _result(card: Card, key: tuple[str, str]) -> str:
 
 def _compare_on(dataset: Path, label: int | None, old: Bundle, new: Bundle) -> None:
     """Draft every case of a data set with both models, and print whether the new one is worse."""
+    # Imported here: a listing of models needs neither an engine nor the evaluation.
     from attunet_gui.evaluation.guard import judge
     from attunet_gui.evaluation.versus import JudgedCase, compare_models
     from attunet_gui.io.datasets import find_dataset, read_judged

@@ -33,6 +33,7 @@ from attunet_gui.network.bundle import Bundle
 from attunet_gui.network.predict import Model, load_model, looking_again, predict
 
 _MADE_BY = "attunet predict"
+# Names of what this command writes; such files among the sources are results, not CT.
 _OUR_OUTPUT = re.compile(r"_(pancreas|probability|gate\d+)$")
 
 
@@ -153,6 +154,7 @@ def _check_replaceable(mask: Path) -> None:
     Raises:
         UnwritableOutput: the mask was drawn or corrected by an annotator, or is of unknown origin.
     """
+    # The record beside a mask says who made it. Earlier versions kept it under another name.
     record = record_path(mask)
     if not record.exists():
         record = former_record_path(mask)

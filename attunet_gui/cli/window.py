@@ -15,6 +15,7 @@ from attunet_gui.cli.display import Probe, forget_stale_wayland, has_display, li
 from attunet_gui.core.errors import AttunetError
 from attunet_gui.folders import listed
 
+# napari draws with OpenGL, which a virtual X server offers by its GLX extension.
 _SCREEN = "-screen 0 1400x900x24 +extension GLX"
 
 
@@ -80,6 +81,7 @@ def open_demo(out: Path, tour: bool) -> None:
     console.print(f"No display here: running the demo on a virtual one, pictures and results go to {out}/")
     command = [runner, "-a", "-s", _SCREEN, *_ourselves(), "demo", "--out", str(out)]
     command += ["--tour"] * tour
+    # The child finds a display, so only the environment tells it that it runs without hands.
     done = subprocess.run(command, env=os.environ | {"ATTUNET_DEMO_SCRIPTED": "1"}, check=False)
     if done.returncode:
         raise AttunetError(f"The demo on the virtual display ended with exit code {done.returncode}.")

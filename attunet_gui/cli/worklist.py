@@ -170,6 +170,7 @@ def _number(value: float | None, digits: int) -> str:
 
 def _plain(row: CaseRow, files: bool) -> dict[str, Any]:
     """Return a case as a JSON object; file and series only with `files`, since they may name a patient."""
+    # Status and time are added below as text, and what may name a patient only on request.
     hidden = {"id", "changed", "status", "path", "series", "file_name"}
     plain = {name: getattr(row, name) for name in CaseRow.__dataclass_fields__ if name not in hidden}
     plain |= {"status": row.status.value, "changed": row.changed.isoformat()}

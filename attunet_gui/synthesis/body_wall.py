@@ -17,6 +17,7 @@ from attunet_gui.synthesis.structures import Codes, Mask, matching, where
 
 F64 = NDArray[np.float64]
 
+# One ray every 2 degrees: at a radius of 200 mm they are 7 mm apart, and the surfaces are smooth.
 _RAYS = 180
 _CAGE = matching("rib_*", "costal_cartilages", "sternum")
 _SUPPORT = matching("vertebrae_*", "sacrum", "hip_*", "autochthon_*", "gluteus_*", "femur_*")
@@ -54,6 +55,7 @@ class BodyWall:
         known = codes > 0
         support = where(codes, _SUPPORT)
         contents = rays.hull(known & ~where(codes, _CAGE) & ~support)
+        # The cavity reaches to the inside of the rib cage, even where no organ does.
         caged = rays.hull(known & ~support)
         cavity = rays.smooth(np.maximum(contents + 2.0, caged - _RIB_MM))
         muscle = rays.smooth(np.maximum(cavity + rays.wall(rng), caged + 5.0))
@@ -86,6 +88,7 @@ class _Rays:
                 for r, c in zip(rows, columns, strict=True)
             ]
         )
+        # A straight line: the middle of single slices jumps where labels such as hips begin.
         level = np.arange(len(middle))
         good = ~np.isnan(middle[:, 0])
         return np.stack([np.polyval(np.polyfit(level[good], m[good], 1), level) for m in middle.T], axis=1)

@@ -30,9 +30,11 @@ SPACING_MM = 2.0
 
 _ABOVE_LIVER_MM = 40.0
 _BELOW_PANCREAS_MM = 65.0
+# Walls, fat and skin are built outside of the labels: the grid is this much wider on each side.
 _MARGIN_MM = 70.0
 _BONES = matching("vertebrae_*", "sacrum")
 _VESSELS = ("aorta", "inferior_vena_cava", "esophagus")
+# The warp enlarges a donor's duodenum along with the organs around it: a plausible one is no larger.
 _DUODENUM_ML = 80.0
 _LUNG_GAP_MM = 12.0
 _CHEST = matching("lung_*", "heart*")

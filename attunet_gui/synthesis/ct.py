@@ -23,10 +23,13 @@ from attunet_gui.synthesis.scanner import Slices, exported, painted, scanned
 from attunet_gui.synthesis.settings import USUAL, Settings
 from attunet_gui.synthesis.voting import looked_up
 
+# Air beside the body: in the grid for what the deformation pushes outwards, in the result as its border.
 _MARGIN_MM = 16.0
+# This and the limit of thin slices bound the size of one CT.
 _MOST_SLICES = 90
 _REACH_MM = 56.0
 _MOST_THIN_SLICES = 150
+# Thin planes are about as thick as the voxels of the tissue maps: finer ones would show nothing more.
 _FINEST_MM = 2.0
 
 
@@ -121,6 +124,7 @@ def _draw_slab(source: TissueMap, settings: Settings, rng: np.random.Generator) 
     slices = min(most, max(8, int(0.85 * extent / thickness)))
     gland = np.flatnonzero((source.tissue == Tissue.PANCREAS).any(axis=(1, 2)))
     middle = (gland.mean() + 0.5) * step - extent / 2 if len(gland) else 0.0
+    # A slab that is not cut is shifted at random, but by no more than keeps the gland inside it as a rule.
     if rng.random() < wanted.cut_share and len(gland):
         slices, middle = _cut(slices, thickness, (len(gland) * step, float(middle)), rng)
     else:
@@ -158,6 +162,7 @@ def _warped(
     """Return thin planes (z, y, x) of the deformed materials, cropped to the body and a margin."""
     planes, steps = slab.slices * slab.parts, slab.thin_mm
     extent = np.array(materials.shape) * source.spacing_mm
+    # The grid has room for the largest factor of growth that the settings allow; the crop removes the rest.
     widest = 1.05 * max(settings.build.size)
     size = (
         planes,

@@ -11,6 +11,7 @@ from attunet_gui.synthesis.materials import IN_PANCREAS, Material
 from attunet_gui.synthesis.painting import Canvas, Place, paint_tube
 from attunet_gui.synthesis.settings import Device
 
+# Devices are painted over every tissue but air and bone, which a tube or a clip never runs through.
 _ELSEWHERE = tuple(
     int(code)
     for code in (*Tissue, *Material)
@@ -32,6 +33,7 @@ def place_device(canvas: Canvas) -> None:
     if device == "metal stent":
         radius = float(canvas.rng.uniform(3.8, 5.0))
         _put(canvas, duct, radius, (Material.METAL_MESH, Material.MESH_IN_PANCREAS))
+        # A stent drains into the bowel, so its lumen holds bile or gas.
         inside = int(canvas.rng.choice([Material.FLUID, Material.GAS]))
         paint_tube(canvas, duct, radius - 1.8, inside, (Material.METAL_MESH,))
         paint_tube(canvas, duct, radius - 1.8, Material.DILATED_DUCT, (Material.MESH_IN_PANCREAS,))

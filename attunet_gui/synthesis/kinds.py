@@ -63,6 +63,7 @@ def _phase(column: int) -> Uptake:
     return Uptake((a, b, c, d, e), (0.85, 1.2), 0.0)
 
 
+# Factors on the odds of collapsed, fluid, oral contrast, gas and food.
 _NO_ORAL = (1.0, 1.0, 0.0, 1.0, 1.0)
 
 KINDS: tuple[Kind, ...] = (
@@ -258,6 +259,7 @@ def parse_weights(told: str) -> dict[str, float]:
     Raises:
         AttunetError: a kind that is not known, or a weight that is no number above 0.
     """
+    # A name that stands twice has the last weight.
     found: dict[str, float] = {}
     for part in told.split(","):
         name, _equals, weight = part.strip().partition("=")

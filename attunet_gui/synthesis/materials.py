@@ -179,6 +179,7 @@ def draw_palette(rng: np.random.Generator, settings: Settings = USUAL) -> Palett
     odds = np.array(settings.uptake.odds)
     uptake = UPTAKES[int(rng.choice(len(UPTAKES), p=odds / odds.sum()))]
     named = _draw_named(uptake, settings, rng)
+    # Codes without an entry, such as air itself, are air.
     mean = np.full(256, -1000.0, np.float32)
     for code, name in _LOOKS_LIKE.items():
         mean[code] = named[name]
@@ -191,6 +192,7 @@ def draw_palette(rng: np.random.Generator, settings: Settings = USUAL) -> Palett
     for code in {*map(int, Tissue), *map(int, Material)}:
         grain = _GRAIN.get(code, (3.0, 3.0))
         fine[code], coarse[code] = grain[0] * rng.uniform(0.4, 1.6), grain[1] * rng.uniform(0.3, 1.5)
+    # Air has noise of the scanner only.
     fine[Tissue.AIR] = coarse[Tissue.AIR] = 0
     return Palette(uptake, mean, fine, coarse)
 
@@ -205,6 +207,7 @@ def _draw_named(uptake: Uptake, settings: Settings, rng: np.random.Generator) ->
     named |= {name: value + rng.normal(0, 4) for name, value in PLAIN.items()}
     named["pancreas"] -= max(0.0, rng.normal(0, 14))  # fat between the lobules, too fine to be seen
     named["pancreas"] -= rng.uniform(*settings.gland.fatty_hu)
+    # A fatty liver loses HU; most livers lose none.
     named["liver"] -= max(0.0, rng.normal(-12, 18))
     named["fat"] += rng.normal(2, 5)
     named["marrow"] += rng.normal(0, 45)

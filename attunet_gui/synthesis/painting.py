@@ -129,5 +129,6 @@ def paint_tube(canvas: Canvas, path: Place, radius_mm: float, code: int, over: t
     at = (voxels[:, None] + offsets[None])[far <= radius_mm]
     at = at[((at >= 0) & (at < canvas.codes.shape)).all(axis=1)]
     place = tuple(at.T)
+    # The balls overlap: what is free is read before any of them is painted.
     keep = np.isin(canvas.codes[place], over)
     canvas.codes[tuple(at[keep].T)] = code

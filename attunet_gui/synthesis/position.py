@@ -103,6 +103,7 @@ def _add_arm(couch: Couch, middle: NDArray[np.float64], radius: float, rng: np.r
 
 def _add_lines(couch: Couch, rng: np.random.Generator) -> None:
     """Add leads and tubes on the skin that run mostly along the body."""
+    # Lines lie on the side that does not face the table.
     front = couch.codes[:, ::-1] if couch.prone else couch.codes
     columns = front.shape[2]
     for _ in range(int(rng.integers(2, 7))):
@@ -130,6 +131,7 @@ def _add_table(couch: Couch, rng: np.random.Generator) -> None:
     room = int(28 / couch.pixel_mm)
     below = (room, 0) if couch.prone else (0, room)
     couch.codes = np.pad(couch.codes, ((0, 0), below, (0, 0)))
+    # Mirrored front to back, a prone patient lies on the table like any other; the view writes through.
     codes = couch.codes[:, ::-1] if couch.prone else couch.codes
     rows, columns = codes.shape[1:]
     body = np.flatnonzero((codes > 0).any(axis=(0, 2)))
@@ -151,6 +153,7 @@ def _add_table(couch: Couch, rng: np.random.Generator) -> None:
 
 def _move_off_centre(couch: Couch, wanted: Position, rng: np.random.Generator) -> None:
     """Pad one side with air, so that the patient is not in the middle."""
+    # The image's centre moves by half of the air that is added, hence the factor 2 below.
     away = float(rng.uniform(*wanted.off_centre_mm)) / couch.pixel_mm
     if away < 1:
         return

@@ -51,8 +51,11 @@ _CHANNELS: tuple[tuple[str, ...], ...] = (
 )
 """Organs of each distance map; organs that lie far apart share one, which saves time and memory."""
 
+# Quantiles of the pancreas from the patient's right to the left: the head lies on the right.
 _HEAD, _TAIL = (0.0, 0.3), (0.7, 1.0)
+# Factors of local volume beyond which the field is smoothed again; 0 and below is a fold.
 _STRETCH = (0.3, 2.5)
+# Distance maps are clipped here: demons move borders that are near, landmarks have moved the rest.
 _REACH_MM = 24.0
 
 
@@ -144,6 +147,8 @@ def fit_affine(target: Sampled, donor: Sampled) -> Affine:
         )
 
     start = np.concatenate([np.average(there, axis=0, weights=weights), np.zeros(6)])
+    # The soft L1 loss lets a few organs that lie unusually in one subject count less. Shifts are in mm and
+    # rotations in rad: their scales differ by a hundred.
     solved = least_squares(residuals, start, loss="soft_l1", x_scale=[10.0] * 3 + [0.1] * 6)
     return _affine_of(solved.x, middle)
 
@@ -171,6 +176,7 @@ def _paired_centres(target: Sampled, donor: Sampled) -> tuple[F64, F64, F64]:
 def centre(sampled: Sampled, name: str) -> F64 | None:
     """Return the centre of a structure in mm; None if it is absent or cut off at the top or the bottom."""
     mask = sampled.codes == CODE[name]
+    # A structure that reaches the first or the last slice is cut off, so its centre is not where it seems.
     if mask.sum() < 20 or mask[0].sum() > 20 or mask[-1].sum() > 20:
         return None
     return sampled.points(np.argwhere(mask).mean(axis=0))
@@ -324,6 +330,7 @@ class _Bender:
                 continue
             at = (pair[0] - self._target.origin_mm) / self._step
             shift = [ndimage.map_coordinates(p, at[:, None], order=1, mode="nearest")[0] for p in field]
+            # No landmark moves the field by more than 30 mm a round, whatever a mislabelled organ asks for.
             wanted = np.clip(pair[1] - pair[0] - shift, -30, 30).astype(np.float32)
             squares = sum((axis - p) ** 2 for axis, p in zip(self._axes, at, strict=True))
             kernel = np.exp(-squares / np.float32(2 * (width_mm / self._step) ** 2))

@@ -14,8 +14,10 @@ from attunet_gui.synthesis.position import round_field
 from attunet_gui.synthesis.settings import Export, Scanner, Settings
 from attunet_gui.synthesis.streaks import Artefacts, streaks
 
+# At usual beam hardening only metal leaves visible streaks; at a stronger one bright oral contrast does too.
 _METAL_HU, _BRIGHT_HU = 1400.0, 300.0
 _LEAST_DENSE = 5e-5
+# Above the usual strength of starvation every slice gets its streaks.
 _STARVED = 1.0
 _STREAKS_APART_MM = 3.0
 
@@ -123,6 +125,7 @@ def _noise(
     noise = rng.standard_normal(shape, dtype=np.float32)
     size = rng.uniform(*scanner.grain_mm)
     ndimage.gaussian_filter(noise, (0.2, size / spacing[1], size / spacing[2]), output=noise, truncate=2.5)
+    # A wider blur is subtracted, which takes away the low frequencies.
     wide = 2.5 * size + 0.5
     noise -= np.float32(0.8) * ndimage.gaussian_filter(
         noise, (0, wide / spacing[1], wide / spacing[2]), truncate=2.0

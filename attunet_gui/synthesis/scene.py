@@ -145,6 +145,7 @@ class Scene:
         self.frame = frame
         self.hu: F32 = np.full(frame.shape, -1000, np.float32)
         self.organs: NDArray[np.uint8] = np.zeros(frame.shape, np.uint8)
+        # Nearly every organ is confined to the cavity: its two surfaces are computed once for all voxels.
         self._cavity = cavity_distance(self.everywhere())
         self._roof = diaphragm_distance(self.everywhere())
         self._fields: dict[tuple[str, float], SmoothField] = {}
@@ -216,5 +217,6 @@ class Scene:
         """Fill a tube with HU, and label it; a tube thinner than a voxel is mixed with what was there."""
         points, distance = self.tube(tube)
         share = min(1.0, float(2 * tube.radii.mean() / self.frame.edge_mm))
+        # Partial volume: a vessel of half a voxel's width shows half of its contrast.
         level = np.float32(hu) if share >= 1 else self.hu[points.box] * (1 - share) + np.float32(hu) * share
         self.paint(points, distance, np.asarray(level, np.float32), organ)

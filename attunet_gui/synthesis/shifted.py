@@ -25,6 +25,7 @@ _GRAIN_MM = 2.0
 """Standard deviation of the Gaussian that smooths the noise; its blobs are as large as pancreatic lobules."""
 _SIZE = 0.75
 """Size of the patient as a share of the size of an adult."""
+# Before the patient is made smaller: slices of the result are 4.5 mm thick, pixels 1.2 mm wide.
 _THICKNESS_MM, _PIXEL_MM = 6.0, 1.6
 _AIR_HU = -900
 _HEIGHT_MM, _FIELD_MM = 230.0, 430.0

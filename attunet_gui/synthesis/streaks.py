@@ -18,8 +18,11 @@ from attunet_gui.synthesis.fields import F32
 
 _SIZE, _ANGLES = 128, 120
 _DENSE_HU = 250.0
+# The densest metal that is painted has 6000 HU.
 _CAP_HU = 6000.0
+# Linear attenuation of water at the mean energy of a CT beam, about 0.2 per cm.
 _WATER_PER_MM = 0.02
+# Slices are projected a few at a time, which bounds the memory.
 _TOGETHER = 16
 
 
@@ -91,6 +94,7 @@ def _error(small: F32, step_mm: float, strength: Artefacts, rng: np.random.Gener
     flat = small.reshape(len(small), -1).T
     body = forth @ ((np.minimum(flat, _DENSE_HU) + 1000) * (per_pixel / 1000))
     dense = forth @ (np.maximum(flat - _DENSE_HU, 0) * (per_pixel / 1000))
+    # Hardening grows faster than the dense path itself: quadratically, and more where the body is thick too.
     lost = np.float32(0.12 * strength.hardening) * dense * (dense + np.float32(0.15) * body)
     # Noise of the logarithm of a count grows with the square root of the attenuation's exponential.
     noise = np.float32(0.002 * strength.starvation) * np.exp(np.minimum((body + dense) / 2, np.float32(5)))

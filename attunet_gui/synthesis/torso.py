@@ -14,6 +14,7 @@ from attunet_gui.synthesis.geometry import F32, Points, Tube, as_f32, blend, ell
 from attunet_gui.synthesis.scene import Scene
 
 SPINE_Y = 40.0
+# A lumbar body of 27 mm and a disc of 9 mm.
 _LEVEL_MM = 36.0
 
 
@@ -132,6 +133,7 @@ def _paint_vertebra(scene: Scene, z: float) -> None:
     body = np.maximum(_column(points, wide) + np.clip(waist, 0, None), height - np.float32(13.5))
     bone = np.minimum(blend(body, _arch(scene, z), 3.0), np.float32(50))
     canal = np.hypot((points.y - (SPINE_Y + 26)) * np.float32(1.2), points.x) - np.float32(9.5)
+    # The spinal canal is cut out of body and arch.
     bone = np.maximum(bone, -canal)
     grain = 45 * scene.field(points, "marrow", 4.0)
     scene.paint(points, bone, hu["cortical bone"], "vertebrae")
