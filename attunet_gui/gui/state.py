@@ -58,6 +58,7 @@ class Facts:
     Attributes:
         case: name of the open case; "" if nothing is open.
         details: its size and spacing, as text.
+        notes: what is unusual about the CT, or why the mask beside it is not used; "" if nothing is.
         volume_ml: volume of the mask in ml; None while it is being counted.
         model: title of the chosen model; "" if there is none.
         drafted: whether there is a draft of the case, made now or stored in the project.
@@ -74,6 +75,7 @@ class Facts:
 
     case: str = ""
     details: str = ""
+    notes: str = ""
     volume_ml: float | None = None
     model: str = ""
     drafted: bool = False
@@ -112,6 +114,7 @@ class View:
 
     case: str
     details: str
+    notes: str
     volume: str
     unsaved: bool
     step: Step
@@ -136,6 +139,7 @@ def facts_of(session: Session, review: Review, listing: Listing) -> Facts:
     return Facts(
         case="" if case is None else case.volume.name,
         details="" if grid is None else _details(grid),
+        notes="" if case is None else " ".join(filter(None, (case.unusable, *case.volume.notes))),
         volume_ml=ml,
         model="" if session.bundle is None else session.bundle.card.title,
         drafted=session.draft is not None or _begun_with_draft(case),
@@ -181,6 +185,7 @@ def decide(facts: Facts) -> View:
     return View(
         case=facts.case or "No CT is open",
         details=facts.details or "NIfTI, NRRD, MetaImage or a DICOM folder",
+        notes=facts.notes,
         volume=_volume(facts),
         unsaved=facts.edited,
         step=_step(facts),

@@ -39,7 +39,7 @@ from attunet_gui.gui.case_layers import (
 )
 from attunet_gui.gui.napari_keys import Tool, brush_keys, reset_keys, reset_polygon, tool_keys
 from attunet_gui.gui.napari_strokes import box_of, bytes_of, finish
-from attunet_gui.review.sight import Rectangle, Sight
+from attunet_gui.review.sight import Rectangle, Sight, is_readable
 
 MASK, OTHER, CHANGES, RING = "Pancreas", "New draft", "Proposed changes", "Place to check"
 ARRIVING = "Draft on its way"
@@ -751,6 +751,9 @@ class CaseLayers:
             straight=straight and as_ever and not viewer.canvas.grid.enabled,
             ct_drawn=_is_drawn(ct, viewer.layers),
             mask_drawn=_is_drawn(mask, viewer.layers),
+            ct_readable=is_readable(
+                ct.data[min(self.slice, len(ct.data) - 1)], *map(float, ct.contrast_limits)
+            ),
             pixels_per_mm=float(camera.zoom),
             view=_view_of(viewer),
             judged=None if box is None else self._rectangle(box),

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 # A slice must stay on screen unchanged for this many seconds before it counts as seen.
 LOOK_S = 0.5
 # Below this magnification a pancreas of 40 mm has fewer than 20 pixels and cannot be judged.
 LEAST_PIXELS_PER_MM = 0.5
 AXIAL = (0, 1, 2)
+# In fewer greys than these no organ can be told from another.
+LEAST_GREYS = 3
+# So many greys of a screen can be told from one another at a glance.
+_GREYS = 32
+# A grey of fewer pixels than this share of the slice is a speck and no tissue.
+_LEAST_SHARE = 0.002
+# So many pixels in each direction are looked at; all of them would make scrolling slower.
+_SAMPLES = 96
 
 Rectangle = tuple[float, float, float, float]
 """A rectangle (top, left, bottom, right) in the plane of the slice, in mm."""
@@ -28,6 +39,7 @@ class Sight:
         order: order of the axes (z, y, x); the last two are drawn downwards and to the right.
         straight: whether CT and mask lie on each other and are neither turned nor mirrored nor side by side.
         ct_drawn, mask_drawn: whether the layer is visible, not transparent and not covered.
+        ct_readable: whether the HU window shows at least `LEAST_GREYS` greys of the slice, or all it has.
         pixels_per_mm: magnification in screen pixels per mm.
         view: the part of the plane that the canvas shows.
         judged: what must be within `view`, the mask of the slice; None if the slice has no mask.
@@ -40,10 +52,28 @@ class Sight:
     straight: bool
     ct_drawn: bool
     mask_drawn: bool
+    ct_readable: bool
     pixels_per_mm: float
     view: Rectangle
     judged: Rectangle | None
     ct: Rectangle
+
+
+def is_readable(plane: NDArray[np.generic], low: float, high: float) -> bool:
+    """Return whether the HU window from `low` to `high` shows enough of the slice `plane` (y, x).
+
+    Enough are `LEAST_GREYS` greys, or as many as the slice itself has if that is fewer, as in padding.
+    """
+    step = tuple(slice(None, None, max(1, size // _SAMPLES)) for size in plane.shape)
+    hu = np.nan_to_num(np.asarray(plane[step], np.float32))
+    shown = _greys(hu, low, high)
+    return shown >= LEAST_GREYS or shown >= _greys(hu, float(hu.min()), float(hu.max()))
+
+
+def _greys(hu: NDArray[np.float32], low: float, high: float) -> int:
+    """Return how many of `_GREYS` steps from `low` to `high` are the grey of some tissue in `hu`."""
+    steps = np.clip((hu - low) * (_GREYS / max(high - low, 1e-6)), 0, _GREYS - 1).astype(np.int64)
+    return int(np.count_nonzero(np.bincount(steps.ravel()) >= max(1.0, _LEAST_SHARE * hu.size)))
 
 
 def why_not_seen(sight: Sight) -> str:
@@ -55,6 +85,7 @@ def why_not_seen(sight: Sight) -> str:
         (not sight.straight, "the picture is turned, mirrored or divided; Ctrl+R puts it straight"),
         (not sight.ct_drawn, "the CT is hidden or covered"),
         (not sight.mask_drawn, "the mask is hidden or covered; H shows it"),
+        (not sight.ct_readable, "the HU window shows nothing of this slice; W takes another one"),
         (sight.pixels_per_mm < LEAST_PIXELS_PER_MM, "the picture is too small; Ctrl+R fits it"),
         (not _in_view(sight), "what is to be judged is not all in the picture; Ctrl+R fits it"),
     )

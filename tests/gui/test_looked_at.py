@@ -42,6 +42,7 @@ AWAY: dict[str, Callable[[ViewerModel], object]] = {
     "mask clear": lambda viewer: setattr(viewer.layers[MASK], "opacity", 0),
     "CT hidden": lambda viewer: setattr(viewer.layers[CT], "visible", False),
     "CT above the mask": _cover,
+    "black": lambda viewer: setattr(viewer.layers[CT], "contrast_limits", (9000.0, 9900.0)),
     "grid": lambda viewer: setattr(viewer.canvas.grid, "enabled", True),
     "mirrored": lambda viewer: setattr(viewer.scene.camera, "orientation2d", ("down", "left")),
 }
@@ -101,6 +102,7 @@ def test_ctrl_r_shows_axial_slices_again(world: World, ct: Path) -> None:
         change(layers.viewer)
     layers.viewer.layers[MASK].visible = layers.viewer.layers[CT].visible = True
     layers.viewer.layers[MASK].opacity = 1
+    layers.set_window(-160, 240)
     layers._raise_masks()
     keys = {str(key): call for key, call in layers.viewer.keymap.items()}
     keys["Ctrl+R"](layers.viewer)

@@ -167,3 +167,9 @@ def test_a_draft_never_replaces_strokes_nobody_gave_up(
     edited: bool, agreed: bool, painted: bool, place: str
 ) -> None:
     assert on_arrival(edited, agreed, painted) == place
+
+
+def test_notes_on_the_ct_are_shown_whatever_the_message_is() -> None:
+    noted = replace(OPEN, notes="The qform was used.")
+    assert decide(noted).notes == "The qform was used."
+    assert decide(replace(noted, message=Message("The draft is ready."))).notes == "The qform was used."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from attunet_gui.review.sight import AXIAL, LEAST_PIXELS_PER_MM, LOOK_S, Sight, why_not_seen
+from attunet_gui.review.sight import AXIAL, LEAST_PIXELS_PER_MM, LOOK_S, Sight, is_readable, why_not_seen
 
 GOOD = Sight(
     window_shown=True,
@@ -16,6 +17,7 @@ GOOD = Sight(
     straight=True,
     ct_drawn=True,
     mask_drawn=True,
+    ct_readable=True,
     pixels_per_mm=2.0,
     view=(0.0, 0.0, 300.0, 400.0),
     judged=(100.0, 120.0, 160.0, 220.0),
@@ -37,6 +39,7 @@ NOT_SEEN: dict[str, tuple[dict[str, Any], str]] = {
     "turned or in a grid": ({"straight": False}, "turned"),
     "CT hidden": ({"ct_drawn": False}, "CT is hidden"),
     "mask hidden or clear": ({"mask_drawn": False}, "mask is hidden"),
+    "nothing in the HU window": ({"ct_readable": False}, "the HU window shows nothing of this slice"),
     "zoomed far out": ({"pixels_per_mm": LEAST_PIXELS_PER_MM * 0.99}, "too small"),
     "above the view": ({"judged": (-1.0, 120.0, 160.0, 220.0)}, "not all in the picture"),
     "left of the view": ({"judged": (100.0, -1.0, 160.0, 220.0)}, "not all in the picture"),
@@ -62,3 +65,37 @@ def test_the_documents_say_for_how_long() -> None:
     from attunet_gui.paths import documents
 
     assert f"{LOOK_S:g} s" in (documents() / "guide.md").read_text("utf-8")
+
+
+def _abdomen() -> np.ndarray:
+    """A slice of air, fat, organs of 20 to 120 HU and a little bone."""
+    plane = np.full((256, 300), -1000.0)
+    plane[40:220, 40:260] = -100
+    plane[60:200, 60:240] = np.round(np.linspace(20, 120, 180))
+    plane[120:126, 140:148] = 900  # fewer pixels than 0.2 % of the slice
+    return plane
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "enough"),
+    [
+        (-160, 240, True),  # the preset for soft tissue
+        (-1000, 1500, True),
+        (70, 71, False),  # black and white
+        (2000, 3000, False),  # black
+        (500, 1200, False),  # a speck of bone in black
+        (-5000, -2000, False),  # white
+        (-60000, 60000, False),  # one grey
+    ],
+)
+def test_a_window_in_which_nothing_can_be_told_apart_shows_nothing(
+    low: float, high: float, enough: bool
+) -> None:
+    assert is_readable(_abdomen(), low, high) is enough
+
+
+@pytest.mark.parametrize("values", [(-1024,), (0, 40)])
+def test_a_slice_that_has_few_values_is_readable_if_all_of_them_show(values: tuple[int, ...]) -> None:
+    plane = np.resize(np.array(values, np.int16), (64, 64))
+    assert is_readable(plane, -160, 240)
+    assert is_readable(plane, 2000, 3000) is (len(values) == 1)

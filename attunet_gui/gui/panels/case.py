@@ -34,6 +34,7 @@ class CasePanel(QWidget):
         self.volume = words(strong=True)
         self.volume.setToolTip("Volume of the pancreas in the current mask")
         self.details = words()
+        self.notes = QElidingLabel()
         self.unsaved = words()
         self.menu = QMenu(self)
         self.menu.aboutToShow.connect(self.recent_needed)
@@ -44,6 +45,7 @@ class CasePanel(QWidget):
         layout = column(self)
         layout.addWidget(self.name)
         layout.addWidget(self.details)
+        layout.addWidget(self.notes)
         layout.addLayout(row(self.volume, self.unsaved))
         layout.addLayout(
             row(
@@ -73,6 +75,10 @@ class CasePanel(QWidget):
         self.name.setText(view.case)
         self.name.setToolTip(view.case)
         self.details.setText(view.details)
+        # The message of the opening is gone with the next one; these stay as long as the case is open.
+        self.notes.setText(f"⚠ {view.notes}" if view.notes else "")
+        self.notes.setToolTip(view.notes)
+        self.notes.setVisible(bool(view.notes))
         self.volume.setText(view.volume)
         self.volume.setVisible(bool(view.volume))
         self.unsaved.setText("● not saved" if view.unsaved else "")
