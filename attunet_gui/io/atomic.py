@@ -136,6 +136,7 @@ def _clear(left: Path) -> None:
 
 
 def _write(temporary: Path, produce: Callable[[BinaryIO], None]) -> None:
+    """Let `produce` write the file, sync it, and drop it from the cache of the system."""
     with temporary.open("r+b") as file:
         produce(file)
         file.flush()

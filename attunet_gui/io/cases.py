@@ -187,6 +187,7 @@ def _stands_for_itself(path: Path) -> bool:
 
 
 def _dicom_series(root: Path, walked: Walked, progress: Progress) -> Iterator[tuple[CaseRef, Content]]:
+    """Yield the CT series among the files of `walked`, and what could not be read, with what they hold."""
     from attunet_gui.io.dicom import values
     from attunet_gui.io.dicom_series import find_series
 

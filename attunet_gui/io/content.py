@@ -106,6 +106,7 @@ def content_of_values(parts: Iterator[NDArray[Any]], called: PurePath) -> Conten
 
 
 def _parts(path: Path) -> Iterator[NDArray[Any]] | None:
+    """Return the stored values of `path` in parts; None for a format whose files count as CT."""
     from attunet_gui.io.reading import reader_for
 
     kind = reader_for(path).kind
@@ -121,6 +122,7 @@ def _parts(path: Path) -> Iterator[NDArray[Any]] | None:
 
 
 def _hint(called: PurePath) -> Kind:
+    """Return what the words of a path suggest: CT, labels, or neither."""
     words = {word.lower() for word in _WORDS.findall(str(called))}
     if any(map(_LABEL_WORD.fullmatch, words)):
         return "labels"
@@ -236,6 +238,7 @@ class _Values:
 
 
 def _judged(values: _Values, hint: Kind) -> Content:
+    """Combine what the values say with the hint of the name, which decides only where they leave it open."""
     if values.air:
         return Content("CT")
     kind = _kind(values)

@@ -170,6 +170,7 @@ def _sha256(path: Path) -> str:
 
 
 def _whole(layout: Layout, folder: Path) -> tuple[DatasetCase, ...]:
+    """Return the cases of the data set, each with all its files; `AttunetError` if one is missing."""
     cases = layout.cases(folder)
     if not cases:
         raise AttunetError(f"The {layout.name} data set in {folder} has no cases.")
@@ -182,6 +183,7 @@ def _whole(layout: Layout, folder: Path) -> tuple[DatasetCase, ...]:
 
 
 def _nnunet_cases(folder: Path) -> tuple[DatasetCase, ...]:
+    """Return the training cases in nnU-Net's raw layout; `AttunetError` unless there is one channel."""
     described = _read_json(folder / DATASET_FILE)
     ending, values = str(described.get("file_ending", ".nii.gz")), label_values(folder)
     channels = described.get("channel_names")
@@ -284,6 +286,7 @@ def _numbers(value: Any, path: Path) -> tuple[int, ...]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; `AttunetError` if the file is missing, damaged or too large."""
     try:
         if path.stat().st_size > _LARGEST_JSON:
             raise AttunetError(f"{path} is too large to describe a data set.")

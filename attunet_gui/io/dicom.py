@@ -138,6 +138,7 @@ def _volume(ordered: Stack, hu: Hounsfield, name: str, origin: Origin) -> Volume
 
 
 def _pixels(ordered: Stack, values_of: _Decoder, progress: Progress) -> Hounsfield:
+    """Return the HU of all slices, (slices, rows, columns) int16, or float32 once a value does not fit."""
     rows, columns = ordered.groups[0][0].shape
     count = len(ordered.groups)
     # Refuses a size that the headers only claim, before memory is allocated for it.

@@ -71,6 +71,7 @@ def stack(slices: Sequence[Slice]) -> Stack:
 
 
 def _check_alike(first: Slice, other: Slice) -> None:
+    """Raise `UnreadableInput` if two slices differ in size, direction or pixel spacing."""
     if other.shape != first.shape:
         sizes = [f"{shape[1]} x {shape[0]}" for shape in (first.shape, other.shape)]
         raise _mixed(first, other, f"differ in size ({sizes[0]} and {sizes[1]} pixels)")
@@ -84,6 +85,7 @@ def _check_alike(first: Slice, other: Slice) -> None:
 
 
 def _grouped(ordered: Sequence[Slice], normal: Vectors) -> list[tuple[Slice, ...]]:
+    """Group slices at the same position; `UnreadableInput` if two lie side by side in one plane."""
     groups: list[tuple[Slice, ...]] = []
     for each in ordered:
         if groups and abs(float((each.position - groups[-1][0].position) @ normal)) < _SAME_PLACE_MM:
@@ -108,6 +110,7 @@ class _Line:
 
 
 def _line(groups: Sequence[tuple[Slice, ...]], positions: Vectors, normal: Vectors) -> _Line:
+    """Return the line on which `positions`, (slices, 3) LPS mm, lie; `UnreadableInput` if there is none."""
     if len(groups) == 1:
         thickness = groups[0][0].thickness
         if thickness is None:
@@ -238,6 +241,7 @@ def _affine(first: Slice, line: _Line) -> NDArray[np.float64]:
 
 
 def _notes(groups: Sequence[tuple[Slice, ...]], step: Vectors, normal: Vectors) -> tuple[str, ...]:
+    """Return notes for the user about a tilted gantry and about copies of slices."""
     sine = float(np.linalg.norm(np.cross(step, normal)) / np.linalg.norm(step))
     degrees = float(np.degrees(np.arcsin(min(1.0, sine))))
     notes = []

@@ -270,6 +270,7 @@ def _slice_or_refusal(header: Header, frame: int) -> Slice:
 
 
 def _slice(header: Header, frame: int) -> Slice:
+    """Build the record of image `frame`; `UnreadableInput` if a tag is missing, malformed or not about HU."""
     cosines = _numbers(header, frame, "ImageOrientationPatient", 6)
     along_row, along_column = _directions(header, cosines)
     spacing = _numbers(header, frame, "PixelSpacing", 2)
@@ -334,6 +335,7 @@ def _real_world_units(header: Header, frame: int) -> list[str]:
 def _directions(
     header: Header, cosines: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the unit vectors of row and column; `UnreadableInput` if they are not perpendicular."""
     row, column = cosines[:3], cosines[3:]
     lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
     if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(float(row @ column))) > 1e-3:
@@ -374,6 +376,7 @@ def _as_stored(header: Header, value: int) -> int:
 
 
 def _numbers(header: Header, frame: int, keyword: str, count: int) -> NDArray[np.float64]:
+    """Return a tag as (count,) float64; `UnreadableInput` if it is missing or malformed."""
     value = _value(header, frame, keyword)
     if value is None or value == "":
         raise _bad(header, keyword, "is missing")
@@ -387,6 +390,7 @@ def _numbers(header: Header, frame: int, keyword: str, count: int) -> NDArray[np
 
 
 def _value(header: Header, frame: int, keyword: str) -> Any:
+    """Return a tag of image `frame`, from its functional groups or from the header; None if it is absent."""
     try:
         for group in _groups(header, frame, keyword):
             if group.get(keyword) is not None:

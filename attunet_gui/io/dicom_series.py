@@ -286,6 +286,7 @@ def _common(folders: Sequence[Path]) -> Path:
 
 
 def _found(walked: Walked, progress: Progress) -> _Found:
+    """Read the headers of `walked` and sort them by series; images that are not CT in HU are kept apart."""
     scanned = scan(walked, progress)
     by_key: dict[str, list[Header]] = {}
     others: list[Header] = []
@@ -479,6 +480,7 @@ def _of_file(found: _Found, path: Path) -> Pass:
 
 
 def _nothing(found: _Found, path: Path) -> UnreadableInput:
+    """Return the error that says why there is no CT series at `path`, the most specific reason first."""
     if found.damaged:
         return _damaged(found.damaged[0])
     if found.unread:

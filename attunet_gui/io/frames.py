@@ -81,6 +81,7 @@ def read_frames(file: BinaryIO) -> Iterator[Frame]:
 
 
 def _content(file: BinaryIO, left: int) -> bytes:
+    """Read the content of the next frame, where `left` bytes are left in the file; `BadFrame` if broken."""
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
         raise BadFrame(torn=True)

@@ -249,6 +249,7 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def _write_snapshot(path: Path, snapshot: Snapshot) -> int:
+    """Write the whole journal atomically, readable by its owner alone, and return its size in bytes."""
     size = 0
 
     def produce(file: BinaryIO) -> None:
@@ -454,6 +455,7 @@ def _journals(folder: Path) -> list[Path]:
 
 
 def _pending(path: Path) -> Pending | None:
+    """Return what is unsaved in the journal at `path`; None if that is nothing, or it cannot be read."""
     try:
         frames, _ = _frames(path, data=False)
         header, since = header_of(frames[0]), since_of(frames[1])

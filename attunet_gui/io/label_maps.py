@@ -114,6 +114,7 @@ def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
 
 
 def _read_folder(folder: Path) -> LabelMap:
+    """Read a folder with one mask for each structure, of which each gets the name of its file."""
     masks = folder / "segmentations" if (folder / "segmentations").is_dir() else folder
     files = [file for file in listed(masks) if file.name.lower().endswith(nifti.SUFFIXES)]
     if not files:

@@ -106,6 +106,7 @@ def _dtype(path: Path, fields: Fields) -> np.dtype[Any]:
 
 
 def _affine(path: Path, fields: Fields, count: int) -> NDArray[np.float64]:
+    """Return the affine (4, 4), voxel (i, j, k) -> LPS mm; `UnreadableInput` if the fields make none."""
     spacing = _row(path, fields, ("ElementSpacing", "ElementSize"), np.ones(count))
     matrix = _row(path, fields, _MATRICES, np.eye(count).ravel()).reshape(count, count)
     if not (spacing > 0).all():
@@ -131,6 +132,7 @@ def _row(
 def _pieces(
     path: Path, fields: Fields, shape: tuple[int, int, int], behind: tuple[list[str], int]
 ) -> tuple[Piece, ...]:
+    """Return the files that hold the voxels; `behind` is the lines and the offset after the last field."""
     rest, end = behind
     packing: Packing = "zlib" if fields.get("CompressedData", "False").lower() == "true" else "raw"
     # HeaderSize -1 means that the voxels are the last bytes of the file.

@@ -109,6 +109,7 @@ def values(path: Path) -> Iterator[NDArray[Any]]:
 
 
 def _values(source: _Source, path: Path) -> Iterator[NDArray[Any]]:
+    """Yield the scaled values of an opened file in parts; see `values`."""
     header, stream = source.header.checked, source.stream.bytes
     dtype = _dtype(header, path)
     slope, intercept = _scaling(header, path)
@@ -187,6 +188,7 @@ def _content(source: _Source, path: Path, progress: Progress) -> NiftiContent:
 
 
 def _spatial_shape(header: Any, path: Path) -> tuple[int, int, int]:
+    """Return (i, j, k); `UnreadableInput` for several volumes or fewer than two axes."""
     shape = tuple(int(n) for n in header.get_data_shape())
     if len(shape) > 3 and any(n != 1 for n in shape[3:]):
         text = " x ".join(map(str, shape))
@@ -206,6 +208,7 @@ def _scaling(header: Any, path: Path) -> tuple[float, float]:
 
 
 def _voxels(source: _Source, path: Path, progress: Progress) -> NDArray[Any]:
+    """Read all voxels as (n,) in the dtype of the file; memory is taken only if the file can hold them."""
     header, stream = source.header.checked, source.stream
     dtype = _dtype(header, path)
     count = int(np.prod([int(n) for n in header.get_data_shape()], dtype=object))
@@ -257,6 +260,7 @@ def _fill(stream: BinaryIO, view: memoryview, path: Path, progress: Progress) ->
 
 
 def _dtype(header: Any, path: Path) -> np.dtype[Any]:
+    """Return the dtype of the stored voxels; `UnreadableInput` if it is not one of real numbers."""
     try:
         dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
     except (HeaderDataError, KeyError) as error:

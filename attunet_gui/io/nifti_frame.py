@@ -135,6 +135,7 @@ class _Reading:
             )
 
     def _notes_on_sform(self) -> tuple[str, ...]:
+        """Return notes about what disagrees with the sform, which was used."""
         if not self._codes[1] or np.isnan(self._pixdim_mm()[: int(self._raw["dim"][0])]).any():
             return self._notes_on_thickness()
         if self._qform is None:
@@ -155,6 +156,7 @@ class _Reading:
         return (f"The only slice counts as {step:g} mm thick, as its sform says; its pixdim says nothing.",)
 
     def _frame(self) -> NiftiFrame:
+        """Return the fields with which a mask on this grid is written, without an unusable sform."""
         qform = np.eye(4) if self._qform is None else self._qform
         raw = {
             name: np.array(self._raw[name], self._raw[name].dtype.newbyteorder("=")) for name in FRAME_FIELDS

@@ -254,6 +254,7 @@ def _step_and_place(path: Path, axis: _Axis) -> tuple[float, float]:
 def _pieces(
     path: Path, fields: Fields, shape: tuple[int, int, int], behind: tuple[list[str], int]
 ) -> tuple[Piece, ...]:
+    """Return the files that hold the voxels; `behind` is the lines and the offset after the header."""
     rest, end = behind
     packing = _PACKINGS.get(fields.get("encoding", "").lower())
     if packing is None:

@@ -132,6 +132,7 @@ def _unpacker(packing: Packing, dtype: np.dtype[Any]) -> _Unpacker | _Words:
 
 
 def _fill(file: BinaryIO, piece: Piece, dtype: np.dtype[Any], view: memoryview) -> None:
+    """Fill `view` with the voxels of one piece; `UnreadableInput` if there are fewer or more."""
     if piece.packing == "raw":
         if file.readinto(view) != len(view):  # type: ignore[attr-defined]
             raise damaged(piece.path)

@@ -154,6 +154,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _write_nifti(path: Path, values: NDArray[Any], volume: Volume, progress: Progress) -> None:
+    """Write `values`, (z, y, x), on the source grid of `volume`, and compare what is read back."""
     _check_path(path, volume)
     source = np.asfortranarray(volume.placement.to_source(values))
     header = _header(volume, source.dtype)
@@ -199,6 +200,7 @@ def _stream(file: BinaryIO, header: Any, source: NDArray[Any], progress: Progres
 
 
 def _header(volume: Volume, dtype: np.dtype[Any]) -> Any:
+    """Return the header: the placing fields of the source as they were, or new ones if it has none."""
     frame = volume.origin.frame
     # The affine of NIfTI-2 is in float64, which a NIfTI-1 header could not give back bit by bit.
     double = frame is not None and frame.raw and frame.raw["srow_x"].dtype.itemsize == 8
@@ -222,6 +224,7 @@ def _copy_frame(header: Any, frame: NiftiFrame) -> None:
 
 
 def _place(header: Any, grid: Grid) -> None:
+    """Place the voxels by an sform, and by a qform if a rotation can express the affine."""
     header["xyzt_units"] = _MILLIMETRES
     header.set_sform(grid.affine, code=1)
     header.set_qform(grid.affine, code=1, strip_shears=True)
@@ -231,6 +234,7 @@ def _place(header: Any, grid: Grid) -> None:
 
 
 def _compare(path: Path, written: Path, values: NDArray[Any], volume: Volume, header: Any) -> None:
+    """Raise `UnwritableOutput` unless grid, placing fields and every voxel of `written` are as meant."""
     try:
         content = nifti.load(written)
     except UnreadableInput as error:

@@ -145,6 +145,7 @@ class _Index:
 
 
 def _look_at(project: Project, ref: CaseRef, known: _Index, done: AddedCases) -> _New | None:
+    """Return the case to be added for `ref`; None if it is refused or in the list, which `done` records."""
     # A list outlives what was said when a case was added, so what needs a look by a person is not in it.
     if ref.refused or ref.caution:
         done.failed.append((ref.path.name, ref.refused or ref.caution))
@@ -168,6 +169,7 @@ def _look_at(project: Project, ref: CaseRef, known: _Index, done: AddedCases) ->
 
 
 def _found_again(project: Project, case: _Known, path: str, done: AddedCases) -> None:
+    """Record that a known CT is still there, or was moved to `path`."""
     if (project.folder / case.path).exists():
         done.known += 1
         return
@@ -180,6 +182,7 @@ def _found_again(project: Project, case: _Known, path: str, done: AddedCases) ->
 
 
 def _insert(project: Project, waiting: Sequence[_New], copied: bool, done: AddedCases) -> None:
+    """Insert the waiting cases and their first events in one transaction."""
     if not waiting:
         return
     now = project.now()
@@ -255,6 +258,7 @@ def _copied(project: Project, new: _New) -> Path:
 
 
 def _copied_series(source: Path, series: str, target: Path) -> Path:
+    """Copy the files of a series to the folder `target`, numbered in place of their names."""
     from attunet_gui.io.dicom_series import files_of
 
     files = files_of(source, series)
@@ -270,6 +274,8 @@ def _copied_series(source: Path, series: str, target: Path) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy one file atomically, and compare the SHA-256 of both."""
+
     def produce(file: BinaryIO) -> None:
         with source.open("rb") as original:
             shutil.copyfileobj(original, file)

@@ -122,6 +122,7 @@ def _read_twice(project: Project, case: CaseRow) -> tuple[Saved, Saved] | None:
 
 
 def _agreement(project: Project, case: CaseRow, first: Saved, second: Saved) -> CaseAgreement:
+    """Compare the two masks and the draft of one case in the slices that both readers have verified."""
     one, spacing = _mask(case, first)
     two, _ = _mask(case, second)
     if one.shape != two.shape:

@@ -74,6 +74,7 @@ def checks_by_annotator(project: Project) -> tuple[AnnotatorChecks, ...]:
 
 
 def _histories(project: Project) -> list[tuple[str, list[Event]]]:
+    """Return the events that matter here by the name of their case, oldest first."""
     kinds = ("drafted", "opened", "saved", "checked")
     statement = (
         select(CaseRecord.name, EventRecord)
@@ -89,6 +90,7 @@ def _histories(project: Project) -> list[tuple[str, list[Event]]]:
 
 
 def _count(case: str, events: list[Event], tallies: dict[str, _Tally]) -> None:
+    """Add the events of one case to the tallies of the annotators."""
     drafted, opened, counted = False, None, False
     for event in events:
         match event.payload:

@@ -87,6 +87,7 @@ _TROUBLE = (
 
 
 def _refusal(error: SQLAlchemyError) -> ProjectError:
+    """Return the error for the user, with advice if the cause is known."""
     cause = str(getattr(error, "orig", None) or error)
     for signs, sentence in _TROUBLE:
         if any(sign in cause.lower() for sign in signs):

@@ -169,6 +169,7 @@ def _draft(project: Project, case: CaseRow, drafter: Drafter, progress: Progress
 
 
 def _drafted(project: Project, case: CaseRow, drafter: Drafter, progress: Progress) -> Drafted:
+    """Draft one case, write draft and thumbnail, and return the event to record."""
     since = perf_counter()
     _check_unchanged(project, case)
     volume = read(case.path, series=case.series, progress=progress)
@@ -192,6 +193,7 @@ def _drafted(project: Project, case: CaseRow, drafter: Drafter, progress: Progre
 
 
 def _check_unchanged(project: Project, case: CaseRow) -> None:
+    """Raise `UnreadableInput` if the CT of `case` is missing or is no longer the one that was added."""
     if not case.path.exists():
         raise UnreadableInput(f"The CT of {case.name} is not where it was: add its folder again.")
     if fingerprint(CaseRef(case.path, case.series, case.name)) != project.fingerprint(case):

@@ -81,6 +81,7 @@ def open_case(project: Project, case: CaseRow) -> Opening:
 
 
 def _shown(project: Project, case: CaseRow, state: CaseState) -> ShownKind:
+    """Decide what the annotator is shown; `ProjectError` if they may not be the second reader."""
     settings = project.settings
     if state.status == Status.SECOND_READ:
         check_second_reader(state, project.who)
@@ -135,6 +136,7 @@ def _made_wrong(project: Project, case: CaseRow, state: CaseState, error: str) -
 
 
 def _mask_of(project: Project, state: CaseState, opened: Opened) -> Path | None:
+    """Return the file of the mask that is shown; None for an empty mask."""
     match opened.shown:
         case "nothing":
             return None

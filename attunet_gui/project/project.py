@@ -197,6 +197,7 @@ class Project:
         return None if second is None else self._saved(second)
 
     def _saved(self, state: SavedState) -> Saved:
+        """Return a saved mask with the absolute path of its file."""
         said = state.said
         return Saved(
             mask=self.folder / said.mask,
@@ -377,6 +378,7 @@ class Project:
         )
 
     def _said(self, state: CaseState, mask: Path, review: Review, sha256: str) -> SavedEvent:
+        """Return the event for a saved mask; `ProjectError` if this person may not be its second reader."""
         second = state.status == Status.SECOND_READ
         if second:
             check_second_reader(state, self.who)

@@ -129,6 +129,7 @@ class CaseState:
                 return state._decided(event)
 
     def _drafted(self, event: Event) -> CaseState:
+        """Return the state after a draft was made or failed; a case that was begun keeps its status."""
         if isinstance(event.payload, DraftFailed):
             return replace(self, failure=event.payload.reason)
         if not isinstance(event.payload, Drafted):
@@ -137,6 +138,7 @@ class CaseState:
         return replace(self, status=status, draft=event.payload, model=event.model, failure="")
 
     def _worked(self, event: Event) -> CaseState:
+        """Return the state after an annotator opened or saved the case, or a seeded error was settled."""
         match event.payload:
             case Opened() as opened:
                 begun = self.status in (Status.NEW, Status.DRAFTED)
@@ -154,6 +156,7 @@ class CaseState:
         return self
 
     def _saved(self, saved: SavedState) -> CaseState:
+        """Return the state after the first or the second reader saved a mask."""
         # The same mask saved again neither ends a review nor reopens an accepted case.
         if saved.said.keeps_status and self.first is not None:
             return replace(self, first=_with_more_seen(self.first, saved))
@@ -168,6 +171,7 @@ class CaseState:
         return replace(self, first=saved, status=status, reason="")
 
     def _decided(self, event: Event) -> CaseState:
+        """Return the state after a case was accepted, rejected, reopened or given to a second reader."""
         match event.payload:
             case Accepted():
                 return replace(self, status=Status.ACCEPTED, reason="")

@@ -174,6 +174,7 @@ def _files(image: Path) -> list[Path]:
 
 
 def _labels(case: ExportCase, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the label values of a mask, (z, y, x) uint8, with `IGNORE` in slices that nobody verified."""
     if case.verified is None:
         return mask
     if not case.verified:

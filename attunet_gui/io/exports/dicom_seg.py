@@ -91,6 +91,7 @@ def _saving(data: Dataset) -> Any:
 
 
 def _write_seg(path: Path, seg: Segmentation, images: Sequence[Dataset], mask: NDArray[np.uint8]) -> None:
+    """Write the segmentation, and compare the pixels that are read back with `mask`."""
     uids = [image.SOPInstanceUID for image in images]
 
     def verify(written: Path) -> None:
@@ -122,6 +123,7 @@ def _made(
 def _segmentation(
     opened: OpenedCase, images: Sequence[Dataset], mask: NDArray[np.uint8], identity: Identity
 ) -> Segmentation:
+    """Build the segmentation of `mask`, (slices, rows, columns) uint8, which refers to `images`."""
     case = opened.case
     whole = fingerprint(case, identity)
     return Segmentation(
@@ -150,6 +152,7 @@ def _creator(name: str) -> str | None:
 
 
 def _description(opened: OpenedCase) -> SegmentDescription:
+    """Describe the only segment: the pancreas, and whether a model drafted it."""
     model, _, digest = opened.case.model_name.partition(" ")
     drafted = AlgorithmIdentificationSequence(
         name=model[:_LONG_STRING],

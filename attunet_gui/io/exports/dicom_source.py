@@ -130,6 +130,7 @@ def _as_16_bits(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
 
 
 def _fill(image: Dataset, pixels: NDArray[Any], each: Slice) -> None:
+    """Set the pixels, (rows, columns) int16 or uint16, and the tags that describe them (PS3.3, C.7.6.3)."""
     signed = pixels.dtype.kind == "i"
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
     image.Rows, image.Columns = pixels.shape

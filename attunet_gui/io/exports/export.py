@@ -130,6 +130,7 @@ def _identifiers(order: Order) -> str:
 def _carried_out(
     cases: Sequence[ExportCase], order: Order, before: Manifest | None, stage: Staging, progress: Progress
 ) -> _Plan:
+    """Write the cases that are new or have changed, and collect what was refused."""
     known = {} if before is None else before.by_name
     plan = _Plan({}, {}, {})
     for number, case in enumerate(cases):
@@ -174,6 +175,7 @@ def _with_files(entry: CaseEntry, folder: Path) -> CaseEntry:
 
 
 def _entry(opened: OpenedCase, identity: Identity, state: str) -> CaseEntry:
+    """Return the entry of a case for the manifest, without its files."""
     case, volume = opened.case, opened.volume
     source = volume.placement.source
     verified = None if case.verified is None else tuple(sorted(case.verified))
@@ -225,6 +227,7 @@ def _assemble(plan: _Plan, order: Order, before: Manifest | None, stage: Staging
 
 
 def _describe(entries: dict[str, CaseEntry], order: Order, folder: Path) -> None:
+    """Write `dataset.json`, if the format has one, and the manifest."""
     manifest = Manifest(
         made_by=f"attunet export {__version__}",
         made=datetime.now(UTC).replace(microsecond=0),

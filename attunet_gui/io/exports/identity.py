@@ -64,6 +64,7 @@ def read_key(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
+    """Write a new key to `path`, readable by its owner alone, unless there is one."""
     if path.exists():
         return
     part = path.with_name(f".{path.name}-{secrets.token_hex(6)}.part")

@@ -22,6 +22,7 @@ def _write(opened: OpenedCase, folder: Path, _identity: Identity, progress: Prog
 
 
 def _dataset(manifest: Manifest) -> dict[str, Any]:
+    """Return the content of dataset.json, in which MSD maps values to names."""
     return {
         "name": "Pancreas",
         "description": "Pancreas in abdominal CT; slices that nobody verified are labelled ignore.",
