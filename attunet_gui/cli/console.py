@@ -50,6 +50,7 @@ class WholeConsole(Console):
             super().print(*map(_escaped, objects), **options)
 
     def _print_table(self, table: Table) -> None:
+        """Print a table whole: as wide as it is, folded to the terminal, or as lists."""
         if not self.is_terminal:
             self._print_wide(table)
         elif _fit(table, self.width):

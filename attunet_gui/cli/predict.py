@@ -127,6 +127,7 @@ def _cases(source: Path, output: Path, progress: Progress) -> list[CaseRef]:
     found = find(source, progress)
 
     def wanted(path: Path, name: str) -> bool:
+        """Return whether a file is none of our results."""
         return not (inside and (_OUR_OUTPUT.search(name) or _is_below(path, output, source)))
 
     cases = [case for case in found.cases if wanted(case.path, case.name)]
@@ -243,6 +244,7 @@ def _predict_case(case: CaseRef, root: Path, work: Work) -> str:
 
 
 def _read(case: CaseRef, progress: Progress) -> Volume:
+    """Read a CT, with what the search for cases had to say of it among the volume's notes."""
     volume = read(case.path, series=case.series, progress=progress)
     if not case.caution or case.caution in volume.notes:
         return volume

@@ -239,6 +239,7 @@ class Tube:
 
 
 def _point(values: F64) -> Point:
+    """Return (3,) values as a tuple of floats."""
     return float(values[0]), float(values[1]), float(values[2])
 
 

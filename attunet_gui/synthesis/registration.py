@@ -131,6 +131,7 @@ def fit_affine(target: Sampled, donor: Sampled) -> Affine:
     lines = [(_course(target, name), _course(donor, name), weight) for name, weight in _TUBES.items()]
 
     def residuals(p: F64) -> F64:
+        """Return distances of organs and vessels in units of 1 cm, by weight, and what the priors cost."""
         affine = _affine_of(p, middle)
         parts = [((affine(here.T).T - there) * weights[:, None] / 10.0).ravel()]
         for mine, other, weight in lines:
