@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from rich.table import Table
@@ -28,6 +29,7 @@ from attunet_gui.io.writing import make_folder, write_json, write_text
 from attunet_gui.network.predict import Model, load_model
 from attunet_gui.recipes.kind_sets import find_kind_sets, write_kind_sets
 from attunet_gui.synthesis.kinds import KINDS, Kind, kind_named
+from attunet_gui.synthesis.settings import USUAL
 
 RESULT, TABLE = "kinds.json", "kinds.md"
 
@@ -35,8 +37,9 @@ RESULT, TABLE = "kinds.json", "kinds.md"
 def list_kinds() -> None:
     """Print one row per kind: its name, what it is, and which settings it changes."""
     table = Table("name", "what it is", "changes")
+    setting_of = {type(getattr(USUAL, field.name)): field.name for field in fields(USUAL)}
     for kind in KINDS:
-        table.add_row(kind.name, kind.title, ", ".join(type(group).__name__.lower() for group in kind.groups))
+        table.add_row(kind.name, kind.title, ", ".join(setting_of[type(group)] for group in kind.groups))
     console.print(table)
 
 
