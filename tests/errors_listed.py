@@ -4,7 +4,9 @@
 
 prints what the document lacks and what the code no longer says. A sentence is written with … where the code
 puts a name or a number. Found are the words of every `AttunetError` that is made, of what is said as a
-problem, of what window and commands say of a failure that nobody expected, and of what the child reports.
+problem, of what window and commands say of a failure that nobody expected, of what the child reports, and of
+what the window says where it refuses or takes back what a hand or a command of napari did: through the signal
+`refused`, in a table `REFUSED`, in what answers `layer_lost` and `stranger_came`, and as a hindrance.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ DOCUMENT = _ROOT / "docs" / "errors.md"
 GAP = "…"
 _SENTENCE = re.compile(r"[A-Z…].* .*[.!]$")
 _SAYING = {"Failed", "_end"}
+_TAKEN_BACK = {"layer_lost", "stranger_came"}
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,10 @@ def told(package: Path) -> dict[str, str]:
     """Sentence -> "module.py:line" of the first place that says it, for every module below `package`."""
     modules = {path: ast.parse(path.read_text("utf-8")) for path in sorted(package.rglob("*.py"))}
     errors = _errors(modules.values())
+    constants = {name: text for tree in modules.values() for name, text in _constants(tree)}
     found: dict[str, str] = {}
     for path, tree in modules.items():
-        for line, sentence in _Module(tree, errors).sentences():
+        for line, sentence in _Module(tree, errors, constants).sentences():
             found.setdefault(sentence, f"{path.relative_to(package).as_posix()}:{line}")
     return found
 
@@ -64,9 +68,17 @@ def _name(node: ast.AST) -> str:
     return getattr(node, "id", getattr(node, "attr", ""))
 
 
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The texts that are given a name in capitals."""
+    for node in tree.body:
+        text = _text(node.value) if isinstance(node, ast.Assign) else None
+        if text and isinstance(node, ast.Assign) and _name(node.targets[0]).isupper():
+            yield _name(node.targets[0]), text
+
+
 class _Module:
-    def __init__(self, tree: ast.Module, errors: frozenset[str]) -> None:
-        self._tree, self._errors = tree, errors
+    def __init__(self, tree: ast.Module, errors: frozenset[str], constants: dict[str, str]) -> None:
+        self._tree, self._errors, self._shared = tree, errors, constants
         self._functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
         self._constants = {
             _name(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)
@@ -81,6 +93,32 @@ class _Module:
                 yield from ((each.lineno, said) for each in returns for said in self._within(each))
             elif _is_broad(node):
                 yield from ((node.lineno, said) for said in self._within(node))
+            elif isinstance(node, ast.AnnAssign) and _name(node.target) == "REFUSED":
+                values = node.value.values if isinstance(node.value, ast.Dict) else []
+                yield from ((node.lineno, said) for value in values for said in self._texts(value))
+        for function in self._answers():
+            calls = (each for each in ast.walk(function) if isinstance(each, ast.Call))
+            for call in (each for each in calls if _name(each.func) == "say"):
+                yield from ((call.lineno, said) for part in call.args for said in self._texts(part))
+
+    def _answers(self) -> list[ast.FunctionDef]:
+        """The methods connected to a signal of what is taken back, with those of their own that they call."""
+        calls = (each for each in ast.walk(self._tree) if isinstance(each, ast.Call))
+        names = {
+            _name(call.args[0])
+            for call in calls
+            if _name(call.func) == "connect" and _name(getattr(call.func, "value", call)) in _TAKEN_BACK
+            if call.args and isinstance(call.args[0], ast.Attribute)
+        } & self._functions.keys()
+        while True:
+            found = [self._functions[name] for name in sorted(names)]
+            used = {
+                _name(node) for each in found for node in ast.walk(each) if isinstance(node, ast.Attribute)
+            }
+            new = (used & self._functions.keys()) - names
+            if not new:
+                return found
+            names |= new
 
     def _of_call(self, call: ast.Call) -> Iterator[str]:
         name = _name(call.func)
@@ -97,7 +135,7 @@ class _Module:
 
     def _texts(self, node: ast.expr) -> Iterator[str]:
         """What `node` may be: itself, what the function it calls returns, or a constant that it fills in."""
-        text = _text(node)
+        text = self._shared.get(_name(node)) if isinstance(node, ast.Name) else _text(node)
         if text is not None:
             yield text
         elif isinstance(node, ast.IfExp):
@@ -114,10 +152,13 @@ class _Module:
 
 
 def _is_said(call: ast.Call) -> bool:
-    """`session.say(…, problem=True)` and `runner.failed.emit(job, …)`."""
+    """`session.say(…, problem=True)`, `failed.emit(job, …)`, `layer.refused.emit(…)` and a hindrance."""
     if _name(call.func) == "emit":
-        return _name(getattr(call.func, "value", call)) == "failed"
-    return _name(call.func) == "say" and any(keyword.arg == "problem" for keyword in call.keywords)
+        return _name(getattr(call.func, "value", call)) in ("failed", "refused")
+    if _name(call.func) != "say":
+        return False
+    hindered = any(_name(node) == "hindrance" for part in call.args for node in ast.walk(part))
+    return hindered or any(keyword.arg == "problem" for keyword in call.keywords)
 
 
 def _is_broad(node: ast.AST) -> bool:

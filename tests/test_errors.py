@@ -31,6 +31,21 @@ def g():
 def sentence_of(error):
     if isinstance(error, MemoryError): return f"No memory while {error}; stop."
 def h(): raise AttunetError(str(error))
+CLOSED = "This window holds one thing; close it."
+REFUSED: dict = {"a": CLOSED, "b": "Nothing is moved here."}
+ANYTHING = "A constant that nobody says."
+class Layer:
+    refused = Signal(str)
+    def mode(self, wanted): self.refused.emit(f"The mode {wanted} is not used; take another.")
+    def other(self): self.changed.emit("Nobody says this.")
+class Desk:
+    def __init__(self, layers):
+        layers.layer_lost.connect(self._lost)
+        layers.drawn.connect(self._drawn)
+    def _lost(self, name): later(lambda: self._put_back(name))
+    def _put_back(self, name): self.session.say(f"{name} was put back; hide it.")
+    def _drawn(self): self.session.say("It is drawn.")
+    def verify(self, hindrance): self.session.say(f"Not verified: {hindrance}.")
 """
 
 
@@ -54,6 +69,11 @@ def test_sentences_are_found_wherever_they_are_made(tmp_path: Path) -> None:
         "It failed.",
         "Not enough memory for this.",
         "No memory while …; stop.",
+        "This window holds one thing; close it.",
+        "Nothing is moved here.",
+        "The mode … is not used; take another.",
+        "… was put back; hide it.",
+        "Not verified: ….",
     }
     assert found["It failed."].startswith("part/module.py:")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attunet_gui.core.counting import counted
+from attunet_gui.core.counting import counted, noun_of
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.core.progress import Progress, silent
 from attunet_gui.folders import Unread, Walked, beside, walk
@@ -145,7 +145,8 @@ def choose(path: Path, series: str | None, progress: Progress) -> Chosen:
     short_name = _series(one).short_name if named else ""
     if one.folder:
         short_name += f"_{one.folder}"
-    return Chosen(one, short_name, _together_note(one) + ((doubt.caution,) if doubt.caution else ()))
+    notes = _together_note(one) + _left_out_note(found, one)
+    return Chosen(one, short_name, notes + ((doubt.caution,) if doubt.caution else ()))
 
 
 def stacked(one: Pass) -> Stack:
@@ -341,6 +342,19 @@ def _together_note(one: Pass) -> tuple[str, ...]:
     )
 
 
+def _left_out_note(found: _Found, one: Pass) -> tuple[str, ...]:
+    """Images of the series that cannot be slices, scouts aside: a slice may have become one of them."""
+    key = one.key.split(".")[0]
+    left = [each for each in found.others if each.series == key and not each.is_localizer]
+    if not left:
+        return ()
+    some = f"{counted(len(left), 'image')} of this series {noun_of(len(left), 'is', 'are')}"
+    name = showable(left[0].path.name)
+    return (
+        f"{some} left out as no slice of a CT, beginning with {name}: make sure that no slice is missing.",
+    )
+
+
 @dataclass(frozen=True)
 class _Doubt:
     """Why a series may be incomplete, and what a person should make sure of: a sentence each, or ""."""
@@ -369,8 +383,8 @@ def _doubt(found: _Found, headers: Sequence[Header]) -> _Doubt:
         near = any(folder.is_relative_to(holder) or holder.is_relative_to(folder) for folder in folders)
         if near and _holds_one_each(found, holder):
             caution = (
-                f"{each.path.name} lies beside this CT and could not be read, {each.reason}: make sure that "
-                "no images of this CT are in it."
+                f"{showable(each.path.name)} lies beside this CT and could not be read, {each.reason}: make "
+                "sure that no images of this CT are in it."
             )
         elif near or len(found.by_key) == 1:
             return _Doubt(str(each.refusal))

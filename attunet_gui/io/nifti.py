@@ -28,6 +28,7 @@ from attunet_gui.io.nifti_header import (
     read_header,
 )
 from attunet_gui.io.placing import source_grid
+from attunet_gui.io.showable import showable
 from attunet_gui.io.stored import MOST_UNPACKED
 
 SUFFIXES = SINGLE_SUFFIXES
@@ -184,7 +185,16 @@ def _content(source: _Source, path: Path, progress: Progress) -> NiftiContent:
     slope, intercept = _scaling(header, path)
     grid = source_grid(shape, found.affine, path.name)
     stored = _voxels(source, path, progress).reshape(shape, order="F")
-    return NiftiContent(stored, slope, intercept, grid, found.frame, found.notes)
+    notes = found.notes + (_left_note(path) if _is_more(source.stream.bytes, path) else ())
+    return NiftiContent(stored, slope, intercept, grid, found.frame, notes)
+
+
+def _left_note(path: Path) -> tuple[str, ...]:
+    """Where a header names too few voxels, or a wrong byte as the first, they are read in wrong places."""
+    return (
+        f"{showable(path.name)} holds more than the voxels that its header describes: make sure that the "
+        "picture is not shifted or torn.",
+    )
 
 
 def _spatial_shape(header: Any, path: Path) -> tuple[int, int, int]:
@@ -225,8 +235,6 @@ def _voxels(source: _Source, path: Path, progress: Progress) -> NDArray[Any]:
             f"{path.name} claims to hold {count} voxels, more than fit in memory."
         ) from error
     _fill(stream.bytes, buffer.data, path, progress)
-    if isinstance(stream.bytes, igzip.IGzipFile):
-        _check_end(stream.bytes, path)
     return buffer.view(dtype)
 
 
@@ -237,12 +245,16 @@ def _offset(header: Any, path: Path) -> int:
         raise damaged(path) from error
 
 
-def _check_end(stream: BinaryIO, path: Path) -> None:
+def _is_more(stream: BinaryIO, path: Path) -> bool:
+    """Return whether anything lies behind the voxels."""
+    found = bool(stream.read(1))
+    if not isinstance(stream, igzip.IGzipFile) or not found:
+        return found
     # The checksum is only tested at the end of the stream, so the stream is read to its end; a file that goes
     # on for long after the voxels is refused instead.
     for _ in range(_MOST_BESIDE // _CHUNK):
         if not stream.read(_CHUNK):
-            return
+            return True
     raise damaged(path)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from pydicom import dcmread
 
 from attunet_gui.core.errors import ChooseSeries, UnreadableInput
 from attunet_gui.io import find_cases, read
@@ -51,6 +52,31 @@ def test_two_acquisitions_over_the_same_part_are_offered(tmp_path: Path, start: 
     volume = read(cases[1].path, series=cases[1].series)
     assert_array_equal(volume.hu, LATE_HU)
     assert (volume.name, volume.origin.series) == (cases[1].name, cases[1].series)
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_slice_that_is_no_ct_image_any_more_is_said(tmp_path: Path, number: int) -> None:
+    paths = write_series(tmp_path / "ct", STORED)
+    assert read(tmp_path / "ct").notes == ()
+    data = dcmread(paths[number])
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PlanarConfiguration = 3, "RGB", 0
+    data.PixelData = data.PixelData * 3
+    data.save_as(paths[number])
+    for path in (tmp_path / "ct", paths[2]):
+        volume = read(path)
+        assert len(volume.hu) == 5
+        (note,) = volume.notes
+        assert note.startswith("1 image of this series is left out as no slice of a CT, beginning with ")
+        assert paths[number].name in note
+
+
+def test_a_scout_in_a_series_is_left_out_without_a_word(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "ct", STORED)
+    data = dcmread(paths[0])
+    data.ImageType, data.SOPInstanceUID = ["ORIGINAL", "PRIMARY", "LOCALIZER"], "1.2.3.4.5"
+    data.save_as(tmp_path / "ct" / "scout.dcm")
+    volume = read(tmp_path / "ct")
+    assert (len(volume.hu), volume.notes) == (6, ())
 
 
 def test_one_slice_opens_its_own_acquisition(tmp_path: Path) -> None:

@@ -443,3 +443,23 @@ def test_reading_can_be_cancelled(tmp_path: Path) -> None:
 
     with pytest.raises(Cancelled):
         read(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE), progress=stop)
+
+
+LEFT = (
+    "holds more than the voxels that its header describes: make sure that the picture is not shifted or torn."
+)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_bytes_behind_the_voxels_are_said(tmp_path: Path, ending: str) -> None:
+    path = write_nifti(tmp_path / "ct.nii", ct_like((4, 5, 6)), np.diag([-0.8, -0.8, 2.5, 1]))
+    raw = path.read_bytes()
+    given = tmp_path / f"given{ending}"
+    pack = gzip.compress if ending.endswith("gz") else bytes
+    given.write_bytes(pack(raw))
+    assert read(given).notes == ()
+    given.write_bytes(pack(raw + b"12345678"))
+    assert read(given).notes == (f"given{ending} {LEFT}",)
+    # An extension that somebody put in without moving the voxels in the header: every voxel is 4 places off.
+    given.write_bytes(pack(raw[:348] + b"\1\0\0\0" + b"\x20\0\0\0\6\0\0\0" + raw[352:]))
+    assert read(given).notes == (f"given{ending} {LEFT}",)
