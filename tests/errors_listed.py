@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 _ROOT = Path(__file__).parents[1]
 DOCUMENT = _ROOT / "docs" / "errors.md"
@@ -89,8 +90,8 @@ class _Module:
             if isinstance(node, ast.Call):
                 yield from ((node.lineno, said) for said in self._of_call(node))
             elif _asks_for_kind(node):
-                returns = (each for each in ast.walk(node) if isinstance(each, ast.Return))
-                yield from ((each.lineno, said) for each in returns for said in self._within(each))
+                told = node.body[1:] if ast.get_docstring(node) else node.body
+                yield from ((each.lineno, said) for each in told for said in self._within(each))
             elif _is_broad(node):
                 yield from ((node.lineno, said) for said in self._within(node))
             elif isinstance(node, ast.AnnAssign) and _name(node.target) == "REFUSED":
@@ -133,6 +134,12 @@ class _Module:
             if text and _SENTENCE.match(text):
                 yield text
 
+    def _given(self, name: str) -> Iterator[str]:
+        """The sentences that are assigned to a variable."""
+        given = (each for each in ast.walk(self._tree) if isinstance(each, ast.Assign))
+        values = (_text(each.value) for each in given if _name(each.targets[0]) == name)
+        yield from (each for each in values if each and _SENTENCE.match(each))
+
     def _texts(self, node: ast.expr) -> Iterator[str]:
         """What `node` may be: itself, what the function it calls returns, or a constant that it fills in."""
         text = self._shared.get(_name(node)) if isinstance(node, ast.Name) else _text(node)
@@ -141,12 +148,18 @@ class _Module:
         elif isinstance(node, ast.IfExp):
             yield from self._texts(node.body)
             yield from self._texts(node.orelse)
-        elif isinstance(node, ast.Call) and _name(node.func) == "format":
-            constant = self._constants.get(_name(getattr(node.func, "value", node)))
+        elif isinstance(node, ast.Name):
+            yield from self._given(node.id)
+        elif isinstance(node, ast.Call):
+            yield from self._of_inner(node)
+
+    def _of_inner(self, call: ast.Call) -> Iterator[str]:
+        if _name(call.func) == "format":
+            constant = self._constants.get(_name(getattr(call.func, "value", call)))
             if isinstance(constant, ast.Constant):
                 yield _normal(re.sub(r"{[^}]*}", GAP, str(constant.value)))
-        elif isinstance(node, ast.Call) and _name(node.func) in self._functions:
-            for inner in ast.walk(self._functions[_name(node.func)]):
+        elif _name(call.func) in self._functions:
+            for inner in ast.walk(self._functions[_name(call.func)]):
                 if isinstance(inner, ast.Return) and inner.value is not None:
                     yield from self._texts(inner.value)
 
@@ -166,7 +179,7 @@ def _is_broad(node: ast.AST) -> bool:
     return isinstance(node, ast.ExceptHandler) and _name(node.type or node) in {"Exception", "MemoryError"}
 
 
-def _asks_for_kind(node: ast.AST) -> bool:
+def _asks_for_kind(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
     """Whether it is a function that tells such failures apart."""
     if not isinstance(node, ast.FunctionDef):
         return False
