@@ -54,6 +54,8 @@ def _show(which: str, seed: int) -> int:
     with TemporaryDirectory() as folder:
         inside = Path(folder) / "input"
         inside.mkdir()
+        for each in (Path(folder), inside):
+            each.chmod(0o755)
         made = MAKERS[kind](seed, int(number), inside)
         print("; ".join(made.steps))
         outcome = judge(made, Path(folder) / "mask.nii.gz", stage=print)
@@ -71,10 +73,10 @@ def _told(judged: Iterator[Judged]) -> Iterator[Judged]:
 
 def _print_table(judged: list[Judged], seconds: float) -> None:
     kinds = tuple(dict.fromkeys(each.job.kind for each in judged))
-    print(f"\n{'':20}" + "".join(f"{kind:>10}" for kind in kinds))
+    print(f"\n{'':20}" + "".join(f"{kind:>12}" for kind in kinds))
     counts = {kind: Counter(each.outcome.kind for each in judged if each.job.kind == kind) for kind in kinds}
     for name in ("read", "refused", *FAULTS):
-        print(f"{name:20}" + "".join(f"{counts[kind][name]:>10}" for kind in kinds))
+        print(f"{name:20}" + "".join(f"{counts[kind][name]:>12}" for kind in kinds))
     alone = sum(not each.outcome.checked for each in judged)
     sentences = len({each.outcome.words for each in judged if each.outcome.kind == "refused"})
     slowest = max(each.seconds for each in judged)

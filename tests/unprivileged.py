@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -46,6 +46,20 @@ def open_folder() -> Iterator[Path]:
             if path.is_dir() and not path.is_symlink():
                 path.chmod(0o755)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def closed(modes: Iterable[tuple[Path, int]]) -> Iterator[None]:
+    """Files and folders have these modes for as long as this lasts; what is deeper comes first."""
+    former = []
+    try:
+        for path, mode in modes:
+            former.append((path, path.stat().st_mode & 0o777))
+            path.chmod(mode)
+        yield
+    finally:
+        for path, mode in reversed(former):
+            path.chmod(mode)
 
 
 def _without_rights(pipe: Connection, work: Callable[[], object]) -> None:

@@ -22,8 +22,12 @@ class ChooseSeries(UnreadableInput):
     """
 
     def __init__(self, message: str, choices: tuple[tuple[str, str], ...]) -> None:
-        super().__init__(message)
+        # Both are arguments, so that a child process can send the error.
+        super().__init__(message, choices)
         self.choices = choices
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class UnwritableOutput(AttunetError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import SimpleITK
 
 from tests.fuzzing import places
-from tests.fuzzing.made import Made, Rng, cut, flipped, lengthened, pick, punched, rng_for, zeroed
+from tests.fuzzing.made import Made, Rng, beside, cut, flipped, lengthened, pick, punched, rng_for, zeroed
 
 KIND = "itk"
 _ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -28,6 +29,7 @@ def make(seed: int, number: int, folder: Path) -> Made:
     path = places.named(folder, stem, pick(rng, _ENDINGS))
     honest = _write(path, rng)
     steps = [repr(path.name)]
+    original = Path(shutil.copytree(folder, beside(folder), dirs_exist_ok=True)) / path.name
     for _ in range(int(rng.choice((0, 1, 2), p=(0.04, 0.76, 0.2)))):
         step = pick(rng, tuple(MUTATORS))
         path.write_bytes(MUTATORS[step](path.read_bytes(), rng))
@@ -36,7 +38,7 @@ def make(seed: int, number: int, folder: Path) -> Made:
         places.IN_PLACE["FIFO"](folder / "fifo.raw")
     if rng.random() < 0.03:
         steps.append(places.put_in_place(path, rng))
-    return Made(path, tuple(steps), honest)
+    return Made(path, tuple(steps), honest, original if UNNOTICED.isdisjoint(steps) else None)
 
 
 def _write(path: Path, rng: Rng) -> int:
@@ -138,3 +140,12 @@ MUTATORS: dict[str, Callable[[bytes, Rng], bytes]] = {
     "a line twice": _line_twice,
 }
 """What is done to the file that is opened."""
+
+UNNOTICED = frozenset(
+    (
+        *("header bytes flipped", "any bytes flipped", "a piece missing", "a block of zeros"),
+        *("one direction", "one spacing", "one place", "space", "units", "begin of the axes"),
+        "a line missing",
+    )
+)
+"""What may make another sound image: other numbers where any number is as good, no origin at all."""

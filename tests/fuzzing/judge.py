@@ -17,6 +17,7 @@ from attunet_gui.io.reading import read
 from attunet_gui.io.writing import write_mask
 from tests.fuzzing import truth
 from tests.fuzzing.made import Made
+from tests.unprivileged import as_nobody, closed
 
 Kind = Literal[
     "read",
@@ -27,10 +28,12 @@ Kind = Literal[
     "traceback",
     "unclear sentence",
     "wrong geometry",
+    "not the original",
     "not saved",
 ]
 FAULTS: tuple[Kind, ...] = (
-    *("crash", "hang", "memory", "traceback", "unclear sentence", "wrong geometry", "not saved"),
+    *("crash", "hang", "memory", "traceback", "unclear sentence"),
+    *("wrong geometry", "not the original", "not saved"),
 )
 BASE_MB = 64
 """What reading may take whatever the size of the file: buffers, parsers, modules that are imported late."""
@@ -59,36 +62,64 @@ class Outcome:
 def judge(made: Made, written: Path, read_ct: Read = read, stage: Stage = lambda _: None) -> Outcome:
     """Open `made`, and save a mask for whatever opens; of several series, the first ones as well.
 
+    What opens without a note and without a choice is to be what it was before anything was done to it.
+
     Args:
         made: the input.
         written: a `.nii.gz` that is not there yet.
         read_ct: the product's reader, or one to try this judge on.
         stage: told "reading" and "checking" when these begin.
     """
-    outcome, keys = _judged(made, None, written, read_ct, stage)
+    original = _original(made)
+    outcome, keys, found = _judged(made, None, written, read_ct, stage)
+    if original and found and not found.notes and outcome.kind == "read":
+        wrong = truth.unlike(found, original)
+        outcome = Outcome("not the original", wrong) if wrong else outcome
     for key in keys:
         if outcome.kind not in FAULTS:
-            outcome, _ = _judged(made, key, written, read_ct, stage)
+            outcome, _, _ = _judged(made, key, written, read_ct, stage)
     return outcome
+
+
+def _original(made: Made) -> Volume | None:
+    """What was there before; None where nothing is to be compared, or it is refused itself.
+
+    It is read first: what is imported late for it, an account without rights cannot import.
+    """
+    if made.original is None:
+        return None
+    try:
+        return read(made.original)
+    except AttunetError:
+        return None
+
+
+def _read(made: Made, key: str | None, read_ct: Read) -> Volume:
+    """As the account that `made.closed` shuts out, if anything is closed."""
+    if not made.closed:
+        return read_ct(made.path, series=key)
+    with closed(made.closed):
+        return as_nobody(lambda: read_ct(made.path, series=key))
 
 
 def _judged(
     made: Made, key: str | None, written: Path, read_ct: Read, stage: Stage
-) -> tuple[Outcome, tuple[str, ...]]:
-    """The outcome, and the keys of the series where one has to be chosen."""
+) -> tuple[Outcome, tuple[str, ...], Volume | None]:
+    """The outcome, the keys of the series where one has to be chosen, and what was read."""
     stage("reading")
     before = _reset_peak()
     try:
-        volume = read_ct(made.path, series=key)
+        volume = _read(made, key, read_ct)
         heavy = _too_heavy(made, before)
         stage("checking")
-        return heavy or _unclear_note(volume) or _saved(made.path, volume, written), ()
+        return heavy or _unclear_note(volume) or _saved(made.path, volume, written), (), volume
     except ChooseSeries as choice:
-        return _too_heavy(made, before) or _refusal(str(choice)), tuple(key for key, _ in choice.choices[:3])
+        keys = tuple(key for key, _ in choice.choices[:3])
+        return _too_heavy(made, before) or _refusal(str(choice)), keys, None
     except AttunetError as error:
-        return _too_heavy(made, before) or _refusal(str(error)), ()
+        return _too_heavy(made, before) or _refusal(str(error)), (), None
     except Exception:
-        return Outcome("traceback", traceback.format_exc()), ()
+        return Outcome("traceback", traceback.format_exc()), (), None
 
 
 def _unclear_note(volume: Volume) -> Outcome | None:

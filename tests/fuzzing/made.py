@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,11 +21,24 @@ class Made:
         path: what the product is asked to open.
         steps: what was done, in order; with seed and number it tells the input.
         honest: bytes of the voxels that are really in it, unpacked; what hostile headers only claim is not.
+        original: the same before anything was done to it; None where what was done makes another sound image
+            of it, which nobody can notice.
+        closed: files and folders in it with the mode that they have while the product reads.
     """
 
     path: Path
     steps: tuple[str, ...]
     honest: int
+    original: Path | None = None
+    closed: tuple[tuple[Path, int], ...] = ()
+
+
+def beside(folder: Path) -> Path:
+    """An empty folder for the original of what is made in `folder`, which is no part of it."""
+    original = folder.with_name(f"{folder.name}_original")
+    shutil.rmtree(original, ignore_errors=True)
+    original.mkdir()
+    return original
 
 
 def rng_for(kind: str, seed: int, number: int) -> Rng:

@@ -16,7 +16,7 @@ from nibabel.nifti2 import header_dtype as dtype_2
 from scipy.spatial.transform import Rotation
 
 from tests.fuzzing import places
-from tests.fuzzing.made import Made, Rng, cut, flipped, lengthened, pick, punched, rng_for, zeroed
+from tests.fuzzing.made import Made, Rng, beside, cut, flipped, lengthened, pick, punched, rng_for, zeroed
 
 KIND = "nifti"
 _SEEDS = ("anatomical.nii", "functional.nii", "standard.nii.gz", "example4d.nii.gz", "example_nifti2.nii.gz")
@@ -33,6 +33,8 @@ def make(seed: int, number: int, folder: Path) -> Made:
     rng = rng_for(KIND, seed, number)
     name, raw = _base(rng)
     honest, steps = len(raw), [name]
+    original = beside(folder) / "ct.nii"
+    original.write_bytes(raw)
     for _ in range(int(rng.choice((0, 1, 2, 3), p=(0.04, 0.66, 0.2, 0.1)))):
         step = pick(rng, tuple(MUTATORS))
         raw = MUTATORS[step](raw, rng)
@@ -47,7 +49,8 @@ def make(seed: int, number: int, folder: Path) -> Made:
         _split(path, packed)
     if rng.random() < 0.04:
         steps.append(places.put_in_place(path, rng))
-    return Made(path, tuple(steps), max(honest, len(raw)))
+    noticed = UNNOTICED.isdisjoint(steps)
+    return Made(path, tuple(steps), max(honest, len(raw)), original if noticed else None)
 
 
 # Where it starts
@@ -346,6 +349,16 @@ MUTATORS: dict[str, Mutator] = {
     "voxels all one": _voxels(_all_one_value),
 }
 """What is done to the unpacked file."""
+
+UNNOTICED = frozenset(
+    (
+        *("header bytes flipped", "any bytes flipped", "a piece missing", "a block of zeros"),
+        *("any field odd", "affine sheared", "affine negative", "affine odd", "quaternion odd"),
+        *("unit of length", "codes of the frame", "voxels not finite"),
+        *("slope and intercept odd", "slope odd", "intercept odd", "plausible slope and intercept"),
+    )
+)
+"""What may make another sound image: other numbers where any number is as good."""
 
 
 # Packing

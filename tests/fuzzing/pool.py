@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from tests.fuzzing import dicom, itk, nifti
+from tests.fuzzing import dicom, itk, nifti, permissions
 from tests.fuzzing.judge import Outcome, judge
 from tests.fuzzing.made import Made
 
@@ -27,6 +27,7 @@ MAKERS: dict[str, Callable[[int, int, Path], Made]] = {
     nifti.KIND: nifti.make,
     itk.KIND: itk.make,
     dicom.KIND: dicom.make,
+    permissions.KIND: permissions.make,
 }
 
 
@@ -175,6 +176,8 @@ def _judged(job: Job, folder: Path, tell: Callable[[object], None]) -> Judged:
     with TemporaryDirectory(dir=folder) as name:
         inside = Path(name) / "input"
         inside.mkdir()
+        for each in (folder, Path(name), inside):
+            each.chmod(0o755)  # another account, which some inputs are read by, may enter
         made = MAKERS[job.kind](job.seed, job.number, inside)
         tell(made.steps)
         since = monotonic()

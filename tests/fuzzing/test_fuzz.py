@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,11 +16,13 @@ from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.core.grid import Grid, canonicalise
 from attunet_gui.core.volume import Volume
 from attunet_gui.io import read
-from tests.fuzzing import dicom, itk, nifti
+from tests.fuzzing import dicom, itk, nifti, permissions
 from tests.fuzzing.judge import FAULTS, judge, sentence_fault
 from tests.fuzzing.made import Made
 from tests.fuzzing.pool import MAKERS, Job, judge_all
+from tests.fuzzing.truth import unlike
 from tests.io.material import write_series, write_source
+from tests.unprivileged import open_folder
 
 SHAPE = (4, 5, 6)
 GRID = Grid(SHAPE, np.diag([-1.0, -1.0, 2.0, 1.0]))
@@ -149,6 +152,67 @@ def test_a_mask_on_a_wrong_geometry_is_found(
     tmp_path: Path, kind: str, change: Callable[[Volume], dict[str, Any]]
 ) -> None:
     assert judged(source(tmp_path, kind), tmp_path, misread(change)) == "wrong geometry"
+
+
+def half(volume: Volume) -> dict[str, Any]:
+    """The lower half of the patient, where it belongs."""
+    rows = len(volume.hu) // 2
+    grid = Grid((rows, *volume.hu.shape[1:]), volume.grid.affine)
+    return {"hu": volume.hu[:rows].copy(), "placement": canonicalise(grid)}
+
+
+def other_hu(volume: Volume) -> dict[str, Any]:
+    return {"hu": volume.hu + np.int16(2)}
+
+
+@pytest.mark.parametrize("change", [half, shifted, other_hu])
+def test_what_opens_without_a_note_and_is_not_the_original_is_found(
+    tmp_path: Path, change: Callable[[Volume], dict[str, Any]]
+) -> None:
+    good = read(source(tmp_path, "nii.gz").path)
+    changed = replace(good, origin=replace(good.origin, frame=None), **change(good))
+    assert unlike(good, good) == ""
+    assert unlike(changed, good)
+
+
+def test_a_slice_that_is_gone_without_a_note_is_found(tmp_path: Path) -> None:
+    made = source(tmp_path, "dicom")
+    original = Path(shutil.copytree(made.path, tmp_path / "original"))
+    sorted(made.path.iterdir())[-1].unlink()
+    made = replace(made, original=original)
+    assert judged(made, tmp_path, read) == "not the original"
+
+    def with_a_note(path: Path, **told: Any) -> Volume:
+        return replace(read(path, **told), notes=("A slice may be missing.",))
+
+    (tmp_path / "mask.nii.gz").unlink()
+    assert judged(made, tmp_path, with_a_note) == "read"
+
+
+def test_what_is_closed_is_closed_to_the_reader_and_open_again_afterwards() -> None:
+    with open_folder() as folder:
+        (folder / "input").mkdir()
+        made = source(folder / "input", "dicom")
+        path = sorted(made.path.iterdir())[2]
+        with_closed = replace(made, closed=((path, 0o000),))
+        outcome = judge(with_closed, folder / "mask.nii.gz")
+        assert (outcome.kind, f"{path.name} could not be read" in outcome.words) == ("refused", True)
+        assert path.stat().st_mode & 0o777 == 0o644
+        assert judge(made, folder / "mask.nii.gz").kind == "read"
+
+
+def test_every_layout_and_every_way_to_close_is_made(tmp_path: Path) -> None:
+    layouts, modes = set(), set()
+    for number in range(60):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        made = permissions.make(1, number, folder)
+        layouts.add(made.steps[0])
+        modes |= {mode for _path, mode in made.closed}
+        assert made.original is not None
+        assert contents(made.original.parent) == contents(made.path.parent)
+    assert layouts == set(permissions.LAYOUTS)
+    assert modes == {0o000, 0o444, 0o111, 0o222}
 
 
 def test_an_error_that_is_no_refusal_is_found(tmp_path: Path) -> None:

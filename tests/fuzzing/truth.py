@@ -6,6 +6,7 @@ import gzip
 import os
 import re
 from collections.abc import Iterator
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ _AIR = -1024.0
 _ITK_SECONDS = 20.0
 _AS_STORED = {"RescaleSlope": 1, "RescaleIntercept": 0}
 _FLAT = 1e-9
+_MM_APART = 1.0
 _UNIT = re.compile(rb'(?im)^(?:space units *: *"|DistanceUnits *= *)(\w+)')
 """ITK reads coordinates as they are written, whatever they are in."""
 _MM = {b"mm": 1.0, b"cm": 10.0, b"um": 0.001}
@@ -51,6 +53,19 @@ def fault(path: Path, volume: Volume, written: Path, limit: float) -> str:
         return _dicom_fault(path, mask, limit)
     values, affine = (_nifti if volume.origin.kind == "NIfTI" else _itk)(path)
     return _grid_fault(mask, values, affine) or _values_fault(np.asarray(mask.dataobj), values, limit)
+
+
+def unlike(found: Volume, original: Volume) -> str:
+    """In what `found`, which opened without a note, differs from `original`; "" if in nothing."""
+    if found.hu.shape != original.hu.shape:
+        return f"{found.hu.shape} voxels, and the original has {original.hu.shape}"
+    # Positions may be rounded to whole mm in DICOM, and to float32 in NIfTI.
+    corners = np.array(list(product(*((0, n - 1) for n in found.hu.shape), (1,)))).T
+    apart = np.linalg.norm((found.grid.affine @ corners - original.grid.affine @ corners)[:3], axis=0).max()
+    if apart > _MM_APART:
+        return f"lies up to {apart:.2f} mm from the original"
+    wrong = int(np.count_nonzero(np.abs(found.hu.astype(float) - original.hu) > 1))
+    return f"{wrong} of {found.hu.size} voxels have other HU than the original" if wrong else ""
 
 
 def _grid_fault(mask: Any, values: np.ndarray, affine: np.ndarray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,11 @@ def test_a_scout_in_a_series_is_left_out_without_a_word(tmp_path: Path) -> None:
     data.save_as(tmp_path / "ct" / "scout.dcm")
     volume = read(tmp_path / "ct")
     assert (len(volume.hu), volume.notes) == (6, ())
+
+
+def test_a_choice_of_series_can_be_sent_by_a_child_process() -> None:
+    sent = pickle.loads(pickle.dumps(ChooseSeries("Choose one.", (("key", "words"),))))
+    assert (str(sent), sent.choices) == ("Choose one.", (("key", "words"),))
 
 
 def test_one_slice_opens_its_own_acquisition(tmp_path: Path) -> None:
