@@ -104,6 +104,7 @@ class Dock(QWidget):
         """
         layout = self.layout()
         if layout is not None:
+            self.footer.narrow()
             layout.addWidget(self.bottom)
 
     def _join_work(self) -> None:

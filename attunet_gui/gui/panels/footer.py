@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QWidget
 from superqt import QElidingLabel
 
+from attunet_gui.gui.panels.parts import row
 from attunet_gui.gui.state import View
 
 NOTICE = "Research use. Not a medical device."
 
 
 class Footer(QWidget):
-    """Shows the message, values, slice number and notice in one line."""
+    """Shows the message, values, slice number and notice in one line, or in three."""
 
     def __init__(self) -> None:
         super().__init__()
         self.message = QElidingLabel()
         self.message.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.slice, self.values = QLabel(), QLabel()
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 2, 8, 4)
-        layout.setSpacing(18)
-        layout.addWidget(self.message, 1)
-        layout.addWidget(self.values)
-        layout.addWidget(self.slice)
-        layout.addWidget(QLabel(NOTICE))
+        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._layout.setContentsMargins(8, 2, 8, 4)
+        self._layout.setSpacing(18)
+        self._layout.addWidget(self.message, 1)
+        self._layout.addLayout(row(self.values, self.slice, stretch=0))
+        self._layout.addWidget(QLabel(NOTICE))
+
+    def narrow(self) -> None:
+        """Give the message a line of its own, as a dock has no room for all of it side by side."""
+        self._layout.setDirection(QBoxLayout.Direction.TopToBottom)
+        self._layout.setSpacing(2)
 
     def show_view(self, view: View) -> None:
         """Apply `view`."""
