@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 # tests of the network loads TensorFlow, so the other two leave their folder out.
 PYTEST := $(PYTHON) -m pytest -q --durations=5
 PLAIN = $(PYTEST) -p no:pytest-qt -m "not window"
-BESIDE := tests/cli tests/fuzzing tests/privacy tests/review tests/tools
+BESIDE := tests/cli tests/fuzzing tests/privacy tests/review tests/editing
 NETWORK = $(PYTEST) -p no:pytest-qt
 LEARNING := $(patsubst %,tests/network/test_%.py,ablation circle finetuning)
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"

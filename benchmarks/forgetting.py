@@ -17,18 +17,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from attunet_gui.cli.models import choose_model
-from attunet_gui.core.metrics import dice
+from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.core.metrics import dice_coefficient
 from attunet_gui.core.prediction import draft_mask
-from attunet_gui.evaluation.cases import Labelled, slice_cases
-from attunet_gui.network.bundle import Bundle, load_network, read_bundle, write_bundle
-from attunet_gui.network.predict import load_model, predict
-from attunet_gui.network.train import started
-from attunet_gui.recipes.finetuning.order import KEPT
-from attunet_gui.recipes.phantoms import labelled_phantom
-from attunet_gui.synthesis.shifted import shifted_phantom, unenhanced_seeds
+from attunet_gui.evaluation.labelled_cases import LabelledVolume, slice_cases
+from attunet_gui.network.inference import load_model, predict_volume
+from attunet_gui.network.model_bundle import ModelBundle, load_network, read_bundle, write_bundle
+from attunet_gui.network.training_loop import network_from_bundle
+from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
+from attunet_gui.training.finetuning.finetune_config import BLEND_SHARE
+from attunet_gui.training.phantom_cases import labelled_phantom
 
-_SHARES = (0.0, 0.25, 0.5, KEPT, 0.75, 1.0)
+_SHARES = (0.0, 0.25, 0.5, BLEND_SHARE, 0.75, 1.0)
 _CASES = 6
 _EVERY = 4
 
@@ -42,7 +42,7 @@ def main() -> None:
     asked = parser.parse_args()
     child, parent = read_bundle(asked.bundle), choose_model(asked.parent)
     kinds = (
-        [shifted_phantom(seed) for seed in unenhanced_seeds(64000, _CASES)],
+        [make_shifted_phantom(seed) for seed in unenhanced_seeds(64000, _CASES)],
         [labelled_phantom(seed) for seed in range(90000, 90000 + _CASES)],
         [case.load() for case in slice_cases(asked.slices)[::_EVERY]],
     )
@@ -56,17 +56,21 @@ def main() -> None:
             )
 
 
-def _between(parent: Bundle, child: Bundle, share: float, folder: Path) -> Bundle:
-    """The child keeps `KEPT` of the way; where training ended lies further on the same line."""
-    first, network = started(parent, folded=True).get_weights(), load_network(child)
+def _between(parent: ModelBundle, child: ModelBundle, share: float, folder: Path) -> ModelBundle:
+    """The child keeps `BLEND_SHARE` of the way; where training ended lies further on the same line."""
+    first, network = network_from_bundle(parent, folded=True).get_weights(), load_network(child)
     ways = zip(first, network.get_weights(), strict=True)
-    network.set_weights([start + share / KEPT * (there - start) for start, there in ways])
+    network.set_weights([start + share / BLEND_SHARE * (there - start) for start, there in ways])
     return write_bundle(folder, network, child.card.model_dump(exclude={"weights"}))
 
 
-def _dsc(bundle: Bundle, cases: Sequence[Labelled]) -> float:
+def _dsc(bundle: ModelBundle, cases: Sequence[LabelledVolume]) -> float:
     model = load_model(bundle)
-    return float(np.mean([dice(draft_mask(predict(volume, model)), truth) for volume, truth in cases]))
+    return float(
+        np.mean(
+            [dice_coefficient(draft_mask(predict_volume(volume, model)), truth) for volume, truth in cases]
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from attunet_gui.io import journal
-from attunet_gui.work import Identity, Work, pending
+from attunet_gui.editing.edit_session import CaseIdentity, EditSession, pending_journals
+from attunet_gui.io.journal import journal
 
 SHAPE = (300, 512, 512)
-IDENTITY = Identity("bench", Path("bench.nii.gz"), "NIfTI", None, SHAPE, (1.0, 0.7, 0.7), "0")
+IDENTITY = CaseIdentity("bench", Path("bench.nii.gz"), "NIfTI", None, SHAPE, (1.0, 0.7, 0.7), "0")
 STROKES, MANY, PAUSE_S = 500, 5000, 0.05
 
 
@@ -53,16 +53,16 @@ def timed(folder: Path, pause: float) -> np.ndarray:
     """(strokes, 2) milliseconds of `Work.note`, by the clock on the wall and of the processor."""
     live, rng = np.zeros(SHAPE, np.uint8), np.random.default_rng(0)
     taken: list[tuple[float, float]] = []
-    work = Work.begin(IDENTITY, live, folder, "bench")
+    work = EditSession.begin_session(IDENTITY, live, folder, "bench")
     while len(taken) < STROKES:
         box = brush(live, rng)
         start = time.perf_counter(), time.thread_time()
-        stroke = work.note(live, box, "brush", "brush", box[0].start, True)
+        stroke = work.record_change(live, box, "brush", "brush", box[0].start, True)
         if stroke is not None:
             taken.append((time.perf_counter() - start[0], time.thread_time() - start[1]))
         time.sleep(pause)
-    assert not work.problem, work.problem
-    work.close()
+    assert not work.journal_problem, work.journal_problem
+    work.close_journal()
     return 1000 * np.array(taken)
 
 
@@ -96,15 +96,15 @@ def fill(mask: np.ndarray) -> tuple[slice, slice, slice]:
 def weigh_fill(folder: Path) -> None:
     """Bytes of an undo step of a 3-D fill."""
     live = np.zeros(SHAPE, np.uint8)
-    work = Work.begin(IDENTITY, live, folder / "fill", "bench")
+    work = EditSession.begin_session(IDENTITY, live, folder / "fill", "bench")
     box = fill(live)
     start = time.perf_counter()
-    stroke = work.note(live, box, "fill", "fill", 150, False)
+    stroke = work.record_change(live, box, "fill", "fill", 150, False)
     taken = 1000 * (time.perf_counter() - start)
     assert stroke is not None
-    work.close()
-    print(f"\nUndo step of a 3-D fill of {stroke.edit.changes / 1e6:.1f} million voxels")
-    print(f"  here    {stroke.size / 1e6:10.3f} MB, noted in {taken:.0f} ms")
+    work.close_journal()
+    print(f"\nUndo step of a 3-D fill of {stroke.edit.changed_voxels / 1e6:.1f} million voxels")
+    print(f"  here    {stroke.memory_bytes / 1e6:10.3f} MB, noted in {taken:.0f} ms")
     print(f"  napari  {napari_step()}")
 
 
@@ -133,28 +133,28 @@ def weigh_file(folder: Path) -> None:
     """The file after many strokes, and what can be done with it."""
     live, rng = np.zeros(SHAPE, np.uint8), np.random.default_rng(1)
     sync, journal._sync = journal._sync, lambda _: None
-    work = Work.begin(IDENTITY, live, folder / "many", "bench")
-    while len(work.history.done) < MANY:
+    work = EditSession.begin_session(IDENTITY, live, folder / "many", "bench")
+    while len(work.undo_stack.undoable_strokes) < MANY:
         box = brush(live, rng)
-        work.note(live, box, "brush", "brush", box[0].start, True)
+        work.record_change(live, box, "brush", "brush", box[0].start, True)
     journal._sync = sync
-    path, memory = work.journal_path, work.history.size
+    path, memory = work.journal_path, work.undo_stack.memory_bytes
     assert path is not None
-    work.close()
+    work.close_journal()
     print(f"\nAfter {MANY} strokes")
     print(f"  file            {path.stat().st_size / 1e6:8.2f} MB")
     print(f"  undo in memory  {memory / 1e6:8.2f} MB")
     start = time.perf_counter()
-    (found,) = pending(path.parent)
+    (found,) = pending_journals(path.parent)
     print(f"  is work lost?   {time.perf_counter() - start:8.2f} s")
     start = time.perf_counter()
-    work = Work.resume(found.path, IDENTITY, "bench")
+    work = EditSession.resume_journal(found.path, IDENTITY, "bench")
     print(f"  recovery        {time.perf_counter() - start:8.2f} s")
-    assert np.array_equal(work.mask, live)
+    assert np.array_equal(work.recorded_mask, live)
     start = time.perf_counter()
-    work._journal.rewrite(work._snapshot())  # type: ignore[union-attr]
+    work._journal.rewrite_file(work._journal_snapshot())  # type: ignore[union-attr]
     print(f"  compaction      {time.perf_counter() - start:8.2f} s, {path.stat().st_size / 1e6:.2f} MB")
-    work.close()
+    work.close_journal()
 
 
 def main() -> None:

@@ -21,17 +21,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.cli.calibrate import read_folded
-from attunet_gui.core.edit import edit_between
-from attunet_gui.core.history import Stroke
-from attunet_gui.core.locks import Locks
-from attunet_gui.core.metrics import dice
-from attunet_gui.evaluation.drafting import Drafted, drafts
-from attunet_gui.tools.neighbours import REACH_MM, CarryToNeighbours
-from attunet_gui.tools.scene import Scene
+from attunet_gui.cli.training_commands import read_fold_models
+from attunet_gui.core.mask_edit import edit_between
+from attunet_gui.core.mask_locks import MaskLocks
+from attunet_gui.core.metrics import dice_coefficient
+from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.editing.tools.neighbour_propagation import PROPAGATION_REACH_MM, PropagateToNeighbours
+from attunet_gui.editing.tools.tool_scene import ToolScene
+from attunet_gui.evaluation.model_drafts import DraftedCase, draft_cases
 
 _RIGHT = 0.95
-_BANDS_MM = ((0.0, 3.0), (3.0, 5.0), (5.0, REACH_MM))
+_BANDS_MM = ((0.0, 3.0), (3.0, 5.0), (5.0, PROPAGATION_REACH_MM))
 
 
 @dataclass(frozen=True)
@@ -68,23 +68,26 @@ def _wanted() -> argparse.Namespace:
 
 
 def _pairs(folds: Path, slices: Path, mm: float) -> Iterator[Pair]:
-    by_patient: dict[str, list[Drafted]] = defaultdict(list)
-    for fold in read_folded(folds, slices):
-        for drafted in drafts(fold.model, fold.cases):
-            by_patient[drafted.case.patient].append(drafted)
+    by_patient: dict[str, list[DraftedCase]] = defaultdict(list)
+    for fold in read_fold_models(folds, slices):
+        for drafted in draft_cases(fold.model, fold.cases):
+            by_patient[drafted.case.patient_name].append(drafted)
     for patient, own in sorted(by_patient.items()):
         for corrected, other in permutations(own, 2):
             apart = abs(_number(corrected) - _number(other))
-            if apart * mm < REACH_MM and dice(corrected.draft, corrected.truth) < _RIGHT:
-                after = dice(_carried(corrected, other, apart, mm), other.truth[0])
-                yield Pair(patient, apart * mm, dice(other.draft, other.truth), after)
+            if (
+                apart * mm < PROPAGATION_REACH_MM
+                and dice_coefficient(corrected.draft, corrected.truth) < _RIGHT
+            ):
+                after = dice_coefficient(_carried(corrected, other, apart, mm), other.truth[0])
+                yield Pair(patient, apart * mm, dice_coefficient(other.draft, other.truth), after)
 
 
-def _number(drafted: Drafted) -> int:
+def _number(drafted: DraftedCase) -> int:
     return int(drafted.case.name.rpartition("-")[2])
 
 
-def _carried(corrected: Drafted, other: Drafted, apart: int, mm: float) -> NDArray[np.uint8]:
+def _carried(corrected: DraftedCase, other: DraftedCase, apart: int, mm: float) -> NDArray[np.uint8]:
     """The draft of `other`, `apart` slices above one that was made right, after the tool; (y, x)."""
     draft = np.zeros((apart + 1, *corrected.draft.shape[1:]), np.uint8)
     draft[0], draft[-1] = corrected.draft[0], other.draft[0]
@@ -92,15 +95,15 @@ def _carried(corrected: Drafted, other: Drafted, apart: int, mm: float) -> NDArr
     mask[0] = corrected.truth[0]
     by_hand = edit_between(draft, mask)
     spacing_mm = (mm, *corrected.volume.grid.spacing_mm[1:])
-    scene = Scene(
+    scene = ToolScene(
         mask=mask,
         hu=np.zeros_like(mask),
         spacing_mm=spacing_mm,
         slice=0,
-        locks=Locks().with_hand(by_hand, mask.shape[1:]),
-        strokes=(Stroke(by_hand, "brush", "brush", "", 0.0, 0, by_hand=True),),
+        locks=MaskLocks().with_hand_drawn(by_hand, mask.shape[1:]),
+        strokes=(EditStroke(by_hand, "brush", "brush", "", 0.0, 0, by_hand=True),),
     )
-    CarryToNeighbours().apply(scene).apply(mask)
+    PropagateToNeighbours().compute_edit(scene).apply_to(mask)
     plane: NDArray[np.uint8] = mask[-1]
     return plane
 

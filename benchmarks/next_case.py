@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from attunet_gui.cli.models import choose_model
-from attunet_gui.core.metrics import dice, volume_ml
-from attunet_gui.evaluation.cases import Case, pair_cases
-from attunet_gui.evaluation.drafting import drafts
-from attunet_gui.network.predict import load_model
-from attunet_gui.project.outlook import outlook
+from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.core.metrics import dice_coefficient, mask_volume_ml
+from attunet_gui.evaluation.labelled_cases import LabelledCase, pair_cases
+from attunet_gui.evaluation.model_drafts import draft_cases
+from attunet_gui.network.inference import load_model
+from attunet_gui.project.triage_metrics import triage_metrics_of
 from benchmarks.command_line import add_label_argument
 
 _SAID = ("uncertainty", "effort", "places", "volume_ml", "visible")
@@ -32,12 +32,16 @@ def main() -> None:
     """Print the table."""
     wanted = _wanted()
     rows = []
-    for drafted in drafts(load_model(choose_model(wanted.model)), _chosen(wanted)):
-        said = outlook(drafted.volume, drafted.prediction, drafted.draft)
+    for drafted in draft_cases(load_model(choose_model(wanted.model)), _chosen(wanted)):
+        said = triage_metrics_of(drafted.volume, drafted.prediction, drafted.draft)
         wrong = drafted.draft != drafted.truth
         pairs = zip(drafted.draft, drafted.truth, strict=True)
-        bad = sum(dice(a, b) < _SLICE_IS_GOOD for a, b in pairs)
-        was = (volume_ml(wrong, drafted.volume.grid), 1 - dice(drafted.draft, drafted.truth), float(bad))
+        bad = sum(dice_coefficient(a, b) < _SLICE_IS_GOOD for a, b in pairs)
+        was = (
+            mask_volume_ml(wrong, drafted.volume.grid),
+            1 - dice_coefficient(drafted.draft, drafted.truth),
+            float(bad),
+        )
         rows.append((*(getattr(said, name) for name in _SAID), *was))
         print(" ".join(f"{value:8.3f}" for value in rows[-1]), flush=True)
     table = np.array(rows)
@@ -56,7 +60,7 @@ def _wanted(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _chosen(wanted: argparse.Namespace) -> list[Case]:
+def _chosen(wanted: argparse.Namespace) -> list[LabelledCase]:
     """As many cases as are wanted, spread over the folder."""
     found = pair_cases(wanted.folder, wanted.label)
     return [found[k] for k in np.linspace(0, len(found) - 1, wanted.cases).astype(int)]

@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.cli.models import choose_model
-from attunet_gui.core.order import Outwards
-from attunet_gui.core.prediction import Prediction, draft_edit, drafted_so_far
-from attunet_gui.core.preprocess import frame_for, network_slices
-from attunet_gui.network.predict import load_model, predict
+from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.core.prediction import NetworkPrediction, draft_edit, draft_edit_of_slices
+from attunet_gui.core.preprocess import network_grid_for, network_slices
+from attunet_gui.core.slice_scheduler import SliceScheduler
+from attunet_gui.network.inference import load_model, predict_volume
 from benchmarks.speed.speed_bench import FULL, made
 
 
@@ -29,27 +29,29 @@ def main() -> None:
     volume = made(FULL.whole, FULL.plane)
     model = load_model(choose_model(None))
     wanted = model.card.preprocessing
-    predict(volume, model)
+    predict_volume(volume, model)
 
     def first() -> None:
-        def stop(_prediction: Prediction, _slices: NDArray[np.intp]) -> None:
+        def stop(_prediction: NetworkPrediction, _slices: NDArray[np.intp]) -> None:
             raise _FirstIsThere
 
         try:
-            predict(volume, model, order=Outwards(FULL.whole, 100), arrived=stop)
+            predict_volume(volume, model, order=SliceScheduler(FULL.whole, 100), arrived=stop)
         except _FirstIsThere:
             return
 
-    def streamed(prediction: Prediction, slices: NDArray[np.intp]) -> None:
-        prediction.part(slices)
-        drafted_so_far(prediction, slices)
+    def streamed(prediction: NetworkPrediction, slices: NDArray[np.intp]) -> None:
+        prediction.select_slices(slices)
+        draft_edit_of_slices(prediction, slices)
 
-    drafted: list[Prediction] = []
-    frame = frame_for(volume, wanted)
-    images = np.random.default_rng(0).random((model.engine.batch, wanted.channels, *wanted.size), np.float32)
+    drafted: list[NetworkPrediction] = []
+    frame = network_grid_for(volume, wanted)
+    images = np.random.default_rng(0).random(
+        (model.engine.batch, wanted.input_channels, *wanted.size), np.float32
+    )
     _told("range of the CT", lambda: replace(volume).hu_range)
     _told("first slice, range known", first)
-    _told("all slices, streamed", lambda: drafted.append(predict(volume, model, arrived=streamed)))
+    _told("all slices, streamed", lambda: drafted.append(predict_volume(volume, model, arrived=streamed)))
     _told("gland and final cut", lambda: draft_edit(drafted[-1]))
     batches = range(0, FULL.whole, model.engine.batch)
     _told("the engine alone", lambda: [model.engine.run(images) for _ in batches])

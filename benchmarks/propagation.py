@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.cli.models import choose_model
-from attunet_gui.core.metrics import dice
-from attunet_gui.core.proposal import Proposal
-from attunet_gui.evaluation.cases import Case, pair_cases
-from attunet_gui.evaluation.drafting import Drafted, drafts
-from attunet_gui.network.adapt import Corrections, Effort, propose
-from attunet_gui.network.learner import Learner
-from attunet_gui.network.predict import load_model
-from attunet_gui.recipes.phantoms import labelled_phantom
-from attunet_gui.synthesis.shifted import shifted_phantom, unenhanced_seeds
+from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.core.metrics import dice_coefficient
+from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.evaluation.labelled_cases import LabelledCase, pair_cases
+from attunet_gui.evaluation.model_drafts import DraftedCase, draft_cases
+from attunet_gui.network.inference import load_model
+from attunet_gui.network.online_adapter import OnlineAdapter
+from attunet_gui.network.patient_adaptation import AdaptationBudget, CorrectedSlices, propagate_corrections
+from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
+from attunet_gui.training.phantom_cases import labelled_phantom
 from benchmarks.command_line import add_label_argument
 
 
@@ -35,11 +35,11 @@ def main() -> None:
     """Print the table."""
     wanted = _wanted()
     model = load_model(choose_model(wanted.model))
-    learner = Learner(model)
-    learner.warm()
+    learner = OnlineAdapter(model)
+    learner.compile_step()
     for name, cases in _groups(wanted):
         rows = []
-        for drafted in drafts(model, cases):
+        for drafted in draft_cases(model, cases):
             rows.append(_carried_on(drafted, learner, wanted))
         before, after, spoke, seconds = np.array(rows).T
         gain = after - before
@@ -61,16 +61,16 @@ def _wanted(words: Sequence[str] | None = None) -> argparse.Namespace:
     add_label_argument(parser)
     parser.add_argument("--cases", type=int, default=6)
     parser.add_argument("--slices", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=Effort().seconds)
+    parser.add_argument("--seconds", type=float, default=AdaptationBudget().seconds)
     return parser.parse_args(words)
 
 
-def _groups(wanted: argparse.Namespace) -> Iterator[tuple[str, list[Case]]]:
+def _groups(wanted: argparse.Namespace) -> Iterator[tuple[str, list[LabelledCase]]]:
     seeds = range(wanted.first_seed, wanted.first_seed + wanted.phantoms)
     made = {
         "phantoms": [_case(f"phantom-{seed}", partial(labelled_phantom, seed)) for seed in seeds],
         "another scanner": [
-            _case(f"shifted-{seed}", partial(shifted_phantom, seed))
+            _case(f"shifted-{seed}", partial(make_shifted_phantom, seed))
             for seed in unenhanced_seeds(wanted.first_seed, wanted.shifted)
         ],
         "labelled CT": list(pair_cases(wanted.pairs, wanted.label))[: wanted.cases] if wanted.pairs else [],
@@ -78,18 +78,22 @@ def _groups(wanted: argparse.Namespace) -> Iterator[tuple[str, list[Case]]]:
     return ((name, cases) for name, cases in made.items() if cases)
 
 
-def _case(name: str, load: partial) -> Case:  # type: ignore[type-arg]
-    return Case(name, (name,), load)
+def _case(name: str, load: partial) -> LabelledCase:  # type: ignore[type-arg]
+    return LabelledCase(name, (name,), load)
 
 
-def _carried_on(drafted: Drafted, learner: Learner, wanted: argparse.Namespace) -> tuple[float, ...]:
+def _carried_on(
+    drafted: DraftedCase, learner: OnlineAdapter, wanted: argparse.Namespace
+) -> tuple[float, ...]:
     corrected = _worst_of_each_part(drafted.draft, drafted.truth, wanted.slices)
     mask = drafted.draft.copy()
     mask[corrected] = drafted.truth[corrected]
-    told = Corrections(mask, tuple(corrected), drafted.draft)
-    found = propose(drafted.volume, learner, told, Effort(wanted.seconds))
+    told = CorrectedSlices(mask, tuple(corrected), drafted.draft)
+    found = propagate_corrections(drafted.volume, learner, told, AdaptationBudget(wanted.seconds))
     rest = np.setdiff1d(np.arange(len(mask)), corrected)
-    before, after = (dice(each[rest], drafted.truth[rest]) for each in (drafted.draft, found.mask))
+    before, after = (
+        dice_coefficient(each[rest], drafted.truth[rest]) for each in (drafted.draft, found.mask)
+    )
     print(
         f"  {drafted.case.name:16} slices {corrected} of {np.count_nonzero(mask.any(axis=(1, 2)))}, "
         f"{_held_out(found)}, {'spoke' if found.kept else 'silent'}: {before:.3f} -> {after:.3f}, "
@@ -99,7 +103,7 @@ def _carried_on(drafted: Drafted, learner: Learner, wanted: argparse.Namespace) 
     return before, after, float(found.kept), found.seconds
 
 
-def _held_out(found: Proposal) -> str:
+def _held_out(found: PropagationResult) -> str:
     if found.dsc_before is None or found.dsc_after is None:
         return "not held out"
     return f"held out {found.dsc_before:.2f} -> {found.dsc_after:.2f}"

@@ -28,16 +28,16 @@ import numpy as np
 import psutil
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.app import Application, build
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.io.journal import read_journal
-from attunet_gui.io.writing import write_ct
-from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import read_bundle
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.gui.main_window import RunningApplication, build_window
+from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.io.journal.journal import read_journal
+from attunet_gui.io.result_writing import write_ct
+from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.workers.inference_process import InferenceProcess
 
 _SHAPE, _SPACING_MM = (64, 96, 96), (3.0, 4.0, 4.0)
 _PHANTOMS, _STROKES, _EVERY, _SETTLED = 4, 2, 10, 50
@@ -84,8 +84,11 @@ def main() -> int:
     rng = np.random.default_rng(told.seed)
     chosen = rng.permutation(int(told.cases * _KILLING))[: told.kills]
     with TemporaryDirectory() as folder:
-        window = build(
-            Runner(), (read_bundle(told.model),), Preferences(Path(folder) / "w.ini"), Path(folder) / "j"
+        window = build_window(
+            InferenceProcess(),
+            (read_bundle(told.model),),
+            WindowPreferences(Path(folder) / "w.ini"),
+            Path(folder) / "j",
         )
         # Drawn by software, a large window takes longer to paint than everything else together.
         window.viewer.window.resize(*_SIZE)
@@ -120,7 +123,9 @@ def _ct(phantom: Volume, folder: Path, number: int, rng: np.random.Generator) ->
     return path
 
 
-def _one_case(app: Application, path: Path, found: Found, rng: np.random.Generator, kill: bool) -> None:
+def _one_case(
+    app: RunningApplication, path: Path, found: Found, rng: np.random.Generator, kill: bool
+) -> None:
     """Open, draft, correct, save; with `kill` the child dies while it drafts, or under the strokes."""
     before = app.session.case
     app.desk.open_path(path)
@@ -140,14 +145,14 @@ def _one_case(app: Application, path: Path, found: Found, rng: np.random.Generat
     _reach(lambda: not app.session.edited and app.session.file_job is None, app)
 
 
-def _as_important_as_others(app: Application) -> None:
+def _as_important_as_others(app: RunningApplication) -> None:
     """The child gives way to everything and would starve on a busy machine; changed where we may."""
     with suppress(psutil.Error):
         psutil.Process(app.runner.child_pid).nice(0)
 
 
 def _kill_and_wait(
-    app: Application, path: Path, found: Found, rng: np.random.Generator, drafting: bool
+    app: RunningApplication, path: Path, found: Found, rng: np.random.Generator, drafting: bool
 ) -> None:
     if drafting:
         app.desk.run_or_cancel()
@@ -160,15 +165,15 @@ def _kill_and_wait(
     found.kills += 1
     if not drafting:
         _draw(app, found, rng)
-    if not _until(lambda: app.session.job.state == "idle" and not app.desk.view.running, _BAR_SECONDS):
+    if not _until(lambda: app.session.job.state == "idle" and not app.desk.view_state.running, _BAR_SECONDS):
         found.bars.append(path.name)
-        app.session.cancel()
+        app.session.cancel_request()
 
 
-def _draw(app: Application, found: Found, rng: np.random.Generator) -> None:
+def _draw(app: RunningApplication, found: Found, rng: np.random.Generator) -> None:
     """Strokes with napari's brush, as the hand moves, in the slices of the gland and beside."""
     mask = app.viewer.layers[MASK]
-    app.desk.take_tool("paint")
+    app.desk.select_tool("paint")
     for _ in range(_STROKES):
         z, y, x = (int(rng.integers(n // 4, 3 * n // 4)) for n in mask.data.shape)
         app.viewer.dims.set_current_step(0, z)
@@ -180,18 +185,18 @@ def _draw(app: Application, found: Found, rng: np.random.Generator) -> None:
         found.strokes += 1
 
 
-def _compare(app: Application, path: Path, found: Found) -> None:
+def _compare(app: RunningApplication, path: Path, found: Found) -> None:
     """What the disk knows of the case must be what is on screen."""
     _until(lambda: False, 0.1)
     work = app.desk.correcting.work
     on_screen = app.viewer.layers[MASK].data != 0
     if work is None or work.journal_path is None:
         found.lost.append(f"{path.name}: no journal")
-    elif not np.array_equal(read_journal(work.journal_path).mask() != 0, on_screen):
+    elif not np.array_equal(read_journal(work.journal_path).current_mask() != 0, on_screen):
         found.lost.append(path.name)
 
 
-def _sample(app: Application, cases: int) -> Sample:
+def _sample(app: RunningApplication, cases: int) -> Sample:
     here = psutil.Process()
     pid = app.runner.child_pid
     child = 0.0
@@ -201,14 +206,14 @@ def _sample(app: Application, cases: int) -> Sample:
     return Sample(cases, here.memory_info().rss / 2**20, child, here.num_fds(), here.num_threads())
 
 
-def _end(app: Application) -> None:
-    app.desk.end()
-    app.session.close()
+def _end(app: RunningApplication) -> None:
+    app.desk.end_background_work()
+    app.session.close_session()
     app.viewer.close()
     app.runner.close()
 
 
-def _reach(reached: Callable[[], bool], app: Application) -> None:
+def _reach(reached: Callable[[], bool], app: RunningApplication) -> None:
     if not _until(reached, _PATIENCE_SECONDS):
         raise AttunetError(f"The window did not get there: {app.session.message.text or 'no answer'}")
 

@@ -1,8 +1,8 @@
 """How long each correction tool takes: `python -m benchmarks.tools` prints a table.
 
 On noise around an organ-like shape of about 90 ml, in 512 x 512 slices of 0.8 mm; in 2-D on one slice, in
-3-D in 300 slices of 1 mm. The probability is read through a `MapOnGrid`, as in the window. A figure is the
-median of five runs; 0.3 s is the bound for adding and removing by one click in 2-D.
+3-D in 300 slices of 1 mm. The probability is read through a `ResampledMapView`, as in the window. A figure is
+the median of five runs; 0.3 s is the bound for adding and removing by one click in 2-D.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from statistics import median
 
 import numpy as np
 
-from attunet_gui.core.edit import Edit, edit_between
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.frame import Frame, MapOnGrid
-from attunet_gui.core.grid import Grid
-from attunet_gui.core.history import Stroke
-from attunet_gui.core.locks import Locks
-from attunet_gui.tools import TOOLS, Scene, ToolKind, Wish
+from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.mask_edit import MaskEdit, edit_between
+from attunet_gui.core.mask_locks import MaskLocks
+from attunet_gui.core.network_grid import NetworkGrid, ResampledMapView
+from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.editing.tools import TOOLS, ToolKind, ToolOptions, ToolScene
+from attunet_gui.system.errors import AttunetError
 
 _SHAPE = (300, 512, 512)
 _SPACING_MM = (1.0, 0.8, 0.8)
@@ -37,7 +37,7 @@ def main() -> None:
         print(f"{kind.key:<18}{times}   {', '.join(str(cell[1]) for cell in cells if cell)}")
 
 
-def _scene() -> Scene:
+def _scene() -> ToolScene:
     z, y, x = np.ogrid[: _SHAPE[0], : _SHAPE[1], : _SHAPE[2]]
     bend = 256 + 20 * np.sin((x - 256) / 40)
     organ = ((z - 150) / 30) ** 2 + ((y - bend) / 22) ** 2 + ((x - 256) / 90) ** 2 < 1
@@ -50,29 +50,29 @@ def _scene() -> Scene:
     for plane, inside in zip(hu, organ, strict=True):
         plane[...] = rng.normal(0, 20, plane.shape) + np.where(inside, 100, -80)
     draft = np.roll(mask, 1, axis=2)
-    locks = Locks(verified=frozenset({140, 160}))
-    by_hand = Stroke(
+    locks = MaskLocks(verified=frozenset({140, 160}))
+    by_hand = EditStroke(
         edit_between(mask[150:151], organ[150:151], (150, 0, 0)), "brush", "brush", "", 0.0, 150, True
     )
-    return Scene(mask, hu, _SPACING_MM, 150, _probability(), draft, locks, (by_hand,))
+    return ToolScene(mask, hu, _SPACING_MM, 150, _probability(), draft, locks, (by_hand,))
 
 
-def _probability() -> MapOnGrid:
-    grid = Grid(_SHAPE, np.diag([*_SPACING_MM, 1.0]))
-    frame = Frame(grid, (160, 208), (56.0, 0.0), (2.5, 2.5))
-    return MapOnGrid(frame, np.full((_SHAPE[0], 160, 208), 0.2, np.float16))
+def _probability() -> ResampledMapView:
+    grid = VoxelGrid(_SHAPE, np.diag([*_SPACING_MM, 1.0]))
+    frame = NetworkGrid(grid, (160, 208), (56.0, 0.0), (2.5, 2.5))
+    return ResampledMapView(frame, np.full((_SHAPE[0], 160, 208), 0.2, np.float16))
 
 
-def _timed(kind: ToolKind, scene: Scene, in_3d: bool) -> tuple[float, int | str]:
-    tool = kind.make(Wish(points=(_CLICKS.get(kind.key, (150, 256, 256)),), in_3d=in_3d))
+def _timed(kind: ToolKind, scene: ToolScene, in_3d: bool) -> tuple[float, int | str]:
+    tool = kind.make_tool(ToolOptions(points=(_CLICKS.get(kind.key, (150, 256, 256)),), in_3d=in_3d))
     try:
-        times, edits = zip(*(_clocked(lambda: tool.apply(scene)) for _ in range(_RUNS)), strict=True)
+        times, edits = zip(*(_clocked(lambda: tool.compute_edit(scene)) for _ in range(_RUNS)), strict=True)
     except AttunetError as reason:
         return float("nan"), str(reason)
     return 1000 * median(times), edits[0].changes
 
 
-def _clocked(work: Callable[[], Edit]) -> tuple[float, Edit]:
+def _clocked(work: Callable[[], MaskEdit]) -> tuple[float, MaskEdit]:
     start = time.perf_counter()
     edit = work()
     return time.perf_counter() - start, edit

@@ -19,13 +19,13 @@ from time import perf_counter
 import numpy as np
 from sqlalchemy import insert, update
 
-from attunet_gui.project.adding import add_folder
-from attunet_gui.project.events import Drafted, Event
-from attunet_gui.project.ordering import STRATEGIES, choose_next, ranked
-from attunet_gui.project.project import Project, create_project, open_project, record_of
-from attunet_gui.project.rows import CaseQuery
-from attunet_gui.project.schema import CaseRecord, EventRecord
-from attunet_gui.project.status import Status
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.case_ordering import STRATEGIES, choose_next_case, rank_cases
+from attunet_gui.project.case_rows import CaseQuery
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.project.database_tables import CaseRecord, EventRecord
+from attunet_gui.project.project_events import CaseDrafted, ProjectEvent
+from attunet_gui.project.project_store import Project, create_project, event_record, open_project
 
 _REPEATS = 15
 _PAGE = 100
@@ -46,23 +46,23 @@ def _measure(folder: Path, count: int) -> None:
     for number in range(count):
         (ct / f"patient{number:05}.nii.gz").write_bytes(number.to_bytes(8, "big") * 40)
     project = create_project(folder / "project")
-    _once(f"add {count} files", lambda: add_folder(project, ct))
-    _once("add them again", lambda: add_folder(project, ct))
+    _once(f"add {count} files", lambda: add_ct_folder(project, ct))
+    _once("add them again", lambda: add_ct_folder(project, ct))
     _once("(fill with drafts)", lambda: _fill(project))
     project.close()
     _repeated("open the project", lambda: open_project(folder / "project").close())
     project = open_project(folder / "project", "anna")
     for name, query in _queries(count).items():
-        _repeated(name, lambda query=query: project.cases(query))  # type: ignore[misc]
-    _repeated("count of a search", lambda: project.count(CaseQuery(text="thin bert")))
-    _repeated("counts of every status", project.counts)
-    case = project.case("case-0042")
-    _repeated("history of a case", lambda: project.history(case))
-    _repeated("note (synced to the disk)", lambda: project.note(case, "thin slices"))
+        _repeated(name, lambda query=query: project.list_cases(query))  # type: ignore[misc]
+    _repeated("count of a search", lambda: project.count_cases(CaseQuery(text="thin bert")))
+    _repeated("counts of every status", project.count_by_status)
+    case = project.case_named("case-0042")
+    _repeated("history of a case", lambda: project.case_history(case))
+    _repeated("note (synced to the disk)", lambda: project.set_note(case, "thin slices"))
     for strategy in STRATEGIES:
-        _repeated(f"10 next by {strategy.key}", lambda key=strategy.key: ranked(project, key))  # type: ignore[misc]
-    _repeated("next case, logged", lambda: choose_next(project))
-    _once("(fold every case anew)", project.rebuild)
+        _repeated(f"10 next by {strategy.key}", lambda key=strategy.key: rank_cases(project, key))  # type: ignore[misc]
+    _repeated("next case, logged", lambda: choose_next_case(project))
+    _once("(fold every case anew)", project.rebuild_columns)
     size = sum(path.stat().st_size for path in project.folder.glob("project.db*"))
     print(f"database: {size / 1e6:.1f} MB")
 
@@ -75,7 +75,7 @@ def _queries(count: int) -> dict[str, CaseQuery]:
         "page by last change": CaseQuery(order="changed", descending=True, limit=_PAGE),
         "page in the middle, by person": CaseQuery(order="assignee", limit=_PAGE, offset=count // 2),
         "page of a search": CaseQuery(text="thin bert", limit=_PAGE),
-        "page of a status": CaseQuery(status=frozenset({Status.DRAFTED}), limit=_PAGE),
+        "page of a status": CaseQuery(status=frozenset({CaseStatus.DRAFTED}), limit=_PAGE),
         "all rows": CaseQuery(),
     }
 
@@ -83,9 +83,9 @@ def _queries(count: int) -> dict[str, CaseQuery]:
 def _fill(project: Project) -> None:
     """Two events a case more, and the columns that follow from them."""
     random, now = np.random.default_rng(1), project.now()
-    with project.database.writing() as session:
-        for case in project.cases():
-            said = Drafted(
+    with project.database.write_session() as session:
+        for case in project.list_cases():
+            said = CaseDrafted(
                 mask=f"drafts/{case.name}.nii.gz",
                 sha256="0" * 64,
                 slices=90,
@@ -95,7 +95,7 @@ def _fill(project: Project) -> None:
                 places=3,
                 visible=float(random.uniform()),
             )
-            record = record_of(case.id, Event("attunet", now, "starter-2 " + "0" * 64, said))
+            record = event_record(case.id, ProjectEvent("attunet", now, "starter-2 " + "0" * 64, said))
             columns = ("case_id", "who", "when", "kind", "model", "payload")
             row = {name: getattr(record, name) for name in columns}
             session.execute(insert(EventRecord), [row] * 2)

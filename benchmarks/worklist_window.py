@@ -25,17 +25,17 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QDockWidget
 from sqlalchemy import update
 
-from attunet_gui.gui.desk import Desk
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.viewer import CaseLayers
-from attunet_gui.gui.worklist.joined import JoinedPanel
-from attunet_gui.gui.worklist.panel import WorklistPanel
-from attunet_gui.jobs.runner import Runner
-from attunet_gui.project.adding import add_folder
-from attunet_gui.project.project import create_project
-from attunet_gui.project.rows import CaseQuery
-from attunet_gui.project.schema import CaseRecord
-from attunet_gui.session import Session
+from attunet_gui.app.case_session import CaseSession
+from attunet_gui.gui.controllers.main_controller import MainController
+from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
+from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.gui.worklist.worklist_panel import WorklistPanel
+from attunet_gui.gui.worklist.worklist_presenter import WorklistPresenter
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.case_rows import CaseQuery
+from attunet_gui.project.database_tables import CaseRecord
+from attunet_gui.project.project_store import create_project
+from attunet_gui.workers.inference_process import InferenceProcess
 
 _STEPS = 300
 _SLOW_MS = 50.0
@@ -59,11 +59,11 @@ def _make(folder: Path, count: int) -> Path:
     for number in range(count):
         (ct / f"patient{number:05}.nii.gz").write_bytes(number.to_bytes(8, "big") * 40)
     project = create_project(folder / "project")
-    add_folder(project, ct)
-    with project.database.writing() as session:
+    add_ct_folder(project, ct)
+    with project.database.write_session() as session:
         numbers = {"effort": CaseRecord.id % 90, "volume_ml": 30.0 + CaseRecord.id % 80}
         session.execute(update(CaseRecord).values(status="drafted", uncertainty=0.2, places=3, **numbers))
-    _draw(project.thumbnail_path(project.case("case-0001")), project.cases())
+    _draw(project.thumbnail_path(project.case_named("case-0001")), project.list_cases())
     project.close()
     return project.folder
 
@@ -76,13 +76,15 @@ def _draw(first: Path, rows: tuple[object, ...]) -> None:
 
 
 def _measure(folder: Path, count: int) -> None:
-    session = Session(Runner(), ())
-    desk = Desk(session, CaseLayers(ViewerModel()), Preferences(folder / "window.ini"), folder / "journal")
-    panel, place = WorklistPanel(desk.worklist.list), QDockWidget()
+    session = CaseSession(InferenceProcess(), ())
+    desk = MainController(
+        session, CaseLayers(ViewerModel()), WindowPreferences(folder / "window.ini"), folder / "journal"
+    )
+    panel, place = WorklistPanel(desk.worklist.case_list), QDockWidget()
     place.setWidget(panel)
     place.resize(280, 800)
-    JoinedPanel(desk.worklist, panel, place, place)
-    shown = desk.worklist.list
+    WorklistPresenter(desk.worklist, panel, place, place)
+    shown = desk.worklist.case_list
     since = perf_counter()
     desk.worklist.show_project(folder)
     _until(lambda: shown.rowCount() == count and shown.row_at(0) is not None and panel.isVisible())
@@ -95,15 +97,15 @@ def _measure(folder: Path, count: int) -> None:
         ("order by effort", CaseQuery(order="effort", descending=True)),
     ):
         answered: list[bool] = []
-        shown.filled.connect(partial(answered.append, True))
+        shown.page_loaded.connect(partial(answered.append, True))
         since = perf_counter()
         desk.worklist.show_query(query)
         blocked = 1000 * (perf_counter() - since)
         _until(lambda answered=answered: answered)  # type: ignore[misc]
         whole = 1000 * (perf_counter() - since)
         print(f"{name:34} {whole:8.0f} ms, of these blocked {blocked:.1f} ms")
-    desk.end()
-    session.close()
+    desk.end_background_work()
+    session.close_session()
 
 
 def _scroll(panel: WorklistPanel, what: str) -> None:

@@ -28,20 +28,20 @@ def main(target: Path) -> None:
         os.environ |= {"NAPARI_CONFIG": f"{home}/napari.yaml", "XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home}
         import napari
 
-        from attunet_gui.gui.plugin_dock import PLUGIN, docks_in
+        from attunet_gui.gui.plugin_dock import PLUGIN, find_docks
 
         viewer = napari.Viewer()
         viewer.window.resize(*_SIZE)
         viewer.open_sample(PLUGIN, "phantom")
         _execute(f"{PLUGIN}.open_dock")
-        (dock,) = docks_in(viewer)
+        (dock,) = find_docks(viewer)
         desk = dock.desk
         _until(lambda: desk.session.tally is not None)
         desk.run_or_cancel()
         _until(lambda: desk.session.draft is not None and desk.session.job.state == "idle")
-        desk.check()
+        desk.check_draft()
         desk.toggle_gates()
-        _until(lambda: desk.guide.known)
+        _until(lambda: desk.guide.is_searched)
         _live(1.0)
         viewer.window.screenshot(str(target), flash=False)
         desk.session.edited = False

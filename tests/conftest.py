@@ -19,10 +19,10 @@ _WRITE_TINY = """
 import sys
 from pathlib import Path
 import keras
-from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig
-from attunet_gui.network.attention_unet.model import build
-from attunet_gui.network.bundle import write_bundle
-from tests.cards import TINY_CONFIG, card_fields
+from attunet_gui.network.families.attention_unet_2d.attention_unet_config import AttentionUNet2DConfig
+from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build
+from attunet_gui.network.model_bundle import write_bundle
+from tests.support.model_cards import TINY_CONFIG, card_fields
 
 keras.utils.set_random_seed(3)
 network = build(AttentionUNet2DConfig.model_validate(TINY_CONFIG))

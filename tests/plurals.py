@@ -2,7 +2,7 @@
 
     python -m tests.plurals
 
-prints them. `attunet_gui.core.counting` alone puts numbers and nouns together.
+prints them. `attunet_gui.system.plurals` alone puts numbers and nouns together.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ import pytest
 from tests.errors_listed import DOCUMENT, differences, listed, told
 
 _CODE = """
-from attunet_gui.core.errors import AttunetError, BadModel
+from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 class ProjectError(AttunetError): ...
-class BadModel(AttunetError): ...
+class InvalidModelBundle(AttunetError): ...
 class Other(Exception): ...
 _KEPT = "Not kept: {}; save."
 def a(path, n):
@@ -20,7 +20,7 @@ def b(error):
     raise ProjectError("A | bar: " + error)
 def c(): raise Other("nobody sees this sentence.")
 def d():
-    raise BadModel(_KEPT.format("x"))
+    raise InvalidModelBundle(_KEPT.format("x"))
 def e(): raise AttunetError(_one(1))
 def _one(n): return f"One {n}." if n else "None here."
 def f(session): session.say("It failed.", problem=True); session.say("All is well.")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from attunet_gui.network.engines import OPENVINO
-from tests.watching import watch
+from attunet_gui.network.engines.engine_registry import OPENVINO
+from tests.support.watched_process import watch
 
 ATTUNET = ["-m", "attunet_gui"]
 STARTER = "phantom-starter"
@@ -25,12 +25,12 @@ if __name__ == "__main__":
 _DRAFTING = """
 import sys, threading
 from pathlib import Path
-from attunet_gui.jobs.messages import Predict
-from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import find_bundles
-from attunet_gui.paths import model_folders
-from attunet_gui.session import Session
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.workers.inference_messages import Predict
+from attunet_gui.workers.inference_process import Runner
+from attunet_gui.network.model_bundle import find_bundles
+from attunet_gui.system.paths import model_folders
+from attunet_gui.app.case_session import Session
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 if __name__ == "__main__":
     bundle = next(b for b in find_bundles(model_folders()) if b.card.name == "phantom-starter")
     runner, ended, failures = Runner(), threading.Event(), []
@@ -80,13 +80,13 @@ def test_the_child_that_drafts_reaches_for_nothing(tmp_path: Path) -> None:
 
 _IMPORTING = """
 import sys
-from attunet_gui.network.quiet_openvino import openvino
+from attunet_gui.network.openvino_runtime import openvino
 openvino.Core()
 sys.exit(any("telemetry" in name and found for name, found in sys.modules.items()))
 """
 
 
-@pytest.mark.skipif(not OPENVINO.installed, reason="there is no OpenVINO that could report")
+@pytest.mark.skipif(not OPENVINO.is_installed, reason="there is no OpenVINO that could report")
 def test_openvino_is_not_even_asked_to_report(tmp_path: Path) -> None:
     assert watch(["-c", _IMPORTING], tmp_path / "watched").attempts == ()
     assert not (tmp_path / "watched" / "intel").exists()

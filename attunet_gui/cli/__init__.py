@@ -9,10 +9,10 @@ from collections.abc import Callable, Container, Mapping
 from io import TextIOWrapper
 from multiprocessing import freeze_support
 
-from attunet_gui.core.discretion import be_discreet, place_of
-from attunet_gui.core.errors import AttunetError, Cancelled
+from attunet_gui.system.errors import AttunetError, WorkCancelled
+from attunet_gui.system.safe_logging import install_redaction, raise_location
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -21,10 +21,10 @@ def main() -> None:
     freeze_support()
     from typer.main import get_command
 
-    from attunet_gui.cli.app import app
+    from attunet_gui.cli.command_line import app
 
     commands: Mapping[str, object] = get_command(app).commands  # type: ignore[attr-defined]
-    run_command_line(lambda: app(args=_opening_paths(sys.argv[1:], commands)))
+    run_command_line(lambda: app(args=_insert_gui_command(sys.argv[1:], commands)))
 
 
 def run_command_line(command: Callable[[], object]) -> None:
@@ -36,15 +36,17 @@ def run_command_line(command: Callable[[], object]) -> None:
     Raises:
         SystemExit: 1 after an error, 130 after an interruption.
     """
-    be_discreet()
+    install_redaction()
     _escape_unprintable()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         command()
     except AttunetError as error:
-        _end(str(error), 1)
-    except (KeyboardInterrupt, Cancelled):
-        _end("stopped; what was finished is kept, nothing half written is left", INTERRUPTED)
+        _exit_with_sentence(str(error), 1)
+    except (KeyboardInterrupt, WorkCancelled):
+        _exit_with_sentence(
+            "stopped; what was finished is kept, nothing half written is left", EXIT_INTERRUPTED
+        )
     except BrokenPipeError:
         # Whoever read the output, such as `head`, is gone. A normal exit would flush into the same closed
         # pipe and print a second error.
@@ -53,8 +55,8 @@ def run_command_line(command: Callable[[], object]) -> None:
         if os.environ.get("ATTUNET_DEBUG"):
             raise
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        kind, place = type(error).__name__, place_of(error)
-        _end(f"unexpected {kind} at {place}; run again with ATTUNET_DEBUG=1 for details", 1)
+        kind, place = type(error).__name__, raise_location(error)
+        _exit_with_sentence(f"unexpected {kind} at {place}; run again with ATTUNET_DEBUG=1 for details", 1)
 
 
 def _escape_unprintable() -> None:
@@ -64,7 +66,7 @@ def _escape_unprintable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _opening_paths(words: list[str], commands: Container[str]) -> list[str]:
+def _insert_gui_command(words: list[str], commands: Container[str]) -> list[str]:
     """Insert the command "gui" before a path that comes first, so that `attunet CT.nii.gz` opens it.
 
     Args:
@@ -85,7 +87,7 @@ def _is_path(word: str) -> bool:
     return os.sep in word or word.lower().endswith(endings) or os.path.lexists(word)
 
 
-def _end(sentence: str, code: int) -> None:
+def _exit_with_sentence(sentence: str, code: int) -> None:
     """Print `sentence` as one line to standard error and raise `SystemExit` with `code`."""
     one_line = " ".join(sentence.split())
     sys.stderr.write(f"attunet: {one_line}\n")

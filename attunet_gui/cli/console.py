@@ -20,15 +20,15 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from attunet_gui.core.progress import Progress
+from attunet_gui.system.progress import ProgressCallback
 
-_UNSEEN = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
-_CONTROLS = {code: f"\\x{code:02x}" for code in _UNSEEN}
-_ENDLESS = 10_000
+_CONTROL_CODES = {*range(0x20), *range(0x7F, 0xA0)} - {ord("\n"), ord("\t")}
+_CONTROL_ESCAPES = {code: f"\\x{code:02x}" for code in _CONTROL_CODES}
+_UNLIMITED_WIDTH = 10_000
 """Width in characters that no table reaches; measures how wide a table wants to be."""
 
 
-_SHORT, _LEAST, _BORDER = 12, 10, 3
+_UNFOLDED_LENGTH, _MIN_COLUMN_WIDTH, _BORDER_WIDTH = 12, 10, 3
 """Length up to which words are not folded, least width of a column with longer ones, and width of a border.
 
 All are in characters."""
@@ -47,22 +47,22 @@ class WholeConsole(Console):
         if len(objects) == 1 and isinstance(objects[0], Table):
             self._print_table(objects[0])
         else:
-            super().print(*map(_escaped, objects), **options)
+            super().print(*map(_escape_controls, objects), **options)
 
     def _print_table(self, table: Table) -> None:
         """Print a table whole: as wide as it is, folded to the terminal, or as lists."""
         if not self.is_terminal:
             self._print_wide(table)
-        elif _fit(table, self.width):
+        elif _fit_columns(table, self.width):
             super().print(table)
         else:
-            for line in _as_lists(table):
-                super().print(_escaped(line))
+            for line in _rows_as_lists(table):
+                super().print(_escape_controls(line))
 
     def _print_wide(self, table: Table) -> None:
         """Print a table at the width that its cells need."""
         # rich cuts tables to the width of the console, and assumes 80 characters where there is no terminal.
-        before, endless = self._width, self.options.update(width=_ENDLESS)
+        before, endless = self._width, self.options.update(width=_UNLIMITED_WIDTH)
         self.width = Measurement.get(self, endless, table).maximum
         try:
             super().print(table)
@@ -70,7 +70,7 @@ class WholeConsole(Console):
             self._width = before
 
 
-def _fit(table: Table, width: int) -> bool:
+def _fit_columns(table: Table, width: int) -> bool:
     """Set the widths of a table's columns so that it fits into `width`, folding long words.
 
     Returns:
@@ -78,9 +78,9 @@ def _fit(table: Table, width: int) -> bool:
     """
     cells = [[*map(str, (column.header, *column.cells))] for column in table.columns]
     longest = [max((len(word) for word in " ".join(column).split()), default=0) for column in cells]
-    widths = [length if length <= _SHORT else _LEAST for length in longest]
+    widths = [length if length <= _UNFOLDED_LENGTH else _MIN_COLUMN_WIDTH for length in longest]
     wanted = [max(map(len, column)) for column in cells]
-    room = width - 1 - sum(widths) - _BORDER * len(widths)
+    room = width - 1 - sum(widths) - _BORDER_WIDTH * len(widths)
     if room < 0:
         return False
     # Who wants least is served first; what is left over goes to the others.
@@ -94,7 +94,7 @@ def _fit(table: Table, width: int) -> bool:
     return True
 
 
-def _as_lists(table: Table) -> Iterator[str]:
+def _rows_as_lists(table: Table) -> Iterator[str]:
     """Yield a table as lists: for each row a line with its first cell, then one for each other cell."""
     if table.title:
         yield str(table.title)
@@ -104,9 +104,9 @@ def _as_lists(table: Table) -> Iterator[str]:
         yield from (f"  {title}: {cell}" for title, cell in zip(titles[1:], others, strict=True) if cell)
 
 
-def _escaped(printed: Any) -> Any:
+def _escape_controls(printed: Any) -> Any:
     """Return text with its control characters escaped; anything that is not text as it is."""
-    return printed.translate(_CONTROLS) if isinstance(printed, str) else printed
+    return printed.translate(_CONTROL_ESCAPES) if isinstance(printed, str) else printed
 
 
 console = WholeConsole(highlight=False, soft_wrap=True, markup=False)
@@ -114,7 +114,7 @@ _PLAIN_STEPS = 10
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
+def progress_bar(what: str) -> Iterator[ProgressCallback]:
     """Show progress: a bar on a terminal, and otherwise one line per tenth of each stage.
 
     Args:
@@ -124,7 +124,7 @@ def progress_bar(what: str) -> Iterator[Progress]:
         A function that takes steps done, steps in total, and the name of the stage.
     """
     if not console.is_terminal:
-        yield _Lines(what)
+        yield _ProgressLines(what)
         return
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
@@ -139,22 +139,22 @@ def progress_bar(what: str) -> Iterator[Progress]:
         yield show
 
 
-def say_empty(words: str) -> None:
+def print_empty_note(words: str) -> None:
     """Print a sentence about cases without any pancreas, unless it is empty."""
     if words:
         console.print(words)
 
 
-class _Lines:
+class _ProgressLines:
     """Progress as lines, for output that is no terminal."""
 
     def __init__(self, what: str) -> None:
-        self._what = what
-        self._last: tuple[str, int] = ("", -1)
+        self._title = what
+        self._last_shown: tuple[str, int] = ("", -1)
 
     def __call__(self, done: int, total: int, stage: str) -> None:
         # A stage may end in a detail after a comma that changes with every step; it starts no new line.
         now = (stage.split(",")[0], done * _PLAIN_STEPS // max(total, 1))
-        if now != self._last:
-            self._last = now
-            console.print(f"{self._what}: {stage} {done}/{total}")
+        if now != self._last_shown:
+            self._last_shown = now
+            console.print(f"{self._title}: {stage} {done}/{total}")

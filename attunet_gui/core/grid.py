@@ -3,8 +3,8 @@
 A grid is an array shape with the affine that maps an index *in array order* to world millimetres (RAS+ as in
 NIfTI: x grows to the patient's right, y to the front, z to the head). Inside the product every array is
 (z, y, x), with z growing towards the head, y towards the back and x towards the patient's left. A slice that
-is drawn with row 0 on top is then the radiological view. `Reorientation` maps arrays from a source grid to
-that canonical grid and back. It only permutes and flips axes, so it is exact for every grid, including
+is drawn with row 0 on top is then the radiological view. `GridReorientation` maps arrays from a source grid
+to that canonical grid and back. It only permutes and flips axes, so it is exact for every grid, including
 oblique and sheared ones.
 """
 
@@ -29,7 +29,7 @@ CANONICAL_AXES = ("S", "P", "L")
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class VoxelGrid:
     """A regular 3-D voxel grid.
 
     Attributes:
@@ -70,7 +70,7 @@ class Grid:
         # The determinant and not the product of the spacing, which is too large for sheared grids.
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
-    def matches(self, other: Grid, tolerance_mm: float = 1e-4) -> bool:
+    def matches_grid(self, other: VoxelGrid, tolerance_mm: float = 1e-4) -> bool:
         """Return whether both grids have the same shape and voxels at the same places.
 
         Comparing the corner voxels is enough: the difference of two affine maps is largest at a corner.
@@ -87,8 +87,9 @@ class Grid:
 
 
 @dataclass(frozen=True, eq=False)
-class Reorientation:
-    """The exact map between a source grid and the canonical (z, y, x) grid, made by `canonicalise`.
+class GridReorientation:
+    """The exact map between a source grid and the canonical (z, y, x) grid, made by
+    `canonical_reorientation`.
 
     It consists of a permutation and flips of the axes; no voxel value is changed.
 
@@ -97,8 +98,8 @@ class Reorientation:
         canonical: the same voxels in canonical order.
     """
 
-    source: Grid
-    canonical: Grid
+    source: VoxelGrid
+    canonical: VoxelGrid
     _to_canonical: NDArray[Any]
     _to_source: NDArray[Any]
 
@@ -108,7 +109,7 @@ class Reorientation:
         Raises:
             ValueError: if the shape of `array` is not that of the source grid.
         """
-        return self._turned(array, self.source, self._to_canonical)
+        return self._reorient_array(array, self.source, self._to_canonical)
 
     def to_source(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the voxels of a (z, y, x) array in the order of the source grid, as a view where possible.
@@ -116,17 +117,17 @@ class Reorientation:
         Raises:
             ValueError: if the shape of `array` is not that of the canonical grid.
         """
-        return self._turned(array, self.canonical, self._to_source)
+        return self._reorient_array(array, self.canonical, self._to_source)
 
     @staticmethod
-    def _turned(array: NDArray[Any], expected: Grid, orientation: NDArray[Any]) -> NDArray[Any]:
+    def _reorient_array(array: NDArray[Any], expected: VoxelGrid, orientation: NDArray[Any]) -> NDArray[Any]:
         if array.shape != expected.shape:
             raise ValueError(f"expected an array of shape {expected.shape}, got {array.shape}")
         turned: NDArray[Any] = apply_orientation(array, orientation)
         return turned
 
 
-def canonicalise(source: Grid) -> Reorientation:
+def canonical_reorientation(source: VoxelGrid) -> GridReorientation:
     """Return the reorientation from `source` to the closest canonical grid.
 
     In an oblique grid each array axis is assigned to the anatomical direction that it is closest to.
@@ -137,11 +138,11 @@ def canonicalise(source: Grid) -> Reorientation:
     shape = [0, 0, 0]
     for axis, (target, _flip) in enumerate(to_canonical):
         shape[int(target)] = source.shape[axis]
-    canonical = Grid((shape[0], shape[1], shape[2]), affine)
-    return Reorientation(source, canonical, to_canonical, _inverse(to_canonical))
+    canonical = VoxelGrid((shape[0], shape[1], shape[2]), affine)
+    return GridReorientation(source, canonical, to_canonical, _inverse_orientation(to_canonical))
 
 
-def _inverse(orientation: NDArray[Any]) -> NDArray[Any]:
+def _inverse_orientation(orientation: NDArray[Any]) -> NDArray[Any]:
     inverse = np.empty_like(orientation)
     for axis, (target, flip) in enumerate(orientation):
         inverse[int(target)] = (axis, flip)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from attunet_gui.core.grid import Grid
+from attunet_gui.core.grid import VoxelGrid
 
 
 @dataclass(frozen=True)
-class Overlap:
+class VoxelOverlap:
     """The overlap of a draft and the truth, as numbers of voxels.
 
     Two empty masks agree, and all three scores are 1. If exactly one mask is empty, all three are 0.
@@ -31,32 +31,32 @@ class Overlap:
     @property
     def dsc(self) -> float:
         """Dice similarity coefficient: 2 |draft and truth| / (|draft| + |truth|)."""
-        return _share(2 * self.both, self.draft + self.truth)
+        return _ratio_or_default(2 * self.both, self.draft + self.truth)
 
     @property
     def precision(self) -> float:
         """The share of the draft that lies in the truth."""
-        return _share(self.both, self.draft, whole=not self.truth)
+        return _ratio_or_default(self.both, self.draft, whole=not self.truth)
 
     @property
     def recall(self) -> float:
         """The share of the truth that lies in the draft."""
-        return _share(self.both, self.truth, whole=not self.draft)
+        return _ratio_or_default(self.both, self.truth, whole=not self.draft)
 
 
-def _share(part: int, of: int, *, whole: bool = True) -> float:
+def _ratio_or_default(part: int, of: int, *, whole: bool = True) -> float:
     return part / of if of else float(whole)
 
 
-def overlap(draft: NDArray[Any], truth: NDArray[Any]) -> Overlap:
+def voxel_overlap(draft: NDArray[Any], truth: NDArray[Any]) -> VoxelOverlap:
     """Return the overlap of two masks of one shape; any non-zero value counts as set."""
     both = np.count_nonzero(np.logical_and(draft, truth))
-    return Overlap(int(both), int(np.count_nonzero(draft)), int(np.count_nonzero(truth)))
+    return VoxelOverlap(int(both), int(np.count_nonzero(draft)), int(np.count_nonzero(truth)))
 
 
-def dice(a: NDArray[Any], b: NDArray[Any]) -> float:
+def dice_coefficient(a: NDArray[Any], b: NDArray[Any]) -> float:
     """Return the DSC of two masks of one shape, 2 |A and B| / (|A| + |B|); it is 1.0 for two empty masks."""
-    return overlap(a, b).dsc
+    return voxel_overlap(a, b).dsc
 
 
 def added_path_length_mm(draft: NDArray[Any], truth: NDArray[Any], spacing_mm: tuple[float, float]) -> float:
@@ -84,6 +84,6 @@ def _outline_pixels(plane: NDArray[Any]) -> NDArray[np.bool_]:
     return outline
 
 
-def volume_ml(mask: NDArray[Any], grid: Grid) -> float:
+def mask_volume_ml(mask: NDArray[Any], grid: VoxelGrid) -> float:
     """Return the volume of the non-zero voxels of `mask` on `grid`, in ml."""
     return float(np.count_nonzero(mask)) * grid.voxel_volume_ml

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.edit import Edit, edit_between
-from attunet_gui.core.frame import Frame, MapOnGrid, cut
-from attunet_gui.core.gland import GlandMap, GlandRule, gland_only
+from attunet_gui.core.mask_edit import MaskEdit, edit_between
+from attunet_gui.core.network_grid import NetworkGrid, ResampledMapView, threshold_on_ct
+from attunet_gui.core.postprocess import PostprocessingRule, ThresholdedMap, keep_gland_pieces
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class GateMap:
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
-    """Probability and gates on the network's frame. `draft_mask` and `on_grid` lead to the grid of the CT.
+class NetworkPrediction:
+    """Probability and gates on the network's frame. `draft_mask` and `on_ct_grid` lead to the grid of the CT.
 
     Attributes:
         frame: the frame on which all maps lie.
@@ -66,19 +66,19 @@ class Prediction:
         seconds: stage -> wall time in seconds.
     """
 
-    frame: Frame
+    frame: NetworkGrid
     probability: NDArray[np.float16]
     gates: tuple[GateMap, ...]
     body: NDArray[np.bool_]
     model: ModelId
     threshold: float
     smallest_piece_ml: float = 0.0
-    gland: GlandRule = field(default_factory=GlandRule)
+    gland: PostprocessingRule = field(default_factory=PostprocessingRule)
     seconds: Mapping[str, float] = field(default_factory=dict)
 
-    def on_grid(self, values: NDArray[np.generic]) -> MapOnGrid:
+    def on_ct_grid(self, values: NDArray[np.generic]) -> ResampledMapView:
         """Return a map of this prediction on the grid of the CT; it is resampled when it is accessed."""
-        return MapOnGrid(self.frame, values)
+        return ResampledMapView(self.frame, values)
 
     @cached_property
     def merged_gates(self) -> NDArray[np.float16]:
@@ -86,9 +86,9 @@ class Prediction:
 
         The product is what would be left of the finest skip connection if every gate were applied to it.
         """
-        return _merged([gate.values for gate in self.gates])
+        return _merge_gates([gate.values for gate in self.gates])
 
-    def fill(self, part: Part) -> None:
+    def fill_slices(self, part: PredictedSlices) -> None:
         """Copy finished slices into the maps, in place."""
         self.probability[part.slices], self.body[part.slices] = part.probability, part.body
         for gate, values in zip(self.gates, part.gates, strict=True):
@@ -96,16 +96,16 @@ class Prediction:
         # A cached product would keep showing zeros for the new slices; without one there is nothing to
         # update.
         if "merged_gates" in self.__dict__:
-            self.merged_gates[part.slices] = _merged(part.gates)
+            self.merged_gates[part.slices] = _merge_gates(part.gates)
 
-    def part(self, slices: NDArray[np.intp]) -> Part:
+    def select_slices(self, slices: NDArray[np.intp]) -> PredictedSlices:
         """Return the slices with the indices `slices` of all maps."""
         gates = tuple(gate.values[slices] for gate in self.gates)
-        return Part(slices, self.probability[slices], gates, self.body[slices])
+        return PredictedSlices(slices, self.probability[slices], gates, self.body[slices])
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PredictedSlices:
     """Some slices of a prediction.
 
     Attributes:
@@ -122,27 +122,27 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Outline:
+class PredictionOutline:
     """What is known of a prediction before the first slice is computed.
 
     Attributes:
         gate_sizes: (rows, columns) of each gate, finest first.
-        frame, model, threshold, smallest_piece_ml, gland: as in `Prediction`.
+        frame, model, threshold, smallest_piece_ml, gland: as in `NetworkPrediction`.
     """
 
-    frame: Frame
+    frame: NetworkGrid
     gate_sizes: tuple[tuple[int, int], ...]
     model: ModelId
     threshold: float
     smallest_piece_ml: float = 0.0
-    gland: GlandRule = field(default_factory=GlandRule)
+    gland: PostprocessingRule = field(default_factory=PostprocessingRule)
 
 
-def blank(outline: Outline) -> Prediction:
+def blank_prediction(outline: PredictionOutline) -> NetworkPrediction:
     """Return a prediction whose maps are zero; `Prediction.fill` adds the slices."""
     frame, levels = outline.frame, len(outline.gate_sizes)
     slices = frame.grid.shape[0]
-    return Prediction(
+    return NetworkPrediction(
         frame=frame,
         probability=np.zeros((slices, *frame.size), np.float16),
         gates=tuple(
@@ -157,7 +157,7 @@ def blank(outline: Outline) -> Prediction:
     )
 
 
-def _merged(gates: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
+def _merge_gates(gates: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
     merged = gates[0].copy()
     for values in gates[1:]:
         # The sizes of the coarser gates divide that of the finest one.
@@ -166,10 +166,10 @@ def _merged(gates: Sequence[NDArray[np.float16]]) -> NDArray[np.float16]:
     return merged
 
 
-def outline_of(prediction: Prediction) -> Outline:
-    """Return the outline from which `blank` makes a prediction of the same sizes and settings."""
+def outline_of_prediction(prediction: NetworkPrediction) -> PredictionOutline:
+    """Return the outline from which `blank_prediction` makes a prediction of the same sizes and settings."""
     sizes = tuple((gate.values.shape[1], gate.values.shape[2]) for gate in prediction.gates)
-    return Outline(
+    return PredictionOutline(
         frame=prediction.frame,
         gate_sizes=sizes,
         model=prediction.model,
@@ -179,25 +179,25 @@ def outline_of(prediction: Prediction) -> Outline:
     )
 
 
-def draft_mask(prediction: Prediction) -> NDArray[np.uint8]:
+def draft_mask(prediction: NetworkPrediction) -> NDArray[np.uint8]:
     """Return the draft: (z, y, x) uint8 0/1 on the canonical grid, restricted to the pieces of the gland.
 
     The probability is interpolated first and then compared with the threshold, which keeps the outline
     smooth.
     """
     mask = np.zeros(prediction.frame.grid.shape, dtype=np.uint8)
-    draft_edit(prediction).apply(mask)
+    draft_edit(prediction).apply_to(mask)
     return mask
 
 
-def draft_edit(prediction: Prediction) -> Edit:
+def draft_edit(prediction: NetworkPrediction) -> MaskEdit:
     """Return the draft as an edit of an empty mask."""
-    found = GlandMap(prediction.probability, prediction.threshold, prediction.frame.spacing_mm)
-    cleaned = gland_only(found, prediction.gland, prediction.smallest_piece_ml)
-    return _drafted(prediction, cleaned, 0)
+    found = ThresholdedMap(prediction.probability, prediction.threshold, prediction.frame.spacing_mm)
+    cleaned = keep_gland_pieces(found, prediction.gland, prediction.smallest_piece_ml)
+    return _threshold_edit(prediction, cleaned, 0)
 
 
-def drafted_so_far(prediction: Prediction, slices: NDArray[np.intp]) -> Edit:
+def draft_edit_of_slices(prediction: NetworkPrediction, slices: NDArray[np.intp]) -> MaskEdit:
     """Return a preliminary draft of some slices as an edit of an empty mask.
 
     It comes from the threshold alone: which pieces form the gland is known only when all slices are done; see
@@ -207,9 +207,9 @@ def drafted_so_far(prediction: Prediction, slices: NDArray[np.intp]) -> Edit:
         prediction: a prediction in which at least `slices` are filled.
         slices: (n,) indices in rising order without a gap.
     """
-    return _drafted(prediction, prediction.probability[slices], int(slices[0]))
+    return _threshold_edit(prediction, prediction.probability[slices], int(slices[0]))
 
 
-def _drafted(prediction: Prediction, maps: NDArray[np.float16], first: int) -> Edit:
-    (rows, columns), placed = cut(prediction.frame, maps, prediction.threshold)
+def _threshold_edit(prediction: NetworkPrediction, maps: NDArray[np.float16], first: int) -> MaskEdit:
+    (rows, columns), placed = threshold_on_ct(prediction.frame, maps, prediction.threshold)
     return edit_between(np.zeros_like(placed), placed, (first, rows.start, columns.start))

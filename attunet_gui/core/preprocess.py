@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from attunet_gui.core.body import body_box
-from attunet_gui.core.frame import Frame
+from attunet_gui.core.body_outline import body_box
+from attunet_gui.core.network_grid import NetworkGrid
 from attunet_gui.core.volume import Volume
 
 
-class Preprocessing(BaseModel):
+class PreprocessingConfig(BaseModel):
     """The input that a model expects.
 
     Attributes:
@@ -33,18 +33,20 @@ class Preprocessing(BaseModel):
     neighbours: int = Field(default=1, ge=0, le=15)
 
     @model_validator(mode="after")
-    def _check(self) -> Preprocessing:
+    def _check_window(self) -> PreprocessingConfig:
         if not self.window_hu[0] < self.window_hu[1]:
             raise ValueError(f"window_hu must rise, got {self.window_hu}")
         return self
 
     @property
-    def channels(self) -> int:
+    def input_channels(self) -> int:
         """Number of input channels: the slice and its neighbours on both sides."""
         return 2 * self.neighbours + 1
 
 
-def frame_for(volume: Volume, wanted: Preprocessing, outline: NDArray[Any] | None = None) -> Frame:
+def network_grid_for(
+    volume: Volume, wanted: PreprocessingConfig, outline: NDArray[Any] | None = None
+) -> NetworkGrid:
     """Return the frame for a volume, centred on the patient.
 
     Args:
@@ -63,10 +65,10 @@ def frame_for(volume: Volume, wanted: Preprocessing, outline: NDArray[Any] | Non
     step = (wanted.spacing_mm / spacing[1], wanted.spacing_mm / spacing[2])
     centre = [(side.start + side.stop - 1) / 2 for side in box]
     start = [c - s * (n - 1) / 2 for c, s, n in zip(centre, step, wanted.size, strict=True)]
-    return Frame(volume.grid, wanted.size, (start[0], start[1]), step)
+    return NetworkGrid(volume.grid, wanted.size, (start[0], start[1]), step)
 
 
-def windowed(hu: NDArray[Any], window_hu: tuple[float, float]) -> NDArray[np.float32]:
+def apply_hu_window(hu: NDArray[Any], window_hu: tuple[float, float]) -> NDArray[np.float32]:
     """Return `hu` scaled to float32 in [0, 1] and clipped to the window (low, high) in HU."""
     low, high = window_hu
     scaled = (hu.astype(np.float32) - np.float32(low)) * np.float32(1 / (high - low))
@@ -74,7 +76,7 @@ def windowed(hu: NDArray[Any], window_hu: tuple[float, float]) -> NDArray[np.flo
 
 
 def network_slices(
-    volume: Volume, frame: Frame, wanted: Preprocessing, indices: NDArray[np.intp]
+    volume: Volume, frame: NetworkGrid, wanted: PreprocessingConfig, indices: NDArray[np.intp]
 ) -> NDArray[np.float32]:
     """Return single slices resampled to the frame and windowed.
 
@@ -89,8 +91,10 @@ def network_slices(
     """
     # What lies outside of the volume is as dark as its darkest voxel. That is 0 in CT that shows air and more
     # in CT that was clipped at fat, where 0 would draw an edge that no patient has.
-    darkest = windowed(np.array([volume.lowest_hu]), wanted.window_hu)[0]
-    return frame.to_network(windowed(volume.hu[indices], wanted.window_hu), fill=float(darkest))
+    darkest = apply_hu_window(np.array([volume.lowest_hu]), wanted.window_hu)[0]
+    return frame.resample_to_network(
+        apply_hu_window(volume.hu[indices], wanted.window_hu), fill=float(darkest)
+    )
 
 
 def neighbour_indices(z: NDArray[np.intp], neighbours: int, slices: int) -> NDArray[np.intp]:

@@ -10,16 +10,16 @@ from typing import Any
 
 from attunet_gui.core.volume import Volume
 
-PACKAGES = (
+RECORDED_PACKAGES = (
     "attunet-gui", "numpy", "scipy", "nibabel", "pydicom", "simpleitk", "tensorflow", "tensorflow-cpu",
     "keras", "napari", "pyside6-essentials",
 )  # fmt: skip
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of those `PACKAGES` that are installed."""
+def software_versions() -> dict[str, str]:
+    """Return the versions of Python and of those `RECORDED_PACKAGES` that are installed."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in RECORDED_PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -27,23 +27,23 @@ def versions() -> dict[str, str]:
     return found
 
 
-def now() -> str:
+def utc_timestamp() -> str:
     """Return the present time in UTC as ISO 8601 text, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def record_path(mask: Path) -> Path:
+def mask_record_path(mask: Path) -> Path:
     """Return the path of the record of a mask: `x_pancreas.nii.gz` -> `x_pancreas.json`."""
     return mask.with_name(mask.name.removesuffix(".gz").removesuffix(".nii") + ".json")
 
 
-def former_record_path(mask: Path) -> Path:
+def former_mask_record_path(mask: Path) -> Path:
     """Return the path that earlier versions of `attunet predict` used: `x_pancreas.nii.gz` -> `x.json`."""
-    record = record_path(mask)
+    record = mask_record_path(mask)
     return record.with_name(record.name.removesuffix("_pancreas.json").removesuffix(".json") + ".json")
 
 
-def source_entry(volume: Volume) -> dict[str, Any]:
+def source_record(volume: Volume) -> dict[str, Any]:
     """Return the entry of a record that describes the source of a volume.
 
     It holds the file name without its folder, the format, the series, and the grid of the file: its shape

@@ -11,11 +11,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import Grid, Reorientation
+from attunet_gui.core.grid import GridReorientation, VoxelGrid
 
 
 @dataclass(frozen=True, eq=False)
-class NiftiFrame:
+class LabelMap:
+    """The labelled structures of one subject, in canonical orientation.
+
+    Attributes:
+        codes: (z, y, x) uint8 or uint16, 0 for no label; z grows to the head, y to the back, x to the left.
+        names: code -> name of the structure as in TotalSegmentator (`liver`, `kidney_left`, ...).
+        spacing_mm: (z, y, x) voxel size in mm.
+        subject: identifier of the subject.
+    """
+
+    codes: NDArray[np.unsignedinteger]
+    names: Mapping[int, str]
+    spacing_mm: tuple[float, float, float]
+    subject: str
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiOrientation:
     """The orientation fields of a NIfTI header, kept so that a mask is written with the same ones.
 
     Attributes:
@@ -34,7 +51,7 @@ class NiftiFrame:
 
 
 @dataclass(frozen=True)
-class Origin:
+class VolumeOrigin:
     """The origin of a volume.
 
     Attributes:
@@ -46,7 +63,7 @@ class Origin:
 
     path: Path
     kind: str
-    frame: NiftiFrame | None = None
+    frame: NiftiOrientation | None = None
     series: str | None = None
 
 
@@ -67,9 +84,9 @@ class Volume:
     """
 
     hu: NDArray[np.int16] | NDArray[np.float32]
-    placement: Reorientation
+    placement: GridReorientation
     name: str
-    origin: Origin
+    origin: VolumeOrigin
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -79,7 +96,7 @@ class Volume:
         self.hu.setflags(write=False)
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> VoxelGrid:
         """The canonical grid."""
         return self.placement.canonical
 

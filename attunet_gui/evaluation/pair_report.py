@@ -12,18 +12,24 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from attunet_gui.core.card import NOT_A_DEVICE
-from attunet_gui.core.provenance import now, versions
-from attunet_gui.evaluation.pair_table import MEASURES, MeasureSummary, PairRow, about_empty, summarise_pairs
-from attunet_gui.evaluation.pictures import draw_slices, figure
-from attunet_gui.evaluation.views import View
+from attunet_gui.core.model_card import NOT_A_DEVICE_WARNING
+from attunet_gui.core.provenance import software_versions, utc_timestamp
+from attunet_gui.evaluation.evaluation_figures import draw_slices, new_figure
+from attunet_gui.evaluation.pair_table import (
+    PAIR_MEASURES,
+    PairMeasureSummary,
+    PairRow,
+    empty_truths_of_pairs,
+    summarise_pairs,
+)
+from attunet_gui.evaluation.slice_excerpts import SliceExcerpt
 
-_COLOUR = "#0072b2"
+_MARKER_COLOUR = "#0072b2"
 _DOTS_PER_INCH = 90
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class PairReport:
     """The content of a report.
 
     Attributes:
@@ -34,10 +40,10 @@ class Compared:
 
     title: str
     rows: tuple[PairRow, ...]
-    worst: tuple[View, ...]
+    worst: tuple[SliceExcerpt, ...]
 
 
-def as_html(compared: Compared) -> str:
+def pair_report_html(compared: PairReport) -> str:
     """Return the report as HTML; raise `AttunetError` if matplotlib is not installed."""
     # Names of files go into the page, so everything is escaped by default.
     pages = Environment(
@@ -47,19 +53,19 @@ def as_html(compared: Compared) -> str:
     )
     return pages.get_template("pairs.html").render(
         title=compared.title,
-        warning=NOT_A_DEVICE,
-        about_empty=about_empty(compared.rows),
-        made=now(),
-        versions=versions(),
-        measures=MEASURES,
-        summary=[_cells(summary) for summary in summarise_pairs(compared.rows)],
+        warning=NOT_A_DEVICE_WARNING,
+        about_empty=empty_truths_of_pairs(compared.rows),
+        made=utc_timestamp(),
+        versions=software_versions(),
+        measures=PAIR_MEASURES,
+        summary=[_summary_cells(summary) for summary in summarise_pairs(compared.rows)],
         rows=sorted(compared.rows, key=lambda row: row.scores.dsc),
-        plots=[_svg(draw(compared.rows)) for draw in (_by_case, _volumes)],
-        worst=_png(draw_slices(compared.worst)) if compared.worst else None,
+        plots=[_svg_markup(draw(compared.rows)) for draw in (_plot_by_case, _plot_volume_error)],
+        worst=_png_data_url(draw_slices(compared.worst)) if compared.worst else None,
     )
 
 
-def _cells(found: MeasureSummary) -> tuple[str, ...]:
+def _summary_cells(found: PairMeasureSummary) -> tuple[str, ...]:
     """Return title, mean, deviation, interval and number of cases left out, as text."""
     if found.estimate is None:
         return (found.measure.title, "-", "-", "-", str(found.undefined))
@@ -69,44 +75,44 @@ def _cells(found: MeasureSummary) -> tuple[str, ...]:
     return (found.measure.title, *figures, within, str(found.undefined))
 
 
-def _by_case(rows: Sequence[PairRow]) -> Any:
+def _plot_by_case(rows: Sequence[PairRow]) -> Any:
     """Return a figure of the DSC and NSD of every case, lowest DSC first."""
-    drawn = figure(6.4, 3.2)
+    drawn = new_figure(6.4, 3.2)
     axes = drawn.subplots()
     ordered = sorted(rows, key=lambda row: row.scores.dsc)
     at = np.arange(1, len(ordered) + 1)
-    axes.plot(at, [row.scores.dsc for row in ordered], "o", color=_COLOUR, markersize=4, label="DSC")
+    axes.plot(at, [row.scores.dsc for row in ordered], "o", color=_MARKER_COLOUR, markersize=4, label="DSC")
     axes.plot(at, [row.scores.nsd for row in ordered], "x", color="#d55e00", markersize=4, label="NSD")
     axes.set(xlabel="case, by DSC", ylabel="score", ylim=(-0.02, 1.02))
     axes.legend(loc="lower right")
     return drawn
 
 
-def _volumes(rows: Sequence[PairRow]) -> Any:
+def _plot_volume_error(rows: Sequence[PairRow]) -> Any:
     """Return a figure of the volume error against the true volume."""
-    drawn = figure(6.4, 3.2)
+    drawn = new_figure(6.4, 3.2)
     axes = drawn.subplots()
     truth, error = [row.scores.truth_ml for row in rows], [row.scores.volume_error_ml for row in rows]
     axes.axhline(0, color="0.6", linewidth=1)
-    axes.axhline(float(np.mean(error)), color=_COLOUR, linestyle="--", linewidth=1, label="mean")
-    axes.plot(truth, error, "o", color=_COLOUR, markersize=4)
+    axes.axhline(float(np.mean(error)), color=_MARKER_COLOUR, linestyle="--", linewidth=1, label="mean")
+    axes.plot(truth, error, "o", color=_MARKER_COLOUR, markersize=4)
     axes.set(xlabel="true volume, ml", ylabel="draft less truth, ml")
     axes.legend(loc="best")
     return drawn
 
 
-def _svg(drawn: Any) -> Markup:
+def _svg_markup(drawn: Any) -> Markup:
     """Return the figure as SVG markup for the page."""
     # The XML declaration and document type that a file begins with are not allowed within HTML.
-    text = _saved(drawn, "svg").decode()
+    text = _render_figure(drawn, "svg").decode()
     return Markup(text[text.index("<svg") :])
 
 
-def _png(drawn: Any) -> str:
-    return "data:image/png;base64," + base64.b64encode(_saved(drawn, "png")).decode()
+def _png_data_url(drawn: Any) -> str:
+    return "data:image/png;base64," + base64.b64encode(_render_figure(drawn, "png")).decode()
 
 
-def _saved(drawn: Any, kind: str) -> bytes:
+def _render_figure(drawn: Any, kind: str) -> bytes:
     content = BytesIO()
     drawn.savefig(content, format=kind, dpi=_DOTS_PER_INCH)
     return content.getvalue()

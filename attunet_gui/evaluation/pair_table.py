@@ -7,13 +7,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attunet_gui.evaluation.empty import empty_words
-from attunet_gui.evaluation.pairs import TOLERANCE_MM, PairScores
-from attunet_gui.evaluation.scores import Estimate, estimate
+from attunet_gui.evaluation.case_scores import MeanEstimate, empty_truths_sentence, estimate_mean
+from attunet_gui.evaluation.pair_scores import NSD_TOLERANCE_MM, PairScores
 
 
 @dataclass(frozen=True)
-class Measure:
+class PairMeasure:
     """A measure, which is a column of the table.
 
     Attributes:
@@ -27,15 +26,15 @@ class Measure:
     digits: int = 3
 
 
-MEASURES = (
-    Measure("dsc", "DSC"),
-    Measure("nsd", f"NSD at {TOLERANCE_MM:g} mm"),
-    Measure("hd95_mm", "HD95, mm", 1),
-    Measure("assd_mm", "ASSD, mm", 2),
-    Measure("precision", "precision"),
-    Measure("recall", "recall"),
-    Measure("volume_error_ml", "volume error, ml", 1),
-    Measure("relative_volume_error", "volume error, share"),
+PAIR_MEASURES = (
+    PairMeasure("dsc", "DSC"),
+    PairMeasure("nsd", f"NSD at {NSD_TOLERANCE_MM:g} mm"),
+    PairMeasure("hd95_mm", "HD95, mm", 1),
+    PairMeasure("assd_mm", "ASSD, mm", 2),
+    PairMeasure("precision", "precision"),
+    PairMeasure("recall", "recall"),
+    PairMeasure("volume_error_ml", "volume error, ml", 1),
+    PairMeasure("relative_volume_error", "volume error, share"),
 )
 
 
@@ -53,19 +52,19 @@ class PairRow:
     person: str
     scores: PairScores
 
-    def value(self, measure: Measure) -> float | None:
+    def score_of(self, measure: PairMeasure) -> float | None:
         """Return the score in the column of `measure`; None if it is not defined."""
         found: float | None = getattr(self.scores, measure.name)
         return found
 
-    def text(self, measure: Measure) -> str:
+    def text(self, measure: PairMeasure) -> str:
         """Return the score in the column of `measure` as text; "-" if it is not defined."""
-        value = self.value(measure)
+        value = self.score_of(measure)
         return "-" if value is None else f"{value:.{measure.digits}f}"
 
 
 @dataclass(frozen=True)
-class MeasureSummary:
+class PairMeasureSummary:
     """A measure over all cases.
 
     Attributes:
@@ -74,13 +73,13 @@ class MeasureSummary:
         undefined: number of cases in which it is not defined because a mask is empty.
     """
 
-    measure: Measure
-    estimate: Estimate | None
+    measure: PairMeasure
+    estimate: MeanEstimate | None
     undefined: int
 
 
-def summarise_pairs(rows: Sequence[PairRow], seed: int = 0) -> tuple[MeasureSummary, ...]:
-    """Return mean, deviation and 95 % bootstrap interval of each of `MEASURES`, averaged by patient.
+def summarise_pairs(rows: Sequence[PairRow], seed: int = 0) -> tuple[PairMeasureSummary, ...]:
+    """Return mean, deviation and 95 % bootstrap interval of each of `PAIR_MEASURES`, averaged by patient.
 
     A missed organ has no surface distance. A mean of distances must therefore be read together with the
     number of cases that it leaves out.
@@ -90,26 +89,30 @@ def summarise_pairs(rows: Sequence[PairRow], seed: int = 0) -> tuple[MeasureSumm
     """
     if not rows:
         raise ValueError("there are no cases to summarise")
-    return tuple(_summary(measure, rows, seed) for measure in MEASURES)
+    return tuple(_summarise_measure(measure, rows, seed) for measure in PAIR_MEASURES)
 
 
-def _summary(measure: Measure, rows: Sequence[PairRow], seed: int) -> MeasureSummary:
-    known = [(value, row.person) for row in rows if (value := row.value(measure)) is not None]
-    found = estimate([value for value, _ in known], [person for _, person in known], seed) if known else None
-    return MeasureSummary(measure, found, len(rows) - len(known))
+def _summarise_measure(measure: PairMeasure, rows: Sequence[PairRow], seed: int) -> PairMeasureSummary:
+    known = [(value, row.person) for row in rows if (value := row.score_of(measure)) is not None]
+    found = (
+        estimate_mean([value for value, _ in known], [person for _, person in known], seed) if known else None
+    )
+    return PairMeasureSummary(measure, found, len(rows) - len(known))
 
 
-def about_empty(rows: Sequence[PairRow]) -> str:
+def empty_truths_of_pairs(rows: Sequence[PairRow]) -> str:
     """Return a warning about empty truths; "" if there are none."""
-    return empty_words([row.name for row in rows if not row.scores.truth_ml], len(rows))
+    return empty_truths_sentence([row.name for row in rows if not row.scores.truth_ml], len(rows))
 
 
-def as_csv(rows: Sequence[PairRow]) -> str:
+def pair_table_csv(rows: Sequence[PairRow]) -> str:
     """Return the scores as CSV with a header and one line for each case; undefined scores are empty cells."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["case", "person", *(measure.name for measure in MEASURES), "draft_ml", "truth_ml"])
+    writer.writerow(["case", "person", *(measure.name for measure in PAIR_MEASURES), "draft_ml", "truth_ml"])
     for row in rows:
         volumes = (row.scores.draft_ml, row.scores.truth_ml)
-        writer.writerow([row.name, row.person, *(row.value(measure) for measure in MEASURES), *volumes])
+        writer.writerow(
+            [row.name, row.person, *(row.score_of(measure) for measure in PAIR_MEASURES), *volumes]
+        )
     return text.getvalue()

@@ -14,14 +14,14 @@ from napari.viewer import Viewer
 from npe2 import PluginContext, PluginManager
 from numpy.typing import NDArray
 
-from attunet_gui.core.errors import AttunetError, UnwritableOutput
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.case_layers import METADATA, ct_settings
-from attunet_gui.gui.desk import DEMO_SEED
+from attunet_gui.gui.controllers.main_controller import DEMO_SEED
+from attunet_gui.gui.napari_adapter.layer_factory import METADATA, ct_layer_settings
 from attunet_gui.gui.plugin_dock import NAME, PLUGIN, PancreasDock
-from attunet_gui.io.reading import read, reader_for
-from attunet_gui.io.writing import write_mask
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.io.ct_reading import read_ct_volume, reader_for
+from attunet_gui.io.result_writing import write_mask
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.system.errors import AttunetError, UnwritableOutput
 
 LayerData = tuple[Any, dict[str, Any], str]
 _UNMOVED: dict[str, Any] = {"translate": 0.0, "shear": 0.0, "rotate": np.eye(3), "affine": np.eye(4)}
@@ -38,21 +38,21 @@ def reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]
         reader_for(Path(path))
     except AttunetError:
         return None
-    return _read
+    return _read_layers
 
 
-def _read(path: str | list[str]) -> list[LayerData]:
+def _read_layers(path: str | list[str]) -> list[LayerData]:
     if isinstance(path, list):
         path = path[0]
-    volume = read(Path(path))
+    volume = read_ct_volume(Path(path))
     for note in volume.notes:
         show_info(f"{volume.name}: {note}")
-    return [image_data(volume)]
+    return [ct_layer_data(volume)]
 
 
-def image_data(volume: Volume) -> LayerData:
+def ct_layer_data(volume: Volume) -> LayerData:
     """Return `volume` as napari's layer data, with the volume in the metadata for the writer."""
-    return volume.hu, ct_settings(volume) | {"name": volume.name}, "image"
+    return volume.hu, ct_layer_settings(volume) | {"name": volume.name}, "image"
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
@@ -69,8 +69,8 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
             more than one label.
     """
     try:
-        volume = _ct_of(attributes)
-        mask = _mask_on(volume, np.asarray(data), attributes)
+        volume = _source_volume(attributes)
+        mask = _mask_on_grid(volume, np.asarray(data), attributes)
     except UnwritableOutput as error:
         # napari takes a ValueError to mean "not the right writer" and does not show its text.
         show_error(str(error))
@@ -79,7 +79,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     return [path]
 
 
-def _ct_of(attributes: dict[str, Any]) -> Volume:
+def _source_volume(attributes: dict[str, Any]) -> Volume:
     """Return the CT that a layer was drawn on, from its metadata; raise `UnwritableOutput` without it."""
     volume = attributes.get("metadata", {}).get(METADATA)
     if not isinstance(volume, Volume):
@@ -87,13 +87,13 @@ def _ct_of(attributes: dict[str, Any]) -> Volume:
     return volume
 
 
-def _mask_on(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -> NDArray[np.uint8]:
+def _mask_on_grid(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -> NDArray[np.uint8]:
     """Return the layer's labels as uint8 (z, y, x) with 0 and 1 on the grid of `volume`.
 
     Raises:
         UnwritableOutput: if shape, scale or position are not those of the CT, or there are several labels.
     """
-    if labels.shape != volume.grid.shape or not _lies_on(volume, attributes):
+    if labels.shape != volume.grid.shape or not _is_on_grid(volume, attributes):
         raise UnwritableOutput(
             f"This layer does not lie on the voxels of {volume.name} any more; give it the shape, scale and "
             "place of its CT, then save it."
@@ -110,7 +110,7 @@ def _mask_on(volume: Volume, labels: NDArray[Any], attributes: dict[str, Any]) -
     return mask
 
 
-def _lies_on(volume: Volume, attributes: dict[str, Any]) -> bool:
+def _is_on_grid(volume: Volume, attributes: dict[str, Any]) -> bool:
     """Return whether scale, offset, rotation, shear and affine of the layer are those of its CT."""
     wanted = {"scale": volume.grid.spacing_mm, **_UNMOVED}
     return all(
@@ -122,7 +122,7 @@ def _lies_on(volume: Volume, attributes: dict[str, Any]) -> bool:
 
 def phantom() -> list[LayerData]:
     """Return the CT of the demo as napari sample data; npe2's hook."""
-    return [image_data(phantom_volume(make_phantom(PhantomRequest(DEMO_SEED))))]
+    return [ct_layer_data(phantom_volume(make_phantom(PhantomRequest(DEMO_SEED))))]
 
 
 def phantom_with_mask() -> list[LayerData]:
@@ -130,7 +130,7 @@ def phantom_with_mask() -> list[LayerData]:
     made = make_phantom(PhantomRequest(DEMO_SEED))
     volume = phantom_volume(made)
     settings = {"name": "True pancreas", "scale": volume.grid.spacing_mm, "metadata": {METADATA: volume}}
-    return [image_data(volume), (made.pancreas, settings | {"units": ("mm", "mm", "mm")}, "labels")]
+    return [ct_layer_data(volume), (made.pancreas_mask, settings | {"units": ("mm", "mm", "mm")}, "labels")]
 
 
 dock = PancreasDock
@@ -155,18 +155,18 @@ def activate(context: PluginContext) -> None:
     """
     manifest = PluginManager.instance().get_manifest(context.plugin_key)
     for binding in manifest.contributions.keybindings or ():
-        keys = _for_this_system(binding)
-        Viewer.bind_key(keys, _executes(binding.command), overwrite=True)
+        keys = _platform_keys(binding)
+        Viewer.bind_key(keys, _make_command_call(binding.command), overwrite=True)
         context.register_disposable(partial(Viewer.bind_key, keys, None))
 
 
-def _for_this_system(binding: Any) -> str:
+def _platform_keys(binding: Any) -> str:
     """Return the keys of `binding` for this operating system."""
     keys = {"darwin": binding.mac, "linux": binding.linux, "win32": binding.win}
     return str(keys.get(sys.platform) or binding.key)
 
 
-def _executes(command: str) -> Callable[[Viewer], None]:
+def _make_command_call(command: str) -> Callable[[Viewer], None]:
     # napari needs a function here, not a partial: it reads the function's name.
     def execute(viewer: Viewer) -> None:
         PluginManager.instance().commands.execute(command, (viewer,))

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from qtpy.QtCore import QSettings
 
-from attunet_gui.core.errors import UnwritableOutput
-from attunet_gui.io.writing import keep_to_owner, make_private_folder
+from attunet_gui.io.result_writing import make_private_folder, restrict_to_owner
+from attunet_gui.system.errors import UnwritableOutput
 
 _RECENT = "recent"
 _MOST = 8
 """How many recent paths are kept."""
 
 
-class Preferences:
+class WindowPreferences:
     """Settings in an ini file that only its owner can read."""
 
     def __init__(self, file: Path) -> None:
@@ -25,27 +25,29 @@ class Preferences:
             make_private_folder(file.parent)
             file.touch(mode=0o600, exist_ok=True)
             # napari and Qt create files with the permissions of the umask, so the folder is closed as well.
-            keep_to_owner(file.parent)
-            keep_to_owner(file)
+            restrict_to_owner(file.parent)
+            restrict_to_owner(file)
         self._file = file
         self._settings = QSettings(str(file), QSettings.Format.IniFormat)
 
     @property
-    def recent(self) -> list[Path]:
+    def recent_paths(self) -> list[Path]:
         """Files and folders that were opened last, newest first; those that are gone are left out."""
         stored = self._settings.value(_RECENT) or []
         # QSettings gives a list with one item back as a string.
         texts = [stored] if isinstance(stored, str) else list(stored)
         return [Path(text) for text in texts if Path(text).exists()]
 
-    def remember(self, path: Path) -> None:
+    def remember_path(self, path: Path) -> None:
         """Put `path` first in the list of recent paths."""
         path = path.resolve()
-        self._set(_RECENT, [str(p) for p in [path, *(p for p in self.recent if p != path)][:_MOST]])
+        self._store_value(
+            _RECENT, [str(p) for p in [path, *(p for p in self.recent_paths if p != path)][:_MOST]]
+        )
 
     def forget_recent(self) -> None:
         """Empty the list of recent paths."""
-        self._set(_RECENT, [])
+        self._store_value(_RECENT, [])
 
     @property
     def draft_on_open(self) -> bool:
@@ -55,7 +57,7 @@ class Preferences:
 
     @draft_on_open.setter
     def draft_on_open(self, wanted: bool) -> None:
-        self._set("draft_on_open", "true" if wanted else "false")
+        self._store_value("draft_on_open", "true" if wanted else "false")
 
     @property
     def annotator(self) -> str:
@@ -64,28 +66,28 @@ class Preferences:
 
     @annotator.setter
     def annotator(self, name: str) -> None:
-        self._set("annotator", name)
+        self._store_value("annotator", name)
 
     @property
-    def project(self) -> Path | None:
+    def last_project(self) -> Path | None:
         """Folder of the project that was open last; None if it is gone."""
         text = str(self._settings.value("project", ""))
         return Path(text) if text and Path(text).is_dir() else None
 
-    @project.setter
-    def project(self, folder: Path | None) -> None:
-        self._set("project", "" if folder is None else str(folder))
+    @last_project.setter
+    def last_project(self, folder: Path | None) -> None:
+        self._store_value("project", "" if folder is None else str(folder))
 
     @property
-    def next_by(self) -> str:
+    def next_case_strategy(self) -> str:
         """Key of the strategy by which the next case is chosen."""
         return str(self._settings.value("next_by", "effort"))
 
-    @next_by.setter
-    def next_by(self, key: str) -> None:
-        self._set("next_by", key)
+    @next_case_strategy.setter
+    def next_case_strategy(self, key: str) -> None:
+        self._store_value("next_by", key)
 
-    def _set(self, key: str, value: object) -> None:
+    def _store_value(self, key: str, value: object) -> None:
         self._settings.setValue(key, value)
         self._settings.sync()
         if self._file.exists():

@@ -1,4 +1,6 @@
-"""What an `attunet_gui.executor` needs in the window: delivery through Qt, and sentences for errors."""
+"""What an `attunet_gui.system.background_executor` needs in the window: delivery through Qt, and sentences
+for errors.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ from collections.abc import Callable
 
 from qtpy.QtCore import QObject
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.gui.qt import Signal
+from attunet_gui.gui.qt_helpers import Signal
+from attunet_gui.system.errors import AttunetError
 
 
 class QtDelivery(QObject):
@@ -17,13 +19,13 @@ class QtDelivery(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._result_ready.connect(self._call)
+        self._result_ready.connect(self._run_delivered)
 
     def __call__(self, deliver: Callable[[], None]) -> None:
         """Have `deliver` called; at once if this is the owner's thread already."""
         self._result_ready.emit(deliver)
 
-    def _call(self, deliver: Callable[[], None]) -> None:
+    def _run_delivered(self, deliver: Callable[[], None]) -> None:
         deliver()
 
 

@@ -5,21 +5,21 @@ grid. Source grids have array order (i, j, k), columns first, in every format. E
 source grid and reads back what it wrote. The libraries of a format are imported when it is first used.
 """
 
-from attunet_gui.io.cases import CaseRef, find_cases
-from attunet_gui.io.masks import read_mask
-from attunet_gui.io.reading import READERS, Reader, read
-from attunet_gui.io.writing import make_folder, write_ct, write_json, write_map, write_mask
+from attunet_gui.io.case_discovery import CaseRef, find_cases
+from attunet_gui.io.ct_reading import READERS, FormatReader, read_ct_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.io.result_writing import make_folder, write_ct, write_float_map, write_json, write_mask
 
 __all__ = [
     "READERS",
     "CaseRef",
-    "Reader",
+    "FormatReader",
     "find_cases",
     "make_folder",
-    "read",
+    "read_ct_volume",
     "read_mask",
     "write_ct",
+    "write_float_map",
     "write_json",
-    "write_map",
     "write_mask",
 ]

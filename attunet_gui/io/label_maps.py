@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.core.grid import canonicalise
-from attunet_gui.core.labels import LabelMap
-from attunet_gui.folders import listed
-from attunet_gui.io import nifti
-from attunet_gui.io.label_values import label_values_in
-from attunet_gui.io.masks import stored_labels
+from attunet_gui.core.grid import canonical_reorientation
+from attunet_gui.core.volume import LabelMap
+from attunet_gui.io.formats import nifti
+from attunet_gui.io.label_values import distinct_labels
+from attunet_gui.io.mask_reading import load_stored_labels
+from attunet_gui.system.errors import UnreadableInput
+from attunet_gui.system.folders import list_folder
 
 BTCV: Mapping[int, str] = {
     1: "spleen",
@@ -64,7 +64,7 @@ _LARGEST_ORGAN_L = 5.0
 
 
 @dataclass(frozen=True)
-class MapSource:
+class LabelMapSource:
     """The place of a label map and its coding; both are arguments of `read_label_map`.
 
     Attributes:
@@ -75,7 +75,7 @@ class MapSource:
     path: Path
     coding: str | None = None
 
-    def read(self) -> LabelMap:
+    def read_map(self) -> LabelMap:
         """Read the map.
 
         Raises:
@@ -98,76 +98,76 @@ def read_label_map(path: Path, *, coding: str | None = None) -> LabelMap:
         UnreadableInput: if there is nothing to read, or nothing says what the codes mean.
     """
     if path.is_dir():
-        return _read_folder(path)
-    stored, grid = stored_labels(path)
-    placement = canonicalise(grid)
-    codes = _unsigned(np.ascontiguousarray(placement.to_canonical(stored)), path)
+        return _read_mask_folder(path)
+    stored, grid = load_stored_labels(path)
+    placement = canonical_reorientation(grid)
+    codes = _as_unsigned_codes(np.ascontiguousarray(placement.to_canonical(stored)), path)
     spacing_mm = placement.canonical.spacing_mm
-    names = _named(path, coding)
-    if names is None and _said_to_be_btcv(path) and _may_be_btcv(codes, spacing_mm):
+    names = _code_names(path, coding)
+    if names is None and _is_named_btcv(path) and _has_btcv_codes(codes, spacing_mm):
         names = BTCV
     if names is None:
         raise UnreadableInput(
             f"Nothing says what the codes in {path.name} mean: put a {_SIDECAR} beside it or name its coding."
         )
-    return LabelMap(codes, names, spacing_mm, nifti.stem(path))
+    return LabelMap(codes, names, spacing_mm, nifti.name_without_suffix(path))
 
 
-def _read_folder(folder: Path) -> LabelMap:
+def _read_mask_folder(folder: Path) -> LabelMap:
     """Read a folder with one mask for each structure, of which each gets the name of its file."""
     masks = folder / "segmentations" if (folder / "segmentations").is_dir() else folder
-    files = [file for file in listed(masks) if file.name.lower().endswith(nifti.SUFFIXES)]
+    files = [file for file in list_folder(masks) if file.name.lower().endswith(nifti.WRITTEN_SUFFIXES)]
     if not files:
         raise UnreadableInput(f"{folder.name} holds no NIfTI masks: choose a folder with one a structure.")
-    _, first = stored_labels(files[0])
-    placement = canonicalise(first)
+    _, first = load_stored_labels(files[0])
+    placement = canonical_reorientation(first)
     # In the order of the file names: where two masks overlap the later one wins, every time.
     codes = np.zeros(placement.canonical.shape, np.uint16)
     # Codes begin at 1, because 0 is the background.
     for code, file in enumerate(files, start=1):
-        stored, grid = stored_labels(file)
-        if not grid.matches(first, tolerance_mm=1e-2):
+        stored, grid = load_stored_labels(file)
+        if not grid.matches_grid(first, tolerance_mm=1e-2):
             raise UnreadableInput(f"{file.name} lies on another voxel grid than {files[0].name}.")
-        if len(label_values_in(stored, file.name)) > 1:
+        if len(distinct_labels(stored, file.name)) > 1:
             raise UnreadableInput(
                 f"{file.name} holds several labels, and a folder has a mask a structure: name the file "
                 "itself if it is a label map."
             )
         codes[placement.to_canonical(stored) != 0] = code
-    names = {code: nifti.stem(file) for code, file in enumerate(files, start=1)}
+    names = {code: nifti.name_without_suffix(file) for code, file in enumerate(files, start=1)}
     return LabelMap(codes, names, placement.canonical.spacing_mm, folder.name)
 
 
-def _unsigned(values: NDArray[Any], path: Path) -> NDArray[np.unsignedinteger]:
+def _as_unsigned_codes(values: NDArray[Any], path: Path) -> NDArray[np.unsignedinteger]:
     whole = values.astype(np.uint16)
     if not np.array_equal(whole, values):
         raise UnreadableInput(f"{path.name} is no label map: its values are not whole numbers from 0 on.")
     return whole
 
 
-def _named(path: Path, coding: str | None) -> Mapping[int, str] | None:
+def _code_names(path: Path, coding: str | None) -> Mapping[int, str] | None:
     """Return the names of the codes by `coding` or by the file beside `path`; None if there is neither."""
     if coding is not None:
         if coding not in CODINGS:
             raise UnreadableInput(f"{coding} is no known coding: use one of {', '.join(sorted(CODINGS))}.")
         return CODINGS[coding]
     sidecar = path.parent / _SIDECAR
-    return _from_sidecar(sidecar) if sidecar.is_file() else None
+    return _read_sidecar(sidecar) if sidecar.is_file() else None
 
 
-def _said_to_be_btcv(path: Path) -> bool:
+def _is_named_btcv(path: Path) -> bool:
     """Whether the name of the file, or of a folder in which it lies, contains "btcv"."""
     return any("btcv" in part.lower() for part in path.absolute().parts)
 
 
-def _may_be_btcv(codes: NDArray[np.unsignedinteger], spacing_mm: tuple[float, float, float]) -> bool:
+def _has_btcv_codes(codes: NDArray[np.unsignedinteger], spacing_mm: tuple[float, float, float]) -> bool:
     if codes.max() != max(BTCV):
         return False
     litres = np.bincount(codes.ravel())[1:] * np.prod(spacing_mm) / 1e6
     return bool(litres.max() <= _LARGEST_ORGAN_L)
 
 
-def _from_sidecar(sidecar: Path) -> dict[int, str]:
+def _read_sidecar(sidecar: Path) -> dict[int, str]:
     try:
         table = json.loads(sidecar.read_text(encoding="utf-8"))
         return {int(code): str(name) for code, name in table.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.errors import UnreadableInput
+from attunet_gui.system.errors import UnreadableInput
 
 _CHUNK = 1 << 20
 # TotalSegmentator has 117 labels; a file with more different values than this does not hold labels.
@@ -40,7 +40,7 @@ class LabelValues:
     named: frozenset[int] = field(default=frozenset(), compare=False)
 
 
-def chosen_label(label: int | None, described: LabelValues | None = None) -> LabelValues:
+def with_chosen_label(label: int | None, described: LabelValues | None = None) -> LabelValues:
     """Return `described` with the pancreas at the value `label`, which a person chose.
 
     A `label` of None returns it unchanged. A value that is chosen does not mean `ignore` any more.
@@ -51,7 +51,7 @@ def chosen_label(label: int | None, described: LabelValues | None = None) -> Lab
     return LabelValues((label,), None if found.ignore == label else found.ignore)
 
 
-def pancreas_in(values: NDArray[Any], meant: LabelValues, name: str) -> NDArray[np.bool_]:
+def pancreas_mask(values: NDArray[Any], meant: LabelValues, name: str) -> NDArray[np.bool_]:
     """Return where label values are pancreas.
 
     Args:
@@ -66,20 +66,21 @@ def pancreas_in(values: NDArray[Any], meant: LabelValues, name: str) -> NDArray[
         UnreadableInput: if the values are not whole numbers, there are several and nothing says which of them
             is the pancreas, or the description of the data set does not name them.
     """
-    found = [value for value in label_values_in(values, name) if value != meant.ignore]
+    found = [value for value in distinct_labels(values, name) if value != meant.ignore]
     if meant.named:
-        _check_named(found, meant, name)
+        _check_described_labels(found, meant, name)
     if meant.organ:
-        return np.asarray(np.isin(_whole(values), meant.organ))
+        return np.asarray(np.isin(_rounded_values(values), meant.organ))
     if len(found) > 1:
         raise UnreadableInput(
-            f"{name} holds several labels ({_listed(found)}): name the pancreas with --label VALUE, or save "
+            f"{name} holds several labels ({_abbreviated_list(found)}): name the pancreas with --label "
+            "VALUE, or save "
             "it alone as a mask."
         )
-    return np.asarray(_whole(values) == found[0]) if found else np.zeros(values.shape, bool)
+    return np.asarray(_rounded_values(values) == found[0]) if found else np.zeros(values.shape, bool)
 
 
-def label_values_in(values: NDArray[Any], name: str) -> tuple[int, ...]:
+def distinct_labels(values: NDArray[Any], name: str) -> tuple[int, ...]:
     """Return the different values beside 0 in `values`, in ascending order.
 
     Args:
@@ -95,8 +96,8 @@ def label_values_in(values: NDArray[Any], name: str) -> tuple[int, ...]:
     for start in range(0, flat.size, _CHUNK):
         part = flat[start : start + _CHUNK]
         inside = part[part != 0]
-        _check_whole(inside, name)
-        found.update(int(value) for value in np.unique(_whole(inside)))
+        _check_whole_numbers(inside, name)
+        found.update(int(value) for value in np.unique(_rounded_values(inside)))
         if len(found) > _MOST_LABELS:
             raise UnreadableInput(
                 f"{name} holds more than {_MOST_LABELS} different values, as an image does and labels do "
@@ -105,7 +106,7 @@ def label_values_in(values: NDArray[Any], name: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def white_on_black(gray: NDArray[np.uint8], name: str) -> NDArray[np.bool_]:
+def threshold_white_mask(gray: NDArray[np.uint8], name: str) -> NDArray[np.bool_]:
     """Return where a picture of a mask is white.
 
     JPEG compression blurs the outline of a mask, so the middle gray value divides white from black. A picture
@@ -131,7 +132,7 @@ def white_on_black(gray: NDArray[np.uint8], name: str) -> NDArray[np.bool_]:
     return np.asarray(gray > 127)
 
 
-def _check_whole(inside: NDArray[Any], name: str) -> None:
+def _check_whole_numbers(inside: NDArray[Any], name: str) -> None:
     if inside.dtype.kind != "f":
         return
     with np.errstate(invalid="ignore"):
@@ -143,26 +144,28 @@ def _check_whole(inside: NDArray[Any], name: str) -> None:
         )
 
 
-def _whole(values: NDArray[Any]) -> NDArray[Any]:
+def _rounded_values(values: NDArray[Any]) -> NDArray[Any]:
     """Return floating-point values rounded: the scaling of a header makes whole numbers a little inexact."""
     return np.rint(values) if values.dtype.kind == "f" else values
 
 
-def _check_named(found: list[int], meant: LabelValues, name: str) -> None:
+def _check_described_labels(found: list[int], meant: LabelValues, name: str) -> None:
     unknown = [value for value in found if value not in meant.named]
     if found and not meant.organ:
         raise UnreadableInput(
-            f"{name} holds labels ({_listed(found)}), and the description of its data set names none of them "
+            f"{name} holds labels ({_abbreviated_list(found)}), and the description of its data set names "
+            "none of them "
             "the pancreas: name it with --label VALUE."
         )
     if unknown:
         raise UnreadableInput(
-            f"{name} holds {_listed(unknown)}, and the description of its data set names only "
-            f"{_listed(sorted(meant.named))}: mend one of them, or name the pancreas with --label VALUE."
+            f"{name} holds {_abbreviated_list(unknown)}, and the description of its data set names only "
+            f"{_abbreviated_list(sorted(meant.named))}: mend one of them, or name the pancreas with --label "
+            "VALUE."
         )
 
 
-def _listed(values: Iterable[int]) -> str:
+def _abbreviated_list(values: Iterable[int]) -> str:
     """Return a list for a message, of at most `_MOST_NAMED` values."""
     words = [str(value) for value in values]
     more = len(words) - _MOST_NAMED

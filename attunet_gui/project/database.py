@@ -19,9 +19,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, in
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from attunet_gui.core.errors import UnwritableOutput
-from attunet_gui.project.errors import ProjectError
-from attunet_gui.project.schema import SCHEMA_VERSION, AboutRecord, Base
+from attunet_gui.project.database_tables import SCHEMA_VERSION, AboutRecord, TableBase
+from attunet_gui.system.errors import ProjectError, UnwritableOutput
 
 # How long SQLite waits for the lock of another process before it refuses.
 _BUSY_MS = 20_000
@@ -29,7 +28,7 @@ _SCHEMA, _FOLDER = "schema", "folder"
 
 
 @dataclass(frozen=True)
-class Database:
+class ProjectDatabase:
     """One database with two engines over the same connections. It may be shared between threads.
 
     Attributes:
@@ -41,22 +40,22 @@ class Database:
     writer: Engine
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def read_session(self) -> Iterator[Session]:
         """Open a session that sees one state of the database; `ProjectError` if the database refuses."""
-        self._check_there()
-        with _told(), Session(self.engine) as session:
+        self._check_file_exists()
+        with _database_errors(), Session(self.engine) as session:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def write_session(self) -> Iterator[Session]:
         """Open a session that commits everything or nothing at its end; other writers wait meanwhile."""
-        self._check_there()
-        with _told(), Session(self.writer) as session, session.begin():
+        self._check_file_exists()
+        with _database_errors(), Session(self.writer) as session, session.begin():
             yield session
 
-    def _check_there(self) -> None:
+    def _check_file_exists(self) -> None:
         # An open file can still be written to after its folder was moved away: nobody would find that again.
-        if is_missing_file(self):
+        if is_missing_sqlite_file(self):
             folder = Path(self.engine.url.database or "").parent
             raise ProjectError(
                 f"The project is not in {folder} any more: bring its disk or its folder back, then do it "
@@ -69,11 +68,11 @@ class Database:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _database_errors() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise _refusal(error) from error
+        raise _database_refusal(error) from error
 
 
 # Words in the database's own message -> a sentence for the user. SQLite reports all of these as one exception
@@ -86,7 +85,7 @@ _TROUBLE = (
 )
 
 
-def _refusal(error: SQLAlchemyError) -> ProjectError:
+def _database_refusal(error: SQLAlchemyError) -> ProjectError:
     """Return the error for the user, with advice if the cause is known."""
     cause = str(getattr(error, "orig", None) or error)
     for signs, sentence in _TROUBLE:
@@ -100,7 +99,7 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
-def connect(url: str) -> Database:
+def connect_database(url: str) -> ProjectDatabase:
     """Connect to the database at `url`. Its tables are not looked at.
 
     Raises:
@@ -115,47 +114,47 @@ def connect(url: str) -> Database:
             "driver is installed."
         ) from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "begin", _begin)
-    return Database(engine, engine.execution_options(attunet_writes=True))
+        event.listen(engine, "connect", _set_sqlite_pragmas)
+        event.listen(engine, "begin", _begin_transaction)
+    return ProjectDatabase(engine, engine.execution_options(attunet_writes=True))
 
 
-def _prepare(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by its own rules; `_begin` does.
+def _set_sqlite_pragmas(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by its own rules; `_begin_transaction` does.
     connection.isolation_level = None
     settings = ("foreign_keys = ON", "synchronous = FULL", "temp_store = MEMORY")
     for setting in (f"busy_timeout = {_BUSY_MS}", *settings):
         connection.execute(f"PRAGMA {setting}")
 
 
-def _begin(connection: Connection) -> None:
+def _begin_transaction(connection: Connection) -> None:
     writes = connection.get_execution_options().get("attunet_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def make_tables(database: Database, folder: Path) -> None:
+def create_tables(database: ProjectDatabase, folder: Path) -> None:
     """Create the tables if there are none yet: all of them, or none if the process is killed meanwhile.
 
     Args:
-        database: from `connect`.
+        database: from `connect_database`.
         folder: of the project; it is stored for those who open the project by the URL of its database.
 
     Raises:
         ProjectError: if the database refuses.
     """
-    with _told(), database.writer.begin() as connection:
+    with _database_errors(), database.writer.begin() as connection:
         if not inspect(connection).has_table(AboutRecord.__tablename__):
-            Base.metadata.create_all(connection)
+            TableBase.metadata.create_all(connection)
             rows = ((_SCHEMA, str(SCHEMA_VERSION)), (_FOLDER, str(folder.absolute())))
             for key, value in rows:
                 connection.execute(insert(AboutRecord).values(key=key, value=value))
 
 
-def check_version(database: Database, name: str) -> bool:
+def check_schema_version(database: ProjectDatabase, name: str) -> bool:
     """Check that this program can work with the database. Nothing is written.
 
     Args:
-        database: from `connect`.
+        database: from `connect_database`.
         name: of the project, for the message.
 
     Returns:
@@ -187,13 +186,13 @@ def check_version(database: Database, name: str) -> bool:
     return True
 
 
-def folder_of(database: Database) -> Path:
+def stored_project_folder(database: ProjectDatabase) -> Path:
     """Return the folder of the project's files, as it was stored when the project was made."""
-    with database.reading() as session:
+    with database.read_session() as session:
         return Path(session.execute(select(AboutRecord.value).where(AboutRecord.key == _FOLDER)).scalar_one())
 
 
-def keep_private(path: Path) -> None:
+def make_private_file(path: Path) -> None:
     """Create the file `path` if it does not exist, and let only its owner read and write it.
 
     SQLite gives its write-ahead log and its index the same permissions as the database file.
@@ -209,7 +208,7 @@ def keep_private(path: Path) -> None:
         raise UnwritableOutput(f"{path} cannot be made ({error.strerror}); name another folder.") from error
 
 
-def use_write_ahead(database: Database) -> None:
+def use_write_ahead_log(database: ProjectDatabase) -> None:
     """Switch a SQLite file to write-ahead mode, which it then keeps. Other databases are not changed."""
     if database.engine.dialect.name != "sqlite":
         return
@@ -221,7 +220,7 @@ def use_write_ahead(database: Database) -> None:
         raw.close()
 
 
-def is_missing_file(database: Database) -> bool:
+def is_missing_sqlite_file(database: ProjectDatabase) -> bool:
     """Whether the database is a SQLite file that does not exist; connecting to it would create the file."""
     url = database.engine.url
     return database.engine.dialect.name == "sqlite" and not Path(url.database or "").is_file()

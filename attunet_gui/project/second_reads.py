@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from attunet_gui.project.chance import draw
-from attunet_gui.project.errors import ProjectError
-from attunet_gui.project.events import Payload, SecondReadAsked
-from attunet_gui.project.project import Project
-from attunet_gui.project.rows import CaseQuery
-from attunet_gui.project.schema import EventRecord
-from attunet_gui.project.status import CaseState, Status
+from attunet_gui.project.case_rows import CaseQuery
+from attunet_gui.project.case_state import CaseState, CaseStatus
+from attunet_gui.project.database_tables import EventRecord
+from attunet_gui.project.deterministic_sampling import draw_uniform
+from attunet_gui.project.project_events import EventPayload, SecondReadAsked
+from attunet_gui.project.project_store import Project
+from attunet_gui.system.errors import ProjectError
 
 
 def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[str, ...]:
@@ -33,28 +33,28 @@ def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[
     Raises:
         ProjectError: if no case is accepted, or the reader annotated all that could be chosen.
     """
-    accepted = project.cases(CaseQuery(status=frozenset({Status.ACCEPTED, Status.SECOND_READ})))
+    accepted = project.list_cases(CaseQuery(status=frozenset({CaseStatus.ACCEPTED, CaseStatus.SECOND_READ})))
     if not accepted:
         raise ProjectError("No case is accepted yet: a second read is of what the first reader accepted.")
-    settings, asked = project.settings, _asked(project)
+    settings, asked = project.settings, _second_read_case_ids(project)
     wanted = max(1, round(share * len(accepted))) if share > 0 else 0
     free = [case for case in accepted if case.id not in asked and case.annotator != reader]
-    free.sort(key=lambda case: draw(settings.seed, case.name, "second read"))
+    free.sort(key=lambda case: draw_uniform(settings.seed, case.name, "second read"))
     chosen = free[: max(0, wanted - len(asked))]
     if wanted > len(asked) and not chosen:
         raise ProjectError(f"Every accepted case that has no second read yet was annotated by {reader}.")
     payload = SecondReadAsked(reader=reader, share=share, seed=settings.seed)
 
-    def rule(state: CaseState) -> Sequence[Payload]:
+    def rule(state: CaseState) -> Sequence[EventPayload]:
         # The case may have been reopened or asked for by another process since the list was read.
-        return (payload,) if state.status == Status.ACCEPTED and not state.asked else ()
+        return (payload,) if state.status == CaseStatus.ACCEPTED and not state.asked else ()
 
     for case in chosen:
-        project.decide(case, rule)
+        project.apply_rule(case, rule)
     return tuple(case.name for case in chosen)
 
 
-def _asked(project: Project) -> set[int]:
+def _second_read_case_ids(project: Project) -> set[int]:
     ever = select(EventRecord.case_id).where(EventRecord.kind == "second read asked").distinct()
-    with project.database.reading() as session:
+    with project.database.read_session() as session:
         return {number for number in session.scalars(ever) if number is not None}

@@ -15,7 +15,7 @@ from scipy import ndimage
 Mask = NDArray[np.uint8]
 Spacing = tuple[float, float, float]
 
-ACCEPTED_FROM = 0.5
+ACCEPTED_FROM_SHARE = 0.5
 """An error counts as accepted if at least this share of its voxels is still wrong."""
 
 _TAIL = 0.25
@@ -23,10 +23,10 @@ _SHIFT_MM = 5.0
 _BLOB_RADIUS_MM = 9.0
 
 
-def removed_tail(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:  # noqa: ARG001
+def remove_tail(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:  # noqa: ARG001
     """Remove the quarter of the mask that lies furthest to the patient's left, where the tail is.
 
-    The arguments and the result of all three functions are as described at `ERRORS`.
+    The arguments and the result of all three functions are as described at `SEEDED_ERRORS`.
     """
     # The last axis, x, grows to the patient's left: the columns are counted from the head of the gland.
     columns = np.cumsum(np.count_nonzero(mask, axis=(0, 1)))
@@ -36,10 +36,12 @@ def removed_tail(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:  # noqa: A
     return left
 
 
-def shifted(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
+def shift_mask(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
     """Shift the mask by 5 mm within the slice, at least by one voxel, in a direction drawn by the seed."""
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
-    steps = [round(_SHIFT_MM * way / mm) for way, mm in zip(_way(angle), spacing_mm[1:], strict=True)]
+    steps = [
+        round(_SHIFT_MM * way / mm) for way, mm in zip(_direction_vector(angle), spacing_mm[1:], strict=True)
+    ]
     if steps == [0, 0]:
         # With voxels of more than 10 mm nothing would move: one voxel along the finer axis is the least.
         steps[int(np.argmin(spacing_mm[1:]))] = 1
@@ -47,11 +49,11 @@ def shifted(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
     return moved
 
 
-def _way(angle: float) -> tuple[float, float]:
+def _direction_vector(angle: float) -> tuple[float, float]:
     return float(np.sin(angle)), float(np.cos(angle))
 
 
-def added_blob(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
+def add_blob(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
     """Add a ball of 9 mm radius (3 ml) centred on a voxel of the surface that is drawn by the seed.
 
     Where the border of the CT cuts the gland off there is no surface: a ball centred there could lie wholly
@@ -74,16 +76,16 @@ def added_blob(mask: Mask, spacing_mm: Spacing, seed: int) -> Mask:
     return wrong
 
 
-ERRORS: dict[str, Callable[[Mask, Spacing, int], Mask]] = {
-    "removed tail": removed_tail,
-    "shifted by 5 mm": shifted,
-    "added blob": added_blob,
+SEEDED_ERRORS: dict[str, Callable[[Mask, Spacing, int], Mask]] = {
+    "removed tail": remove_tail,
+    "shifted by 5 mm": shift_mask,
+    "added blob": add_blob,
 }
 """Every kind of error: a function of the mask, (z, y, x) uint8, 0 or 1, neither empty nor full, its spacing
 (z, y, x) in mm and a seed, which returns the wrong mask."""
 
 
-def kept_share(draft: Mask, shown: Mask, saved: Mask) -> float:
+def kept_error_share(draft: Mask, shown: Mask, saved: Mask) -> float:
     """Measure how much of a seeded error is left in a saved mask.
 
     Args:

@@ -12,9 +12,9 @@ import typer
 from rich.table import Table
 
 from attunet_gui.cli import run_command_line
-from attunet_gui.cli.app import DataOption, RestartOption, RunOption
+from attunet_gui.cli.command_line import DataOption, RestartOption, RunOption
 from attunet_gui.cli.console import console, progress_bar
-from attunet_gui.recipes.run import Order
+from attunet_gui.training.training_run import TrainingOptions
 from benchmarks.ablation.ablation_run import TABLE_FILE, Extent, ablate
 from benchmarks.ablation.arm_comparison import (
     DIFFERENCE_HEADINGS,
@@ -28,7 +28,7 @@ from benchmarks.command_line import command_of
 app = command_of("benchmarks.ablation")
 
 
-def ablate_by_recipe(order: Order, extent: Extent) -> None:
+def ablate_by_recipe(order: TrainingOptions, extent: Extent) -> None:
     """Train and score every arm, and print both tables."""
     with progress_bar(order.recipe.stem) as progress:
         found = ablate(order, extent, progress)
@@ -56,9 +56,9 @@ def bench_ablation(
     restart: RestartOption = False,
 ) -> None:
     """Compare six trainings: with gates and without, from real CT, synthetic CT and both."""
-    from attunet_gui.cli.train import named_folders
+    from attunet_gui.cli.training_commands import parse_named_folders
 
-    order = Order(recipe, output, named_folders(data or []), None, restart, label)
+    order = TrainingOptions(recipe, output, parse_named_folders(data or []), None, restart, label)
     ablate_by_recipe(order, Extent(tuple(fold or ()), steps))
 
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.progress import Progress, silent
-from attunet_gui.evaluation.gates import GateReport
-from attunet_gui.evaluation.measuring import measure
-from attunet_gui.evaluation.pictures import draw_maps
-from attunet_gui.evaluation.scores import CaseScore, summarise
-from attunet_gui.evaluation.splits import Folds, write_folds
-from attunet_gui.io.writing import make_folder, write_json, write_text
-from attunet_gui.network.bundle import read_bundle
-from attunet_gui.network.predict import load_model
-from attunet_gui.network.sampling import Source
-from attunet_gui.recipes.folds import (
+from attunet_gui.evaluation.attention_gate_report import GateReport
+from attunet_gui.evaluation.case_scores import CaseScore, summarise_scores
+from attunet_gui.evaluation.evaluation_figures import draw_maps
+from attunet_gui.evaluation.model_measurement import measure_model
+from attunet_gui.evaluation.patient_splits import PatientFolds, write_folds
+from attunet_gui.io.result_writing import make_folder, write_json, write_text
+from attunet_gui.network.batch_sampling import TrainingSource
+from attunet_gui.network.inference import load_model
+from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.progress import ProgressCallback, no_progress
+from attunet_gui.training.crossvalidation import (
     FOLDS_FILE,
     folding_of,
-    named,
-    scored_run,
-    steered_by_nobody,
+    prefix_stages,
+    train_and_score,
+    without_early_stopping,
     without_fold,
 )
-from attunet_gui.recipes.run import BUNDLE_FOLDER, Order
-from attunet_gui.recipes.schema import Folding, Recipe, ValidationData
-from attunet_gui.recipes.sources import cases_of, check_folders, load_sources
-from attunet_gui.recipes.split import folds_of
+from attunet_gui.training.recipe_schema import FoldConfig, TrainingRecipe, ValidationData
+from attunet_gui.training.recipe_sources import check_folders, load_sources, source_cases
+from attunet_gui.training.train_validation_split import deal_folds
+from attunet_gui.training.training_run import BUNDLE_FOLDER, TrainingOptions
 from benchmarks.ablation.arm_comparison import ARMS, Ablation, Arm, ArmResult, as_markdown, differences
 
 ARMS_FILE, TABLE_FILE = "arms.json", "table.md"
@@ -50,11 +50,11 @@ class Extent:
 class _Material:
     """What all arms share."""
 
-    order: Order
-    recipe: Recipe
-    folding: Folding
-    sources: tuple[Source, ...]
-    folds: Folds
+    order: TrainingOptions
+    recipe: TrainingRecipe
+    folding: FoldConfig
+    sources: tuple[TrainingSource, ...]
+    folds: PatientFolds
     chosen: tuple[int, ...]
 
 
@@ -63,11 +63,11 @@ class _Part:
     """One run of an arm: its folder within the arm's, its recipe, and who is scored."""
 
     name: str
-    recipe: Recipe
+    recipe: TrainingRecipe
     people: tuple[str, ...]
 
 
-def ablate(order: Order, extent: Extent, progress: Progress = silent) -> Ablation:
+def ablate(order: TrainingOptions, extent: Extent, progress: ProgressCallback = no_progress) -> Ablation:
     """Train and score every arm; `order.output` gets table.md, arms.json and a picture of the gates an arm.
 
     Real is the source whose people are cross-validated, synthetic is every other. Without real CT there is
@@ -95,7 +95,7 @@ def ablate(order: Order, extent: Extent, progress: Progress = silent) -> Ablatio
     return found
 
 
-def _material(order: Order, extent: Extent, progress: Progress) -> _Material:
+def _material(order: TrainingOptions, extent: Extent, progress: ProgressCallback) -> _Material:
     if order.start is not None:
         raise AttunetError("An ablation starts from fresh weights: others may know what an arm must not.")
     recipe = _shortened(order.read_recipe(), extent.steps)
@@ -105,17 +105,17 @@ def _material(order: Order, extent: Extent, progress: Progress) -> _Material:
     check_folders(recipe, order.folders)
     make_folder(order.output)
     sources = load_sources(recipe, order.folders, progress)
-    folds = folds_of(sources, folding)
+    folds = deal_folds(sources, folding)
     write_folds(order.output / FOLDS_FILE, folds)
     return _Material(order, recipe, folding, sources, folds, chosen)
 
 
-def _shortened(recipe: Recipe, steps: int | None) -> Recipe:
+def _shortened(recipe: TrainingRecipe, steps: int | None) -> TrainingRecipe:
     settings = recipe.training if steps is None else recipe.training.model_copy(update={"steps": steps})
     return recipe.model_copy(update={"training": settings, "phantom_check": None})
 
 
-def _check_kinds(recipe: Recipe, folding: Folding) -> None:
+def _check_kinds(recipe: TrainingRecipe, folding: FoldConfig) -> None:
     kinds = {source.name == folding.source for source in recipe.data if source.weight}
     if len(kinds) < 2:
         raise AttunetError(
@@ -131,7 +131,7 @@ def _chosen(wanted: tuple[int, ...], folds: int) -> tuple[int, ...]:
     return tuple(sorted(set(wanted))) or tuple(range(folds))
 
 
-def _result(material: _Material, arm: Arm, progress: Progress) -> ArmResult:
+def _result(material: _Material, arm: Arm, progress: ProgressCallback) -> ArmResult:
     recipe = _of_arm(material.recipe, material.folding, arm)
     weighted = zip(material.sources, recipe.data, strict=True)
     sources = tuple(replace(source, weight=data.weight) for source, data in weighted)
@@ -139,13 +139,13 @@ def _result(material: _Material, arm: Arm, progress: Progress) -> ArmResult:
     scores: list[CaseScore] = []
     for part in _parts(material, recipe, arm):
         here = replace(material.order, output=material.order.output / arm.key / part.name)
-        watch = named(progress, f"{arm.key} {part.name}")
-        scores += scored_run(here, part.recipe, sources, part.people, watch)
-    found = summarise(row for row in scores if row.patient in wanted)
+        watch = prefix_stages(progress, f"{arm.key} {part.name}")
+        scores += train_and_score(here, part.recipe, sources, part.people, watch)
+    found = summarise_scores(row for row in scores if row.patient in wanted)
     return ArmResult(arm=arm, scores=found, gates=_gates(material, arm, progress) if arm.gates else ())
 
 
-def _of_arm(recipe: Recipe, folding: Folding, arm: Arm) -> Recipe:
+def _of_arm(recipe: TrainingRecipe, folding: FoldConfig, arm: Arm) -> TrainingRecipe:
     data = tuple(
         source
         if _learns_from(arm, source.name == folding.source)
@@ -166,25 +166,25 @@ def _learns_from(arm: Arm, real: bool) -> bool:
     return arm.taught == "both" or real == (arm.taught == "real")
 
 
-def _parts(material: _Material, recipe: Recipe, arm: Arm) -> tuple[_Part, ...]:
+def _parts(material: _Material, recipe: TrainingRecipe, arm: Arm) -> tuple[_Part, ...]:
     folding, folds = material.folding, material.folds
     if arm.taught == "synthetic":
         everyone = tuple(sorted(person for people in folds for person in people))
         held_out = ValidationData(source=folding.source, subjects=everyone)
-        return (_Part("everyone", steered_by_nobody(recipe, held_out), everyone),)
+        return (_Part("everyone", without_early_stopping(recipe, held_out), everyone),)
     return tuple(
         _Part(f"fold-{number}", without_fold(recipe, folding, number), folds[number])
         for number in material.chosen
     )
 
 
-def _gates(material: _Material, arm: Arm, progress: Progress) -> tuple[GateReport, ...]:
+def _gates(material: _Material, arm: Arm, progress: ProgressCallback) -> tuple[GateReport, ...]:
     """What the gates of the arm's first run do to the people of the first fold; drawn too."""
     order, first = material.order, material.chosen[0]
     run = "everyone" if arm.taught == "synthetic" else f"fold-{first}"
     model = load_model(read_bundle(order.output / arm.key / run / BUNDLE_FOLDER))
     people = material.folds[first]
-    cases = cases_of(material.recipe, material.folding.source, order.folders, people)
-    measured = measure(model, cases, named(progress, f"{arm.key} gates"))
+    cases = source_cases(material.recipe, material.folding.source, order.folders, people)
+    measured = measure_model(model, cases, prefix_stages(progress, f"{arm.key} gates"))
     draw_maps(order.output / f"{arm.key}.png", measured.shown[:_SHOWN])
     return measured.gates

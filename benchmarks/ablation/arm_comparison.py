@@ -8,9 +8,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from attunet_gui.core.counting import counted
-from attunet_gui.evaluation.gates import GateReport
-from attunet_gui.evaluation.scores import MEASURES, Estimate, Scores, Summary, paired
+from attunet_gui.evaluation.attention_gate_report import GateReport
+from attunet_gui.evaluation.case_scores import (
+    SCORE_MEASURES,
+    MeanEstimate,
+    ScoreSummary,
+    ScoreTable,
+    paired_difference,
+)
+from attunet_gui.system.plurals import counted
 
 Taught = Literal["real", "synthetic", "both"]
 HEADINGS = ("network", "learnt from", "DSC", "precision", "recall", "slices missed")
@@ -56,7 +62,7 @@ class ArmResult(_Frozen):
     """
 
     arm: Arm
-    scores: Scores
+    scores: ScoreTable
     gates: tuple[GateReport, ...] = ()
 
     @property
@@ -70,7 +76,7 @@ class Difference(_Frozen):
 
     better: Arm
     base: Arm
-    found: Summary
+    found: ScoreSummary
 
     @property
     def title(self) -> str:
@@ -109,24 +115,24 @@ def differences(results: Sequence[ArmResult]) -> tuple[Difference, ...]:
     for gates, taught in product((False, True), TAUGHT[:2]):
         pairs.append((Arm(gates=gates, taught="both"), Arm(gates=gates, taught=taught)))
     return tuple(
-        Difference(better=better, base=base, found=paired(scores[better], scores[base]))
+        Difference(better=better, base=base, found=paired_difference(scores[better], scores[base]))
         for better, base in pairs
     )
 
 
 def cells(result: ArmResult) -> tuple[str, ...]:
     """A row as text, under `HEADINGS`."""
-    figures = (_text(getattr(result.scores.by_patient, name), ".3f") for name in MEASURES)
+    figures = (_text(getattr(result.scores.by_patient, name), ".3f") for name in SCORE_MEASURES)
     missed = f"{result.missed} of {len(result.scores.cases)}"
     return (result.arm.network, result.arm.taught, *figures, missed)
 
 
 def difference_cells(difference: Difference) -> tuple[str, ...]:
     """A row as text, under `DIFFERENCE_HEADINGS`."""
-    return (difference.title, *(_text(getattr(difference.found, name), "+.3f") for name in MEASURES))
+    return (difference.title, *(_text(getattr(difference.found, name), "+.3f") for name in SCORE_MEASURES))
 
 
-def _text(found: Estimate, form: str) -> str:
+def _text(found: MeanEstimate, form: str) -> str:
     if found.interval is None:
         return f"{found.mean:{form}}"
     low, high = found.interval
@@ -145,7 +151,7 @@ def notes(ablation: Ablation) -> tuple[str, ...]:
         f"{ablation.of_folds} (counted from 0), none of whom the model had seen.",
         "Means over people with a 95 % bootstrap interval over people, which knows nothing of the chance of "
         "another seed. A slice is missed if the draft has nothing of the organ.",
-        *([first.about_empty] if first.about_empty else []),
+        *([first.empty_truths_note] if first.empty_truths_note else []),
     )
 
 

@@ -15,16 +15,16 @@ from rich.table import Table
 
 from attunet_gui import __version__
 from attunet_gui.cli import run_command_line
-from attunet_gui.cli.app import ModelOption
+from attunet_gui.cli.command_line import ModelOption
 from attunet_gui.cli.console import console, progress_bar
-from attunet_gui.cli.models import choose_model
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.provenance import now, versions
-from attunet_gui.evaluation.cases import Case, pair_cases
-from attunet_gui.io.writing import make_folder, write_json, write_text
-from attunet_gui.network.learner import Learner
-from attunet_gui.network.predict import load_model
-from attunet_gui.recipes.phantoms import labelled_phantom
+from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.core.provenance import software_versions, utc_timestamp
+from attunet_gui.evaluation.labelled_cases import LabelledCase, pair_cases
+from attunet_gui.io.result_writing import make_folder, write_json, write_text
+from attunet_gui.network.inference import load_model
+from attunet_gui.network.online_adapter import OnlineAdapter
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.training.phantom_cases import labelled_phantom
 from benchmarks.command_line import command_of
 from benchmarks.effort.effort_cases import CaseEffort, EffortBench, GroupedCase, measure_effort
 from benchmarks.effort.effort_summary import HEADINGS, GroupEffort, as_markdown, cells, summarise
@@ -55,7 +55,8 @@ class EffortCases:
         """The cases, phantoms first; `AttunetError` if there are none."""
         made = [
             GroupedCase(
-                "phantoms", Case(f"phantom-{seed}", (f"phantom-{seed}",), partial(labelled_phantom, seed))
+                "phantoms",
+                LabelledCase(f"phantom-{seed}", (f"phantom-{seed}",), partial(labelled_phantom, seed)),
             )
             for seed in self.phantoms
         ]
@@ -76,7 +77,7 @@ def measure(model_name: str | None, material: EffortCases, most_carried: int | N
     make_folder(output)
     with console.status(f"loading {bundle.card.name}"):
         model = load_model(bundle)
-        carrying = propagation_way(Learner(model)) if most_carried != 0 else None
+        carrying = propagation_way(OnlineAdapter(model)) if most_carried != 0 else None
     bench = EffortBench(model, output, (model.id.sha256, __version__), carrying, most_carried)
     with progress_bar(bundle.card.name) as progress:
         found = measure_effort(bench, cases, progress)
@@ -106,8 +107,8 @@ def _record(
         "model": {"name": identity.name, "sha256": identity.sha256, "engine": identity.engine},
         "groups": [group.model_dump(mode="json") for group in groups],
         "cases": [case.model_dump(mode="json") for case in found],
-        "made": now(),
-        "versions": versions(),
+        "made": utc_timestamp(),
+        "versions": software_versions(),
     }
 
 

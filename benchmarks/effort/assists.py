@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.history import NEIGHBOURS, PROPOSAL
-from attunet_gui.core.proposal import Proposal
-from attunet_gui.tools.neighbours import CarryToNeighbours
-from attunet_gui.tools.slices import LARGEST_GAP, Interpolate
-from attunet_gui.tools.tool import Tool
+from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, PROPAGATION_TOOL
+from attunet_gui.editing.tools.neighbour_propagation import PropagateToNeighbours
+from attunet_gui.editing.tools.slice_interpolation import LARGEST_GAP_PARAMETER, InterpolateTool
+from attunet_gui.editing.tools.tool_types import EditingTool
+from attunet_gui.system.errors import AttunetError
 from benchmarks.effort.simulated_annotator import SimulatedAnnotator
 
 Aid = Callable[[SimulatedAnnotator], SimulatedAnnotator]
@@ -30,23 +30,23 @@ class Interpolation:
         largest_gap_mm: between decided slices; wider gaps stay as they are.
     """
 
-    largest_gap_mm: float = LARGEST_GAP.high
+    largest_gap_mm: float = LARGEST_GAP_PARAMETER.high
 
     def __call__(self, annotator: SimulatedAnnotator) -> SimulatedAnnotator:
         """The gaps between decided slices, drawn anew."""
-        tool = Interpolate(self.largest_gap_mm, everywhere=True)
+        tool = InterpolateTool(self.largest_gap_mm, everywhere=True)
         return _with_tool(annotator, "interpolate", tool)
 
 
 def to_neighbours(annotator: SimulatedAnnotator) -> SimulatedAnnotator:
     """After each slice that she corrected she carries that to the slices around it."""
-    return _with_tool(annotator, NEIGHBOURS, CarryToNeighbours())
+    return _with_tool(annotator, NEIGHBOURS_TOOL, PropagateToNeighbours())
 
 
-def _with_tool(annotator: SimulatedAnnotator, key: str, tool: Tool) -> SimulatedAnnotator:
+def _with_tool(annotator: SimulatedAnnotator, key: str, tool: EditingTool) -> SimulatedAnnotator:
     """As the tool leaves it; as it was where the tool cannot do its work."""
     try:
-        return annotator.with_edit(tool.apply(annotator.scene()), key)
+        return annotator.with_edit(tool.compute_edit(annotator.scene()), key)
     except AttunetError:
         return annotator
 
@@ -58,7 +58,7 @@ def together(annotator: SimulatedAnnotator, aids: Sequence[Aid]) -> SimulatedAnn
     return annotator
 
 
-Ask = Callable[[SimulatedAnnotator], Proposal]
+Ask = Callable[[SimulatedAnnotator], PropagationResult]
 """The network's answer to the decided slices of a annotator; it never sees the truth of others."""
 
 
@@ -82,4 +82,4 @@ class Propagation:
         if more < 0 or more % self.every:
             return annotator
         proposal = self.ask(annotator)
-        return annotator.with_mask(proposal.mask, PROPOSAL) if proposal.kept else annotator
+        return annotator.with_mask(proposal.mask, PROPAGATION_TOOL) if proposal.kept else annotator

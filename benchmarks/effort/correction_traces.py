@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from attunet_gui.core.metrics import added_path_length_mm
-from attunet_gui.core.progress import Progress, silent
+from attunet_gui.system.progress import ProgressCallback, no_progress
 from benchmarks.effort.assists import Aid, alone
 from benchmarks.effort.simulated_annotator import CorrectionTask, SimulatedAnnotator, start_annotator, strokes
 from benchmarks.effort.slice_orders import Order
@@ -124,7 +124,9 @@ class Way:
     aid: Aid = alone
 
 
-def walk(way: Way, task: CorrectionTask, goal: float = max(GOALS), progress: Progress = silent) -> Trace:
+def walk(
+    way: Way, task: CorrectionTask, goal: float = max(GOALS), progress: ProgressCallback = no_progress
+) -> Trace:
     """What happens on `way` until the DSC is `goal` or nothing is left; `progress` may raise `Cancelled`."""
     annotator = start_annotator(task, from_draft=way.from_draft)
     start, steps = annotator.dsc, []

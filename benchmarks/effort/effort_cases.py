@@ -8,16 +8,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from attunet_gui.core.metrics import dice
+from attunet_gui.core.metrics import dice_coefficient
 from attunet_gui.core.prediction import draft_mask
-from attunet_gui.core.progress import Progress, silent
-from attunet_gui.evaluation.cases import Case
-from attunet_gui.io.writing import make_folder, write_text
-from attunet_gui.network.predict import Model
-from attunet_gui.review.evidence import make_evidence
-from attunet_gui.review.judging import precision, share_named
-from attunet_gui.review.progress import ReviewState, open_places
-from attunet_gui.review.search import find_places
+from attunet_gui.evaluation.labelled_cases import LabelledCase
+from attunet_gui.io.result_writing import make_folder, write_text
+from attunet_gui.network.inference import LoadedModel
+from attunet_gui.review.case_evidence import make_case_evidence
+from attunet_gui.review.finding_precision import finding_precision, named_error_share
+from attunet_gui.review.finding_search import find_findings
+from attunet_gui.review.review_progress import ReviewState, open_findings
+from attunet_gui.system.progress import ProgressCallback, no_progress
 from benchmarks.effort.correction_traces import Trace, Way, walk
 from benchmarks.effort.prediction_cache import cached_prediction
 from benchmarks.effort.simulated_annotator import CorrectionTask
@@ -69,7 +69,7 @@ class GroupedCase:
     """A case and what it is summarised with."""
 
     group: str
-    case: Case
+    case: LabelledCase
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class EffortBench:
         most_carried: in how many of the first cases of each group it is gone; None for all.
     """
 
-    model: Model
+    model: LoadedModel
     output: Path
     made_by: tuple[str, ...]
     carrying: Way | None = None
@@ -92,7 +92,7 @@ class EffortBench:
 
 
 def measure_effort(
-    bench: EffortBench, cases: Sequence[GroupedCase], progress: Progress = silent
+    bench: EffortBench, cases: Sequence[GroupedCase], progress: ProgressCallback = no_progress
 ) -> tuple[CaseEffort, ...]:
     """Every case on every way; a case that is kept is not corrected again.
 
@@ -118,7 +118,7 @@ def _ways(bench: EffortBench, cases: Sequence[GroupedCase], number: int) -> tupl
 
 
 def _kept_or_measured(
-    bench: EffortBench, grouped: GroupedCase, ways: Sequence[Way], progress: Progress
+    bench: EffortBench, grouped: GroupedCase, ways: Sequence[Way], progress: ProgressCallback
 ) -> CaseEffort:
     """The case on `ways`; on those that are kept she does not go again."""
     path = bench.output / _CASES / f"{grouped.case.name}.json"
@@ -145,43 +145,43 @@ def _kept(path: Path, bench: EffortBench) -> CaseEffort | None:
 
 
 def _measured(
-    bench: EffortBench, grouped: GroupedCase, ways: Sequence[Way], progress: Progress
+    bench: EffortBench, grouped: GroupedCase, ways: Sequence[Way], progress: ProgressCallback
 ) -> CaseEffort:
     name = grouped.case.name
     task = _task(bench, grouped.case, lambda done, total, stage: progress(done, total, f"{stage} of {name}"))
     return corrected(grouped, task, ways, progress)
 
 
-def _task(bench: EffortBench, case: Case, progress: Progress) -> CorrectionTask:
+def _task(bench: EffortBench, case: LabelledCase, progress: ProgressCallback) -> CorrectionTask:
     volume, truth = case.load()
     prediction = cached_prediction(
         bench.output / _PREDICTIONS / f"{case.name}.npz", volume, bench.model, progress
     )
     draft = draft_mask(prediction)
-    return CorrectionTask(volume, truth, draft, make_evidence(volume, prediction, draft))
+    return CorrectionTask(volume, truth, draft, make_case_evidence(volume, prediction, draft))
 
 
 def corrected(
-    grouped: GroupedCase, task: CorrectionTask, ways: Sequence[Way], progress: Progress = silent
+    grouped: GroupedCase, task: CorrectionTask, ways: Sequence[Way], progress: ProgressCallback = no_progress
 ) -> CaseEffort:
     """What `task` takes on each of `ways`, and what the fix-list of its draft is worth."""
     name, (draft, truth) = grouped.case.name, (task.draft, task.truth)
-    places = open_places(find_places(draft, task.evidence).places, ReviewState())
+    places = open_findings(find_findings(draft, task.evidence).findings, ReviewState())
     return CaseEffort(
         case=name,
         group=grouped.group,
         spacing_mm=task.spacing_mm,
         extent=len(task.extent),
-        dsc=dice(draft, truth),
+        dsc=dice_coefficient(draft, truth),
         places=len(places),
-        precision=precision(places[:_FIRST_PLACES], draft, truth, task.spacing_mm),
-        named=share_named(places, draft, truth),
+        precision=finding_precision(places[:_FIRST_PLACES], draft, truth, task.spacing_mm),
+        named=named_error_share(places, draft, truth),
         traces=dict(_walked(ways, task, name, progress)),
     )
 
 
 def _walked(
-    ways: Sequence[Way], task: CorrectionTask, name: str, progress: Progress
+    ways: Sequence[Way], task: CorrectionTask, name: str, progress: ProgressCallback
 ) -> Iterator[tuple[str, Trace]]:
     for way in ways:
         yield (

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
-from attunet_gui.core.counting import counted
+from attunet_gui.system.plurals import counted
 from benchmarks.effort.correction_traces import GOALS, Cost, TimeModel
 from benchmarks.effort.effort_cases import CaseEffort
 from benchmarks.effort.strategies import CARRIED, IN_ORDER, TITLES

@@ -8,16 +8,18 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from attunet_gui.core.errors import UnwritableOutput
-from attunet_gui.core.prediction import GateMap, Prediction
-from attunet_gui.core.preprocess import frame_for
-from attunet_gui.core.progress import Progress, silent
+from attunet_gui.core.prediction import GateMap, NetworkPrediction
+from attunet_gui.core.preprocess import network_grid_for
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.atomic import write_atomically
-from attunet_gui.network.predict import Model, predict
+from attunet_gui.network.inference import LoadedModel, predict_volume
+from attunet_gui.system.atomic_write import write_atomically
+from attunet_gui.system.errors import UnwritableOutput
+from attunet_gui.system.progress import ProgressCallback, no_progress
 
 
-def cached_prediction(path: Path, volume: Volume, model: Model, progress: Progress = silent) -> Prediction:
+def cached_prediction(
+    path: Path, volume: Volume, model: LoadedModel, progress: ProgressCallback = no_progress
+) -> NetworkPrediction:
     """What `model` says of `volume`: read from `path` if that is of this model, else written there.
 
     Raises:
@@ -25,12 +27,12 @@ def cached_prediction(path: Path, volume: Volume, model: Model, progress: Progre
     """
     found = _read(path, volume, model)
     if found is None:
-        found = predict(volume, model, progress)
+        found = predict_volume(volume, model, progress)
         _write(path, found)
     return found
 
 
-def _read(path: Path, volume: Volume, model: Model) -> Prediction | None:
+def _read(path: Path, volume: Volume, model: LoadedModel) -> NetworkPrediction | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             maps = {name: stored[name] for name in stored.files}
@@ -42,8 +44,8 @@ def _read(path: Path, volume: Volume, model: Model) -> Prediction | None:
     except (OSError, ValueError, KeyError, BadZipFile):
         return None
     card = model.card
-    return Prediction(
-        frame=frame_for(volume, card.preprocessing),
+    return NetworkPrediction(
+        frame=network_grid_for(volume, card.preprocessing),
         probability=probability,
         gates=gates,
         body=body,
@@ -54,7 +56,7 @@ def _read(path: Path, volume: Volume, model: Model) -> Prediction | None:
     )
 
 
-def _write(path: Path, prediction: Prediction) -> None:
+def _write(path: Path, prediction: NetworkPrediction) -> None:
     maps: dict[str, Any] = {f"gate{gate.level}": gate.values for gate in prediction.gates}
     maps |= {"probability": prediction.probability, "body": prediction.body, "model": prediction.model.sha256}
 

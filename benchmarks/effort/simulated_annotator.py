@@ -9,13 +9,13 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.edit import Edit, edit_between
-from attunet_gui.core.history import Stroke
-from attunet_gui.core.locks import Locks
-from attunet_gui.core.metrics import dice, overlap
+from attunet_gui.core.mask_edit import MaskEdit, edit_between
+from attunet_gui.core.mask_locks import MaskLocks
+from attunet_gui.core.metrics import dice_coefficient, voxel_overlap
+from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
-from attunet_gui.review.evidence import Evidence
-from attunet_gui.tools.scene import Scene
+from attunet_gui.editing.tools.tool_scene import ToolScene
+from attunet_gui.review.case_evidence import CaseEvidence
 
 _RIGHT_MM2 = 20.0
 _RIGHT_DSC = 0.95
@@ -37,7 +37,7 @@ class CorrectionTask:
     volume: Volume
     truth: Mask
     draft: Mask
-    evidence: Evidence
+    evidence: CaseEvidence
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -66,13 +66,13 @@ class SimulatedAnnotator:
     task: CorrectionTask
     mask: Mask
     decided: tuple[int, ...] = ()
-    locks: Locks = field(default_factory=Locks)
-    strokes: tuple[Stroke, ...] = ()
+    locks: MaskLocks = field(default_factory=MaskLocks)
+    strokes: tuple[EditStroke, ...] = ()
 
     @cached_property
     def dsc(self) -> float:
         """Of the whole volume."""
-        return dice(self.mask, self.task.truth)
+        return dice_coefficient(self.mask, self.task.truth)
 
     def wrong(self, z: int) -> NDArray[np.bool_]:
         """(y, x) where slice `z` is not as it should be."""
@@ -84,7 +84,8 @@ class SimulatedAnnotator:
         here, truth = self.mask[z], self.task.truth[z]
         pixel = self.task.spacing_mm[1] * self.task.spacing_mm[2]
         return bool(
-            np.count_nonzero(self.wrong(z)) * pixel <= _RIGHT_MM2 or overlap(here, truth).dsc >= _RIGHT_DSC
+            np.count_nonzero(self.wrong(z)) * pixel <= _RIGHT_MM2
+            or voxel_overlap(here, truth).dsc >= _RIGHT_DSC
         )
 
     def found_right(self, z: int) -> SimulatedAnnotator:
@@ -100,14 +101,14 @@ class SimulatedAnnotator:
         """With `wanted` (z, y, x) of `tool`, but for what is decided."""
         return self.with_edit(edit_between(self.mask, wanted), tool)
 
-    def with_edit(self, edit: Edit, tool: str) -> SimulatedAnnotator:
+    def with_edit(self, edit: MaskEdit, tool: str) -> SimulatedAnnotator:
         """With `edit` by `tool`, but for what is decided."""
-        allowed, _conflicts = self.locks.divide(edit, self.mask)
+        allowed, _conflicts = self.locks.split_by_locks(edit, self.mask)
         return self._changed(allowed, tool, self.decided[-1] if self.decided else 0)
 
-    def scene(self) -> Scene:
+    def scene(self) -> ToolScene:
         """What a tool sees in the slice that was decided last."""
-        return Scene(
+        return ToolScene(
             mask=self.mask,
             hu=self.task.volume.hu,
             spacing_mm=self.task.spacing_mm,
@@ -117,12 +118,12 @@ class SimulatedAnnotator:
             strokes=self.strokes,
         )
 
-    def _changed(self, edit: Edit, tool: str, z: int) -> SimulatedAnnotator:
-        if not edit.changes:
+    def _changed(self, edit: MaskEdit, tool: str, z: int) -> SimulatedAnnotator:
+        if not edit.changed_voxels:
             return self
         mask = self.mask.copy()
-        edit.apply(mask)
-        stroke = Stroke(edit, tool, tool, "", 0.0, z, by_hand=tool == "brush")
+        edit.apply_to(mask)
+        stroke = EditStroke(edit, tool, tool, "", 0.0, z, by_hand=tool == "brush")
         return replace(self, mask=mask, strokes=(*self.strokes, stroke))
 
     def _with(self, z: int) -> frozenset[int]:

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from attunet_gui.review.evidence import Evidence
-from attunet_gui.review.places import Place
-from attunet_gui.review.progress import ReviewState, open_places, with_verified
-from attunet_gui.review.search import Found, find_places
-from attunet_gui.review.strip import make_strip
+from attunet_gui.review.case_evidence import CaseEvidence
+from attunet_gui.review.finding_search import FindingSearchResult, find_findings
+from attunet_gui.review.findings import Finding
+from attunet_gui.review.review_progress import ReviewState, open_findings, with_verified
+from attunet_gui.review.slice_strip import make_slice_strip
 from benchmarks.effort.simulated_annotator import SimulatedAnnotator
 
 Path = Generator[int, SimulatedAnnotator, None]
@@ -56,10 +56,10 @@ def by_fix_list(annotator: SimulatedAnnotator) -> Path:
     list is searched again after each slice. A place of which every slice is decided is closed.
     """
     evidence = annotator.task.evidence
-    found = find_places(annotator.mask, evidence)
+    found = find_findings(annotator.mask, evidence)
     while True:
         state = with_verified(ReviewState(), frozenset(annotator.decided))
-        z = _of_places(open_places(found.places, state), state)
+        z = _of_places(open_findings(found.findings, state), state)
         if z is None:
             z = _most_uncertain(found, evidence, state)
         if z is None:
@@ -67,10 +67,10 @@ def by_fix_list(annotator: SimulatedAnnotator) -> Path:
         before = annotator
         annotator = yield z
         changed = np.flatnonzero((before.mask != annotator.mask).any(axis=(1, 2)))
-        found = find_places(annotator.mask, evidence, found, changed.tolist())
+        found = find_findings(annotator.mask, evidence, found, changed.tolist())
 
 
-def _of_places(places: tuple[Place, ...], state: ReviewState) -> int | None:
+def _of_places(places: tuple[Finding, ...], state: ReviewState) -> int | None:
     for place in places:
         left = sorted(set(range(place.box[0].start, place.box[0].stop)) - state.verified)
         if left:
@@ -78,8 +78,8 @@ def _of_places(places: tuple[Place, ...], state: ReviewState) -> int | None:
     return None
 
 
-def _most_uncertain(found: Found, evidence: Evidence, state: ReviewState) -> int | None:
-    uncertainty = make_strip(found.carried, evidence, state).uncertainty.copy()
+def _most_uncertain(found: FindingSearchResult, evidence: CaseEvidence, state: ReviewState) -> int | None:
+    uncertainty = make_slice_strip(found.resampled, evidence, state).uncertainty.copy()
     uncertainty[list(state.verified)] = 0
     return int(np.argmax(uncertainty)) if uncertainty.any() else None
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attunet_gui.core.proposal import Proposal
-from attunet_gui.core.rewind import began_with
+from attunet_gui.core.pre_edit_mask import mask_before_corrections
+from attunet_gui.core.propagation import PropagationResult
 from benchmarks.effort.assists import Interpolation, Propagation, to_neighbours, together
 from benchmarks.effort.correction_traces import Way
 from benchmarks.effort.simulated_annotator import SimulatedAnnotator
 from benchmarks.effort.slice_orders import bisecting, by_fix_list, feet_to_head, most_wrong_first
 
 if TYPE_CHECKING:
-    from attunet_gui.network.learner import Learner
+    from attunet_gui.network.online_adapter import OnlineAdapter
 
 IN_ORDER = "slice-order"
 """What every other way is compared with."""
@@ -39,20 +39,26 @@ _NO_HURRY_SECONDS = 3600.0
 """A slow machine takes as many steps as a fast one: the same cases give the same table everywhere."""
 
 
-def propagation_way(learner: Learner) -> Way:
+def propagation_way(learner: OnlineAdapter) -> Way:
     """The fix-list, each correction carried to its neighbours, with propagation by `learner`."""
     aids = (to_neighbours, Propagation(partial(_ask, learner)))
     return Way(CARRIED, TITLES[CARRIED], by_fix_list, aid=partial(together, aids=aids))
 
 
-def _ask(learner: Learner, annotator: SimulatedAnnotator) -> Proposal:
+def _ask(learner: OnlineAdapter, annotator: SimulatedAnnotator) -> PropagationResult:
     """What is told is what the annotator knows: the mask, which slices are decided, and how they had been."""
-    from attunet_gui.network.adapt import Corrections, Effort, propose
+    from attunet_gui.network.patient_adaptation import (
+        AdaptationBudget,
+        CorrectedSlices,
+        propagate_corrections,
+    )
 
     slices = tuple(sorted(annotator.decided))
-    told = Corrections(
+    told = CorrectedSlices(
         annotator.mask.copy(),
         slices,
-        began_with(annotator.mask, annotator.task.draft, slices, annotator.strokes),
+        mask_before_corrections(annotator.mask, annotator.task.draft, slices, annotator.strokes),
     )
-    return propose(annotator.task.volume, learner, told, Effort(seconds=_NO_HURRY_SECONDS))
+    return propagate_corrections(
+        annotator.task.volume, learner, told, AdaptationBudget(seconds=_NO_HURRY_SECONDS)
+    )

@@ -12,11 +12,11 @@ import typer
 from rich.table import Table
 
 from attunet_gui.cli import run_command_line
-from attunet_gui.cli.app import ModelOption
+from attunet_gui.cli.command_line import ModelOption
 from attunet_gui.cli.console import console, progress_bar
-from attunet_gui.core.provenance import now, versions
-from attunet_gui.io.writing import make_folder, write_json, write_text
-from attunet_gui.network.bundle import read_bundle
+from attunet_gui.core.provenance import software_versions, utc_timestamp
+from attunet_gui.io.result_writing import make_folder, write_json, write_text
+from attunet_gui.network.model_bundle import read_bundle
 from benchmarks.command_line import command_of
 from benchmarks.finetuning.finetune_benchmark import (
     HEADINGS,
@@ -45,10 +45,10 @@ def measure_learning(benchmark: FinetuneBenchmark) -> None:
     card = read_bundle(benchmark.parent).card
     record = {
         "made_by": "python -m benchmarks.finetuning",
-        "model": {"name": card.name, "sha256": card.sha256},
+        "model": {"name": card.name, "sha256": card.weights_sha256},
         "runs": [each.model_dump(mode="json") for each in found],
-        "made": now(),
-        "versions": versions(),
+        "made": utc_timestamp(),
+        "versions": software_versions(),
     }
     write_json(benchmark.output / RESULT_FILE, record)
     write_text(benchmark.output / TABLE_FILE, as_markdown(found))
@@ -67,11 +67,11 @@ def bench_learning(
     wrong: Annotated[bool, typer.Option(help="Also learn from labels that are wrong on purpose.")] = True,
 ) -> None:
     """Correct phantoms of a kind the model does badly on, learn from them, and measure on unseen ones."""
-    from attunet_gui.cli.models import choose_model
-    from attunet_gui.recipes.finetuning.order import Effort
+    from attunet_gui.cli.model_commands import choose_model
+    from attunet_gui.training.finetuning.finetune_config import FinetuneBudget
 
     counts = tuple(corrected or FinetuneBenchmark.counts)
-    effort = Effort(steps or Effort.steps)
+    effort = FinetuneBudget(steps or FinetuneBudget.steps)
     frozen = FinetuneBenchmark.frozen if wrong else 0
     measure_learning(FinetuneBenchmark(choose_model(model).folder, output, counts, unseen, frozen, effort))
 

@@ -18,20 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.progress import Progress, silent
-from attunet_gui.evaluation.scores import Estimate, estimate
-from attunet_gui.evaluation.versus import JudgedCase, draft_scores
-from attunet_gui.io.datasets import JudgedCT
-from attunet_gui.io.pair_collection import pair_in
-from attunet_gui.io.writing import make_folder, write_ct, write_json, write_mask
-from attunet_gui.network.bundle import read_bundle
-from attunet_gui.network.predict import Model, load_model
-from attunet_gui.recipes.children import in_children
-from attunet_gui.recipes.finetuning.order import Effort, FinetuneOrder
-from attunet_gui.recipes.finetuning.run import finetune
-from attunet_gui.recipes.phantoms import labelled_phantom
-from attunet_gui.synthesis.shifted import shifted_phantom, unenhanced_seeds
+from attunet_gui.evaluation.case_scores import MeanEstimate, estimate_mean
+from attunet_gui.evaluation.model_comparison import ComparisonCase, score_draft
+from attunet_gui.io.datasets.dataset_layouts import LabelledCT
+from attunet_gui.io.datasets.pair_dataset import pair_paths
+from attunet_gui.io.result_writing import make_folder, write_ct, write_json, write_mask
+from attunet_gui.network.inference import LoadedModel, load_model
+from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.progress import ProgressCallback, no_progress
+from attunet_gui.training.finetuning.finetune_config import FinetuneBudget, FinetuneConfig
+from attunet_gui.training.finetuning.finetune_run import run_finetuning
+from attunet_gui.training.phantom_cases import labelled_phantom
+from attunet_gui.training.process_pool import map_in_processes
 
 NEW, OLD = "new kind", "old kind"
 _TAUGHT_SEED, _UNSEEN_SEED, _FROZEN_SEED, _OLD_SEED = 60000, 64000, 66000, 90000
@@ -57,7 +57,7 @@ class FinetuneBenchmark:
     counts: tuple[int, ...] = (5, 10, 20)
     unseen: int = 8
     frozen: int = 4
-    effort: Effort = field(default_factory=Effort)
+    effort: FinetuneBudget = field(default_factory=FinetuneBudget)
 
 
 class _Row(BaseModel):
@@ -70,7 +70,7 @@ class Scored(_Row):
     kind: str
     dsc: tuple[float, ...]
     nsd: tuple[float, ...]
-    mean: Estimate
+    mean: MeanEstimate
 
 
 class FinetuneResult(_Row):
@@ -94,7 +94,9 @@ class FinetuneResult(_Row):
     scores: tuple[Scored, ...]
 
 
-def run_benchmark(benchmark: FinetuneBenchmark, progress: Progress = silent) -> tuple[FinetuneResult, ...]:
+def run_benchmark(
+    benchmark: FinetuneBenchmark, progress: ProgressCallback = no_progress
+) -> tuple[FinetuneResult, ...]:
     """Every run in turn, the model as it was first.
 
     Raises:
@@ -110,7 +112,7 @@ def run_benchmark(benchmark: FinetuneBenchmark, progress: Progress = silent) -> 
     )
 
 
-Run = Callable[[Sequence[JudgedCase], Progress], FinetuneResult]
+Run = Callable[[Sequence[ComparisonCase], ProgressCallback], FinetuneResult]
 
 
 def _runs(benchmark: FinetuneBenchmark, seeds: Sequence[int]) -> tuple[tuple[str, Run], ...]:
@@ -125,7 +127,7 @@ def _runs(benchmark: FinetuneBenchmark, seeds: Sequence[int]) -> tuple[tuple[str
 def _record_of(benchmark: FinetuneBenchmark, name: str) -> Path:
     """Where the result of a run is kept; another model, effort or number of cases has another place."""
     told = [
-        read_bundle(benchmark.parent).card.sha256,
+        read_bundle(benchmark.parent).card.weights_sha256,
         asdict(benchmark.effort),
         benchmark.unseen,
         benchmark.frozen,
@@ -144,7 +146,7 @@ def _kept(path: Path, run: Callable[[], FinetuneResult]) -> FinetuneResult:
 
 
 def _as_it_was(
-    benchmark: FinetuneBenchmark, unseen: Sequence[JudgedCase], progress: Progress
+    benchmark: FinetuneBenchmark, unseen: Sequence[ComparisonCase], progress: ProgressCallback
 ) -> FinetuneResult:
     return FinetuneResult(
         corrected=0, scores=_scores(load_model(read_bundle(benchmark.parent)), unseen, progress)
@@ -152,34 +154,40 @@ def _as_it_was(
 
 
 def _from_right_labels(
-    benchmark: FinetuneBenchmark, seeds: Sequence[int], unseen: Sequence[JudgedCase], progress: Progress
+    benchmark: FinetuneBenchmark,
+    seeds: Sequence[int],
+    unseen: Sequence[ComparisonCase],
+    progress: ProgressCallback,
 ) -> FinetuneResult:
     count = len(seeds)
     folder = _written(benchmark.output / f"corrected-{count}", seeds, progress)
-    order = FinetuneOrder(
+    order = FinetuneConfig(
         folder, benchmark.parent, benchmark.output / f"run-{count}", effort=benchmark.effort
     )
     return _run(order, count, unseen, progress)
 
 
 def _from_wrong_labels(
-    benchmark: FinetuneBenchmark, seeds: Sequence[int], unseen: Sequence[JudgedCase], progress: Progress
+    benchmark: FinetuneBenchmark,
+    seeds: Sequence[int],
+    unseen: Sequence[ComparisonCase],
+    progress: ProgressCallback,
 ) -> FinetuneResult:
     count = min(10, max(benchmark.counts))
     folder = _written(benchmark.output / "wrong", seeds[:count], progress, _beside)
     right = unenhanced_seeds(_FROZEN_SEED, benchmark.frozen)
     frozen = _written(benchmark.output / "frozen", right, progress)
-    order = FinetuneOrder(
+    order = FinetuneConfig(
         folder, benchmark.parent, benchmark.output / "run-wrong", validation=frozen, effort=benchmark.effort
     )
     return _run(order, count, unseen, progress).model_copy(update={"wrong": True})
 
 
 def _run(
-    order: FinetuneOrder, count: int, unseen: Sequence[JudgedCase], progress: Progress
+    order: FinetuneConfig, count: int, unseen: Sequence[ComparisonCase], progress: ProgressCallback
 ) -> FinetuneResult:
     began = perf_counter()
-    done = finetune(order, progress)
+    done = run_finetuning(order, progress)
     seconds = perf_counter() - began
     return FinetuneResult(
         corrected=count,
@@ -191,43 +199,47 @@ def _run(
     )
 
 
-def _unseen(count: int, progress: Progress) -> tuple[JudgedCase, ...]:
+def _unseen(count: int, progress: ProgressCallback) -> tuple[ComparisonCase, ...]:
     """Made once, since every run is measured on them."""
     new = [(NEW, seed) for seed in unenhanced_seeds(_UNSEEN_SEED, count)]
     wanted = [*new, *((OLD, seed) for seed in range(_OLD_SEED, _OLD_SEED + count))]
-    made = in_children(_judged, wanted, "making unseen cases", progress)
+    made = map_in_processes(_judged, wanted, "making unseen cases", progress)
     return tuple(
-        JudgedCase(kind, f"{kind} {seed}", f"{kind} {seed}", partial(_same, judged))
+        ComparisonCase(kind, f"{kind} {seed}", f"{kind} {seed}", partial(_same, judged))
         for (kind, seed), judged in zip(wanted, made, strict=True)
     )
 
 
-def _judged(wanted: tuple[str, int]) -> JudgedCT:
+def _judged(wanted: tuple[str, int]) -> LabelledCT:
     kind, seed = wanted
-    volume, mask = shifted_phantom(seed) if kind == NEW else labelled_phantom(seed)
-    return JudgedCT(volume, mask, None)
+    volume, mask = make_shifted_phantom(seed) if kind == NEW else labelled_phantom(seed)
+    return LabelledCT(volume, mask, None)
 
 
-def _same(judged: JudgedCT) -> JudgedCT:
+def _same(judged: LabelledCT) -> LabelledCT:
     return judged
 
 
-def _scores(model: Model, cases: Sequence[JudgedCase], progress: Progress) -> tuple[Scored, ...]:
+def _scores(
+    model: LoadedModel, cases: Sequence[ComparisonCase], progress: ProgressCallback
+) -> tuple[Scored, ...]:
     return tuple(_scored(model, kind, cases, progress) for kind in (NEW, OLD))
 
 
-def _scored(model: Model, kind: str, cases: Sequence[JudgedCase], progress: Progress) -> Scored:
+def _scored(
+    model: LoadedModel, kind: str, cases: Sequence[ComparisonCase], progress: ProgressCallback
+) -> Scored:
     chosen = [case for case in cases if case.group == kind]
     rows = []
     for number, case in enumerate(chosen, start=1):
-        rows.append(draft_scores(model, case.load()))
+        rows.append(score_draft(model, case.load()))
         progress(number, len(chosen), f"measuring, {kind}")
     dsc = tuple(round(row.dsc, 4) for row in rows)
     return Scored(
         kind=kind,
         dsc=dsc,
         nsd=tuple(round(row.nsd, 4) for row in rows),
-        mean=estimate(dsc, [case.person for case in chosen]),
+        mean=estimate_mean(dsc, [case.person for case in chosen]),
     )
 
 
@@ -243,19 +255,21 @@ def _beside(mask: NDArray[np.uint8], spacing_mm: tuple[float, float, float]) -> 
     return np.roll(mask, [round(_ASIDE_MM / step) for step in spacing_mm[1:]], axis=(1, 2))
 
 
-def _written(folder: Path, seeds: Sequence[int], progress: Progress, change: Change = _as_it_is) -> Path:
+def _written(
+    folder: Path, seeds: Sequence[int], progress: ProgressCallback, change: Change = _as_it_is
+) -> Path:
     """A data set of pairs in `folder`; pairs that are there stay."""
     for part in ("images", "labels"):
         make_folder(folder / part)
-    missing = [seed for seed in seeds if not pair_in(folder, _named(seed), ()).label.is_file()]
+    missing = [seed for seed in seeds if not pair_paths(folder, _named(seed), ()).label.is_file()]
     if missing:
-        in_children(partial(_write, folder=folder, change=change), missing, "making cases", progress)
+        map_in_processes(partial(_write, folder=folder, change=change), missing, "making cases", progress)
     return folder
 
 
 def _write(seed: int, folder: Path, change: Change) -> None:
-    volume, mask = shifted_phantom(seed)
-    pair = pair_in(folder, _named(seed), ())
+    volume, mask = make_shifted_phantom(seed)
+    pair = pair_paths(folder, _named(seed), ())
     write_ct(pair.image, volume)
     write_mask(pair.label, change(mask, volume.grid.spacing_mm), volume)
 
@@ -293,7 +307,7 @@ def as_markdown(found: Sequence[FinetuneResult]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-def _with_interval(found: Estimate) -> str:
+def _with_interval(found: MeanEstimate) -> str:
     if found.interval is None:
         return f"{found.mean:.3f}"
     return "{:.3f} ({:.3f} to {:.3f})".format(found.mean, *found.interval)

@@ -18,12 +18,12 @@ from typing import Annotated, Any
 import typer
 
 from attunet_gui.cli import run_command_line
-from attunet_gui.cli.app import ModelOption
+from attunet_gui.cli.command_line import ModelOption
 from attunet_gui.cli.console import console
-from attunet_gui.cli.display import has_display
-from attunet_gui.cli.models import choose_model
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.provenance import now, versions
+from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.cli.window_launcher import has_display
+from attunet_gui.core.provenance import software_versions, utc_timestamp
+from attunet_gui.system.errors import AttunetError
 from benchmarks.command_line import command_of
 from benchmarks.speed.arithmetic_rate import arithmetic, monai
 from benchmarks.speed.command_start import cold_start, show_help
@@ -289,8 +289,8 @@ def _record(machine: Machine, bench: SpeedBench, rows: tuple[Row, ...]) -> dict[
             row.model_dump(mode="json") | {"value": row.value, "spread": row.spread, "reached": row.reached}
             for row in rows
         ],
-        "made": now(),
-        "versions": versions(),
+        "made": utc_timestamp(),
+        "versions": software_versions(),
     }
 
 

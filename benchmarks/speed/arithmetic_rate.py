@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from attunet_gui.network.bundle import checked_weights, read_bundle
-from attunet_gui.network.engines import OPENVINO
-from attunet_gui.network.families import family, parse_config
+from attunet_gui.network.engines.engine_registry import OPENVINO
+from attunet_gui.network.families.family_registry import family_by_name, parse_config
+from attunet_gui.network.model_bundle import checked_weights, read_bundle
 from benchmarks.speed.draft_timing import engine_seconds
 from benchmarks.speed.machine_info import cores
 from benchmarks.speed.speed_bench import SpeedBench, apart, printed
@@ -47,12 +47,12 @@ def network_operations(bundle: Path) -> int:
     found = read_bundle(bundle)
     config = parse_config(found.card.family, found.card.config)
     with checked_weights(found) as weights:
-        return operations(convolutions_in(family(found.card.family).graph(config, weights)))
+        return operations(convolutions_in(family_by_name(found.card.family).build_graph(config, weights)))
 
 
 def product_rate(side: int = _SIDE) -> float:
     """Operations a second of a large matrix product, in what this CPU is fastest: bfloat16, else float32."""
-    from attunet_gui.network.quiet_openvino import openvino, ops
+    from attunet_gui.network.openvino_runtime import openvino, ops
 
     core = openvino.Core()
     left = ops.parameter([side, side], np.float32)
@@ -71,7 +71,7 @@ def product_rate(side: int = _SIDE) -> float:
 
 def arithmetic(bench: SpeedBench) -> dict[str, Runs]:
     """Row `arithmetic`: operations of the network a second, of those of a matrix product."""
-    if not OPENVINO.installed:
+    if not OPENVINO.is_installed:
         return {"arithmetic": Runs(note="OpenVINO is not installed")}
     path = bench.file(bench.size.whole)
     share, rates, used = [], [], []

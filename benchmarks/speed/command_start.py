@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from attunet_gui.core.errors import AttunetError
+from attunet_gui.system.errors import AttunetError
 from benchmarks.speed.speed_bench import SpeedBench, printed, seconds
 from benchmarks.speed.speed_table import Runs
 

@@ -15,17 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.prediction import Prediction
-from attunet_gui.core.preprocess import Preprocessing, frame_for, neighbour_indices, network_slices, windowed
+from attunet_gui.core.prediction import NetworkPrediction
+from attunet_gui.core.preprocess import (
+    PreprocessingConfig,
+    apply_hu_window,
+    neighbour_indices,
+    network_grid_for,
+    network_slices,
+)
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.reading import read
-from attunet_gui.jobs.messages import Predict
-from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import load_network, read_bundle
-from attunet_gui.network.engines import KERAS
-from attunet_gui.network.predict import Model, load_model
-from attunet_gui.synthesis.placement import centred_volume
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.network.engines.engine_registry import KERAS
+from attunet_gui.network.inference import LoadedModel, load_model
+from attunet_gui.network.model_bundle import load_network, read_bundle
+from attunet_gui.synthesis.centred_volume import centred_volume
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.workers.inference_messages import PredictRequest
+from attunet_gui.workers.inference_process import InferenceProcess
 from benchmarks.speed.machine_info import peak_gb
 from benchmarks.speed.speed_bench import SpeedBench, apart
 from benchmarks.speed.speed_table import Runs
@@ -49,20 +55,20 @@ class Drafted:
 
     first: float
     all: float
-    prediction: Prediction
+    prediction: NetworkPrediction
 
 
 class WarmChild:
     """A child with its model loaded, which drafts and is waited for."""
 
     def __init__(self, bundle: Path) -> None:
-        self.runner = Runner()
+        self.runner = InferenceProcess()
         self._bundle = bundle
         self._news: queue.SimpleQueue[tuple[str, float, tuple[Any, ...]]] = queue.SimpleQueue()
         for name in ("arrived", "finished", "failed"):
             signal = getattr(self.runner, name)
             signal.connect(lambda *told, name=name: self._news.put((name, perf_counter(), told)))
-        self.runner.warm(bundle)
+        self.runner.load_bundle(bundle)
 
     def draft(self, volume: Volume, index: int) -> Drafted:
         """Open `volume`, look at it for a while, and ask for its draft, slice `index` first.
@@ -71,10 +77,10 @@ class WarmChild:
             AttunetError: the child failed.
         """
         fresh = replace(volume)
-        self.runner.show(fresh)
+        self.runner.load_volume(fresh)
         sleep(_LOOKING_SECONDS)
         start, first = perf_counter(), 0.0
-        self.runner.submit(Predict(fresh, self._bundle, index))
+        self.runner.submit(PredictRequest(fresh, self._bundle, index))
         while True:
             name, when, told = self._news.get(timeout=_PATIENCE_SECONDS)
             match name:
@@ -121,7 +127,7 @@ def draft(bench: SpeedBench) -> dict[str, Runs]:
             drafted.append(child.draft(volume, slices * (run + 1) // (bench.size.runs + 1)))
             if "outside" in bench.wanted:
                 alone.append(engine(engine_seconds, bench.bundle, path))
-            if "article" in bench.wanted and KERAS.installed and run < 3:
+            if "article" in bench.wanted and KERAS.is_installed and run < 3:
                 article.append(keras(article_seconds, bench.bundle, path))
     whole = tuple(one.all for one in drafted)
     outside = tuple(100 * (1 - net / all_) for net, all_ in zip(alone, whole, strict=False))
@@ -145,15 +151,15 @@ def draft(bench: SpeedBench) -> dict[str, Runs]:
 
 
 @cache
-def _model(bundle: Path) -> Model:
+def _model(bundle: Path) -> LoadedModel:
     return load_model(read_bundle(bundle))
 
 
 @cache
 def seen_slices(bundle: Path, path: Path) -> NDArray[np.float32]:
     """(n, channels, rows, columns) every slice of the CT at `path` as the network sees it."""
-    volume, wanted = read(path), _model(bundle).card.preprocessing
-    frame, indices = frame_for(volume, wanted), np.arange(volume.grid.shape[0])
+    volume, wanted = read_ct_volume(path), _model(bundle).card.preprocessing
+    frame, indices = network_grid_for(volume, wanted), np.arange(volume.grid.shape[0])
     planes = network_slices(volume, frame, wanted, indices)
     return planes[neighbour_indices(indices, wanted.neighbours, len(indices))]
 
@@ -178,7 +184,7 @@ def _keras_network(bundle: Path) -> Any:
 
 def article_seconds(bundle: Path, path: Path) -> float:
     """Wall time from HU to the mask as the article's script does it, all slices of the CT at `path`."""
-    volume, wanted = read(path), read_bundle(bundle).card.preprocessing
+    volume, wanted = read_ct_volume(path), read_bundle(bundle).card.preprocessing
     network, indices = _keras_network(bundle), np.arange(0, volume.grid.shape[0], _EVERY)
     mask = np.zeros(volume.grid.shape, np.uint8)
     _article_slice(network, volume, wanted, 0)
@@ -188,9 +194,9 @@ def article_seconds(bundle: Path, path: Path) -> float:
     return (perf_counter() - start) * len(mask) / len(indices)
 
 
-def _article_slice(network: Any, volume: Volume, wanted: Preprocessing, z: int) -> NDArray[np.bool_]:
+def _article_slice(network: Any, volume: Volume, wanted: PreprocessingConfig, z: int) -> NDArray[np.bool_]:
     around = neighbour_indices(np.array([z]), wanted.neighbours, len(volume.hu))[0]
-    planes = windowed(volume.hu[around], wanted.window_hu)
+    planes = apply_hu_window(volume.hu[around], wanted.window_hu)
     small = np.stack([_resized(plane, wanted.size) for plane in planes], axis=-1)
     found = network.predict(small[None], verbose=0)
     resized: NDArray[np.bool_] = _resized(found["probability"][0, ..., 0], planes.shape[1:]) >= 0.5

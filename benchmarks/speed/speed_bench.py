@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.reading import read
-from attunet_gui.io.writing import make_folder, write_ct
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom
-from attunet_gui.synthesis.placement import centred_volume
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.result_writing import make_folder, write_ct
+from attunet_gui.synthesis.centred_volume import centred_volume
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom
 from benchmarks.speed.machine_info import NICENESS
 
 _COARSE = PhantomRequest(7, (60, 128, 128), (6.0, 3.0, 3.0))
@@ -91,7 +91,7 @@ class SpeedBench:
 
     def volume(self, slices: int) -> Volume:
         """The CT of `file(slices)`."""
-        return read(self.file(slices))
+        return read_ct_volume(self.file(slices))
 
 
 def made(slices: int, plane: int) -> Volume:

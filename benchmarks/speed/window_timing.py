@@ -24,12 +24,12 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QCoreApplication, QEventLoop, Qt, QTimer
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.gui.app import Application, start
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.io.reading import read
-from attunet_gui.network.bundle import read_bundle
+from attunet_gui.gui.main_window import RunningApplication, start_application
+from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.system.errors import AttunetError
 from benchmarks.speed.machine_info import peak_gb
 
 _PATIENCE_SECONDS = 600.0
@@ -64,22 +64,24 @@ def main() -> None:
 
 
 @contextmanager
-def _window(job: WindowJob) -> Iterator[Application]:
+def _window(job: WindowJob) -> Iterator[RunningApplication]:
     """Our window, with the model of the job loaded."""
     with TemporaryDirectory() as folder:
-        app = start(Preferences(Path(folder) / "window.ini"), None, Path(folder) / "journal")
+        app = start_application(
+            WindowPreferences(Path(folder) / "window.ini"), None, Path(folder) / "journal"
+        )
         try:
             app.session.add_model(read_bundle(job.bundle))
             _live(1.0)
             yield app
         finally:
-            app.desk.end()
-            app.session.close()
+            app.desk.end_background_work()
+            app.session.close_session()
             app.viewer.close()
             app.runner.close()
 
 
-def _open(app: Application, path: Path) -> None:
+def _open(app: RunningApplication, path: Path) -> None:
     app.desk.open_path(path)
     _until(lambda: app.session.case is not None and app.session.tally is not None, app)
     _live(1.0)
@@ -92,7 +94,7 @@ def _live(seconds: float) -> None:
         sleep(0.002)
 
 
-def _until(reached: Callable[[], bool], app: Application) -> None:
+def _until(reached: Callable[[], bool], app: RunningApplication) -> None:
     end = monotonic() + _PATIENCE_SECONDS
     while not reached():
         if monotonic() > end or app.session.message.problem:
@@ -126,7 +128,7 @@ class _Heart:
         return float(np.percentile(self._late, 95)), float(max(self._late))
 
 
-def _scrolled(app: Application, reached: Callable[[], bool]) -> tuple[float, float]:
+def _scrolled(app: RunningApplication, reached: Callable[[], bool]) -> tuple[float, float]:
     """Stalls while a person scrolls up and down until `reached`."""
     case = app.session.case
     assert case is not None
@@ -158,7 +160,7 @@ def _stalls(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         for _ in range(job.runs):
-            app.session.request_draft(app.desk.layers.slice)
+            app.session.request_draft(app.desk.layers.current_slice)
             start_of = monotonic()
             busy = _scrolled(app, lambda: app.session.job.state == "idle" and app.session.draft is not None)
             took = monotonic() - start_of
@@ -224,7 +226,7 @@ def _ours(job: WindowJob) -> dict[str, Any]:
 
 def _bare(job: WindowJob) -> dict[str, Any]:
     """napari as it comes, with the same volume and an empty mask."""
-    volume = read(job.ct)
+    volume = read_ct_volume(job.ct)
     viewer = napari.Viewer(show=False, show_welcome_screen=False)
     scale = volume.grid.spacing_mm
     viewer.add_image(volume.hu, scale=scale, colormap="gray", contrast_limits=(-160, 240))
@@ -270,11 +272,11 @@ def _memory(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         opened = peak_gb(getpid())
-        app.session.request_draft(app.desk.layers.slice)
+        app.session.request_draft(app.desk.layers.current_slice)
         _until(lambda: app.session.draft is not None and app.session.job.state == "idle", app)
         _live(1.5)
         app.desk.toggle_gates()
-        for z in _there_and_back(app.desk.layers.slice):
+        for z in _there_and_back(app.desk.layers.current_slice):
             app.viewer.dims.set_current_step(0, z)
             QCoreApplication.processEvents()
         for _ in range(4):

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from attunet_gui.core.preprocess import Preprocessing
-from attunet_gui.network.sampling import Sampler, Source, TrainingCase
-from attunet_gui.network.settings import TrainingSettings
+from attunet_gui.core.preprocess import PreprocessingConfig
+from attunet_gui.network.batch_sampling import BatchSampler, TrainingCase, TrainingSource
+from attunet_gui.network.training_config import TrainingConfig
 from benchmarks.speed.machine_info import cores, describe
 
 _SIZE, _BATCH, _FILTERS = (160, 208), 12, 16
@@ -113,23 +113,25 @@ def _serve(step: Callable[[int], object]) -> None:
 
 
 def _our_step(way: str, precision: str) -> Callable[[int], object]:
-    from attunet_gui.network import train
-    from attunet_gui.network.attention_unet import model
+    from attunet_gui.network import training_loop
+    from attunet_gui.network.families.attention_unet_2d import attention_unet_keras
 
     if way == "plain":
-        vars(model)["JoinedConvolution"] = _enlarged_and_joined()
+        vars(attention_unet_keras)["JoinedConvolution"] = _enlarged_and_joined()
     view = _VIEWS.get(way)
-    settings = TrainingSettings.model_validate({"precision": precision, "batch": _BATCH, "view": view})
+    settings = TrainingConfig.model_validate({"precision": precision, "batch": _BATCH, "view": view})
     config = {"filters": _FILTERS, "gate_filters": 2 * _FILTERS, "size": _SIZE}
-    state = train._State(train.Job("attention_unet_2d", config, Preprocessing(size=_SIZE), settings))
-    learn = train._step_function(state, view, partial=False)
-    sampler = Sampler((_source(),), 1, settings.sampling, 1)
-    return lambda number: learn(sampler.draw(number, _BATCH, view), number)
+    state = training_loop._TrainingState(
+        training_loop.TrainingJob("attention_unet_2d", config, PreprocessingConfig(size=_SIZE), settings)
+    )
+    learn = training_loop._step_function(state, view, partial=False)
+    sampler = BatchSampler((_source(),), 1, settings.sampling, 1)
+    return lambda number: learn(sampler.draw_batch(number, _BATCH, view), number)
 
 
 def _enlarged_and_joined() -> Any:
     """What the decoder was before `JoinedConvolution`."""
-    from attunet_gui.network.backend import keras
+    from attunet_gui.network.tensorflow_runtime import keras
 
     layers = keras.layers
 
@@ -140,11 +142,11 @@ def _enlarged_and_joined() -> Any:
     return made
 
 
-def _source() -> Source:
+def _source() -> TrainingSource:
     truth = np.zeros((30, *_SIZE), np.uint8)
     truth[:, 70:90, 90:120] = 1
     images = np.random.default_rng(0).integers(0, 255, truth.shape).astype(np.uint8)
-    return Source("random", 1.0, (TrainingCase(images, truth, "random", ("nobody",)),))
+    return TrainingSource("random", 1.0, (TrainingCase(images, truth, "random", ("nobody",)),))
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.evaluation.scores import CaseScore, Scores, paired, summarise
+from attunet_gui.evaluation.case_scores import CaseScore, ScoreTable, paired_difference, summarise_scores
 from benchmarks.ablation.arm_comparison import ARMS, Ablation, Arm, ArmResult, as_markdown, differences
 
 _PEOPLE = ("a", "a", "b", "c", "d")
 dscs = st.lists(st.floats(0, 1), min_size=len(_PEOPLE), max_size=len(_PEOPLE))
 
 
-def _scores(dsc: list[float]) -> Scores:
-    return summarise(
+def _scores(dsc: list[float]) -> ScoreTable:
+    return summarise_scores(
         CaseScore(patient=person, case=f"{person}{n}", dsc=value, precision=value, recall=1 - value)
         for n, (person, value) in enumerate(zip(_PEOPLE, dsc, strict=True))
     )
@@ -24,7 +24,7 @@ def _scores(dsc: list[float]) -> Scores:
 @given(dscs, dscs)
 def test_a_difference_is_that_of_the_means_and_turns_round(one: list[float], other: list[float]) -> None:
     these, others = _scores(one), _scores(other)
-    there, back = paired(these, others), paired(others, these)
+    there, back = paired_difference(these, others), paired_difference(others, these)
     assert there.dsc.mean == pytest.approx(these.by_patient.dsc.mean - others.by_patient.dsc.mean)
     assert there.recall.mean == pytest.approx(-there.precision.mean)
     assert there.dsc.interval is not None
@@ -35,14 +35,14 @@ def test_a_difference_is_that_of_the_means_and_turns_round(one: list[float], oth
 @given(dscs, st.floats(-0.2, 0.2))
 def test_what_everyone_gains_alike_is_sure_however_different_they_are(dsc: list[float], gain: float) -> None:
     dsc = [0.25 + value / 2 for value in dsc]
-    found = paired(_scores([value + gain for value in dsc]), _scores(dsc)).dsc
+    found = paired_difference(_scores([value + gain for value in dsc]), _scores(dsc)).dsc
     assert found.interval == pytest.approx((gain, gain), abs=1e-9)
     assert found.deviation == pytest.approx(0, abs=1e-9)
 
 
 def test_other_cases_are_not_compared() -> None:
     with pytest.raises(ValueError, match="different cases"):
-        paired(_scores([0.5] * 5), summarise(_scores([0.5] * 5).cases[1:]))
+        paired_difference(_scores([0.5] * 5), summarise_scores(_scores([0.5] * 5).cases[1:]))
 
 
 def _ablation() -> Ablation:
@@ -87,7 +87,7 @@ def test_the_tables_say_who_was_scored_and_how_often_the_organ_was_missed() -> N
 
 
 def test_one_person_has_a_mean_and_no_interval() -> None:
-    alone = summarise([CaseScore(patient="a", case="a1", dsc=0.5, precision=0.5, recall=0.5)])
+    alone = summarise_scores([CaseScore(patient="a", case="a1", dsc=0.5, precision=0.5, recall=0.5)])
     results = tuple(ArmResult(arm=arm, scores=alone) for arm in ARMS)
     assert {each.found.dsc.interval for each in differences(results)} == {None}
     assert Arm(gates=True, taught="real").network == "Attention U-Net"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attunet_gui.core.prediction import ModelId
-from attunet_gui.core.proposal import Proposal
-from attunet_gui.review.evidence import make_evidence
-from attunet_gui.synthesis.placement import centred_volume
+from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.review.case_evidence import make_case_evidence
+from attunet_gui.synthesis.centred_volume import centred_volume
 from benchmarks.effort.assists import Interpolation, Propagation
 from benchmarks.effort.correction_traces import Cost, Step, Trace, Way, walk
 from benchmarks.effort.simulated_annotator import (
@@ -23,7 +23,7 @@ from benchmarks.effort.simulated_annotator import (
     strokes,
 )
 from benchmarks.effort.slice_orders import bisecting, by_fix_list, feet_to_head, most_wrong_first
-from tests.review.cases import all_knowing
+from tests.support.review_cases import all_knowing
 
 ORDER = Way("order", "in order", feet_to_head)
 LISTED = Way("list", "by the list", by_fix_list)
@@ -42,7 +42,7 @@ def task(wrong: tuple[int, ...] = (8, 9, 10, 14)) -> CorrectionTask:
         draft[number, :, 24:] = 0
     hu = np.where(ball, 90, 20).astype(np.int16)
     volume = centred_volume(hu, (3.0, 2.0, 2.0), "ball", "test")
-    return CorrectionTask(volume, truth, draft, make_evidence(volume, all_knowing(volume, truth), draft))
+    return CorrectionTask(volume, truth, draft, make_case_evidence(volume, all_knowing(volume, truth), draft))
 
 
 def slices_of(trace: Trace) -> list[int]:
@@ -124,9 +124,9 @@ class Scripted:
         self.asked: list[SimulatedAnnotator] = []
         self._answer, self._kept = answer, kept
 
-    def __call__(self, annotator: SimulatedAnnotator) -> Proposal:
+    def __call__(self, annotator: SimulatedAnnotator) -> PropagationResult:
         self.asked.append(annotator)
-        return Proposal(self._answer, annotator.decided, (), self._kept, "", NOBODY)
+        return PropagationResult(self._answer, annotator.decided, (), self._kept, "", NOBODY)
 
 
 def test_after_three_slices_and_every_third_the_network_is_asked() -> None:
@@ -155,7 +155,7 @@ def test_outside_of_decided_slices_nobody_is_told_the_truth(wrong: set[int], don
         annotator = annotator.found_right(z) if annotator.is_right(z) else annotator.made_right(z)
     others = [z for z in range(24) if z not in done]
     assert np.array_equal(annotator.mask[others], annotator.task.draft[others])
-    assert annotator.locks.slices == done
+    assert annotator.locks.locked_slices == done
     assert np.array_equal(
         annotator.with_mask(1 - annotator.mask, "wild").mask[sorted(done)], annotator.mask[sorted(done)]
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import Cancelled
 from attunet_gui.core.prediction import ModelId
-from attunet_gui.core.proposal import Proposal
-from attunet_gui.evaluation.cases import Case, Labelled
-from attunet_gui.network.predict import Model
+from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.evaluation.labelled_cases import LabelledCase, LabelledVolume
+from attunet_gui.network.inference import LoadedModel
+from attunet_gui.system.errors import WorkCancelled
 from benchmarks.effort.assists import Propagation
 from benchmarks.effort.correction_traces import Step, Trace, Way
 from benchmarks.effort.effort_cases import CaseEffort, EffortBench, GroupedCase, measure_effort
@@ -21,13 +21,15 @@ from benchmarks.effort.prediction_cache import cached_prediction
 from benchmarks.effort.simulated_annotator import SimulatedAnnotator
 from benchmarks.effort.slice_orders import by_fix_list
 from benchmarks.effort.strategies import CARRIED, IN_ORDER, PLAIN, TITLES
-from tests.evaluation.material import bright_model, case
+from tests.support.evaluation_cases import bright_model, case
 
 KEYS = [way.key for way in PLAIN]
 
 
-def no_more(annotator: SimulatedAnnotator) -> Proposal:
-    return Proposal(annotator.mask, annotator.decided, (), False, "", ModelId("scripted", "0", "none"))
+def no_more(annotator: SimulatedAnnotator) -> PropagationResult:
+    return PropagationResult(
+        annotator.mask, annotator.decided, (), False, "", ModelId("scripted", "0", "none")
+    )
 
 
 CARRYING = Way(CARRIED, TITLES[CARRIED], by_fix_list, aid=Propagation(no_more))
@@ -42,11 +44,11 @@ class Reading:
     def case(self, name: str, group: str = "made up") -> GroupedCase:
         known = case(name, name, miss=8, slices=6)
 
-        def load() -> Labelled:
+        def load() -> LabelledVolume:
             self.read.append(name)
             return known.load()
 
-        return GroupedCase(group, Case(name, (name,), load))
+        return GroupedCase(group, LabelledCase(name, (name,), load))
 
 
 @pytest.fixture
@@ -77,9 +79,9 @@ def test_what_is_kept_is_not_done_again(bench: EffortBench, reading: Reading) ->
 
     def stop(done: int, total: int, stage: str) -> None:
         if stage == "cases":
-            raise Cancelled
+            raise WorkCancelled
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(WorkCancelled):
         measure_effort(bench, cases, stop)
     assert reading.read == ["a"]
     resumed = measure_effort(bench, cases)
@@ -130,7 +132,7 @@ def test_a_prediction_is_kept_for_its_model_alone(tmp_path: Path) -> None:
     assert np.array_equal(cached_prediction(path, volume, model).probability, first.probability)
 
 
-def without_engine(model: Model) -> Model:
+def without_engine(model: LoadedModel) -> LoadedModel:
     """A model that fails when it is asked."""
     return replace(model, engine=None)  # type: ignore[arg-type]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from attunet_gui.io.pair_collection import pair_in
-from attunet_gui.io.writing import write_ct, write_mask
-from tests.benchmarks.commands import benchmark
-from tests.evaluation.material import case
+from attunet_gui.io.datasets.pair_dataset import pair_paths
+from attunet_gui.io.result_writing import write_ct, write_mask
+from tests.support.benchmark_commands import benchmark
+from tests.support.evaluation_cases import case
 
 WAYS = {"neighbours", "nothing", "interpolation", "slice-order", "fix-list", "bound"}
 
@@ -18,7 +18,7 @@ WAYS = {"neighbours", "nothing", "interpolation", "slice-order", "fix-list", "bo
 def write_pair(folder: Path, name: str) -> None:
     """A body with a bright organ of six slices, and where it is."""
     volume, truth = case(name, name, slices=6).load()
-    pair = pair_in(folder, name, ())
+    pair = pair_paths(folder, name, ())
     for path in (pair.image, pair.label):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_ct(pair.image, volume)

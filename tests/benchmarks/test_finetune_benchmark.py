@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.evaluation.scores import Estimate
-from attunet_gui.synthesis.scene import draw_patient
-from attunet_gui.synthesis.shifted import shifted_phantom, unenhanced_seeds
+from attunet_gui.evaluation.case_scores import MeanEstimate
+from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
+from attunet_gui.synthesis.phantom.phantom_scene import draw_patient
+from attunet_gui.system.errors import AttunetError
 from benchmarks.finetuning import finetune_benchmark
 from benchmarks.finetuning.finetune_benchmark import (
     HEADINGS,
@@ -24,7 +24,7 @@ from benchmarks.finetuning.finetune_benchmark import (
 
 
 def _scored(kind: str, mean: float) -> Scored:
-    estimate = Estimate(mean=mean, deviation=0.1, interval=(mean - 0.05, mean + 0.05))
+    estimate = MeanEstimate(mean=mean, deviation=0.1, interval=(mean - 0.05, mean + 0.05))
     return Scored(kind=kind, dsc=(mean,), nsd=(mean,), mean=estimate)
 
 
@@ -53,8 +53,8 @@ def test_changes_are_against_the_model_as_it_was() -> None:
 def test_the_shifted_kind_is_the_patient_of_the_seed_on_another_scanner() -> None:
     (seed,) = unenhanced_seeds(60000, 1)
     assert draw_patient(seed).phase == "native"
-    volume, mask = shifted_phantom(seed)
-    again, _ = shifted_phantom(seed)
+    volume, mask = make_shifted_phantom(seed)
+    again, _ = make_shifted_phantom(seed)
     assert np.array_equal(volume.hu, again.hu)
     assert volume.grid.spacing_mm == pytest.approx((4.5, 1.2, 1.2))
     inside = volume.hu[mask > 0]
@@ -65,7 +65,7 @@ def test_the_shifted_kind_is_the_patient_of_the_seed_on_another_scanner() -> Non
 def test_enhanced_patients_are_not_of_that_kind() -> None:
     enhanced = next(seed for seed in range(100) if draw_patient(seed).phase != "native")
     with pytest.raises(ValueError, match="contrast medium"):
-        shifted_phantom(enhanced)
+        make_shifted_phantom(enhanced)
 
 
 def test_one_case_cannot_teach_and_judge(tmp_path: Path) -> None:

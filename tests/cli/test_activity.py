@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from attunet_gui.cli.app import app
-from attunet_gui.core.edit import edit_between
-from attunet_gui.core.history import DRAFT
-from attunet_gui.io.journal import SUFFIX, identify
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
-from attunet_gui.work import Work
+from attunet_gui.cli.command_line import app
+from attunet_gui.core.mask_edit import edit_between
+from attunet_gui.core.undo_stack import DRAFT_TOOL
+from attunet_gui.editing.edit_session import EditSession
+from attunet_gui.io.journal.journal import SUFFIX, identify_volume
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 
 SHAPE = (6, 24, 20)
 
@@ -26,19 +26,19 @@ def journals(tmp_path: Path) -> Path:
     volume = phantom_volume(make_phantom(PhantomRequest(2, SHAPE, (10.0, 10.0, 10.0))))
     now = [0.0]
     live = np.zeros(SHAPE, np.uint8)
-    work = Work.begin(identify(volume), live, tmp_path, "Ada", lambda: now[0])
+    work = EditSession.begin_session(identify_volume(volume), live, tmp_path, "Ada", lambda: now[0])
     draft = live.copy()
     draft[2:4, 5:9, 5:9] = 1
-    work.apply(live, edit_between(live, draft), DRAFT, "draft by m", 2)
+    work.apply_edit(live, edit_between(live, draft), DRAFT_TOOL, "draft by m", 2)
     for z in (2, 3):
         live[z, 12, 10 + z] = 1
         now[0] += 10.0
-        work.note(live, None, "brush", "brush", z, by_hand=True)
-    work.undo(live)
+        work.record_change(live, None, "brush", "brush", z, by_hand=True)
+    work.undo_stroke(live)
     live[4, 5, 5] = 1
     now[0] += 5000.0
-    work.note(live, None, "brush", "brush", 4, by_hand=True)
-    work.close()
+    work.record_change(live, None, "brush", "brush", 4, by_hand=True)
+    work.close_journal()
     return tmp_path
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.cli.predict import Wanted, predict_all
-from attunet_gui.core.errors import AttunetError
-from tests.io.material import OTHER_SERIES, ct_like, write_series
+from attunet_gui.cli.predict_command import PredictCommandOptions, predict_all
+from attunet_gui.system.errors import AttunetError
+from tests.support.ct_files import OTHER_SERIES, ct_like, write_series
 
 STORED = (ct_like((6, 40, 40)) + 1024).astype(np.uint16)
 
@@ -30,7 +30,7 @@ def test_a_closed_folder_does_not_stop_its_neighbours(
 
     monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(AttunetError, match="1 of 3 cases failed; the others are written"):
-        predict_all(tmp_path / "all", tmp_path / "out", str(tiny_bundle), Wanted())
+        predict_all(tmp_path / "all", tmp_path / "out", str(tiny_bundle), PredictCommandOptions())
     monkeypatch.undo()
     told = " ".join(capsys.readouterr().out.split())
     assert "closed: closed could not be read, Permission denied, so images may be missing" in told

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.core.gland import GlandRule
+from attunet_gui.core.postprocess import PostprocessingRule
 
 _SHARED = Path(__file__).parents[3] / "shared" / "data" / "totalsegmentator_example"
 
@@ -70,7 +70,7 @@ def test_predict_writes_mask_gates_probability_and_record_on_the_source_grid(
     assert record["source"]["shape"] == list(ct.shape)
     assert record["input"] == "case.nii.gz"
     assert record["calibration"] == {"slope": 1.0, "offset": 0.0}
-    assert (record["looks"], record["gland"]["reach_mm"]) == (1, GlandRule().reach_mm)
+    assert (record["looks"], record["gland"]["reach_mm"]) == (1, PostprocessingRule().reach_mm)
     assert {"read", "network", "write", "total"} <= set(record["seconds"])
 
 

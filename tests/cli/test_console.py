@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.table import Table
 
-from attunet_gui.cli import _opening_paths
+from attunet_gui.cli import _insert_gui_command
 from attunet_gui.cli.console import WholeConsole
 
 _PATH = "/data/" + "collection-" * 12 + "0001/PANCREAS_0001.nii.gz"
@@ -89,4 +89,4 @@ def test_a_path_alone_is_opened_in_the_window(
     monkeypatch.chdir(str(tmp_path))
     for name in ("there", "predict"):
         (tmp_path / name).mkdir()  # type: ignore[operator]
-    assert _opening_paths(words, ("gui", "predict")) == expected
+    assert _insert_gui_command(words, ("gui", "predict")) == expected

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import QLibraryInfo
 
-from attunet_gui.cli import display
+from attunet_gui.cli import window_launcher
 
 _PLUGIN = Path(QLibraryInfo.path(QLibraryInfo.LibraryPath.PluginsPath)) / "platforms" / "libqxcb.so"
 _NONE = "attunet: There is no display for the window: start attunet on a desktop, or use `attunet predict`"
@@ -73,7 +73,7 @@ def test_a_display_that_is_gone_is_none(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert not display.has_display()
+    assert not window_launcher.has_display()
 
 
 def test_the_socket_of_a_compositor_that_has_ended_is_no_display(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_the_loaders_words_lead_to_the_package(said: str, package: str | None) -> None:
-    fault = display.library_missing(ImportError(said))
+    fault = window_launcher.error_of_missing_library(ImportError(said))
     assert (fault is None) if package is None else str(fault).endswith(f"apt-get install {package}).")
 
 
@@ -134,17 +134,17 @@ def test_a_compositor_that_is_gone_is_forgotten_where_an_x_server_answers(
     monkeypatch.setenv("WAYLAND_DISPLAY", str(tmp_path / "gone"))
     with socket.create_server(("localhost", 0)) as server:
         port = server.getsockname()[1]
-        monkeypatch.setattr(display, "_X_PORT", port - 5)
+        monkeypatch.setattr(window_launcher, "_X_PORT", port - 5)
         monkeypatch.setenv("DISPLAY", "localhost:5.0")
-        display.forget_stale_wayland()
+        window_launcher.forget_stale_wayland()
     assert "WAYLAND_DISPLAY" not in os.environ
 
 
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="there is no virtual display")
 def test_where_a_display_is_qt_begins(tmp_path: Path) -> None:
     code = (
-        "from attunet_gui.cli.display import *; "
-        "assert has_display(); Probe().check(); print(missing_library())"
+        "from attunet_gui.cli.window_launcher import *; "
+        "assert has_display(); QtProbe().raise_if_failed(); print(missing_library())"
     )
     inherited = {k: v for k, v in os.environ.items() if k not in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
     words = [str(shutil.which("xvfb-run")), "-a", sys.executable, "-c", code]

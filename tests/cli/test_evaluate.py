@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.test_commands import attunet
-from tests.evaluation.material import write_slice
+from tests.support.evaluation_cases import write_slice
 
 
 @pytest.fixture

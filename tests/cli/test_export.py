@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from attunet_gui.cli.export import Wanted, export_project
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.io.exports import EXPORTS, read_manifest
-from attunet_gui.io.reading import read
-from attunet_gui.io.writing import write_mask
-from attunet_gui.project.adding import add_folder
-from attunet_gui.project.project import Project, Review
-from tests.io.exports.material import SHAPE as DICOM_SHAPE
-from tests.io.exports.material import STORED
-from tests.io.material import write_series
-from tests.project.material import MODEL, ball, new_project
+from attunet_gui.cli.export_command import ExportCommandOptions, export_project
+from attunet_gui.export import EXPORT_FORMATS, read_export_manifest
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.result_writing import write_mask
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.system.errors import AttunetError
+from tests.support.ct_files import write_series
+from tests.support.export_cases import SHAPE as DICOM_SHAPE
+from tests.support.export_cases import STORED
+from tests.support.project_cases import MODEL, ball, new_project
 
-FORMATS = [form.name for form in EXPORTS]
+FORMATS = [form.name for form in EXPORT_FORMATS]
 
 
 def attunet(*words: object) -> subprocess.CompletedProcess[str]:
@@ -35,10 +35,10 @@ def attunet(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def save(project: Project, name: str, mask: np.ndarray, verified: frozenset[int] | None = None) -> None:
-    case = project.case(name)
-    path = project.mask_path(case)
-    write_mask(path, mask, read(case.path, series=case.series))
-    project.save_reviewed(case, path, Review(verified, MODEL, 90.0, {"brush": 4}))
+    case = project.case_named(name)
+    path = project.new_mask_path(case)
+    write_mask(path, mask, read_ct_volume(case.path, series=case.series))
+    project.record_saved_mask(case, path, MaskReview(verified, MODEL, 90.0, {"brush": 4}))
 
 
 def reviewed_project(folder: Path) -> Project:
@@ -48,7 +48,7 @@ def reviewed_project(folder: Path) -> Project:
     for number, verified in enumerate(halves, start=1):
         save(project, f"case-000{number}", ball(), verified)
     for name in ("case-0001", "case-0002"):
-        project.accept(project.case(name))
+        project.accept_case(project.case_named(name))
     return project
 
 
@@ -69,8 +69,8 @@ def test_accepted_cases_become_a_data_set(tmp_path: Path, project: Project) -> N
     half = np.asarray(nib.load(out / "labelsTr" / "case-0002.nii.gz").dataobj).T
     assert_array_equal(half[:6], ball()[:6])
     assert (half[6:] == 2).all()
-    manifest = read_manifest(out)
-    said = manifest.by_name["case-0001"].annotation
+    manifest = read_export_manifest(out)
+    said = manifest.cases_by_name["case-0001"].annotation
     assert (said.model, said.edits, said.active_seconds) == (MODEL, {"brush": 4}, 90.0)
     content = b"".join(path.read_bytes() for path in out.rglob("*.json"))
     for secret in (b"Anna", b"Smith", b"ct0", str(tmp_path).encode()):
@@ -82,15 +82,15 @@ def test_again_it_adds_replaces_and_says_so(tmp_path: Path, project: Project) ->
     words = ("export", project.folder, "--format", "nifti", "-o", tmp_path / "out")
     attunet(*words)
     changed = Project(project.folder, project.database, "Anna Smith")
-    changed.reopen(changed.case("case-0001"))
+    changed.reopen_case(changed.case_named("case-0001"))
     save(changed, "case-0001", ball(radius_mm=9.0))
-    changed.accept(changed.case("case-0001"))
-    changed.accept(changed.case("case-0003"))
+    changed.accept_case(changed.case_named("case-0001"))
+    changed.accept_case(changed.case_named("case-0003"))
     done = attunet(*words)
     assert "1 added, 1 replaced, 1 unchanged" in done.stdout
     labels = np.asarray(nib.load(tmp_path / "out" / "labels" / "case-0001.nii.gz").dataobj).T
     assert_array_equal(labels, ball(radius_mm=9.0))
-    changed.reject(changed.case("case-0003"), "cut off")
+    changed.reject_case(changed.case_named("case-0003"), "cut off")
     assert "From earlier exports there is 1 other case: case-0003." in attunet(*words).stdout
 
 
@@ -98,7 +98,7 @@ def test_again_it_adds_replaces_and_says_so(tmp_path: Path, project: Project) ->
 def test_a_dicom_case_goes_into_every_format(tmp_path: Path, form: str) -> None:
     write_series(tmp_path / "ct" / "Jane Doe", STORED)
     project = new_project(tmp_path, cases=0)
-    add_folder(project, tmp_path / "ct")
+    add_ct_folder(project, tmp_path / "ct")
     mask = np.zeros(DICOM_SHAPE, np.uint8)
     mask[2, 1:3] = 1
     save(project, "case-0001", mask)
@@ -106,7 +106,7 @@ def test_a_dicom_case_goes_into_every_format(tmp_path: Path, form: str) -> None:
     out = tmp_path / "out"
     done = attunet("export", project.folder, "--format", form, "-o", out, "--status", "reviewed")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(read_manifest(out).by_name) == ["case-0001"]
+    assert list(read_export_manifest(out).cases_by_name) == ["case-0001"]
     assert not any(b"Jane" in path.read_bytes() for path in out.rglob("*") if path.is_file())
 
 
@@ -121,19 +121,24 @@ def test_a_case_that_does_not_fit_is_named_and_stops_no_other(tmp_path: Path, pr
 def test_names_are_kept_where_that_is_asked_for(tmp_path: Path, project: Project) -> None:
     out = tmp_path / "out"
     attunet("export", project.folder, "--format", "msd", "-o", out, "--keep-identifiers")
-    entry = read_manifest(out).by_name["case-0001"]
+    entry = read_export_manifest(out).cases_by_name["case-0001"]
     assert (entry.source, entry.annotation.annotator) == ("ct0.nii.gz", "Anna Smith")
 
 
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (Wanted("word"), "There is no export format 'word': choose one of nnunet, msd, nifti, dicomseg."),
-        (Wanted("msd", ("done",)), "There is no status 'done'; there is new, drafted"),
-        (Wanted("msd", ("rejected",)), "No case of the project is rejected: accept some"),
+        (
+            ExportCommandOptions("word"),
+            "There is no export format 'word': choose one of nnunet, msd, nifti, dicomseg.",
+        ),
+        (ExportCommandOptions("msd", ("done",)), "There is no status 'done'; there is new, drafted"),
+        (ExportCommandOptions("msd", ("rejected",)), "No case of the project is rejected: accept some"),
     ],
 )
-def test_what_is_wrong_is_a_sentence(tmp_path: Path, project: Project, wanted: Wanted, sentence: str) -> None:
+def test_what_is_wrong_is_a_sentence(
+    tmp_path: Path, project: Project, wanted: ExportCommandOptions, sentence: str
+) -> None:
     with pytest.raises(AttunetError, match=re.escape(sentence)):
         export_project(project, tmp_path / "out", wanted)
     assert not (tmp_path / "out").exists()

@@ -11,12 +11,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.io.masks import read_mask
-from attunet_gui.io.reading import read
-from attunet_gui.io.writing import write_mask
-from tests.project.material import write_ct
-from tests.small_disk import fill, on_a_small_disk
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.io.result_writing import write_mask
+from attunet_gui.system.errors import AttunetError
+from tests.support.project_cases import write_ct
+from tests.support.small_disk import fill, on_a_small_disk
 
 _PAGE = 4096
 
@@ -30,10 +30,10 @@ def test_what_was_begun_on_a_full_disk_is_finished_when_there_is_room(
 
 def predict_with_ever_more_room(disk: Path, bundle: Path, ct: Path) -> None:
     """Raises if a call on a full disk, or the one after it, does not leave what it should."""
-    from attunet_gui.cli.predict import Wanted, predict_all
+    from attunet_gui.cli.predict_command import PredictCommandOptions, predict_all
 
     def draft() -> None:
-        predict_all(ct, disk / "out", str(bundle), Wanted(probability=True))
+        predict_all(ct, disk / "out", str(bundle), PredictCommandOptions(write_probability=True))
 
     begun = 0
     for pages in range(40):
@@ -75,15 +75,15 @@ def _check_whole(out: Path, ct: Path) -> None:
 
 def _keep_theirs(disk: Path, ct: Path, draft: Callable[[], None]) -> None:
     """A mask that a person made never counts as begun, though --overwrite was used on the full disk."""
-    from attunet_gui.cli.predict import Wanted, predict_all
+    from attunet_gui.cli.predict_command import PredictCommandOptions, predict_all
 
     out = disk / "out"
     (out / "ct_pancreas.json").write_text("{}")
-    volume = read(ct)
+    volume = read_ct_volume(ct)
     write_mask(out / "ct_pancreas.nii.gz", np.ones(volume.grid.shape, np.uint8), volume)
     filler = fill(disk)
     with pytest.raises(AttunetError, match="the disk is full"):
-        predict_all(ct, out, sys.argv[3], Wanted(overwrite=True))
+        predict_all(ct, out, sys.argv[3], PredictCommandOptions(overwrite=True))
     filler.unlink()
     with pytest.raises(AttunetError, match="corrected by a person"):
         draft()

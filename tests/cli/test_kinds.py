@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from attunet_gui.synthesis.kinds import KINDS
-from attunet_gui.synthesis.phantom import PhantomRequest
+from attunet_gui.synthesis.label_map_ct.ct_kinds import CT_KINDS
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest
 from tests.cli.test_commands import attunet
-from tests.recipes.material import write_pair
+from tests.support.training_data import write_pair
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def sets(tmp_path: Path) -> Path:
 def test_every_kind_is_listed(tmp_path: Path) -> None:
     done = attunet("kinds", "list", home=tmp_path)
     assert done.returncode == 0, done.stderr
-    for kind in KINDS:
+    for kind in CT_KINDS:
         assert kind.name in done.stdout
 
 

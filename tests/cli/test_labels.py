@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from attunet_gui.cli.app import app
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.io.datasets import read_judged
-from attunet_gui.recipes.finetuning.material import gather
-from attunet_gui.recipes.finetuning.order import FinetuneOrder, Replay
-from attunet_gui.recipes.run import Order
-from attunet_gui.recipes.sources import has_organ, load_sources
-from tests.evaluation.material import bright_model, write_slice
-from tests.recipes.material import OWN, write_recipe
+from attunet_gui.cli.command_line import app
+from attunet_gui.io.datasets.dataset_layouts import read_labelled_ct
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.training.finetuning.finetune_config import FinetuneConfig, ReplayConfig
+from attunet_gui.training.finetuning.finetune_data import gather_finetune_data
+from attunet_gui.training.recipe_sources import has_organ, load_sources
+from attunet_gui.training.training_run import TrainingOptions
+from tests.support.evaluation_cases import bright_model, write_slice
+from tests.support.training_data import OWN, write_recipe
 
 AFFINE = np.diag([-4.0, -4.0, 4.0, 1.0])
 
@@ -95,7 +95,7 @@ def test_the_pancreas_of_an_organ_map_is_named_on_the_command_line(
 def test_a_model_is_measured_on_labels_of_any_number(
     tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attunet_gui.cli.evaluate.load_model", lambda *_: bright_model())
+    monkeypatch.setattr("attunet_gui.cli.evaluate_command.load_model", lambda *_: bright_model())
     scores = []
     for number, labels in enumerate((_labels(1), _labels(255), _labels(0), _labels(10, 5))):
         pairs, out = _pairs(tmp_path / str(number), labels), tmp_path / f"out{number}"
@@ -119,7 +119,7 @@ def test_a_model_is_measured_on_labels_of_any_number(
 def test_nothing_is_learnt_from_labels_that_are_not_understood(
     tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, labels: tuple[int, int], says: str
 ) -> None:
-    monkeypatch.setattr("attunet_gui.recipes.finetuning.material.in_children", one_after_the_other)
+    monkeypatch.setattr("attunet_gui.training.finetuning.finetune_data.map_in_processes", one_after_the_other)
     data = _pairs(tmp_path / "data", *[_labels(*labels)] * 2)
     with pytest.raises(AttunetError, match=says):
         attunet(
@@ -133,10 +133,10 @@ def test_the_value_that_is_named_is_learnt_and_other_data_sets_say_their_own(tmp
         _pairs(tmp_path / "old", *[_labels(3, 7)] * 3),
     )
     (earlier / "dataset.json").write_text(json.dumps({"labels": {"liver": 7, "pancreas": 3}}))
-    order = FinetuneOrder(new, Path(), tmp_path, replay=Replay((earlier,)), label=10)
+    order = FinetuneConfig(new, Path(), tmp_path, replay=ReplayConfig((earlier,)), label=10)
     model = bright_model().bundle
-    found = gather(order, model)
-    masks = [read_judged(case).mask.sum() for case in (*found.cases, *found.earlier[0].cases)]
+    found = gather_finetune_data(order, model)
+    masks = [read_labelled_ct(case).mask.sum() for case in (*found.cases, *found.earlier[0].cases)]
     assert masks == [8 * 8 * 4] * 6
 
 
@@ -150,12 +150,12 @@ def test_the_value_that_is_named_is_learnt_and_other_data_sets_say_their_own(tmp
 def test_nothing_is_trained_on_labels_that_are_not_understood(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: tuple[int, int], says: str
 ) -> None:
-    monkeypatch.setattr("attunet_gui.recipes.sources.in_children", one_after_the_other)
+    monkeypatch.setattr("attunet_gui.training.recipe_sources.map_in_processes", one_after_the_other)
     data, recipe = _pairs(tmp_path / "data", *[_labels(*labels)] * 4), write_recipe(tmp_path, OWN)
     for command in ("train", "crossvalidate"):
         with pytest.raises(AttunetError, match=says):
             attunet(command, recipe, "-o", tmp_path / command, "--data", f"own={data}")
-    named = Order(recipe, tmp_path / "run", label=5).read_recipe()
+    named = TrainingOptions(recipe, tmp_path / "run", label=5).read_recipe()
     if labels == (10, 5):
         (source,) = load_sources(named, {"own": data})
         assert all(has_organ(case) for case in source.cases)

@@ -18,7 +18,7 @@ def loaded_by(code: str) -> set[str]:
 def test_help_loads_neither_arrays_nor_colours() -> None:
     code = (
         "import sys\nsys.argv = ['attunet', '--help']\n"
-        "from attunet_gui.cli.app import app\n"
+        "from attunet_gui.cli.command_line import app\n"
         "try:\n    app()\nexcept SystemExit:\n    pass"
     )
     assert not loaded_by(code) & {
@@ -27,15 +27,15 @@ def test_help_loads_neither_arrays_nor_colours() -> None:
         "rich",
         "rich.markdown",
         "pydantic",
-        "attunet_gui.core.card",
+        "attunet_gui.core.model_card",
     }
 
 
 @pytest.mark.parametrize("later", ["", "import pydicom\n"])
 def test_a_prediction_starts_without_pydicom_and_may_load_it_later(later: str) -> None:
     code = (
-        "from attunet_gui.core.nibabel_alone import import_nibabel_alone\n"
-        "import_nibabel_alone()\nimport attunet_gui.cli.predict\n"
+        "from attunet_gui.system.nibabel_import import import_nibabel_alone\n"
+        "import_nibabel_alone()\nimport attunet_gui.cli.predict_command\n"
     )
     loaded = loaded_by(code + later)
     assert "nibabel" in loaded
@@ -45,7 +45,7 @@ def test_a_prediction_starts_without_pydicom_and_may_load_it_later(later: str) -
 def test_a_pydicom_that_is_there_stays() -> None:
     code = (
         "import pydicom\n"
-        "from attunet_gui.core.nibabel_alone import import_nibabel_alone\nimport_nibabel_alone()"
+        "from attunet_gui.system.nibabel_import import import_nibabel_alone\nimport_nibabel_alone()"
     )
     loaded = loaded_by(code)
     assert "pydicom" in loaded

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner, Result
 
-from attunet_gui.cli.app import app
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.io.masks import read_mask
-from attunet_gui.io.reading import read
-from attunet_gui.project.opening import open_case
-from attunet_gui.project.project import Review, open_project
-from attunet_gui.project.status import Status
+from attunet_gui.cli.command_line import app
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.project.case_opening import begin_case
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.project.project_store import MaskReview, open_project
+from attunet_gui.system.errors import AttunetError
 from tests.cli.test_commands import attunet
-from tests.project.material import SHAPE, ball, drafted_project, new_project, save, write_ct
+from tests.support.project_cases import SHAPE, ball, drafted_project, new_project, save, write_ct
 
 
 def _typed(*words: object) -> Result:
@@ -52,10 +52,10 @@ def test_a_list_from_a_folder_to_drafts_by_the_real_child(tmp_path: Path, tiny_b
     assert "3 of 3 cases shown; in the project 1 new, 2 drafted." in done.stdout
     assert "Meier" not in done.stdout
     project = open_project(where)
-    for case in project.cases()[:2]:
-        path = project.draft(case)
+    for case in project.list_cases()[:2]:
+        path = project.draft_mask_path(case)
         assert path is not None
-        assert read_mask(path, read(case.path)).shape == SHAPE
+        assert read_mask(path, read_ct_volume(case.path)).shape == SHAPE
         assert case.model.startswith("tiny ")
 
 
@@ -107,19 +107,21 @@ def test_accepting_what_was_not_looked_at_is_asked_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = drafted_project(tmp_path, 2)
-    left = Review(verified=frozenset({1}), finished=False, unseen=2, open_places=12)
-    for case in project.cases():
+    left = MaskReview(verified=frozenset({1}), finished=False, unseen=2, open_places=12)
+    for case in project.list_cases():
         save(project, case, ball(), left)
     with pytest.raises(AttunetError, match="2 slices with mask not looked at, 12 places to check open"):
         _typed("accept", project.folder, "case-0001")
     assert "case-0001: accepted" in _said("accept", project.folder, "case-0001", "--yes")
-    monkeypatch.setattr("attunet_gui.cli.worklist.sys", SimpleNamespace(stdin=_Terminal()))
+    monkeypatch.setattr("attunet_gui.cli.worklist_actions.sys", SimpleNamespace(stdin=_Terminal()))
     answers = iter([False, True])
-    monkeypatch.setattr("attunet_gui.cli.worklist.Confirm.ask", lambda *_args, **_named: next(answers))
+    monkeypatch.setattr(
+        "attunet_gui.cli.worklist_actions.Confirm.ask", lambda *_args, **_named: next(answers)
+    )
     said = _said("accept", project.folder, "case-0002")
     assert "case-0002 is not reviewed: 2 slices with mask not looked at, 12 places to check open." in said
     assert "was not accepted" in said
-    assert project.case("case-0002").status == Status.IN_PROGRESS
+    assert project.case_named("case-0002").status == CaseStatus.IN_PROGRESS
     assert "case-0002: accepted" in _said("accept", project.folder, "case-0002")
 
 
@@ -131,7 +133,7 @@ class _Terminal:
 
 def test_accept_second_read_and_agreement(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 2)
-    for case in project.cases():
+    for case in project.list_cases():
         save(project, case, ball())
         assert "accepted" in _said("accept", project.folder, case.name)
     assert "No case was read twice yet" in _said("agreement", project.folder)
@@ -139,7 +141,7 @@ def test_accept_second_read_and_agreement(tmp_path: Path) -> None:
     name = said.strip().rstrip(".").split(": ")[1]
     assert "none was added" in _said("second-read", project.folder, "--share", "0.5", "--reader", "bert")
     project.who = "bert"
-    save(project, project.case(name), ball(radius_mm=13))
+    save(project, project.case_named(name), ball(radius_mm=13))
     out = tmp_path / "out"
     said = _said("agreement", project.folder, "-o", out)
     assert name in said
@@ -156,10 +158,10 @@ def test_checks_are_opted_into_explained_and_reported(tmp_path: Path) -> None:
     assert "0% without draft, 0% with a seeded error" in _said("checks", project.folder)
     said = _said("checks", project.folder, "--seeded-errors", "1")
     assert "no such mask becomes accepted" in said
-    case = project.cases()[0]
-    opening = open_case(project, case)
+    case = project.list_cases()[0]
+    opening = begin_case(project, case)
     assert opening.mask is not None
-    save(project, case, read_mask(opening.mask, read(case.path)))
+    save(project, case, read_mask(opening.mask, read_ct_volume(case.path)))
     (found,) = json.loads(_said("checks", project.folder, "--json"))
     assert (found["annotator"], found["accepted_share"]) == ("anna", 1.0)
     assert "1 (100%)" in _said("checks", project.folder)

@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.activity import (
+from attunet_gui.core.case_activity import (
     Accepted,
-    Activity,
+    CaseActivity,
     Closed,
-    Entry,
+    JournalEntry,
     Opened,
     Redone,
     Saved,
-    SinceSaved,
     Undone,
+    UnsavedChanges,
     Verified,
-    activity,
-    human_correction,
-    human_edit,
-    replay,
-    turned,
+    correction_since_draft,
+    edit_since_draft,
+    replay_entries,
+    total_activity,
+    undo_redo_stacks,
 )
-from attunet_gui.core.correction import compare
-from attunet_gui.core.edit import edit_between
-from attunet_gui.core.history import Stroke
+from attunet_gui.core.draft_correction import compare_with_draft
+from attunet_gui.core.mask_edit import edit_between
+from attunet_gui.core.undo_stack import EditStroke
 
 SHAPE = (4, 5, 6)
 SAVED = Saved("me", 0.0, Path("x"), 1, True)
@@ -39,8 +39,8 @@ def cube(low: int, high: int, value: int = 1) -> np.ndarray:
     return mask
 
 
-def stroke(before: np.ndarray, after: np.ndarray, tool: str = "brush", when: float = 0.0) -> Stroke:
-    return Stroke(edit_between(before, after), tool, tool, "me", when, 0)
+def stroke(before: np.ndarray, after: np.ndarray, tool: str = "brush", when: float = 0.0) -> EditStroke:
+    return EditStroke(edit_between(before, after), tool, tool, "me", when, 0)
 
 
 EMPTY = np.zeros(SHAPE, np.uint8)
@@ -52,7 +52,7 @@ CLEARED = stroke(cube(0, 4), cube(1, 4), "erase")
 # Time
 
 
-def at(*times: float) -> list[Entry]:
+def at(*times: float) -> list[JournalEntry]:
     return [Verified("me", when, frozenset()) for when in times]
 
 
@@ -69,17 +69,17 @@ def at(*times: float) -> list[Entry]:
         (at(10, 5, 8), 3),
     ],
 )
-def test_active_time_leaves_pauses_out(entries: list[Entry], seconds: float) -> None:
-    assert activity(entries).seconds == pytest.approx(seconds)
+def test_active_time_leaves_pauses_out(entries: list[JournalEntry], seconds: float) -> None:
+    assert total_activity(entries).seconds == pytest.approx(seconds)
 
 
 @given(st.lists(st.floats(0, 1e4), max_size=12), st.integers(0, 12))
 def test_totals_go_on_from_earlier_totals(times: list[float], cut: int) -> None:
     strokes = [replace(ADDED, when=when, tool=f"tool {k % 3}") for k, when in enumerate(sorted(times))]
 
-    whole = activity(strokes)
+    whole = total_activity(strokes)
 
-    assert activity(strokes[cut:], activity(strokes[:cut])) == whole
+    assert total_activity(strokes[cut:], total_activity(strokes[:cut])) == whole
     assert sum(use.strokes for use in whole.tools.values()) == len(times)
 
 
@@ -90,20 +90,20 @@ def test_tools_are_counted_with_what_they_changed() -> None:
     entries = [DRAFTED, ADDED, CLEARED, Undone("me", 3, "erase"), Redone("me", 4, "erase")]
     entries += [Undone("me", 5, "erase"), Undone("me", 6, "brush")]
 
-    done = activity(entries)
+    done = total_activity(entries)
 
     assert {tool: (use.strokes, use.undone, use.added, use.removed) for tool, use in done.tools.items()} == {
         "draft": (1, 0, 12, 0),
         "brush": (1, 1, 4, 0),
         "erase": (1, 1, 0, 4),
     }
-    assert done.tools["draft"].ml(0.5) == (6.0, 0.0)
+    assert done.tools["draft"].changed_ml(0.5) == (6.0, 0.0)
     assert done.slices == {0, 1, 2, 3}
     assert done.users == {"me": 3}
 
 
 def test_nothing_happened() -> None:
-    assert activity([]) == Activity()
+    assert total_activity([]) == CaseActivity()
 
 
 # Files
@@ -127,14 +127,14 @@ def test_nothing_happened() -> None:
     ],
 )
 def test_work_that_is_in_no_file_is_known(
-    entries: list[Entry], steps: int | None, strokes: int, lost: bool
+    entries: list[JournalEntry], steps: int | None, strokes: int, lost: bool
 ) -> None:
-    since = SinceSaved()
+    since = UnsavedChanges()
     for entry in entries:
-        since = since.after(entry)
+        since = since.after_entry(entry)
 
-    assert since == SinceSaved(steps, strokes)
-    assert since.lost == lost
+    assert since == UnsavedChanges(steps, strokes)
+    assert since.loses_annotator_work == lost
 
 
 # Voxels
@@ -144,7 +144,7 @@ def test_a_replay_shows_every_change_and_undo() -> None:
     entries = [CLEARED, Undone("me", 1, "erase"), Accepted("me", 2, frozenset("a")), Undone("me", 3, "brush")]
     entries += [Redone("me", 4, "brush")]
 
-    shown = [(entry, mask.copy()) for entry, _, mask in replay(cube(0, 3), entries, done=[ADDED])]
+    shown = [(entry, mask.copy()) for entry, _, mask in replay_entries(cube(0, 3), entries, done=[ADDED])]
 
     assert [entry for entry, _ in shown] == [ADDED, CLEARED, entries[1], entries[3], entries[4]]
     masks = [cube(0, 4), cube(1, 4), cube(0, 4), cube(0, 3), cube(0, 4)]
@@ -154,7 +154,7 @@ def test_a_replay_shows_every_change_and_undo() -> None:
 
 def test_the_box_of_a_replay_holds_the_change() -> None:
     before = EMPTY.copy()
-    for _, box, mask in replay(EMPTY, [DRAFTED, ADDED, CLEARED]):
+    for _, box, mask in replay_entries(EMPTY, [DRAFTED, ADDED, CLEARED]):
         before[box] = mask[box]
         np.testing.assert_array_equal(before, mask)
 
@@ -162,15 +162,18 @@ def test_the_box_of_a_replay_holds_the_change() -> None:
 def test_stacks_follow_from_the_entries() -> None:
     entries = [Undone("me", 1, "brush"), Redone("me", 1, "brush"), CLEARED, Undone("me", 1, "erase")]
 
-    assert turned(entries, [DRAFTED, ADDED]) == ((DRAFTED, ADDED), (CLEARED,))
-    assert turned([], [DRAFTED], [ADDED, CLEARED]) == ((DRAFTED,), (ADDED, CLEARED))
-    assert turned([Redone("me", 1, "brush")], [DRAFTED], [ADDED, CLEARED]) == ((DRAFTED, ADDED), (CLEARED,))
+    assert undo_redo_stacks(entries, [DRAFTED, ADDED]) == ((DRAFTED, ADDED), (CLEARED,))
+    assert undo_redo_stacks([], [DRAFTED], [ADDED, CLEARED]) == ((DRAFTED,), (ADDED, CLEARED))
+    assert undo_redo_stacks([Redone("me", 1, "brush")], [DRAFTED], [ADDED, CLEARED]) == (
+        (DRAFTED, ADDED),
+        (CLEARED,),
+    )
 
 
 @pytest.mark.parametrize("entry", [Undone("me", 0, "brush"), Redone("me", 0, "brush")])
-def test_what_is_not_there_cannot_be_taken_back(entry: Entry) -> None:
+def test_what_is_not_there_cannot_be_taken_back(entry: JournalEntry) -> None:
     with pytest.raises(ValueError, match="not there"):
-        turned([entry])
+        undo_redo_stacks([entry])
 
 
 MASKS = st.lists(
@@ -188,14 +191,14 @@ def test_what_the_human_changed_is_what_lies_between_draft_and_mask(masks: list[
     strokes = [stroke(*pair, tool) for *pair, tool in zip(masks[:-1], masks[1:], tools, strict=True)]
     draft = masks[at + 1] if at < len(strokes) else masks[0]
 
-    edit = human_edit(masks[-1], strokes)
+    edit = edit_since_draft(masks[-1], strokes)
 
     again = draft.copy()
-    edit.apply(again)
+    edit.apply_to(again)
     np.testing.assert_array_equal(again, masks[-1])
-    assert human_correction(masks[-1], strokes) == compare(draft, masks[-1])
+    assert correction_since_draft(masks[-1], strokes) == compare_with_draft(draft, masks[-1])
 
 
 def test_an_untouched_draft_agrees_with_itself() -> None:
-    assert human_correction(cube(0, 3), [DRAFTED]) == compare(cube(0, 3), cube(0, 3))
-    assert human_correction(EMPTY, []) == compare(EMPTY, EMPTY)
+    assert correction_since_draft(cube(0, 3), [DRAFTED]) == compare_with_draft(cube(0, 3), cube(0, 3))
+    assert correction_since_draft(EMPTY, []) == compare_with_draft(EMPTY, EMPTY)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from attunet_gui.core.counting import counted, noun_of
+from attunet_gui.system.plurals import counted, plural_of
 
 
 def test_one_is_one_and_everything_else_is_several() -> None:
     assert [counted(n, "slice") for n in (0, 1, 2, 11)] == ["0 slices", "1 slice", "2 slices", "11 slices"]
     assert [counted(n, "series", "series") for n in (1, 3)] == ["1 series", "3 series"]
-    assert [noun_of(n, "voxel") for n in (1, 5)] == ["voxel", "voxels"]
+    assert [plural_of(n, "voxel") for n in (1, 5)] == ["voxel", "voxels"]

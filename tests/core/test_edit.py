@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attunet_gui.core.edit import NOTHING, edit_between
+from attunet_gui.core.mask_edit import NO_EDIT, edit_between
 
 MASKS = st.tuples(*[st.integers(1, 6)] * 3).flatmap(
     lambda shape: st.tuples(*[arrays(np.uint8, shape, elements=st.integers(0, 1))] * 2)
@@ -18,9 +18,9 @@ def test_an_edit_leads_there_and_back(masks: tuple[np.ndarray, np.ndarray]) -> N
     edit = edit_between(before, after)
     mask = before.copy()
 
-    edit.apply(mask)
+    edit.apply_to(mask)
     np.testing.assert_array_equal(mask, after)
-    edit.apply(mask)
+    edit.apply_to(mask)
     np.testing.assert_array_equal(mask, before)
 
 
@@ -31,8 +31,8 @@ def test_an_edit_says_what_it_adds_and_takes(masks: tuple[np.ndarray, np.ndarray
 
     assert edit.added == np.count_nonzero((after == 1) & (before == 0))
     assert edit.removed == np.count_nonzero((after == 0) & (before == 1))
-    assert edit.changes == edit.flipped().sum() == np.count_nonzero(before != after)
-    assert (edit.reversed().added, edit.reversed().removed) == (edit.removed, edit.added)
+    assert edit.changed_voxels == edit.flipped_voxels().sum() == np.count_nonzero(before != after)
+    assert (edit.reversed_edit().added, edit.reversed_edit().removed) == (edit.removed, edit.added)
 
 
 @given(MASKS)
@@ -42,7 +42,7 @@ def test_an_edit_of_a_box_knows_where_the_box_lies(masks: tuple[np.ndarray, np.n
     box = tuple(slice(k, k + n) for k, n in zip((1, 2, 3), before.shape, strict=True))
     whole[box] = before
 
-    edit_between(before, after, start=(1, 2, 3)).apply(whole)
+    edit_between(before, after, start=(1, 2, 3)).apply_to(whole)
 
     np.testing.assert_array_equal(whole[box], after)
     assert whole.sum() == after.sum()
@@ -51,8 +51,8 @@ def test_an_edit_of_a_box_knows_where_the_box_lies(masks: tuple[np.ndarray, np.n
 def test_equal_masks_differ_by_nothing() -> None:
     mask = np.ones((2, 3, 4), np.uint8)
 
-    assert edit_between(mask, mask) == NOTHING
-    NOTHING.apply(mask)
+    assert edit_between(mask, mask) == NO_EDIT
+    NO_EDIT.apply_to(mask)
     assert mask.all()
 
 
@@ -64,4 +64,4 @@ def test_the_box_is_as_small_as_the_change() -> None:
     edit = edit_between(before, after)
 
     assert (edit.start, edit.shape) == ((3, 2, 5), (1, 2, 1))
-    assert list(edit.slices) == [3]
+    assert list(edit.box_slices) == [3]

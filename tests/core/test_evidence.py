@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from attunet_gui.core.evidence import is_evidence, left_out_words
+from attunet_gui.core.draft_correction import is_annotator_evidence, left_out_sentence
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ from attunet_gui.core.evidence import is_evidence, left_out_words
 def test_a_draft_without_a_stroke_or_a_verified_slice_proves_nothing(
     model: str, corrected: int | None, edits: Mapping[str, int], proves: bool
 ) -> None:
-    assert is_evidence(model, corrected, edits) is proves
+    assert is_annotator_evidence(model, corrected, edits) is proves
 
 
 def test_nothing_is_said_where_all_judge() -> None:
-    assert left_out_words(4, 0) == ""
-    assert left_out_words(1, 2).startswith("1 corrected case judges; 2 were left out")
+    assert left_out_sentence(4, 0) == ""
+    assert left_out_sentence(1, 2).startswith("1 corrected case judges; 2 were left out")

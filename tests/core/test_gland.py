@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from attunet_gui.core.gland import GlandMap, GlandRule, gland_only
+from attunet_gui.core.postprocess import PostprocessingRule, ThresholdedMap, keep_gland_pieces
 
 _SPACING = (3.0, 2.0, 2.0)
-_RULE = GlandRule()
-_NO_FILLING = GlandRule(largest_hole_ml=0)
+_RULE = PostprocessingRule()
+_NO_FILLING = PostprocessingRule(largest_hole_ml=0)
 
 
 def empty(slices: int = 60) -> np.ndarray:
@@ -24,8 +24,8 @@ def put(shown: np.ndarray, corner: tuple[int, int, int], size: tuple[int, int, i
     shown[tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))] = p
 
 
-def drafted(shown: np.ndarray, rule: GlandRule = _RULE, smallest_ml: float = 0.0) -> np.ndarray:
-    return gland_only(GlandMap(shown, 0.5, _SPACING), rule, smallest_ml) >= 0.5
+def drafted(shown: np.ndarray, rule: PostprocessingRule = _RULE, smallest_ml: float = 0.0) -> np.ndarray:
+    return keep_gland_pieces(ThresholdedMap(shown, 0.5, _SPACING), rule, smallest_ml) >= 0.5
 
 
 def head_and_tail(gap_mm: float) -> np.ndarray:
@@ -94,8 +94,10 @@ def test_what_is_kept_is_no_taller_than_a_gland() -> None:
     put(shown, (2, 30, 30), (8, 20, 20))
     put(shown, (30, 30, 30), (8, 20, 20))
     assert np.array_equal(drafted(shown), shown >= 0.5)
-    assert drafted(shown, GlandRule(height_mm=90)).sum() == 8 * 20 * 20
-    assert drafted(shown[:, :, ::1], GlandRule(height_mm=3)).any(), "the anchor itself is never too tall"
+    assert drafted(shown, PostprocessingRule(height_mm=90)).sum() == 8 * 20 * 20
+    assert drafted(shown[:, :, ::1], PostprocessingRule(height_mm=3)).any(), (
+        "the anchor itself is never too tall"
+    )
 
 
 def test_small_pieces_go_unless_the_ct_cuts_them() -> None:
@@ -148,7 +150,7 @@ def test_single_voxels_on_every_second_place_are_pieces_too(step: tuple[int, int
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_nothing_and_everything_stay(value: float) -> None:
     shown = np.full((3, 8, 9), value, np.float16)
-    assert np.array_equal(gland_only(GlandMap(shown, 0.5, _SPACING), _RULE), shown)
+    assert np.array_equal(keep_gland_pieces(ThresholdedMap(shown, 0.5, _SPACING), _RULE), shown)
 
 
 def test_the_map_itself_is_not_changed() -> None:
@@ -161,7 +163,9 @@ def test_the_map_itself_is_not_changed() -> None:
 def test_pieces_in_one_thin_column_of_a_slice_are_told_apart() -> None:
     shown = np.zeros((1, 4, 8), np.float16)
     shown[0, [0, 2], 0] = 0.6
-    assert np.array_equal(gland_only(GlandMap(shown, 0.5, _SPACING), GlandRule()), shown)
+    assert np.array_equal(
+        keep_gland_pieces(ThresholdedMap(shown, 0.5, _SPACING), PostprocessingRule()), shown
+    )
 
 
 fields = arrays(
@@ -170,21 +174,23 @@ fields = arrays(
     elements=st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.6, 1.0]),
 )
 rules = st.builds(
-    GlandRule, reach_mm=st.floats(3, 60), height_mm=st.floats(3, 40), largest_hole_ml=st.just(0.0)
+    PostprocessingRule, reach_mm=st.floats(3, 60), height_mm=st.floats(3, 40), largest_hole_ml=st.just(0.0)
 )
 
 
 @settings(max_examples=300)
 @given(fields, rules, st.floats(0, 0.2))
-def test_doing_it_twice_changes_nothing_more(shown: np.ndarray, rule: GlandRule, smallest_ml: float) -> None:
-    once = gland_only(GlandMap(shown, 0.5, _SPACING), rule, smallest_ml)
-    again = gland_only(GlandMap(once, 0.5, _SPACING), rule, smallest_ml)
+def test_doing_it_twice_changes_nothing_more(
+    shown: np.ndarray, rule: PostprocessingRule, smallest_ml: float
+) -> None:
+    once = keep_gland_pieces(ThresholdedMap(shown, 0.5, _SPACING), rule, smallest_ml)
+    again = keep_gland_pieces(ThresholdedMap(once, 0.5, _SPACING), rule, smallest_ml)
     assert np.array_equal(again, once)
 
 
 @given(fields, rules)
-def test_only_whole_pieces_go_and_the_likeliest_stays(shown: np.ndarray, rule: GlandRule) -> None:
-    cleaned = gland_only(GlandMap(shown, 0.5, _SPACING), rule)
+def test_only_whole_pieces_go_and_the_likeliest_stays(shown: np.ndarray, rule: PostprocessingRule) -> None:
+    cleaned = keep_gland_pieces(ThresholdedMap(shown, 0.5, _SPACING), rule)
     assert np.array_equal(cleaned[shown < 0.5], shown[shown < 0.5])
     labels, count = ndimage.label(shown >= 0.5, np.ones((3, 3, 3)))
     kept = [np.unique(cleaned[labels == n] > 0).tolist() for n in range(1, count + 1)]
@@ -196,6 +202,6 @@ def test_only_whole_pieces_go_and_the_likeliest_stays(shown: np.ndarray, rule: G
 
 @given(fields, st.floats(4, 50), st.floats(1, 3))
 def test_a_wider_reach_keeps_no_less(shown: np.ndarray, reach_mm: float, factor: float) -> None:
-    near = drafted(shown, GlandRule(reach_mm=reach_mm, height_mm=1000, largest_hole_ml=0))
-    wide = drafted(shown, GlandRule(reach_mm=reach_mm * factor, height_mm=1000, largest_hole_ml=0))
+    near = drafted(shown, PostprocessingRule(reach_mm=reach_mm, height_mm=1000, largest_hole_ml=0))
+    wide = drafted(shown, PostprocessingRule(reach_mm=reach_mm * factor, height_mm=1000, largest_hole_ml=0))
     assert not (near & ~wide).any()

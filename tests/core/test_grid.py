@@ -8,8 +8,8 @@ from hypothesis import given
 from nibabel.orientations import aff2axcodes
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.grid import Grid, canonicalise
-from tests.strategies import ORIENTATIONS, grids
+from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
+from tests.support.hypothesis_strategies import ORIENTATIONS, grids
 
 
 def numbered(shape: tuple[int, int, int]) -> np.ndarray:
@@ -24,22 +24,22 @@ def world_of_values(array: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 
 @given(grids())
-def test_there_and_back_is_exact(grid: Grid) -> None:
-    placement = canonicalise(grid)
+def test_there_and_back_is_exact(grid: VoxelGrid) -> None:
+    placement = canonical_reorientation(grid)
     array = numbered(grid.shape)
     assert_array_equal(placement.to_source(placement.to_canonical(array)), array)
 
 
 @given(grids())
-def test_back_and_there_is_exact(grid: Grid) -> None:
-    placement = canonicalise(grid)
+def test_back_and_there_is_exact(grid: VoxelGrid) -> None:
+    placement = canonical_reorientation(grid)
     array = numbered(placement.canonical.shape)
     assert_array_equal(placement.to_canonical(placement.to_source(array)), array)
 
 
 @given(grids())
-def test_no_voxel_moves_in_the_patient(grid: Grid) -> None:
-    placement = canonicalise(grid)
+def test_no_voxel_moves_in_the_patient(grid: VoxelGrid) -> None:
+    placement = canonical_reorientation(grid)
     array = numbered(grid.shape)
     before = world_of_values(array, grid.affine)
     after = world_of_values(placement.to_canonical(array), placement.canonical.affine)
@@ -50,7 +50,7 @@ def test_no_voxel_moves_in_the_patient(grid: Grid) -> None:
 def test_all_48_orientations_become_head_back_left(orientation: np.ndarray) -> None:
     affine = np.eye(4)
     affine[:3, :3] = orientation * [0.7, 0.8, 2.0]
-    canonical = canonicalise(Grid((2, 3, 4), affine)).canonical
+    canonical = canonical_reorientation(VoxelGrid((2, 3, 4), affine)).canonical
     assert aff2axcodes(canonical.affine) == ("S", "P", "L")
 
 
@@ -58,14 +58,14 @@ def test_a_voxel_at_the_head_back_left_lands_in_the_last_corner() -> None:
     # RAS+ index order: the last i is right, the last j front, the last k head.
     array = np.zeros((2, 3, 4))
     array[0, 0, 3] = 1
-    turned = canonicalise(Grid((2, 3, 4), np.eye(4))).to_canonical(array)
+    turned = canonical_reorientation(VoxelGrid((2, 3, 4), np.eye(4))).to_canonical(array)
     assert turned.shape == (4, 3, 2)
     assert turned[3, 2, 1] == 1
 
 
 @given(grids())
-def test_volume_and_spacing_survive_turning(grid: Grid) -> None:
-    canonical = canonicalise(grid).canonical
+def test_volume_and_spacing_survive_turning(grid: VoxelGrid) -> None:
+    canonical = canonical_reorientation(grid).canonical
     assert sorted(canonical.spacing_mm) == pytest.approx(sorted(grid.spacing_mm))
     assert canonical.voxel_volume_ml == pytest.approx(grid.voxel_volume_ml)
 
@@ -73,21 +73,23 @@ def test_volume_and_spacing_survive_turning(grid: Grid) -> None:
 def test_a_sheared_voxel_holds_base_times_height() -> None:
     affine = np.diag([2.0, 2.0, 3.0, 1.0])
     affine[1, 2] = 4.0
-    assert Grid((1, 1, 1), affine).voxel_volume_ml == pytest.approx(0.012)
+    assert VoxelGrid((1, 1, 1), affine).voxel_volume_ml == pytest.approx(0.012)
 
 
 @given(grids())
-def test_a_grid_matches_itself_but_not_its_mirror(grid: Grid) -> None:
+def test_a_grid_matches_itself_but_not_its_mirror(grid: VoxelGrid) -> None:
     mirrored = grid.affine.copy()
     mirrored[0] *= -1
-    assert grid.matches(Grid(grid.shape, grid.affine))
-    assert not grid.matches(Grid(grid.shape, mirrored))
+    assert grid.matches_grid(VoxelGrid(grid.shape, grid.affine))
+    assert not grid.matches_grid(VoxelGrid(grid.shape, mirrored))
 
 
 def test_matching_looks_at_the_far_corner() -> None:
     stretched = np.diag([1.001, 1, 1, 1])
-    assert not Grid((512, 2, 2), np.eye(4)).matches(Grid((512, 2, 2), stretched), tolerance_mm=0.5)
-    assert Grid((5, 2, 2), np.eye(4)).matches(Grid((5, 2, 2), stretched), tolerance_mm=0.5)
+    assert not VoxelGrid((512, 2, 2), np.eye(4)).matches_grid(
+        VoxelGrid((512, 2, 2), stretched), tolerance_mm=0.5
+    )
+    assert VoxelGrid((5, 2, 2), np.eye(4)).matches_grid(VoxelGrid((5, 2, 2), stretched), tolerance_mm=0.5)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +106,15 @@ def test_matching_looks_at_the_far_corner() -> None:
 )
 def test_impossible_grids_are_refused(shape: tuple[int, ...], affine: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"grid|affine"):
-        Grid(shape, affine)  # type: ignore[arg-type]
+        VoxelGrid(shape, affine)  # type: ignore[arg-type]
 
 
 def test_an_array_of_another_shape_is_refused() -> None:
-    placement = canonicalise(Grid((2, 3, 4), np.eye(4)))
+    placement = canonical_reorientation(VoxelGrid((2, 3, 4), np.eye(4)))
     with pytest.raises(ValueError, match="expected an array of shape"):
         placement.to_canonical(np.zeros((4, 3, 2)))
 
 
 def test_the_affine_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="read-only"):
-        Grid((1, 1, 1), np.eye(4)).affine[0, 0] = 2
+        VoxelGrid((1, 1, 1), np.eye(4)).affine[0, 0] = 2

@@ -5,22 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.edit import NOTHING, Edit, edit_between
-from attunet_gui.core.history import History, Stroke
+from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit, edit_between
+from attunet_gui.core.undo_stack import EditStroke, UndoStack
 
 
-def stroke(number: int, packed: int = 0) -> Stroke:
-    return Stroke(
-        Edit((0, 0, 0), (1, 1, 1), b"." * packed, 1, 0), "brush", f"stroke {number}", "me", number, 0
+def stroke(number: int, packed: int = 0) -> EditStroke:
+    return EditStroke(
+        MaskEdit((0, 0, 0), (1, 1, 1), b"." * packed, 1, 0), "brush", f"stroke {number}", "me", number, 0
     )
 
 
 @given(st.lists(st.sampled_from(["push", "undo", "redo"]), max_size=30))
 def test_undo_and_redo_walk_along_one_line(steps: list[str]) -> None:
-    history, done, ahead = History(), [], []
+    history, done, ahead = UndoStack(), [], []
     for number, step in enumerate(steps):
         if step == "push":
-            history.push(stroke(number))
+            history.push_stroke(stroke(number))
             done, ahead = [*done, number], []
         elif step == "undo":
             expected = done[-1] if done else None
@@ -31,40 +31,40 @@ def test_undo_and_redo_walk_along_one_line(steps: list[str]) -> None:
             assert getattr(history.redo(), "when", None) == expected
             done, ahead = done + ahead[:1], ahead[1:]
 
-        assert [one.when for one in history.done] == done
-        assert [one.when for one in history.ahead] == ahead
+        assert [one.when for one in history.undoable_strokes] == done
+        assert [one.when for one in history.redoable_strokes] == ahead
 
 
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=30), st.integers(0, 20_000))
 def test_the_oldest_strokes_go_until_the_rest_fits(sizes: list[int], limit: int) -> None:
-    history, gone = History(limit), []
+    history, gone = UndoStack(limit), []
     for number, size in enumerate(sizes):
-        gone += history.push(stroke(number, size))
+        gone += history.push_stroke(stroke(number, size))
 
-    assert [one.when for one in (*gone, *history.done)] == list(range(len(sizes)))
-    assert history.size == sum(one.size for one in history.done)
-    assert history.size <= limit or len(history.done) == 1
+    assert [one.when for one in (*gone, *history.undoable_strokes)] == list(range(len(sizes)))
+    assert history.memory_bytes == sum(one.memory_bytes for one in history.undoable_strokes)
+    assert history.memory_bytes <= limit or len(history.undoable_strokes) == 1
     # Nothing went that would have fitted.
-    assert not gone or history.size + gone[-1].size > limit or len(history.done) == 1
+    assert not gone or history.memory_bytes + gone[-1].size > limit or len(history.undoable_strokes) == 1
 
 
 def test_a_new_stroke_frees_the_memory_of_what_could_be_redone() -> None:
-    history = History(10_000)
+    history = UndoStack(10_000)
     for number in range(3):
-        history.push(stroke(number, 2000))
+        history.push_stroke(stroke(number, 2000))
     history.undo()
     history.undo()
 
-    assert history.push(stroke(3, 4000)) == ()
-    assert [one.when for one in history.done] == [0, 3]
-    assert not history.ahead
-    assert history.size == sum(one.size for one in history.done)
+    assert history.push_stroke(stroke(3, 4000)) == ()
+    assert [one.when for one in history.undoable_strokes] == [0, 3]
+    assert not history.redoable_strokes
+    assert history.memory_bytes == sum(one.memory_bytes for one in history.undoable_strokes)
 
 
 def test_a_history_goes_on_where_it_was_read() -> None:
     strokes = [stroke(number, 1000) for number in range(5)]
 
-    history, dropped = History.of(strokes[:3], strokes[3:], limit=7000)
+    history, dropped = UndoStack.from_strokes(strokes[:3], strokes[3:], limit=7000)
 
     assert dropped == (strokes[0],)
     assert history.undo() is strokes[2]
@@ -82,16 +82,16 @@ def test_a_history_goes_on_where_it_was_read() -> None:
 )
 def test_a_stroke_says_what_it_did(before: list[int], after: list[int], words: str) -> None:
     edit = edit_between(np.array([[before]]), np.array([[after]]))
-    history = History()
-    history.push(Stroke(edit, "grow", "grow 2 mm", "me", 0.0, 0))
+    history = UndoStack()
+    history.push_stroke(EditStroke(edit, "grow", "grow 2 mm", "me", 0.0, 0))
 
-    assert (history.undo_words, history.redo_words) == (words, "")
+    assert (history.undo_text, history.redo_text) == (words, "")
     history.undo()
-    assert (history.undo_words, history.redo_words) == ("", words)
+    assert (history.undo_text, history.redo_text) == ("", words)
 
 
 def test_an_empty_history_has_nothing_to_say() -> None:
-    history = History()
+    history = UndoStack()
 
-    assert (history.undo(), history.redo(), history.undo_words, history.redo_words) == (None, None, "", "")
-    assert NOTHING.changes == history.size == 0
+    assert (history.undo(), history.redo(), history.undo_text, history.redo_text) == (None, None, "", "")
+    assert NO_EDIT.changed_voxels == history.memory_bytes == 0

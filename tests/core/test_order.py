@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.order import Outwards
+from attunet_gui.core.slice_scheduler import SliceScheduler
 
 
-def _all(order: Outwards, most: int) -> list[list[int]]:
+def _all(order: SliceScheduler, most: int) -> list[list[int]]:
     runs = []
-    while len(run := order.next(most)):
+    while len(run := order.next_slices(most)):
         runs.append(run.tolist())
     return runs
 
 
 @given(st.integers(1, 60), st.integers(-5, 70), st.integers(1, 7), st.integers(0, 70))
 def test_every_slice_comes_once_in_runs_without_gaps(count: int, start: int, most: int, then: int) -> None:
-    order = Outwards(count, start)
-    runs = [order.next(most).tolist()]
-    order.look(then)
+    order = SliceScheduler(count, start)
+    runs = [order.next_slices(most).tolist()]
+    order.move_to_slice(then)
     runs += _all(order, most)
     assert sorted(z for run in runs for z in run) == list(range(count))
     for run in runs:
@@ -30,22 +30,22 @@ def test_every_slice_comes_once_in_runs_without_gaps(count: int, start: int, mos
 
 
 def test_the_slice_in_view_is_in_the_first_run_and_its_neighbours_follow() -> None:
-    order = Outwards(20, start=8)
-    assert order.next(3).tolist() == [7, 8, 9]
-    assert order.next(2).tolist() in ([10, 11], [5, 6])
+    order = SliceScheduler(20, start=8)
+    assert order.next_slices(3).tolist() == [7, 8, 9]
+    assert order.next_slices(2).tolist() in ([10, 11], [5, 6])
 
 
 def test_who_scrolls_away_is_followed() -> None:
-    order = Outwards(100, start=10)
-    order.next(4)
-    order.look(90)
-    assert 90 in order.next(4)
+    order = SliceScheduler(100, start=10)
+    order.next_slices(4)
+    order.move_to_slice(90)
+    assert 90 in order.next_slices(4)
 
 
 def test_nobody_looks_so_it_begins_in_the_middle() -> None:
-    assert 10 in Outwards(21).next(1)
+    assert 10 in SliceScheduler(21).next_slices(1)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_an_empty_or_single_slice_ends(count: int) -> None:
-    assert sum(map(len, _all(Outwards(count), 4))) == count
+    assert sum(map(len, _all(SliceScheduler(count), 4))) == count

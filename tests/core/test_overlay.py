@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attunet_gui.core.frame import Frame
-from attunet_gui.core.grid import Grid
-from attunet_gui.core.overlay import overlays
-from attunet_gui.core.prediction import GateMap, ModelId, Prediction
+from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.map_overlays import make_overlays
+from attunet_gui.core.network_grid import NetworkGrid
+from attunet_gui.core.prediction import GateMap, ModelId, NetworkPrediction
 
 
-def prediction(gates: tuple[GateMap, ...], body: np.ndarray, probability: np.ndarray) -> Prediction:
-    frame = Frame(Grid((1, 8, 8), np.eye(4)), (8, 8), (0.0, 0.0), (1.0, 1.0))
-    return Prediction(frame, probability, gates, body, ModelId("m", "0" * 64, "keras"), 0.5)
+def prediction(gates: tuple[GateMap, ...], body: np.ndarray, probability: np.ndarray) -> NetworkPrediction:
+    frame = NetworkGrid(VoxelGrid((1, 8, 8), np.eye(4)), (8, 8), (0.0, 0.0), (1.0, 1.0))
+    return NetworkPrediction(frame, probability, gates, body, ModelId("m", "0" * 64, "keras"), 0.5)
 
 
 def test_inside_and_outside_are_means_over_draft_and_rest_of_body() -> None:
@@ -23,7 +23,7 @@ def test_inside_and_outside_are_means_over_draft_and_rest_of_body() -> None:
     body[0, :, :4] = True
     gate = np.zeros((1, 4, 4), np.float16)
     gate[0, :2, :2], gate[0, 2:, :2], gate[0, :, 2:] = 0.75, 0.25, 1.0
-    made = overlays(prediction((GateMap(1, 1, gate),), body, probability))
+    made = make_overlays(prediction((GateMap(1, 1, gate),), body, probability))
     by_key = {overlay.key: overlay for overlay in made}
     assert list(by_key) == ["probability", "gates", "gate 1"]
     assert by_key["gate 1"].title == "Gate 1 of 1 (4 x 4)"
@@ -35,5 +35,5 @@ def test_inside_and_outside_are_means_over_draft_and_rest_of_body() -> None:
 
 def test_without_a_draft_there_is_no_inside() -> None:
     nothing = np.zeros((1, 8, 8), np.float16)
-    made = overlays(prediction((), np.zeros((1, 8, 8), bool), nothing))
+    made = make_overlays(prediction((), np.zeros((1, 8, 8), bool), nothing))
     assert [(o.inside, o.outside) for o in made] == [(None, None)]

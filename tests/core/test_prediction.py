@@ -5,30 +5,30 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attunet_gui.core.frame import Frame
-from attunet_gui.core.grid import Grid
-from attunet_gui.core.metrics import dice, volume_ml
+from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.metrics import dice_coefficient, mask_volume_ml
+from attunet_gui.core.network_grid import NetworkGrid
 from attunet_gui.core.prediction import (
     GateMap,
     ModelId,
-    Prediction,
-    blank,
+    NetworkPrediction,
+    blank_prediction,
+    draft_edit_of_slices,
     draft_mask,
-    drafted_so_far,
-    outline_of,
+    outline_of_prediction,
 )
 
 
-def _prediction(probability: np.ndarray, smallest_ml: float = 0.0) -> Prediction:
-    grid = Grid(probability.shape, np.diag([3.0, 1.0, 1.0, 1.0]))
-    frame = Frame(grid, probability.shape[1:], (0.0, 0.0), (1.0, 1.0))
+def _prediction(probability: np.ndarray, smallest_ml: float = 0.0) -> NetworkPrediction:
+    grid = VoxelGrid(probability.shape, np.diag([3.0, 1.0, 1.0, 1.0]))
+    frame = NetworkGrid(grid, probability.shape[1:], (0.0, 0.0), (1.0, 1.0))
     gates = tuple(
         GateMap(level, 2, np.full((len(probability), 32 >> level, 32 >> level), value, np.float16))
         for level, value in ((1, 0.5), (2, 0.25))
     )
     body = np.ones(probability.shape, bool)
     model = ModelId("test", "0" * 64, "none")
-    return Prediction(frame, probability.astype(np.float16), gates, body, model, 0.5, smallest_ml)
+    return NetworkPrediction(frame, probability.astype(np.float16), gates, body, model, 0.5, smallest_ml)
 
 
 def test_the_draft_is_where_the_probability_reaches_the_threshold() -> None:
@@ -66,25 +66,25 @@ def test_merged_gates_are_their_product_at_the_finest_resolution() -> None:
 
 def test_dice_of_known_masks() -> None:
     a, b = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
-    assert dice(a, b) == 1.0
+    assert dice_coefficient(a, b) == 1.0
     a[0], b[0, :2] = True, True
-    assert dice(a, b) == pytest.approx(2 * 2 / 6)
-    assert dice(a, ~a) == 0.0
+    assert dice_coefficient(a, b) == pytest.approx(2 * 2 / 6)
+    assert dice_coefficient(a, ~a) == 0.0
 
 
 def test_volume_is_in_millilitres() -> None:
-    assert volume_ml(np.ones((10, 10, 10)), Grid((10, 10, 10), np.diag([2.0, 2, 2.5, 1]))) == pytest.approx(
-        10
-    )
+    assert mask_volume_ml(
+        np.ones((10, 10, 10)), VoxelGrid((10, 10, 10), np.diag([2.0, 2, 2.5, 1]))
+    ) == pytest.approx(10)
 
 
 def test_slices_filled_one_by_one_make_the_same_prediction() -> None:
     rng = np.random.default_rng(3)
     whole = _prediction(rng.random((6, 16, 16)))
-    filled = blank(outline_of(whole))
+    filled = blank_prediction(outline_of_prediction(whole))
     assert filled.merged_gates.max() == 0
     for slices in (np.array([2, 3]), np.array([0, 1]), np.array([4, 5])):
-        filled.fill(whole.part(slices))
+        filled.fill_slices(whole.select_slices(slices))
     assert np.array_equal(filled.probability, whole.probability)
     assert np.array_equal(filled.body, whole.body)
     assert np.array_equal(filled.merged_gates, whole.merged_gates)
@@ -95,6 +95,6 @@ def test_what_is_drafted_so_far_is_every_piece_in_those_slices() -> None:
     probability = np.zeros((6, 16, 16))
     probability[1:3, 2:6, 2:6] = probability[2, 12, 12] = 0.9
     mask = np.zeros((6, 16, 16), np.uint8)
-    drafted_so_far(_prediction(probability), np.array([2, 3])).apply(mask)
+    draft_edit_of_slices(_prediction(probability), np.array([2, 3])).apply_to(mask)
     assert np.array_equal(mask != 0, (probability >= 0.5) & (np.arange(6) >= 2)[:, None, None])
-    assert not drafted_so_far(_prediction(probability), np.array([4, 5])).changes
+    assert not draft_edit_of_slices(_prediction(probability), np.array([4, 5])).changed_voxels

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from attunet_gui.core.body import body_box, body_mask, body_threshold_hu, fat_is_lost
-from attunet_gui.core.grid import Grid, canonicalise
-from attunet_gui.core.preprocess import Preprocessing, frame_for, neighbour_indices, windowed
-from attunet_gui.core.volume import Origin, Volume
+from attunet_gui.core.body_outline import body_box, body_mask, body_threshold_hu, is_fat_clipped
+from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
+from attunet_gui.core.preprocess import (
+    PreprocessingConfig,
+    apply_hu_window,
+    neighbour_indices,
+    network_grid_for,
+)
+from attunet_gui.core.volume import Volume, VolumeOrigin
 
 
 def _patient(shape: tuple[int, int, int], spacing: tuple[float, float, float], floor: int) -> np.ndarray:
@@ -27,7 +32,12 @@ def _patient(shape: tuple[int, int, int], spacing: tuple[float, float, float], f
 def _volume(hu: np.ndarray, spacing: tuple[float, float, float]) -> Volume:
     affine = np.zeros((4, 4))
     affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = spacing[0], -spacing[1], -spacing[2], 1
-    return Volume(hu, canonicalise(Grid(hu.shape, affine)), "test", Origin(Path("test"), "phantom"))
+    return Volume(
+        hu,
+        canonical_reorientation(VoxelGrid(hu.shape, affine)),
+        "test",
+        VolumeOrigin(Path("test"), "phantom"),
+    )
 
 
 @pytest.mark.parametrize("floor", [-1024, -160])
@@ -83,7 +93,7 @@ def test_a_volume_without_a_patient_is_framed_whole() -> None:
 def test_a_pixel_of_the_frame_has_the_wanted_size_in_millimetres() -> None:
     for spacing in ((5.0, 0.7, 0.7), (2.0, 1.5, 1.2)):
         shape = (3, round(330 / spacing[1]), round(390 / spacing[2]))
-        frame = frame_for(_volume(_patient(shape, spacing, -1024), spacing), Preprocessing())
+        frame = network_grid_for(_volume(_patient(shape, spacing, -1024), spacing), PreprocessingConfig())
         assert frame.step == pytest.approx((2.0 / spacing[1], 2.0 / spacing[2]))
         middle = [s + t * 111.5 for s, t in zip(frame.start, frame.step, strict=True)]
         assert middle[0] * spacing[1] == pytest.approx(0.45 * shape[1] * spacing[1], abs=12)
@@ -91,7 +101,7 @@ def test_a_pixel_of_the_frame_has_the_wanted_size_in_millimetres() -> None:
 
 
 def test_hu_are_clipped_to_the_window() -> None:
-    assert windowed(np.array([-1000, -160, 40, 240, 2000]), (-160, 240)).tolist() == pytest.approx(
+    assert apply_hu_window(np.array([-1000, -160, 40, 240, 2000]), (-160, 240)).tolist() == pytest.approx(
         [0, 0, 0.5, 1, 1]
     )
 
@@ -106,7 +116,7 @@ def test_neighbours_repeat_at_the_ends() -> None:
 )
 def test_nonsense_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        Preprocessing.model_validate(wrong)
+        PreprocessingConfig.model_validate(wrong)
 
 
 def test_the_body_threshold_follows_the_data() -> None:
@@ -117,7 +127,7 @@ def test_the_body_threshold_follows_the_data() -> None:
 
 @pytest.mark.parametrize(("floor", "lost"), [(-1024, False), (-160, False), (-100, True), (0, True)])
 def test_fat_is_lost_when_clipping_reaches_it(floor: int, lost: bool) -> None:
-    assert fat_is_lost(floor) == lost
+    assert is_fat_clipped(floor) == lost
 
 
 def test_the_body_mask_has_no_holes() -> None:

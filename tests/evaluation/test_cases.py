@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import AttunetError, UnreadableInput
-from attunet_gui.evaluation.cases import pair_cases, slice_cases
-from tests.evaluation.material import write_slice
+from attunet_gui.evaluation.labelled_cases import pair_cases, slice_cases
+from attunet_gui.system.errors import AttunetError, UnreadableInput
+from tests.support.evaluation_cases import write_slice
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def pairs(tmp_path: Path) -> Path:
 
 def test_a_pair_is_read_when_it_is_wanted_and_only_the_pancreas_counts(pairs: Path) -> None:
     first, second = pair_cases(pairs, 1)
-    assert [(case.patient, case.name) for case in (first, second)] == [("a", "a"), ("b", "b")]
+    assert [(case.patient_name, case.name) for case in (first, second)] == [("a", "a"), ("b", "b")]
     volume, mask = first.load()
     assert volume.hu.shape == mask.shape == (6, 7, 8)
     assert mask.sum() == 8
@@ -56,7 +56,7 @@ def test_labels_of_a_pair_are_never_guessed(pairs: Path) -> None:
 def test_the_manifest_says_whose_they_are(pairs: Path) -> None:
     manifest = {"cases": [{"name": "a", "subject": "s1", "donors": []}, {"name": "b", "subject": "s1"}]}
     (pairs / "manifest.json").write_text(json.dumps(manifest))
-    assert [case.patient for case in pair_cases(pairs)] == ["s1", "s1"]
+    assert [case.patient_name for case in pair_cases(pairs)] == ["s1", "s1"]
     (pairs / "manifest.json").write_text("[]")
     with pytest.raises(AttunetError, match="manifest"):
         pair_cases(pairs)
@@ -74,6 +74,6 @@ def test_slices_are_cases_with_the_assumed_pixel(tmp_path: Path) -> None:
     write_slice(tmp_path, "PANCREAS_0007-1003")
     (case,) = slice_cases(tmp_path, 0.66)
     volume, mask = case.load()
-    assert (case.patient, case.name) == ("0007", "PANCREAS_0007-1003")
+    assert (case.patient_name, case.name) == ("0007", "PANCREAS_0007-1003")
     assert volume.grid.spacing_mm[1:] == pytest.approx((0.66, 0.66))
     assert mask.any()

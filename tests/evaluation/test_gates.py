@@ -8,23 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attunet_gui.core.frame import Frame
-from attunet_gui.core.grid import Grid
-from attunet_gui.core.prediction import GateMap, ModelId, Prediction
-from attunet_gui.evaluation.gates import GateReport, count_gates, report_gate
+from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.network_grid import NetworkGrid
+from attunet_gui.core.prediction import GateMap, ModelId, NetworkPrediction
+from attunet_gui.evaluation.attention_gate_report import GateReport, gate_histograms, report_gate
 
 _SIZE = (2, 16, 16)
 
 
-def predicted(gate: np.ndarray, body: np.ndarray | None = None) -> Prediction:
-    frame = Frame(Grid(_SIZE, np.diag([3.0, 1.0, 1.0, 1.0])), _SIZE[1:], (0.0, 0.0), (1.0, 1.0))
+def predicted(gate: np.ndarray, body: np.ndarray | None = None) -> NetworkPrediction:
+    frame = NetworkGrid(VoxelGrid(_SIZE, np.diag([3.0, 1.0, 1.0, 1.0])), _SIZE[1:], (0.0, 0.0), (1.0, 1.0))
     body = np.ones(_SIZE, bool) if body is None else body
     gates = (GateMap(1, 1, gate.astype(np.float16)),)
-    return Prediction(frame, np.zeros(_SIZE, np.float16), gates, body, ModelId("m", "0" * 64, "none"), 0.5)
+    return NetworkPrediction(
+        frame, np.zeros(_SIZE, np.float16), gates, body, ModelId("m", "0" * 64, "none"), 0.5
+    )
 
 
 def reported(gate: np.ndarray, mask: np.ndarray, body: np.ndarray | None = None) -> GateReport:
-    (found,) = count_gates(predicted(gate, body), mask > 0)
+    (found,) = gate_histograms(predicted(gate, body), mask > 0)
     return report_gate(found)
 
 
@@ -51,7 +53,7 @@ def test_a_pixel_that_is_half_organ_counts_half() -> None:
     mask[:, 0, 0:2] = 1
     gate = np.zeros((2, 8, 8))
     gate[:, 0, 0] = 0.5
-    (found,) = count_gates(predicted(gate), mask > 0)
+    (found,) = gate_histograms(predicted(gate), mask > 0)
     assert found.inside.sum() == 2 * 0.5
     assert found.outside.sum() == 2 * (64 - 0.5)
 
@@ -108,7 +110,7 @@ def test_a_gate_that_only_differs_from_slice_to_slice_looks_at_nothing() -> None
 
 @given(gates, gates)
 def test_counts_of_two_cases_add_up(one: np.ndarray, other: np.ndarray) -> None:
-    (here,), (there,) = (count_gates(predicted(gate), organ() > 0) for gate in (one, other))
+    (here,), (there,) = (gate_histograms(predicted(gate), organ() > 0) for gate in (one, other))
     first, second, both = (report_gate(counted) for counted in (here, there, here + there))
     assert both.inside == pytest.approx((first.inside + second.inside) / 2)
     # A percentile of two things together lies between those of each.
@@ -124,7 +126,7 @@ def test_without_organ_there_is_no_inside_and_without_body_nothing() -> None:
 
 def test_a_network_without_gates_has_none_to_count() -> None:
     frame = predicted(np.zeros((2, 8, 8))).frame
-    plain = Prediction(
+    plain = NetworkPrediction(
         frame, np.zeros(_SIZE, np.float16), (), np.ones(_SIZE, bool), ModelId("m", "0", "n"), 0.5
     )
-    assert count_gates(plain, organ() > 0) == ()
+    assert gate_histograms(plain, organ() > 0) == ()

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.errors import AttunetError, UnreadableInput
-from attunet_gui.evaluation.pair_files import PairOrder, compared_pairs
-from attunet_gui.evaluation.pair_report import Compared, as_html
-from attunet_gui.evaluation.pair_table import MEASURES, PairRow, as_csv, summarise_pairs
-from attunet_gui.evaluation.pairs import PairScores, compare
+from attunet_gui.evaluation.pair_matching import PairComparisonOptions, compare_pair_files
+from attunet_gui.evaluation.pair_report import PairReport, pair_report_html
+from attunet_gui.evaluation.pair_scores import PairScores, compare_masks
+from attunet_gui.evaluation.pair_table import PAIR_MEASURES, PairRow, pair_table_csv, summarise_pairs
+from attunet_gui.system.errors import AttunetError, UnreadableInput
 
 AFFINE = np.diag([-1.5, -1.5, 3.0, 1.0])
 unit = st.floats(0, 1)
@@ -46,7 +46,7 @@ def _organ(first: int = 4) -> np.ndarray:
 
 
 def _rows(drafts: Path, truths: Path, **more: object) -> list[PairRow]:
-    return [pair.row for pair in compared_pairs(PairOrder(drafts, truths, **more))]  # type: ignore[arg-type]
+    return [pair.row for pair in compare_pair_files(PairComparisonOptions(drafts, truths, **more))]  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -170,7 +170,9 @@ def test_intervals_resample_people_whom_the_manifest_names(folders: tuple[Path, 
 
 def test_a_case_without_distances_is_left_out_of_their_mean_and_counted() -> None:
     something, nothing = np.ones((2, 2, 2)), np.zeros((2, 2, 2))
-    rows = [PairRow(n, n, compare(d, something, (1, 1, 1))) for n, d in (("a", something), ("b", nothing))]
+    rows = [
+        PairRow(n, n, compare_masks(d, something, (1, 1, 1))) for n, d in (("a", something), ("b", nothing))
+    ]
     found = {summary.measure.name: summary for summary in summarise_pairs(rows)}
     assert found["dsc"].estimate is not None
     assert (found["dsc"].estimate.mean, found["dsc"].undefined) == (0.5, 0)
@@ -181,18 +183,18 @@ def test_a_case_without_distances_is_left_out_of_their_mean_and_counted() -> Non
 @given(st.lists(scores, min_size=1, max_size=6))
 def test_csv_says_what_the_rows_say(found: list[PairScores]) -> None:
     rows = [PairRow(f'case "{n}", x', f"p{n}", each) for n, each in enumerate(found)]
-    read = list(csv.DictReader(as_csv(rows).splitlines()))
+    read = list(csv.DictReader(pair_table_csv(rows).splitlines()))
     assert [line["case"] for line in read] == [row.name for row in rows]
     for line, row in zip(read, rows, strict=True):
-        for measure in MEASURES:
-            value = row.value(measure)
+        for measure in PAIR_MEASURES:
+            value = row.score_of(measure)
             assert (float(line[measure.name]) if line[measure.name] else None) == value
 
 
 def test_the_report_is_one_file_and_escapes_names(folders: tuple[Path, Path]) -> None:
-    pairs = list(compared_pairs(PairOrder(*folders)))
+    pairs = list(compare_pair_files(PairComparisonOptions(*folders)))
     rows = tuple(PairRow("<script>alert(1)</script>", "p", pair.row.scores) for pair in pairs)
-    page = as_html(Compared("drafts against truth", rows, tuple(pair.view for pair in pairs)))
+    page = pair_report_html(PairReport("drafts against truth", rows, tuple(pair.view for pair in pairs)))
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert page.count("<svg") == 2

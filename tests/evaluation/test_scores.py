@@ -8,8 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attunet_gui.core.metrics import overlap
-from attunet_gui.evaluation.scores import MEASURES, CaseScore, Scores, score_case, summarise
+from attunet_gui.core.metrics import voxel_overlap
+from attunet_gui.evaluation.case_scores import (
+    SCORE_MEASURES,
+    CaseScore,
+    ScoreTable,
+    score_case,
+    summarise_scores,
+)
 
 masks = arrays(np.uint8, (2, 3, 4), elements=st.integers(0, 1))
 unit = st.floats(0, 1)
@@ -35,7 +41,7 @@ def test_scores_of_known_masks() -> None:
 
 @pytest.mark.parametrize(("draft", "truth", "score"), [(0, 0, 1.0), (1, 0, 0.0), (0, 1, 0.0), (1, 1, 1.0)])
 def test_empty_masks_have_scores_too(draft: int, truth: int, score: float) -> None:
-    found = overlap(np.full((2, 2), draft), np.full((2, 2), truth))
+    found = voxel_overlap(np.full((2, 2), draft), np.full((2, 2), truth))
     assert (found.dsc, found.precision, found.recall) == (score, score, score)
 
 
@@ -43,7 +49,7 @@ def test_empty_masks_have_scores_too(draft: int, truth: int, score: float) -> No
 def test_dsc_is_the_harmonic_mean_and_exchange_swaps_precision_and_recall(
     a: np.ndarray, b: np.ndarray
 ) -> None:
-    here, there = overlap(a, b), overlap(b, a)
+    here, there = voxel_overlap(a, b), voxel_overlap(b, a)
     assert here.dsc == there.dsc
     assert (here.precision, here.recall) == (there.recall, there.precision)
     total = here.precision + here.recall
@@ -51,7 +57,7 @@ def test_dsc_is_the_harmonic_mean_and_exchange_swaps_precision_and_recall(
 
 
 def test_every_patient_counts_once_or_every_case_does() -> None:
-    scores = summarise([row("a", 1.0), row("b", 0.2), row("b", 0.4), row("b", 0.6)])
+    scores = summarise_scores([row("a", 1.0), row("b", 0.2), row("b", 0.4), row("b", 0.6)])
     assert scores.by_patient.dsc.mean == pytest.approx((1.0 + 0.4) / 2)
     assert scores.by_case.dsc.mean == pytest.approx(2.2 / 4)
     assert [(p.patient, p.cases, p.dsc) for p in scores.patients] == [
@@ -65,8 +71,8 @@ def test_every_patient_counts_once_or_every_case_does() -> None:
 def test_the_order_of_cases_does_not_matter(cases: list[CaseScore], random: object) -> None:
     shuffled = list(cases)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    here, there = summarise(cases), summarise(shuffled)
-    for name in MEASURES:
+    here, there = summarise_scores(cases), summarise_scores(shuffled)
+    for name in SCORE_MEASURES:
         one, other = getattr(here.by_patient, name), getattr(there.by_patient, name)
         assert one.mean == pytest.approx(other.mean)
         if one.interval is not None:
@@ -75,7 +81,7 @@ def test_the_order_of_cases_does_not_matter(cases: list[CaseScore], random: obje
 
 @given(rows)
 def test_means_lie_within_what_was_seen_and_intervals_within_the_patients(cases: list[CaseScore]) -> None:
-    scores = summarise(cases)
+    scores = summarise_scores(cases)
     means = [patient.dsc for patient in scores.patients]
     for summary in (scores.by_patient, scores.by_case):
         interval = summary.dsc.interval
@@ -86,32 +92,32 @@ def test_means_lie_within_what_was_seen_and_intervals_within_the_patients(cases:
 
 @given(rows)
 def test_a_table_survives_json(cases: list[CaseScore]) -> None:
-    scores = summarise(cases)
-    assert Scores.model_validate_json(scores.model_dump_json()) == scores
+    scores = summarise_scores(cases)
+    assert ScoreTable.model_validate_json(scores.model_dump_json()) == scores
 
 
 def test_the_interval_is_that_of_the_mean_over_patients() -> None:
     values = np.random.default_rng(3).normal(0.7, 0.1, 40).clip(0, 1)
-    found = summarise([row(f"{n:02}", value) for n, value in enumerate(values)]).by_patient.dsc
+    found = summarise_scores([row(f"{n:02}", value) for n, value in enumerate(values)]).by_patient.dsc
     half = 1.96 * values.std() / np.sqrt(len(values))
     assert found.interval == pytest.approx((values.mean() - half, values.mean() + half), abs=0.006)
 
 
 def test_more_slices_of_the_same_patients_do_not_make_it_surer() -> None:
     values = np.linspace(0.4, 0.9, 10)
-    once = summarise([row(f"{n}", v) for n, v in enumerate(values)])
-    often = summarise([row(f"{n}", v) for n, v in enumerate(values) for _ in range(7)])
+    once = summarise_scores([row(f"{n}", v) for n, v in enumerate(values)])
+    often = summarise_scores([row(f"{n}", v) for n, v in enumerate(values) for _ in range(7)])
     assert often.by_case.dsc.interval == pytest.approx(once.by_case.dsc.interval)
     assert often.by_patient.dsc.interval == pytest.approx(once.by_patient.dsc.interval)
 
 
 def test_one_seed_gives_one_interval() -> None:
     cases = [row(f"{n}", n**0.5 / 4) for n in range(15)]
-    here, again, other = (summarise(cases, seed=seed) for seed in (4, 4, 5))
+    here, again, other = (summarise_scores(cases, seed=seed) for seed in (4, 4, 5))
     assert here == again
     assert here.by_patient.dsc.interval != other.by_patient.dsc.interval
 
 
 def test_no_cases_are_refused() -> None:
     with pytest.raises(ValueError, match="no cases"):
-        summarise([])
+        summarise_scores([])

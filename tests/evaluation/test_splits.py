@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.evaluation.splits import patient_folds, put_aside, read_folds, write_folds
+from attunet_gui.evaluation.patient_splits import choose_test_patients, patient_folds, read_folds, write_folds
+from attunet_gui.system.errors import AttunetError
 
 _COMMITTED = Path(__file__).parents[2] / "resources" / "splits" / "nih-slices-5-folds.json"
 _SEED = 2026
@@ -66,14 +66,14 @@ def test_a_file_that_is_none_is_one_sentence(tmp_path: Path, text: str) -> None:
 
 def test_a_test_set_is_drawn_by_the_seed() -> None:
     patients = [f"{number:04d}" for number in range(1, 83)]
-    tested = put_aside(patients, 21, seed=1)
+    tested = choose_test_patients(patients, 21, seed=1)
     assert len(set(tested)) == 21
     assert set(tested) < set(patients)
-    assert put_aside(reversed(patients), 21, seed=1) == tested
-    assert put_aside(patients, 21, seed=2) != tested
+    assert choose_test_patients(reversed(patients), 21, seed=1) == tested
+    assert choose_test_patients(patients, 21, seed=2) != tested
 
 
 @pytest.mark.parametrize("count", [0, 3, 4])
 def test_somebody_is_tested_on_and_somebody_trained_on(count: int) -> None:
     with pytest.raises(ValueError, match="cannot be put aside"):
-        put_aside(["a", "b", "c"], count, seed=1)
+        choose_test_patients(["a", "b", "c"], count, seed=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attunet_gui.evaluation.surface import mean_surface_distance_mm
+from attunet_gui.evaluation.surface_distances import mean_surface_distance_mm
 
 SPACING = (2.0, 1.0, 0.5)
 

@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.fuzzing import places
 from tests.fuzzing.made import Made, Rng, beside, cut, flipped, lengthened, pick, punched, rng_for, zeroed
-from tests.io.material import OTHER_SERIES, SERIES, ct_header, write_enhanced, write_slice
+from tests.support.ct_files import OTHER_SERIES, SERIES, ct_header, write_enhanced, write_slice
 
 KIND = "dicom"
 _LARGEST_SEED = 200_000

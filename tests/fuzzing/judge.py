@@ -11,13 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from attunet_gui.core.errors import AttunetError, ChooseSeries, UnwritableOutput
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.reading import read
-from attunet_gui.io.writing import write_mask
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.result_writing import write_mask
+from attunet_gui.system.errors import AttunetError, SeriesChoiceNeeded, UnwritableOutput
 from tests.fuzzing import truth
 from tests.fuzzing.made import Made
-from tests.unprivileged import as_nobody, closed
+from tests.support.unprivileged_process import as_nobody, closed
 
 Kind = Literal[
     "read",
@@ -59,7 +59,9 @@ class Outcome:
     checked: bool = True
 
 
-def judge(made: Made, written: Path, read_ct: Read = read, stage: Stage = lambda _: None) -> Outcome:
+def judge(
+    made: Made, written: Path, read_ct: Read = read_ct_volume, stage: Stage = lambda _: None
+) -> Outcome:
     """Open `made`, and save a mask for whatever opens; of several series, the first ones as well.
 
     What opens without a note and without a choice is to be what it was before anything was done to it.
@@ -89,7 +91,7 @@ def _original(made: Made) -> Volume | None:
     if made.original is None:
         return None
     try:
-        return read(made.original)
+        return read_ct_volume(made.original)
     except AttunetError:
         return None
 
@@ -113,7 +115,7 @@ def _judged(
         heavy = _too_heavy(made, before)
         stage("checking")
         return heavy or _unclear_note(volume) or _saved(made.path, volume, written), (), volume
-    except ChooseSeries as choice:
+    except SeriesChoiceNeeded as choice:
         keys = tuple(key for key, _ in choice.choices[:3])
         return _too_heavy(made, before) or _refusal(str(choice)), keys, None
     except AttunetError as error:

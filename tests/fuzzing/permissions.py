@@ -11,7 +11,7 @@ import SimpleITK
 
 from tests.fuzzing import dicom
 from tests.fuzzing.made import Made, Rng, beside, pick, rng_for
-from tests.io.material import OTHER_SERIES, write_enhanced, write_nifti, write_series
+from tests.support.ct_files import OTHER_SERIES, write_enhanced, write_nifti, write_series
 
 KIND = "permissions"
 _MODES = (0o000, 0o444, 0o111, 0o222)

@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.core.grid import Grid, canonicalise
+from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume
-from attunet_gui.io import read
+from attunet_gui.io import read_ct_volume
+from attunet_gui.system.errors import UnreadableInput
 from tests.fuzzing import dicom, itk, nifti, permissions
 from tests.fuzzing.judge import FAULTS, judge, sentence_fault
 from tests.fuzzing.made import Made
 from tests.fuzzing.pool import MAKERS, Job, judge_all
 from tests.fuzzing.truth import unlike
-from tests.io.material import write_series, write_source
-from tests.unprivileged import open_folder
+from tests.support.ct_files import write_series, write_source
+from tests.support.unprivileged_process import open_folder
 
 SHAPE = (4, 5, 6)
-GRID = Grid(SHAPE, np.diag([-1.0, -1.0, 2.0, 1.0]))
+GRID = VoxelGrid(SHAPE, np.diag([-1.0, -1.0, 2.0, 1.0]))
 
 
 def test_what_is_fed_to_the_readers_is_read_rightly_or_refused() -> None:
@@ -119,7 +119,7 @@ def misread(change: Callable[[Volume], dict[str, Any]]) -> Callable[..., Volume]
     """A reader with a fault in its geometry."""
 
     def read_wrongly(path: Path, **told: Any) -> Volume:
-        volume = read(path, **told)
+        volume = read_ct_volume(path, **told)
         origin = replace(volume.origin, frame=None)
         return replace(volume, origin=origin, **change(volume))
 
@@ -137,13 +137,13 @@ def upside_down(volume: Volume) -> dict[str, Any]:
 def shifted(volume: Volume) -> dict[str, Any]:
     affine = volume.placement.source.affine.copy()
     affine[0, 3] += 2
-    return {"placement": canonicalise(Grid(volume.placement.source.shape, affine))}
+    return {"placement": canonical_reorientation(VoxelGrid(volume.placement.source.shape, affine))}
 
 
 def stretched(volume: Volume) -> dict[str, Any]:
     affine = volume.placement.source.affine.copy()
     affine[2, 2] *= 1.5
-    return {"placement": canonicalise(Grid(volume.placement.source.shape, affine))}
+    return {"placement": canonical_reorientation(VoxelGrid(volume.placement.source.shape, affine))}
 
 
 @pytest.mark.parametrize("change", [mirrored, upside_down, shifted, stretched])
@@ -157,8 +157,8 @@ def test_a_mask_on_a_wrong_geometry_is_found(
 def half(volume: Volume) -> dict[str, Any]:
     """The lower half of the patient, where it belongs."""
     rows = len(volume.hu) // 2
-    grid = Grid((rows, *volume.hu.shape[1:]), volume.grid.affine)
-    return {"hu": volume.hu[:rows].copy(), "placement": canonicalise(grid)}
+    grid = VoxelGrid((rows, *volume.hu.shape[1:]), volume.grid.affine)
+    return {"hu": volume.hu[:rows].copy(), "placement": canonical_reorientation(grid)}
 
 
 def other_hu(volume: Volume) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def other_hu(volume: Volume) -> dict[str, Any]:
 def test_what_opens_without_a_note_and_is_not_the_original_is_found(
     tmp_path: Path, change: Callable[[Volume], dict[str, Any]]
 ) -> None:
-    good = read(source(tmp_path, "nii.gz").path)
+    good = read_ct_volume(source(tmp_path, "nii.gz").path)
     changed = replace(good, origin=replace(good.origin, frame=None), **change(good))
     assert unlike(good, good) == ""
     assert unlike(changed, good)
@@ -180,10 +180,10 @@ def test_a_slice_that_is_gone_without_a_note_is_found(tmp_path: Path) -> None:
     original = Path(shutil.copytree(made.path, tmp_path / "original"))
     sorted(made.path.iterdir())[-1].unlink()
     made = replace(made, original=original)
-    assert judged(made, tmp_path, read) == "not the original"
+    assert judged(made, tmp_path, read_ct_volume) == "not the original"
 
     def with_a_note(path: Path, **told: Any) -> Volume:
-        return replace(read(path, **told), notes=("A slice may be missing.",))
+        return replace(read_ct_volume(path, **told), notes=("A slice may be missing.",))
 
     (tmp_path / "mask.nii.gz").unlink()
     assert judged(made, tmp_path, with_a_note) == "read"
@@ -225,7 +225,7 @@ def test_an_error_that_is_no_refusal_is_found(tmp_path: Path) -> None:
 def test_memory_beyond_the_honest_size_is_found(tmp_path: Path) -> None:
     def waste(path: Path, **told: Any) -> Volume:
         assert np.ones(20_000_000).any()
-        return read(path)
+        return read_ct_volume(path)
 
     assert judged(source(tmp_path, "nii.gz"), tmp_path, waste) == "memory"
 

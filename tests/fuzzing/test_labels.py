@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.io import read, read_mask
+from attunet_gui.io import read_ct_volume, read_mask
+from attunet_gui.system.errors import UnreadableInput
 from tests.fuzzing.judge import sentence_fault
 from tests.fuzzing.made import Rng, pick, rng_for
-from tests.io.material import ct_like, write_nifti
+from tests.support.ct_files import ct_like, write_nifti
 
 _SHAPE = (6, 7, 8)
 _AFFINE = np.array([[-0.7, 0, 0, 90], [0, 0.8, 0, -120.0], [0, 0, 2.5, -300], [0, 0, 0, 1]])
@@ -50,7 +50,7 @@ def _cut(rng: Rng, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("number", range(60))
 def test_a_label_file_is_read_as_it_is_meant_or_refused(tmp_path: Path, number: int) -> None:
     rng = rng_for("labels", 1, number)
-    volume = read(write_nifti(tmp_path / "ct.nii", ct_like(_SHAPE), _AFFINE))
+    volume = read_ct_volume(write_nifti(tmp_path / "ct.nii", ct_like(_SHAPE), _AFFINE))
     kind = pick(rng, ("one", "one", "one", "several", "soft", "empty"))
     values = _labels(rng, kind)
     stored, affine = _cut(rng, values) if rng.random() < 0.4 else (values, _AFFINE)

@@ -13,12 +13,12 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.app import Application, build
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.io.writing import write_map
-from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import find_bundles
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.gui.main_window import RunningApplication, build_window
+from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.io.result_writing import write_float_map
+from attunet_gui.network.model_bundle import find_bundles
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.workers.inference_process import InferenceProcess
 
 LONG = PhantomRequest(5, (260, 64, 64), (0.9, 6.0, 6.0))
 
@@ -41,35 +41,37 @@ def long_volume() -> Volume:
 def ct(tmp_path: Path, long_volume: Volume) -> Path:
     """The long volume in a file."""
     path = tmp_path / "case_one.nii.gz"
-    write_map(path, long_volume.hu.astype("float32"), long_volume)
+    write_float_map(path, long_volume.hu.astype("float32"), long_volume)
     return path
 
 
 @pytest.fixture(scope="module")
-def runner(tiny_bundle: Path) -> Iterator[Runner]:
+def runner(tiny_bundle: Path) -> Iterator[InferenceProcess]:
     """One child for all tests of a module: it takes seconds to start."""
-    made = Runner()
-    made.warm(tiny_bundle)
+    made = InferenceProcess()
+    made.load_bundle(tiny_bundle)
     yield made
     made.close()
 
 
 @pytest.fixture
-def app(qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: Runner) -> Iterator[Application]:
+def app(
+    qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: InferenceProcess
+) -> Iterator[RunningApplication]:
     """A shown window."""
     if "tensorflow" in sys.modules:
         pytest.exit("TensorFlow is loaded here and would crash with the canvas; use make test-window", 2)
-    made = build(
+    made = build_window(
         runner,
         find_bundles((tiny_bundle.parent,)),
-        Preferences(tmp_path / "window.ini"),
+        WindowPreferences(tmp_path / "window.ini"),
         tmp_path / "journal",
     )
     live(0.2)
     yield made
-    made.desk.end()
-    made.session.close()
-    if not made.window_is_gone():
+    made.desk.end_background_work()
+    made.session.close_session()
+    if not made.is_window_closed():
         made.viewer.close()
     live(0.05)
 

@@ -8,25 +8,25 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.gui.app import build
-from attunet_gui.gui.preferences import Preferences
+from attunet_gui.gui.main_window import build_window
+from attunet_gui.gui.preferences import WindowPreferences
+from tests.app.test_case_session import ScriptedNetwork
 from tests.gui.conftest import live, until
 from tests.gui.test_window import drag, mask_of
-from tests.test_session import ScriptedNetwork
 
 
 def main(ct: Path, folder: Path) -> None:
     """Open `ct` and paint until killed; a line a stroke: its number and the checksum of the mask."""
     QApplication([])
     network = ScriptedNetwork()
-    app = build(network, (), Preferences(folder / "painter.ini"), folder / "journal")  # type: ignore[arg-type]
+    app = build_window(network, (), WindowPreferences(folder / "painter.ini"), folder / "journal")  # type: ignore[arg-type]
     live(0.3)
     app.desk.open_path(ct)
     until(lambda: app.session.case is not None)
     live(0.3)
     for number in range(1000):
         app.desk.layers.go_to_slice(100 + number)
-        app.desk.take_tool("paint")
+        app.desk.select_tool("paint")
         drag(app)
         sys.stdout.write(f"{number + 1} {zlib.crc32(mask_of(app))}\n")
         sys.stdout.flush()

@@ -6,13 +6,20 @@ import pytest
 from napari.settings import get_settings
 from qtpy.QtGui import QKeySequence
 
-from attunet_gui.gui.actions import ACTIONS, NAPARI_KEYS, Action, help_html, keys_of, tip
-from attunet_gui.gui.carrying import Carrying
-from attunet_gui.gui.desk import Desk
-from attunet_gui.gui.guide import Guide
-from attunet_gui.gui.learning.learning import Learning
-from attunet_gui.gui.worklist.worklist import Worklist
-from attunet_gui.tools.registry import TOOLS
+from attunet_gui.editing.tools.tool_registry import TOOLS
+from attunet_gui.gui.controllers.main_controller import MainController
+from attunet_gui.gui.controllers.propagation_controller import PropagationController
+from attunet_gui.gui.controllers.review_controller import ReviewController
+from attunet_gui.gui.keyboard_shortcuts import (
+    ACTIONS,
+    NAPARI_KEYS,
+    UserAction,
+    keys_of,
+    shortcuts_html,
+    tooltip_for,
+)
+from attunet_gui.gui.learning.finetuning_controller import FinetuningController
+from attunet_gui.gui.worklist.worklist_controller import WorklistController
 
 KEYS = [action.keys for action in ACTIONS if action.keys] + [kind.keys for kind in TOOLS]
 NOT_FOR_MASKS = {"A", "D", "I", "K", "R", "Shift+L", "Shift+A"}
@@ -44,19 +51,25 @@ def test_no_shortcut_takes_one_of_naparis_keys() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.method + action.keys)
-def test_every_action_is_something_the_desk_can_do(action: Action) -> None:
+def test_every_action_is_something_the_desk_can_do(action: UserAction) -> None:
     owner, _, method = action.method.rpartition(".")
-    kinds = {"": Desk, "guide": Guide, "carrying": Carrying, "worklist": Worklist, "learning": Learning}
+    kinds = {
+        "": MainController,
+        "guide": ReviewController,
+        "carrying": PropagationController,
+        "worklist": WorklistController,
+        "learning": FinetuningController,
+    }
     assert callable(getattr(kinds[owner], method))
 
 
 def test_the_help_lists_every_key() -> None:
-    html = help_html()
+    html = shortcuts_html()
     assert all(f"<code>{keys}</code>" in html for keys in KEYS)
     assert all(words in html for _keys, words in NAPARI_KEYS)
 
 
 def test_a_tooltip_names_the_keys() -> None:
-    assert tip("save") == "Save the mask and its record (Ctrl+Shift+S)"
-    assert tip("save_as") == "Save the mask in another place"
+    assert tooltip_for("save") == "Save the mask and its record (Ctrl+Shift+S)"
+    assert tooltip_for("save_as") == "Save the mask in another place"
     assert keys_of("save_as") == ""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from napari.layers import Labels
 
-from attunet_gui.gui.contoured import Contoured
+from attunet_gui.gui.napari_adapter.mask_labels import MaskLabels
 
 SIDE = 14
 PLANES = arrays.arrays(np.uint8, (SIDE, SIDE), elements=st.sampled_from([0, 0, 0, 1]))
@@ -19,7 +19,7 @@ SPANS = st.tuples(st.integers(0, SIDE - 1), st.integers(1, SIDE)).map(
 
 @given(PLANES, st.integers(0, 3), SPANS, SPANS)
 def test_it_is_naparis_contour(plane: np.ndarray, thickness: int, rows: slice, columns: slice) -> None:
-    ours, theirs = Contoured(plane), Labels(plane)
+    ours, theirs = MaskLabels(plane), Labels(plane)
     ours.contour = theirs.contour = thickness
     where = (rows, columns)
     wanted = theirs._calculate_contour(plane, where)
@@ -30,5 +30,5 @@ def test_it_is_naparis_contour(plane: np.ndarray, thickness: int, rows: slice, c
 
 
 def test_napari_takes_it_for_a_labels_layer() -> None:
-    layer = Contoured(np.zeros((3, 4, 5), np.uint8))
+    layer = MaskLabels(np.zeros((3, 4, 5), np.uint8))
     assert layer.as_layer_data_tuple()[2] == "labels"

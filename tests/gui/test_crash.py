@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from attunet_gui.gui.app import Application
+from attunet_gui.gui.main_window import RunningApplication
 from tests.gui.conftest import Answers, live, until
 from tests.gui.test_window import drag, mask_of
 
@@ -31,7 +31,9 @@ def painted_and_killed(ct: Path, folder: Path, strokes: int) -> int:
     raise AssertionError("the other window ended by itself")
 
 
-def test_a_window_killed_while_painting_loses_no_stroke(app: Application, ct: Path, tmp_path: Path) -> None:
+def test_a_window_killed_while_painting_loses_no_stroke(
+    app: RunningApplication, ct: Path, tmp_path: Path
+) -> None:
     crc = painted_and_killed(ct, tmp_path, strokes=4)
     question = Answers("Bring it back")
     app.desk.offer_recovery()
@@ -48,7 +50,7 @@ def test_a_window_killed_while_painting_loses_no_stroke(app: Application, ct: Pa
         assert zlib.crc32(mask_of(app)) == crc
     assert app.session.edited
     before = mask_of(app).copy()
-    app.desk.take_tool("paint")
+    app.desk.select_tool("paint")
     app.desk.layers.go_to_slice(50)
     drag(app)
     assert mask_of(app)[50].any()

@@ -14,22 +14,22 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.core.edit import Edit, edit_between
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.proposal import Proposal
-from attunet_gui.gui import questions
-from attunet_gui.gui.correcting import Correcting
-from attunet_gui.gui.desk import Desk
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.viewer import CHANGES, MASK, RING, CaseLayers
-from attunet_gui.io.writing import write_map
-from attunet_gui.review.evidence import Carried
-from attunet_gui.review.progress import open_places
-from attunet_gui.session import Session
-from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
-from attunet_gui.tools.tool import ToolKind
-from attunet_gui.work import pending
-from tests.test_session import SMALL, Named, ScriptedNetwork, bundle_of, ct, prediction_of
+from attunet_gui.app.case_session import CaseSession
+from attunet_gui.core.mask_edit import MaskEdit, edit_between
+from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.editing.edit_session import pending_journals
+from attunet_gui.editing.tools.tool_types import ToolKind
+from attunet_gui.gui.controllers.edit_controller import EditController
+from attunet_gui.gui.controllers.main_controller import MainController
+from attunet_gui.gui.dialogs import case_dialogs
+from attunet_gui.gui.napari_adapter.case_layers import CHANGES, MASK, RING, CaseLayers
+from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.io.result_writing import write_float_map
+from attunet_gui.review.case_evidence import ResampledMask
+from attunet_gui.review.review_progress import open_findings
+from attunet_gui.synthesis.phantom.abdomen_phantom import make_phantom, phantom_volume
+from attunet_gui.system.errors import AttunetError
+from tests.app.test_case_session import SMALL, Named, ScriptedNetwork, bundle_of, ct, prediction_of
 
 __all__ = ["ct"]
 Z = 5
@@ -39,7 +39,7 @@ Z = 5
 class World:
     """A desk without a window."""
 
-    desk: Desk
+    desk: MainController
     network: ScriptedNetwork
 
     @property
@@ -70,16 +70,16 @@ class World:
 
     def verify(self) -> None:
         """Look at the slice for as long as it takes, then press Q."""
-        self.until(lambda: self.desk.layers.slice in self.desk.guide.state.seen)
+        self.until(lambda: self.desk.layers.current_slice in self.desk.guide.review_state.seen)
         self.desk.guide.verify_slice()
 
     def draft(self, mask: np.ndarray) -> None:
         self.desk.run_or_cancel()
         self.network.answer(len(self.network.requests), mask)
-        self.until(lambda: self.desk.session.overlays and self.desk.guide.known)
+        self.until(lambda: self.desk.session.overlays and self.desk.guide.is_searched)
 
     def paint(self, z: int, y: int, x: int, label: int = 1) -> None:
-        self.desk.take_tool("paint" if label else "erase")
+        self.desk.select_tool("paint" if label else "erase")
         self.desk.layers.set_brush_size(5)
         layer = self.desk.layers.viewer.layers[MASK]
         with layer.block_history():  # as under the mouse
@@ -94,17 +94,19 @@ def qt() -> QApplication:
 
 def world_in(folder: Path) -> World:
     network = ScriptedNetwork()
-    session = Session(network, (bundle_of(Named()),))
+    session = CaseSession(network, (bundle_of(Named()),))
     layers = CaseLayers(ViewerModel())
-    return World(Desk(session, layers, Preferences(folder / "window.ini"), folder / "journal"), network)
+    return World(
+        MainController(session, layers, WindowPreferences(folder / "window.ini"), folder / "journal"), network
+    )
 
 
 @pytest.fixture
 def world(qt: QApplication, tmp_path: Path) -> Iterator[World]:
     made = world_in(tmp_path)
     yield made
-    made.desk.end()
-    made.desk.session.close()
+    made.desk.end_background_work()
+    made.desk.session.close_session()
 
 
 def gland(world: World) -> np.ndarray:
@@ -123,7 +125,7 @@ def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: World, ct: Pat
     world.desk.correcting.undo()
     assert not world.mask.any()
     assert world.said == f"Undone: brush, +{painted.sum()} voxels."
-    assert world.desk.layers.slice == Z, "nobody undoes what she cannot see"
+    assert world.desk.layers.current_slice == Z, "nobody undoes what she cannot see"
     world.desk.correcting.redo()
     np.testing.assert_array_equal(world.mask, painted)
     world.desk.correcting.redo()
@@ -151,7 +153,7 @@ def answers(world: World, take: bool) -> list[tuple[str, int]]:
         asked.append((words, verified))
         return take
 
-    world.desk.correcting.may_take_draft_back = answer
+    world.desk.correcting.confirm_draft_undo = answer
     return asked
 
 
@@ -184,8 +186,8 @@ def prediction_name(world: World) -> str:
 def test_nobody_to_ask_means_that_the_draft_stays(world: World, ct: Path, tmp_path: Path) -> None:
     world.open(ct)
     world.draft(gland(world))
-    alone = Correcting(world.desk.session, world.desk.layers)
-    alone.begin(world.desk.correcting.work)  # type: ignore[arg-type]
+    alone = EditController(world.desk.session, world.desk.layers)
+    alone.begin_session(world.desk.correcting.work)  # type: ignore[arg-type]
     alone.undo()
     np.testing.assert_array_equal(world.mask, gland(world))
 
@@ -217,8 +219,8 @@ def green(world: World) -> frozenset[int]:
     """Verified slices, which all who keep them must agree on."""
     work, guide = world.desk.correcting.work, world.desk.guide
     assert work is not None
-    assert work.verified == work.locks.verified == guide.state.verified
-    return work.verified
+    assert work.verified_slices == work.mask_locks.verified == guide.review_state.verified
+    return work.verified_slices
 
 
 def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(world: World, ct: Path) -> None:
@@ -251,7 +253,7 @@ def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
     world.draft(gland(world))
     verify(world, 4, 9)
     world.paint(Z, 5, 5)
-    monkeypatch.setattr(questions, "ask_rerun", lambda _parent: "replace")
+    monkeypatch.setattr(case_dialogs, "ask_rerun", lambda _parent: "replace")
     other = gland(world)
     other[4] = 0
     world.desk.run_or_cancel()
@@ -264,7 +266,7 @@ def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
 def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(world: World, ct: Path) -> None:
     proposed(world, ct)
     world.desk.carrying.take_all()
-    changed = world.desk.correcting.work.history.last.edit.changed_slices  # type: ignore[union-attr]
+    changed = world.desk.correcting.work.undo_stack.last.edit.changed_slices  # type: ignore[union-attr]
     verify(world, 2, *sorted(changed))
     world.desk.correcting.undo()
     assert changed
@@ -281,9 +283,9 @@ def test_undo_after_a_restart_takes_the_green_away(
     world.desk.correcting.undo()
     world.desk.correcting.redo()
     verify(world, Z)
-    world.desk.correcting.end()
+    world.desk.correcting.end_session()
     again = world_in(tmp_path)
-    monkeypatch.setattr(questions, "ask_recovery", lambda _parent, _left: "bring back")
+    monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
     again.desk.offer_recovery()
     again.until(lambda: again.desk.session.case is not None)
     assert green(again) == {2, Z}
@@ -293,8 +295,8 @@ def test_undo_after_a_restart_takes_the_green_away(
     again.desk.correcting.undo()
     assert again.said.startswith("Undo stopped at the draft")
     np.testing.assert_array_equal(again.mask, gland(again))
-    again.desk.end()
-    again.desk.session.close()
+    again.desk.end_background_work()
+    again.desk.session.close_session()
 
 
 def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(world: World, ct: Path) -> None:
@@ -365,7 +367,7 @@ def test_a_killed_window_gives_everything_back(
     again = world_in(tmp_path)
     asked: list[str] = []
     monkeypatch.setattr(
-        questions, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
+        case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
     again.desk.offer_recovery()
     again.until(lambda: again.desk.session.case is not None)
@@ -373,31 +375,31 @@ def test_a_killed_window_gives_everything_back(
     np.testing.assert_array_equal(again.mask, kept)
     assert again.desk.session.edited
     assert again.desk.correcting.work is not None
-    assert again.desk.correcting.work.verified == world.desk.guide.state.verified
+    assert again.desk.correcting.work.verified_slices == world.desk.guide.review_state.verified
     assert "unsaved" in again.said
     answers(again, take=True)
     for _ in range(3):
         again.desk.correcting.undo()
     assert not again.mask.any()
-    again.desk.end()
-    again.desk.session.close()
+    again.desk.end_background_work()
+    again.desk.session.close_session()
 
 
 def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phantom = phantom_volume(make_phantom(SMALL))
-    monkeypatch.setattr("attunet_gui.session.phantom_volume", lambda _made: phantom)
-    monkeypatch.setattr("attunet_gui.session.make_phantom", lambda *_: None)
+    monkeypatch.setattr("attunet_gui.app.case_session.phantom_volume", lambda _made: phantom)
+    monkeypatch.setattr("attunet_gui.app.case_session.make_phantom", lambda *_: None)
     world.desk.open_demo()
     world.until(lambda: world.desk.session.case is not None)
     world.paint(Z, 5, 5)
     kept = world.mask.copy()
-    world.desk.correcting.end()
+    world.desk.correcting.end_session()
     again = world_in(tmp_path)
     asked: list[str] = []
     monkeypatch.setattr(
-        questions, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
+        case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
     again.desk.offer_recovery()
     assert asked == []
@@ -405,8 +407,8 @@ def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
     again.until(lambda: again.desk.session.case is not None)
     assert len(asked) == 1
     np.testing.assert_array_equal(again.mask, kept)
-    again.desk.end()
-    again.desk.session.close()
+    again.desk.end_background_work()
+    again.desk.session.close_session()
 
 
 def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
@@ -416,13 +418,13 @@ def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
     world.paint(Z, 5, 5)
     world.desk.save()
     world.until(lambda: world.desk.session.saved_to is not None and not world.desk.session.edited)
-    assert not world.desk.correcting.work.unsaved  # type: ignore[union-attr]
+    assert not world.desk.correcting.work.has_unsaved_strokes  # type: ignore[union-attr]
     world.paint(Z, 9, 9)
-    monkeypatch.setattr(questions, "ask_unsaved", lambda *_: "discard")
+    monkeypatch.setattr(case_dialogs, "ask_unsaved", lambda *_: "discard")
     case = world.desk.session.case
     world.desk.open_path(ct)
     world.until(lambda: world.desk.session.case is not case)
-    assert pending(tmp_path / "journal") == ()
+    assert pending_journals(tmp_path / "journal") == ()
     assert world.mask[Z, 9, 9] == 0
     assert world.mask[Z, 5, 5] == 1
 
@@ -431,7 +433,7 @@ def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: World, ct:
     world.open(ct)
     world.draft(gland(world))
     before = world.mask.copy()
-    world.desk.toolbox.take("grow")
+    world.desk.toolbox.select_tool("grow")
     world.desk.toolbox.set_value(10.0)
     world.until(lambda: CHANGES in world.desk.layers.viewer.layers)
     np.testing.assert_array_equal(world.mask, before)
@@ -439,11 +441,11 @@ def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: World, ct:
     world.desk.toolbox.set_value(20.0)
     world.until(lambda: (world.desk.layers.viewer.layers[CHANGES].data != shown).any())
     preview = world.desk.layers.viewer.layers[CHANGES].data.copy()
-    world.desk.toolbox.apply()
+    world.desk.toolbox.apply_preview()
     world.until(lambda: (world.mask != before).any())
     np.testing.assert_array_equal(world.mask != before, preview > 0)
     assert CHANGES not in world.desk.layers.viewer.layers
-    assert world.desk.correcting.work.undo_words.startswith("grow 20 mm, +")  # type: ignore[union-attr]
+    assert world.desk.correcting.work.undo_text.startswith("grow 20 mm, +")  # type: ignore[union-attr]
     world.desk.correcting.undo()
     np.testing.assert_array_equal(world.mask, before)
 
@@ -454,13 +456,13 @@ def test_a_tool_waits_for_its_click(world: World, ct: Path) -> None:
     ring[Z, 10:20, 10:20] = 1
     ring[Z, 12:18, 12:18] = 0
     world.draft(ring)
-    world.desk.toolbox.take("fill")
-    assert world.desk.toolbox.waits_for_click
+    world.desk.toolbox.select_tool("fill")
+    assert world.desk.toolbox.needs_points
     world.desk.layers.points_drawn.emit(((Z, 15, 15),))
     world.until(lambda: world.mask[Z, 15, 15] == 1)
     assert world.mask[Z].sum() == 100
-    world.desk.take_tool("paint")
-    assert not world.desk.toolbox.waits_for_click
+    world.desk.select_tool("paint")
+    assert not world.desk.toolbox.needs_points
 
 
 def test_no_tool_changes_what_was_drawn_or_verified(world: World, ct: Path) -> None:
@@ -468,28 +470,28 @@ def test_no_tool_changes_what_was_drawn_or_verified(world: World, ct: Path) -> N
     world.draft(gland(world))
     world.paint(Z, 20, 20, 0)
     erased = world.mask.copy()
-    world.desk.toolbox.take("fill-holes")
+    world.desk.toolbox.select_tool("fill-holes")
     world.until(lambda: "left as you decided" in world.said)
     np.testing.assert_array_equal(world.mask, erased)
     world.desk.layers.go_to_slice(4)
     world.verify()
-    world.desk.toolbox.take("grow")
-    world.desk.toolbox.apply()
+    world.desk.toolbox.select_tool("grow")
+    world.desk.toolbox.apply_preview()
     world.until(lambda: "left as you decided" in world.said or "changes nothing" in world.said)
     np.testing.assert_array_equal(world.mask, erased)
 
 
 def test_a_correction_is_carried_to_the_slices_around_it(world: World, tmp_path: Path) -> None:
     thin = phantom_volume(make_phantom(replace(SMALL, spacing_mm=(2.5, 2.0, 2.0))))
-    write_map(tmp_path / "thin.nii.gz", thin.hu.astype(np.float32), thin)
+    write_float_map(tmp_path / "thin.nii.gz", thin.hu.astype(np.float32), thin)
     world.open(tmp_path / "thin.nii.gz")
     world.draft(gland(world))
-    world.desk.toolbox.press("neighbours")
+    world.desk.toolbox.press_tool_key("neighbours")
     world.until(lambda: "Nothing was corrected" in world.said)
     for x in (14, 18, 22, 26):
         world.paint(Z, 12, x)
     corrected = world.mask.copy()
-    world.desk.toolbox.press("neighbours")
+    world.desk.toolbox.press_tool_key("neighbours")
     world.until(lambda: world.said.startswith("Carry to neighbours, +"))
     changed = set(np.flatnonzero((world.mask != corrected).any(axis=(1, 2))))
     assert changed
@@ -508,9 +510,9 @@ def test_a_correction_is_carried_to_the_slices_around_it(world: World, tmp_path:
 
 def test_a_tool_without_what_it_needs_says_so(world: World, ct: Path) -> None:
     world.open(ct)
-    world.desk.toolbox.take("take-draft")
+    world.desk.toolbox.select_tool("take-draft")
     assert "draft" in world.said
-    assert world.desk.toolbox.kind is None
+    assert world.desk.toolbox.selected_kind is None
 
 
 @dataclass
@@ -518,9 +520,9 @@ class FailingTool:
     """A tool with an error that nobody foresaw."""
 
     error: Exception
-    words: str = "fail"
+    action_text: str = "fail"
 
-    def apply(self, scene: object) -> Edit:
+    def compute_edit(self, scene: object) -> MaskEdit:
         raise self.error
 
 
@@ -537,8 +539,8 @@ def test_a_tool_that_fails_says_so_and_leaves_the_mask(
 ) -> None:
     world.open(ct)
     world.draft(gland(world))
-    monkeypatch.setattr(ToolKind, "make", lambda kind, wish: FailingTool(error))
-    world.desk.toolbox.take("fill-holes")
+    monkeypatch.setattr(ToolKind, "make_tool", lambda kind, wish: FailingTool(error))
+    world.desk.toolbox.select_tool("fill-holes")
     world.until(lambda: world.said == said)
     np.testing.assert_array_equal(world.mask, gland(world))
 
@@ -554,57 +556,57 @@ def test_the_list_leads_to_a_place_and_closes_it(world: World, ct: Path) -> None
     world.open(ct)
     world.draft(holed(world))
     guide = world.desk.guide
-    assert guide.places
-    assert world.desk.view.step.command == "next_place"
+    assert guide.open_places
+    assert world.desk.view_state.step.command == "next_place"
     world.desk.next_step()
-    first = guide.current
-    assert first == guide.places[0].key
+    first = guide.current_place_key
+    assert first == guide.open_places[0].key
     assert RING in world.desk.layers.viewer.layers
-    assert world.desk.layers.slice == guide.places[0].slice
-    others = [place.key for place in guide.places[1:]]
+    assert world.desk.layers.current_slice == guide.open_places[0].slice
+    others = [place.key for place in guide.open_places[1:]]
     guide.accept_place()
-    assert [place.key for place in guide.places][: len(others)] == others
-    assert first not in {place.key for place in guide.places}
-    assert first in world.desk.correcting.work.accepted  # type: ignore[union-attr]
+    assert [place.key for place in guide.open_places][: len(others)] == others
+    assert first not in {place.key for place in guide.open_places}
+    assert first in world.desk.correcting.work.accepted_keys  # type: ignore[union-attr]
 
 
 def test_an_edit_closes_the_place_it_touches(world: World, ct: Path) -> None:
     world.open(ct)
     world.draft(holed(world))
     world.desk.guide.next_place()
-    place = next(p for p in world.desk.guide.places if p.key == world.desk.guide.current)
-    y, x = (round(c) for c in place.centre)
+    place = next(p for p in world.desk.guide.open_places if p.key == world.desk.guide.current_place_key)
+    y, x = (round(c) for c in place.box_centre)
     world.paint(place.slice, y, x, 1 - int(world.mask[place.slice, y, x]))
-    assert place.key not in {p.key for p in world.desk.guide.places}
+    assert place.key not in {p.key for p in world.desk.guide.open_places}
     assert RING not in world.desk.layers.viewer.layers
 
 
 def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(world: World, ct: Path) -> None:
     world.open(ct)
     world.draft(gland(world))
-    assert world.desk.carrying.about == "0 slices are corrected or verified. Two or more are needed."
+    assert world.desk.carrying.status_text == "0 slices are corrected or verified. Two or more are needed."
     removed = world.mask.copy()
     removed[3:7, 15:18] = 0
-    world.desk.correcting.change(edit_between(world.mask, removed), "remove", "remove this")
-    assert world.desk.carrying.about == "4 slices are corrected or verified."
-    assert world.desk.carrying.may_ask
-    assert world.desk.correcting.corrected == world.desk.guide.state.edited == {3, 4, 5, 6}
+    world.desk.correcting.apply_edit(edit_between(world.mask, removed), "remove", "remove this")
+    assert world.desk.carrying.status_text == "4 slices are corrected or verified."
+    assert world.desk.carrying.can_propagate
+    assert world.desk.correcting.corrected_slices == world.desk.guide.review_state.edited == {3, 4, 5, 6}
     world.desk.carrying.ask()
     asked = world.network.requests[-1]
     assert asked.slices == (3, 4, 5, 6)
     np.testing.assert_array_equal(asked.before, gland(world))
     world.desk.correcting.undo()
-    assert world.desk.carrying.about.startswith("0 slices are")
+    assert world.desk.carrying.status_text.startswith("0 slices are")
     layer = world.desk.layers.viewer.layers[MASK]
     column = np.arange(1, 4)  # as a stroke in a sagittal plane
     layer.data_setitem((column, np.full(3, 5), np.full(3, 5)), 1)
-    assert world.desk.correcting.corrected == {1, 2, 3}
+    assert world.desk.correcting.corrected_slices == {1, 2, 3}
     world.paint(6, 20, 20, 0)
-    assert world.desk.correcting.corrected == {1, 2, 3, 6}
+    assert world.desk.correcting.corrected_slices == {1, 2, 3, 6}
     world.desk.correcting.undo()
     world.desk.correcting.undo()
     verify(world, 9)
-    assert world.desk.carrying.about == "1 slice is corrected or verified. Two or more are needed."
+    assert world.desk.carrying.status_text == "1 slice is corrected or verified. Two or more are needed."
 
 
 def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
@@ -615,26 +617,26 @@ def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
     world.paint(8, 30, 30)
     guide = world.desk.guide
     guide.next_place()
-    place = next(p for p in guide.places if p.key == guide.current)
+    place = next(p for p in guide.open_places if p.key == guide.current_place_key)
     guide.accept_place()
-    world.desk.correcting.end()
+    world.desk.correcting.end_session()
     again = world_in(tmp_path)
-    monkeypatch.setattr(questions, "ask_recovery", lambda _parent, _left: "bring back")
+    monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
     again.desk.offer_recovery()
     again.until(lambda: again.desk.session.case is not None)
-    (decided,) = again.desk.guide.state.decided
+    (decided,) = again.desk.guide.review_state.decided
     assert (decided.key, decided.box) == (place.key, place.box)
-    assert decided.covers(place)
-    assert open_places((place,), again.desk.guide.state) == ()
+    assert decided.covers_finding(place)
+    assert open_findings((place,), again.desk.guide.review_state) == ()
     again.paint(8, 30, 30, 0)
-    assert again.desk.guide.state.decided == (decided,), "elsewhere"
-    y, x = (round(c) for c in place.centre)
+    assert again.desk.guide.review_state.decided == (decided,), "elsewhere"
+    y, x = (round(c) for c in place.box_centre)
     again.paint(place.slice, y, x, 1 - int(again.mask[place.slice, y, x]))
-    assert again.desk.guide.state.decided == ()
+    assert again.desk.guide.review_state.decided == ()
     assert again.desk.correcting.work is not None
-    assert again.desk.correcting.work.accepted == frozenset()
-    again.desk.end()
-    again.desk.session.close()
+    assert again.desk.correcting.work.accepted_keys == frozenset()
+    again.desk.end_background_work()
+    again.desk.session.close_session()
 
 
 def test_the_search_knows_what_was_decided(world: World, ct: Path) -> None:
@@ -642,15 +644,17 @@ def test_the_search_knows_what_was_decided(world: World, ct: Path) -> None:
     world.draft(gland(world))
     guide = world.desk.guide
 
-    def searched() -> Carried:
-        world.until(lambda: guide._found is not None and not guide._searching and not guide._changed_slices)
-        assert guide._found is not None
-        return guide._found.carried
+    def searched() -> ResampledMask:
+        world.until(
+            lambda: guide._search_result is not None and not guide._searching and not guide._changed_slices
+        )
+        assert guide._search_result is not None
+        return guide._search_result.resampled
 
     assert not searched().kept.any()
     removed = world.mask.copy()
     removed[3:5, 15:18] = 0
-    world.desk.correcting.change(edit_between(world.mask, removed), "remove", "remove this")
+    world.desk.correcting.apply_edit(edit_between(world.mask, removed), "remove", "remove this")
     verify(world, 6)
     found = searched()
     assert set(np.flatnonzero(found.erased.any(axis=(1, 2)))) == {3, 4}
@@ -667,28 +671,28 @@ def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(world: 
     world.open(ct)
     world.draft(gland(world))
     guide = world.desk.guide
-    while guide.places:
+    while guide.open_places:
         guide.next_place()
         guide.accept_place()
-    assert not guide.reviewed
-    assert world.desk.view.step.command == "next_unseen"
-    while guide.unseen:
-        unseen = guide.unseen
+    assert not guide.is_reviewed
+    assert world.desk.view_state.step.command == "next_unseen"
+    while guide.unseen_slices:
+        unseen = guide.unseen_slices
         world.desk.next_step()
-        world.until(lambda seen=unseen: guide.unseen != seen)
-    assert guide.reviewed
+        world.until(lambda seen=unseen: guide.unseen_slices != seen)
+    assert guide.is_reviewed
     assert world.desk.view.step.command == "save"
     strip = guide.strip
     assert strip is not None
     assert strip.seen[3:8].all()
 
 
-def proposal_for(world: World, mask: np.ndarray) -> Proposal:
+def proposal_for(world: World, mask: np.ndarray) -> PropagationResult:
     case = world.desk.session.case
     assert case is not None
     changed = tuple(np.flatnonzero((mask != world.mask).any(axis=(1, 2))).tolist())
     model = prediction_of(case.volume).model
-    return Proposal(mask, (3, 4), changed, True, "It helps.", model, 0.5, 0.8, 1.0)
+    return PropagationResult(mask, (3, 4), changed, True, "It helps.", model, 0.5, 0.8, 1.0)
 
 
 def proposed(world: World, ct: Path) -> np.ndarray:
@@ -696,12 +700,12 @@ def proposed(world: World, ct: Path) -> np.ndarray:
     world.open(ct)
     world.draft(gland(world))
     world.paint(3, 5, 5)
-    assert not world.desk.carrying.may_ask
+    assert not world.desk.carrying.can_propagate
     world.paint(4, 5, 5)
     world.desk.carrying.ask()
     wanted = gland(world)
     wanted[5:8, 25:28, 12:30] = 1
-    world.network.proposed.emit(len(world.network.requests), proposal_for(world, wanted))
+    world.network.propagation_finished.emit(len(world.network.requests), proposal_for(world, wanted))
     world.until(lambda: CHANGES in world.desk.layers.viewer.layers)
     return wanted
 

@@ -12,7 +12,7 @@ import pytest
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.gui.garbage import Sweep
+from attunet_gui.gui.gc_guard import MainThreadGC
 from tests.gui.test_desk import qt
 
 __all__ = ["qt"]
@@ -49,7 +49,7 @@ def _litter() -> None:
 
 def test_a_thread_that_makes_garbage_destroys_nothing_of_the_window(qt: QApplication, enabled: None) -> None:
     owner = QObject()
-    sweep = Sweep(owner)
+    sweep = MainThreadGC(owner)
     died_in: list[int] = []
     _lost(died_in)
     with ThreadPoolExecutor(1) as beside:
@@ -60,17 +60,17 @@ def test_a_thread_that_makes_garbage_destroys_nothing_of_the_window(qt: QApplica
             beside.submit(_litter).result()
             QApplication.processEvents()
     assert died_in == [threading.get_ident()]
-    sweep.end()
+    sweep.stop_collecting()
 
 
 def test_the_sweep_leaves_python_as_it_was(qt: QApplication, enabled: None) -> None:
     owner = QObject()
-    sweep = Sweep(owner)
+    sweep = MainThreadGC(owner)
     assert not gc.isenabled()
-    within = Sweep(owner)
-    within.end()
+    within = MainThreadGC(owner)
+    within.stop_collecting()
     assert not gc.isenabled()
-    sweep.end()
+    sweep.stop_collecting()
     assert gc.isenabled()
 
 
@@ -78,9 +78,9 @@ def test_the_sweep_of_a_second_window_goes_on_when_the_first_is_closed(
     qt: QApplication, enabled: None
 ) -> None:
     owner = QObject()
-    first, second = Sweep(owner), Sweep(owner)
-    first.end()
-    first.end()
+    first, second = MainThreadGC(owner), MainThreadGC(owner)
+    first.stop_collecting()
+    first.stop_collecting()
     assert not gc.isenabled(), "a thread would collect what belongs to the second window"
-    second.end()
+    second.stop_collecting()
     assert gc.isenabled()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from qtpy.QtCore import QEvent, QMimeData, QUrl
 from qtpy.QtWidgets import QApplication, QMainWindow
 
-from attunet_gui.gui.guard import DropGuard
+from attunet_gui.gui.window_guards import DropGuard
 
 
 def test_files_dropped_together_are_handed_over_together(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from napari.settings import get_settings
 from napari.utils.key_bindings import KeymapHandler
 from qtpy.QtWidgets import QApplication, QPushButton
 
-from attunet_gui.gui.case_layers import CT
-from attunet_gui.gui.contoured import RIGHT_BUTTON
-from attunet_gui.gui.panels.tools import ToolsPanel
-from attunet_gui.gui.viewer import MASK, CaseLayers
+from attunet_gui.gui.napari_adapter.case_layers import MASK, CaseLayers
+from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.mask_labels import RIGHT_BUTTON
+from attunet_gui.gui.panels.tool_panels import ToolsPanel
 from tests.gui.test_desk import World, Z, ct, gland, qt, world
 
 __all__ = ["ct", "qt", "world"]
@@ -41,8 +41,8 @@ def struck(handler: KeymapHandler, keys: str) -> None:
 @pytest.fixture
 def panel(world: World) -> ToolsPanel:
     made = ToolsPanel()
-    world.desk.look_changed.connect(lambda: made.show_look(world.desk.layers, (1.0, 1.0, 1.0)))
-    world.desk.toolbox.changed.connect(lambda: made.show_kind(world.desk.toolbox))
+    world.desk.look_changed.connect(lambda: made.show_brush(world.desk.layers, (1.0, 1.0, 1.0)))
+    world.desk.toolbox.changed.connect(lambda: made.show_selected_tool(world.desk.toolbox))
     return made
 
 
@@ -64,9 +64,9 @@ def test_undo_and_redo_leave_the_tool(
     struck(keys, before)
     keys.press_key(key)  # a key that goes up after the letter of another one has gone down
     struck(keys, undo)
-    assert world.desk.layers.tool == tool
+    assert world.desk.layers.current_tool == tool
     struck(keys, undo)
-    assert world.desk.layers.tool == tool
+    assert world.desk.layers.current_tool == tool
 
 
 def test_every_mode_of_a_mask_is_one_that_the_dock_shows(world: World, ct: Path, panel: ToolsPanel) -> None:
@@ -79,7 +79,7 @@ def test_every_mode_of_a_mask_is_one_that_the_dock_shows(world: World, ct: Path,
     layer.mode = "fill"
     assert "napari's mode fill is not used on a mask" in world.said
     for keys in ("F", "L", "4", "5", "7"):
-        world.desk.take_tool("paint")
+        world.desk.select_tool("paint")
         struck(keys_of(world.desk.layers), keys)
         assert shown(panel) == {"paint"}
 
@@ -94,7 +94,7 @@ def test_the_brush_adds_whatever_napari_was_told(world: World, ct: Path) -> None
 
 def test_the_right_button_starts_nothing_that_goes_on_unseen(world: World, ct: Path) -> None:
     world.open(ct)
-    world.desk.take_tool("paint")
+    world.desk.select_tool("paint")
     layer = mask_layer(world)
     assert not layer._overlays["brush_stroke"].enabled
     press = SimpleNamespace(
@@ -114,15 +114,15 @@ def test_our_tool_is_shown_until_something_else_is_in_hand(world: World, ct: Pat
     toolbox, layers = world.desk.toolbox, world.desk.layers
     waits = "add-this" if "add-this" in panel.kinds else next(iter(panel.kinds))
     for away in ("Z", "P", "Escape"):
-        toolbox.take(waits)
+        toolbox.select_tool(waits)
         assert shown(panel) == {waits}
         struck(keys_of(layers), away)
         assert shown(panel) == {"paint" if away == "P" else "pan_zoom"}
-        assert toolbox.kind is None
-    toolbox.take(waits)
+        assert toolbox.selected_kind is None
+    toolbox.select_tool(waits)
     layers.viewer.layers.selection.active = layers.viewer.layers[CT]
     assert shown(panel) == {"pan_zoom"}
-    toolbox.take("grow")
+    toolbox.select_tool("grow")
     assert shown(panel) == {"grow", "pan_zoom"}
     world.desk._case_opened(world.desk.session.case)  # type: ignore[arg-type]
     assert shown(panel) == {"pan_zoom"}
@@ -131,7 +131,7 @@ def test_our_tool_is_shown_until_something_else_is_in_hand(world: World, ct: Pat
 def test_a_tool_that_is_done_at_once_does_not_stay_lit(world: World, ct: Path, panel: ToolsPanel) -> None:
     world.open(ct)
     world.draft(gland(world))
-    panel.kind_asked.connect(world.desk.toolbox.take)
+    panel.kind_asked.connect(world.desk.toolbox.select_tool)
     at_once = [key for key in panel.kinds if key in ("fill-holes", "keep-largest", "largest")]
     assert at_once
     for key in at_once:
@@ -159,17 +159,17 @@ def test_tools_and_undo_work_whichever_layer_is_selected(world: World, ct: Path,
 
 def test_a_layer_of_the_persons_own_lights_no_tool(world: World, ct: Path, panel: ToolsPanel) -> None:
     world.open(ct)
-    world.desk.take_tool("paint")
+    world.desk.select_tool("paint")
     points = world.desk.layers.viewer.add_points(np.zeros((1, 3)), name="mine")
     points.mode = "add"
     world.desk.look_changed.emit()
     assert shown(panel) == set()
-    world.desk.take_tool("erase")
+    world.desk.select_tool("erase")
     assert shown(panel) == {"erase"}
 
 
 def test_the_window_binds_tools_and_undo_for_every_layer(qt: QApplication) -> None:
-    from attunet_gui.gui.napari_keys import brush_keys, tool_keys
+    from attunet_gui.gui.napari_adapter.napari_keys import brush_keys, tool_keys
 
     assert {str(keys) for keys in tool_keys()["paint"]} == {"2", "P"}
     assert {tool: bool(keys) for tool, keys in tool_keys().items()} == dict.fromkeys(
@@ -183,7 +183,7 @@ def test_the_corners_of_a_polygon_stay_in_the_plane_in_which_they_were_set(
     world: World, ct: Path, change: str
 ) -> None:
     world.open(ct)
-    world.desk.take_tool("polygon")
+    world.desk.select_tool("polygon")
     viewer, overlay = world.desk.layers.viewer, mask_layer(world)._overlays["polygon"]
     overlay.points = [[Z, 5.0, 5.0], [Z, 9.0, 5.0], [Z, 9.0, 9.0]]
     if change == "3-D":

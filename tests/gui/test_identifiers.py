@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 from qtpy.QtWidgets import QApplication, QLabel
 
-from attunet_gui.gui.app import TITLE, Application
+from attunet_gui.gui.main_window import TITLE, RunningApplication
 from tests.gui.conftest import live, until
 from tests.gui.test_window import drag
-from tests.privacy.patient import marks, marks_in, write_patient
+from tests.support.patient_identifiers import marks, marks_in, write_patient
 
 pytestmark = pytest.mark.window
 
 
 @pytest.mark.parametrize("name", ["scan", "thin.nii.gz"])
-def test_nothing_of_the_patient_is_shown_or_kept(app: Application, tmp_path: Path, name: str) -> None:
+def test_nothing_of_the_patient_is_shown_or_kept(app: RunningApplication, tmp_path: Path, name: str) -> None:
     write_patient(tmp_path / "ct")
     assert marks_in(tmp_path / "ct")
     app.desk.open_path(tmp_path / "ct" / name)
     until(lambda: app.session.case is not None)
     app.session.annotator = "anna"
-    app.desk.take_tool("paint")
+    app.desk.select_tool("paint")
     app.desk.layers.go_to_slice(10)
     drag(app)
     live(0.3)

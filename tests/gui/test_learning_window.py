@@ -10,27 +10,27 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
-from attunet_gui.gui.app import Application
-from attunet_gui.gui.learning.dialog import LearningDialog
-from attunet_gui.registry.adoption import offered_bundles
+from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
+from attunet_gui.gui.main_window import RunningApplication
+from attunet_gui.model_registry.model_adoption import offered_bundles
 from tests.gui.conftest import live, until
-from tests.gui.lessons import Pupil, accept
 from tests.gui.test_worklist_window import press
-from tests.project.material import drafted_project
+from tests.support.finetuning_doubles import Pupil, accept
+from tests.support.project_cases import drafted_project
 
 pytestmark = pytest.mark.window
 
 
-def asked(app: Application, folder: Path, pupil: Pupil) -> LearningDialog:
+def asked(app: RunningApplication, folder: Path, pupil: Pupil) -> FinetuningDialog:
     """The dialog, by its key, over a project of four accepted cases."""
     project = drafted_project(folder, 5)
     for number in range(1, 5):
         accept(project, f"case-{number:04d}")
     project.close()
     learning = app.desk.learning
-    learning.child, learning.able = pupil, True
+    learning.run_in_child, learning.can_finetune = pupil, True
     app.desk.worklist.show_project(project.folder)
-    until(lambda: learning.facts.accepted == 4)
+    until(lambda: learning.current_facts.accepted == 4)
     press(app, "F7")
     until(lambda: learning.dialog is not None and learning.dialog.isVisible())
     assert learning.dialog is not None
@@ -42,7 +42,7 @@ def click(button: QPushButton) -> None:
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
-def look(dialog: LearningDialog, path: Path) -> None:
+def look(dialog: FinetuningDialog, path: Path) -> None:
     live(0.3)
     dialog.grab().save(str(path))
     for button in dialog.findChildren(QPushButton):
@@ -53,7 +53,7 @@ def look(dialog: LearningDialog, path: Path) -> None:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_from_the_question_to_the_model_and_back(
-    app: Application, tmp_path: Path, tiny_bundle: Path, theme: str
+    app: RunningApplication, tmp_path: Path, tiny_bundle: Path, theme: str
 ) -> None:
     app.viewer.theme = theme
     get_settings().appearance.theme = theme
@@ -63,14 +63,14 @@ def test_from_the_question_to_the_model_and_back(
     assert "about 3 of 4 accepted cases" in dialog.intro.text()
     look(dialog, tmp_path / f"{theme}_asked.png")
     click(dialog.learn)
-    until(lambda: learning.facts.curve.step == 2)
+    until(lambda: learning.current_facts.curve.last_step == 2)
     assert dialog.stop.isVisible()
     assert not dialog.form.isVisible()
     until(lambda: "Step 2 of 4" in dialog.doing.text())
     look(dialog, tmp_path / f"{theme}_learning.png")
     app.window.grab().save(str(tmp_path / f"{theme}_beside.png"))
     pupil.goes_on.set()
-    until(lambda: learning.facts.differences is not None)
+    until(lambda: learning.current_facts.differences is not None)
     look(dialog, tmp_path / f"{theme}_judges.png")
     dialog.results.setCurrentIndex(1)
     worst, loss = dialog.differences.item(0, 0), dialog.differences.item(0, 3)
@@ -91,12 +91,14 @@ def test_from_the_question_to_the_model_and_back(
     dialog.close()
 
 
-def test_a_lesson_that_is_stopped_can_go_on(app: Application, tmp_path: Path, tiny_bundle: Path) -> None:
+def test_a_lesson_that_is_stopped_can_go_on(
+    app: RunningApplication, tmp_path: Path, tiny_bundle: Path
+) -> None:
     pupil = Pupil(tiny_bundle, gain=-0.3)
     pupil.goes_on.clear()
     dialog, learning = asked(app, tmp_path, pupil), app.desk.learning
     click(dialog.learn)
-    until(lambda: learning.facts.curve.step == 2)
+    until(lambda: learning.current_facts.curve.last_step == 2)
     click(dialog.stop)
     until(lambda: dialog.learn.isVisible() and dialog.learn.text() == "Go on learning")
     look(dialog, tmp_path / "stopped.png")

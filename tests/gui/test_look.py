@@ -5,11 +5,11 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QCheckBox, QPushButton, QVBoxLayout, QWidget
 
-from attunet_gui.core.overlay import overlays
-from attunet_gui.gui.panels.look import LookPanel
-from attunet_gui.synthesis.phantom import make_phantom, phantom_volume
+from attunet_gui.core.map_overlays import make_overlays
+from attunet_gui.gui.panels.layer_panels import LayersPanel
+from attunet_gui.synthesis.phantom.abdomen_phantom import make_phantom, phantom_volume
+from tests.app.test_case_session import SMALL, prediction_of
 from tests.gui.test_desk import qt
-from tests.test_session import SMALL, prediction_of
 
 __all__ = ["qt"]
 
@@ -26,14 +26,14 @@ def _stops(window: QWidget) -> list[str]:
 
 
 def test_rows_come_and_go_and_tab_follows_them(qt: QApplication) -> None:
-    window, panel = QWidget(), LookPanel()
+    window, panel = QWidget(), LayersPanel()
     layout = QVBoxLayout(window)
     for widget in (QPushButton("above"), panel, QPushButton("below")):
         layout.addWidget(widget)
     fixed = ["CT", "Pancreas mask"]
     last = ["Mask as an area, not a contour", "below"]
     assert _stops(window) == ["above", *fixed, *last]
-    made = overlays(prediction_of(phantom_volume(make_phantom(SMALL))))
+    made = make_overlays(prediction_of(phantom_volume(make_phantom(SMALL))))
     for shown in (made, made[:2], (), made):
         panel.show_maps(shown)
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from attunet_gui.gui.case_layers import CT
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.review.sight import LOOK_S
+from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.review.slice_visibility import SEEN_AFTER_S
 from tests.gui.test_desk import World, Z, ct, gland, qt, world
 
 __all__ = ["ct", "qt", "world"]
@@ -57,26 +57,26 @@ def test_what_is_not_drawn_is_neither_seen_nor_verified(
     world.desk.layers.go_to_slice(Z)
     away(world.desk.layers.viewer)
     world.desk.layers.go_to_slice(Z + 1)
-    wait(world, 1.5 * LOOK_S)
+    wait(world, 1.5 * SEEN_AFTER_S)
     guide = world.desk.guide
-    assert Z + 1 not in guide.state.seen
+    assert Z + 1 not in guide.review_state.seen
     guide.verify_slice()
-    assert world.said.startswith(f"Slice {world.desk.layers.slice + 1} is not verified: ")
+    assert world.said.startswith(f"Slice {world.desk.layers.current_slice + 1} is not verified: ")
     assert world.said.count(".") <= 2
-    assert guide.state.verified == world.desk.correcting.work.verified == frozenset()  # type: ignore[union-attr]
+    assert guide.review_state.verified == world.desk.correcting.work.verified_slices == frozenset()  # type: ignore[union-attr]
 
 
 def test_a_window_that_is_minimised_shows_nothing(world: World, ct: Path) -> None:
     world.open(ct)
     world.draft(gland(world))
     guide = world.desk.guide
-    guide.window_shown = lambda: False
+    guide.is_window_shown = lambda: False
     world.desk.layers.go_to_slice(Z + 1)
-    wait(world, 1.5 * LOOK_S)
-    assert Z + 1 not in guide.state.seen
-    guide.window_shown = lambda: True
-    wait(world, 2.5 * LOOK_S)
-    assert Z + 1 in guide.state.seen
+    wait(world, 1.5 * SEEN_AFTER_S)
+    assert Z + 1 not in guide.review_state.seen
+    guide.is_window_shown = lambda: True
+    wait(world, 2.5 * SEEN_AFTER_S)
+    assert Z + 1 in guide.review_state.seen
 
 
 def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: World, ct: Path) -> None:
@@ -85,14 +85,16 @@ def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: World, ct:
     guide = world.desk.guide
     world.desk.layers.go_to_slice(Z + 1)
     guide.verify_slice()
-    assert world.said == f"Slice {Z + 2} is not verified: it has not been on screen for {LOOK_S:g} s yet."
-    world.until(lambda: Z + 1 in guide.state.seen)
+    assert (
+        world.said == f"Slice {Z + 2} is not verified: it has not been on screen for {SEEN_AFTER_S:g} s yet."
+    )
+    world.until(lambda: Z + 1 in guide.review_state.seen)
     guide.verify_slice()
     assert world.said == f"Slice {Z + 2} is verified: no tool and no draft changes it."
-    assert guide.state.verified == {Z + 1}
+    assert guide.review_state.verified == {Z + 1}
     world.desk.layers.viewer.dims.roll()
     guide.verify_slice()
-    assert guide.state.verified == frozenset(), "taking it back needs no look"
+    assert guide.review_state.verified == frozenset(), "taking it back needs no look"
 
 
 def test_ctrl_r_shows_axial_slices_again(world: World, ct: Path) -> None:
@@ -102,22 +104,22 @@ def test_ctrl_r_shows_axial_slices_again(world: World, ct: Path) -> None:
         change(layers.viewer)
     layers.viewer.layers[MASK].visible = layers.viewer.layers[CT].visible = True
     layers.viewer.layers[MASK].opacity = 1
-    layers.set_window(-160, 240)
+    layers.set_hu_window(-160, 240)
     layers._raise_masks()
     keys = {str(key): call for key, call in layers.viewer.keymap.items()}
     keys["Ctrl+R"](layers.viewer)
     world.desk.layers.go_to_slice(2)
-    world.until(lambda: 2 in world.desk.guide.state.seen)
+    world.until(lambda: 2 in world.desk.guide.review_state.seen)
 
 
 def test_a_stroke_in_another_plane_was_not_seen_in_its_axial_slices(world: World, ct: Path) -> None:
     world.open(ct)
     world.draft(gland(world))
     world.desk.layers.go_to_slice(Z)
-    world.until(lambda: Z in world.desk.guide.state.seen)
+    world.until(lambda: Z in world.desk.guide.review_state.seen)
     world.desk.layers.viewer.dims.roll()
     world.paint(Z, 35, 5)
-    assert Z not in world.desk.guide.state.seen
+    assert Z not in world.desk.guide.review_state.seen
 
 
 def test_layers_of_the_case_stay_where_the_ct_was_taken(world: World, ct: Path) -> None:
@@ -140,12 +142,12 @@ def test_layers_of_the_case_stay_where_the_ct_was_taken(world: World, ct: Path) 
 def test_the_time_in_which_the_window_was_blocked_does_not_count_as_looking(world: World, ct: Path) -> None:
     world.open(ct)
     world.draft(gland(world))
-    world.until(lambda: Z in world.desk.guide.state.seen)
+    world.until(lambda: Z in world.desk.guide.review_state.seen)
     world.desk.layers.go_to_slice(Z + 1)
-    wait(world, 0.3 * LOOK_S)
-    time.sleep(3 * LOOK_S)
+    wait(world, 0.3 * SEEN_AFTER_S)
+    time.sleep(3 * SEEN_AFTER_S)
     for _ in range(10):
         world.live()
-    assert Z + 1 not in world.desk.guide.state.seen
-    wait(world, 1.5 * LOOK_S)
-    assert Z + 1 in world.desk.guide.state.seen
+    assert Z + 1 not in world.desk.guide.review_state.seen
+    wait(world, 1.5 * SEEN_AFTER_S)
+    assert Z + 1 in world.desk.guide.review_state.seen

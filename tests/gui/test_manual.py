@@ -12,8 +12,8 @@ from qtpy.QtCore import QUrl
 from qtpy.QtGui import QColor, QImage, QTextCursor, QTextDocument
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.gui.manual import CHAPTERS, Manual, _links_in
-from attunet_gui.paths import documents
+from attunet_gui.gui.dialogs.user_guide import CHAPTERS, UserGuideDialog, _link_ranges
+from attunet_gui.system.paths import documents_folder
 
 pytestmark = pytest.mark.window
 
@@ -21,16 +21,16 @@ _PICTURE = re.compile(r"!\[[^]]*\]\(([^)]+)\)")
 
 
 @pytest.fixture
-def manual(qtbot: QtBot) -> Manual:
-    found = Manual()
+def manual(qtbot: QtBot) -> UserGuideDialog:
+    found = UserGuideDialog()
     qtbot.addWidget(found)
     return found
 
 
 @pytest.mark.parametrize("row", range(len(CHAPTERS)), ids=[chapter.file for chapter in CHAPTERS])
-def test_every_chapter_opens_with_its_pictures(manual: Manual, row: int) -> None:
+def test_every_chapter_opens_with_its_pictures(manual: UserGuideDialog, row: int) -> None:
     manual.chapters.setCurrentRow(row)
-    source = (documents() / CHAPTERS[row].file).read_text("utf-8")
+    source = (documents_folder() / CHAPTERS[row].file).read_text("utf-8")
     title = source.splitlines()[0].removeprefix("# ")
     assert manual.text.toPlainText().startswith(title)
     for name in _PICTURE.findall(source):
@@ -40,16 +40,16 @@ def test_every_chapter_opens_with_its_pictures(manual: Manual, row: int) -> None
 
 
 @pytest.mark.parametrize("link", ["https://example.org/x.md", "file:///etc/hosts", "../../../etc/hosts.md"])
-def test_a_link_that_leads_out_is_only_named(manual: Manual, link: str) -> None:
+def test_a_link_that_leads_out_is_only_named(manual: UserGuideDialog, link: str) -> None:
     before = manual.text.toPlainText()
     manual.text.setSource(QUrl(link))
     assert manual.text.toPlainText() == before
     assert "leads out of the guide" in manual.line.text()
 
 
-def test_a_link_between_chapters_is_followed(manual: Manual) -> None:
+def test_a_link_between_chapters_is_followed(manual: UserGuideDialog) -> None:
     manual.text.setSource(QUrl("export.md"))
-    first = (documents() / "export.md").read_text("utf-8").splitlines()[0]
+    first = (documents_folder() / "export.md").read_text("utf-8").splitlines()[0]
     assert manual.text.toPlainText().startswith(first.removeprefix("# "))
 
 
@@ -65,12 +65,14 @@ def _contrast(one: QColor, other: QColor) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def _grounds(manual: Manual) -> list[tuple[float, QColor]]:
+def _grounds(manual: UserGuideDialog) -> list[tuple[float, QColor]]:
     """The contrast of every link with the ground that is drawn, and the colour of that."""
     drawn = manual.text.viewport().grab().toImage()
     ground = QColor(drawn.pixel(2, 2))
     document = manual.text.document()
-    return [(_contrast(_colour_at(document, start), ground), ground) for start, _end in _links_in(document)]
+    return [
+        (_contrast(_colour_at(document, start), ground), ground) for start, _end in _link_ranges(document)
+    ]
 
 
 def _colour_at(document: QTextDocument, position: int) -> QColor:
@@ -80,7 +82,9 @@ def _colour_at(document: QTextDocument, position: int) -> QColor:
 
 
 @pytest.mark.parametrize("then", ["dark", "light"])
-def test_links_can_be_read_in_every_theme(manual: Manual, qtbot: QtBot, tmp_path: Path, then: str) -> None:
+def test_links_can_be_read_in_every_theme(
+    manual: UserGuideDialog, qtbot: QtBot, tmp_path: Path, then: str
+) -> None:
     first = "light" if then == "dark" else "dark"
     manual.show()
     qtbot.waitExposed(manual)

@@ -12,15 +12,20 @@ from qtpy.QtGui import QKeySequence, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QComboBox, QListView, QWidget
 
-from attunet_gui.gui import questions
-from attunet_gui.gui.app import Application
-from attunet_gui.gui.case_layers import CT
-from attunet_gui.gui.learning.dialog import LearningDialog
-from attunet_gui.gui.napari_commands import NO_SECOND_CASE, OURS, decision, sentence_of
-from attunet_gui.gui.viewer import ARRIVING, MASK
-from attunet_gui.gui.wheel import changed_by_wheel
-from attunet_gui.gui.worklist.asking import ExportDialog, SecondReadsDialog
-from attunet_gui.io.masks import read_mask
+from attunet_gui.gui.dialogs import case_dialogs
+from attunet_gui.gui.dialogs.worklist_dialogs import ExportDialog, SecondReadsDialog
+from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
+from attunet_gui.gui.main_window import RunningApplication
+from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, MASK
+from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.napari_overrides import (
+    NO_SECOND_CASE,
+    OURS,
+    classify_command,
+    refusal_for,
+)
+from attunet_gui.gui.wheel_guard import widgets_changed_by_wheel
+from attunet_gui.io.mask_reading import read_mask
 from tests.gui.conftest import live, until
 from tests.gui.test_window import canvas, mask_of, opened
 
@@ -40,12 +45,16 @@ def turned(widget: QWidget) -> None:
         QApplication.sendEvent(widget, event)
 
 
-def test_the_wheel_changes_no_value_without_the_keyboard(app: Application, ct: Path, tmp_path: Path) -> None:
+def test_the_wheel_changes_no_value_without_the_keyboard(
+    app: RunningApplication, ct: Path, tmp_path: Path
+) -> None:
     opened(app, ct)
     dialogs = [
-        LearningDialog(app.window), ExportDialog(app.window, tmp_path), SecondReadsDialog(app.window)
+        FinetuningDialog(app.window), ExportDialog(app.window, tmp_path), SecondReadsDialog(app.window)
     ]  # fmt: skip
-    widgets = [found for root in (app.dock, app.worklist, *dialogs) for found in changed_by_wheel(root)]
+    widgets = [
+        found for root in (app.dock, app.worklist, *dialogs) for found in widgets_changed_by_wheel(root)
+    ]
     assert len([found for found in widgets if app.dock.isAncestorOf(found)]) >= 8
     assert len(widgets) > 12
     for box in (found for found in widgets if isinstance(found, QComboBox)):
@@ -71,22 +80,24 @@ def test_the_wheel_changes_no_value_without_the_keyboard(app: Application, ct: P
         assert with_keyboard, "with the keyboard the wheel is meant"
 
 
-def test_every_command_of_napari_was_thought_of(app: Application) -> None:
-    undecided = [command for command, _registered in get_app_model().commands if not decision(command)]
+def test_every_command_of_napari_was_thought_of(app: RunningApplication) -> None:
+    undecided = [
+        command for command, _registered in get_app_model().commands if not classify_command(command)
+    ]
     assert undecided == []
     assert set(OURS) <= {command for command, _registered in get_app_model().commands}
 
 
 def test_naparis_ways_to_open_and_save_are_ours(
-    app: Application, ct: Path, monkeypatch: pytest.MonkeyPatch
+    app: RunningApplication, ct: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(app, ct)
     asked: list[str] = []
-    monkeypatch.setattr(questions, "choose_file", lambda *_: asked.append("file"))
-    monkeypatch.setattr(questions, "choose_folder", lambda *_: asked.append("folder"))
-    monkeypatch.setattr(questions, "choose_target", lambda *_: asked.append("target"))
+    monkeypatch.setattr(case_dialogs, "choose_file", lambda *_: asked.append("file"))
+    monkeypatch.setattr(case_dialogs, "choose_folder", lambda *_: asked.append("folder"))
+    monkeypatch.setattr(case_dialogs, "choose_target", lambda *_: asked.append("target"))
     saved: list[Path] = []
-    monkeypatch.setattr(app.session, "save", lambda _mask, path: saved.append(path))
+    monkeypatch.setattr(app.session, "save_mask", lambda _mask, path: saved.append(path))
     wanted = {"open_file": "file", "open_folder": "folder", "save_as": "target"}
     commands = get_app_model().commands
     for command, method in OURS.items():
@@ -105,20 +116,20 @@ def test_naparis_ways_to_open_and_save_are_ours(
         assert asked == [word]
 
 
-def test_what_would_change_the_layers_of_the_case_is_refused(app: Application, ct: Path) -> None:
+def test_what_would_change_the_layers_of_the_case_is_refused(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     before = [layer for layer in app.viewer.layers if layer.name in (CT, MASK)]
     for command, _registered in list(get_app_model().commands):
-        if decision(command) == "refused":
-            app.session.say("")
+        if classify_command(command) == "refused":
+            app.session.show_message("")
             get_app_model().commands.execute_command(command)
-            assert app.session.message.text == sentence_of(command), command
+            assert app.session.message.text == refusal_for(command), command
     live(0.1)
     assert [layer for layer in app.viewer.layers if layer.name in (CT, MASK)] == before
     assert app.viewer.layers[MASK].dtype == np.uint8
 
 
-def test_no_second_ct_or_mask_stays(app: Application, ct: Path) -> None:
+def test_no_second_ct_or_mask_stays(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     names = {layer.name for layer in app.viewer.layers}
     app.viewer.add_image(np.zeros((4, 4, 4)), name="second CT")
@@ -131,7 +142,7 @@ def test_no_second_ct_or_mask_stays(app: Application, ct: Path) -> None:
     assert app.viewer.layers[MASK].name == MASK
 
 
-def test_what_is_saved_is_what_the_journal_holds(app: Application, ct: Path) -> None:
+def test_what_is_saved_is_what_the_journal_holds(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     work = app.desk.correcting.work
     assert work is not None
@@ -140,14 +151,14 @@ def test_what_is_saved_is_what_the_journal_holds(app: Application, ct: Path) -> 
     until(lambda: app.session.saved_to is not None and app.session.file_job is None)
     volume = app.session.case.volume  # type: ignore[union-attr]
     file = read_mask(ct.with_name("case_one_pancreas.nii.gz"), volume)
-    np.testing.assert_array_equal(file, work.mask)
+    np.testing.assert_array_equal(file, work.recorded_mask)
     np.testing.assert_array_equal(file, mask_of(app))
-    assert work.undo_words == "change outside the tools, +9 voxels"
+    assert work.undo_text == "change outside the tools, +9 voxels"
     app.desk.correcting.undo()
     assert not mask_of(app).any()
 
 
-def test_another_array_in_the_layer_is_a_stroke(app: Application, ct: Path) -> None:
+def test_another_array_in_the_layer_is_a_stroke(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     voxels = mask_of(app)
     given = np.zeros(voxels.shape, np.int64)
@@ -156,12 +167,12 @@ def test_another_array_in_the_layer_is_a_stroke(app: Application, ct: Path) -> N
     assert mask_of(app) is voxels
     work = app.desk.correcting.work
     assert work is not None
-    assert (int(voxels[3, 3, 3]), int(voxels.sum()), work.undo_words) == (1, 1, "brush, +1 voxel")
+    assert (int(voxels[3, 3, 3]), int(voxels.sum()), work.undo_text) == (1, 1, "brush, +1 voxel")
 
 
-def test_a_right_click_leaves_the_left_button_to_the_brush(app: Application, ct: Path) -> None:
+def test_a_right_click_leaves_the_left_button_to_the_brush(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
-    app.desk.take_tool("paint")
+    app.desk.select_tool("paint")
     widget, middle = canvas(app)
     QTest.mouseClick(widget, Qt.MouseButton.RightButton, pos=middle)
     live(0.1)
@@ -171,10 +182,10 @@ def test_a_right_click_leaves_the_left_button_to_the_brush(app: Application, ct:
     work = app.desk.correcting.work
     assert work is not None
     assert mask_of(app).any()
-    np.testing.assert_array_equal(mask_of(app), work.mask)
+    np.testing.assert_array_equal(mask_of(app), work.recorded_mask)
 
 
-def test_the_frame_of_the_window(app: Application, ct: Path) -> None:
+def test_the_frame_of_the_window(app: RunningApplication, ct: Path) -> None:
     assert not app.viewer.canvas.overlays.scale_bar.visible
     assert not app.dock.strip.isVisible()
     opened(app, ct)
@@ -193,13 +204,15 @@ def test_the_frame_of_the_window(app: Application, ct: Path) -> None:
     save = app.dock.save.save
     assert app.dock.rect().contains(save.mapTo(app.dock, save.rect().bottomRight()))
     places = [made.mapTo(app.dock.tools, QPoint()) for made in app.dock.tools.kinds.values()]
-    app.desk.toolbox.take("add-this")
+    app.desk.toolbox.select_tool("add-this")
     live(0.1)
     assert app.dock.tools.parameter.isVisible()
     assert [made.mapTo(app.dock.tools, QPoint()) for made in app.dock.tools.kinds.values()] == places
 
 
-def test_the_layer_that_stands_ready_for_a_draft_is_not_in_the_list(app: Application, ct: Path) -> None:
+def test_the_layer_that_stands_ready_for_a_draft_is_not_in_the_list(
+    app: RunningApplication, ct: Path
+) -> None:
     opened(app, ct)
     until(lambda: ARRIVING in app.viewer.layers)
     live(0.1)

@@ -14,10 +14,10 @@ from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.gui.case_layers import CT
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.review.sight import LOOK_S
-from attunet_gui.tools.registry import TOOLS
+from attunet_gui.editing.tools.tool_registry import TOOLS
+from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.review.slice_visibility import SEEN_AFTER_S
 from tests.support.window_driver import WindowDriver
 from tests.support.window_invariants import ALWAYS, check_journal
 
@@ -67,11 +67,11 @@ def driver(qapp: QApplication, tmp_path: Path) -> Iterator[WindowDriver]:
     made.app.desk.run_or_cancel()
     made.live(0.2)
     made.answer_draft()
-    made.live(2 * LOOK_S)
+    made.live(2 * SEEN_AFTER_S)
     made.app.desk.guide.verify_slice()
     work = made.app.desk.correcting.work
     assert work is not None
-    assert len(work.verified) == 1
+    assert len(work.verified_slices) == 1
     yield made
     made.close()
 
@@ -82,8 +82,8 @@ def changed_by(driver: WindowDriver, what: object) -> str:
     assert work is not None
     mask = driver.mask
     assert mask is not None
-    before = (mask.copy(), len(work.history.done), work.verified)
-    driver.app.desk.guide.window_shown = lambda: True
+    before = (mask.copy(), len(work.undo_stack.undoable_strokes), work.verified_slices)
+    driver.app.desk.guide.is_window_shown = lambda: True
     if str(what).startswith("napari:"):
         action_manager.trigger(str(what))
         driver.pump()
@@ -92,7 +92,11 @@ def changed_by(driver: WindowDriver, what: object) -> str:
     driver.live(0.02)
     after = driver.mask
     assert after is not None
-    same = (np.array_equal(before[0], after), before[1] == len(work.history.done), before[2] == work.verified)
+    same = (
+        np.array_equal(before[0], after),
+        before[1] == len(work.undo_stack.undoable_strokes),
+        before[2] == work.verified_slices,
+    )
     words = ("the mask", "the strokes", "the verified slices")
     return ", ".join(word for word, kept in zip(words, same, strict=True) if not kept)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.watching import watch
+from tests.support.watched_process import watch
 
 pytestmark = pytest.mark.window
 

@@ -9,10 +9,10 @@ import pytest
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QWidget
 
-from attunet_gui.gui.app import build
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.jobs.runner import Runner
-from attunet_gui.network.bundle import find_bundles
+from attunet_gui.gui.main_window import build_window
+from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.network.model_bundle import find_bundles
+from attunet_gui.workers.inference_process import InferenceProcess
 from tests.gui.conftest import live, until
 
 pytestmark = pytest.mark.window
@@ -49,24 +49,24 @@ def shown(qapp: QApplication) -> Iterator[Shown]:
 
 
 def test_no_part_of_the_window_is_shown_before_it_has_its_place(
-    shown: Shown, qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: Runner, ct: Path
+    shown: Shown, qapp: QApplication, tmp_path: Path, tiny_bundle: Path, runner: InferenceProcess, ct: Path
 ) -> None:
     bundles = find_bundles((tiny_bundle.parent,))
-    app = build(runner, bundles, Preferences(tmp_path / "window.ini"), tmp_path / "journal")
+    app = build_window(runner, bundles, WindowPreferences(tmp_path / "window.ini"), tmp_path / "journal")
     live(0.3)
     app.desk.open_path(ct)
     until(lambda: app.session.case is not None and app.session.tally is not None)
     app.desk.next_step()
     until(lambda: app.session.draft is not None and app.session.job.state == "idle")
-    until(lambda: app.desk.guide.known)
+    until(lambda: app.desk.guide.is_searched)
     app.desk.toggle_gates()
-    app.desk.toolbox.take("grow")
+    app.desk.toolbox.select_tool("grow")
     app.desk.help()
     live(0.3)
     app.desk.session.edited = False
     app.window.close()
-    until(app.window_is_gone)
-    app.desk.end()
-    app.session.close()
+    until(app.is_window_closed)
+    app.desk.end_background_work()
+    app.session.close_session()
     assert [window for window in shown.windows if not window.startswith("_QtMainWindow 'attunet'")] == []
     assert len(shown.windows) == 1

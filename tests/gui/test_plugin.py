@@ -13,9 +13,9 @@ import pytest
 
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import plugin
-from attunet_gui.gui.case_layers import METADATA
-from attunet_gui.io.reading import read
-from tests.io.material import ct_like, write_nifti
+from attunet_gui.gui.napari_adapter.layer_factory import METADATA
+from attunet_gui.io.ct_reading import read_ct_volume
+from tests.support.ct_files import ct_like, write_nifti
 
 PLUGIN = "attunet-gui"
 AFFINE = np.array([[0, 2.1, 0.3, 10], [1.9, 0.1, -0.2, -20], [0.1, -0.2, 4.0, 30], [0, 0, 0, 1]])
@@ -99,8 +99,8 @@ def test_a_mask_that_could_land_elsewhere_or_is_several_is_refused_aloud(
 def test_what_was_unusual_of_a_ct_is_said_in_napari(ct: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(plugin, "show_info", said.append)
-    noted = replace(read(ct), notes=("One thing is odd.",))
-    monkeypatch.setattr(plugin, "read", lambda _path: noted)
+    noted = replace(read_ct_volume(ct), notes=("One thing is odd.",))
+    monkeypatch.setattr(plugin, "read_ct_volume", lambda _path: noted)
     _open(ct)
     assert said == ["ct: One thing is odd."]
 

@@ -25,20 +25,25 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.core.grid import Grid
+from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import plugin, plugin_dock
-from attunet_gui.gui.plugin_dock import FULL_NAME, NAME, PLUGIN, PancreasDock, docks_in
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.io.masks import read_mask
-from attunet_gui.io.reading import read
-from attunet_gui.io.writing import write_map
-from attunet_gui.network.bundle import find_bundles
-from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.plugin_dock import FULL_NAME, NAME, PLUGIN, PancreasDock, find_docks
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.io.result_writing import write_float_map
+from attunet_gui.network.model_bundle import find_bundles
+from attunet_gui.synthesis.phantom.abdomen_phantom import (
+    Phantom,
+    PhantomRequest,
+    make_phantom,
+    phantom_volume,
+)
+from attunet_gui.system.errors import AttunetError
 from tests.gui.conftest import Answers, live, until
 from tests.gui.test_window import drag
-from tests.io.material import ct_like, write_series, write_source
+from tests.support.ct_files import ct_like, write_series, write_source
 
 pytestmark = [
     pytest.mark.window,
@@ -118,7 +123,7 @@ def other(tmp_path: Path, phantom: Phantom) -> Path:
 
 def _written(path: Path, phantom: Phantom, brighter: int = 0) -> Path:
     volume = phantom_volume(phantom)
-    write_map(path, volume.hu.astype("float32") + np.float32(brighter), volume)
+    write_float_map(path, volume.hu.astype("float32") + np.float32(brighter), volume)
     return path
 
 
@@ -136,7 +141,7 @@ def window_of(viewer: napari.Viewer) -> QMainWindow:
 
 
 def dock_of(viewer: napari.Viewer) -> PancreasDock:
-    (dock,) = docks_in(viewer)
+    (dock,) = find_docks(viewer)
     return dock
 
 
@@ -215,7 +220,7 @@ def test_a_ct_that_napari_opened_is_drafted_corrected_and_saved_in_the_dock(
     dock.dock.save.save.click()
     until(lambda: session.saved_to is not None)
     assert session.saved_to == small.with_name("case_one_pancreas.nii.gz")
-    np.testing.assert_array_equal(read_mask(session.saved_to, read(small)), erased)
+    np.testing.assert_array_equal(read_mask(session.saved_to, read_ct_volume(small)), erased)
 
 
 def test_every_way_in_shows_the_same_dock(open_viewer: Callable[[], napari.Viewer], small: Path) -> None:
@@ -269,9 +274,9 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
 
     saving = Answers("Save")
     cross(viewer)
-    until(lambda: saving.asked is not None and not list(docks_in(viewer)))
+    until(lambda: saving.asked is not None and not list(find_docks(viewer)))
     until(lambda: ours_running() == [])
-    mask = read_mask(small.with_name("case_one_pancreas.nii.gz"), read(small))
+    mask = read_mask(small.with_name("case_one_pancreas.nii.gz"), read_ct_volume(small))
     assert mask.sum() == 2
     assert mask[3, 3, 3] == mask[4, 4, 4] == 1
     assert [layer.name for layer in viewer.layers] == ["case_one"]
@@ -303,7 +308,7 @@ def test_strokes_that_are_discarded_with_the_dock_do_not_come_back(
     stroke(viewer, 3, 3, 3)
     discarding = Answers("Discard corrections")
     cross(viewer)
-    until(lambda: discarding.asked is not None and not list(docks_in(viewer)))
+    until(lambda: discarding.asked is not None and not list(find_docks(viewer)))
     viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     assert not with_case(viewer).desk.layers.mask.any()
 
@@ -341,8 +346,8 @@ def test_two_viewers_of_one_process_keep_their_cases_apart(
         viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     left, right = with_case(first).desk, with_case(second).desk
     stroke(first, 3, 3, 3)
-    assert left.correcting.work.unsaved
-    assert not right.correcting.work.unsaved
+    assert left.correcting.work.has_unsaved_strokes
+    assert not right.correcting.work.has_unsaved_strokes
     assert not right.layers.mask.any()
     assert right.session.case.volume.name == "case_two"
     press(second, "Ctrl+Z")
@@ -358,8 +363,8 @@ def test_two_viewers_of_one_process_keep_their_cases_apart(
     press(first, "Ctrl+Z")
 
 
-def _grid() -> Grid:
-    return Grid((40, 40, 8), np.diag([2.0, 2.0, 4.0, 1.0]))
+def _grid() -> VoxelGrid:
+    return VoxelGrid((40, 40, 8), np.diag([2.0, 2.0, 4.0, 1.0]))
 
 
 def _file_for(pattern: str, folder: Path) -> Path:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from attunet_gui.gui.actions import ACTIONS, NAPARI_KEYS
-from attunet_gui.io.exports.registry import EXPORTS
-from attunet_gui.io.reading import READERS
-from attunet_gui.paths import documents
-from attunet_gui.tools.registry import TOOLS
-from attunet_gui.tools.tool import ToolKind
+from attunet_gui.editing.tools.tool_registry import TOOLS
+from attunet_gui.editing.tools.tool_types import ToolKind
+from attunet_gui.export.format_registry import EXPORT_FORMATS
+from attunet_gui.gui.keyboard_shortcuts import ACTIONS, NAPARI_KEYS
+from attunet_gui.io.ct_reading import READERS
+from attunet_gui.system.paths import documents_folder
 
 
 def row(*cells: str) -> str:
@@ -36,7 +36,7 @@ def tool(kind: ToolKind) -> str:
 
 
 def rows_below(heading: str) -> list[str]:
-    text = (documents() / "reference.md").read_text("utf-8")
+    text = (documents_folder() / "reference.md").read_text("utf-8")
     lines = text.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
     table = [line for line in lines if line.startswith("| ")]
     return [line for number, line in enumerate(table) if not line.startswith("| ---") and number]
@@ -61,5 +61,5 @@ def test_formats_that_are_read() -> None:
 
 def test_exports() -> None:
     assert [line.split(" | ")[0] for line in rows_below("What is exported")] == [
-        f"| `{f.name}`" for f in EXPORTS
+        f"| `{f.name}`" for f in EXPORT_FORMATS
     ]

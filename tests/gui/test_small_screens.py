@@ -10,8 +10,8 @@ import pytest
 from qtpy.QtCore import QPoint, QRect, QSize
 from qtpy.QtWidgets import QApplication, QDockWidget, QPushButton, QScrollArea, QWidget
 
-from attunet_gui.gui import app as application
-from tests.project.material import drafted_project
+from attunet_gui.gui import main_window as application
+from tests.support.project_cases import drafted_project
 from tests.support.window_driver import WindowDriver
 
 pytestmark = pytest.mark.window
@@ -28,7 +28,7 @@ SCREENS = {
 def room(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> QSize:
     """The screen, in logical pixels."""
     size = QSize(*request.param)
-    monkeypatch.setattr(application, "room_on_screen", lambda _widget: size)
+    monkeypatch.setattr(application, "available_screen_size", lambda _widget: size)
     return size
 
 

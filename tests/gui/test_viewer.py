@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from attunet_gui.core.edit import NOTHING, Box, edit_between
-from attunet_gui.core.overlay import overlays
+from attunet_gui.core.map_overlays import make_overlays
+from attunet_gui.core.mask_edit import NO_EDIT, VoxelBox, edit_between
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.case_layers import CT, METADATA
-from attunet_gui.gui.viewer import ARRIVING, CHANGES, MASK, OTHER, RING, CaseLayers
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
-from tests.test_session import SMALL, prediction_of
+from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, CHANGES, MASK, OTHER, RING, CaseLayers
+from attunet_gui.gui.napari_adapter.layer_factory import CT, METADATA
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from tests.app.test_case_session import SMALL, prediction_of
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def block(volume: Volume) -> np.ndarray:
     return mask
 
 
-def within(place: np.ndarray, box: Box) -> bool:
+def within(place: np.ndarray, box: VoxelBox) -> bool:
     return all(side.start <= at < side.stop for side, at in zip(box, place, strict=True))
 
 
 def put(layers: CaseLayers, mask: np.ndarray) -> None:
     layers.viewer.layers[MASK].data[:] = mask
-    layers.redraw()
+    layers.redraw_mask()
 
 
 def test_a_case_is_ct_and_mask_in_millimetres(layers: CaseLayers, volume: Volume) -> None:
@@ -54,15 +54,15 @@ def test_a_case_is_ct_and_mask_in_millimetres(layers: CaseLayers, volume: Volume
 
 
 def test_every_stroke_says_in_which_box_it_was_made(layers: CaseLayers) -> None:
-    strokes: list[tuple[Box, str]] = []
+    strokes: list[tuple[VoxelBox, str]] = []
     layers.stroke_ended.connect(lambda box, tool: strokes.append((box, tool)))
     mask = layers.viewer.layers[MASK]
-    layers.take_tool("paint")
+    layers.select_tool("paint")
     before = mask.data.copy()
     mask.paint((4, 10, 10), 1)
     mask.data_setitem((np.array([1, 3]), np.array([2, 2]), np.array([5, 4])), 1)
     layers.set_edits_volume(True)
-    layers.take_tool("erase")
+    layers.select_tool("erase")
     mask.paint((4, 10, 10), 0)
     assert [tool for _box, tool in strokes] == ["paint", "paint", "erase"]
     assert strokes[0][0][0] == slice(4, 5)
@@ -78,14 +78,14 @@ def test_every_stroke_says_in_which_box_it_was_made(layers: CaseLayers) -> None:
 def test_naparis_own_history_is_emptied_before_it_grows_large(
     layers: CaseLayers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attunet_gui.gui.viewer._HISTORY_BYTES", 100)
-    layers.take_tool("paint")
+    monkeypatch.setattr("attunet_gui.gui.napari_adapter.case_layers._HISTORY_BYTES", 100)
+    layers.select_tool("paint")
     mask = layers.viewer.layers[MASK]
     mask.paint((4, 10, 10), 1)
     painted = mask.data.copy()
     mask.undo()
     np.testing.assert_array_equal(mask.data, painted)
-    assert layers.tool == "paint"
+    assert layers.current_tool == "paint"
 
 
 def test_naparis_undo_keys_ask_for_our_undo(layers: CaseLayers) -> None:
@@ -109,13 +109,13 @@ def test_changes_are_shown_in_three_colours_and_taken_away(layers: CaseLayers, v
     assert (shown[0, 0, 0], shown[4, 10, 10], shown[5, 10, 10]) == (1, 2, 3)
     assert np.count_nonzero(shown) == 3
     assert layers.viewer.layers.selection.active is layers.viewer.layers[MASK]
-    layers.show_changes(NOTHING)
+    layers.show_changes(NO_EDIT)
     assert CHANGES not in layers.viewer.layers
 
 
 def test_a_place_is_brought_close_with_a_ring_around_it(layers: CaseLayers) -> None:
     viewer = layers.viewer
-    layers.take_tool("paint")
+    layers.select_tool("paint")
     box = (slice(5, 8), slice(10, 14), slice(12, 20))
     layers.show_place(box, 6)
     (ring,) = viewer.layers[RING].data
@@ -123,15 +123,15 @@ def test_a_place_is_brought_close_with_a_ring_around_it(layers: CaseLayers) -> N
     low, high = ring.min(axis=0), ring.max(axis=0)
     assert (low[1:] < (10, 12)).all()
     assert (high[1:] > (13, 19)).all()
-    assert viewer.dims.current_step[0] == layers.slice == 6
-    assert layers.tool == "paint"
+    assert viewer.dims.current_step[0] == layers.current_slice == 6
+    assert layers.current_tool == "paint"
     layers.hide_place()
     assert RING not in viewer.layers
 
 
 def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume: Volume) -> None:
     viewer = layers.viewer
-    layers.take_tool("erase")
+    layers.select_tool("erase")
     layers.go_to_slice(2)
     viewer.scene.camera.zoom = 3.5
     before = (
@@ -141,9 +141,9 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
         viewer.layers.selection.active,
     )
     put(layers, block(volume))
-    layers.show_maps(overlays(prediction_of(volume)))
-    layers.show("gates", True)
-    layers.show_beside(block(volume))
+    layers.show_maps(make_overlays(prediction_of(volume)))
+    layers.show_layer("gates", True)
+    layers.show_other_draft(block(volume))
     after = (
         viewer.dims.current_step,
         viewer.scene.camera.zoom,
@@ -151,7 +151,7 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
         viewer.layers.selection.active,
     )
     assert after == before
-    assert layers.tool == "erase"
+    assert layers.current_tool == "erase"
 
 
 def _look_of(layers: CaseLayers) -> dict[str, dict[str, str]]:
@@ -180,10 +180,10 @@ def _used(layers: CaseLayers, volume: Volume) -> None:
     layers.set_brush_size(30)
     mask.selected_label = 0
     layers.set_drawing_points(True)
-    layers.show_maps(overlays(prediction_of(volume)))
-    layers.show("gates", True)
+    layers.show_maps(make_overlays(prediction_of(volume)))
+    layers.show_layer("gates", True)
     layers.begin_arrival()
-    layers.arrive(np.array([6]), edit_between(np.zeros_like(block(volume)), block(volume)))
+    layers.show_arrived_slices(np.array([6]), edit_between(np.zeros_like(block(volume)), block(volume)))
 
 
 @pytest.mark.parametrize("shape", [(12, 40, 30), (7, 50, 20)])
@@ -196,7 +196,7 @@ def test_a_case_looks_the_same_whatever_was_open_before(
     fresh = CaseLayers(ViewerModel())
     for each in (fresh, layers):
         each.show_case(volume, None)
-        each.make_ready()
+        each.prepare_arriving_layer()
     _used(layers, volume)
     for each in (fresh, layers):
         each.show_case(following, mask.copy())
@@ -213,7 +213,7 @@ def test_a_case_looks_the_same_whatever_was_open_before(
     for key, data in ((CT, following.hu), (MASK, mask), (ARRIVING, np.zeros_like(mask))):
         np.testing.assert_array_equal(layers.viewer.layers[key].data, data)
     assert not layers.is_shown(ARRIVING)
-    assert layers.slice == shape[0] // 2
+    assert layers.current_slice == shape[0] // 2
     painted: list[object] = []
     layers.stroke_ended.connect(lambda *told: painted.append(told))
     layers.viewer.layers[MASK].data_setitem((np.array([3]), np.array([4]), np.array([4])), 1)
@@ -223,14 +223,14 @@ def test_a_case_looks_the_same_whatever_was_open_before(
 def test_a_draft_arrives_between_a_beginning_and_an_end(layers: CaseLayers, volume: Volume) -> None:
     drafted = edit_between(np.zeros_like(block(volume)), block(volume))
     slices = np.arange(len(volume.hu))
-    layers.arrive(slices, drafted)
+    layers.show_arrived_slices(slices, drafted)
     assert ARRIVING not in layers.viewer.layers
     layers.begin_arrival()
-    layers.arrive(slices, drafted)
+    layers.show_arrived_slices(slices, drafted)
     np.testing.assert_array_equal(layers.viewer.layers[ARRIVING].data, block(volume))
     assert layers.is_shown(ARRIVING)
     layers.end_arrival()
-    layers.arrive(slices, drafted)
+    layers.show_arrived_slices(slices, drafted)
     assert not layers.is_shown(ARRIVING)
     assert not layers.viewer.layers[ARRIVING].data.any()
     assert not layers.mask.any()  # type: ignore[union-attr]
@@ -239,11 +239,11 @@ def test_a_draft_arrives_between_a_beginning_and_an_end(layers: CaseLayers, volu
 def test_a_map_becomes_a_layer_when_it_is_first_shown_and_lies_below_the_mask(
     layers: CaseLayers, volume: Volume
 ) -> None:
-    layers.show_maps(overlays(prediction_of(volume)))
+    layers.show_maps(make_overlays(prediction_of(volume)))
     assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
     assert not layers.is_shown("gates")
     for key in ("probability", "gates", "gate 1", "gate 2"):
-        layers.show(key, True)
+        layers.show_layer(key, True)
     names = [layer.name for layer in layers.viewer.layers]
     assert names == [CT, "Probability", "Gates merged", "Gate 1 of 2 (8 x 8)", "Gate 2 of 2 (4 x 4)", MASK]
     assert [layer.visible for layer in layers.viewer.layers[1:-1]] == [False, False, False, True]
@@ -251,54 +251,54 @@ def test_a_map_becomes_a_layer_when_it_is_first_shown_and_lies_below_the_mask(
 
 
 def test_a_map_that_the_next_draft_has_not_is_gone(layers: CaseLayers, volume: Volume) -> None:
-    made = overlays(prediction_of(volume))
+    made = make_overlays(prediction_of(volume))
     layers.show_maps(made)
-    layers.show("gate 2", True)
+    layers.show_layer("gate 2", True)
     layers.show_maps(made[:-1])
     assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
-    layers.show("gate 2", True)
+    layers.show_layer("gate 2", True)
     assert not layers.is_shown("gate 2")
 
 
 def test_an_opacity_chosen_before_a_map_is_shown_holds(layers: CaseLayers, volume: Volume) -> None:
-    layers.show_maps(overlays(prediction_of(volume)))
+    layers.show_maps(make_overlays(prediction_of(volume)))
     layers.set_opacity("gates", 0.3)
-    assert layers.opacity("gates") == 0.3
-    layers.show("gates", True)
+    assert layers.opacity_of("gates") == 0.3
+    layers.show_layer("gates", True)
     assert layers.viewer.layers["Gates merged"].opacity == 0.3
 
 
 def test_maps_hide_one_another_unless_asked_not_to(layers: CaseLayers, volume: Volume) -> None:
-    layers.show_maps(overlays(prediction_of(volume)))
-    layers.show("gates", True)
-    layers.show("gate 1", True)
+    layers.show_maps(make_overlays(prediction_of(volume)))
+    layers.show_layer("gates", True)
+    layers.show_layer("gate 1", True)
     assert not layers.is_shown("gates")
-    layers.show("gate 2", True, alone=False)
+    layers.show_layer("gate 2", True, alone=False)
     assert layers.is_shown("gate 1")
     assert layers.is_shown(MASK)
 
 
 def test_a_map_that_was_on_stays_on_with_the_next_draft(layers: CaseLayers, volume: Volume) -> None:
-    layers.show_maps(overlays(prediction_of(volume)))
-    layers.show("gate 2", True)
+    layers.show_maps(make_overlays(prediction_of(volume)))
+    layers.show_layer("gate 2", True)
     layers.set_opacity("gate 2", 0.25)
-    layers.show_maps(overlays(prediction_of(volume)))
+    layers.show_maps(make_overlays(prediction_of(volume)))
     assert layers.is_shown("gate 2")
-    assert layers.opacity("gate 2") == 0.25
+    assert layers.opacity_of("gate 2") == 0.25
     assert len(layers.viewer.layers) == 3
 
 
 def test_the_value_under_the_cursor_is_said(layers: CaseLayers, volume: Volume) -> None:
-    made = overlays(prediction_of(volume))
+    made = make_overlays(prediction_of(volume))
     layers.show_maps(made)
-    layers.show("gate 1", True)
+    layers.show_layer("gate 1", True)
     at = (6, 20, 15)
     layers.go_to_slice(6)
     layers.viewer.cursor.position = tuple(i * s for i, s in zip(at, volume.grid.spacing_mm, strict=True))
     gate = next(o for o in made if o.key == "gate 1")
-    assert layers.under_cursor() == f"{volume.hu[at]:.0f} HU, {float(gate.map[at]):.2f} gate 1"
+    assert layers.cursor_values_text() == f"{volume.hu[at]:.0f} HU, {float(gate.map[at]):.2f} gate 1"
     layers.viewer.cursor.position = (0, -500, 0)
-    assert layers.under_cursor() == ""
+    assert layers.cursor_values_text() == ""
 
 
 def test_a_layer_deleted_from_outside_is_put_back_with_its_edits(layers: CaseLayers, volume: Volume) -> None:
@@ -308,14 +308,14 @@ def test_a_layer_deleted_from_outside_is_put_back_with_its_edits(layers: CaseLay
     layers.viewer.layers.select_all()
     layers.viewer.layers.remove_selected()
     assert sorted(lost) == [CT, MASK]
-    layers.put_back()
+    layers.restore_deleted_layers()
     assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
     np.testing.assert_array_equal(layers.mask, block(volume))
 
 
 def test_a_new_case_takes_its_layers_and_leaves_the_persons(layers: CaseLayers, volume: Volume) -> None:
     layers.viewer.add_points(np.zeros((1, 3)), name="mine")
-    layers.show_beside(block(volume))
+    layers.show_other_draft(block(volume))
     layers.show_case(volume, block(volume))
     assert sorted(layer.name for layer in layers.viewer.layers) == sorted([CT, MASK, "mine"])
     assert OTHER not in layers.viewer.layers
@@ -327,26 +327,26 @@ def test_the_brush_knows_one_label_only(layers: CaseLayers) -> None:
 
 
 def test_tools_and_windows_are_naparis(layers: CaseLayers) -> None:
-    layers.take_tool("paint")
+    layers.select_tool("paint")
     layers.set_brush_size(17)
-    layers.set_window(-45, 105)
-    layers.set_window(10, 10)
+    layers.set_hu_window(-45, 105)
+    layers.set_hu_window(10, 10)
     layers.set_filled(True)
     assert layers.viewer.layers[MASK].mode == "paint"
-    assert (layers.brush_size, layers.window_hu, layers.filled) == (17, (-45.0, 105.0), True)
+    assert (layers.brush_size, layers.window_hu, layers.is_filled) == (17, (-45.0, 105.0), True)
 
 
 def test_without_a_case_nothing_breaks() -> None:
     empty = CaseLayers(ViewerModel())
-    empty.redraw()
-    empty.show_changes(NOTHING)
+    empty.redraw_mask()
+    empty.show_changes(NO_EDIT)
     empty.show_place((slice(0, 1),) * 3, 0)
     empty.hide_place()
-    empty.take_tool("paint")
-    empty.set_window(0, 1)
+    empty.select_tool("paint")
+    empty.set_hu_window(0, 1)
     empty.step_slice(1)
-    empty.show(MASK, True)
+    empty.show_layer(MASK, True)
     assert empty.mask is None
     assert empty.window_hu is None
-    assert empty.under_cursor() == ""
-    assert empty.tool == "pan_zoom"
+    assert empty.cursor_values_text() == ""
+    assert empty.current_tool == "pan_zoom"

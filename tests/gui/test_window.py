@@ -17,32 +17,33 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui import plugin, questions
-from attunet_gui.gui.actions import ACTIONS
-from attunet_gui.gui.app import Application
-from attunet_gui.gui.case_layers import CT
-from attunet_gui.gui.viewer import ARRIVING, MASK, OTHER
-from attunet_gui.io.masks import read_mask
-from attunet_gui.jobs.runner import Runner
+from attunet_gui.gui import plugin
+from attunet_gui.gui.dialogs import case_dialogs
+from attunet_gui.gui.keyboard_shortcuts import ACTIONS
+from attunet_gui.gui.main_window import RunningApplication
+from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, MASK, OTHER
+from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.workers.inference_process import InferenceProcess
 from tests.gui.conftest import Answers, live, until
 
 pytestmark = pytest.mark.window
 
 
-def opened(app: Application, ct: Path) -> None:
+def opened(app: RunningApplication, ct: Path) -> None:
     app.desk.open_path(ct)
     until(lambda: app.session.case is not None and app.session.tally is not None)
     live(0.3)
 
 
-def drafted(app: Application, ct: Path) -> None:
+def drafted(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     app.desk.next_step()
     until(lambda: app.session.draft is not None and app.session.job.state == "idle")
     live(0.3)
 
 
-def canvas(app: Application) -> tuple[QWidget, QPoint]:
+def canvas(app: RunningApplication) -> tuple[QWidget, QPoint]:
     """The widget that draws the picture, and its middle."""
     centre = app.window.centralWidget()
     assert centre is not None
@@ -52,7 +53,7 @@ def canvas(app: Application) -> tuple[QWidget, QPoint]:
     return widget, widget.mapFrom(centre, middle)
 
 
-def drag(app: Application, length: int = 40) -> None:
+def drag(app: RunningApplication, length: int = 40) -> None:
     """Press, move and release in the middle of the picture."""
     widget, start = canvas(app)
     QTest.mouseMove(widget, start)
@@ -64,14 +65,14 @@ def drag(app: Application, length: int = 40) -> None:
     live(0.05)
 
 
-def mask_of(app: Application) -> np.ndarray:
+def mask_of(app: RunningApplication) -> np.ndarray:
     mask = app.desk.layers.mask
     assert mask is not None
     return mask
 
 
-def test_the_picture_of_an_open_case_is_not_black(app: Application, ct: Path) -> None:
-    assert app.desk.view.step.button == "Open a CT…"
+def test_the_picture_of_an_open_case_is_not_black(app: RunningApplication, ct: Path) -> None:
+    assert app.desk.view_state.step.button == "Open a CT…"
     assert app.viewer.canvas.overlays.text.visible
     opened(app, ct)
     picture = app.viewer.window.screenshot(flash=False, canvas_only=True)
@@ -80,7 +81,7 @@ def test_the_picture_of_an_open_case_is_not_black(app: Application, ct: Path) ->
     assert "case_one" not in app.window.windowTitle()
 
 
-def test_the_whole_job_open_draft_gates_paint_undo_save(app: Application, ct: Path) -> None:
+def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication, ct: Path) -> None:
     drafted(app, ct)
     assert app.dock.next_step.button.text() == "Check the draft"
     app.desk.next_step()
@@ -112,7 +113,9 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: Application, ct: Pa
     assert app.dock.next_step.button.text() == "Open the next CT…"
 
 
-def test_a_run_is_cancelled_at_once_and_can_be_run_again(app: Application, ct: Path, runner: Runner) -> None:
+def test_a_run_is_cancelled_at_once_and_can_be_run_again(
+    app: RunningApplication, ct: Path, runner: InferenceProcess
+) -> None:
     opened(app, ct)
     assert runner.child_pid is not None
     stopped = runner.child_pid
@@ -131,7 +134,7 @@ def test_a_run_is_cancelled_at_once_and_can_be_run_again(app: Application, ct: P
 
 
 def test_a_killed_child_gives_one_sentence_and_a_working_window(
-    app: Application, ct: Path, runner: Runner
+    app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
     opened(app, ct)
     app.desk.run_or_cancel()
@@ -141,7 +144,7 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
     until(lambda: app.session.message.problem)
     assert app.session.message.text.count(".") <= 2
     assert app.session.job.state == "idle"
-    app.desk.take_tool("paint")
+    app.desk.select_tool("paint")
     drag(app)
     assert mask_of(app).any()
     app.desk.session.edited = False
@@ -150,10 +153,10 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
 
 
 def test_painting_works_while_the_network_runs_and_is_kept(
-    app: Application, ct: Path, runner: Runner
+    app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
     opened(app, ct)
-    app.desk.take_tool("paint")
+    app.desk.select_tool("paint")
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGSTOP)  # or the draft would be there before the stroke
     app.desk.run_or_cancel()
@@ -169,17 +172,19 @@ def test_painting_works_while_the_network_runs_and_is_kept(
     np.testing.assert_array_equal(mask_of(app), painted)
     assert OTHER in [layer.name for layer in app.viewer.layers]
     assert app.viewer.dims.current_step == step
-    assert app.desk.layers.tool == "paint"
+    assert app.desk.layers.current_tool == "paint"
 
 
-def edit(app: Application) -> None:
+def edit(app: RunningApplication) -> None:
     layer = app.viewer.layers[MASK]
     layer.data_setitem((np.array([3]), np.array([3]), np.array([3])), 1 - int(layer.data[3, 3, 3]))
     assert app.session.edited
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("Beside my mask", True), ("Replace my mask", False)])
-def test_drafting_again_over_corrections_asks(app: Application, ct: Path, answer: str, kept: bool) -> None:
+def test_drafting_again_over_corrections_asks(
+    app: RunningApplication, ct: Path, answer: str, kept: bool
+) -> None:
     drafted(app, ct)
     edit(app)
     edited = mask_of(app).copy()
@@ -195,7 +200,7 @@ def test_drafting_again_over_corrections_asks(app: Application, ct: Path, answer
         np.testing.assert_array_equal(mask_of(app), edited)
 
 
-def test_opening_another_case_over_corrections_asks(app: Application, ct: Path) -> None:
+def test_opening_another_case_over_corrections_asks(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     case = app.session.case
     edit(app)
@@ -213,7 +218,9 @@ def test_opening_another_case_over_corrections_asks(app: Application, ct: Path) 
     assert app.session.case.found.mask[3, 3, 3] == 1
 
 
-def test_strokes_made_while_saving_are_asked_about_before_the_next_case(app: Application, ct: Path) -> None:
+def test_strokes_made_while_saving_are_asked_about_before_the_next_case(
+    app: RunningApplication, ct: Path
+) -> None:
     opened(app, ct)
     case = app.session.case
     edit(app)
@@ -231,27 +238,27 @@ def test_strokes_made_while_saving_are_asked_about_before_the_next_case(app: App
 
 
 def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
-    app: Application, ct: Path, monkeypatch: pytest.MonkeyPatch
+    app: RunningApplication, ct: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(app, ct)
     case = app.session.case
     target = ct.with_name("chosen.nii.gz")
 
     def choose(parent: QWidget, suggestion: Path) -> Path:
-        app.session.open(ct)
+        app.session.open_path(ct)
         until(lambda: app.session.case is not case)
         return target
 
-    monkeypatch.setattr(questions, "choose_target", choose)
+    monkeypatch.setattr(case_dialogs, "choose_target", choose)
     app.desk.save_as()
     live(0.3)
     assert not target.exists()
     assert "nothing was saved" in app.session.message.text
 
 
-def test_a_draft_waits_for_the_stroke_that_is_being_made(app: Application, ct: Path) -> None:
+def test_a_draft_waits_for_the_stroke_that_is_being_made(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
-    app.desk.take_tool("paint")
+    app.desk.select_tool("paint")
     widget, middle = canvas(app)
     app.desk.run_or_cancel()
     QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
@@ -270,7 +277,7 @@ def test_a_draft_waits_for_the_stroke_that_is_being_made(app: Application, ct: P
     assert OTHER in [layer.name for layer in app.viewer.layers]
 
 
-def test_a_case_after_a_painted_one_takes_its_draft(app: Application, ct: Path) -> None:
+def test_a_case_after_a_painted_one_takes_its_draft(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     edit(app)
     case = app.session.case
@@ -285,7 +292,7 @@ def test_a_case_after_a_painted_one_takes_its_draft(app: Application, ct: Path) 
     assert OTHER not in [layer.name for layer in app.viewer.layers]
 
 
-def test_closing_over_corrections_asks_and_can_save_first(app: Application, ct: Path) -> None:
+def test_closing_over_corrections_asks_and_can_save_first(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     edit(app)
     keeping = Answers("Keep editing")
@@ -295,15 +302,15 @@ def test_closing_over_corrections_asks_and_can_save_first(app: Application, ct: 
     assert app.window.isVisible()
     saving = Answers("Save")
     app.window.close()
-    until(app.window_is_gone)
+    until(app.is_window_closed)
     assert saving.default == "Save"
     assert read_mask(ct.with_name("case_one_pancreas.nii.gz"), app.session.case.volume)[3, 3, 3] == 1
 
 
-def test_closing_without_corrections_asks_nothing(app: Application, ct: Path) -> None:
+def test_closing_without_corrections_asks_nothing(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     app.window.close()
-    until(app.window_is_gone)
+    until(app.is_window_closed)
 
 
 def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
@@ -333,10 +340,10 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
     window.close()
     until(lambda: not isalive(window))
     assert discarding.asked is not None
-    session.close()
+    session.close_session()
 
 
-def test_a_file_dropped_anywhere_is_opened_as_a_case(app: Application, ct: Path) -> None:
+def test_a_file_dropped_anywhere_is_opened_as_a_case(app: RunningApplication, ct: Path) -> None:
     widget, middle = canvas(app)
     handle = app.window.windowHandle()
     assert handle is not None
@@ -351,15 +358,15 @@ def test_a_file_dropped_anywhere_is_opened_as_a_case(app: Application, ct: Path)
     until(lambda: app.session.case is not None)
     live(0.2)
     assert _of_the_case(app) == [CT, MASK]
-    assert app.desk.preferences.recent == [ct]
+    assert app.desk.preferences.recent_paths == [ct]
 
 
-def _of_the_case(app: Application) -> list[str]:
+def _of_the_case(app: RunningApplication) -> list[str]:
     """Names of the layers; but the one for a draft on its way comes a moment later."""
     return [layer.name for layer in app.viewer.layers if layer.name != ARRIVING]
 
 
-def test_a_layer_deleted_in_the_list_comes_back(app: Application, ct: Path) -> None:
+def test_a_layer_deleted_in_the_list_comes_back(app: RunningApplication, ct: Path) -> None:
     opened(app, ct)
     app.viewer.layers.remove(MASK)
     live(0.2)
@@ -367,7 +374,7 @@ def test_a_layer_deleted_in_the_list_comes_back(app: Application, ct: Path) -> N
     assert "put back" in app.session.message.text
 
 
-def test_the_keys_do_what_the_table_says(app: Application, ct: Path) -> None:
+def test_the_keys_do_what_the_table_says(app: RunningApplication, ct: Path) -> None:
     drafted(app, ct)
     app.window.activateWindow()
     live(0.2)
@@ -381,7 +388,7 @@ def test_the_keys_do_what_the_table_says(app: Application, ct: Path) -> None:
     assert app.viewer.dims.current_step[0] == before + 1
 
 
-def test_no_key_is_one_of_naparis_menus(app: Application) -> None:
+def test_no_key_is_one_of_naparis_menus(app: RunningApplication) -> None:
     taken = {}
     for menu in app.window.findChildren(QMenu):
         for action in menu.actions():
@@ -391,13 +398,13 @@ def test_no_key_is_one_of_naparis_menus(app: Application) -> None:
     assert {a.keys for a in ACTIONS if QKeySequence(a.keys).toString() in taken} == set()
 
 
-def test_a_mask_lies_on_the_source_grid(app: Application, ct: Path, long_volume: Volume) -> None:
+def test_a_mask_lies_on_the_source_grid(app: RunningApplication, ct: Path, long_volume: Volume) -> None:
     opened(app, ct)
     assert app.session.case.volume.grid.matches(long_volume.grid, 1e-3)
     assert tuple(app.viewer.layers[MASK].scale) == app.session.case.volume.grid.spacing_mm
 
 
-def test_nothing_is_cut_off_in_the_dock(app: Application, ct: Path) -> None:
+def test_nothing_is_cut_off_in_the_dock(app: RunningApplication, ct: Path) -> None:
     drafted(app, ct)
     app.viewer.window.resize(1280, 800)
     live(0.2)

@@ -11,20 +11,19 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.core.edit import edit_between
-from attunet_gui.core.history import DRAFT
-from attunet_gui.gui import questions
-from attunet_gui.gui.worklist import asking
-from attunet_gui.gui.worklist.tasks import ExportWish
-from attunet_gui.gui.worklist.worklist import Worklist
-from attunet_gui.network.bundle import Bundle
-from attunet_gui.project.events import ProjectSettings
-from attunet_gui.project.masks import read_alone
-from attunet_gui.project.project import Project, open_project
-from attunet_gui.project.rows import CaseQuery, CaseRow
-from attunet_gui.project.status import Status
+from attunet_gui.core.mask_edit import edit_between
+from attunet_gui.core.undo_stack import DRAFT_TOOL
+from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
+from attunet_gui.gui.worklist.import_draft_export import WorklistExportOptions
+from attunet_gui.gui.worklist.worklist_controller import WorklistController
+from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.project.case_rows import CaseQuery, CaseRow
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.project.mask_files import read_mask_without_ct
+from attunet_gui.project.project_events import ProjectSettings
+from attunet_gui.project.project_store import Project, open_project
 from tests.gui.test_desk import World, qt, world_in
-from tests.project.material import Ball, ball, drafted_project, new_project, write_ct
+from tests.support.project_cases import Ball, ball, drafted_project, new_project, write_ct
 
 __all__ = ["qt"]
 
@@ -37,7 +36,7 @@ class Room:
     outside: Project
 
     @property
-    def worklist(self) -> Worklist:
+    def worklist(self) -> WorklistController:
         return self.world.desk.worklist
 
     @property
@@ -46,27 +45,29 @@ class Room:
         return "" if case is None else case.volume.name
 
     def row(self, name: str) -> CaseRow:
-        return self.outside.case(name)
+        return self.outside.case_named(name)
 
     def status(self, name: str) -> str:
         return str(self.row(name).status)
 
     def open(self, name: str) -> None:
         self.worklist.open_case(self.row(name))
-        self.world.until(lambda: self.on_screen == name and self.worklist.listed is not None)
+        self.world.until(lambda: self.on_screen == name and self.worklist.project_case is not None)
 
     def settle(self) -> None:
         """Until nothing is read, written or recorded."""
         for _ in range(5):
             self.world.live()
-        self.world.until(lambda: not self.worklist.facts.busy)
+        self.world.until(lambda: not self.worklist.current_facts.busy)
 
 
 def room_in(folder: Path, project: Project, who: str = "anna") -> Room:
     world = world_in(folder)
     world.desk.set_annotator(who)
     world.desk.worklist.show_project(project.folder)
-    world.until(lambda: world.desk.worklist.project is not None and world.desk.worklist.list.rowCount() > 0)
+    world.until(
+        lambda: world.desk.worklist.project is not None and world.desk.worklist.case_list.rowCount() > 0
+    )
     return Room(world, project)
 
 
@@ -79,7 +80,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         found.append((left, unseen))
         return True
 
-    monkeypatch.setattr(asking, "ask_accept", answer)
+    monkeypatch.setattr(worklist_dialogs, "ask_accept", answer)
     return found
 
 
@@ -87,8 +88,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def room(qt: QApplication, tmp_path: Path) -> Iterator[Room]:
     made = room_in(tmp_path, drafted_project(tmp_path))
     yield made
-    made.world.desk.end()
-    made.world.desk.session.close()
+    made.world.desk.end_background_work()
+    made.world.desk.session.close_session()
     made.outside.close()
 
 
@@ -98,18 +99,18 @@ def test_a_case_opens_with_its_draft_under_its_pseudonym(room: Room) -> None:
     desk = room.world.desk
     assert not desk.session.edited
     assert desk.session.saved_to is None
-    assert desk.session.model is not None
-    assert desk.session.model.name == "ball"
-    assert room.status("case-0002") == Status.IN_PROGRESS
-    assert desk.preferences.recent == [], "a file name may be the patient's"
+    assert desk.session.draft_model is not None
+    assert desk.session.draft_model.name == "ball"
+    assert room.status("case-0002") == CaseStatus.IN_PROGRESS
+    assert desk.preferences.recent_paths == [], "a file name may be the patient's"
 
 
 def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Room) -> None:
     room.open("case-0002")
     desk, network = room.world.desk, room.world.network
-    room.world.until(lambda: desk.guide.known and 6 in desk.guide.state.seen)
-    assert desk.session.looking
-    assert desk.view.step.command != "cancel", "nobody need wait for it"
+    room.world.until(lambda: desk.guide.is_searched and 6 in desk.guide.review_state.seen)
+    assert desk.session.is_mapping_evidence
+    assert desk.view_state.step.command != "cancel", "nobody need wait for it"
     room.world.paint(6, 5, 5)
     before = room.world.mask.copy()
     network.answer(len(network.requests), np.zeros_like(before))
@@ -117,7 +118,7 @@ def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Roo
     np.testing.assert_array_equal(room.world.mask, before)
     assert desk.session.draft is not None
     np.testing.assert_array_equal(desk.session.draft.mask, ball())
-    assert not desk.session.looking
+    assert not desk.session.is_mapping_evidence
     assert 6 in desk.guide.state.seen
     assert desk.session.model is not None
     assert desk.session.model.name == "ball", "the mask came from the draft of the project"
@@ -127,14 +128,16 @@ def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Roo
 def test_saving_writes_into_the_project_and_says_how_far_it_is(room: Room) -> None:
     room.open("case-0001")
     room.world.desk.layers.go_to_slice(5)
-    room.world.until(lambda: room.world.desk.guide.known and 5 in room.world.desk.guide.state.seen)
+    room.world.until(
+        lambda: room.world.desk.guide.is_searched and 5 in room.world.desk.guide.review_state.seen
+    )
     room.world.paint(5, 5, 5)
     painted = room.world.mask.copy()
     room.world.desk.save()
     room.world.until(lambda: "in progress" in room.world.said)
-    saved = room.outside.saved(room.row("case-0001"))
+    saved = room.outside.saved_mask(room.row("case-0001"))
     assert saved is not None
-    np.testing.assert_array_equal(read_alone(saved.mask).hu, painted)
+    np.testing.assert_array_equal(read_mask_without_ct(saved.mask).hu, painted)
     assert saved.annotator == "anna"
     assert saved.model.split()[0] == "ball"
     assert saved.edits_by_tool == {"brush": 1}
@@ -142,36 +145,36 @@ def test_saving_writes_into_the_project_and_says_how_far_it_is(room: Room) -> No
     assert 5 in saved.verified
     assert 0 not in saved.verified
     assert not list((room.outside.folder.parent / "ct").glob("*pancreas*"))
-    assert not room.world.desk.correcting.work.unsaved  # type: ignore[union-attr]
+    assert not room.world.desk.correcting.work.has_unsaved_strokes  # type: ignore[union-attr]
 
 
 def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: Room) -> None:
-    room.worklist.set_next_by("file")
+    room.worklist.set_next_case_strategy("file")
     room.open("case-0001")
-    room.world.until(lambda: room.worklist._ahead.name == "case-0002")
+    room.world.until(lambda: room.worklist._prefetcher.prefetched_name == "case-0002")
     room.worklist.accept_case()
     room.world.until(lambda: room.on_screen == "case-0002")
-    assert room.status("case-0001") == Status.ACCEPTED
-    assert room.worklist.facts.choice == "case-0002: the next in the list"
-    told = [line.words for line in room.outside.history(room.row("case-0001"))]
+    assert room.status("case-0001") == CaseStatus.ACCEPTED
+    assert room.worklist.current_facts.choice == "case-0002: the next in the list"
+    told = [line.words for line in room.outside.case_history(room.row("case-0001"))]
     assert told[-1] == "accepted"
     assert "named as the next case" in " ".join(
-        line.words for line in room.outside.history(room.row("case-0002"))
+        line.words for line in room.outside.case_history(room.row("case-0002"))
     )
     room.worklist.accept_case()
     room.world.until(lambda: room.on_screen == "case-0003")
     room.worklist.accept_case()
     room.world.until(lambda: "Nothing waits" in room.world.said)
-    assert room.status("case-0003") == Status.ACCEPTED
-    assert room.world.desk.view.step.command == "next_case"
+    assert room.status("case-0003") == CaseStatus.ACCEPTED
+    assert room.world.desk.view_state.step.command == "next_case"
 
 
 def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: Room) -> None:
     room.open("case-0001")
-    room.world.until(lambda: room.world.desk.guide.state.seen)
+    room.world.until(lambda: room.world.desk.guide.review_state.seen)
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
-    saved = room.outside.saved(room.row("case-0001"))
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
+    saved = room.outside.saved_mask(room.row("case-0001"))
     assert saved is not None
     assert saved.verified == frozenset({6})
 
@@ -179,14 +182,14 @@ def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: Room) -> 
 def looked_through(room: Room) -> None:
     """Close every place and go to every slice with mask."""
     guide = room.world.desk.guide
-    room.world.until(lambda: guide.known)
-    while guide.places:
+    room.world.until(lambda: guide.is_searched)
+    while guide.open_places:
         guide.next_place()
         guide.accept_place()
-    while guide.unseen:
-        left = guide.unseen
+    while guide.unseen_slices:
+        left = guide.unseen_slices
         guide.next_unseen()
-        room.world.until(lambda left=left: guide.unseen != left)
+        room.world.until(lambda left=left: guide.unseen_slices != left)
 
 
 def test_accepting_what_was_not_looked_at_asks_once_with_the_numbers(
@@ -194,22 +197,22 @@ def test_accepting_what_was_not_looked_at_asks_once_with_the_numbers(
 ) -> None:
     room.open("case-0001")
     guide = room.world.desk.guide
-    room.world.until(lambda: guide.known and guide.state.seen)
+    room.world.until(lambda: guide.is_searched and guide.review_state.seen)
     slices, with_mask = ball().shape[0], int(ball().any(axis=(1, 2)).sum())
-    assert len(guide.unseen) == with_mask - 1
-    assert len(guide.places) == 1
-    monkeypatch.setattr(asking, "ask_accept", lambda *_: False)
+    assert len(guide.unseen_slices) == with_mask - 1
+    assert len(guide.open_places) == 1
+    monkeypatch.setattr(worklist_dialogs, "ask_accept", lambda *_: False)
     room.worklist.accept_case()
     room.settle()
-    assert room.status("case-0001") == Status.IN_PROGRESS
+    assert room.status("case-0001") == CaseStatus.IN_PROGRESS
     assert room.world.said == "case-0001 was not accepted."
-    assert room.outside.saved(room.row("case-0001")) is None
+    assert room.outside.saved_mask(room.row("case-0001")) is None
     monkeypatch.undo()
     monkeypatch.setattr(
-        asking, "ask_accept", lambda _p, _n, left, unseen: asked.append((left, unseen)) or True
+        worklist_dialogs, "ask_accept", lambda _p, _n, left, unseen: asked.append((left, unseen)) or True
     )
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     assert asked == [
         (
             f"{with_mask - 1} slices with mask not looked at, 1 place to check open.",
@@ -224,9 +227,9 @@ def test_a_case_that_was_looked_through_is_accepted_without_a_question(
     room.open("case-0001")
     looked_through(room)
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     assert asked == []
-    saved = room.outside.saved(room.row("case-0001"))
+    saved = room.outside.saved_mask(room.row("case-0001"))
     assert saved is not None
     with_mask = frozenset(np.flatnonzero(ball().any(axis=(1, 2))).tolist())
     assert saved.verified is not None, "slices without mask were not on screen"
@@ -236,12 +239,12 @@ def test_a_case_that_was_looked_through_is_accepted_without_a_question(
 
 def test_an_empty_mask_is_not_accepted_unseen(room: Room, asked: list[tuple[str, str]]) -> None:
     room.open("case-0001")
-    room.world.until(lambda: room.world.desk.guide.known)
+    room.world.until(lambda: room.world.desk.guide.is_searched)
     empty = edit_between(room.world.mask, np.zeros_like(room.world.mask))
-    room.world.desk.correcting.change(empty, "clear", "clear")
+    room.world.desk.correcting.apply_edit(empty, "clear", "clear")
     room.world.until(lambda: not room.world.desk.guide.has_mask)
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     assert asked[0][0] == "There is no mask in it."
 
 
@@ -255,25 +258,25 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
         room.world.verify()
     looked_through(room)
     assert room.world.desk.correcting.work is not None
-    room.world.desk.correcting.work.accept("island-@1.2.3")
-    closed = room.world.desk.correcting.work.accepted
-    seen = room.world.desk.guide.state.seen
+    room.world.desk.correcting.work.accept_finding("island-@1.2.3")
+    closed = room.world.desk.correcting.work.accepted_keys
+    seen = room.world.desk.guide.review_state.seen
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
 
     other = room_in(tmp_path / "other", room.outside, who="bert")
     other.open("case-0001")
     work, guide = other.world.desk.correcting.work, other.world.desk.guide
     assert work is not None
-    assert work.verified == guide.state.verified == {4, 6}
-    assert work.accepted == closed
-    assert set(guide.state.closed) == closed
+    assert work.verified_slices == guide.review_state.verified == {4, 6}
+    assert work.accepted_keys == closed
+    assert set(guide.review_state.closed) == closed
     assert not other.world.desk.session.edited
     other.world.desk.save()
-    other.world.until(lambda: "read back" in other.world.said and not other.worklist.facts.busy)
-    assert other.status("case-0001") == Status.ACCEPTED
+    other.world.until(lambda: "read back" in other.world.said and not other.worklist.current_facts.busy)
+    assert other.status("case-0001") == CaseStatus.ACCEPTED
     row = other.row("case-0001")
-    saved = other.outside.saved(row)
+    saved = other.outside.saved_mask(row)
     assert saved is not None
     assert (row.annotator, saved.annotator, saved.edits_by_tool) == ("anna", "anna", {"brush": 1})
     assert saved.declared == {4, 6}
@@ -285,24 +288,24 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
         other.world.desk.layers.go_to_slice(z)
         verify()
     other.world.desk.save()
-    other.world.until(lambda: other.outside.saved(row).declared == {6, 7})  # type: ignore[union-attr]
+    other.world.until(lambda: other.outside.saved_mask(row).declared == {6, 7})  # type: ignore[union-attr]
     other.settle()
     room.open("case-0002")
     room.open("case-0001")
     assert room.world.desk.correcting.work is not None
-    assert room.world.desk.correcting.work.verified == {6, 7}
-    assert room.world.desk.correcting.work.undo_words.startswith("brush"), "with her own undo"
+    assert room.world.desk.correcting.work.verified_slices == {6, 7}
+    assert room.world.desk.correcting.work.undo_text.startswith("brush"), "with her own undo"
     # But a change of the mask is one of the status as well.
     other.world.desk.layers.go_to_slice(4)
     verify()
     other.world.paint(4, 5, 5)
     other.world.desk.save()
-    other.world.until(lambda: other.status("case-0001") == Status.IN_PROGRESS)
-    saved = other.outside.saved(other.row("case-0001"))
+    other.world.until(lambda: other.status("case-0001") == CaseStatus.IN_PROGRESS)
+    saved = other.outside.saved_mask(other.row("case-0001"))
     assert saved is not None
     assert (saved.annotator, saved.declared) == ("bert", {6, 7})
-    other.world.desk.end()
-    other.world.desk.session.close()
+    other.world.desk.end_background_work()
+    other.world.desk.session.close_session()
 
 
 def test_another_account_is_not_told_the_opposite_of_what_was_corrected(room: Room, tmp_path: Path) -> None:
@@ -311,23 +314,25 @@ def test_another_account_is_not_told_the_opposite_of_what_was_corrected(room: Ro
     erased = ball()[6] != room.world.mask[6]
     assert erased.any()
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     other = room_in(tmp_path / "other", room.outside, who="bert")
     other.open("case-0001")
     guide, network = other.world.desk.guide, other.world.network
-    other.world.until(lambda: guide.known)
+    other.world.until(lambda: guide.is_searched)
     network.answer(len(network.requests), ball())
-    other.world.until(lambda: guide._found is not None and guide._found.carried.erased.any())
-    assert guide._found is not None
-    assert set(np.flatnonzero(guide._found.carried.erased.any(axis=(1, 2)))) == {6}
-    np.testing.assert_array_equal(guide._decisions((5, 6)).strokes[6], erased)
-    assert 5 not in guide._decisions((5, 6)).strokes
-    other.world.desk.end()
-    other.world.desk.session.close()
+    other.world.until(
+        lambda: guide._search_result is not None and guide._search_result.resampled.erased.any()
+    )
+    assert guide._search_result is not None
+    assert set(np.flatnonzero(guide._search_result.resampled.erased.any(axis=(1, 2)))) == {6}
+    np.testing.assert_array_equal(guide._decisions_in((5, 6)).strokes[6], erased)
+    assert 5 not in guide._decisions_in((5, 6)).strokes
+    other.world.desk.end_background_work()
+    other.world.desk.session.close_session()
 
 
 def test_unsaved_strokes_come_back_without_a_question(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(questions, "ask_unsaved", lambda *_: "keep")
+    monkeypatch.setattr(case_dialogs, "ask_unsaved", lambda *_: "keep")
     room.open("case-0001")
     room.world.paint(5, 5, 5)
     painted = room.world.mask.copy()
@@ -335,30 +340,30 @@ def test_unsaved_strokes_come_back_without_a_question(room: Room, monkeypatch: p
     room.settle()
     assert room.on_screen == "case-0001", "she kept on editing"
     # The window is killed, and started again.
-    room.world.desk.correcting.end()
+    room.world.desk.correcting.end_session()
     folder = room.world.desk.journal.parent
     again = world_in(folder)
     again.desk.set_annotator("anna")
     asked: list[str] = []
     monkeypatch.setattr(
-        questions, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
+        case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
     again.desk.offer_recovery()
     assert asked == [], "a case of a project is not opened outside of it"
-    again.desk.worklist.open_last()
+    again.desk.worklist.open_last_project()
     again.until(lambda: again.desk.session.case is not None)
     assert asked == ["case-0001"]
-    assert again.desk.worklist.listed is not None
+    assert again.desk.worklist.project_case is not None
     np.testing.assert_array_equal(again.mask, painted)
-    again.desk.end()
-    again.desk.session.close()
+    again.desk.end_background_work()
+    again.desk.session.close_session()
 
 
 def test_a_second_reader_meets_nothing_of_the_first(room: Room, tmp_path: Path) -> None:
     room.open("case-0001")
     room.world.paint(5, 5, 5)
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     room.worklist.ask_second_reads(1.0, "")
     room.world.until(lambda: "To be drawn again" in room.world.said)
     second = room_in(tmp_path, room.outside, who="bert")
@@ -368,15 +373,15 @@ def test_a_second_reader_meets_nothing_of_the_first(room: Room, tmp_path: Path) 
     second.world.desk.run_or_cancel()
     assert second.world.network.requests == []
     assert "without a draft" in second.world.said
-    assert not second.world.desk.view.run_enabled
+    assert not second.world.desk.view_state.run_enabled
     second.world.paint(6, 20, 24)
     second.worklist.accept_case()
-    second.world.until(lambda: second.status("case-0001") == Status.ACCEPTED)
-    read = second.outside.saved_by_second(second.row("case-0001"))
+    second.world.until(lambda: second.status("case-0001") == CaseStatus.ACCEPTED)
+    read = second.outside.second_saved_mask(second.row("case-0001"))
     assert read is not None
     assert (read.annotator, read.edits_by_tool) == ("bert", {"brush": 1})
-    second.world.desk.end()
-    second.world.desk.session.close()
+    second.world.desk.end_background_work()
+    second.world.desk.session.close_session()
 
 
 def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: Room) -> None:
@@ -388,7 +393,7 @@ def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: Room
     room.world.until(lambda: "known error" in room.world.said or np.array_equal(room.world.mask, ball()))
     room.world.until(lambda: np.array_equal(room.world.mask, ball()))
     assert room.on_screen == "case-0001"
-    assert room.status("case-0001") == Status.IN_PROGRESS
+    assert room.status("case-0001") == CaseStatus.IN_PROGRESS
 
 
 def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,48 +403,50 @@ def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(room: Room, monkeypatch:
     def refuse(*_: object) -> None:
         raise asking_error()
 
-    monkeypatch.setattr(Project, "save_reviewed", refuse)
+    monkeypatch.setattr(Project, "record_saved_mask", refuse)
     room.worklist.accept_case()
     room.world.until(lambda: "not recorded" in room.world.said)
     assert room.world.desk.session.edited
     assert room.on_screen == "case-0001"
-    assert room.world.desk.correcting.work.unsaved  # type: ignore[union-attr]
+    assert room.world.desk.correcting.work.has_unsaved_strokes  # type: ignore[union-attr]
 
 
 def asking_error() -> Exception:
-    from attunet_gui.project.errors import ProjectError
+    from attunet_gui.system.errors import ProjectError
 
     return ProjectError("The database is locked.")
 
 
 def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(room: Room) -> None:
     rows = [room.row(name) for name in ("case-0001", "case-0002", "case-0003")]
-    room.worklist.assign(rows[:2], "bert")
-    room.worklist.note(rows[0], "thin slices")
-    room.worklist.reject(rows[2], "not the abdomen")
-    room.world.until(lambda: room.status("case-0003") == Status.REJECTED)
+    room.worklist.assign_cases(rows[:2], "bert")
+    room.worklist.set_note(rows[0], "thin slices")
+    room.worklist.reject_case(rows[2], "not the abdomen")
+    room.world.until(lambda: room.status("case-0003") == CaseStatus.REJECTED)
     assert (room.row("case-0001").assignee, room.row("case-0001").note) == ("bert", "thin slices")
     told: list[str] = []
-    room.worklist.history(rows[2], lambda _row, lines: told.extend(line.words for line in lines))
+    room.worklist.request_history(rows[2], lambda _row, lines: told.extend(line.words for line in lines))
     room.world.until(lambda: told)
     assert told[-1] == "rejected: not the abdomen"
-    room.worklist.reopen(rows[2])
-    room.world.until(lambda: room.status("case-0003") == Status.DRAFTED)
-    room.worklist.reject(rows[0], " ")
+    room.worklist.reopen_case(rows[2])
+    room.world.until(lambda: room.status("case-0003") == CaseStatus.DRAFTED)
+    room.worklist.reject_case(rows[0], " ")
     room.world.until(lambda: "Say why" in room.world.said)
     assert room.world.desk.session.message.problem
 
 
 def test_the_list_is_filtered_searched_and_ordered_by_the_database(room: Room) -> None:
-    room.outside.note(room.row("case-0002"), "fatty")
-    cases = room.worklist.list
+    room.outside.set_note(room.row("case-0002"), "fatty")
+    cases = room.worklist.case_list
     for query, names in (
         (CaseQuery(text="fatty"), ["case-0002"]),
-        (CaseQuery(status=frozenset({Status.ACCEPTED})), []),
+        (CaseQuery(status=frozenset({CaseStatus.ACCEPTED})), []),
         (CaseQuery(order="file", descending=True), ["case-0003", "case-0002", "case-0001"]),
     ):
         room.worklist.show_query(query)
-        room.world.until(lambda query=query: room.worklist.facts.found == room.outside.count(query))
+        room.world.until(
+            lambda query=query: room.worklist.current_facts.found == room.outside.count_cases(query)
+        )
         room.world.until(
             lambda names=names: cases.rowCount() == len(names) and (not names or cases.row_at(0))
         )
@@ -462,60 +469,64 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
         write_ct(tmp_path / "more" / f"ct{number}.nii.gz", 10 + number)
     world = world_in(tmp_path)
     worklist = world.desk.worklist
-    worklist.drafting = lambda _bundle: _BallToTheEnd()
-    world.desk.session.bundle = Bundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
+    worklist.make_drafter = lambda _bundle: _BallToTheEnd()
+    world.desk.session.bundle = ModelBundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
     worklist.show_project(project.folder)
     world.until(lambda: worklist.project is not None)
     worklist.import_folder(tmp_path / "more", copy=False)
-    assert worklist.facts.chores
-    world.until(lambda: worklist.list.rowCount() == 4)
+    assert worklist.current_facts.jobs
+    world.until(lambda: worklist.case_list.rowCount() == 4)
     assert "4 cases added" in world.said
     worklist.draft_list()
     world.until(lambda: "4 cases drafted" in world.said)
-    world.until(lambda: worklist.facts.counts[Status.DRAFTED] == 4)
-    world.desk.end()
-    world.desk.session.close()
+    world.until(lambda: worklist.current_facts.counts[CaseStatus.DRAFTED] == 4)
+    world.desk.end_background_work()
+    world.desk.session.close_session()
     project.close()
 
 
 def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplication, tmp_path: Path) -> None:
     project = new_project(tmp_path, cases=3)
     room = room_in(tmp_path, project)
-    room.worklist.drafting = lambda _bundle: _Stopping(room.worklist)
+    room.worklist.make_drafter = lambda _bundle: _Stopping(room.worklist)
     room.open("case-0001")
     room.world.paint(5, 5, 5)
     before = room.world.mask.copy()
     room.worklist.draft_list()
-    room.world.until(lambda: not room.worklist.facts.chores)
+    room.world.until(lambda: not room.worklist.current_facts.jobs)
     assert "was stopped" in room.world.said
     np.testing.assert_array_equal(room.world.mask, before)
-    assert room.status("case-0001") == Status.IN_PROGRESS
-    assert room.outside.draft(room.row("case-0001")) is None
-    assert [room.status(name) for name in ("case-0002", "case-0003")] == [Status.DRAFTED, Status.NEW]
-    assert all(stroke.tool != DRAFT for stroke in room.world.desk.correcting.work.history.done)  # type: ignore[union-attr]
-    room.world.desk.end()
-    room.world.desk.session.close()
+    assert room.status("case-0001") == CaseStatus.IN_PROGRESS
+    assert room.outside.draft_mask_path(room.row("case-0001")) is None
+    assert [room.status(name) for name in ("case-0002", "case-0003")] == [CaseStatus.DRAFTED, CaseStatus.NEW]
+    assert all(stroke.tool != DRAFT_TOOL for stroke in room.world.desk.correcting.work.undo_stack.done)  # type: ignore[union-attr]
+    room.world.desk.end_background_work()
+    room.world.desk.session.close_session()
     project.close()
 
 
 class _Stopping(_BallToTheEnd):
     """Is told to stop while it drafts the first case."""
 
-    def __init__(self, worklist: Worklist) -> None:
-        super().__init__(lambda _number: worklist.chores._running["draft"].stop.set())
+    def __init__(self, worklist: WorklistController) -> None:
+        super().__init__(lambda _number: worklist.background_jobs._running["draft"].stop.set())
 
 
 def test_accepted_cases_are_exported_without_names(room: Room, tmp_path: Path) -> None:
     room.open("case-0001")
-    room.world.until(lambda: room.world.desk.guide.state.seen)
+    room.world.until(lambda: room.world.desk.guide.review_state.seen)
     room.worklist.accept_case()
-    room.world.until(lambda: room.status("case-0001") == Status.ACCEPTED)
-    wish = ExportWish("nnunet", frozenset({Status.ACCEPTED}), tmp_path / "out")
-    room.worklist.export(wish)
-    room.world.until(lambda: (tmp_path / "out" / "dataset.json").exists() and not room.worklist.facts.chores)
+    room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
+    wish = WorklistExportOptions("nnunet", frozenset({CaseStatus.ACCEPTED}), tmp_path / "out")
+    room.worklist.export_list(wish)
+    room.world.until(
+        lambda: (tmp_path / "out" / "dataset.json").exists() and not room.worklist.current_facts.jobs
+    )
     assert json.loads((tmp_path / "out" / "dataset.json").read_text())["numTraining"] == 1
     assert "ct0" not in "".join(str(path) for path in (tmp_path / "out").rglob("*"))
-    room.worklist.export(ExportWish("nnunet", frozenset({Status.REJECTED}), tmp_path / "none"))
+    room.worklist.export_list(
+        WorklistExportOptions("nnunet", frozenset({CaseStatus.REJECTED}), tmp_path / "none")
+    )
     room.world.until(lambda: "nothing to export" in room.world.said)
 
 
@@ -524,9 +535,9 @@ def test_closing_the_project_leaves_the_case_on_screen(room: Room) -> None:
     room.worklist.close_project()
     room.world.until(lambda: "closed" in room.world.said)
     assert room.on_screen == "case-0001"
-    assert room.worklist.listed is None
-    assert room.world.desk.preferences.project is None
-    assert room.worklist.list.rowCount() == 0
+    assert room.worklist.project_case is None
+    assert room.world.desk.preferences.last_project is None
+    assert room.worklist.case_list.rowCount() == 0
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -535,16 +546,16 @@ def test_a_project_is_made_only_if_the_person_says_so(
 ) -> None:
     world = world_in(tmp_path)
     (tmp_path / "new").mkdir()
-    monkeypatch.setattr(asking, "choose_project", lambda *_: tmp_path / "new")
-    monkeypatch.setattr(asking, "ask_make", lambda *_: made)
+    monkeypatch.setattr(worklist_dialogs, "choose_project", lambda *_: tmp_path / "new")
+    monkeypatch.setattr(worklist_dialogs, "ask_make", lambda *_: made)
     world.desk.worklist.open_project()
     for _ in range(50):
         world.live()
     if made:
         world.until(lambda: world.desk.worklist.project is not None)
-        assert world.desk.view.step.command == "next_case"
+        assert world.desk.view_state.step.command == "next_case"
     assert (world.desk.worklist.project is not None) is made
-    world.desk.end()
-    world.desk.session.close()
+    world.desk.end_background_work()
+    world.desk.session.close_session()
     if made:
         open_project(tmp_path / "new").close()

@@ -11,51 +11,51 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
-from attunet_gui.gui.app import Application
-from attunet_gui.gui.worklist.asking import ChecksDialog, ExportDialog
-from attunet_gui.project.project import Project
-from attunet_gui.project.status import Status
+from attunet_gui.gui.dialogs.worklist_dialogs import AnnotatorChecksDialog, ExportDialog
+from attunet_gui.gui.main_window import RunningApplication
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.project.project_store import Project
 from tests.gui.conftest import Answers, live, until
-from tests.project.material import drafted_project
+from tests.support.project_cases import drafted_project
 
 pytestmark = pytest.mark.window
 
 
-def in_project(app: Application, folder: Path, cases: int = 5) -> Project:
+def in_project(app: RunningApplication, folder: Path, cases: int = 5) -> Project:
     project = drafted_project(folder, cases)
-    project.note(project.case("case-0002"), "thin slices")
-    project.assign([project.case("case-0004")], "Berta")
-    project.reject(project.case("case-0005"), "not the abdomen")
+    project.set_note(project.case_named("case-0002"), "thin slices")
+    project.assign_cases([project.case_named("case-0004")], "Berta")
+    project.reject_case(project.case_named("case-0005"), "not the abdomen")
     app.desk.set_annotator("anna")
     app.desk.worklist.show_project(project.folder)
-    until(lambda: app.desk.worklist.list.rowCount() == cases and app.worklist.isVisible())
+    until(lambda: app.desk.worklist.case_list.rowCount() == cases and app.worklist.isVisible())
     live(0.5)
     return project
 
 
-def shot(app: Application, path: Path) -> None:
+def shot(app: RunningApplication, path: Path) -> None:
     live(0.5)
     app.window.grab().save(str(path))
     assert path.stat().st_size > 1000
 
 
-def press(app: Application, keys: str) -> None:
+def press(app: RunningApplication, keys: str) -> None:
     app.window.activateWindow()
     live(0.1)
     QTest.keySequence(app.window, QKeySequence(keys))
 
 
-def test_without_a_project_the_list_takes_no_room(app: Application) -> None:
+def test_without_a_project_the_list_takes_no_room(app: RunningApplication) -> None:
     assert not app.worklist.isVisible()
     assert app.dock.case.project.isVisible()
 
 
-def test_a_morning_with_the_keyboard(app: Application, tmp_path: Path) -> None:
+def test_a_morning_with_the_keyboard(app: RunningApplication, tmp_path: Path) -> None:
     project = in_project(app, tmp_path)
-    app.desk.worklist.set_next_by("file")
+    app.desk.worklist.set_next_case_strategy("file")
     assert app.dock.next_step.button.text() == "Open the next case"
     press(app, "F6")
-    until(lambda: app.session.case is not None and app.desk.guide.known)
+    until(lambda: app.session.case is not None and app.desk.guide.is_searched)
     assert app.dock.case.name.text() == "case-0001"
     assert "ct0" not in app.window.windowTitle()
     shot(app, tmp_path / "opened.png")
@@ -63,11 +63,11 @@ def test_a_morning_with_the_keyboard(app: Application, tmp_path: Path) -> None:
     press(app, "Shift+A")
     until(lambda: answer.asked is not None and "was not accepted" in app.session.message.text)
     assert answer.default == "Go on looking"
-    assert project.case("case-0001").status == Status.IN_PROGRESS
+    assert project.case_named("case-0001").status == CaseStatus.IN_PROGRESS
     answer = Answers("Accept all the same")
     press(app, "Shift+A")
     until(lambda: app.session.case is not None and app.session.case.volume.name == "case-0002")
-    assert project.case("case-0001").status == Status.ACCEPTED
+    assert project.case_named("case-0001").status == CaseStatus.ACCEPTED
     until(lambda: "1 accepted" in app.worklist.summary.text())
     panel = app.worklist
     until(lambda: panel.list.model().rowCount() == 5 and app.session.file_job is None)
@@ -82,32 +82,32 @@ def test_a_morning_with_the_keyboard(app: Application, tmp_path: Path) -> None:
     project.close()
 
 
-def test_letters_typed_into_the_search_are_no_shortcuts(app: Application, tmp_path: Path) -> None:
+def test_letters_typed_into_the_search_are_no_shortcuts(app: RunningApplication, tmp_path: Path) -> None:
     project = in_project(app, tmp_path)
     panel = app.worklist
     panel.search.setFocus()
     live(0.1)
     QTest.keyClicks(panel.search, "thin")
-    until(lambda: app.desk.worklist.list.rowCount() == 1)
+    until(lambda: app.desk.worklist.case_list.rowCount() == 1)
     assert panel.search.text() == "thin"
     assert panel.found.text() == "1 of 5 shown"
     panel.search.clear()
-    until(lambda: app.desk.worklist.list.rowCount() == 5)
-    panel.status.setCurrentIndex(panel.status.findData(Status.REJECTED))
+    until(lambda: app.desk.worklist.case_list.rowCount() == 5)
+    panel.status.setCurrentIndex(panel.status.findData(CaseStatus.REJECTED))
     panel.status.activated.emit(panel.status.currentIndex())
-    until(lambda: app.desk.worklist.list.rowCount() == 1)
+    until(lambda: app.desk.worklist.case_list.rowCount() == 1)
     project.close()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_nothing_is_cut_off_beside_the_list(app: Application, tmp_path: Path, theme: str) -> None:
+def test_nothing_is_cut_off_beside_the_list(app: RunningApplication, tmp_path: Path, theme: str) -> None:
     app.viewer.theme = theme
     get_settings().appearance.theme = theme
     project = in_project(app, tmp_path)
     app.viewer.window.resize(1280, 800)
     app.desk.worklist.next_case()
-    until(lambda: app.session.case is not None and app.desk.guide.known)
-    until(lambda: app.desk.worklist.list._images)
+    until(lambda: app.session.case is not None and app.desk.guide.is_searched)
+    until(lambda: app.desk.worklist.case_list._images)
     live(0.5)
     shot(app, tmp_path / f"{theme}.png")
     for button in (*app.worklist.findChildren(QWidget), *app.dock.findChildren(QWidget)):
@@ -120,7 +120,7 @@ def test_nothing_is_cut_off_beside_the_list(app: Application, tmp_path: Path, th
 
 
 @pytest.mark.parametrize("what", ["export", "checks", "second reads"])
-def test_a_dialogue_says_what_it_does(app: Application, tmp_path: Path, what: str) -> None:
+def test_a_dialogue_says_what_it_does(app: RunningApplication, tmp_path: Path, what: str) -> None:
     project = in_project(app, tmp_path)
     seen: list[QDialog] = []
 
@@ -132,7 +132,7 @@ def test_a_dialogue_says_what_it_does(app: Application, tmp_path: Path, what: st
             if isinstance(dialog, ExportDialog):
                 assert not dialog.keep.isChecked()
                 dialog.folder.setText(str(tmp_path / "out"))
-            if isinstance(dialog, ChecksDialog):
+            if isinstance(dialog, AnnotatorChecksDialog):
                 dialog.errors.setValue(20)
             dialog.accept()
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.io import nifti
-from attunet_gui.io.cases import find, find_cases, one_ct
-from attunet_gui.io.content import content_of
-from tests.io.material import ct_like, write_series
+from attunet_gui.io.case_discovery import choose_single_ct, find_cases, find_images
+from attunet_gui.io.formats import nifti
+from attunet_gui.io.image_content import classify_image_file
+from attunet_gui.system.errors import UnreadableInput
+from tests.support.ct_files import ct_like, write_series
 
 SHAPE = (48, 40, 12)
 _AFFINE = np.diag([-2.0, -2.0, 3.0, 1.0])
@@ -114,31 +114,31 @@ DOUBTFUL = {
 @pytest.mark.parametrize("kind", CT)
 @pytest.mark.parametrize("ending", ["nii.gz", "nrrd", "mha"])
 def test_a_ct_is_a_ct(tmp_path: Path, kind: str, ending: str) -> None:
-    assert content_of(write(tmp_path / f"a.{ending}", CT[kind])).kind == "CT"
+    assert classify_image_file(write(tmp_path / f"a.{ending}", CT[kind])).kind == "CT"
 
 
 @pytest.mark.parametrize("kind", LABELS)
 @pytest.mark.parametrize("ending", ["nii", "nrrd", "mha"])
 @pytest.mark.parametrize("name", ["a", "image_0000"])
 def test_a_label_map_is_none_whatever_it_is_called(tmp_path: Path, kind: str, ending: str, name: str) -> None:
-    assert content_of(write(tmp_path / f"{name}.{ending}", LABELS[kind])).kind == "labels"
+    assert classify_image_file(write(tmp_path / f"{name}.{ending}", LABELS[kind])).kind == "labels"
 
 
 @pytest.mark.parametrize("kind", DOUBTFUL)
 def test_where_the_values_say_too_little_the_name_decides(tmp_path: Path, kind: str) -> None:
     path = write(tmp_path / "a.nii.gz", DOUBTFUL[kind])
     names = ("a.nii.gz", "a_label.nii.gz", "imagesTr/a.nii.gz", "a_0000.nii.gz")
-    found = [content_of(path, PurePath(name)).kind for name in names]
+    found = [classify_image_file(path, PurePath(name)).kind for name in names]
     assert found == ["doubtful", "labels", "CT", "CT"]
 
 
 def test_scaled_values_are_what_counts(tmp_path: Path) -> None:
     stored_high = write(tmp_path / "a.nii", (scanned() + 1024).astype(np.uint16))
     _scale(stored_high, 1, -1024)
-    assert content_of(stored_high).kind == "CT"
+    assert classify_image_file(stored_high).kind == "CT"
     quantised = write(tmp_path / "b.nii", (probability() * 255).astype(np.uint8))
     _scale(quantised, 1 / 255, 0)
-    assert content_of(quantised).kind == "labels"
+    assert classify_image_file(quantised).kind == "labels"
 
 
 def _scale(path: Path, slope: float, intercept: float) -> None:
@@ -149,9 +149,9 @@ def _scale(path: Path, slope: float, intercept: float) -> None:
 
 def test_values_without_air_in_a_folder_of_labels_are_doubtful_and_with_air_a_ct(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nii", np.clip(scanned(), -160, 240))
-    found = content_of(path, PurePath("labelsTr/a.nii"))
+    found = classify_image_file(path, PurePath("labelsTr/a.nii"))
     assert (found.kind, "under the name of a label map" in found.words) == ("doubtful", True)
-    assert content_of(write(path, scanned()), PurePath("segmentation_study/a.nii")).kind == "CT"
+    assert classify_image_file(write(path, scanned()), PurePath("segmentation_study/a.nii")).kind == "CT"
 
 
 def test_a_ct_is_known_by_its_first_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,9 +165,9 @@ def test_a_ct_is_known_by_its_first_part(tmp_path: Path, monkeypatch: pytest.Mon
             read += 1
             yield part
 
-    nifti_values = nifti.values
-    monkeypatch.setattr(nifti, "values", counted)
-    assert content_of(path).kind == "CT"
+    nifti_values = nifti.iter_nifti_values
+    monkeypatch.setattr(nifti, "iter_nifti_values", counted)
+    assert classify_image_file(path).kind == "CT"
     assert read == 1
 
 
@@ -197,7 +197,7 @@ def test_of_a_public_data_set_only_the_ct_are_cases(tmp_path: Path, layout: str,
     ct, label = LAYOUTS[layout]
     write(tmp_path / ct, scanned())
     write(tmp_path / label, LABELS[labels])
-    found = find(tmp_path)
+    found = find_images(tmp_path)
     assert [case.path.relative_to(tmp_path).as_posix() for case in found.cases] == [ct]
     assert (found.label_maps, found.doubtful) == ((tmp_path / label,), ())
 
@@ -207,7 +207,7 @@ def test_an_empty_label_is_left_out_by_its_name_or_named(tmp_path: Path, layout:
     ct, label = LAYOUTS[layout]
     write(tmp_path / ct, scanned())
     write(tmp_path / label, np.zeros(SHAPE, np.uint8))
-    found = find(tmp_path)
+    found = find_images(tmp_path)
     assert [case.path.relative_to(tmp_path).as_posix() for case in found.cases] == [ct]
     assert {*found.label_maps, *(path for path, _reason in found.doubtful)} == {tmp_path / label}
     assert bool(found.doubtful) == (layout == "names that say nothing")
@@ -217,7 +217,7 @@ def test_segments_that_overlap_are_a_label_map_by_their_name(tmp_path: Path) -> 
     write(tmp_path / "ct.nrrd", scanned())
     several = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6, 2), np.uint8), isVector=True)
     SimpleITK.WriteImage(several, str(tmp_path / "ct.seg.nrrd"))
-    assert find(tmp_path).label_maps == (tmp_path / "ct.seg.nrrd",)
+    assert find_images(tmp_path).label_maps == (tmp_path / "ct.seg.nrrd",)
 
 
 def test_a_damaged_file_stays_a_case_so_that_its_reason_is_told(tmp_path: Path) -> None:
@@ -225,41 +225,43 @@ def test_a_damaged_file_stays_a_case_so_that_its_reason_is_told(tmp_path: Path) 
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.nii.gz").write_bytes(b"no image")
     assert [case.path.name for case in find_cases(tmp_path)] == ["a.nii.gz"]
-    assert find(tmp_path).label_maps == (tmp_path / "labels" / "a.nii.gz",)
+    assert find_images(tmp_path).label_maps == (tmp_path / "labels" / "a.nii.gz",)
 
 
 def test_one_file_is_taken_at_its_word_unless_it_is_a_label_map(tmp_path: Path) -> None:
     doubtful = write(tmp_path / "a_label.nii", DOUBTFUL["a picture of 8 bits without noise"])
     assert len(find_cases(doubtful)) == 1
     with pytest.raises(UnreadableInput, match=r"a\.nii is not a CT: it holds the values 0, 5 and 10, "):
-        find(write(tmp_path / "a.nii", LABELS["5 and 10"]))
+        find_images(write(tmp_path / "a.nii", LABELS["5 and 10"]))
     with pytest.raises(UnreadableInput, match=r"it holds numbers from 0 to 0\.\d+, as label maps"):
-        find(write(tmp_path / "a.nii", LABELS["a probability"]))
+        find_images(write(tmp_path / "a.nii", LABELS["a probability"]))
 
 
 def test_of_files_given_together_the_ct_is_opened(tmp_path: Path) -> None:
     label, ct = write(tmp_path / "b.nii", organs(5)), write(tmp_path / "c.nii.gz", scanned())
-    assert one_ct((label, ct)) == one_ct((ct, label)) == one_ct((tmp_path,)) == ct
-    assert one_ct((label,)) == label, "what is given alone is tried, so that it is told why not"
+    assert (
+        choose_single_ct((label, ct)) == choose_single_ct((ct, label)) == choose_single_ct((tmp_path,)) == ct
+    )
+    assert choose_single_ct((label,)) == label, "what is given alone is tried, so that it is told why not"
 
 
 def test_two_ct_given_together_are_refused_by_their_names_and_so_is_none(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.nii", scanned()), write(tmp_path / "b.mha", scanned())
     for paths in ((first, second), (tmp_path,)):
         with pytest.raises(UnreadableInput, match=r"a\.nii and b\.mha may both be CT: open one of them"):
-            one_ct(paths)
+            choose_single_ct(paths)
     labels = write(tmp_path / "c.nii", organs(1)), write(tmp_path / "d.nii", organs(3))
     with pytest.raises(UnreadableInput, match=r"c\.nii holds the values 0 and 1 and is no CT"):
-        one_ct(labels)
+        choose_single_ct(labels)
 
 
 def test_slices_of_a_series_given_together_are_their_folder(tmp_path: Path) -> None:
     slices = write_series(tmp_path / "series", (ct_like((3, 5, 4)) + 1024).astype(np.uint16))
     write(tmp_path / "series" / "label.nii", organs(2))
-    assert one_ct(tuple(slices)) == tmp_path / "series"
-    assert one_ct((tmp_path / "series",)) == tmp_path / "series"
-    assert one_ct((tmp_path / "series" / "label.nii", *slices)) == tmp_path / "series"
-    assert one_ct((slices[0],)) == slices[0]
+    assert choose_single_ct(tuple(slices)) == tmp_path / "series"
+    assert choose_single_ct((tmp_path / "series",)) == tmp_path / "series"
+    assert choose_single_ct((tmp_path / "series" / "label.nii", *slices)) == tmp_path / "series"
+    assert choose_single_ct((slices[0],)) == slices[0]
 
 
 _FOLDERS = ("", "a", "images", "imagesTr", "labelsTr", "Mask", "label", "p1/annotations", "ct", "01 Übung")
@@ -287,7 +289,7 @@ def test_in_any_layout_every_ct_is_a_case_and_no_label_map_is(
     label, paths = table[organs(len(codes))], [root / folder / f"{name}{end}" for folder, name, end in places]
     for number, path in enumerate(paths):
         write(path, scanned() + number if number < cts else label)
-    found = find(root)
+    found = find_images(root)
     assert {case.path for case in found.cases} == set(paths[:cts])
     assert {*found.label_maps, *(path for path, _reason in found.doubtful)} == set(paths[cts:])
 
@@ -300,11 +302,11 @@ def test_masks_that_are_kept_as_dicom_series_of_ct_are_no_cases(tmp_path: Path, 
         mask = np.moveaxis(organs(2) == 1, 2, 0).astype(np.uint16) * code
         tags = {"SeriesInstanceUID": f"1.2.{code}", "RescaleIntercept": intercept}
         write_series(tmp_path / "MASKS_DICOM" / name, mask, **tags)
-    found = find(tmp_path)
+    found = find_images(tmp_path)
     assert [case.path for case in found.cases] == [tmp_path / "PATIENT_DICOM"]
     assert found.label_maps == (tmp_path / "MASKS_DICOM" / "liver", tmp_path / "MASKS_DICOM" / "tumour")
 
 
 def test_nothing_but_air_is_doubtful(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nii", np.full(SHAPE, -1024, np.int16))
-    assert content_of(path).kind == "doubtful"
+    assert classify_image_file(path).kind == "doubtful"

@@ -10,11 +10,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import AttunetError, UnreadableInput
-from attunet_gui.io.datasets import dataset_digest, find_dataset, label_values, read_judged
-from attunet_gui.io.exports import EXPORTS, ExportCase, Identity, Order, export
-from attunet_gui.io.exports.form import Format
+from attunet_gui.export import EXPORT_FORMATS, ExportCase, ExportOptions, Pseudonymizer, export_dataset
+from attunet_gui.export.export_format import ExportFormat
+from attunet_gui.io.datasets.dataset_layouts import (
+    dataset_digest,
+    find_dataset_cases,
+    read_label_values,
+    read_labelled_ct,
+)
 from attunet_gui.io.label_values import LabelValues
+from attunet_gui.system.errors import AttunetError, UnreadableInput
 
 AFFINE = np.diag([-1.5, -1.5, 3.0, 1.0])
 CT = np.arange(120, dtype=np.int16).reshape(6, 5, 4)
@@ -34,11 +39,13 @@ def _case(folder: Path, name: str, verified: frozenset[int] | None) -> ExportCas
     return ExportCase(name, image, _write(folder / "in" / f"{name}_mask.nii.gz", mask), verified)
 
 
-@pytest.mark.parametrize("kind", [each for each in EXPORTS if each.name != "dicomseg"], ids=lambda e: e.name)
-def test_our_own_exports_come_back_with_what_nobody_judged(kind: Format, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", [each for each in EXPORT_FORMATS if each.name != "dicomseg"], ids=lambda e: e.name
+)
+def test_our_own_exports_come_back_with_what_nobody_judged(kind: ExportFormat, tmp_path: Path) -> None:
     cases = (_case(tmp_path, "whole", None), _case(tmp_path, "half", frozenset({0, 1, 2})))
-    export(cases, Order(tmp_path / "out", kind, Identity(b"key")))
-    half, whole = (read_judged(case) for case in find_dataset(tmp_path / "out"))
+    export_dataset(cases, ExportOptions(tmp_path / "out", kind, Pseudonymizer(b"key")))
+    half, whole = (read_labelled_ct(case) for case in find_dataset_cases(tmp_path / "out"))
     assert whole.judged is None
     assert whole.mask.sum() == 5 * 5 * 4
     assert half.judged is not None
@@ -46,8 +53,10 @@ def test_our_own_exports_come_back_with_what_nobody_judged(kind: Format, tmp_pat
     assert half.mask.sum() == 5 * 5 * 2
 
 
-@pytest.mark.parametrize("kind", [each for each in EXPORTS if each.name != "dicomseg"], ids=lambda e: e.name)
-def test_our_own_exports_say_which_masks_are_drafts_as_they_were(kind: Format, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", [each for each in EXPORT_FORMATS if each.name != "dicomseg"], ids=lambda e: e.name
+)
+def test_our_own_exports_say_which_masks_are_drafts_as_they_were(kind: ExportFormat, tmp_path: Path) -> None:
     cases = [
         replace(_case(tmp_path, name, None), model="starter ab", corrected=corrected, edits=edits)
         for name, corrected, edits in (
@@ -57,8 +66,8 @@ def test_our_own_exports_say_which_masks_are_drafts_as_they_were(kind: Format, t
             ("older-draft", None, {}),
         )
     ]
-    export(tuple(cases), Order(tmp_path / "out", kind, Identity(b"key")))
-    found = find_dataset(tmp_path / "out")
+    export_dataset(tuple(cases), ExportOptions(tmp_path / "out", kind, Pseudonymizer(b"key")))
+    found = find_dataset_cases(tmp_path / "out")
     assert len(found) == 4
     assert [case.is_draft for case in found] == [not case.is_evidence for case in sorted(cases, key=_name)]
     assert sum(case.is_draft for case in found) == 2
@@ -84,7 +93,7 @@ def _name(case: ExportCase) -> str:
 )
 def test_label_names_are_read_either_way_round(labels: object, expected: LabelValues, tmp_path: Path) -> None:
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
-    assert label_values(tmp_path) == expected
+    assert read_label_values(tmp_path) == expected
 
 
 def test_plain_pairs_need_no_description(tmp_path: Path) -> None:
@@ -93,11 +102,11 @@ def test_plain_pairs_need_no_description(tmp_path: Path) -> None:
     values[2, 2, 2] = 1
     values[3, 3, 3] = 2
     _write(tmp_path / "labels" / "a.nii.gz", values)
-    (case,) = find_dataset(tmp_path)
+    (case,) = find_dataset_cases(tmp_path)
     with pytest.raises(UnreadableInput, match=r"several labels \(1, 2\)"):
-        read_judged(case)
+        read_labelled_ct(case)
     for label in (1, 2):
-        found = read_judged(find_dataset(tmp_path, label)[0])
+        found = read_labelled_ct(find_dataset_cases(tmp_path, label)[0])
         assert (found.mask.sum(), found.judged) == (1, None)
 
 
@@ -107,7 +116,7 @@ def test_one_value_beside_0_is_the_mask_of_plain_pairs(tmp_path: Path, value: in
     values = np.zeros((6, 5, 4), np.uint8)
     values[2, 2, 2] = value
     _write(tmp_path / "labels" / "a.nii.gz", values)
-    assert read_judged(find_dataset(tmp_path)[0]).mask.sum() == 1
+    assert read_labelled_ct(find_dataset_cases(tmp_path)[0]).mask.sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -132,7 +141,7 @@ def test_a_description_that_does_not_fit_the_labels_is_no_empty_mask(
     _write(tmp_path / "labels" / "a.nii.gz", stored)
     (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
     with pytest.raises(AttunetError, match=says):
-        read_judged(find_dataset(tmp_path)[0])
+        read_labelled_ct(find_dataset_cases(tmp_path)[0])
 
 
 def test_names_beside_the_files_say_what_an_organ_map_holds(tmp_path: Path) -> None:
@@ -141,7 +150,7 @@ def test_names_beside_the_files_say_what_an_organ_map_holds(tmp_path: Path) -> N
     values[2, 2, :3] = 5, 10, 11
     _write(tmp_path / "labels" / "a.nii.gz", values)
     (tmp_path / "labels.json").write_text(json.dumps({"5": "liver", "10": "pancreas", "11": "spleen"}))
-    judged = read_judged(find_dataset(tmp_path)[0])
+    judged = read_labelled_ct(find_dataset_cases(tmp_path)[0])
     assert judged.mask.sum() == 1
     assert judged.volume.placement.to_source(judged.mask)[2, 2, 1] == 1
 
@@ -150,10 +159,10 @@ def test_a_digest_goes_by_content_and_not_by_place(tmp_path: Path) -> None:
     for folder in ("one", "other"):
         _write(tmp_path / folder / "images" / "a.nii.gz", np.zeros((3, 3, 3), np.int16))
         _write(tmp_path / folder / "labels" / "a.nii.gz", np.ones((3, 3, 3), np.uint8))
-    one, other = (dataset_digest(find_dataset(tmp_path / folder)) for folder in ("one", "other"))
+    one, other = (dataset_digest(find_dataset_cases(tmp_path / folder)) for folder in ("one", "other"))
     assert one == other
     _write(tmp_path / "other" / "labels" / "a.nii.gz", np.zeros((3, 3, 3), np.uint8))
-    assert dataset_digest(find_dataset(tmp_path / "other")) != one
+    assert dataset_digest(find_dataset_cases(tmp_path / "other")) != one
 
 
 def _break(folder: Path, described: object) -> None:
@@ -177,5 +186,5 @@ def _break(folder: Path, described: object) -> None:
 def test_what_is_no_data_set_is_said_in_one_sentence(described: object, says: str, tmp_path: Path) -> None:
     _break(tmp_path, described)
     with pytest.raises(AttunetError, match=says) as told:
-        find_dataset(tmp_path)
+        find_dataset_cases(tmp_path)
     assert "\n" not in str(told.value)

@@ -15,11 +15,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydicom.uid import SecondaryCaptureImageStorage
 from scipy.spatial.transform import Rotation
 
-from attunet_gui.core.errors import Cancelled, ChooseSeries, UnreadableInput
 from attunet_gui.core.volume import Volume
-from attunet_gui.io import read
-from attunet_gui.io.dicom_series import list_series
-from tests.io.material import (
+from attunet_gui.io import read_ct_volume
+from attunet_gui.io.formats.dicom_series import list_series
+from attunet_gui.system.errors import SeriesChoiceNeeded, UnreadableInput, WorkCancelled
+from tests.support.ct_files import (
     AXIAL,
     OTHER_SERIES,
     ct_header,
@@ -61,7 +61,7 @@ def itk_positions(folder: Path) -> dict[int, np.ndarray]:
 def test_every_voxel_is_where_simpleitk_puts_it(tmp_path: Path, name: str, sign: int) -> None:
     cosines = ORIENTATIONS[name]
     write_series(tmp_path, STORED, sign * 2.5 * normal(cosines), ImageOrientationPatient=list(cosines))
-    ours, theirs = lps_of_values(read(tmp_path)), itk_positions(tmp_path)
+    ours, theirs = lps_of_values(read_ct_volume(tmp_path)), itk_positions(tmp_path)
     assert ours.keys() == theirs.keys()
     for value, place in ours.items():
         assert_allclose(place, theirs[value], atol=1e-3)
@@ -72,14 +72,14 @@ def test_every_voxel_is_where_the_standard_says(tmp_path: Path, name: str) -> No
     cosines = np.array(ORIENTATIONS[name])
     step = 2.5 * normal(tuple(cosines))
     write_series(tmp_path, STORED, step, ImageOrientationPatient=list(cosines))
-    places = lps_of_values(read(tmp_path))
+    places = lps_of_values(read_ct_volume(tmp_path))
     for k, row, column in np.ndindex(SHAPE):
         meant = (-20, -30, 40) + k * step + column * 0.7 * cosines[:3] + row * 0.8 * cosines[3:]
         assert_allclose(places[int(STORED[k, row, column]) - 1024], meant, atol=1e-4)
 
 
 def test_a_supine_axial_series_is_not_turned_at_all(tmp_path: Path) -> None:
-    volume = read(write_series(tmp_path, STORED)[0].parent)
+    volume = read_ct_volume(write_series(tmp_path, STORED)[0].parent)
     assert_array_equal(volume.hu, STORED.astype(np.int16) - 1024)
     assert volume.hu.dtype == np.int16
     assert volume.notes == ()
@@ -87,19 +87,19 @@ def test_a_supine_axial_series_is_not_turned_at_all(tmp_path: Path) -> None:
 
 def test_a_prone_patient_is_turned_to_look_supine(tmp_path: Path) -> None:
     write_series(tmp_path, STORED, ImageOrientationPatient=list(PRONE))
-    assert_array_equal(read(tmp_path).hu, STORED[:, ::-1, ::-1].astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(tmp_path).hu, STORED[:, ::-1, ::-1].astype(np.int16) - 1024)
 
 
 def test_each_slice_has_its_own_slope_and_intercept(tmp_path: Path) -> None:
     for k in range(3):
         scaling = {"RescaleSlope": k + 1, "RescaleIntercept": -1000 + k}
         write_slice(tmp_path / f"{k}", np.full((4, 4), 10 + k, np.int16), (0, 0, 2 * k), **scaling)
-    assert read(tmp_path).hu[:, 0, 0].tolist() == [-990, -977, -962]
+    assert read_ct_volume(tmp_path).hu[:, 0, 0].tolist() == [-990, -977, -962]
 
 
 def test_a_fractional_slope_makes_floats(tmp_path: Path) -> None:
     write_series(tmp_path, STORED, RescaleSlope="0.5")
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert volume.hu.dtype == np.float32
     assert_array_equal(volume.hu, STORED * 0.5 - 1024)
 
@@ -125,11 +125,11 @@ def test_what_was_not_scanned_is_air_but_tissue_is_never_punched_out(
         data = pydicom.dcmread(path)
         data.add_new("PixelPaddingValue", "US" if padding > 0 else "SS", padding)
         data.save_as(path)
-    assert read(tmp_path).hu[2, 1, 1] == meant
+    assert read_ct_volume(tmp_path).hu[2, 1, 1] == meant
 
 
 def test_the_name_is_the_folders_never_the_patients(tmp_path: Path) -> None:
-    volume = read(write_series(tmp_path / "case 7", STORED)[0].parent)
+    volume = read_ct_volume(write_series(tmp_path / "case 7", STORED)[0].parent)
     assert volume.name == "case 7"
     assert "Doe" not in repr(volume.origin)
     assert "4711" not in repr(volume.origin)
@@ -138,7 +138,7 @@ def test_the_name_is_the_folders_never_the_patients(tmp_path: Path) -> None:
 def test_one_file_opens_its_whole_series(tmp_path: Path) -> None:
     paths = write_series(tmp_path, STORED)
     write_slice(tmp_path / "other", STORED[0], (0, 0, 0), SeriesInstanceUID=OTHER_SERIES)
-    assert_array_equal(read(paths[2]).hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(paths[2]).hu, STORED.astype(np.int16) - 1024)
 
 
 def test_nested_folders_and_files_without_dicom_are_fine(tmp_path: Path) -> None:
@@ -147,21 +147,21 @@ def test_nested_folders_and_files_without_dicom_are_fine(tmp_path: Path) -> None
         path.rename(tmp_path / "a" / "b" / path.name)
     (tmp_path / "readme.txt").write_text("hello")
     (tmp_path / ".DS_Store").write_bytes(b"\0" * 200)
-    assert_array_equal(read(tmp_path).hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(tmp_path).hu, STORED.astype(np.int16) - 1024)
 
 
 def test_several_series_must_be_chosen_from(tmp_path: Path) -> None:
     write_series(tmp_path / "a", STORED)
     write_series(tmp_path / "b", STORED[:3], SeriesInstanceUID=OTHER_SERIES, SeriesNumber=12)
-    with pytest.raises(ChooseSeries, match="2 CT series") as caught:
-        read(tmp_path)
+    with pytest.raises(SeriesChoiceNeeded, match="2 CT series") as caught:
+        read_ct_volume(tmp_path)
     keys, descriptions = zip(*caught.value.choices, strict=True)
     assert descriptions == ("3 abdomen: 6 images, 4 x 5", "12 abdomen: 3 images, 4 x 5")
-    volume = read(tmp_path, series=keys[1])
+    volume = read_ct_volume(tmp_path, series=keys[1])
     assert (len(volume.hu), volume.origin.series) == (3, keys[1])
     assert volume.name == f"{tmp_path.name}_series12"
     with pytest.raises(UnreadableInput, match="series asked for"):
-        read(tmp_path, series="1.2.3")
+        read_ct_volume(tmp_path, series="1.2.3")
 
 
 def test_emptied_identifiers_still_make_one_series_a_folder(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_emptied_identifiers_still_make_one_series_a_folder(tmp_path: Path) -> N
     write_series(tmp_path / "a", STORED, **emptied)
     write_series(tmp_path / "b", STORED, **emptied)
     assert len(list_series(tmp_path)) == 2
-    assert_array_equal(read(tmp_path / "a").hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(tmp_path / "a").hu, STORED.astype(np.int16) - 1024)
     assert str(tmp_path) not in list_series(tmp_path)[0].key
 
 
@@ -178,7 +178,7 @@ def test_scouts_and_other_modalities_are_left_out(tmp_path: Path) -> None:
     scout = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
     write_slice(tmp_path / "scout", STORED[0], (9, 9, 9), **scout)
     write_slice(tmp_path / "pet", STORED[0], (0, 0, 0), Modality="PT", SeriesInstanceUID=OTHER_SERIES)
-    assert_array_equal(read(tmp_path).hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(tmp_path).hu, STORED.astype(np.int16) - 1024)
     assert [series.number for series in list_series(tmp_path)] == ["3"]
 
 
@@ -192,7 +192,7 @@ def test_a_screenshot_of_the_ct_is_left_out(tmp_path: Path) -> None:
     data.save_as(tmp_path / "shot")
     assert len(list_series(tmp_path)) == 1
     with pytest.raises(UnreadableInput, match="shot holds no CT slices"):
-        read(tmp_path / "shot")
+        read_ct_volume(tmp_path / "shot")
 
 
 def test_a_file_without_meta_header_is_decoded(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_file_without_meta_header_is_decoded(tmp_path: Path) -> None:
         data = pydicom.dcmread(path)
         data.file_meta = pydicom.dataset.FileMetaDataset()
         data.save_as(path, implicit_vr=True, little_endian=True)
-    assert_array_equal(read(tmp_path).hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(tmp_path).hu, STORED.astype(np.int16) - 1024)
 
 
 def test_a_compression_nobody_here_knows_is_named(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_compression_nobody_here_knows_is_named(tmp_path: Path) -> None:
     data.file_meta.TransferSyntaxUID = pydicom.uid.MPEG2MPML
     data.save_as(path)
     with pytest.raises(UnreadableInput, match=r"im00. is compressed as MPEG2 .*export it uncompressed"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_lossless_compression(tmp_path: Path, syntax: str) -> None:
     for path in write_series(tmp_path, stored):
         compress(path, getattr(gdcm.TransferSyntax, syntax))
     assert pydicom.dcmread(path).file_meta.TransferSyntaxUID.is_compressed
-    assert_array_equal(read(tmp_path).hu, stored.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(tmp_path).hu, stored.astype(np.int16) - 1024)
 
 
 def compress(path: Path, syntax: int) -> None:
@@ -249,13 +249,13 @@ def test_a_file_nobody_may_read_is_not_passed_over(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "open", denied)
     for path in (tmp_path, locked):
         with pytest.raises(UnreadableInput, match=f"{locked.name} could not be read, Permission denied"):
-            read(path)
+            read_ct_volume(path)
 
 
 def test_a_tilted_gantry_shears_the_grid(tmp_path: Path) -> None:
     step = np.array([0, 1.0, 2.5])
     write_series(tmp_path, STORED, step)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     places = lps_of_values(volume)
     for k in range(len(STORED)):
         assert_allclose(places[int(STORED[k, 0, 0]) - 1024], (-20, -30, 40) + k * step, atol=1e-4)
@@ -265,7 +265,7 @@ def test_a_tilted_gantry_shears_the_grid(tmp_path: Path) -> None:
 def test_rounded_positions_do_not_shear_the_grid(tmp_path: Path) -> None:
     for k in range(4):
         write_slice(tmp_path / f"{k}", STORED[k], (0.001 * (k % 2), 0, 2 * k + 0.001 * (k % 2)))
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert volume.notes == ()
     assert volume.placement.source.affine[:2, 2].tolist() == [0, 0]
 
@@ -273,20 +273,20 @@ def test_rounded_positions_do_not_shear_the_grid(tmp_path: Path) -> None:
 def test_copies_of_a_slice_are_dropped_with_a_note(tmp_path: Path) -> None:
     paths = write_series(tmp_path, STORED)
     (tmp_path / "copy").write_bytes(paths[3].read_bytes())
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, STORED.astype(np.int16) - 1024)
     assert "1 slice is in the folder twice" in volume.notes[0]
 
 
 def test_a_single_slice_takes_its_thickness(tmp_path: Path) -> None:
     write_slice(tmp_path / "one.dcm", STORED[0], (1, 2, 3))
-    assert read(tmp_path / "one.dcm").grid.spacing_mm == pytest.approx((2.0, 0.8, 0.7))
+    assert read_ct_volume(tmp_path / "one.dcm").grid.spacing_mm == pytest.approx((2.0, 0.8, 0.7))
 
 
 def test_enhanced_ct_in_one_file(tmp_path: Path) -> None:
     order = [3, 0, 5, 1, 4, 2]
     write_enhanced(tmp_path / "all.dcm", STORED[order], [(-20, -30, 40 + 2.0 * k) for k in order])
-    volume = read(tmp_path / "all.dcm")
+    volume = read_ct_volume(tmp_path / "all.dcm")
     assert_array_equal(volume.hu, STORED.astype(np.int16) - 1024)
     assert volume.grid.spacing_mm == pytest.approx((2.0, 0.8, 0.7))
 
@@ -409,7 +409,7 @@ def test_what_is_not_one_regular_ct_is_refused_in_a_sentence(
 ) -> None:
     make(tmp_path)
     with pytest.raises(UnreadableInput, match=words):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -426,13 +426,13 @@ def test_a_missing_tag_is_named_with_its_file(tmp_path: Path, tag: str, value: s
         setattr(data, tag, None)
     data.save_as(path)
     with pytest.raises(UnreadableInput, match=f"{path.name}: the DICOM tag {tag} is missing"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 def test_a_single_slice_without_thickness_is_refused(tmp_path: Path) -> None:
     write_slice(tmp_path / "one", STORED[0], (1, 2, 3), SliceThickness=None)
     with pytest.raises(UnreadableInput, match="SliceThickness is missing"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 def test_no_message_names_the_patient(tmp_path: Path) -> None:
@@ -441,7 +441,7 @@ def test_no_message_names_the_patient(tmp_path: Path) -> None:
         folder.mkdir()
         make(folder)
         with pytest.raises(UnreadableInput) as caught:
-            read(folder)
+            read_ct_volume(folder)
         assert not {"Doe", "4711"} & set(str(caught.value).replace("^", " ").split())
 
 
@@ -451,11 +451,11 @@ def test_reading_can_be_cancelled_between_slices(tmp_path: Path) -> None:
     def stop(done: int, total: int, stage: str) -> None:
         seen.append(f"{stage} {done}/{total}")
         if seen[-1] == "slices 3/6":
-            raise Cancelled
+            raise WorkCancelled
 
     write_series(tmp_path, STORED)
-    with pytest.raises(Cancelled):
-        read(tmp_path, progress=stop)
+    with pytest.raises(WorkCancelled):
+        read_ct_volume(tmp_path, progress=stop)
     assert seen[0] == "headers 0/6"
 
 
@@ -465,7 +465,7 @@ def test_a_synthetic_header_really_names_a_patient() -> None:
 
 
 def test_volume_type(tmp_path: Path) -> None:
-    volume = read(write_series(tmp_path, STORED)[0])
+    volume = read_ct_volume(write_series(tmp_path, STORED)[0])
     assert isinstance(volume, Volume)
     assert volume.origin.kind == "DICOM"
     assert not volume.hu.flags.writeable

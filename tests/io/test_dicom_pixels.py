@@ -11,10 +11,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from pydicom import uid
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.io import read
-from attunet_gui.io.dicom import slices_in_order, stored_pixels
-from tests.io.material import write_series
+from attunet_gui.io import read_ct_volume
+from attunet_gui.io.formats.dicom import iter_stored_pixels, slices_in_order
+from attunet_gui.system.errors import UnreadableInput
+from tests.support.ct_files import write_series
 
 SHAPE = (2, 20, 24)
 NATIVE = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian)
@@ -95,10 +95,10 @@ def test_every_syntax_gives_the_stored_values(
     for path in write(tmp_path, meant & 0xFFFF if bits == 16 else meant & (2**bits - 1), bits, signed):
         encode(path, syntax)
     assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == syntax
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, np.maximum(meant, -1024))
     assert not [note for note in volume.notes if "bits" in note or "PixelRepresentation" in note]
-    exported = list(stored_pixels(slices_in_order(tmp_path)))
+    exported = list(iter_stored_pixels(slices_in_order(tmp_path)))
     assert_array_equal(np.array(exported, np.int64), meant)
 
 
@@ -109,7 +109,7 @@ def test_a_stream_without_a_sign_takes_that_of_the_tags(tmp_path: Path, syntax: 
     for path in write(tmp_path, meant & (2**bits - 1), bits, signed=False):
         encode(path, syntax)
         claim(path, PixelRepresentation=1)
-    assert_array_equal(read(tmp_path).hu, np.maximum(meant, -1024))
+    assert_array_equal(read_ct_volume(tmp_path).hu, np.maximum(meant, -1024))
 
 
 def test_a_stream_wider_than_the_tags_is_cut_to_them(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_stream_wider_than_the_tags_is_cut_to_them(tmp_path: Path) -> None:
     for path in write(tmp_path, meant & 0x1FFF, 16, signed=False):
         encode(path, uid.JPEG2000Lossless)
         claim(path, BitsStored=13, HighBit=12, PixelRepresentation=1)
-    hu = read(tmp_path).hu
+    hu = read_ct_volume(tmp_path).hu
     assert (hu.min(), hu.max()) == (-1024, 388)
     assert_array_equal(hu, meant)
 
@@ -128,7 +128,7 @@ def test_a_stream_with_a_sign_that_the_tags_deny_is_said(tmp_path: Path) -> None
     for path in write(tmp_path, meant & 0xFFFF, 16, signed=True):
         encode(path, uid.JPEG2000Lossless)
         claim(path, BitsStored=13, HighBit=12, PixelRepresentation=0)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, meant & 0x1FFF)
     assert any("values below 0" in note and "PixelRepresentation" in note for note in volume.notes)
 
@@ -137,7 +137,7 @@ def test_a_stream_too_narrow_for_its_sign_is_said(tmp_path: Path) -> None:
     for path in write(tmp_path, values(12, signed=True) & 0xFFF, 12, signed=False):
         encode(path, uid.JPEGLSLossless)
         claim(path, BitsStored=16, HighBit=15, PixelRepresentation=1)
-    assert any("have 12 bits" in note for note in read(tmp_path).notes)
+    assert any("have 12 bits" in note for note in read_ct_volume(tmp_path).notes)
 
 
 @pytest.mark.parametrize("signed", [True, False], ids=["signed", "unsigned"])
@@ -153,7 +153,7 @@ def test_an_overlay_in_the_unused_bits_is_no_hu(
         data.add_new((0x6000, 0x0102), "US", bits)
         data.save_as(path)
         encode(path, syntax)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, np.maximum(meant, -1024))
     assert not [note for note in volume.notes if "bits" in note]
 
@@ -161,7 +161,7 @@ def test_an_overlay_in_the_unused_bits_is_no_hu(
 def test_bits_that_nobody_counts_are_said(tmp_path: Path) -> None:
     meant = values(12, signed=False)
     write(tmp_path, meant | 0x4000, 12, signed=False)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, meant)
     assert any("beside the 12" in note for note in volume.notes)
 
@@ -174,7 +174,7 @@ def test_a_value_at_the_top_of_its_container_is_brought_down(
     meant = values(12, signed)
     for path in write(tmp_path, (meant << 4) & 0xFFFF, 12, signed, high=15):
         encode(path, syntax)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, np.maximum(meant, -1024))
     assert not [note for note in volume.notes if "bits" in note]
 
@@ -183,7 +183,7 @@ def test_a_value_at_the_top_of_its_container_is_brought_down(
 def test_bits_that_cannot_be_are_refused(tmp_path: Path, tags: dict[str, int]) -> None:
     claim(write(tmp_path, values(12, signed=False), 12, signed=False)[0], **tags)
     with pytest.raises(UnreadableInput, match=r"BitsStored and HighBit contradict each other or the|damaged"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 @pytest.mark.parametrize("padding", [-2000, 6192, 63536])
@@ -195,4 +195,4 @@ def test_padding_counts_in_the_same_bits(tmp_path: Path, padding: int) -> None:
         data.add_new("PixelPaddingValue", "US" if padding > 0 else "SS", padding)
         data.RescaleIntercept = 1000
         data.save_as(path)
-    assert read(tmp_path).hu[1, 5, 5] == -1024
+    assert read_ct_volume(tmp_path).hu[1, 5, 5] == -1024

@@ -10,12 +10,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from pydicom import dcmread
 
-from attunet_gui.core.errors import ChooseSeries, UnreadableInput
-from attunet_gui.io import find_cases, read
-from attunet_gui.io.dicom_series import list_series
-from attunet_gui.project.adding import add_folder
-from attunet_gui.project.project import create_project
-from tests.io.material import OTHER_SERIES, ct_like, write_series, write_slice
+from attunet_gui.io import find_cases, read_ct_volume
+from attunet_gui.io.formats.dicom_series import list_series
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.project_store import create_project
+from attunet_gui.system.errors import SeriesChoiceNeeded, UnreadableInput
+from tests.support.ct_files import OTHER_SERIES, ct_like, write_series, write_slice
 
 HU = ct_like((6, 5, 4))
 STORED = (HU + 1024).astype(np.uint16)
@@ -33,9 +33,9 @@ def write_pass(folder: Path, stored: np.ndarray, start: float, **tags: object) -
 
 def offered(path: Path) -> dict[str, np.ndarray]:
     """Description -> HU of what is offered at `path`."""
-    with pytest.raises(ChooseSeries) as caught:
-        read(path)
-    return {words: read(path, series=key).hu for key, words in caught.value.choices}
+    with pytest.raises(SeriesChoiceNeeded) as caught:
+        read_ct_volume(path)
+    return {words: read_ct_volume(path, series=key).hu for key, words in caught.value.choices}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_two_acquisitions_over_the_same_part_are_offered(tmp_path: Path, start: 
         assert_array_equal(hu, meant)
     cases = find_cases(tmp_path)
     assert [case.name for case in cases] == [f"{tmp_path.name}_series3_acquisition{n}" for n in (1, 2)]
-    volume = read(cases[1].path, series=cases[1].series)
+    volume = read_ct_volume(cases[1].path, series=cases[1].series)
     assert_array_equal(volume.hu, LATE_HU)
     assert (volume.name, volume.origin.series) == (cases[1].name, cases[1].series)
 
@@ -58,13 +58,13 @@ def test_two_acquisitions_over_the_same_part_are_offered(tmp_path: Path, start: 
 @pytest.mark.parametrize("number", [0, 5])
 def test_a_slice_that_is_no_ct_image_any_more_is_said(tmp_path: Path, number: int) -> None:
     paths = write_series(tmp_path / "ct", STORED)
-    assert read(tmp_path / "ct").notes == ()
+    assert read_ct_volume(tmp_path / "ct").notes == ()
     data = dcmread(paths[number])
     data.SamplesPerPixel, data.PhotometricInterpretation, data.PlanarConfiguration = 3, "RGB", 0
     data.PixelData = data.PixelData * 3
     data.save_as(paths[number])
     for path in (tmp_path / "ct", paths[2]):
-        volume = read(path)
+        volume = read_ct_volume(path)
         assert len(volume.hu) == 5
         (note,) = volume.notes
         assert note.startswith("1 image of this series is left out as no slice of a CT, beginning with ")
@@ -76,19 +76,19 @@ def test_a_scout_in_a_series_is_left_out_without_a_word(tmp_path: Path) -> None:
     data = dcmread(paths[0])
     data.ImageType, data.SOPInstanceUID = ["ORIGINAL", "PRIMARY", "LOCALIZER"], "1.2.3.4.5"
     data.save_as(tmp_path / "ct" / "scout.dcm")
-    volume = read(tmp_path / "ct")
+    volume = read_ct_volume(tmp_path / "ct")
     assert (len(volume.hu), volume.notes) == (6, ())
 
 
 def test_a_choice_of_series_can_be_sent_by_a_child_process() -> None:
-    sent = pickle.loads(pickle.dumps(ChooseSeries("Choose one.", (("key", "words"),))))
+    sent = pickle.loads(pickle.dumps(SeriesChoiceNeeded("Choose one.", (("key", "words"),))))
     assert (str(sent), sent.choices) == ("Choose one.", (("key", "words"),))
 
 
 def test_one_slice_opens_its_own_acquisition(tmp_path: Path) -> None:
     write_pass(tmp_path, STORED, 40, AcquisitionNumber=1)
     write_pass(tmp_path, LATE, 40, AcquisitionNumber=2)
-    assert_array_equal(read(tmp_path / "40_2_3").hu, LATE_HU)
+    assert_array_equal(read_ct_volume(tmp_path / "40_2_3").hu, LATE_HU)
 
 
 def test_acquisitions_in_folders_are_found_again_one_by_one(tmp_path: Path) -> None:
@@ -98,13 +98,13 @@ def test_acquisitions_in_folders_are_found_again_one_by_one(tmp_path: Path) -> N
     cases = {case.name: case for case in find_cases(tmp_path)}
     assert [case.path.name for case in cases.values()] == ["a", "b"]
     for case, meant in zip(cases.values(), (HU, LATE_HU), strict=True):
-        assert_array_equal(read(case.path, series=case.series).hu, meant)
+        assert_array_equal(read_ct_volume(case.path, series=case.series).hu, meant)
 
 
 def test_acquisitions_that_follow_each_other_are_one_scan(tmp_path: Path) -> None:
     for number in range(3):
         write_pass(tmp_path, STORED[2 * number :][:2], 40 + 4 * number, AcquisitionNumber=number)
-    assert_array_equal(read(tmp_path).hu, HU)
+    assert_array_equal(read_ct_volume(tmp_path).hu, HU)
     assert [case.name for case in find_cases(tmp_path)] == [tmp_path.name]
 
 
@@ -114,15 +114,15 @@ def test_acquisitions_with_a_gap_are_offered_but_are_no_cases(tmp_path: Path) ->
     assert [len(hu) for hu in offered(tmp_path).values()] == [6, 6]
     (case,) = find_cases(tmp_path)
     with pytest.raises(UnreadableInput, match="holds 2 CT series: choose one"):
-        read(case.path, series=case.series)
+        read_ct_volume(case.path, series=case.series)
 
 
 def test_slices_that_are_missing_are_not_made_acquisitions(tmp_path: Path) -> None:
     for k in (0, 1, 2, 4, 5):
         write_slice(tmp_path / f"{k}", STORED[k], (-20, -30, 40 + 2 * k), AcquisitionNumber=k)
     with pytest.raises(UnreadableInput, match="1 slice is missing") as caught:
-        read(tmp_path)
-    assert not isinstance(caught.value, ChooseSeries)
+        read_ct_volume(tmp_path)
+    assert not isinstance(caught.value, SeriesChoiceNeeded)
 
 
 def test_a_pass_with_a_missing_slice_is_not_offered(tmp_path: Path) -> None:
@@ -130,8 +130,8 @@ def test_a_pass_with_a_missing_slice_is_not_offered(tmp_path: Path) -> None:
     write_pass(tmp_path, LATE, 41, AcquisitionNumber=2)
     (tmp_path / "41_2_3").unlink()
     with pytest.raises(UnreadableInput, match="1 slice is missing") as caught:
-        read(tmp_path)
-    assert not isinstance(caught.value, ChooseSeries)
+        read_ct_volume(tmp_path)
+    assert not isinstance(caught.value, SeriesChoiceNeeded)
 
 
 @pytest.mark.parametrize("start", [40.0, 40.7, 47.0])
@@ -149,9 +149,9 @@ def test_passes_that_only_their_folders_tell_apart_are_offered_by_folder(
 def test_what_is_saved_of_one_pass_is_not_named_like_that_of_another(tmp_path: Path) -> None:
     write_pass(tmp_path / "venous", STORED, 40)
     write_pass(tmp_path / "late", LATE, 40)
-    with pytest.raises(ChooseSeries) as caught:
-        read(tmp_path)
-    names = {read(tmp_path, series=key).name for key, _words in caught.value.choices}
+    with pytest.raises(SeriesChoiceNeeded) as caught:
+        read_ct_volume(tmp_path)
+    names = {read_ct_volume(tmp_path, series=key).name for key, _words in caught.value.choices}
     assert names == {f"{tmp_path.name}_series3_{part}" for part in ("venous", "late")}
 
 
@@ -161,21 +161,21 @@ def test_passes_in_folders_are_cases_of_their_own_and_keep_their_keys(tmp_path: 
     cases = find_cases(tmp_path / "ct")
     assert [case.name for case in cases] == ["a", "b"]
     for case, meant in zip(cases, (HU, LATE_HU), strict=True):
-        assert_array_equal(read(case.path, series=case.series).hu, meant)
+        assert_array_equal(read_ct_volume(case.path, series=case.series).hu, meant)
     project = create_project(tmp_path / "list")
-    done = add_folder(project, tmp_path / "ct", copy=True)
+    done = add_ct_folder(project, tmp_path / "ct", copy=True)
     assert [why for _name, why in done.failed] == [
         f"{name} shares its series with another folder: add it without copying." for name in ("a", "b")
     ]
-    assert len(add_folder(project, tmp_path / "ct").added) == 2
+    assert len(add_ct_folder(project, tmp_path / "ct").added) == 2
 
 
 def test_an_acquisition_can_be_copied_into_a_project(tmp_path: Path) -> None:
     write_pass(tmp_path / "ct", STORED, 40, AcquisitionNumber=1)
     write_pass(tmp_path / "ct", LATE, 40, AcquisitionNumber=2)
     project = create_project(tmp_path / "list")
-    assert len(add_folder(project, tmp_path / "ct", copy=True).added) == 2
-    shown = [read(case.path, series=case.series).hu for case in project.cases()]
+    assert len(add_ct_folder(project, tmp_path / "ct", copy=True).added) == 2
+    shown = [read_ct_volume(case.path, series=case.series).hu for case in project.list_cases()]
     for hu, meant in zip(shown, (HU, LATE_HU), strict=True):
         assert_array_equal(hu, meant)
 
@@ -183,7 +183,7 @@ def test_an_acquisition_can_be_copied_into_a_project(tmp_path: Path) -> None:
 def test_a_copy_of_a_series_in_another_folder_is_a_copy(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_pass(tmp_path / name, STORED, 40)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, HU)
     assert "6 slices are in the folder twice" in volume.notes[0]
 
@@ -209,13 +209,13 @@ def test_slices_with_a_uid_each_open_together_with_a_note(tmp_path: Path, apart:
         folder = tmp_path / "ct" / (f"s{k}" if apart else "")
         folder.mkdir(parents=True, exist_ok=True)
         write_slice(folder / f"im{k}", image, (-20, -30, 40 + 2 * k), SeriesInstanceUID=f"1.2.3.{k + 1}")
-    volume = read(tmp_path / "ct")
+    volume = read_ct_volume(tmp_path / "ct")
     assert_array_equal(volume.hu, HU)
     assert "Each of the 6 slices has a series number of its own" in volume.notes[0]
     (case,) = find_cases(tmp_path)
-    assert_array_equal(read(case.path, series=case.series).hu, HU)
+    assert_array_equal(read_ct_volume(case.path, series=case.series).hu, HU)
     if not apart:
-        assert_array_equal(read(tmp_path / "ct" / "im3").hu, HU)
+        assert_array_equal(read_ct_volume(tmp_path / "ct" / "im3").hu, HU)
 
 
 @pytest.mark.parametrize("change", ["a slice missing", "a slice twice", "another spacing"])

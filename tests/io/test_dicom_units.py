@@ -11,9 +11,9 @@ from numpy.testing import assert_array_equal
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.io import find_cases, read
-from tests.io.material import OTHER_SERIES, ct_like, write_enhanced, write_series
+from attunet_gui.io import find_cases, read_ct_volume
+from attunet_gui.system.errors import UnreadableInput
+from tests.support.ct_files import OTHER_SERIES, ct_like, write_enhanced, write_series
 
 HU = ct_like((6, 5, 4))
 STORED = (HU + 1024).astype(np.uint16)
@@ -43,7 +43,7 @@ def change(path: Path, **tags: object) -> None:
 @pytest.mark.parametrize("kind", ["HU", "HU_MOD", "US", "", " HU ", "hu"])
 def test_hounsfield_units_open(tmp_path: Path, kind: str) -> None:
     write_series(tmp_path, STORED, RescaleType=kind)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, HU)
     assert volume.notes == ()
 
@@ -55,24 +55,24 @@ def test_other_units_are_refused_by_name(tmp_path: Path, kind: str) -> None:
         with pytest.raises(
             UnreadableInput, match=f"{each.name} holds values of the kind {kind}, not Hounsfield"
         ):
-            read(each)
+            read_ct_volume(each)
     assert find_cases(tmp_path) == ()
 
 
 def test_a_map_beside_the_ct_is_no_series_to_choose(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", STORED, RescaleType="HU")
     path = write_series(tmp_path / "iodine", STORED, RescaleType="MGML", SeriesInstanceUID=OTHER_SERIES)[0]
-    assert_array_equal(read(tmp_path).hu, HU)
+    assert_array_equal(read_ct_volume(tmp_path).hu, HU)
     assert [case.name for case in find_cases(tmp_path)] == ["ct"]
     with pytest.raises(UnreadableInput, match="MGML"):
-        read(path)
+        read_ct_volume(path)
 
 
 def test_a_series_of_both_is_refused(tmp_path: Path) -> None:
     path = write_series(tmp_path, STORED, RescaleType="HU")[5]
     change(path, RescaleType="Z_EFF")
     with pytest.raises(UnreadableInput, match=f"{path.name} holds values of the kind Z_EFF"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 @pytest.mark.parametrize("where", ["shared", "one frame", "every frame"])
@@ -82,7 +82,7 @@ def test_the_units_of_an_enhanced_ct_count_frame_by_frame(tmp_path: Path, where:
     shared = data.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0]
     shared.RescaleType = "HU"
     data.save_as(path)
-    assert_array_equal(read(path).hu, HU)
+    assert_array_equal(read_ct_volume(path).hu, HU)
     frames = list(data.PerFrameFunctionalGroupsSequence)
     if where == "shared":
         shared.RescaleType = "ED"
@@ -92,7 +92,7 @@ def test_the_units_of_an_enhanced_ct_count_frame_by_frame(tmp_path: Path, where:
         )
     data.save_as(path)
     with pytest.raises(UnreadableInput, match=r"all.dcm holds values of the kind ED"):
-        read(path)
+        read_ct_volume(path)
 
 
 @pytest.mark.parametrize("kind", ["US", None])
@@ -102,14 +102,14 @@ def test_a_real_world_mapping_says_what_the_type_does_not(tmp_path: Path, kind: 
             path, RealWorldValueMappingSequence=mapping("mg/mL"), **({"RescaleType": kind} if kind else {})
         )
     with pytest.raises(UnreadableInput, match="kind mg/mL"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 @pytest.mark.parametrize(("kind", "code"), [("HU", "mg/mL"), ("HU", "[hnsf'U]"), ("US", "[hnsf'U]")])
 def test_a_real_world_mapping_beside_hu_changes_nothing(tmp_path: Path, kind: str, code: str) -> None:
     for path in write_series(tmp_path, STORED):
         change(path, RealWorldValueMappingSequence=mapping(code), RescaleType=kind)
-    assert_array_equal(read(tmp_path).hu, HU)
+    assert_array_equal(read_ct_volume(tmp_path).hu, HU)
 
 
 def test_a_real_world_mapping_of_a_frame_counts(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_real_world_mapping_of_a_frame_counts(tmp_path: Path) -> None:
     data.PerFrameFunctionalGroupsSequence[2].RealWorldValueMappingSequence = mapping("keV")
     data.save_as(path)
     with pytest.raises(UnreadableInput, match="kind keV"):
-        read(path)
+        read_ct_volume(path)
 
 
 @pytest.mark.parametrize("emptied", ["missing", "empty"])
@@ -127,7 +127,7 @@ def test_signed_values_without_a_scale_are_hu_with_a_note(tmp_path: Path, emptie
     if emptied == "empty":
         for path in paths:
             change(path, RescaleSlope=None, RescaleIntercept=None)
-    volume = read(tmp_path)
+    volume = read_ct_volume(tmp_path)
     assert_array_equal(volume.hu, HU)
     assert (
         "RescaleSlope and RescaleIntercept are missing: the stored values, from -1000 to" in volume.notes[0]
@@ -140,7 +140,7 @@ def test_signed_values_without_a_scale_are_hu_with_a_note(tmp_path: Path, emptie
 def test_values_that_cannot_be_hu_are_not_taken_for_them(tmp_path: Path, stored: np.ndarray) -> None:
     write_series(tmp_path, stored, **WITHOUT_SCALE)
     with pytest.raises(UnreadableInput, match="the DICOM tag RescaleSlope is missing"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 def test_one_slice_without_a_scale_among_others_is_refused(tmp_path: Path) -> None:
@@ -149,23 +149,23 @@ def test_one_slice_without_a_scale_among_others_is_refused(tmp_path: Path) -> No
     del data.RescaleSlope, data.RescaleIntercept
     data.save_as(path)
     with pytest.raises(UnreadableInput, match=f"{path.name}: the DICOM tag RescaleSlope is missing"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 def test_a_table_in_the_scales_place_is_not_passed_over(tmp_path: Path) -> None:
     for path in write_series(tmp_path, HU, **WITHOUT_SCALE):
         change(path, ModalityLUTSequence=item(LUTExplanation="a table"))
     with pytest.raises(UnreadableInput, match="RescaleSlope is missing"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 @pytest.mark.parametrize("value", ["", None])
 def test_an_emptied_modality_is_that_of_the_object(tmp_path: Path, value: str | None) -> None:
     write_series(tmp_path, STORED, Modality=value)
-    assert_array_equal(read(tmp_path).hu, HU)
+    assert_array_equal(read_ct_volume(tmp_path).hu, HU)
 
 
 def test_an_emptied_modality_alone_makes_no_ct(tmp_path: Path) -> None:
     write_series(tmp_path, STORED, Modality="", SOPClassUID="1.2.840.10008.5.1.4.1.1.4")
     with pytest.raises(UnreadableInput, match="unknown images, not CT"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)

@@ -16,11 +16,11 @@ import SimpleITK
 from numpy.testing import assert_array_equal
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless
 
-from attunet_gui.core.errors import ChooseSeries, UnreadableInput
-from attunet_gui.core.grid import Grid
-from attunet_gui.io import read, read_mask, write_json, write_mask
-from attunet_gui.io.stored import MOST_UNPACKED
-from tests.io.material import OTHER_SERIES, ct_like, marked, write_nifti, write_series, write_source
+from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.io import read_ct_volume, read_mask, write_json, write_mask
+from attunet_gui.io.formats.voxel_blocks import MOST_UNPACKED
+from attunet_gui.system.errors import SeriesChoiceNeeded, UnreadableInput
+from tests.support.ct_files import OTHER_SERIES, ct_like, marked, write_nifti, write_series, write_source
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 SHAPE = (4, 5, 6)
@@ -29,7 +29,7 @@ STORED = (ct_like((3, 5, 4)) + 1024).astype(np.uint16)
 
 def refusal(path: Path) -> str:
     with pytest.raises(UnreadableInput) as caught:
-        read(path)
+        read_ct_volume(path)
     return str(caught.value)
 
 
@@ -53,7 +53,7 @@ def test_names_that_are_no_text_are_told_so_that_they_can_be_shown(tmp_path: Pat
     assert refusal(path).isprintable()
     good = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name + b"2.nii"))
     write_nifti(tmp_path / "ct.nii", ct_like(SHAPE), AFFINE).rename(good)
-    assert read(good).name.isprintable()
+    assert read_ct_volume(good).name.isprintable()
     write_json(tmp_path / "record.json", {"source": good.name})
     assert b"\n" in (tmp_path / "record.json").read_bytes()
 
@@ -61,8 +61,8 @@ def test_names_that_are_no_text_are_told_so_that_they_can_be_shown(tmp_path: Pat
 def test_series_are_offered_in_words_that_can_be_shown(tmp_path: Path) -> None:
     write_series(tmp_path / "a", STORED, SeriesDescription="ab\ndomen")
     write_series(tmp_path / "b", STORED, SeriesInstanceUID=OTHER_SERIES)
-    with pytest.raises(ChooseSeries) as caught:
-        read(tmp_path)
+    with pytest.raises(SeriesChoiceNeeded) as caught:
+        read_ct_volume(tmp_path)
     assert all(words.isprintable() for _key, words in caught.value.choices)
 
 
@@ -101,7 +101,7 @@ def test_a_gzip_bomb_is_not_read_to_its_end(tmp_path: Path) -> None:
 def test_a_little_behind_the_voxels_is_fine(tmp_path: Path) -> None:
     path = write_nifti(tmp_path / "ct.nii.gz", ct_like(SHAPE), AFFINE)
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + bytes(5000)))
-    assert read(path).hu.shape == SHAPE[::-1]
+    assert read_ct_volume(path).hu.shape == SHAPE[::-1]
 
 
 @pytest.mark.parametrize("offset", [1e18, float("nan"), float("inf")])
@@ -118,7 +118,7 @@ def test_a_mask_is_saved_beside_a_spacing_that_nobody_needs(tmp_path: Path) -> N
     raw = bytearray(path.read_bytes())
     raw[80:84] = struct.pack("<f", float("nan"))
     path.write_bytes(raw)
-    volume = read(path)
+    volume = read_ct_volume(path)
     write_mask(tmp_path / "mask.nii.gz", marked(volume.hu), volume)
     assert_array_equal(read_mask(tmp_path / "mask.nii.gz", volume), marked(volume.hu))
 
@@ -127,7 +127,9 @@ def test_a_mask_is_saved_beside_a_spacing_that_nobody_needs(tmp_path: Path) -> N
 @pytest.mark.parametrize("kind", ["nii", "nrrd", "mha"])
 def test_no_patient_is_so_small_or_so_large(tmp_path: Path, kind: str, factor: float) -> None:
     affine = np.diag([factor, factor, factor, 1.0])
-    assert "no patient can be" in refusal(write_source(kind, tmp_path, Grid(SHAPE, affine), ct_like(SHAPE)))
+    assert "no patient can be" in refusal(
+        write_source(kind, tmp_path, VoxelGrid(SHAPE, affine), ct_like(SHAPE))
+    )
 
 
 # NRRD and MetaImage
@@ -196,7 +198,7 @@ def test_voxels_in_a_file_a_slice(tmp_path: Path) -> None:
     listed.write_bytes(header + b"LIST\n" + b"".join(b"s%d.raw\n" % k for k in range(1, 7)))
     counted = in_slices(tmp_path / "b.mhd", "s%d.raw 1 6 1")
     for path in (listed, counted):
-        assert_array_equal(read(path).placement.to_source(read(path).hu), ct_like(SHAPE))
+        assert_array_equal(read_ct_volume(path).placement.to_source(read_ct_volume(path).hu), ct_like(SHAPE))
     (tmp_path / "s3.raw").write_bytes(b"short")
     assert "damaged" in refusal(listed)
 
@@ -207,7 +209,7 @@ def test_a_flipped_byte_in_packed_voxels_is_noticed(tmp_path: Path, suffix: str,
     stored = np.random.default_rng(1).integers(-1000, 1000, (9, 10, 11)).astype(np.int16)
     path = tmp_path / f"ct{suffix}"
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(stored), str(path), useCompression=True)
-    assert_array_equal(np.sort(read(path).hu.ravel()), np.sort(stored.ravel()))
+    assert_array_equal(np.sort(read_ct_volume(path).hu.ravel()), np.sort(stored.ravel()))
     voxels = max(tmp_path.iterdir(), key=lambda file: file.stat().st_size)
     raw = bytearray(voxels.read_bytes())
     raw[-3 if where > 0.9 else int(where * len(raw))] ^= 0x55
@@ -272,7 +274,7 @@ def test_a_deflated_series_opens_and_a_bomb_does_not(tmp_path: Path) -> None:
         deflate(data)
         data.add_new(0xFFFCFFFC, "OB", bytes(40 << 20))
 
-    assert_array_equal(read(changed(tmp_path / "a", deflate)).hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(changed(tmp_path / "a", deflate)).hu, STORED.astype(np.int16) - 1024)
     assert "damaged DICOM file" in refusal(changed(tmp_path / "b", swell, only=1))
 
 
@@ -291,7 +293,7 @@ def test_a_malformed_tag_that_is_not_needed_keeps_nobody_from_the_ct(tmp_path: P
         at = raw.index(tag)
         raw[at + 8] = 0xFF
         path.write_bytes(raw)
-    assert_array_equal(read(tmp_path).hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(tmp_path).hu, STORED.astype(np.int16) - 1024)
 
 
 def test_a_single_slice_of_endless_thickness_is_refused(tmp_path: Path) -> None:
@@ -310,7 +312,7 @@ def test_tags_that_describe_another_image_than_the_stream_are_refused(
         compress(data)
         data[tag].value = value
 
-    assert_array_equal(read(changed(tmp_path / "a", compress)).hu, STORED.astype(np.int16) - 1024)
+    assert_array_equal(read_ct_volume(changed(tmp_path / "a", compress)).hu, STORED.astype(np.int16) - 1024)
     assert "damaged or incomplete" in refusal(changed(tmp_path / "b", claim))
 
 
@@ -321,7 +323,7 @@ def test_a_little_padding_is_fine_and_a_whole_image_more_is_not(tmp_path: Path, 
 
     folder = changed(tmp_path, lengthen)
     if more < STORED[0].nbytes:
-        assert_array_equal(read(folder).hu, STORED.astype(np.int16) - 1024)
+        assert_array_equal(read_ct_volume(folder).hu, STORED.astype(np.int16) - 1024)
     else:
         assert "damaged or incomplete" in refusal(folder)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
-from attunet_gui.core.grid import Grid
-from attunet_gui.io.hounsfield import hu_notes, spacing_notes, to_hu
+from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.io.formats.hounsfield import hu_notes, spacing_notes, to_hu
 
 STORED = st.sampled_from([np.int16, np.uint16, np.uint8, np.int32, np.dtype(">i2")])
 
@@ -77,9 +77,9 @@ def test_what_does_not_look_like_ct_is_said(hu: np.ndarray, word: str) -> None:
 
 def test_an_ordinary_ct_raises_no_eyebrow() -> None:
     assert hu_notes(ordinary()) == ()
-    assert spacing_notes(Grid((2, 2, 2), np.diag([0.7, 0.7, 5, 1]))) == ()
+    assert spacing_notes(VoxelGrid((2, 2, 2), np.diag([0.7, 0.7, 5, 1]))) == ()
 
 
 @pytest.mark.parametrize("step", [0.0007, 700.0])
 def test_a_voxel_size_in_another_unit_is_said(step: float) -> None:
-    assert "unit of length" in spacing_notes(Grid((2, 2, 2), np.diag([step, step, step, 1])))[0]
+    assert "unit of length" in spacing_notes(VoxelGrid((2, 2, 2), np.diag([step, step, step, 1])))[0]

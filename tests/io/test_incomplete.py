@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.io import find_cases, read
-from attunet_gui.io.dicom import slices_in_order
-from attunet_gui.io.dicom_series import list_series
-from attunet_gui.project.adding import add_folder
-from attunet_gui.project.project import create_project
-from tests.io.material import OTHER_SERIES, ct_like, write_nifti, write_series
-from tests.unprivileged import as_nobody, open_folder
+from attunet_gui.io import find_cases, read_ct_volume
+from attunet_gui.io.formats.dicom import slices_in_order
+from attunet_gui.io.formats.dicom_series import list_series
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.project_store import create_project
+from attunet_gui.system.errors import UnreadableInput
+from tests.support.ct_files import OTHER_SERIES, ct_like, write_nifti, write_series
+from tests.support.unprivileged_process import as_nobody, open_folder
 
 LOADED = slices_in_order  # its module is else imported late, by an account that may not read it
 STORED = (ct_like((6, 5, 4)) + 1024).astype(np.uint16)
@@ -39,10 +39,10 @@ def halves(folder: Path, first: str, second: str) -> Path:
 def test_half_a_series_in_a_closed_folder(first: str, second: str, rights: int) -> None:
     with open_folder() as folder:
         closed = halves(folder, first, second)
-        assert_array_equal(as_nobody(lambda: read(folder)).hu, STORED.astype(np.int16) - 1024)
+        assert_array_equal(as_nobody(lambda: read_ct_volume(folder)).hu, STORED.astype(np.int16) - 1024)
         closed.chmod(rights)
         with pytest.raises(UnreadableInput, match=DENIED):
-            as_nobody(lambda: read(folder))
+            as_nobody(lambda: read_ct_volume(folder))
         cases = as_nobody(lambda: find_cases(folder))
         assert len(cases) == 2
         assert all("Permission denied" in case.refused for case in cases)
@@ -53,7 +53,7 @@ def test_half_a_series_in_files_nobody_may_read() -> None:
         for path in halves(folder, "ct/a", "ct/b").iterdir():
             path.chmod(0o000)
         with pytest.raises(UnreadableInput, match=DENIED):
-            as_nobody(lambda: read(folder))
+            as_nobody(lambda: read_ct_volume(folder))
         cases = as_nobody(lambda: find_cases(folder))
         assert [bool(case.refused) for case in cases] == [True, True]
 
@@ -67,7 +67,7 @@ def test_nobodys_ct_is_added_by_halves(tmp_path: Path) -> None:
         project.chmod(0o777)
 
         def add() -> tuple[list[str], list[tuple[str, str]]]:
-            done = add_folder(create_project(project / "list"), folder / "ct")
+            done = add_ct_folder(create_project(project / "list"), folder / "ct")
             return done.added, done.failed
 
         added, failed = as_nobody(add)
@@ -87,7 +87,7 @@ def test_what_is_whole_by_itself_is_not_refused() -> None:
         cases = {case.name: case.refused for case in as_nobody(lambda: find_cases(folder))}
         assert [name for name, refused in cases.items() if refused] == ["elsewhere_1", "elsewhere_2"]
         assert {"plain_ct", "hospital_patient_series"} < cases.keys()
-        assert len(as_nobody(lambda: read(folder / "elsewhere" / "1")).hu) == 6
+        assert len(as_nobody(lambda: read_ct_volume(folder / "elsewhere" / "1")).hu) == 6
 
 
 CAUTION = "lies beside this CT and could not be read, Permission denied: make sure that no images of this CT"
@@ -106,8 +106,10 @@ def test_a_closed_folder_does_not_stop_its_neighbours(inside: str, what: str) ->
         near = what == "folder" or inside == "."
         for case, slices in zip(cases, (6, 4), strict=False):
             assert (case.refused, CAUTION in case.caution) == ("", near)
-            assert len(as_nobody(lambda case=case: read(case.path, series=case.series)).hu) == slices
-            volume = as_nobody(lambda case=case: read(folder, series=case.series))
+            assert (
+                len(as_nobody(lambda case=case: read_ct_volume(case.path, series=case.series)).hu) == slices
+            )
+            volume = as_nobody(lambda case=case: read_ct_volume(folder, series=case.series))
             assert len(volume.hu) == slices
             assert volume.notes == ((case.caution,) if near else ())
         assert [case.path.relative_to(folder).parts[0] for case in cases] == ["a", "b", "c"]
@@ -125,7 +127,7 @@ def test_neighbours_of_a_closed_folder_are_refused_where_series_are_in_two_folde
         cases = as_nobody(lambda: find_cases(folder))
         assert all("Permission denied" in case.refused for case in cases)
         with pytest.raises(UnreadableInput, match=DENIED):
-            as_nobody(lambda: read(folder, series=cases[0].series))
+            as_nobody(lambda: read_ct_volume(folder, series=cases[0].series))
 
 
 def test_a_case_beside_a_closed_folder_is_in_no_list(tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_a_case_beside_a_closed_folder_is_in_no_list(tmp_path: Path) -> None:
         (folder / "project").chmod(0o777)
 
         def add() -> tuple[list[str], list[tuple[str, str]]]:
-            done = add_folder(create_project(folder / "project" / "list"), folder / "ct")
+            done = add_ct_folder(create_project(folder / "project" / "list"), folder / "ct")
             return done.added, done.failed
 
         added, failed = as_nobody(add)
@@ -150,7 +152,9 @@ def test_a_file_among_images_of_other_series_is_one_of_those() -> None:
     with open_folder() as folder:
         write_series(folder / "a", STORED)
         write_series(folder / "b", STORED, SeriesInstanceUID=OTHER_SERIES)[0].chmod(0o000)
-        doubts = {series.folder.name: series.doubt for series in as_nobody(lambda: list_series(folder))}
+        doubts = {
+            series.common_folder.name: series.doubt for series in as_nobody(lambda: list_series(folder))
+        }
         assert doubts["a"] == ""
         assert "Permission denied" in doubts["b"]
 
@@ -161,11 +165,11 @@ def test_a_closed_folder_or_slice_is_not_called_damaged() -> None:
         path.chmod(0o000)
         for each in (folder, folder / "ct", path):
             with pytest.raises(UnreadableInput, match=rf"{path.name} could not be read, Permission denied"):
-                as_nobody(lambda each=each: read(each))
+                as_nobody(lambda each=each: read_ct_volume(each))
         (folder / "ct").chmod(0o000)
         for each in (folder, folder / "ct"):
             with pytest.raises(UnreadableInput, match="ct could not be read, Permission denied"):
-                as_nobody(lambda each=each: read(each))
+                as_nobody(lambda each=each: read_ct_volume(each))
 
 
 def test_a_link_to_a_slice_that_is_gone_is_not_passed_over(tmp_path: Path) -> None:
@@ -173,7 +177,7 @@ def test_a_link_to_a_slice_that_is_gone_is_not_passed_over(tmp_path: Path) -> No
     path.unlink()
     path.symlink_to("gone")
     with pytest.raises(UnreadableInput, match=f"{path.name} could not be read, it leads nowhere"):
-        read(tmp_path)
+        read_ct_volume(tmp_path)
 
 
 def test_a_text_that_nobody_may_read_is_no_slice() -> None:
@@ -181,7 +185,7 @@ def test_a_text_that_nobody_may_read_is_no_slice() -> None:
         write_series(folder, STORED)
         (folder / "report.txt").write_text("hello")
         (folder / "report.txt").chmod(0o000)
-        assert len(as_nobody(lambda: read(folder)).hu) == 6
+        assert len(as_nobody(lambda: read_ct_volume(folder)).hu) == 6
 
 
 def test_a_series_folder_that_is_a_link_opens(tmp_path: Path) -> None:
@@ -189,10 +193,10 @@ def test_a_series_folder_that_is_a_link_opens(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "case").symlink_to(tmp_path / "disk" / "series")
     for path in (tmp_path / "work", tmp_path / "work" / "case"):
-        assert_array_equal(read(path).hu, STORED.astype(np.int16) - 1024)
+        assert_array_equal(read_ct_volume(path).hu, STORED.astype(np.int16) - 1024)
     assert [(case.path.name, case.refused) for case in find_cases(tmp_path / "work")] == [("case", "")]
     (tmp_path / "disk" / "again").symlink_to("series")
-    volume = read(tmp_path / "disk")
+    volume = read_ct_volume(tmp_path / "disk")
     assert (len(volume.hu), volume.notes) == (6, ())
 
 
@@ -205,7 +209,7 @@ def test_what_the_system_leaves_is_no_damaged_slice(tmp_path: Path, name: str) -
     left.parent.mkdir(exist_ok=True)
     left.write_bytes(b"\0\5\x16\7" + bytes(200))
     for path in (tmp_path / "ct", tmp_path, paths[2]):
-        assert_array_equal(read(path).hu, STORED.astype(np.int16) - 1024)
+        assert_array_equal(read_ct_volume(path).hu, STORED.astype(np.int16) - 1024)
     assert [(case.name, case.refused) for case in find_cases(tmp_path)] == [("ct", "")]
-    done = add_folder(create_project(tmp_path / "list"), tmp_path / "ct")
+    done = add_ct_folder(create_project(tmp_path / "list"), tmp_path / "ct")
     assert (len(done.added), done.failed, done.left_out) == (1, [], 0)

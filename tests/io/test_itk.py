@@ -10,9 +10,9 @@ import pytest
 import SimpleITK
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.io import read
-from tests.io.material import ct_like, lps_of_values
+from attunet_gui.io import read_ct_volume
+from attunet_gui.system.errors import UnreadableInput
+from tests.support.ct_files import ct_like, lps_of_values
 
 SHAPE = (6, 5, 4)  # (k, j, i), as SimpleITK hands arrays
 
@@ -32,7 +32,7 @@ def image() -> SimpleITK.Image:
 def test_every_voxel_is_where_itk_says(tmp_path: Path, suffix: str, kind: str) -> None:
     made = image()
     SimpleITK.WriteImage(made, str(tmp_path / f"ct{suffix}"))
-    volume = read(tmp_path / f"ct{suffix}")
+    volume = read_ct_volume(tmp_path / f"ct{suffix}")
     places = lps_of_values(volume)
     for k, j, i in np.ndindex(SHAPE):
         meant = made.TransformIndexToPhysicalPoint((i, j, k))
@@ -49,10 +49,10 @@ def nrrd(path: Path, geometry: str) -> Path:
 
 def test_a_nrrd_in_ras_is_turned(tmp_path: Path) -> None:
     directions = "space directions: (1,0,0) (0,1,0) (0,0,2)\nspace origin: (10,20,30)\n"
-    ras = read(nrrd(tmp_path / "ras.nrrd", "space: right-anterior-superior\n" + directions))
+    ras = read_ct_volume(nrrd(tmp_path / "ras.nrrd", "space: right-anterior-superior\n" + directions))
     first = int(ct_like(SHAPE)[0, 0, 0])
     assert_allclose(lps_of_values(ras)[first], [-10, -20, 30])
-    lps = read(nrrd(tmp_path / "lps.nrrd", "space: left-posterior-superior\n" + directions))
+    lps = read_ct_volume(nrrd(tmp_path / "lps.nrrd", "space: left-posterior-superior\n" + directions))
     assert_allclose(lps_of_values(lps)[first], [10, 20, 30])
 
 
@@ -65,7 +65,7 @@ def test_a_nrrd_in_ras_is_turned(tmp_path: Path) -> None:
     ],
 )
 def test_a_header_without_the_patients_axes_is_noted(tmp_path: Path, geometry: str) -> None:
-    assert "how the patient lies" in read(nrrd(tmp_path / "a.nrrd", geometry)).notes[0]
+    assert "how the patient lies" in read_ct_volume(nrrd(tmp_path / "a.nrrd", geometry)).notes[0]
 
 
 LPS = "space: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,2)\nspace origin: (10,20,30)\n"
@@ -76,13 +76,13 @@ LPS = "space: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,2)
     [('"mm" "mm" "mm"', 1), ('"cm" "cm" "cm"', 10), ('"um" "um" "um"', 0.001), ("cm cm cm", 10)],
 )
 def test_the_units_of_the_space_become_millimetres(tmp_path: Path, units: str, factor: float) -> None:
-    volume = read(nrrd(tmp_path / "a.nrrd", f"{LPS}space units: {units}\n"))
+    volume = read_ct_volume(nrrd(tmp_path / "a.nrrd", f"{LPS}space units: {units}\n"))
     assert_allclose(volume.grid.spacing_mm, np.array((2, 1, 1)) * factor)
     assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], np.array((10, 20, 30)) * factor)
 
 
 def test_a_unit_of_the_space_along_each_of_its_axes(tmp_path: Path) -> None:
-    volume = read(nrrd(tmp_path / "a.nrrd", f'{LPS}space units: "mm" "mm" "cm"\n'))
+    volume = read_ct_volume(nrrd(tmp_path / "a.nrrd", f'{LPS}space units: "mm" "mm" "cm"\n'))
     assert_allclose(volume.grid.spacing_mm, (20, 1, 1))
     assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], (10, 20, 300))
 
@@ -90,7 +90,7 @@ def test_a_unit_of_the_space_along_each_of_its_axes(tmp_path: Path) -> None:
 def test_an_unknown_unit_is_refused(tmp_path: Path) -> None:
     for line in ('space units: "mm" "mm" "inches"', 'units: "inches" "mm" "mm"'):
         with pytest.raises(UnreadableInput, match=r"a\.nrrd gives its positions in 'inches', not in mm"):
-            read(nrrd(tmp_path / "a.nrrd", LPS + line + "\n"))
+            read_ct_volume(nrrd(tmp_path / "a.nrrd", LPS + line + "\n"))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_unknown_unit_is_refused(tmp_path: Path) -> None:
 def test_where_the_axes_begin_is_kept(
     tmp_path: Path, geometry: str, spacing: tuple[float, ...], first: tuple[float, ...]
 ) -> None:
-    volume = read(nrrd(tmp_path / "a.nrrd", geometry))
+    volume = read_ct_volume(nrrd(tmp_path / "a.nrrd", geometry))
     assert_allclose(volume.grid.spacing_mm, spacing)
     assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], first)
     assert "how the patient lies" in volume.notes[0]
@@ -131,10 +131,10 @@ THREE = "(1,0,0) (0,1,0) (0,0,2)"
 
 @pytest.mark.parametrize("kinds", ["", "list domain domain domain", "vector space space space"])
 def test_a_list_of_one_is_no_axis(tmp_path: Path, kinds: str) -> None:
-    plain = read(nrrd(tmp_path / "plain.nrrd", LPS))
-    first = read(with_list(tmp_path / "first.nrrd", "1 4 5 6", kinds, f"none {THREE}"))
+    plain = read_ct_volume(nrrd(tmp_path / "plain.nrrd", LPS))
+    first = read_ct_volume(with_list(tmp_path / "first.nrrd", "1 4 5 6", kinds, f"none {THREE}"))
     kinds = " ".join([*kinds.split()[1:], *kinds.split()[:1]])
-    last = read(with_list(tmp_path / "last.nrrd", "4 5 6 1", kinds, f"{THREE} none"))
+    last = read_ct_volume(with_list(tmp_path / "last.nrrd", "4 5 6 1", kinds, f"{THREE} none"))
     for volume in (first, last):
         assert_array_equal(volume.hu, plain.hu)
         assert_allclose(volume.grid.affine, plain.grid.affine)
@@ -144,7 +144,7 @@ def test_a_list_of_one_is_no_axis(tmp_path: Path, kinds: str) -> None:
 def test_a_list_of_several_is_refused(tmp_path: Path) -> None:
     path = with_list(tmp_path / "a.nrrd", "2 2 5 6", "list domain domain domain", f"none {THREE}")
     with pytest.raises(UnreadableInput, match="colours, vectors"):
-        read(path)
+        read_ct_volume(path)
 
 
 def as_text(path: Path, values: np.ndarray, kind: str = "short", encoding: str = "ascii") -> Path:
@@ -158,15 +158,15 @@ def as_text(path: Path, values: np.ndarray, kind: str = "short", encoding: str =
 @pytest.mark.parametrize("encoding", ["ascii", "text", "TXT"])
 @pytest.mark.parametrize("kind", ["short", "int", "float", "double"])
 def test_voxels_written_as_words(tmp_path: Path, encoding: str, kind: str) -> None:
-    plain = read(nrrd(tmp_path / "plain.nrrd", LPS))
+    plain = read_ct_volume(nrrd(tmp_path / "plain.nrrd", LPS))
     path = as_text(tmp_path / "a.nrrd", ct_like(SHAPE), kind, encoding)
-    assert_array_equal(read(path).hu, plain.hu)
+    assert_array_equal(read_ct_volume(path).hu, plain.hu)
     assert_array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path))), ct_like(SHAPE))
 
 
 def test_words_across_the_parts_they_are_read_in(tmp_path: Path) -> None:
     values = np.random.default_rng(3).integers(-1000, 1500, (40, 60, 50)).astype(np.int16)
-    volume = read(as_text(tmp_path / "a.nrrd", values))
+    volume = read_ct_volume(as_text(tmp_path / "a.nrrd", values))
     assert (tmp_path / "a.nrrd").stat().st_size > 3 << 17
     assert_array_equal(volume.placement.to_source(volume.hu), values.T)
 
@@ -188,7 +188,7 @@ def test_words_that_are_not_the_voxels_are_refused(tmp_path: Path, change: Calla
     path.write_text(change(before))
     assert path.read_text() != before
     with pytest.raises(UnreadableInput, match=r"a\.nrrd is damaged or incomplete"):
-        read(path)
+        read_ct_volume(path)
 
 
 def from_the_end(path: Path, local: bool) -> Path:
@@ -212,13 +212,13 @@ def from_the_end(path: Path, local: bool) -> Path:
 @pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
 def test_voxels_at_the_end_of_a_file_of_unknown_beginning(tmp_path: Path, suffix: str, local: bool) -> None:
     path = from_the_end(tmp_path / f"a{suffix}", local)
-    plain, volume = read(nrrd(tmp_path / "plain.nrrd", LPS)), read(path)
+    plain, volume = read_ct_volume(nrrd(tmp_path / "plain.nrrd", LPS)), read_ct_volume(path)
     assert_array_equal(volume.hu, plain.hu)
     assert_allclose(volume.grid.affine, plain.grid.affine)
     if not local:
         (tmp_path / "a.raw").write_bytes(ct_like(SHAPE).tobytes()[:-1])
         with pytest.raises(UnreadableInput, match="damaged or incomplete"):
-            read(path)
+            read_ct_volume(path)
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("mm", 1), ("cm", 10), ("um", 0.001), ("?", 1)])
@@ -227,12 +227,12 @@ def test_the_unit_of_a_metaimage(tmp_path: Path, unit: str, factor: float) -> No
     head = "NDims = 3\nDimSize = 4 5 6\nElementType = MET_SHORT\nElementSpacing = 1 1 2\nOffset = 10 20 30\n"
     head += f"DistanceUnits = {unit}\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nElementDataFile = LOCAL\n"
     path.write_bytes(head.encode() + ct_like(SHAPE).tobytes())
-    volume = read(path)
+    volume = read_ct_volume(path)
     assert_allclose(volume.grid.spacing_mm, np.array((2, 1, 1)) * factor)
     assert_allclose(lps_of_values(volume)[int(ct_like(SHAPE)[0, 0, 0])], np.array((10, 20, 30)) * factor)
     path.write_bytes(path.read_bytes().replace(f"Units = {unit}".encode(), b"Units = ft"))
     with pytest.raises(UnreadableInput, match="gives its positions in 'ft', not in mm"):
-        read(path)
+        read_ct_volume(path)
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "mha"])
@@ -240,7 +240,7 @@ def test_nothing_measured_is_refused_here_too(tmp_path: Path, ending: str) -> No
     for values in (np.full(SHAPE, 3, np.int16), np.full(SHAPE, np.nan, np.float32)):
         SimpleITK.WriteImage(SimpleITK.GetImageFromArray(values), str(tmp_path / f"a.{ending}"))
         with pytest.raises(UnreadableInput, match="nothing that was measured"):
-            read(tmp_path / f"a.{ending}")
+            read_ct_volume(tmp_path / f"a.{ending}")
 
 
 def test_a_metaimage_without_matrix_is_noted(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_metaimage_without_matrix_is_noted(tmp_path: Path) -> None:
         "ObjectType = Image\nNDims = 3\nDimSize = 4 5 6\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
     )
     path.write_bytes(header.encode() + ct_like(SHAPE).tobytes())
-    assert "how the patient lies" in read(path).notes[0]
+    assert "how the patient lies" in read_ct_volume(path).notes[0]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_what_is_not_a_ct_volume_is_refused(
 ) -> None:
     SimpleITK.WriteImage(made, str(tmp_path / name))
     with pytest.raises(UnreadableInput, match=words):
-        read(tmp_path / name)
+        read_ct_volume(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["ct.nrrd", "ct.mha"])
@@ -279,11 +279,11 @@ def test_a_cut_file_is_refused(tmp_path: Path, name: str) -> None:
     SimpleITK.WriteImage(image(), str(path))
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UnreadableInput, match=f"{name} is damaged or incomplete"):
-        read(path)
+        read_ct_volume(path)
 
 
 def test_a_header_without_its_voxels_is_refused(tmp_path: Path) -> None:
     SimpleITK.WriteImage(image(), str(tmp_path / "ct.mhd"))
     (tmp_path / "ct.raw").unlink()
     with pytest.raises(UnreadableInput, match="a file it names is missing"):
-        read(tmp_path / "ct.mhd")
+        read_ct_volume(tmp_path / "ct.mhd")

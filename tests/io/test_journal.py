@@ -19,74 +19,74 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.activity import (
+from attunet_gui.core.case_activity import (
     Accepted,
-    Activity,
+    CaseActivity,
     Closed,
-    Entry,
+    JournalEntry,
     Opened,
     Redone,
     Saved,
-    SinceSaved,
     ToolUse,
     Undone,
+    UnsavedChanges,
     Verified,
 )
-from attunet_gui.core.edit import Edit, edit_between
-from attunet_gui.core.errors import UnreadableInput, UnwritableOutput
-from attunet_gui.core.grid import Grid, canonicalise
-from attunet_gui.core.history import Stroke
-from attunet_gui.core.volume import Origin, Volume
-from attunet_gui.io import journal as journal_module
-from attunet_gui.io.entries import base_frame, entry_frame, header_frame
-from attunet_gui.io.exclusive import HeldElsewhere
-from attunet_gui.io.frames import MAGIC, pack
-from attunet_gui.io.journal import (
-    Base,
-    Header,
+from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
+from attunet_gui.core.mask_edit import MaskEdit, edit_between
+from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.editing.edit_session import EditSession
+from attunet_gui.io.journal import journal as journal_module
+from attunet_gui.io.journal.framing import MAGIC, pack_frame
+from attunet_gui.io.journal.journal import (
     Journal,
-    Journaled,
-    Snapshot,
-    discard,
-    identify,
+    JournalBase,
+    JournalContent,
+    JournalHeader,
+    JournalSnapshot,
+    delete_journal,
+    identify_volume,
     journal_path,
-    pending,
-    prune,
+    pending_journals,
+    prune_journals,
     read_journal,
 )
-from attunet_gui.work import Work
-from tests.io import crashing
-from tests.io.crashing import IDENTITY
+from attunet_gui.io.journal.records import base_frame, entry_frame, header_frame
+from attunet_gui.system.errors import UnreadableInput, UnwritableOutput
+from attunet_gui.system.file_lock import LockHeldElsewhere
+from tests.support import crashing_editor
+from tests.support.crashing_editor import IDENTITY
 
 SMALL = replace(IDENTITY, shape=(3, 4, 5))
-HEADER = Header(SMALL, 1.5)
+HEADER = JournalHeader(SMALL, 1.5)
 
 
 def random_masks(count: int, seed: int = 0, shape: tuple[int, ...] = SMALL.shape) -> list[np.ndarray]:
     return list(np.random.default_rng(seed).integers(0, 2, (count, *shape)).astype(np.uint8))
 
 
-def strokes_between(masks: list[np.ndarray], tool: str = "brush") -> list[Stroke]:
+def strokes_between(masks: list[np.ndarray], tool: str = "brush") -> list[EditStroke]:
     return [
-        Stroke(edit_between(*pair), tool, f"stroke {k}", "ana", 10.0 * k, k % 3, k % 2 == 0)
+        EditStroke(edit_between(*pair), tool, f"stroke {k}", "ana", 10.0 * k, k % 3, k % 2 == 0)
         for k, pair in enumerate(pairwise(masks))
     ]
 
 
-def base_of(mask: np.ndarray) -> Base:
-    return Base(edit_between(np.zeros_like(mask), mask))
+def base_of(mask: np.ndarray) -> JournalBase:
+    return JournalBase(edit_between(np.zeros_like(mask), mask))
 
 
-def begun(path: Path, snapshot: Snapshot) -> Journal:
+def begun(path: Path, snapshot: JournalSnapshot) -> Journal:
     journal = Journal(path)
-    journal.rewrite(snapshot)
+    journal.rewrite_file(snapshot)
     return journal
 
 
-def written(path: Path, entries: list[Entry], base: Base | None = None) -> Path:
-    journal = begun(path, Snapshot(HEADER, base or Base()))
+def written(path: Path, entries: list[JournalEntry], base: JournalBase | None = None) -> Path:
+    journal = begun(path, JournalSnapshot(HEADER, base or JournalBase()))
     for entry in entries:
-        journal.append(entry)
+        journal.append_entry(entry)
     journal.close()
     return path
 
@@ -119,7 +119,7 @@ def as_kept(value: Any) -> Any:
 @settings(max_examples=30)
 @given(st.integers(0, 99), st.lists(MARKS, max_size=5), st.integers(0, 4), st.integers(0, 4))
 def test_what_was_appended_is_read_again(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, marks: list[Entry], turns: int, again: int
+    tmp_path_factory: pytest.TempPathFactory, seed: int, marks: list[JournalEntry], turns: int, again: int
 ) -> None:
     masks = random_masks(6, seed)
     strokes = strokes_between(masks)
@@ -132,8 +132,8 @@ def test_what_was_appended_is_read_again(
     assert list(read.entries) == [replace(entry, user=as_kept(entry.user)) for entry in entries]
     assert (read.header, read.damage) == (HEADER, "")
     np.testing.assert_array_equal(read.base_mask(), masks[0])
-    np.testing.assert_array_equal(read.mask(), masks[at])
-    assert read.stacks == (tuple(strokes[:at]), tuple(strokes[at:]))
+    np.testing.assert_array_equal(read.current_mask(), masks[at])
+    assert read.undo_and_redo == (tuple(strokes[:at]), tuple(strokes[at:]))
 
 
 def test_compaction_keeps_undo_redo_and_totals(tmp_path: Path) -> None:
@@ -144,22 +144,24 @@ def test_compaction_keeps_undo_redo_and_totals(tmp_path: Path) -> None:
         hand=edit_between(np.zeros_like(masks[2]), masks[2]),
         verified=frozenset({1}),
         accepted=frozenset({"island 3"}),
-        since=SinceSaved(None, 4),
-        activity=Activity(12.5, {"brush": ToolUse(5, 1, 20, 30)}, frozenset({0, 2}), {"ana": 5}, 0.5, 40.0),
+        since=UnsavedChanges(None, 4),
+        activity=CaseActivity(
+            12.5, {"brush": ToolUse(5, 1, 20, 30)}, frozenset({0, 2}), {"ana": 5}, 0.5, 40.0
+        ),
     )
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, base, strokes[1:3], strokes[3:]))
-    journal.append(Redone("ana", 41.0, "brush"))
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, base, strokes[1:3], strokes[3:]))
+    journal.append_entry(Redone("ana", 41.0, "brush"))
     journal.close()
 
     read = read_journal(tmp_path / "x.journal")
 
     assert read.base == base
     assert (read.kept, read.ahead) == (tuple(strokes[1:3]), tuple(strokes[3:]))
-    assert read.stacks == (tuple(strokes[1:4]), tuple(strokes[4:]))
-    np.testing.assert_array_equal(read.mask(), masks[4])
-    assert read.since == SinceSaved(None, 5)
+    assert read.undo_and_redo == (tuple(strokes[1:4]), tuple(strokes[4:]))
+    np.testing.assert_array_equal(read.current_mask(), masks[4])
+    assert read.since_saved == UnsavedChanges(None, 5)
     # Strokes that were written again are not counted again.
-    assert read.activity == replace(
+    assert read.total_activity == replace(
         base.activity, seconds=13.5, last=41.0, tools={"brush": ToolUse(5, 0, 20, 30)}
     )
 
@@ -169,26 +171,26 @@ def test_a_journal_asks_for_compaction_when_long_and_not_again_at_once(
 ) -> None:
     monkeypatch.setattr(journal_module, "MOST_FRAMES", 10)
     strokes = strokes_between(random_masks(31))
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, Base()))
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
     asked = []
     for number, stroke in enumerate(strokes):
-        journal.append(stroke)
+        journal.append_entry(stroke)
         if journal.wants_compaction:
             asked.append(number + 1)
-            journal.rewrite(Snapshot(HEADER, Base(), strokes[: number + 1]))
+            journal.rewrite_file(JournalSnapshot(HEADER, JournalBase(), strokes[: number + 1]))
     journal.close()
 
     assert asked == [9, 21]
-    assert read_journal(tmp_path / "x.journal").stacks[0] == tuple(strokes)
+    assert read_journal(tmp_path / "x.journal").undo_and_redo[0] == tuple(strokes)
 
 
 def test_a_journal_asks_for_compaction_when_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "MOST_BYTES", 2000)
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, Base()))
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
     while not journal.wants_compaction:
-        journal.append(Accepted("ana", 1.0, frozenset({"place " * 20})))
-    assert 2000 < journal.size < 2400
-    journal.rewrite(Snapshot(HEADER, Base()))
+        journal.append_entry(Accepted("ana", 1.0, frozenset({"place " * 20})))
+    assert 2000 < journal.size_bytes < 2400
+    journal.rewrite_file(JournalSnapshot(HEADER, JournalBase()))
     assert not journal.wants_compaction
     assert journal.size == (tmp_path / "x.journal").stat().st_size
     journal.close()
@@ -202,20 +204,20 @@ def test_only_the_user_may_read_a_journal(tmp_path: Path) -> None:
 
 
 def test_a_ct_is_known_by_its_voxels() -> None:
-    grid = Grid((2, 3, 4), np.diag([3.0, 2.0, 1.0, 1.0]))
+    grid = VoxelGrid((2, 3, 4), np.diag([3.0, 2.0, 1.0, 1.0]))
     hu = np.arange(24, dtype=np.int16).reshape(grid.shape)
     volume = Volume(
-        canonicalise(grid).to_canonical(hu),
-        canonicalise(grid),
+        canonical_reorientation(grid).to_canonical(hu),
+        canonical_reorientation(grid),
         "patient",
-        Origin(Path("patient.nii"), "NIfTI"),
+        VolumeOrigin(Path("patient.nii"), "NIfTI"),
     )
-    identity = identify(volume)
+    identity = identify_volume(volume)
     other = volume.hu.copy()
     other[0, 0, 0] += 1
 
-    assert identity == identify(replace(volume, hu=volume.hu.copy()))
-    assert identity.digest != identify(replace(volume, hu=other)).digest
+    assert identity == identify_volume(replace(volume, hu=volume.hu.copy()))
+    assert identity.digest != identify_volume(replace(volume, hu=other)).digest
     assert (identity.shape, identity.spacing_mm) == (volume.grid.shape, volume.grid.spacing_mm)
     assert volume.name not in journal_path(Path("folder"), identity).name
 
@@ -224,27 +226,29 @@ def test_a_ct_is_known_by_its_voxels() -> None:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[tuple[int, int]], list[Entry]]:
+def small(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[bytes, list[tuple[int, int]], list[JournalEntry]]:
     """A journal, the offset behind each of its entries with the entries before it, and the entries."""
     strokes = strokes_between(random_masks(5))
     entries = [*strokes[:3], Undone("ana", 31.0, "brush"), Verified("ana", 32.0, frozenset({1})), strokes[3]]
     entries += [Saved("ana", 33.0, Path("/a"), 1, True)]
     sizes = [len(entry_frame(entry)) for entry in entries]
     path = written(tmp_path_factory.mktemp("small") / "x.journal", entries)
-    start = len(MAGIC) + len(header_frame(HEADER)) + len(base_frame(Base()))
+    start = len(MAGIC) + len(header_frame(HEADER)) + len(base_frame(JournalBase()))
     ends = [(start + sum(sizes[:k]), k) for k in range(len(entries) + 1)]
     assert path.stat().st_size == ends[-1][0]
     return path.read_bytes(), ends, entries
 
 
-def read_bytes(folder: Path, content: bytes) -> Journaled:
+def read_bytes(folder: Path, content: bytes) -> JournalContent:
     path = folder / "x.journal"
     path.write_bytes(content)
     return read_journal(path)
 
 
 def test_a_file_cut_at_any_byte_gives_the_entries_before_it(
-    tmp_path: Path, small: tuple[bytes, list[tuple[int, int]], list[Entry]]
+    tmp_path: Path, small: tuple[bytes, list[tuple[int, int]], list[JournalEntry]]
 ) -> None:
     content, ends, entries = small
     for cut in range(len(content)):
@@ -259,7 +263,7 @@ def test_a_file_cut_at_any_byte_gives_the_entries_before_it(
 
 
 def test_zeros_behind_the_last_entry_are_a_power_cut_and_no_damage(
-    tmp_path: Path, small: tuple[bytes, list[tuple[int, int]], list[Entry]]
+    tmp_path: Path, small: tuple[bytes, list[tuple[int, int]], list[JournalEntry]]
 ) -> None:
     content, ends, entries = small
     for end, count in ends:
@@ -269,7 +273,7 @@ def test_zeros_behind_the_last_entry_are_a_power_cut_and_no_damage(
 
 
 def test_a_flipped_byte_anywhere_ends_the_journal_there_and_is_said(
-    tmp_path: Path, small: tuple[bytes, list[tuple[int, int]], list[Entry]]
+    tmp_path: Path, small: tuple[bytes, list[tuple[int, int]], list[JournalEntry]]
 ) -> None:
     content, ends, entries = small
     for at in range(len(content)):
@@ -286,7 +290,15 @@ def test_a_flipped_byte_anywhere_ends_the_journal_there_and_is_said(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0" * 100, b"attunet journal 2\n", b"PK\x03\x04", MAGIC, MAGIC + pack({}), MAGIC + pack({}) * 2],
+    [
+        b"",
+        b"\0" * 100,
+        b"attunet journal 2\n",
+        b"PK\x03\x04",
+        MAGIC,
+        MAGIC + pack_frame({}),
+        MAGIC + pack_frame({}) * 2,
+    ],
 )
 def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(UnreadableInput, match="cannot be used"):
@@ -298,7 +310,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_journal(tmp_path / "x.journal")
 
 
-HEAD = MAGIC + header_frame(HEADER) + base_frame(Base())
+HEAD = MAGIC + header_frame(HEADER) + base_frame(JournalBase())
 STROKE = strokes_between(random_masks(2))[0]
 
 
@@ -307,7 +319,7 @@ def stroke_with(**changes: Any) -> bytes:
 
 
 def header_with(**changes: Any) -> bytes:
-    return MAGIC + header_frame(Header(replace(SMALL, **changes), 1.0)) + base_frame(Base())
+    return MAGIC + header_frame(JournalHeader(replace(SMALL, **changes), 1.0)) + base_frame(JournalBase())
 
 
 BOMB = zlib.compress(bytes(1 << 27), 9)
@@ -331,17 +343,19 @@ DEEP = b'{"is":' + b"[" * 100_000
         pytest.param(HEAD + entry_frame(Undone("ana", 0.0, "brush")), id="undone too often"),
         pytest.param(HEAD + entry_frame(STROKE) + entry_frame(STROKE, "kept"), id="disorder"),
         pytest.param(HEAD + entry_frame(STROKE, "other"), id="unknown kind"),
-        pytest.param(HEAD + pack({"is": "opened"}), id="fields missing"),
-        pytest.param(HEAD + pack({"is": "opened", "user": "a", "when": "x"}), id="no number"),
-        pytest.param(HEAD + pack({"is": "saved", "user": "", "when": 0, "path": "€"}), id="no path"),
+        pytest.param(HEAD + pack_frame({"is": "opened"}), id="fields missing"),
+        pytest.param(HEAD + pack_frame({"is": "opened", "user": "a", "when": "x"}), id="no number"),
+        pytest.param(HEAD + pack_frame({"is": "saved", "user": "", "when": 0, "path": "€"}), id="no path"),
         pytest.param(header_with(shape=(1 << 20, 1 << 20, 1 << 20)), id="huge volume"),
         pytest.param(header_with(shape=(0, 4, 5)), id="empty volume"),
         pytest.param(header_with(spacing_mm=(1.0, -1.0, 1.0)), id="negative spacing"),
         pytest.param(
-            MAGIC + header_frame(HEADER) + base_frame(Base(hand=Edit((0, 0, 0), (9, 9, 9), BOMB, 0, 0))),
+            MAGIC
+            + header_frame(HEADER)
+            + base_frame(JournalBase(hand=MaskEdit((0, 0, 0), (9, 9, 9), BOMB, 0, 0))),
             id="base outside",
         ),
-        pytest.param(MAGIC + base_frame(Base()) + header_frame(HEADER), id="base first"),
+        pytest.param(MAGIC + base_frame(JournalBase()) + header_frame(HEADER), id="base first"),
     ],
 )
 def test_a_hostile_file_is_refused_and_takes_no_memory(tmp_path: Path, content: bytes) -> None:
@@ -352,11 +366,11 @@ def test_a_hostile_file_is_refused_and_takes_no_memory(tmp_path: Path, content: 
         assert tracemalloc.get_traced_memory()[1] < len(content) * 4 + (8 << 20)
     finally:
         tracemalloc.stop()
-    assert pending(tmp_path) == () or b"stroke" in content
+    assert pending_journals(tmp_path) == () or b"stroke" in content
 
 
 def test_a_deeply_nested_object_is_refused(tmp_path: Path) -> None:
-    content = pack({"x" * len(DEEP): 1})
+    content = pack_frame({"x" * len(DEEP): 1})
     start = content.index(b'{"x')
     body = content[12:start] + DEEP + content[start + len(DEEP) :]
     frame = content[:8] + zlib.crc32(body).to_bytes(4, "little") + body
@@ -383,24 +397,24 @@ def test_a_write_that_fails_in_the_middle_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
 ) -> None:
     strokes = strokes_between(random_masks(5))
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, Base()))
-    journal.append(strokes[0])
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
+    journal.append_entry(strokes[0])
     before = journal.path.read_bytes()
 
     with monkeypatch.context() as failing:
         failing.setattr(os, "write", partial_write(error))
         with pytest.raises(UnwritableOutput, match="save the mask now") as said:
-            journal.append(strokes[1])
+            journal.append_entry(strokes[1])
     assert ("the disk is full" in str(said.value)) == (error != errno.EIO)
     assert journal.path.read_bytes() == before
-    assert journal.broken
+    assert journal.is_broken
     with pytest.raises(UnwritableOutput, match="what came before"):
-        journal.append(strokes[2])
+        journal.append_entry(strokes[2])
 
-    journal.rewrite(Snapshot(HEADER, Base(), strokes[:3]))
-    journal.append(strokes[3])
+    journal.rewrite_file(JournalSnapshot(HEADER, JournalBase(), strokes[:3]))
+    journal.append_entry(strokes[3])
     journal.close()
-    assert read_journal(journal.path).stacks[0] == tuple(strokes)
+    assert read_journal(journal.path).undo_and_redo[0] == tuple(strokes)
 
 
 def test_a_stroke_that_did_not_reach_the_disk_is_known_before_the_next(
@@ -410,14 +424,14 @@ def test_a_stroke_that_did_not_reach_the_disk_is_known_before_the_next(
         raise OSError(errno.EIO, "Input/output error")
 
     strokes = strokes_between(random_masks(4))
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, Base()))
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
     monkeypatch.setattr(journal_module, "_sync", fails)
-    journal.append(strokes[0])
+    journal.append_entry(strokes[0])
     with pytest.raises(UnwritableOutput, match="Input/output error"):
-        journal.append(strokes[1])
-    assert journal.broken
-    journal.rewrite(Snapshot(HEADER, Base(), strokes[:2]))
-    assert not journal.broken
+        journal.append_entry(strokes[1])
+    assert journal.is_broken
+    journal.rewrite_file(JournalSnapshot(HEADER, JournalBase(), strokes[:2]))
+    assert not journal.is_broken
     journal.close()
 
 
@@ -435,11 +449,11 @@ def test_a_stroke_is_on_the_disk_before_the_next(tmp_path: Path, monkeypatch: py
         done.append("write")
         return write(file, data)
 
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, Base()))
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
     monkeypatch.setattr(journal_module, "_sync", slow_sync)
     monkeypatch.setattr(os, "write", told_write)
     for stroke in strokes_between(random_masks(6)):
-        journal.append(stroke)
+        journal.append_entry(stroke)
     journal.close()
 
     assert done == ["write", "sync"] * 5
@@ -449,16 +463,16 @@ def test_a_compaction_that_fails_leaves_the_journal_usable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strokes = strokes_between(random_masks(4))
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, Base()))
-    journal.append(strokes[0])
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
+    journal.append_entry(strokes[0])
     with monkeypatch.context() as failing:
         failing.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
         with pytest.raises(UnwritableOutput, match="the disk is full"):
-            journal.rewrite(Snapshot(HEADER, Base(), strokes[:1]))
-    journal.append(strokes[1])
+            journal.rewrite_file(JournalSnapshot(HEADER, JournalBase(), strokes[:1]))
+    journal.append_entry(strokes[1])
     journal.close()
 
-    assert read_journal(journal.path).stacks[0] == tuple(strokes[:2])
+    assert read_journal(journal.path).undo_and_redo[0] == tuple(strokes[:2])
     assert sorted(path.name for path in tmp_path.glob("*")) == ["x.journal", "x.lock"]
 
 
@@ -486,43 +500,43 @@ def test_cases_with_unsaved_strokes_wait_newest_first(tmp_path: Path) -> None:
         written(tmp_path / f"{name}.journal", entries)
     (tmp_path / "foreign.journal").write_bytes(b"something else")
 
-    found = pending(tmp_path)
+    found = pending_journals(tmp_path)
 
     assert [(one.path.stem, one.strokes, one.when, one.user) for one in found] == [
         ("new", 3, 99.0, "eva"),
         ("old", 2, 10.0, "ana"),
     ]
     assert found[0].identity == SMALL
-    assert pending(tmp_path / "missing") == ()
+    assert pending_journals(tmp_path / "missing") == ()
 
 
 def test_a_case_that_is_open_elsewhere_does_not_wait(tmp_path: Path) -> None:
-    journal = begun(tmp_path / "x.journal", Snapshot(HEADER, Base()))
-    journal.append(STROKE)
+    journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
+    journal.append_entry(STROKE)
 
-    assert pending(tmp_path) == ()
-    with pytest.raises(HeldElsewhere, match="another window"):
+    assert pending_journals(tmp_path) == ()
+    with pytest.raises(LockHeldElsewhere, match="another window"):
         Journal(tmp_path / "x.journal")
-    with pytest.raises(HeldElsewhere, match="another window"):
-        discard(tmp_path / "x.journal")
+    with pytest.raises(LockHeldElsewhere, match="another window"):
+        delete_journal(tmp_path / "x.journal")
     journal.close()
-    assert len(pending(tmp_path)) == 1
+    assert len(pending_journals(tmp_path)) == 1
 
 
 def test_compaction_does_not_forget_that_work_waits(tmp_path: Path) -> None:
     strokes = strokes_between(random_masks(4))
-    base = Base(since=SinceSaved(2, 2))
-    begun(tmp_path / "x.journal", Snapshot(HEADER, base, strokes)).close()
+    base = JournalBase(since=UnsavedChanges(2, 2))
+    begun(tmp_path / "x.journal", JournalSnapshot(HEADER, base, strokes)).close()
 
-    (found,) = pending(tmp_path)
+    (found,) = pending_journals(tmp_path)
 
     assert (found.strokes, found.when) == (2, 20.0)
 
 
 def test_a_discarded_case_is_gone(tmp_path: Path) -> None:
     path = written(tmp_path / "x.journal", [STROKE])
-    discard(path)
-    discard(path)
+    delete_journal(path)
+    delete_journal(path)
     assert list(tmp_path.glob("*")) == []
 
 
@@ -533,9 +547,9 @@ def test_only_finished_cases_are_pruned_oldest_first(tmp_path: Path) -> None:
         os.utime(path, (number, number))
     size = (tmp_path / "a.journal").stat().st_size
 
-    prune(tmp_path, keep=10 * size)
+    prune_journals(tmp_path, keep=10 * size)
     assert len(list(tmp_path.glob("*.journal"))) == 4
-    prune(tmp_path, keep=2 * size)
+    prune_journals(tmp_path, keep=2 * size)
     assert sorted(path.stem for path in tmp_path.glob("*.journal")) == ["b", "c", "waits"]
 
 
@@ -546,7 +560,7 @@ def test_only_finished_cases_are_pruned_oldest_first(tmp_path: Path) -> None:
 def nursery() -> ForkServerContext:
     """Gives children that have imported everything already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.io.crashing"])
+    context.set_forkserver_preload(["tests.support.crashing_editor"])
     return context
 
 
@@ -557,28 +571,33 @@ def finished(folder: Path) -> int:
     return int.from_bytes(content[-4:], "little")
 
 
-def recovered(folder: Path, aside: Path) -> Work | None:
+def recovered(folder: Path, aside: Path) -> EditSession | None:
     """What the next start would find, looked at in a copy."""
     shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(folder, aside)
     path = journal_path(aside, IDENTITY)
-    return Work.resume(path, IDENTITY, "me", lambda: 0.0) if path.exists() else None
+    return EditSession.resume_journal(path, IDENTITY, "me", lambda: 0.0) if path.exists() else None
 
 
-def check_recovered(work: Work, model: crashing.Model) -> None:
-    np.testing.assert_array_equal(work.mask, model.mask)
-    assert work.verified == model.verified
-    hand = np.zeros(crashing.SHAPE, bool)
-    for z, plane in work.locks.hand.items():
+def check_recovered(work: EditSession, model: crashing_editor.Model) -> None:
+    np.testing.assert_array_equal(work.recorded_mask, model.mask)
+    assert work.verified_slices == model.verified
+    hand = np.zeros(crashing_editor.SHAPE, bool)
+    for z, plane in work.mask_locks.hand.items():
         hand[z] = plane
     np.testing.assert_array_equal(hand, model.hand)
-    assert (len(work.history.done), len(work.history.ahead)) == (len(model.done), len(model.ahead))
+    assert (len(work.undo_stack.undoable_strokes), len(work.undo_stack.redoable_strokes)) == (
+        len(model.done),
+        len(model.ahead),
+    )
     for stroke, (box, flips, _) in zip(
-        (*work.history.done, *work.history.ahead), (*model.done, *model.ahead[::-1]), strict=True
+        (*work.undo_stack.undoable_strokes, *work.undo_stack.redoable_strokes),
+        (*model.done, *model.ahead[::-1]),
+        strict=True,
     ):
-        whole = np.zeros(crashing.SHAPE, bool)
+        whole = np.zeros(crashing_editor.SHAPE, bool)
         whole[box] = flips
-        whole[stroke.edit.box] ^= stroke.edit.flipped()
+        whole[stroke.edit.box] ^= stroke.edit.flipped_voxels()
         assert not whole.any()
 
 
@@ -594,7 +613,7 @@ def test_no_finished_stroke_is_lost_by_200_kills(tmp_path: Path, nursery: ForkSe
         for kill in range(KILLS):
             path = journal_path(folder, IDENTITY)
             child = nursery.Process(
-                target=crashing.draw_until_killed,
+                target=crashing_editor.draw_until_killed,
                 args=(folder, chain, count, path if path.exists() else None),
             )
             child.start()
@@ -628,22 +647,22 @@ def check_kill(folder: Path, aside: Path, seed: int, before: int) -> int:
     work._journal.close()
     work._journal = None
     assert not work.note_on_opening
-    last = read_journal(journal_path(folder, IDENTITY)).activity.last
+    last = read_journal(journal_path(folder, IDENTITY)).total_activity.last
     count = int(last or 0)
     assert reported <= count <= reported + 1
-    model, _ = crashing.advanced(seed, count)
+    model, _ = crashing_editor.advanced(seed, count)
     check_recovered(work, model)
-    live = work.mask.copy()
-    while work.undo(live) is not None:
+    live = work.recorded_mask.copy()
+    while work.undo_stroke(live) is not None:
         pass
     assert not live.any()
-    assert not work.locks.hand
+    assert not work.mask_locks.hand
     return count
 
 
 def test_a_full_disk_loses_nothing_and_is_made_good(tmp_path: Path, nursery: ForkServerContext) -> None:
     here, there = nursery.Pipe()
-    child = nursery.Process(target=crashing.draw_on_a_full_disk, args=(tmp_path / "j", 6000, there))
+    child = nursery.Process(target=crashing_editor.draw_on_a_full_disk, args=(tmp_path / "j", 6000, there))
     child.start()
     assert here.poll(60)
     said, files, count, problem = here.recv()
@@ -656,5 +675,5 @@ def test_a_full_disk_loses_nothing_and_is_made_good(tmp_path: Path, nursery: For
     assert problem == ""
     work = recovered(tmp_path / "j", tmp_path / "aside")
     assert work is not None
-    check_recovered(work, crashing.advanced(0, count)[0])
-    work.close()
+    check_recovered(work, crashing_editor.advanced(0, count)[0])
+    work.close_journal()

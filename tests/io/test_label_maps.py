@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import UnreadableInput
 from attunet_gui.io.label_maps import BTCV, read_label_map
+from attunet_gui.system.errors import UnreadableInput
 
 RAS = np.diag([1.5, 2.0, 3.0, 1.0])
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.core.grid import Grid
+from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import Volume
-from attunet_gui.io import read, read_mask
-from tests.io.material import ct_like, marked, write_nifti, write_series, write_source
+from attunet_gui.io import read_ct_volume, read_mask
+from attunet_gui.system.errors import UnreadableInput
+from tests.support.ct_files import ct_like, marked, write_nifti, write_series, write_source
 
 AFFINE = np.array([[-0.7, 0, 0, 90], [0, 0.8, 0, -120.0], [0, 0, -2.5, -300], [0, 0, 0, 1]])
 SHAPE = (4, 5, 6)
@@ -22,14 +22,14 @@ SHAPE = (4, 5, 6)
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Volume:
-    return read(write_nifti(tmp_path / "ct.nii.gz", ct_like(SHAPE), AFFINE))
+    return read_ct_volume(write_nifti(tmp_path / "ct.nii.gz", ct_like(SHAPE), AFFINE))
 
 
 @pytest.mark.parametrize("kind", ["nii", "nii.gz", "nrrd", "mha"])
 def test_labels_of_other_programs(tmp_path: Path, volume: Volume, kind: str) -> None:
     folder = tmp_path / "labels"
     folder.mkdir()
-    path = write_source(kind, folder, Grid(SHAPE, AFFINE), marked(ct_like(SHAPE)).astype(np.uint8))
+    path = write_source(kind, folder, VoxelGrid(SHAPE, AFFINE), marked(ct_like(SHAPE)).astype(np.uint8))
     mask = read_mask(path, volume)
     assert_array_equal(mask, marked(volume.hu))
     assert (mask.dtype, mask.flags.c_contiguous) == (np.uint8, True)
@@ -80,7 +80,7 @@ def test_soft_values_are_refused(tmp_path: Path, volume: Volume, values: np.ndar
 
 def test_an_image_is_no_label_file(tmp_path: Path) -> None:
     shape = (20, 20, 20)
-    ct = read(write_nifti(tmp_path / "ct.nii", ct_like(shape) % 1000, AFFINE))
+    ct = read_ct_volume(write_nifti(tmp_path / "ct.nii", ct_like(shape) % 1000, AFFINE))
     path = write_nifti(tmp_path / "other.nii", np.arange(8000, dtype=np.int16).reshape(shape), AFFINE)
     with pytest.raises(UnreadableInput, match="more than 1000 different values"):
         read_mask(path, ct)

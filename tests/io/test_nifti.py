@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.errors import Cancelled, UnreadableInput
-from attunet_gui.io import nifti, read, read_mask
-from attunet_gui.io.cases import find_cases
-from attunet_gui.io.writing import write_mask
-from tests.io.material import ct_like, lps_of_values, write_nifti
+from attunet_gui.io import read_ct_volume, read_mask
+from attunet_gui.io.case_discovery import find_cases
+from attunet_gui.io.formats import nifti
+from attunet_gui.io.result_writing import write_mask
+from attunet_gui.system.errors import UnreadableInput, WorkCancelled
+from tests.support.ct_files import ct_like, lps_of_values, write_nifti
 
 AFFINE = np.array([[-0.7, 0, 0, 90], [0, -0.8, 0, 120.0], [0, 0, 2.5, -300], [0, 0, 0, 1]])
 SHAPE = (4, 5, 6)
@@ -24,7 +25,7 @@ SHAPE = (4, 5, 6)
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".NII.GZ"])
 def test_voxels_and_positions(tmp_path: Path, suffix: str) -> None:
     stored = ct_like(SHAPE)
-    volume = read(write_nifti(tmp_path / f"case 1{suffix}", stored, AFFINE))
+    volume = read_ct_volume(write_nifti(tmp_path / f"case 1{suffix}", stored, AFFINE))
     places = lps_of_values(volume)
     for index in np.ndindex(SHAPE):
         right, front, head = AFFINE[:3, :3] @ index + AFFINE[:3, 3]
@@ -36,7 +37,9 @@ def test_left_is_right_in_the_array_and_back_is_down(tmp_path: Path) -> None:
     # LPS storage order: i to the left, j to the back, k to the head. Nothing but a transpose may happen.
     stored = ct_like(SHAPE)
     affine = np.diag([-0.7, -0.8, 2.5, 1])
-    assert_array_equal(read(write_nifti(tmp_path / "a.nii", stored, affine)).hu, stored.transpose(2, 1, 0))
+    assert_array_equal(
+        read_ct_volume(write_nifti(tmp_path / "a.nii", stored, affine)).hu, stored.transpose(2, 1, 0)
+    )
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1, -1024), (2, 3), (0.5, 0), (0, 7), (np.nan, 0)])
@@ -49,7 +52,7 @@ def test_scaling_is_as_nibabel_does_it(tmp_path: Path, slope: float, intercept: 
         file.write(image.header.binaryblock + b"\0" * 4 + stored.tobytes(order="F"))
     set_bytes(path, 108, np.float32(352).tobytes())
     meant = np.maximum(nib.load(path).get_fdata(), -1024).transpose(2, 1, 0)
-    assert_array_equal(read(path).hu, meant.astype(np.float32))
+    assert_array_equal(read_ct_volume(path).hu, meant.astype(np.float32))
 
 
 def test_big_endian_and_nifti_2(tmp_path: Path) -> None:
@@ -57,9 +60,9 @@ def test_big_endian_and_nifti_2(tmp_path: Path) -> None:
     big = nib.Nifti1Image(stored, AFFINE, nib.Nifti1Header(endianness=">"))
     nib.save(big, tmp_path / "big.nii")
     nib.save(nib.Nifti2Image(stored, AFFINE), tmp_path / "two.nii.gz")
-    plain = read(write_nifti(tmp_path / "plain.nii", stored, AFFINE))
+    plain = read_ct_volume(write_nifti(tmp_path / "plain.nii", stored, AFFINE))
     for name in ("big.nii", "two.nii.gz"):
-        other = read(tmp_path / name)
+        other = read_ct_volume(tmp_path / name)
         assert_array_equal(other.hu, plain.hu)
         assert_allclose(other.grid.affine, plain.grid.affine, atol=1e-5)
 
@@ -68,24 +71,24 @@ def test_big_endian_and_nifti_2(tmp_path: Path) -> None:
 def test_units_of_length_become_millimetres(tmp_path: Path, unit: int, factor: float) -> None:
     affine = AFFINE.copy()
     affine[:3] /= factor
-    volume = read(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), affine, xyzt_units=unit + 8))
+    volume = read_ct_volume(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), affine, xyzt_units=unit + 8))
     assert_allclose(volume.grid.spacing_mm, (2.5, 0.8, 0.7), rtol=1e-6)
     assert not volume.notes
 
 
 def test_a_fourth_axis_of_one_is_dropped_and_of_two_refused(tmp_path: Path) -> None:
     stored = ct_like(SHAPE)
-    assert read(write_nifti(tmp_path / "one.nii", stored[..., None], AFFINE)).hu.shape == (6, 5, 4)
+    assert read_ct_volume(write_nifti(tmp_path / "one.nii", stored[..., None], AFFINE)).hu.shape == (6, 5, 4)
     with pytest.raises(UnreadableInput, match="several volumes"):
-        read(write_nifti(tmp_path / "two.nii", np.stack([stored, stored], -1), AFFINE))
+        read_ct_volume(write_nifti(tmp_path / "two.nii", np.stack([stored, stored], -1), AFFINE))
 
 
 def test_a_single_slice(tmp_path: Path) -> None:
-    assert read(write_nifti(tmp_path / "a.nii", ct_like((4, 5)), AFFINE)).hu.shape == (1, 5, 4)
+    assert read_ct_volume(write_nifti(tmp_path / "a.nii", ct_like((4, 5)), AFFINE)).hu.shape == (1, 5, 4)
 
 
 def test_the_frame_is_kept(tmp_path: Path) -> None:
-    frame = read(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE)).origin.frame
+    frame = read_ct_volume(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE)).origin.frame
     assert frame is not None
     assert (frame.sform_code, frame.qform_code) == (2, 1)
     assert_allclose(frame.sform, AFFINE, atol=1e-4)
@@ -111,7 +114,7 @@ def set_frame(path: Path, sform_code: int, qform_code: int, turned: np.ndarray) 
 def test_the_affine_is_nibabels_best(tmp_path: Path, sform_code: int, qform_code: int) -> None:
     turned = np.diag([1.0, -1, -1, 1]) @ AFFINE
     path = set_frame(tmp_path / "a.nii", sform_code, qform_code, turned)
-    volume = read(path)
+    volume = read_ct_volume(path)
     assert_array_equal(volume.placement.source.affine, nib.load(path).affine)
     words = {(0, 0): "how the patient lies", (1, 1): "twice, differently", (4, 2): "twice, differently"}
     if (sform_code, qform_code) in words:
@@ -119,16 +122,16 @@ def test_the_affine_is_nibabels_best(tmp_path: Path, sform_code: int, qform_code
 
 
 def test_sform_and_qform_that_agree_raise_no_note(tmp_path: Path) -> None:
-    assert nifti.load(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE)).notes == ()
+    assert nifti.load_nifti(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE)).notes == ()
 
 
 def test_a_broken_qform_matters_only_where_it_is_used(tmp_path: Path) -> None:
     path = set_frame(tmp_path / "a.nii", 1, 1, AFFINE)
     set_bytes(path, 256, np.float32(3).tobytes())
-    assert any("not a rotation" in note for note in read(path).notes)
+    assert any("not a rotation" in note for note in read_ct_volume(path).notes)
     set_bytes(path, 254, np.int16(0).tobytes())
     with pytest.raises(UnreadableInput, match="not a rotation"):
-        read(path)
+        read_ct_volume(path)
 
 
 def set_bytes(path: Path, offset: int, new: bytes) -> None:
@@ -213,7 +216,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(
     path = tmp_path / "ct.nii"
     make(path)
     with pytest.raises(UnreadableInput, match=words) as caught:
-        read(path)
+        read_ct_volume(path)
     assert str(caught.value).startswith("ct.nii ")
 
 
@@ -259,7 +262,7 @@ EMPTY = dict.fromkeys(IDENTITY, (0, 0, 0, 0))
 )
 def test_two_sizes_of_a_voxel_are_refused_with_both(tmp_path: Path, fields: dict, sizes: str) -> None:
     with pytest.raises(UnreadableInput, match=f"ct.nii gives the size of a voxel twice, {sizes}") as caught:
-        read(with_header(tmp_path / "ct.nii", **fields))
+        read_ct_volume(with_header(tmp_path / "ct.nii", **fields))
     assert "\n" not in str(caught.value)
 
 
@@ -279,7 +282,7 @@ def test_two_sizes_of_a_voxel_are_refused_with_both(tmp_path: Path, fields: dict
 def test_one_size_that_is_rounded_or_missing_beside_a_good_one_is_none_too_many(
     tmp_path: Path, fields: dict
 ) -> None:
-    volume = read(with_header(tmp_path / "ct.nii", **fields))
+    volume = read_ct_volume(with_header(tmp_path / "ct.nii", **fields))
     assert_allclose(volume.grid.spacing_mm, (2.5, 0.8, 0.7), rtol=5e-3)
     assert not volume.notes
 
@@ -295,8 +298,8 @@ def test_one_size_that_is_rounded_or_missing_beside_a_good_one_is_none_too_many(
     ],
 )
 def test_an_sform_that_nobody_can_use_gives_way_to_a_good_qform(tmp_path: Path, fields: dict) -> None:
-    plain = read(with_header(tmp_path / "plain.nii"))
-    volume = read(with_header(tmp_path / "ct.nii", **fields))
+    plain = read_ct_volume(with_header(tmp_path / "plain.nii"))
+    volume = read_ct_volume(with_header(tmp_path / "ct.nii", **fields))
     assert_allclose(volume.grid.affine, plain.grid.affine, atol=1e-5)
     assert volume.notes == ("The header's sform is empty or damaged: the qform is used.",)
     write_mask(tmp_path / "mask.nii.gz", (volume.hu > 0).astype(np.uint8), volume)
@@ -304,7 +307,7 @@ def test_an_sform_that_nobody_can_use_gives_way_to_a_good_qform(tmp_path: Path, 
     assert_allclose(written.affine, AFFINE, atol=1e-5)
     assert (written.header["sform_code"], written.header["qform_code"]) == (0, 1)
     with pytest.raises(UnreadableInput, match="cannot be inverted"):
-        read(with_header(tmp_path / "none.nii", **fields, qform_code=0))
+        read_ct_volume(with_header(tmp_path / "none.nii", **fields, qform_code=0))
 
 
 @pytest.mark.parametrize("codes", [(0, 0), (0, 1), (1, 1)])
@@ -319,19 +322,19 @@ def test_a_voxel_size_that_is_nowhere_said_is_not_made_up(
 ) -> None:
     fields = EMPTY | {"pixdim": pixdim, "sform_code": codes[0], "qform_code": codes[1]}
     with pytest.raises(UnreadableInput, match="does not say how large a voxel is, or how thick"):
-        read(with_header(tmp_path / "ct.nii", shape, **fields))
+        read_ct_volume(with_header(tmp_path / "ct.nii", shape, **fields))
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_thickness_of_a_single_slice_that_the_sform_alone_gives_is_said(tmp_path: Path) -> None:
-    volume = read(with_header(tmp_path / "ct.nii", (4, 5, 1), pixdim=(0.7, 0.8, 0), qform_code=0))
+    volume = read_ct_volume(with_header(tmp_path / "ct.nii", (4, 5, 1), pixdim=(0.7, 0.8, 0), qform_code=0))
     assert_allclose(volume.grid.spacing_mm, (2.5, 0.8, 0.7), rtol=1e-6)
     assert volume.notes[0].startswith("The only slice counts as 2.5 mm thick")
     write_mask(tmp_path / "mask.nii.gz", np.ones((1, 5, 4), np.uint8), volume)
 
 
 def test_a_mask_of_a_flat_image_can_be_saved_and_read(tmp_path: Path) -> None:
-    volume = read(write_nifti(tmp_path / "a.nii", ct_like((4, 5)), AFFINE))
+    volume = read_ct_volume(write_nifti(tmp_path / "a.nii", ct_like((4, 5)), AFFINE))
     write_mask(tmp_path / "mask.nii.gz", np.ones((1, 5, 4), np.uint8), volume)
     assert read_mask(tmp_path / "mask.nii.gz", volume).all()
 
@@ -348,7 +351,7 @@ def test_a_mask_of_a_flat_image_can_be_saved_and_read(tmp_path: Path) -> None:
 )
 def test_a_ct_in_which_nothing_was_measured_is_refused(tmp_path: Path, stored: np.ndarray) -> None:
     with pytest.raises(UnreadableInput, match=r"nothing that was measured: .* one value, -?\d+"):
-        read(write_nifti(tmp_path / "ct.nii", stored, AFFINE))
+        read_ct_volume(write_nifti(tmp_path / "ct.nii", stored, AFFINE))
 
 
 # Pairs of two files
@@ -364,9 +367,9 @@ def test_either_file_of_a_pair_opens_it(tmp_path: Path, names: tuple[str, str]) 
     for name, made in zip(names, ("made.hdr", "made.img"), strict=True):
         content = (tmp_path / made).read_bytes()
         (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    plain = read(write_nifti(tmp_path / "plain.nii", stored, AFFINE))
+    plain = read_ct_volume(write_nifti(tmp_path / "plain.nii", stored, AFFINE))
     for name in names:
-        volume = read(tmp_path / name)
+        volume = read_ct_volume(tmp_path / name)
         assert_array_equal(volume.hu, plain.hu)
         assert_allclose(volume.grid.affine, plain.grid.affine, atol=1e-5)
         assert (volume.name.lower(), volume.origin.kind, volume.notes) == ("ct", "NIfTI", ())
@@ -386,7 +389,7 @@ def analyze(path: Path, kind: type = nib.AnalyzeImage, **fields: object) -> Path
 
 @pytest.mark.parametrize("kind", [nib.AnalyzeImage, nib.Spm99AnalyzeImage])
 def test_analyze_opens_with_its_spacing_and_a_note(tmp_path: Path, kind: type) -> None:
-    volume = read(analyze(tmp_path / "ct.img", kind))
+    volume = read_ct_volume(analyze(tmp_path / "ct.img", kind))
     assert_allclose(volume.grid.spacing_mm, (2.5, 0.8, 0.7), rtol=1e-6)
     assert_array_equal(np.sort(volume.hu.ravel()), ct_like(SHAPE).ravel())
     assert_array_equal(volume.placement.to_source(volume.hu), ct_like(SHAPE))
@@ -397,7 +400,7 @@ def test_analyze_opens_with_its_spacing_and_a_note(tmp_path: Path, kind: type) -
 
 @pytest.mark.parametrize(("unit", "factor"), [(b"mm", 1), (b"cm", 10), (b"um", 0.001)])
 def test_analyze_in_other_units(tmp_path: Path, unit: bytes, factor: float) -> None:
-    volume = read(analyze(tmp_path / "ct.img", vox_units=unit))
+    volume = read_ct_volume(analyze(tmp_path / "ct.img", vox_units=unit))
     assert_allclose(volume.grid.spacing_mm, np.array((2.5, 0.8, 0.7)) * factor, rtol=1e-6)
 
 
@@ -411,7 +414,7 @@ def test_analyze_in_other_units(tmp_path: Path, unit: bytes, factor: float) -> N
 )
 def test_analyze_that_says_too_little_is_refused(tmp_path: Path, fields: dict, words: str) -> None:
     with pytest.raises(UnreadableInput, match=f"ct.hdr .*{words}"):
-        read(analyze(tmp_path / "ct.hdr", **fields))
+        read_ct_volume(analyze(tmp_path / "ct.hdr", **fields))
 
 
 @pytest.mark.parametrize("gone", [".hdr", ".img"])
@@ -420,14 +423,14 @@ def test_half_a_pair_is_refused(tmp_path: Path, gone: str) -> None:
     path.with_suffix(gone).unlink()
     left = path.with_suffix(".img" if gone == ".hdr" else ".hdr")
     with pytest.raises(UnreadableInput, match=f"{left.name} is one of a pair of .hdr and .img"):
-        read(left)
+        read_ct_volume(left)
 
 
 def test_an_img_of_another_program_is_no_ct(tmp_path: Path) -> None:
     (tmp_path / "disk.img").write_bytes(b"x" * 5000)
     (tmp_path / "disk.hdr").write_bytes(b"ENVI\ndescription = {}\n")
     with pytest.raises(UnreadableInput, match="is not a CT image this program knows"):
-        read(tmp_path / "disk.img")
+        read_ct_volume(tmp_path / "disk.img")
 
 
 def test_a_pair_in_a_folder_is_one_case(tmp_path: Path) -> None:
@@ -439,10 +442,10 @@ def test_a_pair_in_a_folder_is_one_case(tmp_path: Path) -> None:
 
 def test_reading_can_be_cancelled(tmp_path: Path) -> None:
     def stop(done: int, total: int, stage: str) -> None:
-        raise Cancelled
+        raise WorkCancelled
 
-    with pytest.raises(Cancelled):
-        read(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE), progress=stop)
+    with pytest.raises(WorkCancelled):
+        read_ct_volume(write_nifti(tmp_path / "a.nii", ct_like(SHAPE), AFFINE), progress=stop)
 
 
 LEFT = (
@@ -457,9 +460,9 @@ def test_bytes_behind_the_voxels_are_said(tmp_path: Path, ending: str) -> None:
     given = tmp_path / f"given{ending}"
     pack = gzip.compress if ending.endswith("gz") else bytes
     given.write_bytes(pack(raw))
-    assert read(given).notes == ()
+    assert read_ct_volume(given).notes == ()
     given.write_bytes(pack(raw + b"12345678"))
-    assert read(given).notes == (f"given{ending} {LEFT}",)
+    assert read_ct_volume(given).notes == (f"given{ending} {LEFT}",)
     # An extension that somebody put in without moving the voxels in the header: every voxel is 4 places off.
     given.write_bytes(pack(raw[:348] + b"\1\0\0\0" + b"\x20\0\0\0\6\0\0\0" + raw[352:]))
-    assert read(given).notes == (f"given{ending} {LEFT}",)
+    assert read_ct_volume(given).notes == (f"given{ending} {LEFT}",)

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.core.grid import Grid
-from attunet_gui.io import READERS, CaseRef, find_cases, read
-from tests.io.material import OTHER_SERIES, ct_like, write_series, write_source
+from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.io import READERS, CaseRef, find_cases, read_ct_volume
+from attunet_gui.system.errors import UnreadableInput
+from tests.support.ct_files import OTHER_SERIES, ct_like, write_series, write_source
 
-GRID = Grid((4, 5, 6), np.diag([-1.0, -1.0, 2.0, 1.0]))
+GRID = VoxelGrid((4, 5, 6), np.diag([-1.0, -1.0, 2.0, 1.0]))
 STORED = (ct_like((3, 5, 4)) + 1024).astype(np.uint16)
 
 
 @pytest.mark.parametrize("kind", ["nii", "nii.gz", "nrrd", "mha"])
 def test_files_open_by_their_ending(tmp_path: Path, kind: str) -> None:
     path = write_source(kind, tmp_path, GRID, ct_like(GRID.shape))
-    volume = read(path)
+    volume = read_ct_volume(path)
     reader = next(reader for reader in READERS if path.name.endswith(reader.suffixes))
     assert volume.origin.kind == reader.kind
     assert volume.hu.shape == (6, 5, 4)
@@ -30,24 +30,24 @@ def test_files_open_by_their_ending(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("name", ["IM0001", "slice.dcm", "1.2.840.10008"])
 def test_dicom_opens_whatever_its_name(tmp_path: Path, name: str) -> None:
     write_series(tmp_path, STORED)[0].rename(tmp_path / name)
-    assert read(tmp_path / name).hu.shape == (3, 5, 4)
+    assert read_ct_volume(tmp_path / name).hu.shape == (3, 5, 4)
 
 
 def test_a_dicom_file_without_preamble_opens(tmp_path: Path) -> None:
     for path in write_series(tmp_path, STORED):
         path.write_bytes(path.read_bytes()[132:])
-    assert read(tmp_path).hu.shape == (3, 5, 4)
+    assert read_ct_volume(tmp_path).hu.shape == (3, 5, 4)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "ct.png", "noending"])
 def test_other_files_are_refused_with_what_can_be_opened(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x" * 300)
     with pytest.raises(UnreadableInput, match=rf"{name} is not a CT image .*\.nii\.gz.*\.mhd or DICOM"):
-        read(tmp_path / name)
+        read_ct_volume(tmp_path / name)
 
 
 def test_a_path_with_nothing_is_refused(tmp_path: Path) -> None:
-    for look in (read, find_cases):
+    for look in (read_ct_volume, find_cases):
         with pytest.raises(UnreadableInput, match="no file or folder"):
             look(tmp_path / "gone.nii")
 
@@ -71,7 +71,7 @@ def test_a_folder_yields_every_file_and_series_in_one_order(tmp_path: Path) -> N
     cases = find_cases(tmp_path)
     names = ["p1_ct", "p2_ct", "p2_ct_2", "p3_arterial", "p3_both_series7", "p3_both_series8"]
     assert [case.name for case in cases] == names
-    assert [len(read(case.path, series=case.series).hu) for case in cases] == [6, 6, 6, 3, 2, 3]
+    assert [len(read_ct_volume(case.path, series=case.series).hu) for case in cases] == [6, 6, 6, 3, 2, 3]
 
 
 def test_names_are_unique_and_safe_for_files(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_damaged_series_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 50)
     assert [case.name for case in find_cases(tmp_path)] == ["good"]
-    assert read(tmp_path).hu.shape == (3, 5, 4)
+    assert read_ct_volume(tmp_path).hu.shape == (3, 5, 4)
 
 
 def test_an_empty_folder_has_no_case(tmp_path: Path) -> None:

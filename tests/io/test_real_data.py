@@ -11,7 +11,7 @@ import SimpleITK
 from numpy.testing import assert_allclose, assert_array_equal
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.io import find_cases, read, read_mask, write_mask
+from attunet_gui.io import find_cases, read_ct_volume, read_mask, write_mask
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "totalsegmentator_example"
 
@@ -25,7 +25,7 @@ def body(volume: Volume) -> np.ndarray:
 
 def test_nifti_agrees_with_nibabel(tmp_path: Path) -> None:
     path = DATA / "ct_3mm.nii.gz"
-    volume, image = read(path), nib.load(path)
+    volume, image = read_ct_volume(path), nib.load(path)
     assert volume.hu.dtype == np.int16
     assert volume.notes == ()
     meant = np.maximum(np.asarray(image.dataobj), -1024)
@@ -38,7 +38,7 @@ def test_nifti_agrees_with_nibabel(tmp_path: Path) -> None:
 
 def test_dicom_agrees_with_simpleitk() -> None:
     folder = DATA / "dicom_series"
-    volume = read(folder)
+    volume = read_ct_volume(folder)
     files = {p: SimpleITK.ReadImage(str(p)) for p in sorted(folder.iterdir())}
     ordered = sorted(files.values(), key=lambda image: image.GetOrigin()[2])
     meant = np.stack([SimpleITK.GetArrayFromImage(image)[0] for image in ordered])
@@ -51,7 +51,7 @@ def test_dicom_agrees_with_simpleitk() -> None:
 
 @pytest.mark.parametrize("name", ["ct_3mm.nii.gz", "dicom_series"])
 def test_the_patient_lies_on_the_back(name: str) -> None:
-    volume = read(DATA / name)
+    volume = read_ct_volume(DATA / name)
     rows, columns = np.nonzero(body(volume) > -300)
     bone_rows = np.nonzero(
         (body(volume) > 300)[:, volume.hu.shape[2] * 4 // 10 : volume.hu.shape[2] * 6 // 10]

@@ -19,12 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.errors import Cancelled, UnwritableOutput
-from attunet_gui.core.grid import Grid, Reorientation
+from attunet_gui.core.grid import GridReorientation, VoxelGrid
 from attunet_gui.core.volume import Volume
-from attunet_gui.io import atomic, read, read_mask, write_ct, write_json, write_map, write_mask
-from tests.io.material import ct_like, marked, write_nifti, write_series, write_source
-from tests.strategies import grids
+from attunet_gui.io import read_ct_volume, read_mask, write_ct, write_float_map, write_json, write_mask
+from attunet_gui.system import atomic_write
+from attunet_gui.system.errors import UnwritableOutput, WorkCancelled
+from tests.support.ct_files import ct_like, marked, write_nifti, write_series, write_source
+from tests.support.hypothesis_strategies import grids
 
 AFFINE = np.array([[-0.7, 0, 0, 90], [0, 0.8, 0, -120.0], [0, 0, -2.5, -300], [0, 0, 0, 1]])
 SHAPE = (4, 5, 6)
@@ -43,22 +44,22 @@ def header_bytes(path: Path) -> bytes:
 
 @pytest.fixture
 def volume(tmp_path: Path) -> Volume:
-    return read(write_nifti(tmp_path / "ct.nii.gz", ct_like(SHAPE), AFFINE))
+    return read_ct_volume(write_nifti(tmp_path / "ct.nii.gz", ct_like(SHAPE), AFFINE))
 
 
 @settings(max_examples=60, deadline=None)
 @given(grids(), st.sampled_from(["nii", "nii.gz", "nrrd", "mha"]), st.sampled_from(["nii", "nii.gz"]))
-def test_a_mask_comes_back_equal_from_every_grid(grid: Grid, kind: str, ending: str) -> None:
+def test_a_mask_comes_back_equal_from_every_grid(grid: VoxelGrid, kind: str, ending: str) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        volume = read(write_source(kind, folder, grid, ct_like(grid.shape)))
+        volume = read_ct_volume(write_source(kind, folder, grid, ct_like(grid.shape)))
         mask = some_mask(volume)
         write_mask(folder / f"mask.{ending}", mask, volume)
         assert_array_equal(read_mask(folder / f"mask.{ending}", volume), mask)
         check_with_nibabel(folder / f"mask.{ending}", mask, volume, grid)
 
 
-def check_with_nibabel(path: Path, mask: np.ndarray, volume: Volume, grid: Grid) -> None:
+def check_with_nibabel(path: Path, mask: np.ndarray, volume: Volume, grid: VoxelGrid) -> None:
     """What another program sees: the voxels of the source file that are marked."""
     image = nib.load(path)
     assert_array_equal(np.asarray(image.dataobj), marked(ct_like(grid.shape)))
@@ -67,14 +68,14 @@ def check_with_nibabel(path: Path, mask: np.ndarray, volume: Volume, grid: Grid)
 
 @settings(max_examples=40, deadline=None)
 @given(grids(), st.sampled_from([0, 1, 2, 4]), st.sampled_from([0, 1, 3]))
-def test_orientation_bytes_are_those_of_the_source(grid: Grid, sform_code: int, qform_code: int) -> None:
+def test_orientation_bytes_are_those_of_the_source(grid: VoxelGrid, sform_code: int, qform_code: int) -> None:
     with TemporaryDirectory() as name:
         source, target = Path(name) / "ct.nii", Path(name) / "mask.nii"
         write_nifti(source, ct_like(grid.shape), grid.affine)
         data = bytearray(source.read_bytes())
         data[252:256] = np.array([qform_code, sform_code], np.int16).tobytes()
         source.write_bytes(data)
-        volume = read(source)
+        volume = read_ct_volume(source)
         write_mask(target, some_mask(volume), volume)
         assert header_bytes(target)[FRAME] == header_bytes(source)[FRAME]
         assert header_bytes(target)[PIXDIM] == header_bytes(source)[PIXDIM]
@@ -86,7 +87,7 @@ def test_odd_but_legal_headers_are_copied_bit_by_bit(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[76:80] = np.float32(0).tobytes()  # qfac 0
     path.write_bytes(data)
-    volume = read(path)
+    volume = read_ct_volume(path)
     write_mask(tmp_path / "mask.nii", some_mask(volume), volume)
     assert header_bytes(tmp_path / "mask.nii")[PIXDIM] == header_bytes(path)[PIXDIM]
     assert header_bytes(tmp_path / "mask.nii")[123] == 1
@@ -100,7 +101,7 @@ def test_big_endian_and_nifti_2_sources(tmp_path: Path, make: str) -> None:
     else:
         image = nib.Nifti2Image(ct_like(SHAPE), AFFINE / [1.1, 1, 1, 1])
     nib.save(image, tmp_path / "ct.nii")
-    volume = read(tmp_path / "ct.nii")
+    volume = read_ct_volume(tmp_path / "ct.nii")
     write_mask(tmp_path / "mask.nii.gz", some_mask(volume), volume)
     assert_array_equal(
         nib.load(tmp_path / "mask.nii.gz").affine,
@@ -114,7 +115,7 @@ def test_dicom_gets_an_sform_and_where_it_can_be_said_a_qform(
     tmp_path: Path, step: tuple[float, float, float], code: int
 ) -> None:
     stored = (ct_like((6, 5, 4)) + 1024).astype(np.uint16)
-    volume = read(write_series(tmp_path / "ct", stored, step)[0].parent)
+    volume = read_ct_volume(write_series(tmp_path / "ct", stored, step)[0].parent)
     mask = some_mask(volume)
     write_mask(tmp_path / "mask.nii.gz", mask, volume)
     image = nib.load(tmp_path / "mask.nii.gz")
@@ -134,7 +135,7 @@ def test_nothing_of_the_patient_is_copied(tmp_path: Path) -> None:
     image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"Doe"))
     nib.save(image, path)
     assert path.read_bytes().count(b"Doe") >= 5
-    volume = read(path)
+    volume = read_ct_volume(path)
     write_mask(tmp_path / "mask.nii", some_mask(volume), volume)
     assert b"Doe" not in (tmp_path / "mask.nii").read_bytes()
 
@@ -155,7 +156,7 @@ def test_empty_and_full_masks(tmp_path: Path, volume: Volume, mask: np.ndarray) 
 def test_maps_keep_every_bit_nan_included(tmp_path: Path, volume: Volume) -> None:
     values = np.random.default_rng(0).random(volume.hu.shape).astype(np.float32)
     values[0, 0, 0] = np.nan
-    write_map(tmp_path / "gate.nii.gz", values, volume)
+    write_float_map(tmp_path / "gate.nii.gz", values, volume)
     image = nib.load(tmp_path / "gate.nii.gz")
     assert_array_equal(volume.placement.to_canonical(np.asarray(image.dataobj)), values)
     assert image.get_data_dtype() == np.float32
@@ -164,10 +165,10 @@ def test_maps_keep_every_bit_nan_included(tmp_path: Path, volume: Volume) -> Non
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
 def test_a_ct_comes_back_equal_and_in_its_place(tmp_path: Path, dtype: type) -> None:
     hu = ct_like(SHAPE).astype(dtype) + dtype(0.25 if dtype is np.float32 else 0)
-    volume = read(write_nifti(tmp_path / "ct.nii.gz", hu, AFFINE))
+    volume = read_ct_volume(write_nifti(tmp_path / "ct.nii.gz", hu, AFFINE))
     assert volume.hu.dtype == dtype
     write_ct(tmp_path / "copy.nii.gz", volume)
-    copy = read(tmp_path / "copy.nii.gz")
+    copy = read_ct_volume(tmp_path / "copy.nii.gz")
     assert_array_equal(copy.hu, volume.hu)
     assert copy.hu.dtype == dtype
     assert_array_equal(copy.placement.source.affine, volume.placement.source.affine)
@@ -186,7 +187,7 @@ def test_what_is_no_mask_of_this_volume_is_refused(tmp_path: Path, volume: Volum
 
 def test_a_map_of_another_type_is_refused(tmp_path: Path, volume: Volume) -> None:
     with pytest.raises(ValueError, match="float32"):
-        write_map(tmp_path / "m.nii.gz", np.zeros(volume.hu.shape), volume)  # type: ignore[arg-type]
+        write_float_map(tmp_path / "m.nii.gz", np.zeros(volume.hu.shape), volume)  # type: ignore[arg-type]
 
 
 # --- what can go wrong -----------------------------------------------------------------------------------
@@ -241,7 +242,7 @@ def test_a_failing_disk_leaves_the_old_file(
     (tmp_path / "mask.nii.gz").write_bytes(b"old")
     mask = some_mask(volume)
     with nothing_changes(tmp_path):
-        owner = {"open": atomic.Path, "fsync": atomic.os, "replace": atomic.Path}[where]
+        owner = {"open": atomic_write.Path, "fsync": atomic_write.os, "replace": atomic_write.Path}[where]
         monkeypatch.setattr(owner, where, fail)
         with pytest.raises(UnwritableOutput, match=words) as caught:
             write_mask(tmp_path / "mask.nii.gz", mask, volume)
@@ -274,13 +275,13 @@ def test_another_ending_is_refused(tmp_path: Path, volume: Volume) -> None:
 
 
 def damage_after_writing(monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytearray], bytearray]) -> None:
-    whole = atomic._write
+    whole = atomic_write._write_and_sync
 
     def written(temporary: Path, produce: Any) -> None:
         whole(temporary, produce)
         temporary.write_bytes(damage(bytearray(temporary.read_bytes())))
 
-    monkeypatch.setattr(atomic, "_write", written)
+    monkeypatch.setattr(atomic_write, "_write_and_sync", written)
 
 
 def flip(offset: int) -> Callable[[bytearray], bytearray]:
@@ -328,8 +329,8 @@ def test_a_damaged_gzip_is_not_saved(tmp_path: Path, volume: Volume, monkeypatch
 def test_a_mirrored_mask_is_not_saved(
     tmp_path: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = Reorientation.to_source
-    monkeypatch.setattr(Reorientation, "to_source", lambda self, array: right(self, array)[::-1])
+    right = GridReorientation.to_source
+    monkeypatch.setattr(GridReorientation, "to_source", lambda self, array: right(self, array)[::-1])
     with nothing_changes(tmp_path), pytest.raises(UnwritableOutput, match="read back differently"):
         write_mask(tmp_path / "mask.nii.gz", some_mask(volume), volume)
 
@@ -337,10 +338,10 @@ def test_a_mirrored_mask_is_not_saved(
 def test_cancelling_leaves_nothing_and_the_old_file(tmp_path: Path, volume: Volume) -> None:
     def stop(done: int, total: int, stage: str) -> None:
         if done == total:
-            raise Cancelled
+            raise WorkCancelled
 
     (tmp_path / "mask.nii.gz").write_bytes(b"old")
-    with nothing_changes(tmp_path), pytest.raises(Cancelled):
+    with nothing_changes(tmp_path), pytest.raises(WorkCancelled):
         write_mask(tmp_path / "mask.nii.gz", some_mask(volume), volume, progress=stop)
 
 

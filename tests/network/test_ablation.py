@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from attunet_gui.network.bundle import read_bundle
+from attunet_gui.network.model_bundle import read_bundle
 from benchmarks.ablation.__main__ import app
 from benchmarks.ablation.arm_comparison import ARMS, Ablation
-from tests.recipes.material import OWN, write_recipe, write_two_people
+from tests.support.training_data import OWN, write_recipe, write_two_people
 
 pytestmark = pytest.mark.network
 _PHANTOMS = '[[data]]\nname = "made"\nkind = "phantoms"\nfirst_seed = 5\ncases = 1\n[validation]'
@@ -60,7 +60,7 @@ def test_every_arm_is_scored_on_the_same_people_none_of_whom_it_knew(words: tupl
 
 def test_what_is_done_is_not_done_again(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     before = (Path(words[-1]) / "arms.json").read_bytes()
-    monkeypatch.setattr("attunet_gui.recipes.folds.train_run", None)
+    monkeypatch.setattr("attunet_gui.training.crossvalidation.train_run", None)
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert (Path(words[-1]) / "arms.json").read_bytes() == before

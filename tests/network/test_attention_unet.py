@@ -10,25 +10,25 @@ import pytest
 from pydantic import ValidationError
 from safetensors.numpy import load_file
 
-from attunet_gui.core.overlay import overlays
-from attunet_gui.core.preprocess import Preprocessing
-from attunet_gui.network.attention_unet.config import (
+from attunet_gui.core.map_overlays import make_overlays
+from attunet_gui.core.preprocess import PreprocessingConfig
+from attunet_gui.network.batch_sampling import TrainingCase, TrainingSource
+from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
     PROBABILITY,
     AttentionUNet2DConfig,
     gate_names,
     gate_sizes,
     parameter_count,
 )
-from attunet_gui.network.attention_unet.model import build
-from attunet_gui.network.bundle import load_network, read_bundle, write_bundle
-from attunet_gui.network.families import FAMILIES, Family
-from attunet_gui.network.losses import LOSSES
-from attunet_gui.network.predict import load_model, predict
-from attunet_gui.network.sampling import Source, TrainingCase
-from attunet_gui.network.settings import TrainingSettings
-from attunet_gui.network.train import Job, TrainingData, train
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
-from tests.cards import TINY_CONFIG, card_fields
+from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
+from attunet_gui.network.families.family_registry import FAMILIES, ModelFamily
+from attunet_gui.network.inference import load_model, predict_volume
+from attunet_gui.network.model_bundle import load_network, read_bundle, write_bundle
+from attunet_gui.network.training_config import TrainingConfig
+from attunet_gui.network.training_loop import TrainingData, TrainingJob, train_network
+from attunet_gui.network.training_losses import LOSSES
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from tests.support.model_cards import TINY_CONFIG, card_fields
 
 pytestmark = pytest.mark.network
 _SHIPPED = Path(__file__).parents[2] / "models" / "phantom-starter"
@@ -36,7 +36,7 @@ TINY = AttentionUNet2DConfig.model_validate(TINY_CONFIG)
 
 
 def test_the_article_has_7951369_parameters() -> None:
-    network = build(AttentionUNet2DConfig(filters=32, size=(224, 224), channels=3))
+    network = build_network(AttentionUNet2DConfig(filters=32, size=(224, 224), channels=3))
     assert network.count_params() == 7_951_369
 
 
@@ -51,15 +51,15 @@ def test_the_article_has_7951369_parameters() -> None:
     ids=["article", "tiny", "odd", "plain"],
 )
 def test_the_number_of_weights_is_known_without_building(config: AttentionUNet2DConfig) -> None:
-    assert parameter_count(config) == build(config).count_params()
+    assert parameter_count(config) == build_network(config).count_params()
 
 
 def test_there_is_no_lambda_in_it() -> None:
-    assert not [layer for layer in build(TINY).layers if isinstance(layer, keras.layers.Lambda)]
+    assert not [layer for layer in build_network(TINY).layers if isinstance(layer, keras.layers.Lambda)]
 
 
 def test_each_block_is_two_times_convolution_relu_normalisation() -> None:
-    names = [layer.name for layer in build(TINY).layers if layer.name.startswith("encoder2_")]
+    names = [layer.name for layer in build_network(TINY).layers if layer.name.startswith("encoder2_")]
     assert names == [
         "encoder2_1_conv",
         "encoder2_1_norm",
@@ -67,23 +67,23 @@ def test_each_block_is_two_times_convolution_relu_normalisation() -> None:
         "encoder2_2_norm",
         "encoder2_pool",
     ]
-    convolution = build(TINY).get_layer("encoder2_1_conv")
+    convolution = build_network(TINY).get_layer("encoder2_1_conv")
     assert convolution.kernel_size == (3, 3)
     assert convolution.activation is keras.activations.relu
 
 
 def test_dropout_is_optional() -> None:
-    with_dropout = build(TINY.model_copy(update={"dropout": 0.2}))
+    with_dropout = build_network(TINY.model_copy(update={"dropout": 0.2}))
     assert sum(isinstance(layer, keras.layers.Dropout) for layer in with_dropout.layers) == 5
-    assert not any(isinstance(layer, keras.layers.Dropout) for layer in build(TINY).layers)
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in build_network(TINY).layers)
 
 
 def test_a_gate_is_wired_as_in_the_article() -> None:
-    network = build(TINY)
+    network = build_network(TINY)
     assert network.get_layer("gate1_gating").strides == (1, 1)
     assert network.get_layer("gate1_score").filters == 1
     assert network.get_layer("gate1").activation is keras.activations.sigmoid
-    closed = build(TINY)
+    closed = build_network(TINY)
     closed.get_layer("gate1_score").bias.assign([-80.0])
     image = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
     skip = keras.Model(closed.input, closed.get_layer("gate1_apply").output)(image)
@@ -91,7 +91,7 @@ def test_a_gate_is_wired_as_in_the_article() -> None:
 
 
 def test_the_skip_goes_through_a_1x1_convolution_with_stride_2() -> None:
-    network = build(TINY)
+    network = build_network(TINY)
     skip = np.random.default_rng(5).random((2, 64, 64, 2)).astype(np.float32)
     every_second, convolution = network.get_layer("gate1_stride"), network.get_layer("gate1_skip")
     whole = keras.layers.Conv2D(4, 1, strides=2, activation="relu")
@@ -104,7 +104,7 @@ def test_the_skip_goes_through_a_1x1_convolution_with_stride_2() -> None:
 @pytest.mark.parametrize("training", [False, True])
 def test_a_fresh_gate_lets_everything_pass(seed: int, training: bool) -> None:
     keras.utils.set_random_seed(seed)
-    network = build(TINY.model_copy(update={"filters": 8, "gate_filters": 16}))
+    network = build_network(TINY.model_copy(update={"filters": 8, "gate_filters": 16}))
     image = np.random.default_rng(seed).random((2, 64, 64, 3)).astype(np.float32)
     outputs = network(image, training=training)
     for name in gate_names(TINY):
@@ -116,17 +116,19 @@ def test_a_fresh_gate_lets_everything_pass(seed: int, training: bool) -> None:
 
 def test_without_gates_it_is_the_plain_network_of_the_same_width(tmp_path: Path) -> None:
     config = TINY_CONFIG | {"gates": False}
-    network = build(AttentionUNet2DConfig.model_validate(config))
+    network = build_network(AttentionUNet2DConfig.model_validate(config))
     assert set(network.output) == {PROBABILITY}
     assert not [layer.name for layer in network.layers if layer.name.startswith("gate")]
     joins = {layer.name: layer.kernel.shape for layer in network.layers if layer.name.endswith("_1_conv")}
     assert len(joins) == 2 * TINY.levels - 1
-    assert joins == {layer.name: layer.kernel.shape for layer in build(TINY).layers if layer.name in joins}
+    assert joins == {
+        layer.name: layer.kernel.shape for layer in build_network(TINY).layers if layer.name in joins
+    }
     bundle = write_bundle(tmp_path / "plain", network, card_fields(config=config))
     volume = phantom_volume(make_phantom(PhantomRequest(5, (2, 60, 70), (5.0, 5.0, 5.0))))
-    prediction = predict(volume, load_model(bundle))
+    prediction = predict_volume(volume, load_model(bundle))
     assert prediction.gates == ()
-    assert [overlay.title for overlay in overlays(prediction)] == ["Probability"]
+    assert [overlay.title for overlay in make_overlays(prediction)] == ["Probability"]
 
 
 def test_a_loaded_network_has_the_numbers_of_its_file_and_no_fresh_ones() -> None:
@@ -146,20 +148,20 @@ def test_a_configuration_that_cannot_be_built_is_refused(wrong: dict[str, object
 class TestEveryFamily:
     """What any family has to keep."""
 
-    def test_its_configuration_survives_json(self, family: Family) -> None:
+    def test_its_configuration_survives_json(self, family: ModelFamily) -> None:
         config = family.config_type()
         assert family.config_type.model_validate_json(config.model_dump_json()) == config
 
-    def test_its_gates_are_named_outputs_in_0_to_1_of_one_pass(self, family: Family) -> None:
-        outputs = family.build(TINY)(np.random.default_rng(1).normal(size=(2, 64, 64, 3)) * 9)
+    def test_its_gates_are_named_outputs_in_0_to_1_of_one_pass(self, family: ModelFamily) -> None:
+        outputs = family.build_network(TINY)(np.random.default_rng(1).normal(size=(2, 64, 64, 3)) * 9)
         assert set(outputs) == {PROBABILITY, *gate_names(TINY)}
         for name, size in zip(gate_names(TINY), gate_sizes(TINY), strict=True):
             assert outputs[name].shape == (2, *size, 1)
         for values in outputs.values():
             assert 0 <= np.min(values) <= np.max(values) <= 1
 
-    def test_it_predicts_the_same_after_saving_and_loading(self, family: Family, tmp_path: Path) -> None:
-        network = family.build(TINY)
+    def test_it_predicts_the_same_after_saving_and_loading(self, family: ModelFamily, tmp_path: Path) -> None:
+        network = family.build_network(TINY)
         network.set_weights(
             [w + 0.01 * np.arange(w.size).reshape(w.shape) / w.size for w in network.get_weights()]
         )
@@ -169,17 +171,17 @@ class TestEveryFamily:
         for name in before:
             assert np.array_equal(before[name], after[name])
 
-    def test_training_lowers_the_loss(self, family: Family) -> None:
+    def test_training_lowers_the_loss(self, family: ModelFamily) -> None:
         images = np.full((8, 64, 64), 60, np.uint8)
         truth = np.zeros((8, 64, 64), np.uint8)
         truth[2:6, 20:44, 20:44] = 1
         case = TrainingCase(np.where(truth, 200, images).astype(np.uint8), truth)
         losses: list[float] = []
-        settings = TrainingSettings(steps=100, batch=4, precision="float32", learning_rate=0.01)
-        wanted = Preprocessing(size=(64, 64), spacing_mm=7.0)
-        train(
-            Job(family.name, TINY_CONFIG, wanted, settings),
-            TrainingData((Source("one", 1.0, (case,)),)),
+        settings = TrainingConfig(steps=100, batch=4, precision="float32", learning_rate=0.01)
+        wanted = PreprocessingConfig(size=(64, 64), spacing_mm=7.0)
+        train_network(
+            TrainingJob(family.name, TINY_CONFIG, wanted, settings),
+            TrainingData((TrainingSource("one", 1.0, (case,)),)),
             progress=lambda done, total, stage: (
                 losses.append(float(stage.split()[2].strip(","))) if done else None
             ),

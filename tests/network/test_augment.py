@@ -9,15 +9,15 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from attunet_gui.network.augment import augmented
-from attunet_gui.network.settings import Augmentation
+from attunet_gui.network.augmentation import augment_batch
+from attunet_gui.network.training_config import AugmentationConfig
 
 pytestmark = pytest.mark.network
 _WINDOW = (-160.0, 240.0)
-_OFF = Augmentation.model_validate(
-    {name: 0 for name in Augmentation.model_fields if name != "elastic_grid_pixels"}
+_OFF = AugmentationConfig.model_validate(
+    {name: 0 for name in AugmentationConfig.model_fields if name != "elastic_grid_pixels"}
 )
-_PARTS = sorted(set(Augmentation.model_fields) - {"elastic_grid_pixels"})
+_PARTS = sorted(set(AugmentationConfig.model_fields) - {"elastic_grid_pixels"})
 
 
 def _batch(seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -29,21 +29,21 @@ def _batch(seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _varied(
-    images: NDArray[np.uint8], truth: NDArray[np.uint8], settings: Augmentation, seed: int = 1
+    images: NDArray[np.uint8], truth: NDArray[np.uint8], settings: AugmentationConfig, seed: int = 1
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    found = augmented(tf.constant(images), tf.constant(truth), tf.constant([3, seed]), settings, _WINDOW)
+    found = augment_batch(tf.constant(images), tf.constant(truth), tf.constant([3, seed]), settings, _WINDOW)
     return found[0].numpy(), found[1].numpy()
 
 
 def test_one_seed_is_one_result_and_another_is_another() -> None:
-    first, again, other = (_varied(*_batch(), Augmentation(), seed) for seed in (1, 1, 2))
+    first, again, other = (_varied(*_batch(), AugmentationConfig(), seed) for seed in (1, 1, 2))
     assert np.array_equal(first[0], again[0])
     assert np.array_equal(first[1], again[1])
     assert not np.array_equal(first[0], other[0])
 
 
 def test_values_stay_in_0_to_1_and_truth_stays_sharp() -> None:
-    images, truth = _varied(*_batch(), Augmentation(noise=0.5, brightness=0.5))
+    images, truth = _varied(*_batch(), AugmentationConfig(noise=0.5, brightness=0.5))
     assert (images.dtype, truth.dtype) == (np.float32, np.float32)
     assert 0 <= images.min() < images.max() <= 1
     assert set(np.unique(truth)) == {0, 1}
@@ -58,7 +58,7 @@ def test_switched_off_nothing_changes() -> None:
 
 @pytest.mark.parametrize("part", _PARTS)
 def test_each_part_alone_changes_something(part: str) -> None:
-    on: Any = 1.0 if part.endswith("share") else getattr(Augmentation(), part)
+    on: Any = 1.0 if part.endswith("share") else getattr(AugmentationConfig(), part)
     images, truth = _batch()
     varied, _truth = _varied(images, truth, _OFF.model_copy(update={part: on}))
     assert np.abs(varied - images / 255).max() > 0.01
@@ -93,7 +93,7 @@ def test_no_slice_is_ever_mirrored() -> None:
     images = np.tile(np.linspace(40, 215, 64).astype(np.uint8)[None, None, :, None], (4, 48, 1, 3))
     truth = np.zeros((4, 48, 64, 1), np.uint8)
     for seed in range(20):
-        varied, _truth = _varied(images, truth, Augmentation(noise=0), seed)
+        varied, _truth = _varied(images, truth, AugmentationConfig(noise=0), seed)
         inner = varied[:, 16:32, :, 1].mean(axis=1)
         assert (inner[:, 36:44].mean(axis=1) > inner[:, 20:28].mean(axis=1)).all()
 
@@ -101,7 +101,7 @@ def test_no_slice_is_ever_mirrored() -> None:
 def test_a_lone_slice_keeps_its_channels_equal() -> None:
     images, truth = _batch()
     images[:2] = images[:2, ..., :1]
-    varied, _truth = _varied(images, truth, Augmentation())
+    varied, _truth = _varied(images, truth, AugmentationConfig())
     spread = np.abs(varied - varied[..., :1]).max(axis=(1, 2, 3))
     assert (spread[:2] == 0).all()
     assert (spread[2:] > 0).all()
@@ -109,7 +109,7 @@ def test_a_lone_slice_keeps_its_channels_equal() -> None:
 
 def test_a_clipped_slice_is_never_darker_than_0_hu() -> None:
     images, truth = _batch()
-    varied, _truth = _varied(images, truth, Augmentation(clipped_share=1.0))
+    varied, _truth = _varied(images, truth, AugmentationConfig(clipped_share=1.0))
     assert varied.min() == pytest.approx(160 / 400)
 
 
@@ -117,7 +117,7 @@ def test_what_was_cut_off_stays_cut_off() -> None:
     images, truth = _batch()
     images[:, :, 30:] = 102
     images = np.maximum(images, 102)
-    settings = Augmentation(elastic_pixels=0, rotation_degrees=0, scale=0, shear=0, shift_pixels=0)
+    settings = AugmentationConfig(elastic_pixels=0, rotation_degrees=0, scale=0, shear=0, shift_pixels=0)
     varied, _truth = _varied(images, truth, settings.model_copy(update={"clipped_share": 0.0}))
     assert np.allclose(varied[:, :, 34:], 102 / 255)
     assert varied.min() >= np.float32(102 / 255)

@@ -28,14 +28,14 @@ def measured() -> dict[str, object]:
     """The settings in use, what is overruled, and what a convolution of 3 channels gives."""
     import numpy as np
 
-    from attunet_gui.network import backend
+    from attunet_gui.network import tensorflow_runtime
 
-    layer = backend.keras.layers.Conv2D(5, 3, padding="same")
+    layer = tensorflow_runtime.keras.layers.Conv2D(5, 3, padding="same")
     answer = layer(np.zeros((1, 8, 6, 3), np.float32))
     return {
-        "in use": backend.in_use(),
-        "overruled": list(backend.overruled()),
-        "answer": [list(answer.shape), backend.keras.backend.standardize_dtype(answer.dtype)],
+        "in use": tensorflow_runtime.active_keras_settings(),
+        "overruled": list(tensorflow_runtime.overruled_user_settings()),
+        "answer": [list(answer.shape), tensorflow_runtime.keras.backend.standardize_dtype(answer.dtype)],
         "environment": {name: value for name, value in os.environ.items() if name.startswith("KERAS_")},
     }
 

@@ -12,9 +12,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from attunet_gui.core.calibration import Calibration
-from attunet_gui.core.errors import BadModel
-from attunet_gui.network.bundle import Bundle, find_bundles, load_network, read_bundle, recalibrate, verify
+from attunet_gui.core.probability_calibration import ProbabilityCalibration
+from attunet_gui.network.model_bundle import (
+    ModelBundle,
+    find_bundles,
+    load_network,
+    read_bundle,
+    set_calibration,
+    verify_weights,
+)
+from attunet_gui.system.errors import InvalidModelBundle
 
 pytestmark = pytest.mark.network
 
@@ -31,7 +38,7 @@ def _change_card(folder: Path, change: Callable[[dict[str, Any]], object]) -> No
     path.write_text(json.dumps(card))
 
 
-def _replace_weights(folder: Path, arrays: dict[str, np.ndarray]) -> Bundle:
+def _replace_weights(folder: Path, arrays: dict[str, np.ndarray]) -> ModelBundle:
     import hashlib
 
     path = folder / "weights.safetensors"
@@ -43,7 +50,7 @@ def _replace_weights(folder: Path, arrays: dict[str, np.ndarray]) -> Bundle:
 
 def test_a_whole_bundle_loads(folder: Path) -> None:
     bundle = read_bundle(folder)
-    verify(bundle)
+    verify_weights(bundle)
     assert load_network(bundle).count_params() > 0
     assert "Not a medical device" in bundle.card.warning
 
@@ -54,14 +61,14 @@ def test_a_changed_byte_is_refused(folder: Path, where: float) -> None:
     data = bytearray(path.read_bytes())
     data[int(where * len(data))] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(BadModel, match="sha256"):
+    with pytest.raises(InvalidModelBundle, match="sha256"):
         load_network(read_bundle(folder))
 
 
 def test_truncated_weights_are_refused_before_they_are_read(folder: Path) -> None:
     path = folder / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(BadModel, match="bytes"):
+    with pytest.raises(InvalidModelBundle, match="bytes"):
         read_bundle(folder)
 
 
@@ -83,47 +90,47 @@ def test_a_card_that_cannot_be_right_is_refused(
     folder: Path, change: Callable[[dict[str, Any]], object], says: str
 ) -> None:
     _change_card(folder, change)
-    with pytest.raises(BadModel, match=says):
+    with pytest.raises(InvalidModelBundle, match=says):
         read_bundle(folder)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 50_000, "\udcff"])
 def test_a_card_that_is_no_card_is_refused(folder: Path, text: str) -> None:
     (folder / "card.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(BadModel, match=r"card\.json"):
+    with pytest.raises(InvalidModelBundle, match=r"card\.json"):
         read_bundle(folder)
 
 
 def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadModel, match=r"no card\.json"):
+    with pytest.raises(InvalidModelBundle, match=r"no card\.json"):
         read_bundle(tmp_path)
 
 
 def test_arrays_of_another_network_are_refused(folder: Path) -> None:
     arrays = load_file(folder / "weights.safetensors")
     name = "encoder1_1_conv/kernel"
-    with pytest.raises(BadModel, match="do not fit"):
+    with pytest.raises(InvalidModelBundle, match="do not fit"):
         load_network(_replace_weights(folder, arrays | {name: arrays[name][..., :1]}))
-    with pytest.raises(BadModel, match="do not fit"):
+    with pytest.raises(InvalidModelBundle, match="do not fit"):
         load_network(_replace_weights(folder, arrays | {"extra": np.zeros(3, np.float32)}))
 
 
 def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
     arrays = load_file(folder / "weights.safetensors")
     arrays["head_conv/bias"][0] = np.nan
-    with pytest.raises(BadModel, match="not finite"):
+    with pytest.raises(InvalidModelBundle, match="not finite"):
         load_network(_replace_weights(folder, arrays))
 
 
 def test_a_bundle_can_be_recalibrated(folder: Path) -> None:
-    bend = Calibration(slope=1.3, offset=-0.2)
+    bend = ProbabilityCalibration(slope=1.3, offset=-0.2)
     before = read_bundle(folder)
-    after = recalibrate(before, bend, 0.42)
+    after = set_calibration(before, bend, 0.42)
     assert (after.card.calibration, after.card.threshold) == (bend, 0.42)
     assert read_bundle(folder).card == after.card
     assert after.card.weights == before.card.weights
     with pytest.raises(ValueError, match="threshold"):
-        recalibrate(before, bend, 1.5)
+        set_calibration(before, bend, 1.5)
     assert read_bundle(folder).card == after.card
 
 
@@ -144,5 +151,5 @@ def test_a_recommended_bundle_is_offered_first(folder: Path, tmp_path: Path) -> 
 
 def test_a_network_far_larger_than_its_weights_is_refused_before_it_is_built(folder: Path) -> None:
     _change_card(folder, lambda card: card["config"].update(filters=256, gate_filters=1024))
-    with pytest.raises(BadModel, match="do not fit"):
+    with pytest.raises(InvalidModelBundle, match="do not fit"):
         load_network(read_bundle(folder))

@@ -11,19 +11,19 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from attunet_gui.cli.app import app
-from attunet_gui.cli.models import choose_model
-from attunet_gui.core.edit import edit_between
-from attunet_gui.core.metrics import dice
-from attunet_gui.io.journal import identify
-from attunet_gui.io.masks import read_mask
-from attunet_gui.io.reading import read
-from attunet_gui.io.writing import write_mask
-from attunet_gui.project.opening import open_case
-from attunet_gui.project.project import Project, Review, open_project
-from attunet_gui.project.rows import CaseQuery, CaseRow
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
-from attunet_gui.work import Work
+from attunet_gui.cli.command_line import app
+from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.core.mask_edit import edit_between
+from attunet_gui.core.metrics import dice_coefficient
+from attunet_gui.editing.edit_session import EditSession
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.journal.journal import identify_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.io.result_writing import write_mask
+from attunet_gui.project.case_opening import begin_case
+from attunet_gui.project.case_rows import CaseQuery, CaseRow
+from attunet_gui.project.project_store import MaskReview, Project, open_project
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 
 pytestmark = pytest.mark.network
 
@@ -55,35 +55,37 @@ def write_ct(folder: Path) -> dict[str, NDArray[np.uint8]]:
         seen = np.where(volume.hu > -900, volume.hu * 0.6 - 110 + noise, volume.hu)
         image = np.clip(np.rint(seen), -1024, 3071).astype(np.int16)
         spacing = volume.grid.spacing_mm[::-1]
-        # (x, y, z), x to the patient's left and y to the back, as `read` turns it back.
+        # (x, y, z), x to the patient's left and y to the back, as `read_ct_volume` turns it back.
         affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1])
         nib.save(nib.Nifti1Image(image.transpose(2, 1, 0), affine), folder / f"scan{number}.nii.gz")
-        truth[f"scan{number}.nii.gz"] = phantom.pancreas
+        truth[f"scan{number}.nii.gz"] = phantom.pancreas_mask
     return truth
 
 
 def correct(project: Project, case: CaseRow, truth: NDArray[np.uint8], journals: Path) -> None:
     """What a person does in the window: opens the draft, makes it right, saves, is done, accepts."""
-    opening, volume = open_case(project, case), read(case.path, series=case.series)
+    opening, volume = begin_case(project, case), read_ct_volume(case.path, series=case.series)
     assert opening.mask is not None
     live = read_mask(opening.mask, volume)
-    work = Work.begin(identify(volume), live, journals, "Ada")
-    work.apply(live, edit_between(live, truth), "brush", "brush", 10, by_hand=True)
-    path = project.mask_path(case)
+    work = EditSession.begin_session(identify_volume(volume), live, journals, "Ada")
+    work.apply_edit(live, edit_between(live, truth), "brush", "brush", 10, by_hand=True)
+    path = project.new_mask_path(case)
     write_mask(path, live, volume)
-    work.saved(path, live)
-    project.save_reviewed(case, path, Review.of(work.activity, None, opening.model, finished=True))
-    work.close()
-    project.accept(project.again(case))
+    work.record_saved(path, live)
+    project.record_saved_mask(
+        case, path, MaskReview.from_activity(work.case_activity, None, opening.model, finished=True)
+    )
+    work.close_journal()
+    project.accept_case(project.reload_case(case))
 
 
 def drafts(project: Project, truth: dict[str, NDArray[np.uint8]], names: list[str]) -> list[float]:
     scores = []
-    for case in project.cases(CaseQuery(order="name")):
+    for case in project.list_cases(CaseQuery(order="name")):
         if case.file_name in names:
-            path = project.draft(case)
+            path = project.draft_mask_path(case)
             assert path is not None
-            scores.append(dice(read_mask(path, read(case.path)), truth[case.file_name]))
+            scores.append(dice_coefficient(read_mask(path, read_ct_volume(case.path)), truth[case.file_name]))
     return scores
 
 
@@ -97,7 +99,7 @@ def test_what_is_corrected_makes_the_next_drafts_better(home: Path) -> None:
     unseen = names[CORRECTED:]
     project = open_project(folder, "Ada")
     before = drafts(project, truth, unseen)
-    for case in project.cases(CaseQuery(order="name")):
+    for case in project.list_cases(CaseQuery(order="name")):
         if case.file_name not in unseen:
             correct(project, case, truth[case.file_name], home / "journals")
 
@@ -112,7 +114,9 @@ def test_what_is_corrected_makes_the_next_drafts_better(home: Path) -> None:
     attunet("worklist", "draft", folder, "--again")
     after = drafts(project, truth, unseen)
     assert np.mean(after) > np.mean(before) + 0.05
-    newest = [project.case(case.name) for case in project.cases(CaseQuery()) if case.file_name in unseen]
+    newest = [
+        project.case_named(case.name) for case in project.list_cases(CaseQuery()) if case.file_name in unseen
+    ]
     assert all(case.model.startswith("better") for case in newest)
     project.close()
 

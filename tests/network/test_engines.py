@@ -8,27 +8,27 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import AttunetError, BadModel
-from attunet_gui.core.metrics import dice
-from attunet_gui.core.prediction import Prediction, draft_mask
-from attunet_gui.network import engines
-from attunet_gui.network.bundle import Bundle, find_bundles, load_network, read_bundle
-from attunet_gui.network.engines import (
+from attunet_gui.core.metrics import dice_coefficient
+from attunet_gui.core.prediction import NetworkPrediction, draft_mask
+from attunet_gui.network.engines import engine_registry
+from attunet_gui.network.engines.engine_registry import (
     ENGINES,
     KERAS,
     OPENVINO,
-    Engine,
     EngineKind,
+    InferenceEngine,
     default_engine,
-    engine_called,
+    engine_by_name,
 )
-from attunet_gui.network.predict import load_model, predict
-from attunet_gui.paths import model_folders
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.network.inference import load_model, predict_volume
+from attunet_gui.network.model_bundle import ModelBundle, find_bundles, load_network, read_bundle
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.system.errors import AttunetError, InvalidModelBundle
+from attunet_gui.system.paths import model_folders
 
 pytestmark = pytest.mark.network
 
-INSTALLED = [kind for kind in ENGINES if kind.installed]
+INSTALLED = [kind for kind in ENGINES if kind.is_installed]
 
 
 def _name(kind: EngineKind) -> str:
@@ -36,14 +36,14 @@ def _name(kind: EngineKind) -> str:
 
 
 @pytest.fixture(scope="module")
-def starters_drafts() -> dict[str, Prediction]:
+def starters_drafts() -> dict[str, NetworkPrediction]:
     volume = phantom_volume(make_phantom(PhantomRequest(31, (40, 160, 200), (5.0, 2.0, 2.0))))
     bundle = next(b for b in find_bundles(model_folders()) if b.card.recommended)
-    return {kind.name: predict(volume, load_model(bundle, kind)) for kind in INSTALLED}
+    return {kind.name: predict_volume(volume, load_model(bundle, kind)) for kind in INSTALLED}
 
 
-def _in_float32(bundle: Bundle) -> Engine:
-    from attunet_gui.network.openvino_engine import OpenVINOEngine  # the package may be absent
+def _in_float32(bundle: ModelBundle) -> InferenceEngine:
+    from attunet_gui.network.engines.openvino_engine import OpenVINOEngine  # the package may be absent
 
     return OpenVINOEngine(bundle, "f32")
 
@@ -56,7 +56,7 @@ def test_every_output_of_every_engine_is_keras_in_float32(
     bundle = read_bundle(tiny_bundle)
     batch = np.random.default_rng(4).random((count, 3, 64, 64)).astype(np.float32)
     reference = load_network(bundle)(np.moveaxis(batch, 1, -1))
-    engine = _in_float32(bundle) if kind is OPENVINO else kind.load(bundle)
+    engine = _in_float32(bundle) if kind is OPENVINO else kind.load_engine(bundle)
     outputs = engine.run(batch)
     assert set(outputs) == set(reference)
     for name, values in outputs.items():
@@ -66,11 +66,11 @@ def test_every_output_of_every_engine_is_keras_in_float32(
 
 @pytest.mark.parametrize("kind", INSTALLED, ids=_name)
 def test_the_starter_drafts_the_same_mask_in_every_engine(
-    kind: EngineKind, starters_drafts: dict[str, Prediction]
+    kind: EngineKind, starters_drafts: dict[str, NetworkPrediction]
 ) -> None:
     reference, found = starters_drafts[KERAS.name], starters_drafts[kind.name]
     assert draft_mask(reference).sum() > 500
-    assert dice(draft_mask(found), draft_mask(reference)) >= 0.999
+    assert dice_coefficient(draft_mask(found), draft_mask(reference)) >= 0.999
     maps = [(found.probability, reference.probability)]
     maps += [(one.values, other.values) for one, other in zip(found.gates, reference.gates, strict=True)]
     for one, other in maps:
@@ -87,24 +87,24 @@ def test_changed_weights_are_refused_by_every_engine(
     content = bytearray(bundle.weights_path.read_bytes())
     content[-1] ^= 1
     bundle.weights_path.write_bytes(content)
-    with pytest.raises(BadModel, match="sha256"):
-        kind.load(bundle)
+    with pytest.raises(InvalidModelBundle, match="sha256"):
+        kind.load_engine(bundle)
 
 
 def test_the_fast_engine_is_the_default_and_keras_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engines, "_GPU", Path("/nowhere"))
-    assert default_engine() is (OPENVINO if OPENVINO.installed else KERAS)
-    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else object())
+    monkeypatch.setattr(engine_registry, "_GPU", Path("/nowhere"))
+    assert default_engine() is (OPENVINO if OPENVINO.is_installed else KERAS)
+    monkeypatch.setattr(engine_registry, "find_spec", lambda name: None if name == "openvino" else object())
     assert default_engine() is KERAS
 
 
 def test_where_there_is_a_gpu_keras_uses_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(engines, "_GPU", tmp_path)
+    monkeypatch.setattr(engine_registry, "_GPU", tmp_path)
     assert default_engine() is KERAS
 
 
 def test_an_unknown_engine_is_named_with_those_that_are_there() -> None:
     with pytest.raises(AttunetError, match=r"no engine 'abacus' here; installed: .*keras"):
-        engine_called("abacus")
+        engine_by_name("abacus")

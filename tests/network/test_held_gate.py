@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.errors import AttunetError
 from attunet_gui.core.prediction import ModelId
-from attunet_gui.network.bundle import read_bundle
-from attunet_gui.network.engines import KERAS
-from attunet_gui.network.held_gate import gate_held
-from attunet_gui.network.predict import Model, load_model
+from attunet_gui.network.engines.engine_registry import KERAS
+from attunet_gui.network.gate_intervention import gate_held
+from attunet_gui.network.inference import LoadedModel, load_model
+from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.system.errors import AttunetError
 
 pytestmark = pytest.mark.network
 
@@ -42,6 +42,6 @@ def test_it_is_let_go_after_an_error_too(tiny_bundle: Path) -> None:
 
 
 def test_another_engine_cannot_hold_a_gate(tiny_bundle: Path) -> None:
-    model = Model(read_bundle(tiny_bundle), object(), ModelId("m", "0" * 64, "other"))  # type: ignore[arg-type]
+    model = LoadedModel(read_bundle(tiny_bundle), object(), ModelId("m", "0" * 64, "other"))  # type: ignore[arg-type]
     with pytest.raises(AttunetError, match="not in other"), gate_held(model, "gate1", 0.5):
         pass

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from attunet_gui.core.errors import BadModel
-from attunet_gui.gui.questions import card_html
-from attunet_gui.network.bundle import checked_weights, load_network, read_bundle
-from attunet_gui.registry.archive import import_model
+from attunet_gui.gui.dialogs.case_dialogs import model_card_html
+from attunet_gui.model_registry.model_archive import import_model
+from attunet_gui.network.model_bundle import checked_weights, load_network, read_bundle
+from attunet_gui.system.errors import InvalidModelBundle
 
 pytestmark = pytest.mark.network
 _Card = dict[str, Any]
@@ -41,9 +41,9 @@ def _write_card(folder: Path, card: _Card | str) -> None:
 
 def _refused(folder: Path, tmp_path: Path) -> str:
     """What is said of the model in `folder`, where it lies and when it is imported."""
-    with pytest.raises(BadModel) as read:
+    with pytest.raises(InvalidModelBundle) as read:
         load_network(read_bundle(folder))
-    with pytest.raises(BadModel) as brought:
+    with pytest.raises(InvalidModelBundle) as brought:
         load_network(import_model(folder, tmp_path / "home" / "models"))
     sentence = str(read.value)
     assert (sentence + str(brought.value)).isprintable()
@@ -59,7 +59,7 @@ def _refused(folder: Path, tmp_path: Path) -> str:
 def test_numbers_that_are_none_are_refused(folder: Path, tmp_path: Path, field: str, number: str) -> None:
     text = json.dumps(_card(folder) | {field: "NUMBER"}).replace('"NUMBER"', number)
     _write_card(folder, text)
-    with pytest.raises(BadModel, match=r"card\.json") as told:
+    with pytest.raises(InvalidModelBundle, match=r"card\.json") as told:
         read_bundle(folder)
     assert len(str(told.value)) < 500
 
@@ -98,10 +98,10 @@ def test_cards_of_wrong_types_and_sizes_are_refused(folder: Path, tmp_path: Path
         inner = isinstance(value, dict) and isinstance(card.get(field), dict)
         card[field] = card[field] | value if inner else value
     _write_card(folder, card)
-    with pytest.raises(BadModel) as told:
+    with pytest.raises(InvalidModelBundle) as told:
         read_bundle(folder)
     assert "\n" not in str(told.value)
-    with pytest.raises(BadModel):
+    with pytest.raises(InvalidModelBundle):
         import_model(folder, tmp_path / "home" / "models")
     assert [path.name for path in (tmp_path / "home").rglob("*")] == ["models"]
 
@@ -109,25 +109,25 @@ def test_cards_of_wrong_types_and_sizes_are_refused(folder: Path, tmp_path: Path
 @pytest.mark.parametrize("opening", ["[", '{"config":', '{"config":{"a":['])
 def test_deep_nesting_is_refused(folder: Path, opening: str) -> None:
     _write_card(folder, opening * 20_000)
-    with pytest.raises(BadModel, match=r"card\.json"):
+    with pytest.raises(InvalidModelBundle, match=r"card\.json"):
         read_bundle(folder)
 
 
 def test_a_card_without_end_is_not_read(folder: Path) -> None:
     (folder / "card.json").unlink()
     os.mkfifo(folder / "card.json")
-    with pytest.raises(BadModel, match="no plain file"):
+    with pytest.raises(InvalidModelBundle, match="no plain file"):
         read_bundle(folder)
     (folder / "card.json").unlink()
     (folder / "card.json").symlink_to("/dev/zero")
-    with pytest.raises(BadModel, match="no plain file"):
+    with pytest.raises(InvalidModelBundle, match="no plain file"):
         read_bundle(folder)
 
 
 def test_markup_in_a_card_is_shown_as_it_stands(folder: Path) -> None:
     evil = '<img src="file:///home/anna/scan.png"><script>'
     _write_card(folder, _card(folder) | {"title": evil, "limits": evil, "licence": evil})
-    shown = card_html(read_bundle(folder).card)
+    shown = model_card_html(read_bundle(folder).card)
     assert "<img" not in shown
     assert "<script" not in shown
     assert "&lt;img" in shown
@@ -203,7 +203,7 @@ def test_weights_far_smaller_than_the_network_are_refused_before_memory_is_taken
     card = _card(folder)
     card["config"] |= {"filters": 256, "gate_filters": 1024}
     _write_card(folder, card)
-    with pytest.raises(BadModel, match="do not fit"), checked_weights(read_bundle(folder)):
+    with pytest.raises(InvalidModelBundle, match="do not fit"), checked_weights(read_bundle(folder)):
         pass
 
 
@@ -250,7 +250,7 @@ def test_nothing_that_runs_code_is_imported_or_opened_while_a_model_is_refused(f
 
     sys.addaudithook(watch)
     try:
-        with pytest.raises(BadModel):
+        with pytest.raises(InvalidModelBundle):
             load_network(read_bundle(folder))
     finally:
         watching.clear()
@@ -260,4 +260,4 @@ def test_nothing_that_runs_code_is_imported_or_opened_while_a_model_is_refused(f
 def test_the_check_of_numbers_lets_a_whole_model_pass(folder: Path) -> None:
     with checked_weights(read_bundle(folder)) as weights:
         for name, array in load_file(folder / "weights.safetensors").items():
-            assert np.array_equal(weights.take(name, array.shape), array)
+            assert np.array_equal(weights.take_array(name, array.shape), array)

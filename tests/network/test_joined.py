@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attunet_gui.network.attention_unet.joined import JoinedConvolution
-from attunet_gui.network.backend import keras, tf
+from attunet_gui.network.families.fused_layers import UpsampleConcatConvolution
+from attunet_gui.network.tensorflow_runtime import keras, tf
 
 pytestmark = pytest.mark.network
 _RANDOM = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def _plain(dtype: str) -> tuple[Any, Any]:
 
 def _pair(dtype: str = "float32") -> tuple[Any, Any, Any, Any]:
     plain, convolution = _plain(dtype)
-    joined = JoinedConvolution(4, dtype=dtype)
+    joined = UpsampleConcatConvolution(4, dtype=dtype)
     plain([_COARSE, _SKIP])
     joined([_COARSE, _SKIP])
     weights = [
@@ -73,4 +73,4 @@ def test_in_bfloat16_weights_are_added_in_float32_and_stay_so() -> None:
 
 def test_it_is_told_its_shape_before_it_computes() -> None:
     coarse, skip = keras.Input((6, 9, 8)), keras.Input((12, 18, 4))
-    assert JoinedConvolution(5)([coarse, skip]).shape == (None, 12, 18, 5)
+    assert UpsampleConcatConvolution(5)([coarse, skip]).shape == (None, 12, 18, 5)

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from attunet_gui.cli.app import app
-from attunet_gui.core.errors import AttunetError, UnreadableInput
-from attunet_gui.io.nih_pancreas_ct import Patient, find_patients
-from attunet_gui.network.bundle import read_bundle, verify
-from attunet_gui.paths import shipped_recipe
-from attunet_gui.recipes.nih_pancreas_ct import divide
-from attunet_gui.recipes.run import Order, run_recipe
-from attunet_gui.recipes.schema import read_recipe
-from attunet_gui.synthesis.phantom import Phantom
-from tests.io.nih_clone import phantom_of, stored, write_label, write_patient
-from tests.recipes.material import write_recipe
+from attunet_gui.cli.command_line import app
+from attunet_gui.io.datasets.tcia_pancreas_ct import CollectionPatient, find_collection_patients
+from attunet_gui.network.model_bundle import read_bundle, verify_weights
+from attunet_gui.synthesis.phantom.abdomen_phantom import Phantom
+from attunet_gui.system.errors import AttunetError, UnreadableInput
+from attunet_gui.system.paths import shipped_recipe_path
+from attunet_gui.training.nih_pancreas_split import split_patients
+from attunet_gui.training.recipe_schema import read_recipe
+from attunet_gui.training.training_run import TrainingOptions, run_recipe
+from tests.support.nih_pancreas_clone import phantom_of, stored, write_label, write_patient
+from tests.support.training_data import write_recipe
 
 pytestmark = pytest.mark.network
 _NUMBERS = (1, 4, 5, 7)
@@ -49,7 +49,7 @@ def collection(phantoms: dict[int, Phantom], tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """The shipped recipe, small."""
-    return write_recipe(tmp_path, shipped_recipe("nih-pancreas-ct").read_text("utf-8"), *_SMALL)
+    return write_recipe(tmp_path, shipped_recipe_path("nih-pancreas-ct").read_text("utf-8"), *_SMALL)
 
 
 def test_the_command_trains_tests_and_prints_the_table(
@@ -68,7 +68,7 @@ def test_the_command_trains_tests_and_prints_the_table(
     assert [volume["case"] for volume in table["volumes"]] == split["tested"]
     assert (run / "table.md").read_text("utf-8").startswith("| method | patients | DSC |")
     bundle = read_bundle(run / "bundle")
-    verify(bundle)
+    verify_weights(bundle)
     (source,) = bundle.card.training.data
     assert source.cases == 3
     assert "10.7937/K9/TCIA.2016.tNB1kqBU" in source.attribution
@@ -83,14 +83,14 @@ def test_nothing_is_learnt_from_labels_that_are_upside_down(
     spoiled = tmp_path / "spoiled"
     shutil.copytree(collection, spoiled)
     for number, phantom in phantoms.items():
-        write_label(spoiled, number, stored(phantom.pancreas)[:, ::-1])
+        write_label(spoiled, number, stored(phantom.pancreas_mask)[:, ::-1])
     with pytest.raises(UnreadableInput, match="fit their CT better with their rows in reverse order"):
-        run_recipe(Order(recipe, tmp_path / "run", {"nih-pancreas-ct": spoiled}))
+        run_recipe(TrainingOptions(recipe, tmp_path / "run", {"nih-pancreas-ct": spoiled}))
     assert not (tmp_path / "run" / "bundle").exists()
 
 
 def test_the_shipped_recipe_is_the_article_s_network() -> None:
-    shipped = read_recipe(shipped_recipe("nih-pancreas-ct"))
+    shipped = read_recipe(shipped_recipe_path("nih-pancreas-ct"))
     assert (shipped.config["filters"], shipped.preprocessing.size) == (32, (224, 224))
     assert shipped.validation is None
     assert shipped.training.keep == "last"
@@ -101,18 +101,18 @@ def test_the_shipped_recipe_is_the_article_s_network() -> None:
     [(range(1, 83), 61, 21), ([n for n in range(1, 83) if n not in (25, 70)], 59, 21), (range(1, 9), 6, 2)],
 )
 def test_the_split_has_the_article_s_sizes(numbers: range, trained: int, tested: int) -> None:
-    everyone = tuple(Patient(f"{n:04d}", Path(f"PANCREAS_{n:04d}"), Path()) for n in numbers)
-    parts = divide(everyone, seed=1)
+    everyone = tuple(CollectionPatient(f"{n:04d}", Path(f"PANCREAS_{n:04d}"), Path()) for n in numbers)
+    parts = split_patients(everyone, seed=1)
     assert (len(parts.trained), len(parts.tested)) == (trained, tested)
     assert not {one.person for one in parts.trained} & {one.person for one in parts.tested}
-    assert divide(everyone[::-1], seed=1).tested[::-1] == parts.tested
-    assert divide(everyone, seed=2).tested != parts.tested
+    assert split_patients(everyone[::-1], seed=1).tested[::-1] == parts.tested
+    assert split_patients(everyone, seed=2).tested != parts.tested
 
 
 def test_one_patient_cannot_be_split() -> None:
-    scans = tuple(Patient(number, Path(), Path()) for number in ("0002", "0025", "0070"))
+    scans = tuple(CollectionPatient(number, Path(), Path()) for number in ("0002", "0025", "0070"))
     with pytest.raises(AttunetError, match="at least 2 patients to be split, this one has 1"):
-        divide(scans, seed=1)
+        split_patients(scans, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -128,5 +128,5 @@ def test_what_cannot_be_trained_is_one_sentence(words: list[str], said: str, tmp
 
 
 def test_the_clone_has_patients_to_train_and_to_test_on(collection: Path) -> None:
-    parts = divide(find_patients(collection), seed=1)
+    parts = split_patients(find_collection_patients(collection), seed=1)
     assert (len(parts.trained), len(parts.tested)) == (3, 1)

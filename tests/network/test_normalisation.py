@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attunet_gui.network.attention_unet.normalisation import FusedBatchNormalisation
-from attunet_gui.network.backend import keras, tf
+from attunet_gui.network.families.fused_layers import FusedBatchNormalisation
+from attunet_gui.network.tensorflow_runtime import keras, tf
 
 pytestmark = pytest.mark.network
 _INPUTS = np.random.default_rng(0).normal(3, 2, (4, 16, 20, 5)).astype(np.float32)

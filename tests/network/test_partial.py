@@ -8,23 +8,30 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from attunet_gui.core.calibration import Calibration
-from attunet_gui.core.grid import Grid, canonicalise
-from attunet_gui.core.preprocess import Preprocessing
-from attunet_gui.core.volume import Origin, Volume
-from attunet_gui.network.attention_unet.config import AttentionUNet2DConfig
-from attunet_gui.network.attention_unet.model import build
-from attunet_gui.network.augment import augmented
-from attunet_gui.network.backend import tf
-from attunet_gui.network.blending import blend
-from attunet_gui.network.bundle import read_bundle, recalibrate
-from attunet_gui.network.losses import LOSSES, where_counted
-from attunet_gui.network.sampling import IGNORED, Sampler, Source, TrainingCase, TrainingData, training_case
-from attunet_gui.network.settings import Augmentation, Sampling
-from attunet_gui.network.train import started, train
-from attunet_gui.network.validate import validate
-from tests.cards import TINY_CONFIG
+from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
+from attunet_gui.core.preprocess import PreprocessingConfig
+from attunet_gui.core.probability_calibration import ProbabilityCalibration
+from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.network.augmentation import augment_batch
+from attunet_gui.network.batch_sampling import (
+    IGNORED_LABEL,
+    BatchSampler,
+    TrainingCase,
+    TrainingData,
+    TrainingSource,
+    make_training_case,
+)
+from attunet_gui.network.families.attention_unet_2d.attention_unet_config import AttentionUNet2DConfig
+from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
+from attunet_gui.network.model_bundle import read_bundle, set_calibration
+from attunet_gui.network.tensorflow_runtime import tf
+from attunet_gui.network.training_config import AugmentationConfig, SamplingConfig
+from attunet_gui.network.training_loop import network_from_bundle, train_network
+from attunet_gui.network.training_losses import LOSSES, masked_loss
+from attunet_gui.network.validation_scores import validate_cases
+from attunet_gui.training.finetuning.finetune_run import blend_weights
 from tests.network.test_train import _case, _job, _weights
+from tests.support.model_cards import TINY_CONFIG
 
 pytestmark = pytest.mark.network
 
@@ -37,7 +44,7 @@ def test_ignored_pixels_have_a_gradient_of_exactly_zero_and_the_others_have_one(
     counted[1] = False
     logits = tf.Variable(random.normal(0, 3, truth.shape).astype(np.float32))
     with tf.GradientTape() as tape:
-        value = tf.reduce_mean(where_counted(LOSSES[name], truth, tf.sigmoid(logits), counted))
+        value = tf.reduce_mean(masked_loss(LOSSES[name], truth, tf.sigmoid(logits), counted))
     gradient = tape.gradient(value, logits).numpy()
     assert np.all(gradient[~counted] == 0.0)
     assert np.all(gradient[counted] != 0.0)
@@ -49,7 +56,7 @@ def test_what_is_predicted_where_nobody_judged_does_not_change_the_loss(name: st
     truth, one, other = (random.random((1, 6, 7, 1)).round(1).astype(np.float32) for _ in range(3))
     counted = random.random(truth.shape) < 0.6
     losses = [
-        np.asarray(where_counted(LOSSES[name], truth.round(), np.where(counted, one, there), counted))
+        np.asarray(masked_loss(LOSSES[name], truth.round(), np.where(counted, one, there), counted))
         for there in (one, other, np.ones_like(one))
     ]
     assert np.array_equal(losses[0], losses[1])
@@ -58,7 +65,7 @@ def test_what_is_predicted_where_nobody_judged_does_not_change_the_loss(name: st
 
 def _partial(seed: int, known: slice) -> TrainingCase:
     case = _case(seed)
-    truth = np.full_like(case.truth, IGNORED)
+    truth = np.full_like(case.truth, IGNORED_LABEL)
     truth[known] = case.truth[known]
     return TrainingCase(case.images, truth)
 
@@ -70,18 +77,18 @@ def test_ignored_is_learnt_from_neither_as_background_nor_as_organ() -> None:
         case = _case(1)
         truth = case.truth.copy()
         truth[:, :, 20:] = truth[:, :, 20:] if hidden is None else hidden
-        data = TrainingData((Source("some", 1.0, (TrainingCase(case.images, truth),)),))
-        return _weights(train(_job(steps=2), data))
+        data = TrainingData((TrainingSource("some", 1.0, (TrainingCase(case.images, truth),)),))
+        return _weights(train_network(_job(steps=2), data))
 
-    ignored = learnt(IGNORED)
-    assert np.array_equal(ignored, learnt(IGNORED))
+    ignored = learnt(IGNORED_LABEL)
+    assert np.array_equal(ignored, learnt(IGNORED_LABEL))
     assert not any(np.allclose(ignored, learnt(other), atol=1e-6) for other in (None, 0, 1))
 
 
 def test_slices_that_are_ignored_are_never_drawn() -> None:
-    sources = (Source("some", 1.0, (_partial(1, slice(2, 4)), _partial(2, slice(0, 0)))),)
-    batch = Sampler(sources, 1, Sampling(), seed=1).draw(1, 64)
-    assert not (batch.truth == IGNORED).any()
+    sources = (TrainingSource("some", 1.0, (_partial(1, slice(2, 4)), _partial(2, slice(0, 0)))),)
+    batch = BatchSampler(sources, 1, SamplingConfig(), seed=1).draw_batch(1, 64)
+    assert not (batch.truth == IGNORED_LABEL).any()
     assert batch.truth.any()
 
 
@@ -90,7 +97,7 @@ def test_masks_move_together_and_the_ignored_one_covers_all_it_touched() -> None
     truth[:, 8:20, 10:30, 0] = 1
     truth[:, 8:20, 10:30, 1] = 1
     images = np.repeat(truth[..., :1] * 200, 3, axis=-1)
-    _, target = augmented(images, truth, tf.constant([1, 2]), Augmentation(), (-160.0, 240.0))
+    _, target = augment_batch(images, truth, tf.constant([1, 2]), AugmentationConfig(), (-160.0, 240.0))
     assert np.array_equal(target[..., 0], target[..., 1])
     assert target.numpy().any()
 
@@ -98,29 +105,33 @@ def test_masks_move_together_and_the_ignored_one_covers_all_it_touched() -> None
 def test_validation_counts_judged_pixels_only() -> None:
     case = _partial(1, slice(0, 3))
     bright = lambda images: (images[..., 1] > 120).astype(np.float32)  # noqa: E731
-    assert validate((case,), 1, 0.5, bright).volumes == pytest.approx(1.0)
+    assert validate_cases((case,), 1, 0.5, bright).volumes == pytest.approx(1.0)
 
 
 def test_a_pixel_is_ignored_as_soon_as_a_part_of_it_is() -> None:
     hu = np.zeros((4, 40, 60), np.int16)
     affine = np.diag([-4.0, -4.0, 5.0, 1.0])
-    volume = Volume(hu, canonicalise(Grid((60, 40, 4), affine)), "x", Origin(__file__, "test"))  # type: ignore[arg-type]
+    volume = Volume(
+        hu, canonical_reorientation(VoxelGrid((60, 40, 4), affine)), "x", VolumeOrigin(__file__, "test")
+    )  # type: ignore[arg-type]
     mask, judged = np.ones(hu.shape, np.uint8), np.ones(hu.shape, bool)
     judged[2], judged[1, 20, 30] = False, False
-    found = training_case(volume, mask, Preprocessing(size=(32, 48), spacing_mm=8.0), judged=judged)
-    assert (found.truth[2] == IGNORED).sum() >= 20 * 30
-    assert 1 <= (found.truth[1] == IGNORED).sum() <= 4
-    assert not (found.truth[[0, 3]] == IGNORED).any()
+    found = make_training_case(
+        volume, mask, PreprocessingConfig(size=(32, 48), spacing_mm=8.0), judged=judged
+    )
+    assert (found.truth[2] == IGNORED_LABEL).sum() >= 20 * 30
+    assert 1 <= (found.truth[1] == IGNORED_LABEL).sum() <= 4
+    assert not (found.truth[[0, 3]] == IGNORED_LABEL).any()
 
 
 def test_a_folded_start_cuts_its_draft_at_one_half(tiny_bundle: Path, tmp_path: Path) -> None:
-    line = Calibration(slope=0.6, offset=-1.5)
+    line = ProbabilityCalibration(slope=0.6, offset=-1.5)
     copy = copytree(tiny_bundle, tmp_path / "copy")
-    bundle = recalibrate(read_bundle(copy), line, 0.23)
-    size = (*bundle.card.preprocessing.size, bundle.card.preprocessing.channels)
+    bundle = set_calibration(read_bundle(copy), line, 0.23)
+    size = (*bundle.card.preprocessing.size, bundle.card.preprocessing.input_channels)
     images = np.random.default_rng(3).random((2, *size)).astype(np.float32)
     plain, folded = (
-        np.asarray(started(bundle, folded=fold)(images)["probability"]) for fold in (False, True)
+        np.asarray(network_from_bundle(bundle, folded=fold)(images)["probability"]) for fold in (False, True)
     )
     edge = np.log(0.23 / 0.77)
     there = line.apply(plain.astype(np.float64))
@@ -129,8 +140,8 @@ def test_a_folded_start_cuts_its_draft_at_one_half(tiny_bundle: Path, tmp_path: 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_part_of_the_way_is_a_point_on_the_straight_line(share: float) -> None:
-    first, last = (build(AttentionUNet2DConfig.model_validate(TINY_CONFIG)) for _ in range(2))
+    first, last = (build_network(AttentionUNet2DConfig.model_validate(TINY_CONFIG)) for _ in range(2))
     begun, ended = first.get_weights(), last.get_weights()
-    blend(first, last, share)
+    blend_weights(first, last, share)
     for start, end, found in zip(begun, ended, last.get_weights(), strict=True):
         assert found == pytest.approx((1 - share) * start + share * end, abs=1e-6)

@@ -10,18 +10,29 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from attunet_gui.core.calibration import Calibration
-from attunet_gui.core.card import Card
-from attunet_gui.core.errors import Cancelled
-from attunet_gui.core.metrics import dice
-from attunet_gui.core.order import Outwards
+from attunet_gui.core.metrics import dice_coefficient
+from attunet_gui.core.model_card import ModelCard
 from attunet_gui.core.prediction import ModelId, draft_mask
+from attunet_gui.core.probability_calibration import ProbabilityCalibration
+from attunet_gui.core.slice_scheduler import SliceScheduler
 from attunet_gui.core.volume import Volume
-from attunet_gui.network.bundle import Bundle, read_bundle
-from attunet_gui.network.predict import Model, load_model, looking_again, predict, sight_of
-from attunet_gui.network.sight import View
-from attunet_gui.synthesis.phantom import Phantom, PhantomRequest, make_phantom, phantom_volume
-from tests.cards import card_fields
+from attunet_gui.network.inference import (
+    LoadedModel,
+    build_input_cache,
+    load_model,
+    predict_volume,
+    with_test_time_transforms,
+)
+from attunet_gui.network.input_cache import GridInputCache
+from attunet_gui.network.model_bundle import ModelBundle, read_bundle
+from attunet_gui.synthesis.phantom.abdomen_phantom import (
+    Phantom,
+    PhantomRequest,
+    make_phantom,
+    phantom_volume,
+)
+from attunet_gui.system.errors import WorkCancelled
+from tests.support.model_cards import card_fields
 
 pytestmark = pytest.mark.network
 
@@ -40,11 +51,11 @@ class _BrightIsPancreas:
         return {"probability": (middle > 0.9).astype(np.float32), **gates}
 
 
-def _model(spacing_mm: float) -> tuple[Model, _BrightIsPancreas]:
+def _model(spacing_mm: float) -> tuple[LoadedModel, _BrightIsPancreas]:
     fields = card_fields(config={}, preprocessing={"size": [224, 224], "spacing_mm": spacing_mm})
-    card = Card.model_validate(fields | {"weights": {"sha256": "0" * 64, "bytes": 1}})
+    card = ModelCard.model_validate(fields | {"weights": {"sha256": "0" * 64, "bytes": 1}})
     engine = _BrightIsPancreas()
-    return Model(Bundle(Path(), card), engine, ModelId("bright", "0" * 64, "test")), engine
+    return LoadedModel(ModelBundle(Path(), card), engine, ModelId("bright", "0" * 64, "test")), engine
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +70,14 @@ def volume(phantom: Phantom) -> Volume:
 
 def test_the_draft_lies_where_the_network_saw_it(volume: Volume) -> None:
     model, _engine = _model(spacing_mm=2.4)
-    mask = draft_mask(predict(volume, model))
-    assert dice(mask, volume.hu > -160 + 0.9 * 400) > 0.9
+    mask = draft_mask(predict_volume(volume, model))
+    assert dice_coefficient(mask, volume.hu > -160 + 0.9 * 400) > 0.9
 
 
 def test_channels_are_the_slice_and_its_neighbours(volume: Volume) -> None:
     model, engine = _model(spacing_mm=3.0)
-    predict(volume, model, order=Outwards(12, start=0))
-    seen = _in_order(np.concatenate(engine.seen), sight_of(volume, model).plain)
+    predict_volume(volume, model, order=SliceScheduler(12, start=0))
+    seen = _in_order(np.concatenate(engine.seen), build_input_cache(volume, model).plain_input)
     assert seen.shape == (12, 3, 224, 224)
     assert np.array_equal(seen[1:, 0], seen[:-1, 1])
     assert np.array_equal(seen[:-1, 2], seen[1:, 1])
@@ -74,9 +85,9 @@ def test_channels_are_the_slice_and_its_neighbours(volume: Volume) -> None:
     assert np.array_equal(seen[-1, 2], seen[-1, 1])
 
 
-def _in_order(seen: NDArray[np.float32], plain: View) -> NDArray[np.float32]:
+def _in_order(seen: NDArray[np.float32], plain: GridInputCache) -> NDArray[np.float32]:
     """Batches are computed side by side; here from the first slice to the last."""
-    middles = plain.images(np.arange(len(seen)))[:, 1]
+    middles = plain.input_images(np.arange(len(seen)))[:, 1]
     numbers = [int(np.flatnonzero((middles == image[1]).all(axis=(1, 2)))[0]) for image in seen]
     assert sorted(numbers) == list(range(len(seen)))
     return seen[np.argsort(numbers)]
@@ -86,21 +97,21 @@ def _in_order(seen: NDArray[np.float32], plain: View) -> NDArray[np.float32]:
 def test_what_was_made_ready_before_changes_nothing(
     volume: Volume, tiny_bundle: Path, made_ahead: int
 ) -> None:
-    model = looking_again(load_model(read_bundle(tiny_bundle)))
-    sight = sight_of(volume, model)
-    steps = [sight.make_some() for _ in range(made_ahead)]
+    model = with_test_time_transforms(load_model(read_bundle(tiny_bundle)))
+    sight = build_input_cache(volume, model)
+    steps = [sight.prefetch_slices() for _ in range(made_ahead)]
     assert all(steps) is (made_ahead < 99), "it comes to an end"
-    found, plain = predict(volume, model, sight=sight), predict(volume, model)
+    found, plain = predict_volume(volume, model, sight=sight), predict_volume(volume, model)
     np.testing.assert_array_equal(found.probability, plain.probability)
     np.testing.assert_array_equal(found.body, plain.body)
 
 
 def test_the_probability_is_calibrated_as_the_card_says(volume: Volume, tiny_bundle: Path) -> None:
     bundle = read_bundle(tiny_bundle)
-    plain = predict(volume, load_model(bundle))
-    bend = Calibration(slope=0.5, offset=1.0)
+    plain = predict_volume(volume, load_model(bundle))
+    bend = ProbabilityCalibration(slope=0.5, offset=1.0)
     card = bundle.card.model_copy(update={"calibration": bend})
-    bent = predict(volume, load_model(replace(bundle, card=card)))
+    bent = predict_volume(volume, load_model(replace(bundle, card=card)))
     meant = bend.apply(plain.probability.astype(np.float32))
     assert np.abs(bent.probability - meant).max() < 2e-3
     assert np.abs(bent.probability - plain.probability).max() > 0.1
@@ -110,13 +121,15 @@ def test_the_probability_is_calibrated_as_the_card_says(volume: Volume, tiny_bun
 def test_several_looks_are_averaged_where_they_belong(volume: Volume) -> None:
     model, engine = _model(spacing_mm=3.0)
     seen: list[tuple[int, int]] = []
-    plain = predict(volume, model)
-    averaged = predict(volume, looking_again(model), lambda done, total, stage: seen.append((done, total)))
+    plain = predict_volume(volume, model)
+    averaged = predict_volume(
+        volume, with_test_time_transforms(model), lambda done, total, stage: seen.append((done, total))
+    )
     assert len(engine.seen) == 7 * 6, "the slice in view goes by itself"
     assert seen[-1] == (12, 12)
     assert [done for done, _total in seen] == sorted(done for done, _total in seen)
     assert len({frame.tobytes() for frame in engine.seen[7:12]}) == 5, "no look is like another"
-    assert dice(draft_mask(averaged), draft_mask(plain)) > 0.9
+    assert dice_coefficient(draft_mask(averaged), draft_mask(plain)) > 0.9
     assert 0 < np.abs(averaged.probability - plain.probability).max() <= 1
     assert averaged.probability.max() <= 1
     assert np.array_equal(averaged.gates[0].values, plain.gates[0].values)
@@ -126,23 +139,23 @@ def test_cancelling_stops_between_batches(volume: Volume) -> None:
     model, engine = _model(spacing_mm=3.0)
 
     def stop(done: int, total: int, stage: str) -> None:
-        raise Cancelled
+        raise WorkCancelled
 
-    with pytest.raises(Cancelled):
-        predict(volume, model, stop)
+    with pytest.raises(WorkCancelled):
+        predict_volume(volume, model, stop)
     assert len(engine.seen) <= 2, "the next batch may be under way"
 
 
 def test_a_real_network_gives_probability_and_gates_of_every_slice(volume: Volume, tiny_bundle: Path) -> None:
-    prediction = predict(volume, load_model(read_bundle(tiny_bundle)))
+    prediction = predict_volume(volume, load_model(read_bundle(tiny_bundle)))
     assert prediction.probability.shape == (12, 64, 64)
     assert [gate.values.shape for gate in prediction.gates] == [(12, 32, 32), (12, 16, 16)]
-    assert prediction.model.sha256 == read_bundle(tiny_bundle).card.sha256
+    assert prediction.model.sha256 == read_bundle(tiny_bundle).card.weights_sha256
     for gate in prediction.gates:
         assert 0 <= gate.values.min() < gate.values.max() <= 1
-        assert prediction.on_grid(gate.values).shape == volume.grid.shape
+        assert prediction.on_ct_grid(gate.values).shape == volume.grid.shape
 
 
 def test_a_single_slice_is_enough(tiny_bundle: Path) -> None:
     one = phantom_volume(make_phantom(PhantomRequest(5, (1, 60, 70), (5.0, 5.0, 5.0))))
-    assert predict(one, load_model(read_bundle(tiny_bundle))).probability.shape[0] == 1
+    assert predict_volume(one, load_model(read_bundle(tiny_bundle))).probability.shape[0] == 1

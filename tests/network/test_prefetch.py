@@ -7,17 +7,17 @@ from time import sleep
 
 import pytest
 
-from attunet_gui.network.prefetch import made_ahead
+from attunet_gui.network.batch_prefetch import prefetch_items
 
 pytestmark = pytest.mark.network
 
 
 def test_everything_comes_in_order_and_the_thread_ends() -> None:
     before = active_count()
-    with made_ahead(lambda number: number * number, range(20)) as ahead:
-        assert [ahead.take() for _ in range(20)] == [number * number for number in range(20)]
-    with made_ahead(lambda number: number, range(10**9)) as ahead:
-        assert ahead.take() == 0
+    with prefetch_items(lambda number: number * number, range(20)) as ahead:
+        assert [ahead.take_next() for _ in range(20)] == [number * number for number in range(20)]
+    with prefetch_items(lambda number: number, range(10**9)) as ahead:
+        assert ahead.take_next() == 0
     assert active_count() == before
 
 
@@ -27,10 +27,10 @@ def test_an_error_in_the_thread_reaches_who_takes() -> None:
             raise ValueError("no such case")
         return number
 
-    with made_ahead(fail, range(5)) as ahead:
-        assert [ahead.take(), ahead.take()] == [0, 1]
+    with prefetch_items(fail, range(5)) as ahead:
+        assert [ahead.take_next(), ahead.take_next()] == [0, 1]
         with pytest.raises(ValueError, match="no such case"):
-            ahead.take()
+            ahead.take_next()
 
 
 def test_waiting_is_counted() -> None:
@@ -38,7 +38,7 @@ def test_waiting_is_counted() -> None:
         sleep(0.05)
         return number
 
-    with made_ahead(slow, range(3)) as ahead:
+    with prefetch_items(slow, range(3)) as ahead:
         for _ in range(3):
-            ahead.take()
+            ahead.take_next()
         assert ahead.waited > 0.1

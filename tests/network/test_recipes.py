@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from attunet_gui.core.errors import AttunetError
-from attunet_gui.evaluation.scores import Scores
-from attunet_gui.evaluation.splits import read_folds
-from attunet_gui.network.bundle import read_bundle, verify
-from attunet_gui.recipes.folds import crossvalidate
-from attunet_gui.recipes.run import Order, run_recipe
-from attunet_gui.recipes.schema import PhantomData, read_recipe
-from tests.recipes.material import OWN, write_recipe, write_two_people
+from attunet_gui.evaluation.case_scores import ScoreTable
+from attunet_gui.evaluation.patient_splits import read_folds
+from attunet_gui.network.model_bundle import read_bundle, verify_weights
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.training.crossvalidation import run_crossvalidation
+from attunet_gui.training.recipe_schema import PhantomData, read_recipe
+from attunet_gui.training.training_run import TrainingOptions, run_recipe
+from tests.support.training_data import OWN, write_recipe, write_two_people
 
 pytestmark = pytest.mark.network
 _SHIPPED = Path(__file__).parents[2] / "resources" / "recipes" / "phantom-starter.toml"
@@ -32,12 +32,12 @@ _SMALL = (
 def test_a_recipe_becomes_a_bundle_with_its_figures(tmp_path: Path) -> None:
     stages: set[str] = set()
     done = run_recipe(
-        Order(write_recipe(tmp_path, _SHIPPED.read_text("utf-8"), *_SMALL), tmp_path / "run"),
+        TrainingOptions(write_recipe(tmp_path, _SHIPPED.read_text("utf-8"), *_SMALL), tmp_path / "run"),
         lambda done, total, stage: stages.add(stage.split(",")[0]),
     )
     assert stages == {"loading phantoms", "training", "measuring"}
     again = read_bundle(tmp_path / "run" / "bundle")
-    verify(again)
+    verify_weights(again)
     assert again.card == done.bundle.card
     assert [result.cases for result in again.card.results] == [1]
     assert again.card.training.steps == 2
@@ -59,7 +59,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_model_log_and_pictures_and_can_be_started_from(tmp_path: Path, pairs: Path) -> None:
-    order = Order(write_recipe(tmp_path, OWN), tmp_path / "first", {"own": pairs})
+    order = TrainingOptions(write_recipe(tmp_path, OWN), tmp_path / "first", {"own": pairs})
     first = run_recipe(order)
     names = {path.name for path in order.output.iterdir()}
     assert names == {
@@ -73,40 +73,42 @@ def test_a_run_leaves_model_log_and_pictures_and_can_be_started_from(tmp_path: P
     assert (card.results[0].cases, 0 <= card.results[0].value <= 1) == (2, True)
     assert str(tmp_path) not in card.model_dump_json()
 
-    second = run_recipe(Order(order.recipe, tmp_path / "second", {"own": pairs}, start=first.bundle.folder))
+    second = run_recipe(
+        TrainingOptions(order.recipe, tmp_path / "second", {"own": pairs}, start=first.bundle.folder)
+    )
     assert second.bundle.card.training.data == card.training.data
-    assert second.bundle.card.training.settings["started_from"]["sha256"] == card.sha256
+    assert second.bundle.card.training.settings["started_from"]["sha256"] == card.weights_sha256
     other = write_recipe(tmp_path, OWN, ("filters = 2", "filters = 3"))
     with pytest.raises(AttunetError, match="another network"):
-        run_recipe(Order(other, tmp_path / "third", {"own": pairs}, start=first.bundle.folder))
+        run_recipe(TrainingOptions(other, tmp_path / "third", {"own": pairs}, start=first.bundle.folder))
 
 
 def test_a_changed_recipe_is_no_continuation_unless_begun_anew(tmp_path: Path, pairs: Path) -> None:
     folder, data = tmp_path / "run", {"own": pairs}
-    run_recipe(Order(write_recipe(tmp_path, OWN), folder, data))
+    run_recipe(TrainingOptions(write_recipe(tmp_path, OWN), folder, data))
     said_otherwise = write_recipe(tmp_path, OWN, ('title = "Own"', 'title = "Mine"'))
-    assert run_recipe(Order(said_otherwise, folder, data)).bundle.card.title == "Mine"
+    assert run_recipe(TrainingOptions(said_otherwise, folder, data)).bundle.card.title == "Mine"
     changed = write_recipe(tmp_path, OWN, ("batch = 2", "batch = 3"))
     with pytest.raises(AttunetError, match="another recipe"):
-        run_recipe(Order(changed, folder, data))
-    again = run_recipe(Order(changed, folder, data, restart=True))
+        run_recipe(TrainingOptions(changed, folder, data))
+    again = run_recipe(TrainingOptions(changed, folder, data, restart=True))
     assert again.bundle.card.training.settings["batch"] == 3
 
 
 def test_cross_validation_scores_everyone_once_and_only_once(
     tmp_path: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = Order(write_recipe(tmp_path, OWN), tmp_path / "run", {"own": pairs})
-    scores = crossvalidate(order)
+    order = TrainingOptions(write_recipe(tmp_path, OWN), tmp_path / "run", {"own": pairs})
+    scores = run_crossvalidation(order)
     assert [(row.patient, row.cases) for row in scores.patients] == [("even", 2), ("odd", 2)]
     for number, fold in enumerate(read_folds(order.output / "folds.json")):
         held_out = json.loads((order.output / f"fold-{number}" / "held-out.json").read_text())
         assert tuple(held_out["people"]) == fold
         card = read_bundle(order.output / f"fold-{number}" / "bundle").card
         assert card.training.settings["keep"] == "last", "the people of the fold must not choose the weights"
-    assert Scores.model_validate_json((order.output / "scores.json").read_text()) == scores
-    monkeypatch.setattr("attunet_gui.recipes.folds.train_run", None)
-    assert crossvalidate(order) == scores
+    assert ScoreTable.model_validate_json((order.output / "scores.json").read_text()) == scores
+    monkeypatch.setattr("attunet_gui.training.crossvalidation.train_run", None)
+    assert run_crossvalidation(order) == scores
 
 
 def test_a_recipe_that_is_none_is_one_sentence(tmp_path: Path) -> None:

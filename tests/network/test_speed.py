@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from attunet_gui.network.engines import OPENVINO
-from tests.benchmarks.commands import benchmark
+from attunet_gui.network.engines.engine_registry import OPENVINO
+from tests.support.benchmark_commands import benchmark
 
 pytestmark = pytest.mark.network
 
@@ -30,7 +30,7 @@ def test_a_quick_run_fills_its_rows_and_says_what_it_ran_on(tmp_path: Path, tiny
     assert by_key["click"]["value"] <= by_key["whole"]["value"]
     assert by_key["monai"]["reached"] is None
     assert "peer not installed" in by_key["monai"]["runs"]["note"]
-    assert (by_key["arithmetic"]["value"] is not None) == OPENVINO.installed
+    assert (by_key["arithmetic"]["value"] is not None) == OPENVINO.is_installed
     assert found["machine"]["cores"] >= 1
     assert sorted(path.name for path in (tmp_path / "ct").glob("*.nii.gz"))
 

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
+from attunet_gui.app.case_session import sidecar_path_of
 from attunet_gui.cli import main
-from attunet_gui.core.correction import Signed, sidecar
-from attunet_gui.io.journal import identify
-from attunet_gui.io.reading import read
-from attunet_gui.io.writing import write_json, write_mask
-from attunet_gui.paths import user_data
-from attunet_gui.project.opening import open_case
-from attunet_gui.project.project import Review, open_project
-from attunet_gui.project.thumbnails import thumbnail
-from attunet_gui.session import sidecar_path
-from attunet_gui.work import Work
+from attunet_gui.core.draft_correction import SavedMaskRecord, sidecar_content
+from attunet_gui.editing.edit_session import EditSession
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.journal.journal import identify_volume
+from attunet_gui.io.result_writing import write_json, write_mask
+from attunet_gui.project.case_opening import begin_case
+from attunet_gui.project.project_store import MaskReview, open_project
+from attunet_gui.project.thumbnails import ensure_thumbnail
+from attunet_gui.system.paths import user_data_folder
 
 MODEL = "phantom-starter"
 
@@ -71,26 +71,28 @@ def day(ct: Path, out: Path) -> None:
 def review(folder: Path) -> None:
     """Open, correct, save and accept every case of the project."""
     project = open_project(folder, "anna")
-    for case in project.cases():
-        open_case(project, case)
-        thumbnail(project, case)
-        volume = read(case.path, series=case.series)
+    for case in project.list_cases():
+        begin_case(project, case)
+        ensure_thumbnail(project, case)
+        volume = read_ct_volume(case.path, series=case.series)
         mask = np.zeros(volume.grid.shape, np.uint8)
-        work = Work.begin(identify(volume), mask, user_data() / "journal", "anna")
+        work = EditSession.begin_session(
+            identify_volume(volume), mask, user_data_folder() / "journal", "anna"
+        )
         mask[10:12, 30:50, 30:50] = 1
-        work.note(mask, (slice(10, 12), slice(30, 50), slice(30, 50)), "paint", "paint", 10, True)
-        path = project.mask_path(case)
+        work.record_change(mask, (slice(10, 12), slice(30, 50), slice(30, 50)), "paint", "paint", 10, True)
+        path = project.new_mask_path(case)
         write_mask(path, mask, volume)
-        write_json(sidecar_path(path), sidecar(volume, int(mask.sum()), _signed()))
-        work.saved(path, mask)
-        project.save_reviewed(case, path, Review())
-        project.accept(project.again(case))
-        work.close()
+        write_json(sidecar_path_of(path), sidecar_content(volume, int(mask.sum()), _signed()))
+        work.record_saved(path, mask)
+        project.record_saved_mask(case, path, MaskReview())
+        project.accept_case(project.reload_case(case))
+        work.close_journal()
     project.close()
 
 
-def _signed() -> Signed:
-    return Signed(annotator="anna", when=datetime.now(UTC), versions={}, model=None, correction=None)
+def _signed() -> SavedMaskRecord:
+    return SavedMaskRecord(annotator="anna", when=datetime.now(UTC), versions={}, model=None, correction=None)
 
 
 if __name__ == "__main__":

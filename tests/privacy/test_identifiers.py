@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from attunet_gui.gui.preferences import Preferences
-from tests.io.exports.test_deidentified import DATE, MARK, NUMBER, ROOT
-from tests.privacy.patient import marks, marks_in, write_patient
+from attunet_gui.gui.preferences import WindowPreferences
+from tests.export.test_deidentified import DATE, MARK, NUMBER, ROOT
+from tests.support.patient_identifiers import marks, marks_in, write_patient
 
 _TREE = Path(__file__).parents[2]
 
@@ -172,7 +172,10 @@ cli.main()
     ("planted", "says"),
     [
         ("nifti.load = fail", "An unexpected ValueError at"),
-        ("import attunet_gui.cli.predict as p; p._cases = fail", "attunet: unexpected ValueError at"),
+        (
+            "import attunet_gui.cli.predict_command as p; p._find_cases = fail",
+            "attunet: unexpected ValueError at",
+        ),
     ],
 )
 def test_a_crash_says_where_it_was_and_not_what_it_read(
@@ -207,9 +210,9 @@ def test_a_case_that_cannot_be_drafted_keeps_no_words_of_the_crash(patient: Path
 
 _CHILD = f"""
 import threading
-from attunet_gui.core.discretion import be_discreet
-from attunet_gui.jobs.messages import Predict
-from attunet_gui.jobs.runner import Runner
+from attunet_gui.system.safe_logging import be_discreet
+from attunet_gui.workers.inference_messages import Predict
+from attunet_gui.workers.inference_process import Runner
 class Failing:
     def __reduce__(self):
         return (int, ("{MARK}^JANE",))
@@ -250,9 +253,9 @@ def test_settings_are_their_owners_alone_whatever_was_there(tmp_path: Path) -> N
     folder.mkdir(mode=0o755)
     (folder / "window.ini").touch(0o644)
     for file in (folder / "window.ini", tmp_path / "other" / "new" / "window.ini"):
-        preferences = Preferences(file)
-        preferences.remember(tmp_path)
+        preferences = WindowPreferences(file)
+        preferences.remember_path(tmp_path)
         preferences.annotator = "anna"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-        assert Preferences(file).recent == [tmp_path]
+        assert WindowPreferences(file).recent_paths == [tmp_path]

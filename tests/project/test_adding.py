@@ -9,70 +9,70 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from attunet_gui.core.errors import Cancelled, UnreadableInput
-from attunet_gui.io import nifti
-from attunet_gui.io.reading import read
-from attunet_gui.project import adding
-from attunet_gui.project.adding import add_folder
-from attunet_gui.project.project import create_project
-from attunet_gui.project.status import Status
-from tests.io.material import OTHER_SERIES, ct_like, write_series
-from tests.project.material import new_project, write_ct
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.formats import nifti
+from attunet_gui.project import case_import
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.project.project_store import create_project
+from attunet_gui.system.errors import UnreadableInput, WorkCancelled
+from tests.support.ct_files import OTHER_SERIES, ct_like, write_series
+from tests.support.project_cases import new_project, write_ct
 
 
 def test_adding_again_adds_only_what_is_new(tmp_path: Path) -> None:
     project = new_project(tmp_path, 2)
     write_ct(tmp_path / "ct" / "a_new_one.nii.gz", 7)
-    done = add_folder(project, tmp_path / "ct")
+    done = add_ct_folder(project, tmp_path / "ct")
     assert (done.added, done.known, done.failed) == (["case-0003"], 2, [])
-    assert project.case("case-0003").file_name == "a_new_one.nii.gz"
-    assert [case.status for case in project.cases()] == [Status.NEW] * 3
+    assert project.case_named("case-0003").file_name == "a_new_one.nii.gz"
+    assert [case.status for case in project.list_cases()] == [CaseStatus.NEW] * 3
 
 
 def test_nothing_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nifti, "load", None)
-    assert new_project(tmp_path, 2).count() == 2
+    monkeypatch.setattr(nifti, "load_nifti", None)
+    assert new_project(tmp_path, 2).count_cases() == 2
 
 
 def test_case_names_say_nothing_of_the_file(tmp_path: Path) -> None:
     write_ct(tmp_path / "ct" / "Meier_Anna_1960.nii.gz", 1)
     project = create_project(tmp_path / "p")
-    assert add_folder(project, tmp_path / "ct", copy=True).added == ["case-0001"]
-    case = project.cases()[0]
+    assert add_ct_folder(project, tmp_path / "ct", copy=True).added == ["case-0001"]
+    case = project.list_cases()[0]
     assert case.file_name == "Meier_Anna_1960.nii.gz"
     assert "Meier" not in str(case.path)
-    assert "Meier" not in " ".join(line.words for line in project.history(case))
+    assert "Meier" not in " ".join(line.words for line in project.case_history(case))
 
 
 def test_the_same_ct_under_two_names_is_one_case(tmp_path: Path) -> None:
     project = new_project(tmp_path, 1)
     shutil.copyfile(tmp_path / "ct" / "ct0.nii.gz", tmp_path / "ct" / "twin.nii.gz")
-    done = add_folder(project, tmp_path / "ct")
+    done = add_ct_folder(project, tmp_path / "ct")
     assert (done.added, done.known) == ([], 2)
 
 
 def test_two_twins_at_once_are_one_case(tmp_path: Path) -> None:
     write_ct(tmp_path / "ct" / "one.nii.gz", 1)
     shutil.copyfile(tmp_path / "ct" / "one.nii.gz", tmp_path / "ct" / "two.nii.gz")
-    done = add_folder(create_project(tmp_path / "p"), tmp_path / "ct")
+    done = add_ct_folder(create_project(tmp_path / "p"), tmp_path / "ct")
     assert (done.added, done.known) == (["case-0001"], 1)
 
 
 def test_a_moved_folder_is_followed(tmp_path: Path) -> None:
     project = new_project(tmp_path, 2)
-    project.note(project.cases()[0], "kept")
+    project.set_note(project.list_cases()[0], "kept")
     (tmp_path / "ct").rename(tmp_path / "archive")
-    done = add_folder(project, tmp_path / "archive")
+    done = add_ct_folder(project, tmp_path / "archive")
     assert (done.added, sorted(done.moved)) == ([], ["case-0001", "case-0002"])
-    case = project.cases()[0]
+    case = project.list_cases()[0]
     assert (case.path, case.note) == (tmp_path / "archive" / "ct0.nii.gz", "kept")
-    assert project.history(case)[-1].words == "found in another folder"
+    assert project.case_history(case)[-1].words == "found in another folder"
 
 
 def test_a_file_that_holds_another_image_now_is_left_and_named(tmp_path: Path) -> None:
     project = new_project(tmp_path, 2)
     write_ct(tmp_path / "ct" / "ct1.nii.gz", 99)
-    done = add_folder(project, tmp_path / "ct")
+    done = add_ct_folder(project, tmp_path / "ct")
     assert (done.added, done.known, done.changed) == ([], 1, ["case-0002"])
 
 
@@ -81,14 +81,14 @@ def test_labels_results_and_the_project_itself_are_left_out(tmp_path: Path) -> N
         write_ct(tmp_path / "data" / f"{name}.nii.gz", len(name))
     project = create_project(tmp_path / "data" / "project")
     write_ct(project.folder / "drafts" / "case-0001_abc.nii.gz", 30)
-    done = add_folder(project, tmp_path / "data")
-    assert {case.file_name for case in project.cases()} == {"a.nii.gz", "ct.nii.gz"}
+    done = add_ct_folder(project, tmp_path / "data")
+    assert {case.file_name for case in project.list_cases()} == {"a.nii.gz", "ct.nii.gz"}
     assert done.left_out == 5
 
 
 def test_a_single_file_is_added_whatever_it_is_called(tmp_path: Path) -> None:
     project = create_project(tmp_path / "p")
-    assert add_folder(project, write_ct(tmp_path / "labels" / "x.nii.gz", 1)).added == ["case-0001"]
+    assert add_ct_folder(project, write_ct(tmp_path / "labels" / "x.nii.gz", 1)).added == ["case-0001"]
 
 
 def test_each_dicom_series_is_a_case_and_its_copy_opens_alone(tmp_path: Path) -> None:
@@ -97,23 +97,23 @@ def test_each_dicom_series_is_a_case_and_its_copy_opens_alone(tmp_path: Path) ->
     write_series(folder / "one", first)
     write_series(folder / "two", first + 1, SeriesInstanceUID=OTHER_SERIES)
     by_reference, copied = create_project(tmp_path / "r"), create_project(tmp_path / "c")
-    assert len(add_folder(by_reference, folder).added) == 2
-    assert len(add_folder(copied, folder, copy=True).added) == 2
-    expected = [read(case.path, series=case.series).hu for case in by_reference.cases()]
+    assert len(add_ct_folder(by_reference, folder).added) == 2
+    assert len(add_ct_folder(copied, folder, copy=True).added) == 2
+    expected = [read_ct_volume(case.path, series=case.series).hu for case in by_reference.list_cases()]
     shutil.rmtree(folder)
-    for case, hu in zip(copied.cases(), expected, strict=True):
+    for case, hu in zip(copied.list_cases(), expected, strict=True):
         assert case.path.is_relative_to(copied.folder)
-        assert np.array_equal(read(case.path, series=case.series).hu, hu)
-    assert (add_folder(copied, copied.folder / "cases").added) == []
+        assert np.array_equal(read_ct_volume(case.path, series=case.series).hu, hu)
+    assert (add_ct_folder(copied, copied.folder / "cases").added) == []
 
 
 def test_a_copy_is_found_again_and_not_copied_twice(tmp_path: Path) -> None:
     write_ct(tmp_path / "ct" / "a.nii.gz", 1)
     project = create_project(tmp_path / "p")
-    add_folder(project, tmp_path / "ct", copy=True)
-    done = add_folder(project, tmp_path / "ct", copy=True)
+    add_ct_folder(project, tmp_path / "ct", copy=True)
+    done = add_ct_folder(project, tmp_path / "ct", copy=True)
     assert (done.added, done.known, done.moved) == ([], 1, [])
-    assert len(list(project.copies().iterdir())) == 1
+    assert len(list(project.copies_folder().iterdir())) == 1
 
 
 def test_what_cannot_be_copied_is_named_and_stops_nothing(tmp_path: Path) -> None:
@@ -121,31 +121,31 @@ def test_what_cannot_be_copied_is_named_and_stops_nothing(tmp_path: Path) -> Non
     image = SimpleITK.GetImageFromArray(ct_like((4, 5, 6)))
     SimpleITK.WriteImage(image, str(tmp_path / "ct" / "b.mhd"))
     project = create_project(tmp_path / "p")
-    done = add_folder(project, tmp_path / "ct", copy=True)
+    done = add_ct_folder(project, tmp_path / "ct", copy=True)
     assert done.added == ["case-0001"]
     assert [name for name, _ in done.failed] == ["b.mhd"]
-    assert add_folder(project, tmp_path / "ct").added == ["case-0002"]
+    assert add_ct_folder(project, tmp_path / "ct").added == ["case-0002"]
 
 
 def test_cancelled_it_keeps_what_was_added_and_goes_on_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, "_BATCH", 2)
+    monkeypatch.setattr(case_import, "_BATCH", 2)
     project = new_project(tmp_path, 0)
     for number in range(7):
         write_ct(tmp_path / "ct" / f"{number}.nii.gz", number)
 
     def stop(done: int, _total: int, stage: str) -> None:
         if (done, stage) == (5, "cases"):
-            raise Cancelled
+            raise WorkCancelled
 
-    with pytest.raises(Cancelled):
-        add_folder(project, tmp_path / "ct", progress=stop)
-    assert project.count() == 5
-    assert len(add_folder(project, tmp_path / "ct").added) == 2
-    assert [case.name for case in project.cases()] == [f"case-000{k}" for k in range(1, 8)]
+    with pytest.raises(WorkCancelled):
+        add_ct_folder(project, tmp_path / "ct", progress=stop)
+    assert project.count_cases() == 5
+    assert len(add_ct_folder(project, tmp_path / "ct").added) == 2
+    assert [case.name for case in project.list_cases()] == [f"case-000{k}" for k in range(1, 8)]
 
 
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnreadableInput):
-        add_folder(new_project(tmp_path, 0), tmp_path / "nowhere")
+        add_ct_folder(new_project(tmp_path, 0), tmp_path / "nowhere")

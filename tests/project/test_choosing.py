@@ -10,28 +10,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.io.masks import read_mask
-from attunet_gui.io.reading import read
-from attunet_gui.project.adding import add_folder
-from attunet_gui.project.chance import draw
-from attunet_gui.project.checks import checks_by_annotator
-from attunet_gui.project.drafting import draft_cases
-from attunet_gui.project.errors import ProjectError
-from attunet_gui.project.events import Drafted, Opened, ProjectSettings
-from attunet_gui.project.opening import open_case
-from attunet_gui.project.ordering import STRATEGIES, Strategy, choose_next, ranked
-from attunet_gui.project.project import Project, Review
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.project.batch_drafting import draft_waiting_cases
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.case_opening import begin_case
+from attunet_gui.project.case_ordering import STRATEGIES, OrderingStrategy, choose_next_case, rank_cases
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.project.deterministic_sampling import draw_uniform
+from attunet_gui.project.project_events import CaseDrafted, CaseOpened, ProjectSettings
+from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.project.quality_checks import quality_by_annotator
 from attunet_gui.project.second_reads import ask_second_reads
-from attunet_gui.project.seeded_errors import ERRORS, kept_share
-from attunet_gui.project.status import Status
-from tests.project.material import MODEL, SPACING_MM, Ball, ball, drafted_project, new_project, save, write_ct
+from attunet_gui.project.seeded_errors import SEEDED_ERRORS, kept_error_share
+from attunet_gui.system.errors import ProjectError
+from tests.support.project_cases import (
+    MODEL,
+    SPACING_MM,
+    Ball,
+    ball,
+    drafted_project,
+    new_project,
+    save,
+    write_ct,
+)
 
 
 def _with_numbers(folder: Path, numbers: list[tuple[float, float, float]]) -> Project:
     """Cases whose drafts say (uncertainty, effort, visible)."""
     project = new_project(folder, len(numbers))
-    for case, (uncertainty, effort, visible) in zip(project.cases(), numbers, strict=True):
-        said = Drafted(
+    for case, (uncertainty, effort, visible) in zip(project.list_cases(), numbers, strict=True):
+        said = CaseDrafted(
             mask="none",
             sha256="0" * 64,
             slices=9,
@@ -41,7 +50,7 @@ def _with_numbers(folder: Path, numbers: list[tuple[float, float, float]]) -> Pr
             places=3,
             visible=visible,
         )
-        project.decide(case, lambda _state, said=said: (said,))  # type: ignore[misc]
+        project.apply_rule(case, lambda _state, said=said: (said,))  # type: ignore[misc]
     return project
 
 
@@ -54,37 +63,39 @@ def _with_numbers(folder: Path, numbers: list[tuple[float, float, float]]) -> Pr
 )
 def test_cases_come_in_the_order_of_the_strategy(tmp_path: Path, key: str, order: str) -> None:
     project = _with_numbers(tmp_path, [(0.2, 5, 1), (0.1, 50, 1), (0.3, 20, 1)])
-    assert "".join(choice.case.name[-1] for choice in ranked(project, key)) == order
+    assert "".join(choice.case.name[-1] for choice in rank_cases(project, key)) == order
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: strategy.key)
-def test_every_strategy_chooses_says_why_and_logs_its_score(tmp_path: Path, strategy: Strategy) -> None:
+def test_every_strategy_chooses_says_why_and_logs_its_score(
+    tmp_path: Path, strategy: OrderingStrategy
+) -> None:
     project = _with_numbers(tmp_path, [(0.2, 5, 1), (0.1, 50, 1)])
-    choice = choose_next(project, strategy.key)
+    choice = choose_next_case(project, strategy.key)
     assert choice is not None
     assert choice.reason
-    line = project.history(choice.case)[-1]
+    line = project.case_history(choice.case)[-1]
     assert choice.reason in line.words
-    said = project.events(choice.case)[-1].payload
+    said = project.case_events(choice.case)[-1].payload
     assert (said.kind, said.strategy, said.score) == ("suggested", strategy.key, choice.score)
-    assert choice.case.status == Status.DRAFTED
+    assert choice.case.status == CaseStatus.DRAFTED
 
 
 def test_what_is_not_drafted_comes_after_what_is(tmp_path: Path) -> None:
     project = new_project(tmp_path, 2)
-    draft_cases(project, Ball())
+    draft_waiting_cases(project, Ball())
     write_ct(tmp_path / "ct" / "a_first.nii.gz", 90)
-    add_folder(project, tmp_path / "ct")
+    add_ct_folder(project, tmp_path / "ct")
     for key in ("effort", "least-effort", "uncertainty"):
-        assert ranked(project, key)[-1].case.name == "case-0003"
+        assert rank_cases(project, key)[-1].case.name == "case-0003"
 
 
 def test_the_draw_is_the_same_each_time_and_another_with_another_seed(tmp_path: Path) -> None:
     project = _with_numbers(tmp_path, [(0.1, 1, 1.0)] * 8)
-    first = [choice.case.name for choice in ranked(project, "random")]
-    assert first == [choice.case.name for choice in ranked(project, "random")]
+    first = [choice.case.name for choice in rank_cases(project, "random")]
+    assert first == [choice.case.name for choice in rank_cases(project, "random")]
     project.set_settings(ProjectSettings(seed=5))
-    assert first != [choice.case.name for choice in ranked(project, "random")]
+    assert first != [choice.case.name for choice in rank_cases(project, "random")]
 
 
 def test_the_draw_goes_where_the_pancreas_is_seen(tmp_path: Path) -> None:
@@ -93,7 +104,7 @@ def test_the_draw_goes_where_the_pancreas_is_seen(tmp_path: Path) -> None:
     first: Counter[str] = Counter()
     for seed in range(60):
         project.set_settings(ProjectSettings(seed=seed))
-        first[ranked(project, "random", 1)[0].case.name] += 1
+        first[rank_cases(project, "random", 1)[0].case.name] += 1
     seen = first["case-0001"] + first["case-0002"]
     assert seen > 45
     assert seen < 60
@@ -101,22 +112,22 @@ def test_the_draw_goes_where_the_pancreas_is_seen(tmp_path: Path) -> None:
 
 def test_nobody_is_sent_to_what_is_done_or_anothers(tmp_path: Path) -> None:
     project = _with_numbers(tmp_path, [(0.1, effort, 1) for effort in (9, 8, 7, 6)])
-    cases = project.cases()
-    project.reject(cases[0], "blurred")
-    project.assign([cases[1]], "bert")
-    project.assign([cases[3]], "anna")
-    assert [choice.case.name for choice in ranked(project)] == ["case-0004", "case-0003"]
-    choice = choose_next(project, without=frozenset({"case-0004"}))
+    cases = project.list_cases()
+    project.reject_case(cases[0], "blurred")
+    project.assign_cases([cases[1]], "bert")
+    project.assign_cases([cases[3]], "anna")
+    assert [choice.case.name for choice in rank_cases(project)] == ["case-0004", "case-0003"]
+    choice = choose_next_case(project, without=frozenset({"case-0004"}))
     assert choice is not None
     assert choice.case.name == "case-0003"
     for case in cases[1:]:
-        project.reject(case, "all of it")
-    assert choose_next(project) is None
+        project.reject_case(case, "all of it")
+    assert choose_next_case(project) is None
 
 
 def test_an_order_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="least-effort"):
-        choose_next(new_project(tmp_path, 1), "alphabet")
+        choose_next_case(new_project(tmp_path, 1), "alphabet")
 
 
 # What she is shown
@@ -124,41 +135,41 @@ def test_an_order_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_case_opens_with_its_draft_then_with_what_was_saved(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    case = project.cases()[0]
-    opening = open_case(project, case)
-    assert (opening.mask, opening.model, opening.blind) == (project.draft(case), MODEL, False)
-    assert opening.case.status == Status.IN_PROGRESS
-    path = save(project, case, ball(radius_mm=9), Review(finished=False))
-    assert open_case(project, case).mask == path
+    case = project.list_cases()[0]
+    opening = begin_case(project, case)
+    assert (opening.mask, opening.model, opening.blind) == (project.draft_mask_path(case), MODEL, False)
+    assert opening.case.status == CaseStatus.IN_PROGRESS
+    path = save(project, case, ball(radius_mm=9), MaskReview(finished=False))
+    assert begin_case(project, case).mask == path
 
 
 def test_a_case_without_draft_opens_empty_and_may_be_drafted_then(tmp_path: Path) -> None:
     project = new_project(tmp_path, 1)
-    opening = open_case(project, project.cases()[0])
-    assert (opening.mask, opening.blind, opening.case.status) == (None, False, Status.IN_PROGRESS)
+    opening = begin_case(project, project.list_cases()[0])
+    assert (opening.mask, opening.blind, opening.case.status) == (None, False, CaseStatus.IN_PROGRESS)
 
 
 def test_by_default_nothing_is_hidden_or_made_wrong(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 6)
-    for case in project.cases():
-        assert open_case(project, case).mask == project.draft(case)
-    assert all(check.open_errors == check.without_draft == 0 for check in checks_by_annotator(project))
+    for case in project.list_cases():
+        assert begin_case(project, case).mask == project.draft_mask_path(case)
+    assert all(check.open_errors == check.without_draft == 0 for check in quality_by_annotator(project))
 
 
 def test_shares_are_kept_and_the_same_case_is_shown_the_same_way_again(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 12)
     project.set_settings(ProjectSettings(without_draft=0.4, seeded_errors=0.4, seed=3))
-    openings = [open_case(project, case) for case in project.cases()]
+    openings = [begin_case(project, case) for case in project.list_cases()]
     shown = Counter(_shown(project, name) for name in [opening.case.name for opening in openings])
     assert set(shown) == {"draft", "nothing", "seeded error"}
-    again = [open_case(project, case) for case in project.cases()]
+    again = [begin_case(project, case) for case in project.list_cases()]
     assert [opening.mask for opening in again] == [opening.mask for opening in openings]
     assert all(opening.blind == (opening.mask is None) for opening in openings)
 
 
 def _shown(project: Project, name: str) -> str:
-    payload = project.events(project.case(name))[-1].payload
-    assert isinstance(payload, Opened)
+    payload = project.case_events(project.case_named(name))[-1].payload
+    assert isinstance(payload, CaseOpened)
     return payload.shown
 
 
@@ -173,67 +184,69 @@ def _seeded(folder: Path, cases: int = 1) -> Project:
 
 def test_who_leaves_a_seeded_error_is_told_and_the_mask_is_not_accepted(tmp_path: Path) -> None:
     project = _seeded(tmp_path)
-    case = project.cases()[0]
-    opening = open_case(project, case)
+    case = project.list_cases()[0]
+    opening = begin_case(project, case)
     assert opening.mask is not None
-    assert opening.mask != project.draft(case)
+    assert opening.mask != project.draft_mask_path(case)
     assert opening.mask.name.replace(opening.mask.name[10:18], "") == f"{case.name}_.nii.gz"
-    shown = read_mask(opening.mask, read(case.path))
+    shown = read_mask(opening.mask, read_ct_volume(case.path))
     save(project, case, shown)
-    state = project.state(case)
+    state = project.case_state(case)
     assert state.check is not None
     assert (state.check.kept, state.check.accepted) == (1.0, True)
-    assert (state.status, project.saved(case)) == (Status.IN_PROGRESS, None)
+    assert (state.status, project.saved_mask(case)) == (CaseStatus.IN_PROGRESS, None)
     with pytest.raises(ProjectError):
-        project.accept(case)
-    assert "seeded error" in project.history(case)[-1].words
-    assert open_case(project, case).mask == project.draft(case)
+        project.accept_case(case)
+    assert "seeded error" in project.case_history(case)[-1].words
+    assert begin_case(project, case).mask == project.draft_mask_path(case)
     save(project, case, ball())
-    assert project.accept(case).status == Status.ACCEPTED
-    (anna,) = checks_by_annotator(project)
+    assert project.accept_case(case).status == CaseStatus.ACCEPTED
+    (anna,) = quality_by_annotator(project)
     assert (anna.who, anna.accepted_share, anna.open_errors) == ("anna", 1.0, 0)
     assert [(check.case, check.error) for check in anna.errors] == [(case.name, _error(project, case.name))]
 
 
 def _error(project: Project, name: str) -> str:
-    opened = [event.payload for event in project.events(project.case(name))]
-    return next(payload.error for payload in opened if isinstance(payload, Opened))
+    opened = [event.payload for event in project.case_events(project.case_named(name))]
+    return next(payload.error for payload in opened if isinstance(payload, CaseOpened))
 
 
 def test_who_corrects_a_seeded_error_is_not_stopped(tmp_path: Path) -> None:
     project = _seeded(tmp_path)
-    case = project.cases()[0]
-    open_case(project, case)
-    save(project, case, ball(), Review(finished=False))
-    assert project.state(case).check is None
+    case = project.list_cases()[0]
+    begin_case(project, case)
+    save(project, case, ball(), MaskReview(finished=False))
+    assert project.case_state(case).check is None
     save(project, case, ball())
-    assert project.again(case).status == Status.REVIEWED
-    (anna,) = checks_by_annotator(project)
+    assert project.reload_case(case).status == CaseStatus.REVIEWED
+    (anna,) = quality_by_annotator(project)
     assert anna.accepted_share == 0.0
 
 
 def test_checks_are_told_by_annotator(tmp_path: Path) -> None:
     project = _seeded(tmp_path, 3)
-    for who, case, leaves in zip(("anna", "anna", "bert"), project.cases(), (True, False, True), strict=True):
+    for who, case, leaves in zip(
+        ("anna", "anna", "bert"), project.list_cases(), (True, False, True), strict=True
+    ):
         project.who = who
-        opening = open_case(project, case)
+        opening = begin_case(project, case)
         assert opening.mask is not None
-        save(project, case, read_mask(opening.mask, read(case.path)) if leaves else ball())
-    anna, bert = checks_by_annotator(project)
+        save(project, case, read_mask(opening.mask, read_ct_volume(case.path)) if leaves else ball())
+    anna, bert = quality_by_annotator(project)
     assert (anna.accepted_share, bert.accepted_share) == (0.5, 1.0)
 
 
 def test_the_time_with_and_without_draft_is_told(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 2)
-    for case, share, seconds in zip(project.cases(), (0.0, 1.0), (60.0, 300.0), strict=True):
+    for case, share, seconds in zip(project.list_cases(), (0.0, 1.0), (60.0, 300.0), strict=True):
         project.set_settings(ProjectSettings(without_draft=share))
-        open_case(project, case)
-        save(project, case, ball(), Review(active_seconds=seconds))
-    (anna,) = checks_by_annotator(project)
+        begin_case(project, case)
+        save(project, case, ball(), MaskReview(active_seconds=seconds))
+    (anna,) = quality_by_annotator(project)
     assert (anna.seconds_with, anna.seconds_without, anna.without_draft) == (60.0, 300.0, 1)
 
 
-@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("name", SEEDED_ERRORS)
 @given(
     seed=st.integers(0, 2**32),
     radius_mm=st.floats(6.0, 18.0),
@@ -243,26 +256,26 @@ def test_an_error_is_wrong_and_the_same_for_one_seed(
     name: str, seed: int, radius_mm: float, off_mm: float
 ) -> None:
     draft = ball(radius_mm=radius_mm, off_mm=off_mm)
-    wrong = ERRORS[name](draft, SPACING_MM, seed)
-    assert np.array_equal(wrong, ERRORS[name](draft, SPACING_MM, seed))
+    wrong = SEEDED_ERRORS[name](draft, SPACING_MM, seed)
+    assert np.array_equal(wrong, SEEDED_ERRORS[name](draft, SPACING_MM, seed))
     assert (wrong.shape, wrong.dtype) == (draft.shape, np.uint8)
     assert set(np.unique(wrong)) <= {0, 1}
     assert np.count_nonzero(wrong != draft) >= 0.02 * draft.sum()
-    assert kept_share(draft, wrong, wrong) == 1.0
-    assert kept_share(draft, wrong, draft) == 0.0
+    assert kept_error_share(draft, wrong, wrong) == 1.0
+    assert kept_error_share(draft, wrong, draft) == 0.0
 
 
 def test_the_errors_are_what_they_are_called() -> None:
     draft = ball()
-    tail = ERRORS["removed tail"](draft, SPACING_MM, 1)
+    tail = SEEDED_ERRORS["removed tail"](draft, SPACING_MM, 1)
     assert tail.sum() == pytest.approx(0.75 * draft.sum(), rel=0.1)
     assert np.argwhere(tail)[:, 2].max() < np.argwhere(draft)[:, 2].max()
     assert np.argwhere(tail)[:, 2].min() == np.argwhere(draft)[:, 2].min()
-    moved = ERRORS["shifted by 5 mm"](draft, SPACING_MM, 1)
+    moved = SEEDED_ERRORS["shifted by 5 mm"](draft, SPACING_MM, 1)
     way = (np.argwhere(moved).mean(axis=0) - np.argwhere(draft).mean(axis=0)) * SPACING_MM
     assert way[0] == 0
     assert np.linalg.norm(way) == pytest.approx(5, abs=1.5)
-    blob = ERRORS["added blob"](draft, SPACING_MM, 1)
+    blob = SEEDED_ERRORS["added blob"](draft, SPACING_MM, 1)
     assert (blob >= draft).all()
     assert 0.3 < (blob.sum() - draft.sum()) * 12 / 1000 < 3.2
 
@@ -271,7 +284,7 @@ def test_the_errors_are_what_they_are_called() -> None:
 def test_a_blob_is_seen_on_a_gland_that_the_ct_cuts_off(seed: int) -> None:
     draft = np.zeros((12, 40, 48), np.uint8)
     draft[:8, :30, 10:40] = 1
-    blob = ERRORS["added blob"](draft, SPACING_MM, seed)
+    blob = SEEDED_ERRORS["added blob"](draft, SPACING_MM, seed)
     assert (blob.sum() - draft.sum()) * 12 / 1000 > 0.3
 
 
@@ -280,18 +293,20 @@ def test_half_of_an_error_left_is_a_half() -> None:
     wrong[..., :4] = 1
     saved = wrong.copy()
     saved[..., 2:] = 0
-    assert kept_share(draft, wrong, saved) == 0.5
-    assert kept_share(draft, draft, saved) == 0.0
+    assert kept_error_share(draft, wrong, saved) == 0.5
+    assert kept_error_share(draft, draft, saved) == 0.0
 
 
 @given(st.integers(), st.text(max_size=5))
 def test_a_draw_lies_in_the_unit_interval(seed: int, name: str) -> None:
-    assert 0 <= draw(seed, name, "x") < 1
+    assert 0 <= draw_uniform(seed, name, "x") < 1
 
 
 def test_draws_are_uniform_and_one_says_nothing_of_another() -> None:
     names = [f"case-{k:04}" for k in range(4000)]
-    one, other = (np.array([draw(1, name, purpose) for name in names]) for purpose in ("next", "shown"))
+    one, other = (
+        np.array([draw_uniform(1, name, purpose) for name in names]) for purpose in ("next", "shown")
+    )
     assert np.histogram(one, 10, (0, 1))[0].min() > 320
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.06
 
@@ -301,9 +316,9 @@ def test_draws_are_uniform_and_one_says_nothing_of_another() -> None:
 
 def _accepted(folder: Path, cases: int) -> Project:
     project = drafted_project(folder, cases)
-    for case in project.cases():
+    for case in project.list_cases():
         save(project, case, ball())
-        project.accept(case)
+        project.accept_case(case)
     return project
 
 
@@ -313,8 +328,8 @@ def test_a_share_is_drawn_by_the_seed_and_topped_up(tmp_path: Path) -> None:
     assert len(first) == 2
     assert ask_second_reads(project, 0.34) == ()
     assert len(ask_second_reads(project, 0.5)) == 1
-    assert project.counts()[Status.SECOND_READ] == 3
-    assert project.counts()[Status.ACCEPTED] == 3
+    assert project.count_by_status()[CaseStatus.SECOND_READ] == 3
+    assert project.count_by_status()[CaseStatus.ACCEPTED] == 3
 
 
 def test_there_must_be_something_to_read_again(tmp_path: Path) -> None:
@@ -327,32 +342,32 @@ def test_there_must_be_something_to_read_again(tmp_path: Path) -> None:
 def test_the_second_reader_is_another_and_is_shown_nothing(tmp_path: Path) -> None:
     project = _accepted(tmp_path, 1)
     (name,) = ask_second_reads(project, 1.0)
-    case = project.case(name)
-    assert choose_next(project) is None
+    case = project.case_named(name)
+    assert choose_next_case(project) is None
     with pytest.raises(ProjectError, match="yourself"):
-        open_case(project, case)
-    path = project.mask_path(case)
+        begin_case(project, case)
+    path = project.new_mask_path(case)
     path.write_bytes(b"x")
     with pytest.raises(ProjectError, match="yourself"):
-        project.save_reviewed(case, path, Review())
+        project.record_saved_mask(case, path, MaskReview())
     project.who = "bert"
-    choice = choose_next(project)
+    choice = choose_next_case(project)
     assert choice is not None
     assert choice.case.name == name
-    opening = open_case(project, case)
+    opening = begin_case(project, case)
     assert (opening.mask, opening.blind) == (None, True)
-    first = project.saved(case)
-    save(project, case, ball(radius_mm=10), Review(finished=False))
-    assert project.again(case).status == Status.SECOND_READ
-    resumed = project.saved_by_second(case)
+    first = project.saved_mask(case)
+    save(project, case, ball(radius_mm=10), MaskReview(finished=False))
+    assert project.reload_case(case).status == CaseStatus.SECOND_READ
+    resumed = project.second_saved_mask(case)
     assert resumed is not None
-    assert open_case(project, case).mask == resumed.mask
+    assert begin_case(project, case).mask == resumed.mask
     save(project, case, ball(radius_mm=10))
-    second = project.saved_by_second(case)
+    second = project.second_saved_mask(case)
     assert second is not None
     assert second.annotator == "bert"
-    assert (project.saved(case), project.again(case).status) == (first, Status.ACCEPTED)
-    assert project.again(case).annotator == "anna"
+    assert (project.saved_mask(case), project.reload_case(case).status) == (first, CaseStatus.ACCEPTED)
+    assert project.reload_case(case).annotator == "anna"
 
 
 def test_a_second_read_may_be_given_to_one_person_and_shown_the_draft(tmp_path: Path) -> None:
@@ -360,9 +375,9 @@ def test_a_second_read_may_be_given_to_one_person_and_shown_the_draft(tmp_path: 
     project.set_settings(ProjectSettings(second_reader_sees_draft=True))
     (name,) = ask_second_reads(project, 1.0, "bert")
     project.who = "carla"
-    assert choose_next(project) is None
+    assert choose_next_case(project) is None
     with pytest.raises(ProjectError, match="given to bert"):
-        open_case(project, project.case(name))
+        begin_case(project, project.case_named(name))
     project.who = "bert"
-    opening = open_case(project, project.case(name))
-    assert opening.mask == project.draft(project.case(name))
+    opening = begin_case(project, project.case_named(name))
+    assert opening.mask == project.draft_mask_path(project.case_named(name))

@@ -14,19 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from attunet_gui.core.activity import Activity, ToolUse
-from attunet_gui.core.errors import UnreadableInput
-from attunet_gui.io.masks import read_mask
-from attunet_gui.io.reading import read
-from attunet_gui.project.adding import add_folder
+from attunet_gui.core.case_activity import CaseActivity, ToolUse
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.project.case_import import add_ct_folder
+from attunet_gui.project.case_opening import begin_case
+from attunet_gui.project.case_rows import ORDERS, CaseQuery, OrderKey
+from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.database import sqlite_url
-from attunet_gui.project.errors import ProjectError
-from attunet_gui.project.events import PAYLOADS, ProjectSettings, Saved
-from attunet_gui.project.opening import open_case
-from attunet_gui.project.project import DATABASE_FILE, Project, Review, create_project, open_project
-from attunet_gui.project.rows import ORDERS, CaseQuery, OrderKey
-from attunet_gui.project.status import Status
-from tests.project.material import MODEL, ball, drafted_project, new_project, save, write_ct
+from attunet_gui.project.project_events import PAYLOAD_ADAPTER, MaskSaved, ProjectSettings
+from attunet_gui.project.project_store import DATABASE_FILE, MaskReview, Project, create_project, open_project
+from attunet_gui.system.errors import ProjectError, UnreadableInput
+from tests.support.project_cases import MODEL, ball, drafted_project, new_project, save, write_ct
 
 _ROUNDS = 4
 _ROOT = Path(__file__).parents[2]
@@ -106,7 +105,7 @@ def test_a_project_is_not_made_over_another(tmp_path: Path) -> None:
 
 def test_making_that_was_cut_off_is_finished_by_opening(tmp_path: Path) -> None:
     (tmp_path / DATABASE_FILE).touch(0o600)
-    assert open_project(tmp_path).count() == 0
+    assert open_project(tmp_path).count_cases() == 0
 
 
 def test_another_database_is_named_by_its_url(tmp_path: Path) -> None:
@@ -124,11 +123,11 @@ def test_another_database_is_named_by_its_url(tmp_path: Path) -> None:
 
 def test_a_project_may_be_moved(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    path = save(project, project.cases()[0], ball())
+    path = save(project, project.list_cases()[0], ball())
     project.close()
     moved = project.folder.rename(tmp_path / "moved")
     again = open_project(moved)
-    saved = again.saved(again.cases()[0])
+    saved = again.saved_mask(again.list_cases()[0])
     assert saved is not None
     assert saved.mask == moved / path.relative_to(project.folder)
     assert saved.mask.is_file()
@@ -144,20 +143,20 @@ def test_a_project_may_be_moved(tmp_path: Path) -> None:
 def test_no_statement_changes_what_has_happened(tmp_path: Path, statement: str) -> None:
     project = new_project(tmp_path, 1)
     before = _rows(project, "SELECT * FROM events")
-    with pytest.raises(ProjectError), project.database.writing() as session:
+    with pytest.raises(ProjectError), project.database.write_session() as session:
         session.connection().exec_driver_sql(statement)
     assert _rows(project, "SELECT * FROM events") == before
 
 
 def test_an_event_says_who_when_what_and_with_which_model(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    project.note(project.cases()[0], "thin slices")
-    added, drafted, noted = project.events(project.cases()[0])
+    project.set_note(project.list_cases()[0], "thin slices")
+    added, drafted, noted = project.case_events(project.list_cases()[0])
     assert (added.who, drafted.who, noted.who) == ("anna", "attunet", "anna")
     assert (added.model, drafted.model) == ("", MODEL)
     assert added.when.tzinfo == UTC
     assert abs((datetime.now(UTC) - noted.when).total_seconds()) < 3600
-    words = [line.words for line in project.history(project.cases()[0])]
+    words = [line.words for line in project.case_history(project.list_cases()[0])]
     assert words[0].startswith("added")
     assert words[1].startswith("drafted")
     assert words[2] == "note: thin slices"
@@ -168,7 +167,7 @@ def test_an_event_says_who_when_what_and_with_which_model(tmp_path: Path) -> Non
 _BUSY = """
 import sys
 from pathlib import Path
-from attunet_gui.project.project import open_project
+from attunet_gui.project.project_store import open_project
 
 project = open_project(Path(sys.argv[1]), sys.argv[2])
 print("ready", flush=True)
@@ -199,7 +198,7 @@ def test_two_processes_lose_nothing_of_each_other(tmp_path: Path) -> None:
         assert child.stdout is not None
         child.stdout.close()
     assert len(_rows(project, "SELECT id FROM events WHERE kind = 'noted'")) == 2 * 2 * 15
-    assert project.rebuild() == 0
+    assert project.rebuild_columns() == 0
 
 
 def test_killed_at_any_moment_it_opens_again_whole(tmp_path: Path) -> None:
@@ -215,9 +214,9 @@ def test_killed_at_any_moment_it_opens_again_whole(tmp_path: Path) -> None:
         child.stdout.close()
         again = open_project(project.folder)
         assert _rows(again, "PRAGMA integrity_check") == [("ok",)]
-        assert again.rebuild() == 0
+        assert again.rebuild_columns() == 0
         # What the child had said was done is there; no event was lost or half written.
-        notes = [case.note.split()[1] for case in again.cases()]
+        notes = [case.note.split()[1] for case in again.list_cases()]
         assert all(int(note) >= int(said) - 1 for note in notes)
         count = len(_rows(again, "SELECT id FROM events"))
         assert count > seen
@@ -230,17 +229,17 @@ def test_killed_at_any_moment_it_opens_again_whole(tmp_path: Path) -> None:
 
 def test_the_list_is_sorted_filtered_searched_and_paged(tmp_path: Path) -> None:
     project = new_project(tmp_path, 5)
-    cases = project.cases()
+    cases = project.list_cases()
     assert [case.name for case in cases] == [f"case-000{k}" for k in range(1, 6)]
-    project.assign(cases[:2], "bert")
-    project.reject(cases[4], "moved during the scan")
-    project.note(cases[3], "100% sure_of it")
+    project.assign_cases(cases[:2], "bert")
+    project.reject_case(cases[4], "moved during the scan")
+    project.set_note(cases[3], "100% sure_of it")
 
     def names(query: CaseQuery) -> list[str]:
-        assert project.count(query) == len(project.cases(query))
-        return [case.name[-1] for case in project.cases(query)]
+        assert project.count_cases(query) == len(project.list_cases(query))
+        return [case.name[-1] for case in project.list_cases(query)]
 
-    assert names(CaseQuery(status=frozenset({Status.REJECTED}))) == ["5"]
+    assert names(CaseQuery(status=frozenset({CaseStatus.REJECTED}))) == ["5"]
     assert names(CaseQuery(assignee="bert", descending=True)) == ["2", "1"]
     assert names(CaseQuery(assignee="")) == ["3", "4", "5"]
     assert names(CaseQuery(text="DURING scan")) == ["5"]
@@ -248,17 +247,17 @@ def test_the_list_is_sorted_filtered_searched_and_paged(tmp_path: Path) -> None:
     assert names(CaseQuery(text="%")) == ["4"]
     assert names(CaseQuery(text="ct2.nii")) == ["3"]
     page = CaseQuery(order="name", limit=2, offset=3)
-    assert [case.name[-1] for case in project.cases(page)] == ["4", "5"]
-    assert project.count(page) == 5
-    assert project.counts()[Status.NEW] == 4
+    assert [case.name[-1] for case in project.list_cases(page)] == ["4", "5"]
+    assert project.count_cases(page) == 5
+    assert project.count_by_status()[CaseStatus.NEW] == 4
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_cases_without_a_value_come_last_in_any_order(tmp_path: Path, order: OrderKey) -> None:
     project = drafted_project(tmp_path, 2)
-    add_folder(project, write_ct(tmp_path / "late" / "new.nii.gz", 50))
+    add_ct_folder(project, write_ct(tmp_path / "late" / "new.nii.gz", 50))
     for descending in (False, True):
-        found = project.cases(CaseQuery(order=order, descending=descending))
+        found = project.list_cases(CaseQuery(order=order, descending=descending))
         assert len(found) == 3
         if order in ("volume", "uncertainty", "effort"):
             assert found[-1].name == "case-0003"
@@ -266,7 +265,7 @@ def test_cases_without_a_value_come_last_in_any_order(tmp_path: Path, order: Ord
 
 def test_a_case_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="case-0009"):
-        new_project(tmp_path, 1).case("case-0009")
+        new_project(tmp_path, 1).case_named("case-0009")
 
 
 # What is done
@@ -274,106 +273,116 @@ def test_a_case_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_saved_mask_is_kept_with_all_that_is_said_of_it(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    case = project.cases()[0]
-    assert project.saved(case) is None
-    done = Activity(seconds=95.0, tools={"brush": ToolUse(strokes=4), "grow": ToolUse(strokes=1)})
-    first = save(project, case, ball(), Review.of(done, frozenset({3, 5}), MODEL, finished=False))
-    assert project.again(case).status == Status.IN_PROGRESS
-    second = save(project, case, ball(radius_mm=14), Review.of(done, None, MODEL, finished=True))
+    case = project.list_cases()[0]
+    assert project.saved_mask(case) is None
+    done = CaseActivity(seconds=95.0, tools={"brush": ToolUse(strokes=4), "grow": ToolUse(strokes=1)})
+    first = save(
+        project, case, ball(), MaskReview.from_activity(done, frozenset({3, 5}), MODEL, finished=False)
+    )
+    assert project.reload_case(case).status == CaseStatus.IN_PROGRESS
+    second = save(
+        project, case, ball(radius_mm=14), MaskReview.from_activity(done, None, MODEL, finished=True)
+    )
     assert first != second
     assert first.is_file()
-    saved = project.saved(case)
+    saved = project.saved_mask(case)
     assert saved is not None
     assert (saved.mask, saved.verified, saved.annotator, saved.model) == (second, None, "anna", MODEL)
     assert (saved.active_seconds, saved.edits_by_tool) == (95.0, {"brush": 4, "grow": 1})
-    assert (project.again(case).status, project.again(case).annotator) == (Status.REVIEWED, "anna")
-    assert project.accept(case).status == Status.ACCEPTED
+    assert (project.reload_case(case).status, project.reload_case(case).annotator) == (
+        CaseStatus.REVIEWED,
+        "anna",
+    )
+    assert project.accept_case(case).status == CaseStatus.ACCEPTED
 
 
 def test_the_sha256_is_that_of_the_file(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    path = save(project, project.cases()[0], ball())
+    path = save(project, project.list_cases()[0], ball())
     told = subprocess.run(["sha256sum", str(path)], capture_output=True, text=True, check=True).stdout
-    saved = project.saved(project.cases()[0])
+    saved = project.saved_mask(project.list_cases()[0])
     assert saved is not None
     assert saved.sha256 == told.split()[0]
 
 
 def test_a_mask_that_is_not_there_is_not_recorded(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    case = project.cases()[0]
+    case = project.list_cases()[0]
     with pytest.raises(UnreadableInput):
-        project.save_reviewed(case, tmp_path / "nowhere.nii.gz", Review())
-    assert project.saved(case) is None
+        project.record_saved_mask(case, tmp_path / "nowhere.nii.gz", MaskReview())
+    assert project.saved_mask(case) is None
 
 
 def test_only_what_is_reviewed_is_accepted_and_only_with_a_reason_rejected(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    case = project.cases()[0]
+    case = project.list_cases()[0]
     for _ in range(2):
         with pytest.raises(ProjectError, match="reviewed"):
-            project.accept(case)
-        save(project, case, ball(), Review(verified=frozenset({1}), finished=False))
+            project.accept_case(case)
+        save(project, case, ball(), MaskReview(verified=frozenset({1}), finished=False))
     with pytest.raises(ProjectError, match="why"):
-        project.reject(case, "  ")
-    assert project.again(case).status == Status.IN_PROGRESS
+        project.reject_case(case, "  ")
+    assert project.reload_case(case).status == CaseStatus.IN_PROGRESS
 
 
-LEFT = Review(verified=frozenset({1, 2}), finished=False, unseen=3, open_places=1)
+LEFT = MaskReview(verified=frozenset({1, 2}), finished=False, unseen=3, open_places=1)
 
 
 def test_what_is_not_reviewed_is_accepted_only_if_the_person_says_so(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 2)
-    first, second = project.cases()
+    first, second = project.list_cases()
     with pytest.raises(ProjectError, match="only a case with a saved mask"):
-        project.left(first)
+        project.remaining_review(first)
     save(project, first, ball(), LEFT)
     save(project, second, ball(), replace(LEFT, unseen=None, open_places=None))
-    assert project.left(first) == "3 slices with mask not looked at, 1 place to check open"
-    assert project.left(second).startswith("2 slices looked at")
+    assert project.remaining_review(first) == "3 slices with mask not looked at, 1 place to check open"
+    assert project.remaining_review(second).startswith("2 slices looked at")
     for case in (first, second):
         with pytest.raises(ProjectError, match="not reviewed: "):
-            project.accept(case)
-        assert project.accept(case, anyway=True).status == Status.ACCEPTED
+            project.accept_case(case)
+        assert project.accept_case(case, anyway=True).status == CaseStatus.ACCEPTED
     with pytest.raises(ProjectError, match="is accepted: only a case"):
-        project.accept(first)
+        project.accept_case(first)
 
 
-@pytest.mark.parametrize("status", [Status.REVIEWED, Status.ACCEPTED, Status.REJECTED])
-def test_saving_without_a_change_changes_no_status(tmp_path: Path, status: Status) -> None:
+@pytest.mark.parametrize("status", [CaseStatus.REVIEWED, CaseStatus.ACCEPTED, CaseStatus.REJECTED])
+def test_saving_without_a_change_changes_no_status(tmp_path: Path, status: CaseStatus) -> None:
     project = drafted_project(tmp_path, 1)
-    case = project.cases()[0]
+    case = project.list_cases()[0]
     done = replace(
         LEFT, verified=frozenset({1}), finished=True, edits_by_tool={"brush": 2}, active_seconds=9.0
     )
     save(project, case, ball(), replace(done, unseen=0, open_places=0, declared=frozenset({1})))
-    if status == Status.ACCEPTED:
-        project.accept(case)
-    elif status == Status.REJECTED:
-        project.reject(case, "not the abdomen")
+    if status == CaseStatus.ACCEPTED:
+        project.accept_case(case)
+    elif status == CaseStatus.REJECTED:
+        project.reject_case(case, "not the abdomen")
     again = Project(project.folder, project.database, "bert")
 
     save(again, case, ball(), replace(LEFT, places=frozenset({"hole+@1.2.3"})))
 
-    row, saved, state = again.again(case), again.saved(case), again.state(case)
+    row, saved, state = again.reload_case(case), again.saved_mask(case), again.case_state(case)
     assert (row.status, row.annotator, row.active_seconds) == (status, "anna", 9.0)
     assert saved is not None
     assert (saved.verified, saved.edits_by_tool) == ({1, 2}, {"brush": 2})
     assert state.first is not None
     assert state.first.said.places == ("hole+@1.2.3",)
-    assert "without a change" in again.history(case)[-1].words
-    assert again.rebuild() == 0
+    assert "without a change" in again.case_history(case)[-1].words
+    assert again.rebuild_columns() == 0
     save(again, case, ball(radius_mm=14), LEFT)
-    assert (again.again(case).status, again.again(case).annotator) == (Status.IN_PROGRESS, "bert")
+    assert (again.reload_case(case).status, again.reload_case(case).annotator) == (
+        CaseStatus.IN_PROGRESS,
+        "bert",
+    )
 
 
 def test_an_unchanged_rejected_case_is_accepted_by_who_says_so(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    case = project.cases()[0]
+    case = project.list_cases()[0]
     save(project, case, ball())
-    project.reject(case, "not the abdomen")
-    save(project, case, ball(), Review(accepted=True))
-    assert project.accept(case).status == Status.ACCEPTED
+    project.reject_case(case, "not the abdomen")
+    save(project, case, ball(), MaskReview(accepted=True))
+    assert project.accept_case(case).status == CaseStatus.ACCEPTED
 
 
 def test_what_older_programs_kept_of_a_saved_mask_is_read() -> None:
@@ -381,8 +390,8 @@ def test_what_older_programs_kept_of_a_saved_mask_is_read() -> None:
         "kind": "saved", "mask": "masks/a.nii.gz", "sha256": "0" * 64, "verified": [3], "active_seconds": 1.0,
         "edits": {"brush": 1}, "finished": False, "read": 1,
     }  # fmt: skip
-    said = PAYLOADS.validate_python(old)
-    assert isinstance(said, Saved)
+    said = PAYLOAD_ADAPTER.validate_python(old)
+    assert isinstance(said, MaskSaved)
     assert (said.declared, said.places, said.unseen, said.open_places) == ((), (), None, None)
     assert not said.keeps_status
 
@@ -390,13 +399,13 @@ def test_what_older_programs_kept_of_a_saved_mask_is_read() -> None:
 def test_a_known_error_is_settled_when_an_unfinished_case_is_accepted(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
     project.set_settings(ProjectSettings(seeded_errors=1.0))
-    case = project.cases()[0]
-    opening = open_case(project, case)
+    case = project.list_cases()[0]
+    opening = begin_case(project, case)
     assert opening.mask is not None
-    save(project, case, read_mask(opening.mask, read(case.path)), LEFT)
+    save(project, case, read_mask(opening.mask, read_ct_volume(case.path)), LEFT)
     with pytest.raises(ProjectError, match="held a known error"):
-        project.accept(case, anyway=True)
-    assert (project.again(case).status, project.saved(case)) == (Status.IN_PROGRESS, None)
+        project.accept_case(case, anyway=True)
+    assert (project.reload_case(case).status, project.saved_mask(case)) == (CaseStatus.IN_PROGRESS, None)
 
 
 def test_shares_that_are_more_than_all_are_refused(tmp_path: Path) -> None:

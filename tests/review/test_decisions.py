@@ -10,23 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from attunet_gui.core.edit import Edit, edit_between
-from attunet_gui.core.history import DRAFT, NEIGHBOURS, PROPOSAL, Stroke
-from attunet_gui.core.locks import Locks
-from attunet_gui.core.rewind import decided_slices, decided_voxels
-from attunet_gui.review.decisions import Decisions, decided, decided_boxes, key_of_decision
-from attunet_gui.review.evidence import Evidence, make_evidence
-from attunet_gui.review.places import Place
-from attunet_gui.review.progress import ReviewState, accept, after_edit, open_places
-from attunet_gui.review.search import find_places
-from tests.review.cases import Known, Mask, all_knowing, phantom, spacing, whole
+from attunet_gui.core.mask_edit import MaskEdit, edit_between
+from attunet_gui.core.mask_locks import MaskLocks
+from attunet_gui.core.pre_edit_mask import decided_slices, decided_voxels
+from attunet_gui.core.undo_stack import DRAFT_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL, EditStroke
+from attunet_gui.review.annotator_decisions import (
+    AnnotatorDecisions,
+    accepted_finding,
+    accepted_finding_key,
+    read_accepted_findings,
+)
+from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
+from attunet_gui.review.finding_search import find_findings
+from attunet_gui.review.findings import Finding
+from attunet_gui.review.review_progress import ReviewState, accept_finding, after_edit, open_findings
 from tests.review.test_finders import middle
+from tests.support.review_cases import Known, Mask, all_knowing, phantom, spacing, whole
 
 SHAPE = (4, 6, 7)
 
 
-def stroke(edit: Edit, tool: str, by_hand: bool = False) -> Stroke:
-    return Stroke(edit, tool, tool, "Ada", 0.0, edit.start[0], by_hand)
+def stroke(edit: MaskEdit, tool: str, by_hand: bool = False) -> EditStroke:
+    return EditStroke(edit, tool, tool, "Ada", 0.0, edit.start[0], by_hand)
 
 
 @dataclass
@@ -34,21 +39,21 @@ class Person:
     """Changes a mask, as the window would record it."""
 
     mask: Mask
-    done: list[Stroke] = field(default_factory=list)
-    locks: Locks = field(default_factory=Locks)
+    done: list[EditStroke] = field(default_factory=list)
+    locks: MaskLocks = field(default_factory=MaskLocks)
 
     def change(self, wanted: Mask, tool: str, by_hand: bool = False) -> None:
         edit = edit_between(self.mask, wanted)
-        if edit.changes:
-            edit.apply(self.mask)
+        if edit.changed_voxels:
+            edit.apply_to(self.mask)
             self.done.append(stroke(edit, tool, by_hand))
             if by_hand:
-                self.locks = self.locks.with_hand(edit, self.mask.shape[1:])
+                self.locks = self.locks.with_hand_drawn(edit, self.mask.shape[1:])
 
-    def decisions(self, verified: frozenset[int] = frozenset()) -> Decisions:
+    def decisions(self, verified: frozenset[int] = frozenset()) -> AnnotatorDecisions:
         shape = self.mask.shape
         planes = decided_voxels(self.locks, self.done, range(shape[0]), (shape[1], shape[2]))
-        return Decisions(planes, verified)
+        return AnnotatorDecisions(planes, verified)
 
 
 # Voxels
@@ -64,10 +69,10 @@ def test_strokes_and_tools_decide_and_what_a_draft_changes_later_is_nobodys() ->
     person.change(two, "grow")
     three = two.copy()
     three[1, 4, 1] = 0
-    person.change(three, PROPOSAL)
+    person.change(three, PROPAGATION_TOOL)
     four = three.copy()
     four[3] = 1
-    person.change(four, NEIGHBOURS)
+    person.change(four, NEIGHBOURS_TOOL)
 
     found = person.decisions().strokes
 
@@ -77,7 +82,7 @@ def test_strokes_and_tools_decide_and_what_a_draft_changes_later_is_nobodys() ->
     assert decided_slices(person.locks, person.done) == {0, 1, 2}
     five = four.copy()
     five[0:2] = 0
-    person.change(five, DRAFT)
+    person.change(five, DRAFT_TOOL)
     found = person.decisions().strokes
     assert set(found) == {2}, "what was there before a draft that was allowed to replace it"
     assert decided_slices(person.locks.with_verified(frozenset({3})), person.done) == {0, 1, 2, 3}
@@ -98,42 +103,44 @@ def test_a_slice_is_decided_by_its_strokes_and_by_verifying() -> None:
     drawn[2:4, 0] = True
     none = np.zeros((6, 7), bool)
     for decisions, kept, free, erased in (
-        (Decisions(), none, none, none),
-        (Decisions({1: drawn}), drawn & mask, drawn & ~mask, drawn & ~mask),
-        (Decisions(verified=frozenset({1})), mask, ~mask, none),
+        (AnnotatorDecisions(), none, none, none),
+        (AnnotatorDecisions({1: drawn}), drawn & mask, drawn & ~mask, drawn & ~mask),
+        (AnnotatorDecisions(verified=frozenset({1})), mask, ~mask, none),
     ):
-        assert decisions.touches(1) == bool(kept.any() or free.any())
-        assert not decisions.touches(2)
-        for found, wanted in zip(decisions.of_slice(1, mask), (kept, free, erased), strict=True):
+        assert decisions.has_decision_in(1) == bool(kept.any() or free.any())
+        assert not decisions.has_decision_in(2)
+        for found, wanted in zip(decisions.decided_planes(1, mask), (kept, free, erased), strict=True):
             np.testing.assert_array_equal(found, wanted)
 
 
 BOX = (slice(3, 8), slice(0, 12), slice(40, 41))
-PLACE = Place("unsure", 5, BOX, "x", True, 1.0, "unsure+@1.2.3", 1.0)
+PLACE = Finding("unsure", 5, BOX, "x", True, 1.0, "unsure+@1.2.3", 1.0)
 
 
 def test_an_accepted_place_is_kept_as_a_key_and_read_back() -> None:
     for missing in (True, False):
-        accepted = decided(replace(PLACE, missing=missing))
-        assert decided_boxes([key_of_decision(accepted), PLACE.key]) == (accepted,)
-    assert decided_boxes(["", "hole+@1.2.3", "decided+@1.2.3", "decided@1.2.3.4.5.x", "decided+"]) == ()
+        accepted = accepted_finding(replace(PLACE, missing=missing))
+        assert read_accepted_findings([accepted_finding_key(accepted), PLACE.key]) == (accepted,)
+    assert (
+        read_accepted_findings(["", "hole+@1.2.3", "decided+@1.2.3", "decided@1.2.3.4.5.x", "decided+"]) == ()
+    )
 
 
 def test_an_accepted_place_covers_what_mostly_lies_in_it_and_says_the_same() -> None:
-    accepted = decided(PLACE)
+    accepted = accepted_finding(PLACE)
     half = replace(PLACE, key="other", box=(slice(3, 8), slice(6, 18), slice(40, 41)))
     less = replace(half, box=(slice(3, 8), slice(7, 19), slice(40, 41)))
-    assert accepted.covers(half)
-    assert not accepted.covers(less)
-    assert not accepted.covers(replace(half, missing=False))
+    assert accepted.covers_finding(half)
+    assert not accepted.covers_finding(less)
+    assert not accepted.covers_finding(replace(half, missing=False))
 
 
 # Places
 
 
-def liking(known: Known, more: Mask) -> Evidence:
+def liking(known: Known, more: Mask) -> CaseEvidence:
     """What is known of a case whose network takes `more` for pancreas as well."""
-    return make_evidence(known.volume, all_knowing(known.volume, known.truth | more), known.truth | more)
+    return make_case_evidence(known.volume, all_knowing(known.volume, known.truth | more), known.truth | more)
 
 
 def island_of(known: Known) -> Mask:
@@ -142,7 +149,7 @@ def island_of(known: Known) -> Mask:
     return island
 
 
-def near(place: Place, where: Mask) -> bool:
+def near(place: Finding, where: Mask) -> bool:
     around = ndimage.binary_dilation(where, iterations=2)
     return bool(around[place.box].any())
 
@@ -151,12 +158,12 @@ def test_an_island_that_was_removed_is_not_missing() -> None:
     known = whole(phantom())
     island = island_of(known)
     evidence = liking(known, island)
-    unasked = [p for p in find_places(known.truth, evidence).places if p.missing and near(p, island)]
+    unasked = [p for p in find_findings(known.truth, evidence).findings if p.missing and near(p, island)]
     assert unasked, "the network would have it back"
     for tool, by_hand in (("erase", True), ("remove-piece", False)):
         person = Person(known.truth | island)
         person.change(known.truth, tool, by_hand)
-        found = find_places(known.truth, evidence, decisions=person.decisions()).places
+        found = find_findings(known.truth, evidence, decisions=person.decisions()).findings
         assert [place for place in found if near(place, island)] == []
 
 
@@ -165,8 +172,8 @@ def test_a_piece_that_was_painted_is_no_island() -> None:
     island = island_of(known)
     person = Person(known.truth.copy())
     person.change(known.truth | island, "brush", by_hand=True)
-    assert any(near(p, island) for p in find_places(person.mask, known.evidence).places)
-    found = find_places(person.mask, known.evidence, decisions=person.decisions()).places
+    assert any(near(p, island) for p in find_findings(person.mask, known.evidence).findings)
+    found = find_findings(person.mask, known.evidence, decisions=person.decisions()).findings
     assert [place for place in found if near(place, island)] == []
 
 
@@ -174,9 +181,9 @@ def test_in_verified_slices_nothing_is_wrong() -> None:
     known = whole(phantom())
     island = island_of(known)
     mask = known.truth | island
-    assert find_places(mask, known.evidence).places
-    every = Decisions(verified=frozenset(range(len(mask))))
-    assert find_places(mask, known.evidence, decisions=every).places == ()
+    assert find_findings(mask, known.evidence).findings
+    every = AnnotatorDecisions(verified=frozenset(range(len(mask))))
+    assert find_findings(mask, known.evidence, decisions=every).findings == ()
 
 
 def test_an_accepted_place_stays_away_while_others_change_and_returns_with_its_own_mask() -> None:
@@ -187,12 +194,12 @@ def test_an_accepted_place_stays_away_while_others_change_and_returns_with_its_o
     evidence = liking(known, island)
     state = ReviewState()
 
-    def shown(mask: Mask) -> list[Place]:
-        places = find_places(mask, evidence).places
-        return [p for p in places if p.missing and near(p, island) and p in open_places(places, state)]
+    def shown(mask: Mask) -> list[Finding]:
+        places = find_findings(mask, evidence).findings
+        return [p for p in places if p.missing and near(p, island) and p in open_findings(places, state)]
 
     while shown(skipped):
-        state = accept(state, shown(skipped)[0])
+        state = accept_finding(state, shown(skipped)[0])
     assert state.decided
     assert shown(known.truth) == []
     filled = edit_between(skipped, known.truth)
@@ -207,16 +214,18 @@ def test_an_accepted_place_stays_away_while_others_change_and_returns_with_its_o
 def test_what_is_decided_without_a_change_of_the_mask_is_found_again_by_slices() -> None:
     known = whole(phantom())
     mask = known.truth | island_of(known)
-    before = find_places(mask, known.evidence)
+    before = find_findings(mask, known.evidence)
     rows = range(middle(known) - 2, middle(known) + 2)
-    decisions = Decisions(verified=frozenset(rows))
-    again = find_places(mask, known.evidence, before, rows, decisions)
-    assert again.places == find_places(mask, known.evidence, decisions=decisions).places != before.places
+    decisions = AnnotatorDecisions(verified=frozenset(rows))
+    again = find_findings(mask, known.evidence, before, rows, decisions)
+    assert (
+        again.findings == find_findings(mask, known.evidence, decisions=decisions).findings != before.findings
+    )
 
 
 EDITS = st.lists(
     st.tuples(
-        st.sampled_from(["brush", "erase", "grow", "remove-piece", PROPOSAL, "verify"]),
+        st.sampled_from(["brush", "erase", "grow", "remove-piece", PROPAGATION_TOOL, "verify"]),
         st.tuples(st.integers(0, 43), st.integers(10, 80), st.integers(10, 100)),
         st.tuples(st.integers(1, 6), st.integers(4, 30), st.integers(4, 30)),
     ),
@@ -232,7 +241,7 @@ def test_no_place_contradicts_what_was_decided(
 ) -> None:
     known = whole(phantom())
     island = island_of(known)
-    evidence = liking(known, island) if network else make_evidence(known.volume)
+    evidence = liking(known, island) if network else make_case_evidence(known.volume)
     person, verified = Person(known.truth | island), set[int]()
     for tool, start, size in edits:
         z, y, x = (slice(a, a + n) for a, n in zip(start, size, strict=True))
@@ -240,7 +249,7 @@ def test_no_place_contradicts_what_was_decided(
             verified.add(min(z.start, 43))
             continue
         wanted = person.mask.copy()
-        wanted[z, y, x] = tool in ("brush", "grow", PROPOSAL)
+        wanted[z, y, x] = tool in ("brush", "grow", PROPAGATION_TOOL)
         person.change(wanted, tool, by_hand=tool in ("brush", "erase"))
     decisions = person.decisions(frozenset(verified))
     sure = np.stack(
@@ -250,7 +259,7 @@ def test_no_place_contradicts_what_was_decided(
         ]
     )
     voxel_ml = float(np.prod(spacing(known.volume))) / 1000
-    for place in find_places(person.mask, evidence, decisions=decisions).places:
+    for place in find_findings(person.mask, evidence, decisions=decisions).findings:
         if place.kind == "edge":
             continue  # says nothing of a voxel in the CT
         open_to_doubt = ~sure[place.box] & ((person.mask[place.box] == 0) == place.missing)
@@ -265,13 +274,13 @@ def test_words_for_a_side_name_the_gland(side: str) -> None:
     cut = int(np.percentile(columns, 15 if side == "head" else 85))
     mask = known.truth.copy()
     mask[:, :, slice(None, cut) if side == "head" else slice(cut, None)] = 0
-    first = find_places(mask, known.evidence).places[0]
+    first = find_findings(mask, known.evidence).findings[0]
     assert f"towards the pancreatic {side}" in first.reason
     assert "side" not in first.reason
 
 
 def test_without_a_mask_the_side_is_that_of_what_the_network_sees() -> None:
     known = whole(phantom())
-    told = " ".join(p.reason for p in find_places(np.zeros_like(known.truth), known.evidence).places)
+    told = " ".join(p.reason for p in find_findings(np.zeros_like(known.truth), known.evidence).findings)
     assert "towards the pancreatic head" in told
     assert "towards the pancreatic tail" in told

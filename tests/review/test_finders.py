@@ -9,30 +9,29 @@ import pytest
 from scipy import ndimage
 
 from attunet_gui.core.prediction import GateMap
-from attunet_gui.review.evidence import Evidence, make_evidence
-from attunet_gui.review.finders import FINDERS, Finder
-from attunet_gui.review.places import Place
-from attunet_gui.review.search import find_places
-from attunet_gui.review.view import view_of
-from tests.review.cases import Known, Mask, phantom, spacing, whole, with_hu
+from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
+from attunet_gui.review.finding_search import FINDERS, FindingFinder, find_findings
+from attunet_gui.review.findings import Finding
+from attunet_gui.review.review_crop import crop_to_review
+from tests.support.review_cases import Known, Mask, phantom, spacing, whole, with_hu
 
 KINDS = {"unsure", "gate", "jump", "end", "skipped", "island", "hole", "hu", "edge"}
 
 
-def places(mask: Mask, evidence: Evidence) -> tuple[Place, ...]:
-    return find_places(mask, evidence).places
+def places(mask: Mask, evidence: CaseEvidence) -> tuple[Finding, ...]:
+    return find_findings(mask, evidence).findings
 
 
-def unsaid(known: Known) -> Evidence:
+def unsaid(known: Known) -> CaseEvidence:
     """Without a network."""
-    return make_evidence(known.volume)
+    return make_case_evidence(known.volume)
 
 
 def middle(known: Known) -> int:
     return int(known.truth.sum(axis=(1, 2)).argmax())
 
 
-def within(place: Place, where: np.ndarray) -> bool:
+def within(place: Finding, where: np.ndarray) -> bool:
     """Whether the box holds most of `where`."""
     return np.count_nonzero(where[place.box]) > 0.5 * np.count_nonzero(where)
 
@@ -45,7 +44,7 @@ def test_a_right_mask_leaves_nothing_to_look_at(seed: int) -> None:
 
 
 @pytest.mark.parametrize("finder", FINDERS)
-def test_a_place_is_whole(finder: Finder) -> None:
+def test_a_place_is_whole(finder: FindingFinder) -> None:
     known = whole(phantom())
     rng = np.random.default_rng(1)
     mask = known.truth.copy()
@@ -53,7 +52,7 @@ def test_a_place_is_whole(finder: Finder) -> None:
     mask[:2, 40:60, 40:60] = 1
     mask[:, :, ::7] &= rng.integers(0, 2, mask[:, :, ::7].shape, np.uint8)
     evidence = known.evidence
-    view = view_of(find_places(mask, evidence).carried, evidence)
+    view = crop_to_review(find_findings(mask, evidence).resampled, evidence)
     assert view is not None
 
     for place in finder(view):
@@ -159,10 +158,10 @@ def test_open_gates_without_mask_are_found() -> None:
     columns = np.flatnonzero(known.truth.any(axis=(0, 1)))
     mask = known.truth.copy()
     mask[:, :, int(np.percentile(columns, 80)) :] = 0
-    silent = np.clip(known.prediction.frame.to_network(mask.astype(np.float32), 0.0), 0.001, 0.999)
+    silent = np.clip(known.prediction.frame.resample_to_network(mask.astype(np.float32), 0.0), 0.001, 0.999)
     prediction = replace(known.prediction, probability=silent.astype(np.float16))
 
-    found = places(mask, make_evidence(known.volume, prediction))
+    found = places(mask, make_case_evidence(known.volume, prediction))
 
     first = found[0]
     assert first.missing
@@ -177,7 +176,7 @@ def test_closed_gates_inside_the_mask_are_found() -> None:
     values[:, :, values.shape[2] // 2 :] = 0
     prediction = replace(known.prediction, gates=(GateMap(1, 1, values),))
 
-    found = places(known.truth, make_evidence(known.volume, prediction))
+    found = places(known.truth, make_case_evidence(known.volume, prediction))
 
     assert [(p.kind, p.missing) for p in found[:1]] == [("gate", False)]
 

@@ -4,49 +4,49 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.edit import Box
-from attunet_gui.review.places import Place, merged
-from attunet_gui.review.search import find_places
-from tests.review.cases import phantom, whole
+from attunet_gui.core.mask_edit import VoxelBox
+from attunet_gui.review.finding_search import find_findings
+from attunet_gui.review.findings import Finding, merge_findings
+from tests.support.review_cases import phantom, whole
 
 
-def box(z: int, y: int = 0, size: int = 10) -> Box:
+def box(z: int, y: int = 0, size: int = 10) -> VoxelBox:
     return slice(z, z + 2), slice(y, y + size), slice(0, size)
 
 
-def place(key: str, where: Box, score: float = 1.0, missing: bool = True) -> Place:
-    return Place("unsure", where[0].start, where, f"About {key}.", missing, score, key, score)
+def place(key: str, where: VoxelBox, score: float = 1.0, missing: bool = True) -> Finding:
+    return Finding("unsure", where[0].start, where, f"About {key}.", missing, score, key, score)
 
 
 def test_missing_tissue_comes_before_as_much_excess() -> None:
     excess, missing = place("a", box(0), missing=False), place("b", box(9))
 
-    assert merged([excess, missing]) == (missing, excess)
+    assert merge_findings([excess, missing]) == (missing, excess)
 
 
 def test_much_more_excess_comes_before_missing_tissue() -> None:
     excess, missing = place("a", box(0), 2.0, missing=False), place("b", box(9))
 
-    assert merged([missing, excess]) == (excess, missing)
+    assert merge_findings([missing, excess]) == (excess, missing)
 
 
 def test_places_of_one_spot_are_one_with_both_reasons() -> None:
-    strong, weak = place("a", box(0), 2.0), Place("hole", 0, box(0, 2), "A hole.", True, 1.0, "b", 1.0)
+    strong, weak = place("a", box(0), 2.0), Finding("hole", 0, box(0, 2), "A hole.", True, 1.0, "b", 1.0)
 
-    (only,) = merged([weak, strong])
+    (only,) = merge_findings([weak, strong])
 
-    assert (only.key, only.also, only.keys) == ("a", ("b",), {"a", "b"})
+    assert (only.key, only.also, only.all_keys) == ("a", ("b",), {"a", "b"})
     assert only.reason == "About a. A hole."
 
 
 def test_a_finder_speaks_once_of_a_spot() -> None:
-    (only,) = merged([place("unsure-1", box(0), 2.0), place("unsure-2", box(0))])
+    (only,) = merge_findings([place("unsure-1", box(0), 2.0), place("unsure-2", box(0))])
 
     assert only.reason == "About unsure-1."
 
 
 def test_missing_and_excess_of_one_spot_stay_apart() -> None:
-    assert len(merged([place("a", box(0)), place("b", box(0), missing=False)])) == 2
+    assert len(merge_findings([place("a", box(0)), place("b", box(0), missing=False)])) == 2
 
 
 @settings(max_examples=12, deadline=None)
@@ -56,21 +56,21 @@ def test_keys_stay_when_the_mask_is_edited_elsewhere(z: int, y: int, x: int, siz
     slices = np.flatnonzero(known.truth.any(axis=(1, 2)))
     mask = known.truth.copy()
     mask[slices[-6] :, :, :] = 0
-    before = find_places(mask, known.evidence)
+    before = find_findings(mask, known.evidence)
     far = mask.copy()
     far[z, y : y + size, x : x + size] = 1
 
-    after = find_places(far, known.evidence, before, [z])
+    after = find_findings(far, known.evidence, before, [z])
 
-    assert before.places[0].key in {place.key for place in after.places}
+    assert before.findings[0].key in {place.key for place in after.findings}
 
 
 def test_looking_again_at_what_changed_finds_what_looking_at_everything_does() -> None:
     known = whole(phantom())
-    before = find_places(known.truth, known.evidence)
+    before = find_findings(known.truth, known.evidence)
     mask, z = known.truth.copy(), int(known.truth.sum(axis=(1, 2)).argmax())
     mask[z - 1 : z + 1] = 0
 
-    again = find_places(mask, known.evidence, before, [z - 1, z])
+    again = find_findings(mask, known.evidence, before, [z - 1, z])
 
-    assert again.places == find_places(mask, known.evidence).places != before.places
+    assert again.findings == find_findings(mask, known.evidence).findings != before.findings

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attunet_gui.core.edit import Edit, edit_between
-from attunet_gui.review.places import MOST
-from attunet_gui.review.progress import (
+from attunet_gui.core.mask_edit import MaskEdit, edit_between
+from attunet_gui.review.findings import MOST_OPEN_FINDINGS
+from attunet_gui.review.review_progress import (
     ReviewState,
-    accept,
+    accept_finding,
     after_edit,
     is_reviewed,
     mark_seen,
-    next_place,
-    open_places,
+    next_finding,
+    open_findings,
     with_verified,
 )
 from tests.review.test_places import box, place
@@ -23,23 +23,26 @@ A, B = place("a", box(0)), place("b", box(9))
 
 
 def test_an_accepted_place_is_closed() -> None:
-    assert open_places((A, B), accept(ReviewState(), A)) == (B,)
+    assert open_findings((A, B), accept_finding(ReviewState(), A)) == (B,)
 
 
 def test_the_list_is_short_and_the_next_one_follows_when_one_is_closed() -> None:
-    many = tuple(place(f"{number:02}", box(3 * number)) for number in range(MOST + 2))
+    many = tuple(place(f"{number:02}", box(3 * number)) for number in range(MOST_OPEN_FINDINGS + 2))
 
-    assert open_places(many, ReviewState()) == many[:MOST]
-    assert open_places(many, accept(ReviewState(), many[1])) == (many[0], *many[2 : MOST + 1])
+    assert open_findings(many, ReviewState()) == many[:MOST_OPEN_FINDINGS]
+    assert open_findings(many, accept_finding(ReviewState(), many[1])) == (
+        many[0],
+        *many[2 : MOST_OPEN_FINDINGS + 1],
+    )
 
 
 def test_what_was_merged_into_an_accepted_place_is_closed_with_it() -> None:
-    state = accept(ReviewState(), replace(A, also=("b",)))
+    state = accept_finding(ReviewState(), replace(A, also=("b",)))
 
-    assert open_places((B,), state) == ()
+    assert open_findings((B,), state) == ()
 
 
-def _edit(*boxes: tuple[slice, slice, slice]) -> Edit:
+def _edit(*boxes: tuple[slice, slice, slice]) -> MaskEdit:
     """Sets the voxels of `boxes` in an empty mask."""
     after = np.zeros((12, 40, 40), np.uint8)
     for part in boxes:
@@ -50,19 +53,19 @@ def _edit(*boxes: tuple[slice, slice, slice]) -> Edit:
 def test_an_edit_closes_what_it_touches_and_nothing_else() -> None:
     state = after_edit(ReviewState(), (A, B), _edit((slice(1, 2), slice(9, 30), slice(9, 30))), 1)
 
-    assert open_places((A, B), state) == (B,)
+    assert open_findings((A, B), state) == (B,)
 
 
 def test_an_edit_beside_a_place_closes_nothing() -> None:
     state = after_edit(ReviewState(), (A, B), _edit((slice(1, 2), slice(10, 30), slice(9, 30))), 1)
 
-    assert open_places((A, B), state) == (A, B)
+    assert open_findings((A, B), state) == (A, B)
 
 
 def test_an_edit_on_both_sides_of_a_place_closes_nothing() -> None:
     around = _edit(*[(slice(z, z + 1), slice(y, y + 1), slice(y, y + 1)) for z, y in ((5, 0), (11, 39))])
 
-    assert open_places((A, B), after_edit(ReviewState(), (A, B), around, 0)) == (A, B)
+    assert open_findings((A, B), after_edit(ReviewState(), (A, B), around, 0)) == (A, B)
 
 
 def test_what_an_edit_changes_off_screen_was_not_seen() -> None:
@@ -74,16 +77,16 @@ def test_what_an_edit_changes_off_screen_was_not_seen() -> None:
 
 @pytest.mark.parametrize(("score", "is_open"), [(1.9, False), (2.0, True)])
 def test_a_closed_place_opens_when_it_is_twice_as_wrong(score: float, is_open: bool) -> None:
-    assert bool(open_places((replace(A, score=score),), accept(ReviewState(), A))) == is_open
+    assert bool(open_findings((replace(A, score=score),), accept_finding(ReviewState(), A))) == is_open
 
 
 def test_nothing_is_open_where_all_slices_are_verified() -> None:
-    assert open_places((A,), with_verified(ReviewState(), frozenset({0, 1}))) == ()
-    assert open_places((A,), with_verified(ReviewState(), frozenset({0}))) == (A,)
+    assert open_findings((A,), with_verified(ReviewState(), frozenset({0, 1}))) == ()
+    assert open_findings((A,), with_verified(ReviewState(), frozenset({0}))) == (A,)
 
 
 def test_a_case_is_reviewed_when_nothing_is_open_and_every_slice_with_mask_was_seen() -> None:
-    closed = accept(ReviewState(), A)
+    closed = accept_finding(ReviewState(), A)
 
     assert not is_reviewed((A,), {3, 4}, closed)
     assert not is_reviewed((A,), {3, 4}, mark_seen(ReviewState(), [3, 4]))
@@ -92,8 +95,8 @@ def test_a_case_is_reviewed_when_nothing_is_open_and_every_slice_with_mask_was_s
 
 
 def test_the_next_place_goes_round() -> None:
-    assert next_place((A, B)) == A
-    assert next_place((A, B), after="a") == B
-    assert next_place((A, B), after="b") == A
-    assert next_place((A, B), after="gone") == A
-    assert next_place(()) is None
+    assert next_finding((A, B)) == A
+    assert next_finding((A, B), after="a") == B
+    assert next_finding((A, B), after="b") == A
+    assert next_finding((A, B), after="gone") == A
+    assert next_finding(()) is None

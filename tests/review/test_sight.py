@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attunet_gui.review.sight import AXIAL, LEAST_PIXELS_PER_MM, LOOK_S, Sight, is_readable, why_not_seen
+from attunet_gui.review.slice_visibility import (
+    AXIAL_ORDER,
+    LEAST_PIXELS_PER_MM,
+    SEEN_AFTER_S,
+    SliceVisibility,
+    is_readable,
+    reason_not_seen,
+)
 
-GOOD = Sight(
+GOOD = SliceVisibility(
     window_shown=True,
     dimensions=2,
-    order=AXIAL,
+    order=AXIAL_ORDER,
     straight=True,
     ct_drawn=True,
     mask_drawn=True,
@@ -53,18 +60,18 @@ NOT_SEEN: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("change", SEEN.values(), ids=SEEN)
 def test_a_slice_that_can_be_judged(change: dict[str, Any]) -> None:
-    assert why_not_seen(replace(GOOD, **change)) == ""
+    assert reason_not_seen(replace(GOOD, **change)) == ""
 
 
 @pytest.mark.parametrize(("change", "words"), NOT_SEEN.values(), ids=NOT_SEEN)
 def test_a_slice_that_nobody_can_judge(change: dict[str, Any], words: str) -> None:
-    assert words in why_not_seen(replace(GOOD, **change))
+    assert words in reason_not_seen(replace(GOOD, **change))
 
 
 def test_the_documents_say_for_how_long() -> None:
-    from attunet_gui.paths import documents
+    from attunet_gui.system.paths import documents_folder
 
-    assert f"{LOOK_S:g} s" in (documents() / "guide.md").read_text("utf-8")
+    assert f"{SEEN_AFTER_S:g} s" in (documents_folder() / "guide.md").read_text("utf-8")
 
 
 def _abdomen() -> np.ndarray:

@@ -13,9 +13,9 @@ from qtpy.QtGui import QAction
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QMenu, QSlider, QWidget
 
-from attunet_gui.gui.actions import ACTIONS
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.tools.registry import TOOLS
+from attunet_gui.editing.tools.tool_registry import TOOLS
+from attunet_gui.gui.keyboard_shortcuts import ACTIONS
+from attunet_gui.gui.napari_adapter.case_layers import MASK
 from tests.support.window_driver import WindowDriver, is_plain
 
 T = TypeVar("T")

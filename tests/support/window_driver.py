@@ -20,15 +20,15 @@ from qtpy.QtGui import QKeySequence, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QMessageBox, QWidget
 
-from attunet_gui.gui.app import Application, build
-from attunet_gui.gui.preferences import Preferences
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.io.writing import write_ct
-from attunet_gui.jobs.messages import JobStatus, Predict
-from attunet_gui.network.bundle import read_bundle
-from attunet_gui.session import Case
-from attunet_gui.synthesis.phantom import PhantomRequest, make_phantom, phantom_volume
-from tests.test_session import ScriptedNetwork, prediction_of
+from attunet_gui.app.case_session import OpenCase
+from attunet_gui.gui.main_window import RunningApplication, build_window
+from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.io.result_writing import write_ct
+from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.workers.inference_messages import JobStatus, PredictRequest
+from tests.app.test_case_session import ScriptedNetwork, prediction_of
 
 LOOK_SECONDS = 0.25
 """Less than the product waits before a slice counts as seen."""
@@ -171,13 +171,13 @@ class WindowDriver:
         self.network = ScriptedNetwork()
         self.cts = tuple(_written(request, folder / f"ct{n}.nii.gz") for n, request in enumerate(_PHANTOMS))
         bundles = (read_bundle(_MODEL),)
-        preferences = Preferences(folder / "window.ini")
+        preferences = WindowPreferences(folder / "window.ini")
         preferences.draft_on_open = False
-        self.app: Application = build(self.network, bundles, preferences, folder / "journal")  # type: ignore[arg-type]
+        self.app: RunningApplication = build_window(self.network, bundles, preferences, folder / "journal")  # type: ignore[arg-type]
         self.app.viewer.window.resize(*_WINDOW)
         self._throttle = PaintThrottle(self.app.window, paint_every)
         self.drawn: set[int] = set()
-        self.saved: list[tuple[Path, Case]] = []
+        self.saved: list[tuple[Path, OpenCase]] = []
         self.app.session.mask_saved.connect(self._mask_saved)
         self.verified_before: frozenset[int] = frozenset()
         self._case: object = None
@@ -189,9 +189,9 @@ class WindowDriver:
     def close(self) -> None:
         """End the window."""
         self.answerer.stop()
-        self.app.desk.end()
-        self.app.session.close()
-        if not self.app.window_is_gone():
+        self.app.desk.end_background_work()
+        self.app.session.close_session()
+        if not self.app.is_window_closed():
             self.app.viewer.close()
         end = time.monotonic() + 1.0
         while time.monotonic() < end:
@@ -334,15 +334,17 @@ class WindowDriver:
         if not job or self.app.session.job.state == "idle":
             return False
         request = self.network.requests[-1]
-        if not isinstance(request, Predict):
-            self.network.failed.emit(job, "The network could not learn from these slices.")
+        if not isinstance(request, PredictRequest):
+            self.network.job_failed.emit(job, "The network could not learn from these slices.")
         else:
             shape = request.volume.grid.shape
             centre = np.array(shape) * self.rng.uniform(0.4, 0.6, 3)
             z, y, x = np.ogrid[tuple(slice(0, n) for n in shape)]
             radius = np.array(shape) * self.rng.uniform(0.1, 0.25)
             inside = sum(((a - c) / r) ** 2 for a, c, r in zip((z, y, x), centre, radius, strict=True))
-            self.network.finished.emit(job, prediction_of(request.volume), (inside < 1).astype(np.uint8))
+            self.network.draft_finished.emit(
+                job, prediction_of(request.volume), (inside < 1).astype(np.uint8)
+            )
         self.network.status_changed.emit(JobStatus("idle"))
         self.pump()
         return True

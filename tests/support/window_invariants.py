@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from attunet_gui.core.activity import verified_after
-from attunet_gui.gui.viewer import MASK
-from attunet_gui.io.journal import read_journal
-from attunet_gui.io.masks import read_mask
+from attunet_gui.core.case_activity import verified_after_entries
+from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.io.journal.journal import read_journal
+from attunet_gui.io.mask_reading import read_mask
 from tests.support.window_driver import WindowDriver
 
 
@@ -25,7 +25,7 @@ def check_mask(driver: WindowDriver) -> None:
         "another mask layer",
     )
     _require(int(mask.max()) <= 1, "the mask holds another value than 0 and 1")
-    _require(np.array_equal(mask, work.mask), "the mask on screen is not what was recorded")
+    _require(np.array_equal(mask, work.recorded_mask), "the mask on screen is not what was recorded")
 
 
 def check_journal(driver: WindowDriver) -> None:
@@ -34,9 +34,9 @@ def check_journal(driver: WindowDriver) -> None:
     if mask is None or work is None or work.journal_path is None:
         return
     stored = read_journal(work.journal_path)
-    _require(np.array_equal(stored.mask() != 0, mask != 0), "the journal on disk holds another mask")
-    verified = verified_after(stored.entries, stored.base.verified, stored.kept, stored.ahead)
-    _require(verified == work.verified, "the journal on disk holds other verified slices")
+    _require(np.array_equal(stored.current_mask() != 0, mask != 0), "the journal on disk holds another mask")
+    verified = verified_after_entries(stored.entries, stored.base.verified, stored.kept, stored.ahead)
+    _require(verified == work.verified_slices, "the journal on disk holds other verified slices")
 
 
 def check_saved(driver: WindowDriver) -> None:
@@ -54,9 +54,9 @@ def check_seen(driver: WindowDriver) -> None:
     work, guide = driver.app.desk.correcting.work, driver.app.desk.guide
     if work is None:
         return
-    seen = set(guide.state.seen) - driver.drawn
+    seen = set(guide.review_state.seen) - driver.drawn
     _require(not seen, f"slices {sorted(seen)} count as seen and were not drawn")
-    verified = set(work.verified) - driver.drawn - driver.verified_before
+    verified = set(work.verified_slices) - driver.drawn - driver.verified_before
     _require(not verified, f"slices {sorted(verified)} are verified and were not drawn")
 
 
@@ -70,9 +70,12 @@ def check_tool(driver: WindowDriver) -> None:
     layer = viewer.layers[MASK]
     mode = str(layer.mode) if viewer.layers.selection.active is layer else "pan_zoom"
     toolbox = driver.app.desk.toolbox
-    if toolbox.kind is not None:
-        _require(kinds == {toolbox.kind.key}, f"{toolbox.kind.key} is in hand and {kinds} is highlighted")
-        _require(mode == "pan_zoom", f"{toolbox.kind.key} is highlighted and a drag uses {mode}")
+    if toolbox.selected_kind is not None:
+        _require(
+            kinds == {toolbox.selected_kind.key},
+            f"{toolbox.selected_kind.key} is in hand and {kinds} is highlighted",
+        )
+        _require(mode == "pan_zoom", f"{toolbox.selected_kind.key} is highlighted and a drag uses {mode}")
     else:
         _require(not kinds, f"{kinds} is highlighted and not in hand")
         _require(shown == {mode}, f"{shown} is highlighted and a drag uses {mode}")

@@ -1,0 +1,1 @@
+"""Corrections of the mask of one case: the edit session and the tools."""

@@ -1,0 +1,406 @@
+"""The review: places to check, the strip, and which slices were seen and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from math import inf
+
+from qtpy.QtCore import QObject
+
+from attunet_gui.app.case_session import CaseDraft, CaseSession, OpenCase
+from attunet_gui.core.mask_edit import VoxelBox
+from attunet_gui.core.pre_edit_mask import strokes_since_draft
+from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.editing.edit_session import EditSession
+from attunet_gui.gui.controllers.edit_controller import EditController
+from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
+from attunet_gui.gui.qt_executor import QtDelivery
+from attunet_gui.gui.qt_helpers import ResponsiveTimer, Signal
+from attunet_gui.review.annotator_decisions import (
+    AcceptedFinding,
+    AnnotatorDecisions,
+    DecidedPlane,
+    accepted_finding,
+    accepted_finding_key,
+    read_accepted_findings,
+)
+from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
+from attunet_gui.review.finding_search import FindingSearchResult, find_findings
+from attunet_gui.review.findings import Finding
+from attunet_gui.review.review_progress import (
+    ReviewState,
+    accept_finding,
+    after_edit,
+    is_reviewed,
+    mark_seen,
+    next_finding,
+    open_findings,
+    with_verified,
+)
+from attunet_gui.review.slice_strip import SliceStrip, make_slice_strip
+from attunet_gui.review.slice_visibility import SEEN_AFTER_S, SliceVisibility, reason_not_seen
+from attunet_gui.system.background_executor import SerialExecutor
+from attunet_gui.system.plurals import counted, plural_of
+
+
+class ReviewController(QObject):
+    """Knows what is left to look at in the open case, and moves the view there.
+
+    The search for places runs in a background thread; a result for an earlier case or draft is dropped.
+
+    Signals:
+        changed: the places, the strip or the selected place.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: CaseSession, layers: CaseLayers, correcting: EditController) -> None:
+        super().__init__()
+        self._session, self._layers, self._correcting = session, layers, correcting
+        # An error is only logged: without the list of places the annotator can still work.
+        self._executor = SerialExecutor("attunet-guide", QtDelivery())
+        self._evidence: CaseEvidence | None = None
+        self._search_result: FindingSearchResult | None = None
+        self._changed_slices: set[int] = set()
+        self._earlier_corrections: dict[int, DecidedPlane] = {}
+        self._searching = False
+        self.review_state = ReviewState()
+        self.current_place_key = ""
+        self._look_timer = ResponsiveTimer(SEEN_AFTER_S, self)
+        self._look_timer.timeout.connect(self._mark_slice_seen)
+        self.is_window_shown: Callable[[], bool] = lambda: True
+        self._shown_at_first = False
+        correcting.mask_changed.connect(self._mask_changed)
+        layers.sight_changed.connect(self._restart_look_timer)
+
+    # The case
+
+    def begin_review(self, case: OpenCase, draft: CaseDraft | None = None) -> None:
+        """Begin the review of the mask of `case` and search for places.
+
+        Args:
+            case: the case on screen.
+            draft: what the network says of it; None searches in CT and mask alone.
+        """
+        # A search of the last case may still run; its result must not arrive.
+        self._executor.cancel_all()
+        self._search_result, self._evidence, self._searching = None, None, False
+        self._changed_slices.clear()
+        self._earlier_corrections = {}
+        self.current_place_key = ""
+        self._layers.hide_place()
+        work = self._correcting.work
+        self.review_state = ReviewState() if work is None else _restore_review_state(work)
+        self._executor.submit(partial(_make_case_evidence, case, draft), self._evidence_made)
+        self._restart_look_timer()
+        self.changed.emit()
+
+    def search_again(self, case: OpenCase, draft: CaseDraft, corrected: Iterable[int] = ()) -> None:
+        """Search again with the network's output for `case`; what was seen and closed stays so.
+
+        Args:
+            case: whose mask is on screen.
+            draft: the network's output.
+            corrected: slices that somebody corrected in an earlier session, whose strokes are not in this
+                journal. Where their mask differs from the draft, that counts as decided and is not called
+                doubtful.
+        """
+        if case.found is not None:
+            began = case.found.mask
+            self._earlier_corrections = {z: (began[z] != 0) != (draft.mask[z] != 0) for z in corrected}
+        self._executor.cancel_all()
+        self._searching = False
+        self._executor.submit(partial(_make_case_evidence, case, draft), self._evidence_renewed)
+
+    def _evidence_renewed(self, evidence: CaseEvidence) -> None:
+        self._search_result = None
+        self._evidence_made(evidence)
+        self.changed.emit()
+
+    def end_review(self) -> None:
+        """Stop searching for good."""
+        self._layers.sight_changed.disconnect(self._restart_look_timer)
+        self._look_timer.stop()
+        self._executor.close()
+
+    def _evidence_made(self, evidence: CaseEvidence) -> None:
+        self._evidence = evidence
+        self._search_places()
+
+    # Searching
+
+    def _search_places(self) -> None:
+        """Search for places in the background, in the slices that changed since the last search."""
+        mask = self._layers.mask
+        if mask is None or self._evidence is None or self._searching:
+            return
+        changed = None if self._search_result is None else frozenset(self._changed_slices)
+        self._changed_slices.clear()
+        self._searching = True
+        decisions = self._decisions_in(range(len(mask)) if changed is None else changed)
+        search = partial(find_findings, mask, self._evidence, self._search_result, changed, decisions)
+        self._executor.submit(search, self._places_found)
+
+    def _decisions_in(self, slices: Iterable[int]) -> AnnotatorDecisions:
+        work = self._correcting.work
+        if work is None:
+            return AnnotatorDecisions()
+        strokes = work.decided_voxels(slices := frozenset(slices))
+        for z in slices & self._earlier_corrections.keys():
+            strokes[z] = (
+                strokes[z] | self._earlier_corrections[z] if z in strokes else self._earlier_corrections[z]
+            )
+        return AnnotatorDecisions(strokes, work.verified_slices)
+
+    def _places_found(self, found: FindingSearchResult) -> None:
+        self._searching = False
+        self._search_result = found
+        self.changed.emit()
+        # Slices were changed while the search ran, so its result is out of date for them.
+        if self._changed_slices:
+            self._search_places()
+
+    def _mask_changed(self, stroke: EditStroke, placed: bool) -> None:
+        """Update seen slices, places and verifications after a change of the mask, and search again."""
+        self._changed_slices |= set(stroke.edit.box_slices)
+        # A draft closes no place; only an edit of the annotator does.
+        closable, decided_before = () if placed else self.open_places, self.review_state.decided
+        self.review_state = after_edit(
+            self.review_state, closable, stroke.edit, self._slice_of_visible_edit(stroke.edit.box)
+        )
+        self._restart_look_timer()
+        self._forget_reopened(decided_before)
+        work = self._correcting.work
+        self.review_state = replace(self.review_state, edited=_edited_slices(work))
+        if work is not None:
+            self.review_state = with_verified(self.review_state, work.verified_slices)
+        # The change has closed the selected place, so its ring goes.
+        if all(place.key != self.current_place_key for place in self.open_places):
+            self.current_place_key = ""
+            self._layers.hide_place()
+        self._search_places()
+        self.changed.emit()
+
+    def _forget_reopened(self, before: tuple[AcceptedFinding, ...]) -> None:
+        """Remove accepted places that have changed since from the journal, or a restart closes them."""
+        work = self._correcting.work
+        for gone in before:
+            if work is not None and gone not in self.review_state.decided:
+                work.reopen_finding(gone.key, accepted_finding_key(gone))
+
+    # What is known
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether the mask has been searched since it was opened or drafted."""
+        return self._search_result is not None
+
+    @property
+    def open_places(self) -> tuple[Finding, ...]:
+        """The open places to check, most important first."""
+        return (
+            ()
+            if self._search_result is None
+            else open_findings(self._search_result.findings, self.review_state)
+        )
+
+    @property
+    def strip_data(self) -> SliceStrip | None:
+        """The values of the strip; None until the mask has been searched."""
+        if self._search_result is None or self._evidence is None:
+            return None
+        return make_slice_strip(
+            self._search_result.resampled, self._evidence, self.review_state, self.open_places
+        )
+
+    @property
+    def unseen_slices(self) -> tuple[int, ...]:
+        """Indices of slices with mask that were neither seen nor verified, ascending."""
+        if self._search_result is None:
+            return ()
+        return tuple(
+            sorted(
+                self._search_result.resampled.mask_slices
+                - self.review_state.seen
+                - self.review_state.verified
+            )
+        )
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether any slice has mask, as of the last search."""
+        return self._search_result is not None and bool(self._search_result.resampled.mask_slices)
+
+    @property
+    def slices_looked_at(self) -> frozenset[int]:
+        """Indices of slices that were seen, verified or drawn in."""
+        work = self._correcting.work
+        drawn_in: frozenset[int] = frozenset() if work is None else work.hand_drawn_slices
+        return self.review_state.seen | self.review_state.verified | drawn_in
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether no place is open and every slice with mask was seen."""
+        found = self._search_result
+        if found is None or not found.resampled.mask_slices or self._session.is_mapping_evidence:
+            return False
+        return is_reviewed(found.findings, found.resampled.mask_slices, self.review_state)
+
+    @property
+    def progress_text(self) -> str:
+        """How far the review is, as a sentence for the annotator."""
+        if self._session.case is None:
+            return "Open a CT first."
+        if self._search_result is None or (self._session.is_mapping_evidence and not self.open_places):
+            return "Looking for doubtful places…"
+        places, unseen = len(self.open_places), len(self.unseen_slices)
+        if not (places or self._search_result.resampled.mask_slices):
+            return "There is no mask yet: draft or draw one."
+        if places:
+            return f"{counted(places, 'place')} to check"
+        if unseen:
+            looked = (
+                f"{counted(unseen, 'slice')} with mask {plural_of(unseen, 'was', 'were')} not looked at yet."
+            )
+            return f"No doubtful place is left. {looked}"
+        return "Reviewed: no place is open, every slice with mask was seen."
+
+    # What the person does
+
+    def next_place(self) -> None:
+        """Go to the next open place, or say how far the review is if there is none."""
+        place = next_finding(self.open_places, self.current_place_key)
+        if place is None:
+            self._session.show_message(self.progress_text)
+        else:
+            self.go_to_place(place.key)
+
+    def go_to_place(self, key: str) -> None:
+        """Go to the open place with the key `key`: set slice and zoom, draw the ring, say the reason."""
+        place = next((place for place in self.open_places if place.key == key), None)
+        if place is None:
+            return
+        self.current_place_key = key
+        self._layers.show_place(place.box, place.slice)
+        self._session.show_message(place.reason)
+        self.changed.emit()
+
+    def accept_place(self) -> None:
+        """Close the selected place as right, and go to the next."""
+        place = next((place for place in self.open_places if place.key == self.current_place_key), None)
+        if place is None:
+            self._session.show_message("There is no place in hand; N goes to the next one.")
+            return
+        self.review_state = accept_finding(self.review_state, place)
+        if self._correcting.work is not None:
+            self._correcting.work.accept_finding(place.key, accepted_finding_key(accepted_finding(place)))
+        self.current_place_key = ""
+        self._layers.hide_place()
+        if self.open_places:
+            self.next_place()
+        else:
+            self._session.show_message(self.progress_text)
+            self.changed.emit()
+
+    def verify_slice(self) -> None:
+        """Verify the slice on screen, which locks it, or take that back.
+
+        A slice can be verified only after it was seen: an axial view with the mask in sight, for half a
+        second.
+        """
+        work, index = self._correcting.work, self._layers.current_slice
+        if work is None:
+            return
+        # Taking a verification back needs no view of the slice.
+        hindrance = "" if index in work.verified_slices else self._why_not_verifiable()
+        if hindrance:
+            self._session.show_message(f"Slice {index + 1} is not verified: {hindrance}.")
+            return
+        verified = work.verified_slices ^ {index}
+        work.verify_slices(verified)
+        self.review_state = with_verified(self.review_state, verified)
+        self._search_slices_again((index,))
+        locked = "verified: no tool and no draft changes it" if index in verified else "no longer verified"
+        self._session.show_message(f"Slice {index + 1} is {locked}.")
+        self._correcting.state_changed.emit()
+        self.changed.emit()
+
+    def _search_slices_again(self, slices: Iterable[int]) -> None:
+        """Search in `slices` again: what is decided in them has changed, though not their mask."""
+        self._changed_slices |= set(slices)
+        self._search_places()
+
+    def _why_not_verifiable(self) -> str:
+        """Return why the slice on screen cannot be verified; "" if it can."""
+        sight = self._slice_visibility()
+        hindrance = "no CT is open" if sight is None else reason_not_seen(sight)
+        if not hindrance and self._layers.current_slice not in self.review_state.seen:
+            hindrance = f"it has not been on screen for {SEEN_AFTER_S:g} s yet"
+        return hindrance
+
+    def next_unseen(self) -> None:
+        """Go to the next slice with mask that was not seen, and to a view in which it can be seen."""
+        here = self._layers.current_slice
+        unseen = self.unseen_slices
+        if unseen:
+            self._layers.go_to_slice(next((z for z in unseen if z > here), unseen[0]))
+            sight = self._slice_visibility()
+            if sight is not None and reason_not_seen(sight):
+                self._layers.straighten()
+
+    # What was seen
+
+    def _slice_visibility(self, box: VoxelBox | None = None) -> SliceVisibility | None:
+        return self._layers.slice_visibility(self.is_window_shown(), box)
+
+    def _slice_of_visible_edit(self, box: VoxelBox) -> int:
+        """Return the index of the slice in which a change within `box` was visible when it was made.
+
+        -1 means that it was not visible in any slice.
+        """
+        sight = self._slice_visibility(box)
+        return -1 if sight is None or reason_not_seen(sight) else self._layers.current_slice
+
+    def _restart_look_timer(self) -> None:
+        """Restart the timer for seen slices: what is on screen has changed."""
+        self._shown_at_first = self.is_window_shown()
+        self._look_timer.start()
+
+    def _mark_slice_seen(self) -> None:
+        """Mark the slice on screen as seen if its mask was in sight for the whole time."""
+        index, sight = self._layers.current_slice, self._slice_visibility()
+        if self._session.case is None or sight is None or index in self.review_state.seen:
+            return
+        if reason_not_seen(sight) or not self._shown_at_first:
+            # No event tells that a window which was minimised is shown again, so the time begins anew.
+            self._restart_look_timer()
+            return
+        self.review_state = mark_seen(self.review_state, (index,))
+        self.changed.emit()
+
+
+def _make_case_evidence(case: OpenCase, draft: CaseDraft | None) -> CaseEvidence:
+    """Return the evidence for the search: CT and, if there is a draft, the network's output."""
+    if draft is None:
+        return make_case_evidence(case.volume)
+    return make_case_evidence(case.volume, draft.prediction, draft.mask)
+
+
+def _restore_review_state(work: EditSession) -> ReviewState:
+    """Return the review state as the journal has it: accepted places and verified slices."""
+    closed, boxes = dict.fromkeys(work.accepted_keys, inf), read_accepted_findings(work.accepted_keys)
+    return ReviewState(
+        closed=closed, verified=work.verified_slices, edited=_edited_slices(work), decided=boxes
+    )
+
+
+def _edited_slices(work: EditSession | None) -> frozenset[int]:
+    """Return indices of slices that hold changes by hand or tool which were not undone or drafted over."""
+    if work is None:
+        return frozenset()
+    by_tools = (
+        stroke for stroke in strokes_since_draft(work.undo_stack.undoable_strokes) if not stroke.by_hand
+    )
+    return frozenset(work.mask_locks.hand).union(*(stroke.edit.changed_slices for stroke in by_tools))

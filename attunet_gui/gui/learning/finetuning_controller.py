@@ -1,0 +1,337 @@
+"""Fine-tuning in the window: begin, follow and stop a run, and adopt the model that came out.
+
+Belongs to the window's thread. Files are read in a background thread; training runs in a child process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QWidget
+
+from attunet_gui.app.case_session import CaseSession
+from attunet_gui.evaluation.model_guard import CaseScoreChange
+from attunet_gui.gui.learning import finetuning_preparation
+from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
+from attunet_gui.gui.learning.finetuning_preparation import (
+    ChildProcessCall,
+    DefaultModel,
+    FinetuningOptions,
+    FinetuningRequest,
+)
+from attunet_gui.gui.learning.finetuning_view_state import (
+    FinetuningFacts,
+    comparison_text,
+    decide_finetuning_view,
+)
+from attunet_gui.gui.learning.learning_curve import LearningCurve, curve_from_log
+from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
+from attunet_gui.gui.qt_helpers import Signal
+from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus, JobKind
+from attunet_gui.gui.worklist.worklist_controller import WorklistController
+from attunet_gui.network.engines.engine_registry import KERAS
+from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.network.training_log import LOG_FILE, read_log
+from attunet_gui.project.project_store import Project
+from attunet_gui.system.background_executor import SerialExecutor
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.progress import ProgressCallback
+from attunet_gui.training.finetuning.finetune_config import FinetuneConfig
+from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
+from attunet_gui.workers.one_shot_process import run_in_process
+
+_FOLLOW_MS = 500
+"""How often, in ms, the training log is read while a run goes on."""
+_OURS: tuple[JobKind, ...] = ("learn", "compare")
+"""The kinds of background jobs that belong to this dialog."""
+
+
+class FinetuningHost(Protocol):
+    """What fine-tuning needs of the window."""
+
+    window: QWidget
+    session: CaseSession
+    worklist: WorklistController
+
+
+@dataclass(frozen=True, eq=False)
+class _FinetuningProgress:
+    """The last run, as far as it has come."""
+
+    asked: FinetuningRequest | None = None
+    order: FinetuneConfig | None = None
+    curve: LearningCurve = field(default_factory=LearningCurve)
+    learnt: FinetunedModel | None = None
+    differences: tuple[CaseScoreChange, ...] | None = None
+    left_out: int = 0
+    problem: str = ""
+
+
+class FinetuningController(QObject):
+    """Fine-tunes the model on accepted cases, and lets the annotator decide on the new model.
+
+    Signals:
+        changed: something that the dialog shows.
+    """
+
+    changed = Signal()
+
+    def __init__(self, host: FinetuningHost) -> None:
+        super().__init__()
+        self._host = host
+        self._background = SerialExecutor("attunet-learning", QtDelivery(), self._report_failure)
+        self.run_in_child: ChildProcessCall = run_in_process
+        self.can_finetune = KERAS.is_installed
+        self.options = FinetuningOptions()
+        self.default = DefaultModel()
+        self._found: int | None = None
+        self._fault = ""
+        self._progress = _FinetuningProgress()
+        self._project: Project | None = None
+        self.dialog: FinetuningDialog | None = None
+        self._following = QTimer(self)
+        self._following.setInterval(_FOLLOW_MS)
+        self._following.timeout.connect(self._read_training_log)
+        chores = host.worklist.background_jobs
+        chores.changed.connect(self._jobs_changed)
+        chores.ended.connect(self._job_ended)
+        host.worklist.changed.connect(self._reset_on_other_project)
+        host.session.changed.connect(self._session_changed)
+
+    def _report_failure(self, error: Exception) -> None:
+        self._host.session.show_message(failure_sentence(error, "working on the project"), problem=True)
+
+    # What there is
+
+    @property
+    def current_facts(self) -> FinetuningFacts:
+        """What is known, as plain values, for the dialog's view."""
+        worklist, lesson = self._host.worklist, self._progress
+        bundle, project = self._host.session.bundle, worklist.project
+        counts = worklist.current_facts.counts
+        place = finetuning_preparation.finetuning_folder(None if project is None else project.folder)
+        return FinetuningFacts(
+            able=self.can_finetune,
+            model="" if bundle is None else bundle.card.title,
+            project="" if project is None else project.folder.name,
+            place=f"{place.parent.name}/{place.name}",
+            accepted=sum(counts.get(status, 0) for status in finetuning_preparation.ACCEPTED),
+            options=self.options,
+            found=self._found,
+            fault=self._fault,
+            job=self._running_job,
+            curve=lesson.curve,
+            learnt=lesson.learnt,
+            differences=lesson.differences,
+            left_out=lesson.left_out,
+            default=self.default,
+            problem=lesson.problem,
+        )
+
+    @property
+    def _running_job(self) -> BackgroundJobStatus | None:
+        running = self._host.worklist.background_jobs.running_jobs
+        return next((status for status in running if status.kind in _OURS), None)
+
+    # What is asked
+
+    def ask(self) -> None:
+        """Show the dialog. It stays open beside the work, and a run goes on without it."""
+        self.find_default_model()
+        if self.dialog is None:
+            self.dialog = self._make_dialog()
+        self._update_dialog()
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+
+    def _make_dialog(self) -> FinetuningDialog:
+        """Return a new dialog that is connected to this controller."""
+        dialog = FinetuningDialog(self._host.window)
+        dialog.options_changed.connect(self.set_options)
+        dialog.learn_asked.connect(self.start_or_reset)
+        dialog.stop_asked.connect(self.stop_running_job)
+        dialog.compare_asked.connect(self.compare_models)
+        dialog.adopt_asked.connect(self.adopt_model)
+        dialog.back_asked.connect(self.return_to_previous_model)
+        dialog.case_asked.connect(self.open_case)
+        self.changed.connect(self._update_dialog)
+        dialog.destroyed.connect(self._forget_dialog)
+        dialog.show_options(self.options)
+        return dialog
+
+    def _forget_dialog(self) -> None:
+        self.dialog = None
+
+    def _update_dialog(self) -> None:
+        if self.dialog is not None:
+            facts = self.current_facts
+            self.dialog.show_view(decide_finetuning_view(facts))
+            self.dialog.show_curve(facts.curve, 0 if facts.job is None else _total_training_steps(facts.job))
+
+    def set_options(self, wish: FinetuningOptions) -> None:
+        """Set the choices for the next run, and check that the chosen folders hold data sets."""
+        self.options, self._fault, self._found = wish, "", None
+        try:
+            for folder in filter(None, (wish.dataset, wish.validation, *wish.replay.folders)):
+                count = finetuning_preparation.count_dataset_cases(folder)
+                self._found = count if folder == wish.dataset else self._found
+        except AttunetError as error:
+            self._fault = str(error)
+        self.changed.emit()
+
+    def start_or_reset(self) -> None:
+        """Begin a run; after one that is finished, first clear its results."""
+        if self._progress.learnt is None:
+            self.begin_finetuning()
+        else:
+            self._progress = _FinetuningProgress()
+            self.changed.emit()
+
+    def begin_finetuning(self) -> None:
+        """Begin a run, or go on where one with the same choices and cases was stopped."""
+        bundle, project = self._host.session.bundle, self._host.worklist.project
+        if bundle is None or self._running_job is not None:
+            return
+        asked = FinetuningRequest(bundle, self.options, project)
+        self._project, self._progress = project, _FinetuningProgress(asked)
+        self._host.worklist.background_jobs.begin_job(
+            "learn", partial(self._run_finetuning, asked, self.run_in_child)
+        )
+
+    def _run_finetuning(
+        self, asked: FinetuningRequest, child: ChildProcessCall, progress: ProgressCallback
+    ) -> str:
+        """Export, train and judge, in the thread of a background job."""
+        order = finetuning_preparation.make_finetune_config(asked, progress)
+        self._background.post(partial(self._config_ready, asked, order))
+        learnt: FinetunedModel = child(finetuning_preparation.LEARN, order, progress)
+        self._background.post(partial(self._finetuning_done, asked, learnt))
+        return learnt.verdict.sentence
+
+    def _config_ready(self, asked: FinetuningRequest, order: FinetuneConfig) -> None:
+        if self._progress.asked is asked:
+            self._progress = replace(self._progress, order=order)
+            self._following.start()
+            self._read_training_log()
+
+    def _read_training_log(self) -> None:
+        """Read the training log, which has one line a step, and show the curve."""
+        if self._progress.order is not None:
+            curve = curve_from_log(read_log(self._progress.order.output / LOG_FILE))
+            self._progress = replace(self._progress, curve=curve)
+            self.changed.emit()
+
+    def _finetuning_done(self, asked: FinetuningRequest, learnt: FinetunedModel) -> None:
+        if self._progress.asked is asked:
+            self._progress = replace(self._progress, learnt=learnt)
+            self._read_training_log()
+
+    def stop_running_job(self) -> None:
+        """Stop training or comparing; the checkpoint stays, so that the run can go on later."""
+        for kind in _OURS:
+            self._host.worklist.background_jobs.cancel_job(kind)
+
+    def compare_models(self) -> None:
+        """Let the old and the new model draft accepted cases, in a child process."""
+        lesson, project = self._progress, self._host.worklist.project
+        learnt, asked = lesson.learnt, lesson.asked
+        # Another project may have been opened since the run; its cases say nothing about this model.
+        if learnt is None or asked is None or project is None or project is not self._project:
+            return
+        # Trained on a foreign data set, no case of the project has a known role.
+        division = learnt.division if asked.options.dataset is None else None
+
+        def work(progress: ProgressCallback) -> str:
+            order = finetuning_preparation.make_model_comparison(
+                project, asked.parent.folder, learnt, division
+            )
+            found = self.run_in_child(finetuning_preparation.COMPARE, order, progress) if order.cases else ()
+            self._background.post(partial(self._comparison_done, asked, found, order.left_out))
+            return comparison_text(found, order.left_out)
+
+        # The problem of an earlier run does not belong to this comparison.
+        self._progress = replace(lesson, problem="")
+        self._host.worklist.background_jobs.begin_job("compare", work)
+
+    def _comparison_done(
+        self, asked: FinetuningRequest, found: tuple[CaseScoreChange, ...], left_out: int
+    ) -> None:
+        if self._progress.asked is asked:
+            self._progress = replace(self._progress, differences=tuple(found), left_out=left_out)
+            self.changed.emit()
+
+    def _jobs_changed(self) -> None:
+        if self._running_job is None or self._running_job.kind != "learn":
+            self._following.stop()
+        self.changed.emit()
+
+    def _job_ended(self, kind: str, sentence: str, problem: bool) -> None:
+        if problem and kind in _OURS:
+            self._progress = replace(self._progress, problem=sentence)
+        learnt = self._progress.learnt
+        if kind == "learn" and not problem and learnt is not None and learnt.verdict.passed:
+            self.find_default_model()
+            if self._progress.differences is None and self.current_facts.accepted:
+                self.compare_models()
+
+    def _reset_on_other_project(self) -> None:
+        if self._host.worklist.project is not self._project and self._progress.asked is not None:
+            self._progress, self._project = _FinetuningProgress(), self._host.worklist.project
+        self.changed.emit()
+
+    def _session_changed(self) -> None:
+        self.changed.emit()
+
+    # What becomes of it
+
+    def adopt_model(self) -> None:
+        """Make the new model the default, for the next draft on."""
+        learnt = self._progress.learnt
+        if learnt is not None and decide_finetuning_view(self.current_facts).adopt_enabled:
+            self._background.submit(
+                partial(finetuning_preparation.adopt_finetuned_model, learnt), self._model_adopted
+            )
+
+    def _model_adopted(self, bundle: ModelBundle) -> None:
+        self._host.session.add_model(bundle)
+        self._host.session.show_message(f"{bundle.card.title} drafts from now on.")
+        self.find_default_model()
+
+    def return_to_previous_model(self) -> None:
+        """Make the model before the default again."""
+        self._background.submit(finetuning_preparation.restore_previous_model, self._previous_model_restored)
+
+    def _previous_model_restored(self, bundle: ModelBundle) -> None:
+        self._host.session.add_model(bundle)
+        self._host.session.show_message(
+            f"Back to {bundle.card.title}; the other one stays in the list of models."
+        )
+        self.find_default_model()
+
+    def find_default_model(self) -> None:
+        """Find out which model is the default and which one was before."""
+        self._background.submit(finetuning_preparation.find_default_model, self._set_default_model)
+
+    def _set_default_model(self, default: DefaultModel) -> None:
+        self.default = default
+        self.changed.emit()
+
+    def open_case(self, name: str) -> None:
+        """Open the case `name` of the project, after asking about unsaved corrections."""
+        worklist = self._host.worklist
+        project = worklist.project
+        if project is not None:
+            self._background.submit(lambda: project.case_named(name), worklist.open_case)
+
+    def end_finetuning(self) -> None:
+        """Stop following the run; the worklist ends the background jobs."""
+        self._following.stop()
+        self._background.close(finish=True)
+
+
+def _total_training_steps(chore: BackgroundJobStatus) -> int:
+    return chore.total if chore.stage.startswith("training") else 0

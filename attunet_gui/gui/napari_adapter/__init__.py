@@ -1,0 +1,1 @@
+"""Everything that depends on how napari works: layers, keys, commands, strokes."""

@@ -1,0 +1,87 @@
+"""Texts about a case in the list, as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from attunet_gui.project.case_rows import CaseRow, HistoryLine
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.system.plurals import counted, plural_of
+
+_FEW = 5
+_TOLD_FIRST = (
+    *(CaseStatus.ACCEPTED, CaseStatus.REVIEWED, CaseStatus.IN_PROGRESS, CaseStatus.DRAFTED, CaseStatus.NEW),
+    *(CaseStatus.SECOND_READ, CaseStatus.REJECTED),
+)
+
+
+def case_line_text(row: CaseRow) -> str:
+    """Return the second line of a row: what is to correct, whose case it is, note and volume."""
+    parts = [row.reason or row.failure]
+    if row.effort is not None:
+        parts.append(f"{row.effort:.0f} to correct")
+    parts += [row.assignee and f"@{row.assignee}", row.note and f"“{row.note}”"]
+    if row.volume_ml is not None:
+        parts.append(f"{row.volume_ml:.0f} ml")
+    return "  ·  ".join(part for part in parts if part) or "no draft yet"
+
+
+def case_tooltip_text(row: CaseRow) -> str:
+    """Return all that the list knows of a case. It may name the source file, so it is for the window only."""
+    told = [
+        f"{row.name}: {row.status}",
+        f"File: {row.file_name}",
+        _draft_text(row),
+        row.assignee and f"Assigned to {row.assignee}",
+        row.annotator and f"Annotated by {row.annotator}, {row.active_seconds / 60:.1f} min",
+        row.note and f"Note: {row.note}",
+        row.reason and f"Rejected: {row.reason}",
+        row.failure and f"Not drafted: {row.failure}",
+    ]
+    return "\n".join(filter(None, told))
+
+
+def _draft_text(row: CaseRow) -> str:
+    if row.volume_ml is None or row.effort is None or row.uncertainty is None:
+        return ""
+    return (
+        f"Draft: {row.volume_ml:.1f} ml, about {counted(round(row.effort), 'slice')} to correct, "
+        f"uncertainty {row.uncertainty:.2f}, {counted(row.places or 0, 'place')} to check"
+    )
+
+
+def status_counts_text(counts: Mapping[CaseStatus, int]) -> str:
+    """Return the number of cases by status: "120 cases: 12 accepted, 3 in progress, 105 new"."""
+    total = sum(counts.values())
+    if not total:
+        return "No case yet: import a folder of CT."
+    told = ", ".join(f"{counts[status]} {status}" for status in _TOLD_FIRST if counts.get(status))
+    return f"{count_cases_text(total)}: {told}"
+
+
+def count_cases_text(count: int) -> str:
+    """Return a number of cases as text, with spaces between thousands: "1 case", "12 000 cases"."""
+    return f"{count:,} {plural_of(count, 'case')}".replace(",", " ")
+
+
+def first_names_text(names: Sequence[str]) -> str:
+    """Return the first five of `names`, and how many more there are."""
+    shown = ", ".join(names[:_FEW])
+    return f"{shown} and {len(names) - _FEW} more" if len(names) > _FEW else shown
+
+
+def history_table_rows(lines: Sequence[HistoryLine]) -> list[tuple[str, str, str]]:
+    """Return (local time, who, what) for each line of the history, newest first."""
+    return [
+        (_local_time_text(one.when), one.who, one.words + _by_model_text(one.model))
+        for one in reversed(lines)
+    ]
+
+
+def _local_time_text(when: datetime) -> str:
+    return f"{when.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _by_model_text(model: str) -> str:
+    return f" (by {model.split()[0]})" if model else ""

@@ -1,0 +1,285 @@
+"""Opens a case of a project: the CT, the mask that the project shows, and the next case in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+
+from attunet_gui.app.case_session import CaseSession, InitialMask, OpenCase
+from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.volume import Volume
+from attunet_gui.editing.edit_session import EditSession
+from attunet_gui.gui.qt_executor import QtDelivery
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
+from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.project.case_opening import CaseOpening, begin_case
+from attunet_gui.project.case_rows import CaseRow
+from attunet_gui.project.case_state import CaseStatus, SavedMaskState
+from attunet_gui.project.project_events import model_reference
+from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.review.review_progress import ReviewState
+from attunet_gui.system.background_executor import Handlers, LatestOnlyExecutor, Task, TaskProgress
+from attunet_gui.system.plurals import counted, plural_of
+from attunet_gui.system.progress import ProgressCallback
+
+
+@dataclass(frozen=True)
+class ReviewProgress:
+    """How far the review of the open case has come.
+
+    Attributes:
+        state: seen and verified slices.
+        reviewed: whether no place is open and every slice with mask was seen.
+        unseen: number of slices with mask that were not seen; None while that is not known.
+        open_places: number of open places to check; None while that is not known.
+    """
+
+    state: ReviewState
+    reviewed: bool
+    unseen: int | None = None
+    open_places: int | None = None
+
+
+def make_review_record(
+    session: CaseSession, work: EditSession, seen: ReviewProgress, accepted: bool
+) -> MaskReview:
+    """Return what is recorded about the mask that is being saved.
+
+    A slice counts as verified if the annotator looked at it, drew in it or verified it. One that nobody
+    looked at stays unverified even if the case is reviewed or accepted.
+
+    Args:
+        session: with the case.
+        work: on its mask.
+        seen: how far the review has come.
+        accepted: whether the annotator accepts the mask.
+    """
+    looked_at = seen.state.seen | work.verified_slices | work.hand_drawn_slices
+    slices = work.identity.shape[0]
+    # None stands for every slice.
+    verified = None if len(looked_at) == slices else looked_at
+    model = (
+        ""
+        if session.draft_model is None
+        else model_reference(session.draft_model.name, session.draft_model.sha256)
+    )
+    return replace(
+        MaskReview.from_activity(work.case_activity, verified, model, finished=accepted or seen.reviewed),
+        declared=work.verified_slices,
+        corrected=work.corrected_slices,
+        places=work.accepted_keys,
+        unseen=seen.unseen,
+        open_places=seen.open_places,
+        accepted=accepted,
+    )
+
+
+@dataclass(frozen=True)
+class RecordedCase:
+    """The result of recording a saved mask.
+
+    Attributes:
+        case: the row of the case now.
+        again: whether its draft had a seeded error that is still in the mask, so that it is to be done again.
+    """
+
+    case: CaseRow
+    again: bool
+
+
+def record_saved_mask(
+    project: Project, row: CaseRow, mask: Path, review: MaskReview, accept: bool
+) -> RecordedCase:
+    """Record that the mask in the file `mask` was saved, and accept the case if that is asked and allowed.
+
+    Reads files, so it belongs into a background thread.
+
+    Raises:
+        ProjectError: if the project does not allow it.
+        UnreadableInput: if a mask is gone.
+    """
+    project.record_saved_mask(row, mask, review)
+    now = project.reload_case(row)
+    if accept and now.status == CaseStatus.REVIEWED:
+        # What is left to look at was said in a question before the mask was saved.
+        now = project.accept_case(now, anyway=True)
+    return RecordedCase(now, again=review.finished and now.status == CaseStatus.IN_PROGRESS)
+
+
+def save_message(recorded: RecordedCase, review: MaskReview, slices: int) -> str:
+    """Return the message about a recorded mask, in one or two sentences.
+
+    Args:
+        recorded: the result.
+        review: what was recorded.
+        slices: the number of slices of the CT.
+    """
+    case = recorded.case
+    if recorded.again:
+        return (
+            f"The draft of {case.name} held a known error, put there to measure how often one is overlooked; "
+            "it is still there; correct the draft that opens now."
+        )
+    words = f"{case.name} is {case.status}; the mask was read back and is identical."
+    if review.finished and review.verified is not None:
+        unseen = slices - len(review.verified)
+        stay = plural_of(unseen, "stays", "stay")
+        words += f" {counted(unseen, 'slice')} that you did not look at {stay} unverified."
+    return words
+
+
+def restore_decisions(work: EditSession, saved: SavedMaskState) -> None:
+    """Restore in `work` what was decided of its mask when it was saved in the project.
+
+    Args:
+        work: on a mask that was opened from the project. Nothing happens if it went on after the mask was
+            saved, as its journal is newer then.
+        saved: what the project keeps of the mask.
+    """
+    if work.left_at is None or saved.when.timestamp() > work.left_at:
+        work.verify_slices(saved.said.declared)
+        work.accept_finding(*saved.said.places)
+
+
+_DIGEST = 8
+
+
+@dataclass(frozen=True, eq=False)
+class OpenProjectCase:
+    """The open case of a project.
+
+    Attributes:
+        project: the project.
+        case: as the session has it, with its pseudonym as name.
+        opening: what the project shows with it.
+    """
+
+    project: Project
+    case: OpenCase
+    opening: CaseOpening
+
+    @property
+    def case_row(self) -> CaseRow:
+        """The row of the list, as it was when the case was opened or last decided on."""
+        return self.opening.case
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCt:
+    """A CT in memory with the identity of its image, ready to be shown."""
+
+    volume: Volume
+    identity: CaseIdentity
+
+
+def read_case_ct(row: CaseRow, progress: ProgressCallback) -> PreparedCt:
+    """Return the CT of `case_row`, named by its pseudonym: nothing that is shown or kept names the patient.
+
+    Raises:
+        UnreadableInput: if it cannot be read.
+        WorkCancelled: from `progress`.
+    """
+    volume = replace(read_ct_volume(row.path, series=row.series, progress=progress), name=row.name)
+    return PreparedCt(volume, identify_volume(volume))
+
+
+def read_project_case(project: Project, row: CaseRow, ct: PreparedCt) -> OpenProjectCase:
+    """Open `case_row` in its project and return it with the mask that the project shows.
+
+    That it was opened goes into the history of the case.
+    """
+    opening = begin_case(project, row)
+    found = None
+    if opening.mask is not None:
+        shown = project.case_state(row).shown
+        saved = shown is not None and shown.shown == "saved"
+        mask = read_mask(opening.mask, ct.volume)
+        found = InitialMask(opening.mask, mask, _parse_model_id(opening.model), saved)
+    return OpenProjectCase(project, OpenCase(ct.volume, ct.identity, found), opening)
+
+
+def _parse_model_id(words: str) -> ModelId | None:
+    name, _, sha256 = words.rpartition(" ")
+    return ModelId(name, sha256, "") if name else None
+
+
+def project_journal_folder(folder: Path, project: Project) -> Path:
+    """Return the folder below `folder` for the work on cases of `project`.
+
+    It is apart from other work, and another one for each annotator: a second reader must not meet the strokes
+    of the first, and a case of a project is not to be recovered outside of it.
+    """
+    # No path contains a NUL, so that folder and name cannot run into each other.
+    said = f"{project.folder}\0{project.who}".encode()
+    return folder / "projects" / blake2b(said, digest_size=_DIGEST).hexdigest()
+
+
+class CasePrefetcher:
+    """Reads the next case before it is asked for; holds one at most."""
+
+    def __init__(self) -> None:
+        self._executor = LatestOnlyExecutor("attunet-ahead", QtDelivery())
+        self._lock = Lock()
+        self._name = ""
+        self._reading: Task[PreparedCt | None] | None = None
+
+    @property
+    def prefetched_name(self) -> str:
+        """Name of the case that is read, or being read; "" for none."""
+        return self._name
+
+    def begin_prefetch(self, choose: Callable[[], CaseRow | None]) -> None:
+        """Read the case that `choose` returns in the background, in place of the one that was read before."""
+        with self._lock:
+            self._name = ""
+            self._reading = self._executor.submit_long(
+                partial(self._prefetch_ct, choose), Handlers(failed=_ignore_error)
+            )
+
+    def take_prefetched(self, row: CaseRow) -> PreparedCt | None:
+        """Return the CT of `case_row` if it was read in advance, else None. Waits while it is being read.
+
+        To be called from a background thread.
+        """
+        with self._lock:
+            reading, same = self._reading, self._name == row.name
+            self._reading, self._name = None, ""
+            if not same:
+                self._executor.cancel_all()
+                return None
+        try:
+            return None if reading is None else reading.result()
+        except Exception:
+            # The case is read again when it is opened, and the error is said then.
+            return None
+
+    def _prefetch_ct(self, choose: Callable[[], CaseRow | None], progress: TaskProgress) -> PreparedCt | None:
+        """Return the CT of the case that `choose` returns; None if there is no next case."""
+        row = choose()
+        if row is None:
+            return None
+        with self._lock:
+            # If it was stopped meanwhile, the name belongs to another case already.
+            progress.check()
+            self._name = row.name
+        return read_case_ct(row, progress)
+
+    def drop_prefetched(self) -> None:
+        """Drop what was read."""
+        with self._lock:
+            self._executor.cancel_all()
+            self._reading, self._name = None, ""
+
+    def end_prefetch(self) -> None:
+        """Stop for good."""
+        self.drop_prefetched()
+        self._executor.close()
+
+
+def _ignore_error(_error: Exception) -> None:
+    """A case that cannot be read in advance is read when it is opened, and what is wrong is told then."""

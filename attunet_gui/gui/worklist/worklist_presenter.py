@@ -1,0 +1,138 @@
+"""Connects the panel of the worklist to the worklist: its dialogs, and the dock that it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QDockWidget, QWidget
+
+from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
+from attunet_gui.gui.worklist.worklist_controller import WorklistController
+from attunet_gui.gui.worklist.worklist_panel import WorklistPanel
+from attunet_gui.gui.worklist.worklist_view_state import decide_worklist_view
+from attunet_gui.project.case_rows import CaseRow, HistoryLine
+from attunet_gui.project.project_events import ProjectSettings
+
+
+class WorklistPresenter(QObject):
+    """Passes what the panel asks for to the worklist, with a dialog before it where one is needed.
+
+    Args:
+        worklist: what is shown.
+        panel: the widget that shows it.
+        dock: of the panel; hidden until a project is open.
+        window: above which dialogs stand.
+    """
+
+    def __init__(
+        self, worklist: WorklistController, panel: WorklistPanel, dock: QDockWidget, window: QWidget
+    ) -> None:
+        super().__init__(panel)
+        self._worklist, self._panel, self._dock, self._window = worklist, panel, dock, window
+        self._was_open, self._marked = False, ""
+        self._reading: QWidget | None = None
+        panel.open_asked.connect(worklist.open_case)
+        panel.query_asked.connect(worklist.show_query)
+        panel.next_asked.connect(worklist.next_case)
+        panel.accept_asked.connect(worklist.accept_case)
+        panel.next_by_asked.connect(worklist.set_next_case_strategy)
+        panel.stop_asked.connect(worklist.cancel_job)
+        panel.asked.connect(self._run_case_command)
+        panel.project_asked.connect(self._run_project_command)
+        worklist.changed.connect(self.show_worklist)
+        dock.hide()
+        self.show_worklist()
+
+    def show_worklist(self) -> None:
+        """Show the state of the worklist in the panel."""
+        view = decide_worklist_view(self._worklist.current_facts)
+        self._panel.show_view(view)
+        self._panel.show_next_case_strategy(self._worklist.next_case_strategy)
+        self._mark_open()
+        if view.is_open != self._was_open:
+            self._was_open = view.is_open
+            self._dock.setVisible(view.is_open)
+            if view.is_open:
+                self._dock.raise_()  # on a low screen it is a tab among others
+            # The search of another project must not hide cases of this one.
+            self._panel.show_query(self._worklist.query)
+
+    def _mark_open(self) -> None:
+        """Select the case on screen in the list, once: afterwards the annotator selects what they like."""
+        row = self._worklist.current_facts.open_case
+        name = "" if row is None else row.name
+        if name != self._marked and (not name or self._panel.mark_case(name)):
+            self._marked = name
+
+    def _run_case_command(self, what: str, row: CaseRow) -> None:
+        worklist = self._worklist
+        if what == "history":
+            worklist.request_history(row, self._show_history)
+        elif what == "reopen":
+            worklist.reopen_case(row)
+        else:
+            self._ask_case_text(what, row)
+
+    def _ask_case_text(self, what: str, row: CaseRow) -> None:
+        """Ask for the text that "assign", "note" or "reject" needs, and run the command."""
+        titles = {
+            "assign": (f"Assign {row.name}", "To whom (nobody: leave it empty)", row.assignee),
+            "note": (f"Note of {row.name}", "Note (leave it empty to take it away)", row.note),
+            "reject": (f"Reject {row.name}", "Why it is of no use; kept with the case", ""),
+        }
+        said = worklist_dialogs.ask_text(self._window, *titles[what])
+        if said is None:
+            return
+        if what == "assign":
+            self._worklist.assign_cases((row,), said)
+        elif what == "note":
+            self._worklist.set_note(row, said)
+        else:
+            self._worklist.reject_case(row, said)
+
+    def _show_history(self, row: CaseRow, lines: tuple[HistoryLine, ...]) -> None:
+        self._reading = worklist_dialogs.show_history(self._window, row.name, lines)
+
+    def _run_project_command(self, what: str) -> None:
+        """Run the command `what` of the project menu."""
+        worklist = self._worklist
+        commands: dict[str, Callable[[], None]] = {
+            "import": partial(self._import_folder, copy=False),
+            "import copies": partial(self._import_folder, copy=True),
+            "draft": worklist.draft_list,
+            "export": self._export_dataset,
+            "second reads": self._ask_second_reads,
+            "checks": partial(worklist.request_settings, self._ask_checks),
+            "open": worklist.open_project,
+            "close": worklist.close_project,
+        }
+        commands[what]()
+
+    def _import_folder(self, copy: bool) -> None:
+        folder = case_dialogs.choose_folder(
+            self._window, "Import a folder of CT", self._folder_near_project()
+        )
+        if folder is not None:
+            self._worklist.import_folder(folder, copy)
+
+    def _export_dataset(self) -> None:
+        wish = worklist_dialogs.ask_export(self._window, self._folder_near_project() / "export")
+        if wish is not None:
+            self._worklist.export_list(wish)
+
+    def _ask_checks(self, settings: ProjectSettings) -> None:
+        wanted = worklist_dialogs.ask_checks(self._window, settings)
+        if wanted is not None and wanted != settings:
+            self._worklist.set_checks(wanted)
+
+    def _ask_second_reads(self) -> None:
+        wanted = worklist_dialogs.ask_second_reads(self._window)
+        if wanted is not None:
+            self._worklist.ask_second_reads(*wanted)
+
+    def _folder_near_project(self) -> Path:
+        project = self._worklist.project
+        return Path.home() if project is None else project.folder.parent

@@ -1,0 +1,1 @@
+"""File formats of CT and labels: NIfTI, NRRD, MetaImage and DICOM."""

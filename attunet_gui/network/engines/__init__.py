@@ -1,0 +1,1 @@
+"""Engines that compute a network's answer: Keras and OpenVINO."""

@@ -1,0 +1,1 @@
+"""Families of networks: each has a configuration, a Keras network and its gates."""

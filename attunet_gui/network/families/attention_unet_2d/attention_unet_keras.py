@@ -1,0 +1,134 @@
+"""The family `attention_unet_2d` in Keras: the Attention U-Net of Oktay et al. 2018 (arXiv:1804.03999) in
+2-D.
+
+Each level of the encoder is a block of two 3x3 convolutions with ReLU, each followed by batch normalisation.
+Each skip connection passes an additive attention gate (article, equations 1 and 2): skip and gating signal go
+through 1x1 convolutions and are added, and a 1x1 convolution with a sigmoid gives one coefficient in [0, 1]
+for each position, which multiplies the skip. The coefficients are outputs of the same forward pass, named
+`gate1` (finest) to `gate<n>` (coarsest). A fresh gate lets nearly everything pass, as the article asks
+(section 3).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
+    PROBABILITY,
+    AttentionUNet2DConfig,
+    gate_names,
+)
+from attunet_gui.network.families.fused_layers import FusedBatchNormalisation, UpsampleConcatConvolution
+from attunet_gui.network.tensorflow_runtime import keras
+
+layers = keras.layers
+# Initial offset of the last batch normalisation: the organ fills few pixels. Because of that normalisation
+# before the sigmoid only this offset can express it, and starting from 0 it takes thousands of steps to get
+# there (the prior of Lin et al. 2017, arXiv:1708.02002, section 4.1).
+_PRIOR_LOGIT = -3.0
+# Initial offset of a gate, which gives coefficients of 0.95. With an offset of 0 and weights of the usual
+# size a fresh gate is not neutral: batch-normalised skips drive it to a random mean between 0.04 and 0.85.
+_OPEN_GATE_LOGIT = 3.0
+# Variance of the last weights of a gate, relative to the usual one. The offset decides at first, and yet all
+# weights have gradients.
+_SCORE_INIT_SCALE = 0.01
+
+
+def build_network(config: AttentionUNet2DConfig) -> keras.Model:
+    """Build the network as a functional Keras model with fresh weights.
+
+    The input is (batch, rows, columns, channels) float32, HU scaled to [0, 1] by the bundle's window. The
+    output is a dict of float32 in [0, 1]: `probability` (batch, rows, columns, 1) and `gate<k>` (batch, rows
+    / 2**k, columns / 2**k, 1). Without gates `probability` is the only one.
+    """
+    image = keras.Input((*config.size, config.channels), name="image")
+    skips, x = [], image
+    for level in range(config.levels - 1):
+        skips.append(_conv_block(x, config, level, "encoder"))
+        x = layers.MaxPooling2D(2, name=f"encoder{level + 1}_pool")(skips[-1])
+    x = _conv_block(x, config, config.levels - 1, "encoder")
+    outputs = {}
+    for level in reversed(range(config.levels - 1)):
+        skip = skips[level]
+        if config.gates:
+            name = gate_names(config)[level]
+            skip, outputs[name] = _attention_gate(skip, x, config.gate_filters, name)
+        x = _conv_block([x, skip], config, level, "decoder")
+    x = layers.Conv2D(1, 1, name="head_conv")(x)
+    x = FusedBatchNormalisation(beta_initializer=keras.initializers.Constant(_PRIOR_LOGIT), name="head_norm")(
+        x
+    )
+    outputs[PROBABILITY] = layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(x)
+    return keras.Model(image, outputs, name="attention_unet_2d")
+
+
+def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
+    """Make the gate `name` return `coefficient`, in [0, 1], everywhere.
+
+    Its last weights become 0 and its last offset the logit of `coefficient`.
+    """
+    score = network.get_layer(f"{name}_score")
+    score.kernel.assign(keras.ops.zeros_like(score.kernel))
+    score.bias.assign([_clamped_logit(coefficient)])
+
+
+def shift_logits(network: keras.Model, slope: float, offset: float) -> None:
+    """Replace each logit x of the probability by `slope` * x + `offset`, within the last normalisation."""
+    norm = network.get_layer("head_norm")
+    norm.gamma.assign(slope * norm.gamma)
+    norm.beta.assign(slope * norm.beta + offset)
+
+
+def _clamped_logit(probability: float) -> float:
+    """Return the logit of `probability`; for 0 and 1 a finite number whose sigmoid is exactly 0 or 1 in
+    float32.
+    """
+    if probability in (0, 1):
+        return 40.0 if probability else -110.0  # exactly 1 and 0 in float32
+    return math.log(probability / (1 - probability))
+
+
+def _conv_block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
+    """Add two convolutions with their normalisations.
+
+    Args:
+        x: a map, or in the decoder [the coarser map, the skip], which only the first convolution takes.
+        config: of the network.
+        level: 0 is the finest.
+        part: "encoder" or "decoder", for the names of the layers.
+    """
+    filters = config.filters * 2**level
+    for step in (1, 2):
+        name = f"{part}{level + 1}_{step}"
+        if isinstance(x, list):
+            x = UpsampleConcatConvolution(filters, name=f"{name}_conv")(x)
+        else:
+            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
+        x = FusedBatchNormalisation(name=f"{name}_norm")(x)
+        if step == 1 and config.dropout:
+            x = layers.Dropout(config.dropout, name=f"{name}_drop")(x)
+    return x
+
+
+def _attention_gate(skip: Any, gating: Any, filters: int, name: str) -> tuple[Any, Any]:
+    """Return the gated skip, and the coefficients at the resolution of the gating signal as float32.
+
+    The 1x1 convolution with stride 2 is written in two steps, every second pixel and then the convolution,
+    which give the same numbers from the same weights. As one layer its float32 gradient writes beyond its
+    memory on CPUs (TensorFlow 2.21 with oneDNN), and training crashes.
+    """
+    every_second = layers.MaxPooling2D(1, strides=2, name=f"{name}_stride")(skip)
+    theta = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_skip")(every_second)
+    phi = layers.Conv2D(filters, 1, activation="relu", name=f"{name}_gating")(gating)
+    joined = layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([theta, phi]))
+    score = layers.Conv2D(
+        1,
+        1,
+        kernel_initializer=keras.initializers.VarianceScaling(_SCORE_INIT_SCALE, "fan_avg", "uniform"),
+        bias_initializer=keras.initializers.Constant(_OPEN_GATE_LOGIT),
+        name=f"{name}_score",
+    )(joined)
+    coefficients = layers.Activation("sigmoid", dtype="float32", name=name)(score)
+    fine = layers.UpSampling2D(2, name=f"{name}_up")(coefficients)
+    return layers.Multiply(name=f"{name}_apply")([skip, fine]), coefficients

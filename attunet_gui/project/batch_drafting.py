@@ -1,0 +1,264 @@
+"""Drafting all cases of a project, one after the other.
+
+A run that was stopped is resumed by the next one, and a case that fails does not stop the others.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attunet_gui.core.prediction import NetworkPrediction
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.case_discovery import CaseRef
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.result_writing import write_mask
+from attunet_gui.project.case_rows import CaseQuery, CaseRow
+from attunet_gui.project.case_state import CaseStatus
+from attunet_gui.project.ct_fingerprint import ct_fingerprint
+from attunet_gui.project.mask_files import mask_file_sha256
+from attunet_gui.project.project_events import CaseDrafted, DraftFailed, EventPayload, model_reference
+from attunet_gui.project.project_store import PROGRAM_ACTOR, Project
+from attunet_gui.project.thumbnails import write_thumbnail
+from attunet_gui.project.triage_metrics import triage_metrics_of
+from attunet_gui.system.errors import (
+    AttunetError,
+    ProjectError,
+    UnreadableInput,
+    UnwritableOutput,
+    WorkCancelled,
+)
+from attunet_gui.system.file_lock import LockHeldElsewhere, acquire_file_lock
+from attunet_gui.system.progress import ProgressCallback, no_progress
+from attunet_gui.system.safe_logging import raise_location
+from attunet_gui.workers.inference_messages import PredictRequest
+from attunet_gui.workers.inference_process import InferenceProcess
+
+_LOCK_FILE = "drafting.lock"
+# Time between two looks at the progress of the child, which is also how long a cancel may go unnoticed.
+_LISTEN_S = 0.2
+# Digits of the model's sha256 in the name of a draft, so that drafts of two models lie side by side.
+_MARK = 8
+
+
+class CaseDrafter(Protocol):
+    """A model that drafts one volume after the other.
+
+    Attributes:
+        model: name and sha256 of the model, as `events.model_words` formats them.
+    """
+
+    @property
+    def draft_model(self) -> str:
+        """Name and sha256 of the model, as `events.model_words` formats them."""
+
+    def draft(
+        self, volume: Volume, progress: ProgressCallback
+    ) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
+        """Draft `volume`.
+
+        Returns:
+            The prediction on the network's grid; the draft (z, y, x) uint8, 0 or 1, on the canonical grid.
+
+        Raises:
+            AttunetError: if drafting fails.
+            WorkCancelled: if `progress` raises it.
+        """
+
+
+@dataclass
+class DraftedCases:
+    """The result of drafting a list. It is filled while the list is being drafted.
+
+    Attributes:
+        done: names of the cases that have a new draft now.
+        failed: for each case that could not be drafted, its name and a sentence that says why.
+    """
+
+    done: list[str] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def waiting_for_draft(project: Project, model: str, again: bool = False) -> tuple[CaseRow, ...]:
+    """Return the cases that `draft_waiting_cases` would draft, in the order in which they were added.
+
+    These are the cases without a draft that nobody has begun; with `again`, also those that nobody has begun
+    and that a model other than `draft_model` drafted.
+    """
+    wanted = {CaseStatus.NEW, CaseStatus.DRAFTED} if again else {CaseStatus.NEW}
+    found = project.list_cases(CaseQuery(status=frozenset(wanted)))
+    return tuple(case for case in found if case.model != model)
+
+
+def draft_waiting_cases(
+    project: Project, drafter: CaseDrafter, progress: ProgressCallback = no_progress, again: bool = False
+) -> DraftedCases:
+    """Draft every case that `waiting_for_draft` returns. This is slow: call it from a thread.
+
+    A draft is written to the disk, read back and recorded before the next case begins, so a run that was
+    stopped or killed goes on where it was. A case that fails is recorded as failed, and the next run tries it
+    again.
+
+    Args:
+        project: the project whose cases are drafted.
+        drafter: the model.
+        progress: called for slices and for cases; it may raise `WorkCancelled`.
+        again: whether to replace the drafts of other models.
+
+    Returns:
+        Which cases were drafted and which failed.
+
+    Raises:
+        ProjectError: if another process is drafting this project.
+        UnwritableOutput: if the folder of the project cannot be written to.
+    """
+    outcome = DraftedCases()
+    with _drafting_lock(project):
+        cases = waiting_for_draft(project, drafter.draft_model, again)
+        for number, case in enumerate(cases):
+            progress(number, len(cases), "cases")
+            failure = _draft_and_record(project, case, drafter, partial(_case_progress, progress, case.name))
+            if failure is None:
+                outcome.done.append(case.name)
+            else:
+                outcome.failed.append((case.name, failure))
+        progress(len(cases), len(cases), "cases")
+    return outcome
+
+
+def _case_progress(progress: ProgressCallback, name: str, done: int, total: int, stage: str) -> None:
+    progress(done, total, f"{stage} of {name}")
+
+
+@contextmanager
+def _drafting_lock(project: Project) -> Iterator[None]:
+    try:
+        held = acquire_file_lock(project.folder / _LOCK_FILE)
+    except LockHeldElsewhere as error:
+        raise ProjectError("Another program drafts this project already: let it finish.") from error
+    except OSError as error:
+        raise UnwritableOutput(f"The project's folder cannot be written to ({error.strerror}).") from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _draft_and_record(
+    project: Project, case: CaseRow, drafter: CaseDrafter, progress: ProgressCallback
+) -> str | None:
+    """Draft one case and record the result; return why it failed, or None if it did not."""
+    payload: EventPayload
+    try:
+        payload, failure = _draft_case(project, case, drafter, progress), None
+    except WorkCancelled:
+        raise
+    except AttunetError as error:
+        failure = str(error)
+    except MemoryError:
+        failure = "There was not enough memory for this CT; close other programs."
+    except Exception as error:
+        # Whatever one CT provokes, the other cases of a night's run are still to be drafted.
+        failure = f"An unexpected {type(error).__name__} at {raise_location(error)} stopped this case."
+    if failure is not None:
+        # The name of the file may be the patient's, and this sentence is shown everywhere.
+        failure = failure.replace(case.file_name, case.name)
+        payload = DraftFailed(reason=failure)
+    project.apply_rule(case, lambda _state: (payload,), drafter.draft_model, PROGRAM_ACTOR)
+    return failure
+
+
+def _draft_case(
+    project: Project, case: CaseRow, drafter: CaseDrafter, progress: ProgressCallback
+) -> CaseDrafted:
+    """Draft one case, write draft and thumbnail, and return the event to record."""
+    since = perf_counter()
+    _check_ct_unchanged(project, case)
+    volume = read_ct_volume(case.path, series=case.series, progress=progress)
+    prediction, mask = drafter.draft(volume, progress)
+    path = project.new_draft_path(case, drafter.draft_model.split()[-1][:_MARK])
+    write_mask(path, mask, volume)
+    with suppress(UnwritableOutput):  # a picture more or less stops nothing
+        write_thumbnail(project.thumbnail_path(case), volume)
+    seen = triage_metrics_of(volume, prediction, mask)
+    return CaseDrafted(
+        mask=project.relative_path(path),
+        sha256=mask_file_sha256(path),
+        slices=volume.grid.shape[0],
+        volume_ml=seen.volume_ml,
+        uncertainty=seen.uncertainty,
+        effort=seen.effort,
+        places=seen.places,
+        visible=seen.visible,
+        seconds=perf_counter() - since,
+    )
+
+
+def _check_ct_unchanged(project: Project, case: CaseRow) -> None:
+    """Raise `UnreadableInput` if the CT of `case` is missing or is no longer the one that was added."""
+    if not case.path.exists():
+        raise UnreadableInput(f"The CT of {case.name} is not where it was: add its folder again.")
+    if ct_fingerprint(CaseRef(case.path, case.series, case.name)) != project.stored_fingerprint(case):
+        raise UnreadableInput(f"The file of {case.name} holds another image now: put the first one back.")
+
+
+class ChildProcessDrafter:
+    """A drafter that uses the child process of a `InferenceProcess`. Nothing else may use that runner
+    meanwhile.
+
+    Attributes:
+        model: name and sha256 of the model, as `events.model_words` formats them.
+    """
+
+    def __init__(self, runner: InferenceProcess, bundle: Path, model: tuple[str, str]) -> None:
+        self.draft_model = model_reference(*model)
+        self._runner, self._bundle = runner, bundle
+        self._heard: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        runner.draft_finished.connect(self._queue_result)
+        runner.job_failed.connect(self._queue_failure)
+
+    def draft(
+        self, volume: Volume, progress: ProgressCallback
+    ) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
+        """See `Drafter.draft`."""
+        job = self._runner.submit(PredictRequest(volume=volume, bundle=self._bundle))
+        try:
+            while True:
+                status = self._runner.status
+                progress(status.done, status.total, status.stage or "loading")
+                with suppress(queue.Empty):
+                    number, said = self._heard.get(timeout=_LISTEN_S)
+                    if number == job:
+                        return _result_or_raise(said)
+        except BaseException:
+            # `WorkCancelled`, or Ctrl+C: the child must not go on computing a draft that nobody waits for.
+            self._runner.cancel_request()
+            raise
+
+    def close(self) -> None:
+        """Disconnect from the runner and end its child process."""
+        self._runner.draft_finished.disconnect(self._queue_result)
+        self._runner.job_failed.disconnect(self._queue_failure)
+        self._runner.close()
+
+    def _queue_result(self, job: int, prediction: NetworkPrediction, draft: NDArray[np.uint8]) -> None:
+        self._heard.put((job, (prediction, draft)))
+
+    def _queue_failure(self, job: int, sentence: str) -> None:
+        self._heard.put((job, sentence))
+
+
+def _result_or_raise(said: Any) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
+    if isinstance(said, str):
+        raise AttunetError(said)
+    prediction, draft = said
+    return prediction, draft

@@ -1,0 +1,46 @@
+"""Reading the mask files of a project without the CT they belong to."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from attunet_gui.core.grid import canonical_reorientation
+from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.io.formats import nifti
+from attunet_gui.io.label_values import LabelValues, pancreas_mask
+from attunet_gui.io.mask_reading import apply_scaling
+from attunet_gui.system.errors import UnreadableInput
+
+
+def read_mask_without_ct(path: Path) -> Volume:
+    """Read the mask in the NIfTI file `path` as a volume of its own.
+
+    `io.writing.write_mask` can write another mask on the grid of this volume, so the CT need not be read.
+
+    Returns:
+        A volume whose hu is (z, y, x) int16, 0 or 1, on the canonical grid.
+
+    Raises:
+        UnreadableInput: if the file is damaged or missing.
+    """
+    if not path.exists():
+        raise UnreadableInput(f"The mask {path.name} is not where it was saved: put it back.")
+    content = nifti.load_nifti(path)
+    placement = canonical_reorientation(content.grid)
+    values = apply_scaling(content.stored, content.slope, content.intercept)
+    inside = pancreas_mask(placement.to_canonical(values), LabelValues(), path.name).astype(np.int16)
+    return Volume(
+        inside, placement, nifti.name_without_suffix(path), VolumeOrigin(path, "NIfTI", content.frame)
+    )
+
+
+def mask_file_sha256(path: Path) -> str:
+    """Return the SHA-256 of the file as hexadecimal digits; `UnreadableInput` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableInput(f"The mask {path.name} could not be read ({error.strerror}).") from error

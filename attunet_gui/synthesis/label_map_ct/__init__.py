@@ -1,0 +1,1 @@
+"""Synthetic CT rendered from label maps of real anatomy."""

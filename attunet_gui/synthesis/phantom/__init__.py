@@ -1,0 +1,1 @@
+"""Phantoms: CT of a drawn abdomen that needs no data."""

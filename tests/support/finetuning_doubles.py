@@ -1,0 +1,109 @@
+"""A stand-in for the child that learns, and what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from attunet_gui.core.model_card import GuardRecord, ModelLineage, ModelReference
+from attunet_gui.evaluation.model_guard import CaseScoreChange, GuardVerdict, judge_model
+from attunet_gui.gui.learning.finetuning_preparation import COMPARE, LEARN
+from attunet_gui.network.model_bundle import read_bundle, set_lineage
+from attunet_gui.network.training_log import LOG_FILE
+from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.progress import ProgressCallback
+from attunet_gui.training.finetuning.finetune_config import FinetuneConfig, ModelComparisonConfig
+from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
+from attunet_gui.training.finetuning.holdout import CaseDivision
+from tests.support.project_cases import ball, save
+
+STEPS = 4
+
+
+def change(
+    group: str, case: str, before: float, after: float, person: str = "", *, empty: bool = False
+) -> CaseScoreChange:
+    return CaseScoreChange(group, case, person or case, before, after, before - 0.1, after - 0.1, empty)
+
+
+def verdict_of(*changes: CaseScoreChange) -> GuardVerdict:
+    return judge_model(changes)
+
+
+def learnt_of(verdict: GuardVerdict, folder: Path = Path("bundle"), name: str = "better") -> FinetunedModel:
+    division = CaseDivision(("case-0001", "case-0002"), ("case-0003",))
+    return FinetunedModel(folder, name, verdict, division, STEPS, 90.0, "float32")
+
+
+def accept(project: Project, name: str) -> None:
+    """As if somebody had drawn a ball there."""
+    save(project, project.case_named(name), ball(), MaskReview(finished=True))
+    project.accept_case(project.case_named(name))
+
+
+class Pupil:
+    """Stands in for `in_own_child`: writes a log like the real one, and a bundle made of `tiny`.
+
+    Attributes:
+        orders: what it was asked.
+        refuses: with what it fails, if not empty.
+        goes_on: set, it does not wait in the middle of a lesson.
+    """
+
+    def __init__(self, tiny: Path, *, gain: float = 0.1) -> None:
+        self._tiny, self._gain = tiny, gain
+        self.orders: list[Any] = []
+        self.refuses = ""
+        self.goes_on = Event()
+        self.goes_on.set()
+
+    def __call__(self, work: str, order: Any, progress: ProgressCallback) -> Any:
+        self.orders.append(order)
+        if self.refuses:
+            raise AttunetError(self.refuses)
+        if work == LEARN:
+            return self._learn(order, progress)
+        assert work == COMPARE
+        return self._compare(order, progress)
+
+    def _learn(self, order: FinetuneConfig, progress: ProgressCallback) -> FinetunedModel:
+        order.output.mkdir(parents=True, exist_ok=True)
+        rows = [
+            {"step": n, "loss": 1 / n, "seconds": 2.0 * n, "validation": {"slices": 0.2 * n, "volumes": 0.2}}
+            for n in range(1, STEPS + 1)
+        ]
+        for row in rows:
+            with (order.output / LOG_FILE).open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            progress(int(str(row["step"])), STEPS, "training, loss 0.5")
+            while row["step"] == 2 and not self.goes_on.wait(0.01):
+                progress(2, STEPS, "training, loss 0.5")
+        verdict = verdict_of(
+            change("validation", "case-0003", 0.6, 0.6 + self._gain),
+            change("phantoms", "phantom 1", 0.8, 0.8),
+        )
+        return learnt_of(verdict, self._bundle(order, verdict), order.name)
+
+    def _bundle(self, order: FinetuneConfig, verdict: GuardVerdict) -> Path:
+        folder = order.output / "bundle"
+        shutil.copytree(self._tiny, folder, dirs_exist_ok=True)
+        card = json.loads((folder / "card.json").read_text())
+        told = {"name": order.name, "title": f"{card['title']}, fine-tuned"}
+        (folder / "card.json").write_text(json.dumps(card | told))
+        guard = GuardRecord(passed=verdict.passed, sentence=verdict.sentence)
+        parent = ModelReference(name="parent", sha256="1" * 64)
+        set_lineage(read_bundle(folder), ModelLineage(ancestors=(parent,), data_sha256="2" * 64, guard=guard))
+        return folder
+
+    def _compare(
+        self, order: ModelComparisonConfig, progress: ProgressCallback
+    ) -> tuple[CaseScoreChange, ...]:
+        progress(0, len(order.cases), "loading")
+        return tuple(
+            change(case.role, case.name, 0.7, 0.7 + 0.1 * (number - 1))
+            for number, case in enumerate(order.cases)
+        )
