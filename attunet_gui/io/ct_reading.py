@@ -27,7 +27,8 @@ def files_of_image(path: Path) -> tuple[Path, ...]:
     if name.endswith((".nhdr", ".mhd")):
         from attunet_gui.io.formats import metaimage, nrrd
 
-        found = (nrrd if name.endswith(".nhdr") else metaimage).header(path)
+        read_header = nrrd.read_nrrd_header if name.endswith(".nhdr") else metaimage.read_metaimage_header
+        found = read_header(path)
         return tuple(dict.fromkeys((path, *(piece.path for piece in found.pieces))))
     return (path,)
 

@@ -19,6 +19,7 @@ from attunet_gui.core.volume import Volume, VolumeOrigin
 from attunet_gui.io.formats import metaimage, nrrd
 from attunet_gui.io.formats.geometry_checks import checked_source_grid
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
+from attunet_gui.io.formats.itk_header import ItkHeader
 from attunet_gui.io.formats.voxel_blocks import iter_voxel_parts, read_voxel_blocks
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback, no_progress
@@ -74,7 +75,7 @@ def load_itk(path: Path, progress: ProgressCallback = no_progress) -> StoredItkI
         UnreadableInput: see `read_itk`.
     """
     try:
-        header = (nrrd if _is_nrrd(path) else metaimage).header(path)
+        header = _read_itk_header(path)
         grid = checked_source_grid(header.shape, _LPS_TO_RAS @ header.affine, path.name)
         voxels = read_voxel_blocks(header.pieces, header.shape, header.dtype, progress)
     except OSError as error:
@@ -89,8 +90,12 @@ def iter_itk_values(path: Path) -> Iterator[NDArray[Any]]:
         UnreadableInput: see `read_itk`; the geometry is not looked at.
         OSError: if a file cannot be read.
     """
-    header = (nrrd if _is_nrrd(path) else metaimage).header(path)
+    header = _read_itk_header(path)
     return iter_voxel_parts(header.pieces, header.shape, header.dtype)
+
+
+def _read_itk_header(path: Path) -> ItkHeader:
+    return nrrd.read_nrrd_header(path) if _is_nrrd(path) else metaimage.read_metaimage_header(path)
 
 
 def _is_nrrd(path: Path) -> bool:
