@@ -10,7 +10,7 @@ from pathlib import Path
 import napari
 from napari.settings import get_settings
 from qtpy.compat import isalive
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QMainWindow, QScrollArea, QWidget
 
 from attunet_gui.app.case_session import CaseSession
@@ -136,8 +136,9 @@ def build_window(
     line = viewer.window.add_dock_widget(dock.bottom, name="attunet line", area="bottom")
     _remove_title_bar(line)
     line.setMinimumHeight(0)
-    desk.guide.changed.connect(lambda: line.setMaximumHeight(dock.bottom.sizeHint().height()))
-    line.setMaximumHeight(dock.bottom.sizeHint().height())
+    height = _LineHeight(line, dock.bottom)
+    desk.guide.changed.connect(height.fit)
+    height.fit()
     _hide_napari_panels(window)
     HiddenLayerRow(window, viewer.layers)
     CloseGuard(window, desk.confirm_close, owner=window)
@@ -184,6 +185,21 @@ def _hide_napari_panels(window: QMainWindow) -> None:
                 panel.setMinimumSize(panel.widget().minimumSizeHint())  # Qt keeps the one of before
             panel.hide()
     window.statusBar().hide()
+
+
+class _LineHeight(QObject):
+    """Keeps a dock as high as its content.
+
+    It is a child of the dock: Qt ends the connection to its method with it, while a lambda would outlive it.
+    """
+
+    def __init__(self, dock: QDockWidget, content: QWidget) -> None:
+        super().__init__(dock)
+        self._dock, self._content = dock, content
+
+    def fit(self) -> None:
+        """Limit the height of the dock to what the content needs now."""
+        self._dock.setMaximumHeight(self._content.sizeHint().height())
 
 
 class _ScrolledPanel(QScrollArea):

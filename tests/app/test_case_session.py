@@ -430,7 +430,7 @@ def test_edited_is_a_matter_of_voxels(session: CaseSession, ct: Path) -> None:
     until(lambda: session.tally is not None)
     assert not session.edited
     mask[4, 4, 4] = 1
-    session.count(mask)
+    session.count_mask(mask)
     until(lambda: session.tally is not None and session.tally.voxels == 1)
     assert session.edited
     assert session.tally is not None

@@ -55,7 +55,7 @@ def killed(work: EditSession, folder: Path, aside: Path) -> Path:
 def same_locks(work: EditSession, drawn: np.ndarray) -> None:
     for z in range(SHAPE[0]):
         np.testing.assert_array_equal(
-            replace(work.mask_locks, verified=frozenset()).locked(z, SHAPE[1:]), drawn[z]
+            replace(work.mask_locks, verified=frozenset()).locked_plane(z, SHAPE[1:]), drawn[z]
         )
 
 
