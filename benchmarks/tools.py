@@ -69,7 +69,7 @@ def _timed(kind: ToolKind, scene: ToolScene, in_3d: bool) -> tuple[float, int | 
         times, edits = zip(*(_clocked(lambda: tool.compute_edit(scene)) for _ in range(_RUNS)), strict=True)
     except AttunetError as reason:
         return float("nan"), str(reason)
-    return 1000 * median(times), edits[0].changes
+    return 1000 * median(times), edits[0].changed_voxels
 
 
 def _clocked(work: Callable[[], MaskEdit]) -> tuple[float, MaskEdit]:

@@ -326,7 +326,7 @@ def _pick_examples(
         z = int((case.truth == 1).sum(axis=(1, 2)).argmax())
         neighbours = recipe.preprocessing.neighbours
         # The network is given the channels that it will be given in prediction.
-        around = case.seen(z, np.arange(-neighbours, neighbours + 1))
+        around = case.neighbour_stack(z, np.arange(-neighbours, neighbours + 1))
         probability = infer(np.ascontiguousarray(np.moveaxis(around, 0, -1))[None])[0]
         # A case of one slice needs no number.
         name = case.name if len(case.images) == 1 else f"{case.name}, slice {z + 1}"

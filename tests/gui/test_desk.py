@@ -266,7 +266,7 @@ def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
 def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(world: World, ct: Path) -> None:
     proposed(world, ct)
     world.desk.carrying.take_all()
-    changed = world.desk.correcting.work.undo_stack.last.edit.changed_slices  # type: ignore[union-attr]
+    changed = world.desk.correcting.work.undo_stack.last_stroke.edit.changed_slices  # type: ignore[union-attr]
     verify(world, 2, *sorted(changed))
     world.desk.correcting.undo()
     assert changed
@@ -681,8 +681,8 @@ def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(world: 
         world.desk.next_step()
         world.until(lambda seen=unseen: guide.unseen_slices != seen)
     assert guide.is_reviewed
-    assert world.desk.view.step.command == "save"
-    strip = guide.strip
+    assert world.desk.view_state.step.command == "save"
+    strip = guide.strip_data
     assert strip is not None
     assert strip.seen[3:8].all()
 

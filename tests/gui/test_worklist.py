@@ -119,10 +119,10 @@ def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Roo
     assert desk.session.draft is not None
     np.testing.assert_array_equal(desk.session.draft.mask, ball())
     assert not desk.session.is_mapping_evidence
-    assert 6 in desk.guide.state.seen
-    assert desk.session.model is not None
-    assert desk.session.model.name == "ball", "the mask came from the draft of the project"
-    room.world.until(lambda: desk.guide.known)
+    assert 6 in desk.guide.review_state.seen
+    assert desk.session.draft_model is not None
+    assert desk.session.draft_model.name == "ball", "the mask came from the draft of the project"
+    room.world.until(lambda: desk.guide.is_searched)
 
 
 def test_saving_writes_into_the_project_and_says_how_far_it_is(room: Room) -> None:
@@ -499,7 +499,7 @@ def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplicat
     assert room.status("case-0001") == CaseStatus.IN_PROGRESS
     assert room.outside.draft_mask_path(room.row("case-0001")) is None
     assert [room.status(name) for name in ("case-0002", "case-0003")] == [CaseStatus.DRAFTED, CaseStatus.NEW]
-    assert all(stroke.tool != DRAFT_TOOL for stroke in room.world.desk.correcting.work.undo_stack.done)  # type: ignore[union-attr]
+    assert all(stroke.tool != DRAFT_TOOL for stroke in room.world.desk.correcting.work.undo_stack.undoable_strokes)  # type: ignore[union-attr]
     room.world.desk.end_background_work()
     room.world.desk.session.close_session()
     project.close()
