@@ -81,10 +81,16 @@ def _insert_gui_command(words: list[str], commands: Container[str]) -> list[str]
 
 def _is_path(word: str) -> bool:
     """Return whether a word is a path: it exists, has a separator, or has the suffix of an image."""
-    endings = (".nii", ".gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm")
     if word.startswith("-"):
         return False
-    return os.sep in word or word.lower().endswith(endings) or os.path.lexists(word)
+    return os.sep in word or os.path.lexists(word) or _has_image_suffix(word)
+
+
+def _has_image_suffix(word: str) -> bool:
+    # Imported here, so that a command starts without loading the readers.
+    from attunet_gui.io.image_format_registry import dialog_suffixes
+
+    return word.lower().endswith(dialog_suffixes())
 
 
 def _exit_with_sentence(sentence: str, code: int) -> None:

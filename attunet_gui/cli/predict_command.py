@@ -27,8 +27,9 @@ from attunet_gui.core.provenance import (
     utc_timestamp,
 )
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.case_discovery import CaseRef, find_images, strip_format_suffix
+from attunet_gui.io.case_discovery import CaseRef, find_images
 from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.image_format_registry import strip_format_suffix
 from attunet_gui.io.result_writing import make_folder, write_float_map, write_json, write_mask
 from attunet_gui.network.inference import LoadedModel, load_model, predict_volume, with_test_time_transforms
 from attunet_gui.network.model_bundle import ModelBundle

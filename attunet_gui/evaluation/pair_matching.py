@@ -16,6 +16,11 @@ from attunet_gui.evaluation.slice_excerpts import SliceExcerpt
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.datasets.dataset_layouts import read_label_values
 from attunet_gui.io.datasets.pair_dataset import read_people_by_case
+from attunet_gui.io.image_format_registry import (
+    label_file_suffixes,
+    label_format_names,
+    strip_format_suffix,
+)
 from attunet_gui.io.label_values import LabelValues, distinct_labels, with_chosen_label
 from attunet_gui.io.mask_reading import LabelFile, read_labels
 from attunet_gui.system.errors import AttunetError, UnreadableInput
@@ -23,7 +28,6 @@ from attunet_gui.system.folders import list_folder
 from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
-_FILE_SUFFIXES = (".nii.gz", ".nii", ".hdr.gz", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
 # `attunet predict` and nnU-Net append these to the name of a case.
 _ADDED_SUFFIX = re.compile(r"(_pancreas|_0000)$")
 _CROP_MARGIN_MM = 40.0
@@ -153,10 +157,10 @@ def _files_by_case(folder: Path, within: tuple[str, ...] = ("labelsTr", "labels"
     """Return name of the case -> file, for the files of a folder or of the folder `within` a data set."""
     for inner in within:
         folder = folder / inner if (folder / inner).is_dir() else folder
-    files = [path for path in list_folder(folder) if path.name.lower().endswith(_FILE_SUFFIXES)]
+    files = [path for path in list_folder(folder) if path.name.lower().endswith(label_file_suffixes())]
     if not files:
-        raise AttunetError(f"There are no files in {folder}: NIfTI, NRRD or MetaImage were expected.")
-    plain = {path: _ADDED_SUFFIX.sub("", _strip_file_suffix(path.name)) for path in sorted(files)}
+        raise AttunetError(f"There are no files in {folder}: {label_format_names()} were expected.")
+    plain = {path: _ADDED_SUFFIX.sub("", strip_format_suffix(path.name)) for path in sorted(files)}
     found: dict[str, Path] = {}
     for path, name in plain.items():
         # A folder of `attunet predict` may hold maps of gates and probability beside the masks.
@@ -166,10 +170,6 @@ def _files_by_case(folder: Path, within: tuple[str, ...] = ("labelsTr", "labels"
             raise AttunetError(f"{folder} has two files for {name}: {found[name].name} and {path.name}.")
         found[name] = path
     return found
-
-
-def _strip_file_suffix(name: str) -> str:
-    return next(name[: -len(ending)] for ending in _FILE_SUFFIXES if name.lower().endswith(ending))
 
 
 def _compare_pair(files: _PairFiles, meant: _LabelMeanings) -> ComparedPair:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from attunet_gui.core.draft_correction import is_annotator_evidence
 from attunet_gui.core.volume import Volume
 from attunet_gui.export.pseudonymizer import Pseudonymizer
-from attunet_gui.io.ct_reading import read_ct_volume, reader_for
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.image_format_registry import format_of_path
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.system.errors import AttunetError, UnreadableInput
-from attunet_gui.system.folders import files_beside, list_folder, walk_folder
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
@@ -163,20 +163,9 @@ def export_fingerprint(case: ExportCase, identity: Pseudonymizer) -> str:
 
 
 def _files_of_ct(image: Path) -> list[Path]:
-    """Return the files that hold the image of which `image` is the header, the file or the folder."""
+    """Return the files that hold the image `image`, in alphabetical order."""
     path = image.resolve()
-    kind = reader_for(path).kind
-    if path.is_dir():
-        return list(walk_folder(path).files)
-    if kind == "DICOM":
-        return list(files_beside(path).files)
-    # .mhd and .nhdr are headers; the voxels are in a file beside them.
-    ours = f"{path.stem}."
-    return (
-        [path]
-        if kind == "NIfTI"
-        else [each for each in list_folder(path.parent) if each.name.startswith(ours)]
-    )
+    return sorted(format_of_path(path).files(path))
 
 
 def _labels_with_ignored(case: ExportCase, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -18,7 +18,8 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.gui.controllers.main_controller import DEMO_SEED
 from attunet_gui.gui.napari_adapter.layer_factory import METADATA, ct_layer_settings
 from attunet_gui.gui.plugin_dock import NAME, PLUGIN, PancreasDock
-from attunet_gui.io.ct_reading import read_ct_volume, reader_for
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.image_format_registry import format_of_path
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.errors import AttunetError, UnwritableOutput
@@ -35,7 +36,7 @@ def reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]
     if isinstance(path, list):
         return None
     try:
-        reader_for(Path(path))
+        format_of_path(Path(path))
     except AttunetError:
         return None
     return _read_layers

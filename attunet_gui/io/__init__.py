@@ -6,14 +6,14 @@ source grid and reads back what it wrote. The libraries of a format are imported
 """
 
 from attunet_gui.io.case_discovery import CaseRef, find_cases
-from attunet_gui.io.ct_reading import READERS, FormatReader, read_ct_volume
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.io.image_format_registry import IMAGE_FORMATS
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.io.result_writing import make_folder, write_ct, write_float_map, write_json, write_mask
 
 __all__ = [
-    "READERS",
+    "IMAGE_FORMATS",
     "CaseRef",
-    "FormatReader",
     "find_cases",
     "make_folder",
     "read_ct_volume",

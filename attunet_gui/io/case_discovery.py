@@ -7,14 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from attunet_gui.io.ct_reading import READERS, reader_for
-from attunet_gui.io.formats.nifti_header import (
-    HEADER_SUFFIXES,
-    find_pair_files,
-    is_pair,
-    looks_like_nifti_header,
-)
 from attunet_gui.io.image_content import ImageContent, classify_image_file, classify_voxel_values
+from attunet_gui.io.image_format_registry import format_of_path, is_image_file, strip_format_suffix
 from attunet_gui.system.display_names import displayable_errors
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.folders import FolderContents, walk_folder
@@ -82,7 +76,7 @@ def find_images(path: Path, progress: ProgressCallback = no_progress) -> FoundIm
         UnreadableInput: if there is nothing at `path`, or it is a file of an unknown kind or a label map.
     """
     if not path.is_dir():
-        reader_for(path)
+        format_of_path(path)
         _refuse_labels(path)
         return FoundImages(_with_unique_names([CaseRef(path, None, strip_format_suffix(path.name))]))
     walked = walk_folder(path)
@@ -111,7 +105,7 @@ def choose_single_ct(paths: Sequence[Path], progress: ProgressCallback = no_prog
         UnreadableInput: if several of the image files may be CT, or none is.
     """
     first, *others = paths
-    files = [path for path in paths if _is_image_file(path)]
+    files = [path for path in paths if is_image_file(path)]
     if not others and not first.is_dir():
         return first
     if not others and not (files := _image_files_without_series(first, progress)):
@@ -136,17 +130,12 @@ def choose_single_ct(paths: Sequence[Path], progress: ProgressCallback = no_prog
     raise UnreadableInput(f"{first.name} holds {contents[first].words} and is no CT: open the CT itself.")
 
 
-def _is_image_file(path: Path) -> bool:
-    suffixes = tuple(suffix for reader in READERS for suffix in reader.suffixes)
-    return path.name.lower().endswith(suffixes) and _is_standalone_image(path)
-
-
 def _image_files_without_series(folder: Path, progress: ProgressCallback) -> list[Path]:
     """Return the image files below `folder`; none if there are DICOM series too."""
     from attunet_gui.io.formats.dicom_series import find_series
 
     walked = walk_folder(folder)
-    files = [path for path in walked.files if _is_image_file(path)]
+    files = [path for path in walked.files if is_image_file(path)]
     return [] if not files or find_series(walked, progress)[0] else files
 
 
@@ -174,7 +163,7 @@ def _doubt_sentence(content: ImageContent) -> str:
 def _image_files(
     root: Path, walked: FolderContents, progress: ProgressCallback
 ) -> Iterator[tuple[CaseRef, ImageContent]]:
-    files = [path for path in walked.files if _is_image_file(path)]
+    files = [path for path in walked.files if is_image_file(path)]
     for number, path in enumerate(files):
         progress(number, len(files), "looking into files")
         inside = path.relative_to(root)
@@ -182,19 +171,6 @@ def _image_files(
             CaseRef(path, None, strip_format_suffix("_".join(inside.parts))),
             classify_image_file(path, inside),
         )
-
-
-def _is_standalone_image(path: Path) -> bool:
-    """Whether `path` is an image by itself: of a pair of files only the header is.
-
-    Other programs use .hdr and .img as well, so the header must begin like NIfTI or Analyze.
-    """
-    if not is_pair(path):
-        return True
-    try:
-        return path == find_pair_files(path)[0] and looks_like_nifti_header(path)
-    except (UnreadableInput, OSError):
-        return path.name.lower().endswith(HEADER_SUFFIXES)
 
 
 def _dicom_series_cases(
@@ -230,13 +206,6 @@ def _dicom_series_cases(
 
 def _folder_case_name(root: Path, folder: Path) -> str:
     return "_".join(folder.relative_to(root).parts) or root.resolve().name
-
-
-def strip_format_suffix(name: str) -> str:
-    """Return the file name without the suffix of its image format."""
-    suffixes = sorted((suffix for reader in READERS for suffix in reader.suffixes), key=len, reverse=True)
-    ending = next((suffix for suffix in suffixes if name.lower().endswith(suffix)), "")
-    return name[: len(name) - len(ending)] or name
 
 
 def _with_unique_names(found: list[CaseRef]) -> tuple[CaseRef, ...]:

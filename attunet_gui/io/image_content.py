@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.io.image_format_registry import format_of_path
 from attunet_gui.system.errors import UnreadableInput
 
 ContentKind = Literal["CT", "labels", "doubtful"]
@@ -72,7 +73,7 @@ def classify_image_file(path: Path, called: PurePath | None = None) -> ImageCont
     A file whose values cannot be read is judged by its name alone.
 
     Args:
-        path: a file of one of `READERS`; DICOM counts as CT here.
+        path: a file of one of `IMAGE_FORMATS`; DICOM counts as CT here.
         called: the part of its path whose words are used as a hint, such as "labelsTr/a.nii.gz"; None uses
             the file name.
     """
@@ -107,18 +108,8 @@ def classify_voxel_values(parts: Iterator[NDArray[Any]], called: PurePath) -> Im
 
 def _iter_stored_values(path: Path) -> Iterator[NDArray[Any]] | None:
     """Return the stored values of `path` in parts; None for a format whose files count as CT."""
-    from attunet_gui.io.ct_reading import reader_for
-
-    kind = reader_for(path).kind
-    if kind.startswith("NIfTI"):
-        from attunet_gui.io.formats import nifti
-
-        return nifti.iter_nifti_values(path)
-    if kind in ("NRRD", "MetaImage"):
-        from attunet_gui.io.formats import itk_image
-
-        return itk_image.iter_itk_values(path)
-    return None
+    iter_values = format_of_path(path).iter_values
+    return None if iter_values is None else iter_values(path)
 
 
 def _hint_from_name(called: PurePath) -> ContentKind:

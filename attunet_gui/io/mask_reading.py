@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.grid import GridReorientation, VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume
+from attunet_gui.io.formats.image_format import StoredLabels
+from attunet_gui.io.image_format_registry import format_of_path, label_format_names
 from attunet_gui.io.label_values import LabelValues, pancreas_mask, with_chosen_label
 from attunet_gui.system.display_names import displayable_errors
 from attunet_gui.system.errors import UnreadableInput
@@ -21,7 +23,7 @@ _TOLERANCE_MM = 1e-3
 
 @displayable_errors()
 def read_mask(path: Path, volume: Volume, *, label: int | None = None) -> NDArray[np.uint8]:
-    """Read the mask in `path` (NIfTI, NRRD or MetaImage) on the canonical grid of `volume`.
+    """Read the mask in `path` on the canonical grid of `volume`.
 
     Args:
         path: the label file. If its grid is a part of that of `volume`, everything outside that part is 0.
@@ -76,7 +78,7 @@ class LabelFile:
 
 @displayable_errors()
 def read_labels(path: Path, volume: Volume | None = None) -> LabelFile:
-    """Read all labels in `path` (NIfTI, NRRD or MetaImage) on the canonical grid.
+    """Read all labels in `path` on the canonical grid.
 
     Args:
         path: the label file.
@@ -105,33 +107,16 @@ def read_labels(path: Path, volume: Volume | None = None) -> LabelFile:
     return placed
 
 
-def load_stored_labels(path: Path) -> tuple[NDArray[Any], VoxelGrid]:
+def load_stored_labels(path: Path) -> StoredLabels:
     """Read the values of the label file `path` as (i, j, k), and the grid on which they lie.
 
     Raises:
-        UnreadableInput: if the file is not NIfTI, NRRD or MetaImage, or cannot be read.
+        UnreadableInput: if the format of the file holds no labels, or it cannot be read.
     """
-    from attunet_gui.io.ct_reading import reader_for
-
-    kind = reader_for(path).kind
-    if kind.startswith("NIfTI"):
-        from attunet_gui.io.formats import nifti
-
-        content = nifti.load_nifti(path)
-        return apply_scaling(content.stored, content.slope, content.intercept), content.grid
-    if kind in ("NRRD", "MetaImage"):
-        from attunet_gui.io.formats import itk_image
-
-        plain = itk_image.load_itk(path)
-        return plain.stored, plain.grid
-    raise UnreadableInput(f"{path.name} is not a label file: open NIfTI, NRRD or MetaImage.")
-
-
-def apply_scaling(stored: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
-    """Return `stored` * `slope` + `intercept` as float32, or `stored` itself if that changes nothing."""
-    if slope == 1.0 and intercept == 0.0:
-        return stored
-    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    load_labels = format_of_path(path).load_labels
+    if load_labels is None:
+        raise UnreadableInput(f"{path.name} is not a label file: open {label_format_names()}.")
+    return load_labels(path)
 
 
 def _has_same_corner(part: VoxelGrid, whole: VoxelGrid) -> bool:

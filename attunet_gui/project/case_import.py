@@ -16,6 +16,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from attunet_gui.io.case_discovery import CaseRef, find_images
+from attunet_gui.io.image_format_registry import files_of_image
 from attunet_gui.io.result_writing import make_private_folder
 from attunet_gui.project.case_state import fold_events
 from attunet_gui.project.ct_fingerprint import ct_fingerprint
@@ -31,8 +32,6 @@ from attunet_gui.system.progress import ProgressCallback, no_progress
 _BATCH = 200
 # What `attunet predict` appends to the name of the CT in the files it writes.
 _RESULT = re.compile(r"_(pancreas|probability|gate\d+)$")
-# Endings of images whose header and voxels may be two files: copying one of them would lose the voxels.
-_VOXELS_ELSEWHERE = (".mhd", ".nhdr", ".hdr", ".hdr.gz", ".img", ".img.gz")
 
 
 @dataclass
@@ -249,7 +248,7 @@ def _copy_case(project: Project, new: _NewCase) -> Path:
     source, target = new.ref.path, project.copies_folder() / new.fingerprint
     if new.ref.series is not None:
         return _copy_series(source, new.ref.series, target)
-    if source.name.lower().endswith(_VOXELS_ELSEWHERE):
+    if len(files_of_image(source)) > 1:
         raise UnwritableOutput(f"{source.name} keeps its voxels in another file: add it without copying.")
     suffix = "".join(source.suffixes[-2:]) if source.name.lower().endswith(".gz") else source.suffix
     target = target.with_name(target.name + suffix.lower())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from attunet_gui.io.case_discovery import CaseRef
-from attunet_gui.io.ct_reading import files_of_image
+from attunet_gui.io.image_format_registry import files_of_image
 from attunet_gui.system.errors import UnreadableInput
 
 _PARTS, _PART_BYTES = 16, 4096

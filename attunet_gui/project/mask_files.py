@@ -11,7 +11,6 @@ from attunet_gui.core.grid import canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
 from attunet_gui.io.formats import nifti
 from attunet_gui.io.label_values import LabelValues, pancreas_mask
-from attunet_gui.io.mask_reading import apply_scaling
 from attunet_gui.system.errors import UnreadableInput
 
 
@@ -30,7 +29,7 @@ def read_mask_without_ct(path: Path) -> Volume:
         raise UnreadableInput(f"The mask {path.name} is not where it was saved: put it back.")
     content = nifti.load_nifti(path)
     placement = canonical_reorientation(content.grid)
-    values = apply_scaling(content.stored, content.slope, content.intercept)
+    values = nifti.apply_scaling(content.stored, content.slope, content.intercept)
     inside = pancreas_mask(placement.to_canonical(values), LabelValues(), path.name).astype(np.int16)
     return Volume(
         inside, placement, nifti.name_without_suffix(path), VolumeOrigin(path, "NIfTI", content.frame)

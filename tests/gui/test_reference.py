@@ -8,7 +8,7 @@ from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.export.format_registry import EXPORT_FORMATS
 from attunet_gui.gui.keyboard_shortcuts import ACTIONS, NAPARI_KEYS
-from attunet_gui.io.ct_reading import READERS
+from attunet_gui.io.image_format_registry import IMAGE_FORMATS
 from attunet_gui.system.paths import documents_folder
 
 
@@ -52,8 +52,8 @@ def test_tools() -> None:
 
 def test_formats_that_are_read() -> None:
     read = [
-        row(reader.kind, ", ".join(f"`{end}`" for end in reader.suffixes) or "by content")
-        for reader in READERS
+        row(each.title, ", ".join(f"`{end}`" for end in each.suffixes) or "by content")
+        for each in IMAGE_FORMATS
     ]
     told = [" | ".join(line.split(" | ")[:2]) + " |" for line in rows_below("What is read")]
     assert told == read

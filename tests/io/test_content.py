@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 import nibabel as nib
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from attunet_gui.io import image_format_registry
 from attunet_gui.io.case_discovery import choose_single_ct, find_cases, find_images
 from attunet_gui.io.formats import nifti
 from attunet_gui.io.image_content import classify_image_file
@@ -166,7 +168,8 @@ def test_a_ct_is_known_by_its_first_part(tmp_path: Path, monkeypatch: pytest.Mon
             yield part
 
     nifti_values = nifti.iter_nifti_values
-    monkeypatch.setattr(nifti, "iter_nifti_values", counted)
+    counting = (replace(nifti.NIFTI, iter_values=counted),)
+    monkeypatch.setattr(image_format_registry, "IMAGE_FORMATS", counting)
     assert classify_image_file(path).kind == "CT"
     assert read == 1
 

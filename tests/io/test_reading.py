@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.grid import VoxelGrid
-from attunet_gui.io import READERS, CaseRef, find_cases, read_ct_volume
+from attunet_gui.io import IMAGE_FORMATS, CaseRef, find_cases, read_ct_volume
 from attunet_gui.system.errors import UnreadableInput
 from tests.support.ct_files import OTHER_SERIES, ct_like, write_series, write_source
 
@@ -22,8 +22,8 @@ STORED = (ct_like((3, 5, 4)) + 1024).astype(np.uint16)
 def test_files_open_by_their_ending(tmp_path: Path, kind: str) -> None:
     path = write_source(kind, tmp_path, GRID, ct_like(GRID.shape))
     volume = read_ct_volume(path)
-    reader = next(reader for reader in READERS if path.name.endswith(reader.suffixes))
-    assert volume.origin.kind == reader.kind
+    meant = next(each for each in IMAGE_FORMATS if path.name.endswith(each.suffixes))
+    assert volume.origin.kind == meant.kind
     assert volume.hu.shape == (6, 5, 4)
 
 

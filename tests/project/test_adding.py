@@ -127,6 +127,24 @@ def test_what_cannot_be_copied_is_named_and_stops_nothing(tmp_path: Path) -> Non
     assert add_ct_folder(project, tmp_path / "ct").added == ["case-0002"]
 
 
+@pytest.mark.parametrize(("written", "suffix"), [(".mhd", ".mha"), (".nhdr", ".nrrd")])
+def test_voxels_in_another_file_are_noticed_whatever_the_suffix(
+    tmp_path: Path, written: str, suffix: str
+) -> None:
+    for number, name in enumerate("ab"):
+        (tmp_path / "ct" / name).mkdir(parents=True)
+        path = tmp_path / "ct" / name / f"ct{written}"
+        hu = ct_like((4, 5, 6))
+        hu[-1, -1, -1] -= number
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(hu), str(path))
+        path.rename(path.with_suffix(suffix))
+    project = create_project(tmp_path / "p")
+    assert [name for name, _ in add_ct_folder(project, tmp_path / "ct", copy=True).failed] == [
+        f"ct{suffix}"
+    ] * 2
+    assert len(add_ct_folder(project, tmp_path / "ct").added) == 2, "equal headers are not one CT"
+
+
 def test_cancelled_it_keeps_what_was_added_and_goes_on_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

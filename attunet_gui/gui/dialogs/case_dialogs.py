@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 from attunet_gui.core.model_card import ModelCard
 from attunet_gui.editing.edit_session import PendingJournal
 from attunet_gui.gui.keyboard_shortcuts import shortcuts_html
+from attunet_gui.io.image_format_registry import dialog_suffixes
 from attunet_gui.system.plurals import counted
 
 Unsaved = Literal["save", "keep", "discard"]
@@ -31,8 +32,6 @@ Rerun = Literal["beside", "replace", "stop"]
 Recovery = Literal["bring back", "later"]
 
 _Role = QMessageBox.ButtonRole
-_CT_FILES = "CT (*.nii *.nii.gz *.hdr *.img *.nrrd *.nhdr *.mha *.mhd *.dcm);;All files (*)"
-"""Filter of the file dialog. DICOM and other files without a suffix need "All files"."""
 _MASKS = "NIfTI (*.nii.gz *.nii)"
 
 
@@ -152,8 +151,13 @@ def choose_series(parent: QWidget, choices: tuple[tuple[str, str], ...]) -> str 
 
 def choose_file(parent: QWidget, start: Path) -> Path | None:
     """Return the CT file that was chosen; None if the dialog was cancelled."""
-    name, _ = QFileDialog.getOpenFileName(parent, "Open a CT", str(start), _CT_FILES)
+    name, _ = QFileDialog.getOpenFileName(parent, "Open a CT", str(start), ct_file_filter())
     return Path(name) if name else None
+
+
+def ct_file_filter() -> str:
+    """Return the filter of the file dialog. DICOM and other files without a suffix need "All files"."""
+    return f"CT ({' '.join(f'*{suffix}' for suffix in dialog_suffixes())});;All files (*)"
 
 
 def choose_folder(parent: QWidget, title: str, start: Path) -> Path | None:

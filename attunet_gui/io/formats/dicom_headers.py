@@ -14,7 +14,8 @@ import pydicom
 from numpy.typing import NDArray
 
 from attunet_gui.io.formats.dicom_deflated import inflates_plausibly
-from attunet_gui.io.formats.dicom_sniff import looks_like_dicom
+from attunet_gui.io.formats.dicom_format import looks_like_dicom
+from attunet_gui.io.image_format_registry import main_suffixes
 from attunet_gui.system.display_names import displayable_text
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.folders import FolderContents, UnreadPath, os_error_reason
@@ -23,10 +24,10 @@ from attunet_gui.system.progress import ProgressCallback, no_progress
 # CT Image Storage, Enhanced CT Image Storage, Legacy Converted Enhanced CT Image Storage (PS3.4, B.5).
 _CT_STORAGE = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 _SUFFIXES = (".dcm", ".dicom", ".ima")
-# Files of these kinds that cannot be read do not make a series incomplete.
+# Files of these kinds, and images of other formats, that cannot be read do not make a series incomplete.
 _NEVER_DICOM = (
-    *(".txt", ".csv", ".json", ".xml", ".html", ".pdf", ".log", ".md", ".docx", ".xlsx", ".zip", ".gz"),
-    *(".nii", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd"),
+    *(".txt", ".csv", ".json", ".xml", ".html", ".pdf"),
+    *(".log", ".md", ".docx", ".xlsx", ".zip", ".gz"),
 )
 
 _DICOMDIR = "1.2.840.10008.1.3.10"  # lists other files, has no image
@@ -197,7 +198,7 @@ def scan_headers(found: FolderContents, progress: ProgressCallback = no_progress
         try:
             header = _read_dicom_header(path)
         except OSError as error:
-            if not path.name.lower().endswith(_NEVER_DICOM):
+            if not path.name.lower().endswith(_NEVER_DICOM + main_suffixes()):
                 unread.append(UnreadPath(path, os_error_reason(error), is_file=True))
             continue
         if header is None:

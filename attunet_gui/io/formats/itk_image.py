@@ -1,4 +1,4 @@
-"""Reading NRRD and MetaImage, the formats of ITK.
+"""Reading images whose header says where raw or packed voxels lie: NRRD and MetaImage, the formats of ITK.
 
 ITK itself is not used: on damaged headers its readers crash the process, they wait forever on a name that is
 a pipe, and where a packed file is damaged they return whatever was in memory.
@@ -6,8 +6,9 @@ a pipe, and where a packed file is damaged they return whatever was in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,16 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
-from attunet_gui.io.formats import metaimage, nrrd
 from attunet_gui.io.formats.geometry_checks import checked_source_grid
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
+from attunet_gui.io.formats.image_format import ImageFormat, StoredLabels
 from attunet_gui.io.formats.itk_header import ItkHeader
 from attunet_gui.io.formats.voxel_blocks import iter_voxel_parts, read_voxel_blocks
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
-NRRD_SUFFIXES = (".nrrd", ".nhdr")
-META_SUFFIXES = (".mha", ".mhd")
+HeaderReader = Callable[[Path], ItkHeader]
+"""Reads the header of a file; it raises `UnreadableInput` if it is damaged, and `OSError`."""
 
 # The affine of a header is in LPS (`Described.affine`), that of a `VoxelGrid` in RAS+.
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -47,18 +48,27 @@ class StoredItkImage:
     notes: tuple[str, ...]
 
 
-def read_itk(path: Path, progress: ProgressCallback = no_progress) -> Volume:
-    """Read the CT volume in the file `path` (.nrrd, .nhdr, .mha, .mhd).
+def itk_image_format(kind: str, suffixes: tuple[str, ...], read_header: HeaderReader) -> ImageFormat:
+    """Return the format of which `read_header` reads the headers; all else is the same for all of them."""
+    return ImageFormat(
+        title=kind,
+        kind=kind,
+        suffixes=suffixes,
+        read_ct=partial(_read_ct, kind, read_header),
+        load_labels=partial(_load_labels, read_header),
+        iter_values=partial(_iter_values, read_header),
+        files=partial(_header_and_voxel_files, read_header),
+    )
 
-    Raises:
-        UnreadableInput: if the file is damaged, not a 3-D image of real numbers, or has no usable geometry.
-    """
-    content = load_itk(path, progress)
+
+def _read_ct(
+    kind: str, read_header: HeaderReader, path: Path, _series: str | None, progress: ProgressCallback
+) -> Volume:
+    content = _load_image(read_header, path, progress)
     grid, notes = content.grid, content.notes
     placement = canonical_reorientation(grid)
     scaled = to_hu(placement.to_canonical(content.stored), name=path.name)
     del content  # what was stored must not stay alive beside its copy
-    kind = "NRRD" if _is_nrrd(path) else "MetaImage"
     return Volume(
         hu=scaled.hu,
         placement=placement,
@@ -68,14 +78,21 @@ def read_itk(path: Path, progress: ProgressCallback = no_progress) -> Volume:
     )
 
 
-def load_itk(path: Path, progress: ProgressCallback = no_progress) -> StoredItkImage:
+def _load_labels(read_header: HeaderReader, path: Path) -> StoredLabels:
+    content = _load_image(read_header, path)
+    return content.stored, content.grid
+
+
+def _load_image(
+    read_header: HeaderReader, path: Path, progress: ProgressCallback = no_progress
+) -> StoredItkImage:
     """Read the content of `path` as stored.
 
     Raises:
-        UnreadableInput: see `read_itk`.
+        UnreadableInput: if the file is damaged, not a 3-D image of real numbers, or has no usable geometry.
     """
     try:
-        header = _read_itk_header(path)
+        header = read_header(path)
         grid = checked_source_grid(header.shape, _LPS_TO_RAS @ header.affine, path.name)
         voxels = read_voxel_blocks(header.pieces, header.shape, header.dtype, progress)
     except OSError as error:
@@ -83,20 +100,12 @@ def load_itk(path: Path, progress: ProgressCallback = no_progress) -> StoredItkI
     return StoredItkImage(voxels, grid, () if header.placed else (_NO_AXES,))
 
 
-def iter_itk_values(path: Path) -> Iterator[NDArray[Any]]:
-    """Yield the values in `path` in the order of the file, as (n,) arrays of a megabyte in the file's dtype.
-
-    Raises:
-        UnreadableInput: see `read_itk`; the geometry is not looked at.
-        OSError: if a file cannot be read.
-    """
-    header = _read_itk_header(path)
+def _iter_values(read_header: HeaderReader, path: Path) -> Iterator[NDArray[Any]]:
+    """Return the values in the dtype of the file; the geometry is not looked at."""
+    header = read_header(path)
     return iter_voxel_parts(header.pieces, header.shape, header.dtype)
 
 
-def _read_itk_header(path: Path) -> ItkHeader:
-    return nrrd.read_nrrd_header(path) if _is_nrrd(path) else metaimage.read_metaimage_header(path)
-
-
-def _is_nrrd(path: Path) -> bool:
-    return path.name.lower().endswith(NRRD_SUFFIXES)
+def _header_and_voxel_files(read_header: HeaderReader, path: Path) -> tuple[Path, ...]:
+    # A header may name itself as the file of the voxels, or one file several times.
+    return tuple(dict.fromkeys((path, *(piece.path for piece in read_header(path).pieces))))

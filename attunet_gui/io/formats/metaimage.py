@@ -22,6 +22,7 @@ from attunet_gui.io.formats.itk_header import (
     spatial_shape,
     voxel_blocks_at_file_end,
 )
+from attunet_gui.io.formats.itk_image import itk_image_format
 from attunet_gui.io.formats.voxel_blocks import VoxelBlock, VoxelPacking, damaged_voxels_error
 from attunet_gui.system.errors import UnreadableInput
 
@@ -67,6 +68,9 @@ def read_metaimage_header(path: Path) -> ItkHeader:
         placed,
         _voxel_blocks(path, fields, shape, (rest, end)),
     )
+
+
+METAIMAGE = itk_image_format("MetaImage", (".mha", ".mhd"), read_metaimage_header)
 
 
 def _read_fields(path: Path) -> tuple[MetaImageFields, list[str], int]:

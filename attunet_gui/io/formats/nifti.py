@@ -17,13 +17,17 @@ from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import NiftiOrientation, Volume, VolumeOrigin
 from attunet_gui.io.formats.geometry_checks import checked_source_grid
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
+from attunet_gui.io.formats.image_format import ImageFormat, StoredLabels
 from attunet_gui.io.formats.nifti_geometry import read_placement
 from attunet_gui.io.formats.nifti_header import (
+    PAIR_SUFFIXES,
     SINGLE_SUFFIXES,
+    VOXEL_SUFFIXES,
     NiftiHeaderFields,
     damaged_nifti_error,
     find_pair_files,
     is_pair,
+    looks_like_nifti_header,
     read_header,
 )
 from attunet_gui.io.formats.voxel_blocks import MOST_UNPACKED
@@ -93,6 +97,19 @@ def load_nifti(path: Path, progress: ProgressCallback = no_progress) -> StoredNi
         raise UnreadableInput(f"You may not read {path.name}: ask for access to it.") from error
     except (EOFError, isal_zlib.error, OSError) as error:  # type: ignore[misc]
         raise damaged_nifti_error(path) from error
+
+
+def load_nifti_labels(path: Path) -> StoredLabels:
+    """Read the scaled values of `path` as (i, j, k), and the grid on which they lie; see `load_nifti`."""
+    content = load_nifti(path)
+    return apply_scaling(content.stored, content.slope, content.intercept), content.grid
+
+
+def apply_scaling(stored: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
+    """Return `stored` * `slope` + `intercept` as float32, or `stored` itself if that changes nothing."""
+    if slope == 1.0 and intercept == 0.0:
+        return stored
+    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
 def iter_nifti_values(path: Path) -> Iterator[NDArray[Any]]:
@@ -281,3 +298,32 @@ def _voxel_dtype(header: Any, path: Path) -> np.dtype[Any]:
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnreadableInput(f"{path.name} holds colours or complex numbers, not CT values.")
     return dtype
+
+
+def _read_ct(path: Path, _series: str | None, progress: ProgressCallback) -> Volume:
+    return read_nifti(path, progress)
+
+
+def _is_pair_header(path: Path) -> bool:
+    return path.is_file() and looks_like_nifti_header(path)
+
+
+NIFTI = ImageFormat(
+    title="NIfTI",
+    kind="NIfTI",
+    suffixes=SINGLE_SUFFIXES,
+    read_ct=_read_ct,
+    load_labels=load_nifti_labels,
+    iter_values=iter_nifti_values,
+)
+NIFTI_PAIR = ImageFormat(
+    title="NIfTI pair, Analyze",
+    kind="NIfTI",
+    suffixes=PAIR_SUFFIXES,
+    read_ct=_read_ct,
+    recognises=_is_pair_header,
+    load_labels=load_nifti_labels,
+    iter_values=iter_nifti_values,
+    files=find_pair_files,
+    voxel_suffixes=VOXEL_SUFFIXES,
+)

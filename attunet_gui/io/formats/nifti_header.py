@@ -21,7 +21,7 @@ from attunet_gui.system.folders import list_folder
 
 SINGLE_SUFFIXES = (".nii", ".nii.gz")
 HEADER_SUFFIXES, VOXEL_SUFFIXES = (".hdr", ".hdr.gz"), (".img", ".img.gz")
-PAIR_SUFFIXES = (*HEADER_SUFFIXES, *VOXEL_SUFFIXES)
+PAIR_SUFFIXES = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
 # By the first field of a header, which is its own size.
 _HEADERS = {348: Nifti1Header, 540: Nifti2Header}

@@ -24,6 +24,7 @@ from attunet_gui.io.formats.itk_header import (
     spatial_shape,
     voxel_blocks_at_file_end,
 )
+from attunet_gui.io.formats.itk_image import itk_image_format
 from attunet_gui.io.formats.voxel_blocks import VoxelBlock, VoxelPacking, damaged_voxels_error
 from attunet_gui.system.errors import UnreadableInput
 
@@ -80,6 +81,9 @@ def read_nrrd_header(path: Path) -> ItkHeader:
     return ItkHeader(
         shape, _voxel_dtype(path, fields), affine, placed, _voxel_blocks(path, fields, shape, (rest, end))
     )
+
+
+NRRD = itk_image_format("NRRD", (".nrrd", ".nhdr"), read_nrrd_header)
 
 
 @dataclass(frozen=True)
