@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -14,18 +11,9 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.postprocess import PostprocessingRule
+from tests.support.cli_process import run_attunet
 
 _SHARED = Path(__file__).parents[3] / "shared" / "data" / "totalsegmentator_example"
-
-
-def attunet(*words: object, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run `attunet`; like a user's terminal, but without a display; with `more` in its environment."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    environment |= {"XDG_DATA_HOME": str(home), "COLUMNS": "200"} | more
-    return subprocess.run(
-        [sys.executable, "-m", "attunet_gui", *map(str, words)],
-        env=environment, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
 
 
 def _oblique(path: Path) -> np.ndarray:
@@ -44,7 +32,9 @@ def test_predict_writes_mask_gates_probability_and_record_on_the_source_grid(
 ) -> None:
     source, out = tmp_path / "case.nii.gz", tmp_path / "out"
     _oblique(source)
-    done = attunet("predict", source, "-o", out, "-m", tiny_bundle, "--gates", "--probability", home=tmp_path)
+    done = run_attunet(
+        "predict", source, "-o", out, "-m", tiny_bundle, "--gates", "--probability", home=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     names = {path.name for path in out.iterdir()}
     assert names == {"case_pancreas.json"} | {
@@ -80,15 +70,15 @@ def test_a_bad_case_does_not_stop_the_others(tmp_path: Path, tiny_bundle: Path) 
     _oblique(folder / "good.nii.gz")
     (folder / "bad.nii.gz").write_bytes(b"no image")
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4, 2), np.int16), np.eye(4)), folder / "time.nii")
-    done = attunet("predict", folder, "-o", out, "-m", tiny_bundle, home=tmp_path)
+    done = run_attunet("predict", folder, "-o", out, "-m", tiny_bundle, home=tmp_path)
     assert done.returncode == 1
     assert (out / "good_pancreas.nii.gz").exists()
     assert "2 of 3 cases failed" in done.stderr
     assert "bad:" in done.stdout
     assert "time:" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    again = attunet("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
-    third = attunet("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
+    again = run_attunet("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
+    third = run_attunet("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
     assert "of 3 cases" in again.stderr
     assert "of 3 cases" in third.stderr, "its own results were taken for CT"
 
@@ -99,14 +89,14 @@ def test_what_a_person_made_is_not_replaced_unasked(tmp_path: Path, tiny_bundle:
     _oblique(tmp_path / "case.nii.gz")
     words = ("predict", tmp_path / "case.nii.gz", "-o", out, "-m", tiny_bundle)
     (out / "case_pancreas.nii.gz").write_bytes(b"somebody's mask")
-    refused = attunet(*words, home=tmp_path)
+    refused = run_attunet(*words, home=tmp_path)
     assert refused.returncode == 1
-    assert "not written by attunet predict" in refused.stderr
+    assert "not written by run_attunet predict" in refused.stderr
     assert (out / "case_pancreas.nii.gz").read_bytes() == b"somebody's mask"
-    assert attunet(*words, "--overwrite", home=tmp_path).returncode == 0
-    assert attunet(*words, home=tmp_path).returncode == 0, "its own results may be replaced"
+    assert run_attunet(*words, "--overwrite", home=tmp_path).returncode == 0
+    assert run_attunet(*words, home=tmp_path).returncode == 0, "its own results may be replaced"
     (out / "case_pancreas.json").write_text("{}")
-    corrected = attunet(*words, home=tmp_path)
+    corrected = run_attunet(*words, home=tmp_path)
     assert corrected.returncode == 1
     assert "corrected by a person" in corrected.stderr
 
@@ -120,7 +110,7 @@ def test_a_name_that_cannot_be_printed_is_escaped_and_its_case_done(
     _oblique(folder / "ct.nii.gz")
     nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), np.eye(4)), folder / f"{name}.nii")
     words = ("predict", folder, "-o", folder / "out", "-m", tiny_bundle)
-    done = attunet(*words, home=tmp_path, PYTHONIOENCODING="ascii")
+    done = run_attunet(*words, home=tmp_path, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "out" / "ct_pancreas.nii.gz").exists()
     escaped = {"drüse": r"dr\xfcse", "dr\udcfcse": r"dr\udcfcse", "a\x1b[31mb\x07": r"a\x1b[31mb\x07"}[name]
@@ -147,7 +137,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...
     places["text"].write_text("not a CT")
     places["empty"].mkdir()
     _oblique(places["ct"])
-    done = attunet(*(word.format(**places) for word in words), home=tmp_path)
+    done = run_attunet(*(word.format(**places) for word in words), home=tmp_path)
     assert done.returncode == 1
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
@@ -155,7 +145,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...
 
 
 def test_phantom_writes_ct_and_label(tmp_path: Path) -> None:
-    done = attunet(
+    done = run_attunet(
         "phantom", "-o", tmp_path, "--seed", 3, "--shape", 20, 60, 64, "--spacing", 9, 6, 6, home=tmp_path
     )
     assert done.returncode == 0, done.stderr
@@ -168,16 +158,16 @@ def test_phantom_writes_ct_and_label(tmp_path: Path) -> None:
 
 def test_models_and_doctor_know_a_damaged_model(tmp_path: Path, tiny_bundle: Path) -> None:
     home = tmp_path / "home"
-    copy = Path(shutil.copytree(tiny_bundle, home / "attunet-gui" / "models" / "tiny"))
-    assert "tiny" in attunet("models", "list", home=home).stdout
-    assert attunet("models", "verify", "tiny", home=home).returncode == 0
-    assert json.loads(attunet("doctor", "--json", home=home).stdout)["models"]["tiny"] == "unchanged"
+    copy = Path(shutil.copytree(tiny_bundle, home / "run_attunet-gui" / "models" / "tiny"))
+    assert "tiny" in run_attunet("models", "list", home=home).stdout
+    assert run_attunet("models", "verify", "tiny", home=home).returncode == 0
+    assert json.loads(run_attunet("doctor", "--json", home=home).stdout)["models"]["tiny"] == "unchanged"
     weights = copy / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    verified = attunet("models", "verify", home=home)
+    verified = run_attunet("models", "verify", home=home)
     assert verified.returncode == 1
     assert "sha256" in verified.stdout
-    examined = attunet("doctor", "--json", home=home)
+    examined = run_attunet("doctor", "--json", home=home)
     assert examined.returncode == 1
     assert "sha256" in json.loads(examined.stdout)["models"]["tiny"]
 
@@ -185,7 +175,7 @@ def test_models_and_doctor_know_a_damaged_model(tmp_path: Path, tiny_bundle: Pat
 @pytest.mark.skipif(not _SHARED.is_dir(), reason="the real example CT is not on this machine")
 def test_real_ct_from_nifti_and_compressed_dicom(tmp_path: Path, tiny_bundle: Path) -> None:
     out = tmp_path / "out"
-    done = attunet("predict", _SHARED, "-o", out, "-m", tiny_bundle, "--gates", home=tmp_path)
+    done = run_attunet("predict", _SHARED, "-o", out, "-m", tiny_bundle, "--gates", home=tmp_path)
     assert done.returncode == 0, done.stderr
     ct = nib.load(_SHARED / "ct_3mm.nii.gz")
     assert np.array_equal(nib.load(out / "ct_3mm_gate1.nii.gz").affine, ct.affine)

@@ -1,4 +1,4 @@
-"""`attunet evaluate` as a user types it."""
+"""`run_attunet evaluate` as a user types it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.cli.test_commands import attunet
+from tests.support.cli_process import run_attunet
 from tests.support.evaluation_cases import write_slice
 
 
@@ -23,7 +23,7 @@ def slices(tmp_path: Path) -> Path:
 def test_a_model_is_measured_from_slices_to_pictures(tmp_path: Path, tiny_bundle: Path, slices: Path) -> None:
     out, folds = tmp_path / "out", tmp_path / "folds.json"
     folds.write_text(json.dumps({"folds": [["0001"], ["0002"]]}))
-    done = attunet(
+    done = run_attunet(
         *("evaluate", tiny_bundle, "--slices", slices, "-o", out, "--folds", folds, "--fold", 1),
         *("--spacing", 0.8, "--spacing", 0.66, "--hold-gates", "--tta"),
         home=tmp_path,
@@ -62,7 +62,7 @@ def test_masks_are_compared_with_masks_without_a_model(tmp_path: Path) -> None:
         image = nib.Nifti1Image(np.roll(truth, shift, axis=0), np.diag([-1.5, -1.5, 3.0, 1.0]))
         nib.save(image, tmp_path / folder / "a.nii.gz")
     folders = ("--pred", tmp_path / "pred", "--truth", tmp_path / "truth")
-    done = attunet("evaluate", *folders, "-o", tmp_path / "out", home=tmp_path)
+    done = run_attunet("evaluate", *folders, "-o", tmp_path / "out", home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"pairs.json", "pairs.csv", "report.html"}
     found = json.loads((tmp_path / "out" / "pairs.json").read_text())
@@ -82,11 +82,11 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, tiny_bundle: Path, sl
         (("--slices", slices, "--folds", folds, "--fold", 2), "folds 0 to 1"),
         (("--slices", slices, "--folds", folds), "None of the patients"),
     ):
-        done = attunet("evaluate", tiny_bundle, *words, home=tmp_path)
+        done = run_attunet("evaluate", tiny_bundle, *words, home=tmp_path)
         assert done.returncode == 1
         assert says in done.stderr
         assert done.stderr.count("\n") == 1
     for words in ((), ("--pred", slices), (tiny_bundle, "--pred", slices, "--truth", slices)):
-        done = attunet("evaluate", *words, home=tmp_path)
+        done = run_attunet("evaluate", *words, home=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert "either a model, or masks" in done.stderr

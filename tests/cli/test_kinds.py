@@ -1,4 +1,4 @@
-"""`attunet kinds` as a user types it."""
+"""`run_attunet kinds` as a user types it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from attunet_gui.synthesis.label_map_ct.ct_kinds import CT_KINDS
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest
-from tests.cli.test_commands import attunet
+from tests.support.cli_process import run_attunet
 from tests.support.training_data import write_pair
 
 
@@ -32,7 +32,7 @@ def sets(tmp_path: Path) -> Path:
 
 
 def test_every_kind_is_listed(tmp_path: Path) -> None:
-    done = attunet("kinds", "list", home=tmp_path)
+    done = run_attunet("kinds", "list", home=tmp_path)
     assert done.returncode == 0, done.stderr
     for kind in CT_KINDS:
         assert kind.name in done.stdout
@@ -44,7 +44,7 @@ def test_two_models_are_measured_side_by_side(tmp_path: Path, tiny_bundle: Path,
     card = json.loads((twin / "card.json").read_text())
     (twin / "card.json").write_text(json.dumps(card | {"name": "twin"}))
     out = tmp_path / "out"
-    done = attunet("kinds", "measure", tiny_bundle, twin, "--sets", sets, "-o", out, home=tmp_path)
+    done = run_attunet("kinds", "measure", tiny_bundle, twin, "--sets", sets, "-o", out, home=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads((out / "kinds.json").read_text())
     assert [row["name"] for row in result["kinds"]] == ["prone", "mass"]
@@ -71,6 +71,8 @@ def test_what_cannot_be_measured_is_said(
     tmp_path: Path, tiny_bundle: Path, sets: Path, extra: tuple[str, ...], says: str
 ) -> None:
     names = (tiny_bundle,) if extra else (tiny_bundle, tiny_bundle)
-    done = attunet("kinds", "measure", *names, "--sets", sets, "-o", tmp_path / "o", *extra, home=tmp_path)
+    done = run_attunet(
+        "kinds", "measure", *names, "--sets", sets, "-o", tmp_path / "o", *extra, home=tmp_path
+    )
     assert done.returncode == 1
     assert says in done.stderr

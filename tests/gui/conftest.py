@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication
 
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.main_window import RunningApplication, build_window
@@ -19,6 +17,10 @@ from attunet_gui.io.result_writing import write_float_map
 from attunet_gui.network.model_bundle import find_bundles
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.workers.inference_process import InferenceProcess
+from tests.support.headless_window import qt, world
+from tests.support.window_control import live
+
+__all__ = ["qt", "world"]
 
 LONG = PhantomRequest(5, (260, 64, 64), (0.9, 6.0, 6.0))
 
@@ -74,42 +76,3 @@ def app(
     if not made.is_window_closed():
         made.viewer.close()
     live(0.05)
-
-
-def live(seconds: float) -> None:
-    """Let the window work for a while."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        QApplication.processEvents()
-        time.sleep(0.002)
-
-
-def until(reached: Callable[[], object], seconds: float = 60) -> None:
-    """Let the window work until `reached`."""
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end, "it did not come to that"
-        live(0.01)
-
-
-class Answers:
-    """Clicks the button called `text` in the next question, and remembers what was asked."""
-
-    def __init__(self, text: str) -> None:
-        self.asked: str | None = None
-        self.default: str | None = None
-        self._text = text
-        self._timer = QTimer()
-        self._timer.setInterval(20)
-        self._timer.timeout.connect(self._look)
-        self._timer.start()
-
-    def _look(self) -> None:
-        box = QApplication.activeModalWidget()
-        if not isinstance(box, QMessageBox):
-            return
-        self._timer.stop()
-        self.asked = box.text()
-        default = box.defaultButton()
-        self.default = None if default is None else default.text()
-        next(button for button in box.buttons() if button.text() == self._text).click()

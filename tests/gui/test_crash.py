@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from attunet_gui.gui.main_window import RunningApplication
-from tests.gui.conftest import Answers, live, until
-from tests.gui.test_window import drag, mask_of
+from tests.support.window_control import DialogAnswer, drag_in_canvas, live, mask_of, until
 
 pytestmark = pytest.mark.window
 ROOT = Path(__file__).parents[2]
@@ -20,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def painted_and_killed(ct: Path, folder: Path, strokes: int) -> int:
     """Let another window paint so many strokes with the mouse, kill it; the checksum of the mask it had."""
-    command = [sys.executable, "-m", "tests.gui.painter", str(ct), str(folder)]
+    command = [sys.executable, "-m", "tests.support.painting_window", str(ct), str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as painter:
         assert painter.stdout is not None
         for line in painter.stdout:
@@ -35,7 +34,7 @@ def test_a_window_killed_while_painting_loses_no_stroke(
     app: RunningApplication, ct: Path, tmp_path: Path
 ) -> None:
     crc = painted_and_killed(ct, tmp_path, strokes=4)
-    question = Answers("Bring it back")
+    question = DialogAnswer("Bring it back")
     app.desk.offer_recovery()
     assert question.asked is not None
     assert "case_one" in question.asked
@@ -52,7 +51,7 @@ def test_a_window_killed_while_painting_loses_no_stroke(
     before = mask_of(app).copy()
     app.desk.select_tool("paint")
     app.desk.layers.go_to_slice(50)
-    drag(app)
+    drag_in_canvas(app)
     assert mask_of(app)[50].any()
     app.desk.correcting.undo()
     assert (mask_of(app) == before).all()

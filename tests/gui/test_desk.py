@@ -2,120 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import psygnal
 import pytest
-from napari.components import ViewerModel
-from qtpy.QtWidgets import QApplication
 
-from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.propagation import PropagationResult
 from attunet_gui.editing.edit_session import pending_journals
 from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.gui.controllers.edit_controller import EditController
-from attunet_gui.gui.controllers.main_controller import MainController
 from attunet_gui.gui.dialogs import case_dialogs
-from attunet_gui.gui.napari_adapter.case_layers import CHANGES, MASK, RING, CaseLayers
-from attunet_gui.gui.preferences import WindowPreferences
+from attunet_gui.gui.napari_adapter.case_layers import CHANGES, MASK, RING
 from attunet_gui.io.result_writing import write_float_map
 from attunet_gui.review.case_evidence import ResampledMask
 from attunet_gui.review.review_progress import open_findings
 from attunet_gui.synthesis.phantom.abdomen_phantom import make_phantom, phantom_volume
 from attunet_gui.system.errors import AttunetError
-from tests.app.test_case_session import SMALL, Named, ScriptedNetwork, bundle_of, ct, prediction_of
+from tests.support.headless_window import HeadlessWindow, Z, box_mask, headless_window_in
+from tests.support.scripted_network import (
+    SMALL_PHANTOM,
+    ct,
+    prediction_of,
+)
 
 __all__ = ["ct"]
-Z = 5
 
 
-@dataclass
-class World:
-    """A desk without a window."""
-
-    desk: MainController
-    network: ScriptedNetwork
-
-    @property
-    def mask(self) -> np.ndarray:
-        mask = self.desk.layers.mask
-        assert mask is not None
-        return mask
-
-    @property
-    def said(self) -> str:
-        return self.desk.session.message.text
-
-    def until(self, reached: Callable[[], object], seconds: float = 30) -> None:
-        end = time.monotonic() + seconds
-        while not reached():
-            assert time.monotonic() < end, "it did not come to that"
-            self.live()
-
-    def live(self) -> None:
-        psygnal.emit_queued()
-        QApplication.processEvents()
-        time.sleep(0.002)
-
-    def open(self, ct: Path) -> None:
-        self.desk.open_path(ct)
-        self.until(lambda: self.desk.session.case is not None)
-        self.desk.layers.go_to_slice(Z)
-
-    def verify(self) -> None:
-        """Look at the slice for as long as it takes, then press Q."""
-        self.until(lambda: self.desk.layers.current_slice in self.desk.guide.review_state.seen)
-        self.desk.guide.verify_slice()
-
-    def draft(self, mask: np.ndarray) -> None:
-        self.desk.run_or_cancel()
-        self.network.answer(len(self.network.requests), mask)
-        self.until(lambda: self.desk.session.overlays and self.desk.guide.is_searched)
-
-    def paint(self, z: int, y: int, x: int, label: int = 1) -> None:
-        self.desk.select_tool("paint" if label else "erase")
-        self.desk.layers.set_brush_size(5)
-        layer = self.desk.layers.viewer.layers[MASK]
-        with layer.block_history():  # as under the mouse
-            layer.paint((z, y, x), label)
-
-
-@pytest.fixture(scope="module")
-def qt() -> QApplication:
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    return QApplication.instance() or QApplication([])
-
-
-def world_in(folder: Path) -> World:
-    network = ScriptedNetwork()
-    session = CaseSession(network, (bundle_of(Named()),))
-    layers = CaseLayers(ViewerModel())
-    return World(
-        MainController(session, layers, WindowPreferences(folder / "window.ini"), folder / "journal"), network
-    )
-
-
-@pytest.fixture
-def world(qt: QApplication, tmp_path: Path) -> Iterator[World]:
-    made = world_in(tmp_path)
-    yield made
-    made.desk.end_background_work()
-    made.desk.session.close_session()
-
-
-def gland(world: World) -> np.ndarray:
-    mask = np.zeros(world.mask.shape, np.uint8)
-    mask[3:8, 15:25, 12:30] = 1
-    return mask
-
-
-def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: World, ct: Path) -> None:
+def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.paint(Z, 20, 20)
     painted = world.mask.copy()
@@ -132,7 +47,7 @@ def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: World, ct: Pat
     assert world.said == "There is nothing to redo."
 
 
-def test_a_change_by_a_script_is_noted_as_well(world: World, ct: Path) -> None:
+def test_a_change_by_a_script_is_noted_as_well(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     layer = world.desk.layers.viewer.layers[MASK]
     layer.data_setitem((np.array([3]), np.array([3]), np.array([3])), 1)
@@ -145,7 +60,7 @@ def test_a_change_by_a_script_is_noted_as_well(world: World, ct: Path) -> None:
     assert not world.mask.any()
 
 
-def answers(world: World, take: bool) -> list[tuple[str, int]]:
+def answers(world: HeadlessWindow, take: bool) -> list[tuple[str, int]]:
     """Answer the question before a whole draft is undone; what was asked."""
     asked: list[tuple[str, int]] = []
 
@@ -157,9 +72,9 @@ def answers(world: World, take: bool) -> list[tuple[str, int]]:
     return asked
 
 
-def test_undo_stops_at_the_draft_unless_the_person_wants_more(world: World, ct: Path) -> None:
+def test_undo_stops_at_the_draft_unless_the_person_wants_more(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     draft = world.mask.copy()
     world.paint(Z, 5, 5)
     asked = answers(world, take=False)
@@ -177,29 +92,29 @@ def test_undo_stops_at_the_draft_unless_the_person_wants_more(world: World, ct: 
     np.testing.assert_array_equal(world.mask, draft)
 
 
-def prediction_name(world: World) -> str:
+def prediction_name(world: HeadlessWindow) -> str:
     draft = world.desk.session.draft
     assert draft is not None
     return draft.prediction.model.name
 
 
-def test_nobody_to_ask_means_that_the_draft_stays(world: World, ct: Path, tmp_path: Path) -> None:
+def test_nobody_to_ask_means_that_the_draft_stays(world: HeadlessWindow, ct: Path, tmp_path: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     alone = EditController(world.desk.session, world.desk.layers)
     alone.begin_session(world.desk.correcting.work)  # type: ignore[arg-type]
     alone.undo()
-    np.testing.assert_array_equal(world.mask, gland(world))
+    np.testing.assert_array_equal(world.mask, box_mask(world))
 
 
-def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: World, ct: Path) -> None:
+def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.until(lambda: world.desk.session.tally is not None)
     told: list[tuple[bool, str, str]] = []
     world.desk.view_changed.connect(
         lambda view: told.append((bool(world.mask.any()), view.step.hint, view.volume))
     )
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.until(lambda: not world.desk.session.recounting)
     drafted = [(hint, volume) for contour, hint, volume in told if contour]
     assert drafted
@@ -209,13 +124,13 @@ def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: Worl
         assert volume != "No mask yet"
 
 
-def verify(world: World, *slices: int) -> None:
+def verify(world: HeadlessWindow, *slices: int) -> None:
     for z in slices:
         world.desk.layers.go_to_slice(z)
         world.verify()
 
 
-def green(world: World) -> frozenset[int]:
+def green(world: HeadlessWindow) -> frozenset[int]:
     """Verified slices, which all who keep them must agree on."""
     work, guide = world.desk.correcting.work, world.desk.guide
     assert work is not None
@@ -223,9 +138,11 @@ def green(world: World) -> frozenset[int]:
     return work.verified_slices
 
 
-def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(world: World, ct: Path) -> None:
+def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(
+    world: HeadlessWindow, ct: Path
+) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     verify(world, 4, Z, 6)
     world.desk.layers.go_to_slice(Z)
     world.paint(Z, 5, 5)
@@ -247,14 +164,14 @@ def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(world: Wo
 
 
 def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
-    world: World, ct: Path, monkeypatch: pytest.MonkeyPatch
+    world: HeadlessWindow, ct: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     verify(world, 4, 9)
     world.paint(Z, 5, 5)
     monkeypatch.setattr(case_dialogs, "ask_rerun", lambda _parent: "replace")
-    other = gland(world)
+    other = box_mask(world)
     other[4] = 0
     world.desk.run_or_cancel()
     world.network.answer(len(world.network.requests), other)
@@ -263,7 +180,9 @@ def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
     assert "Slice 5 has changed and is no longer verified." in world.said
 
 
-def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(world: World, ct: Path) -> None:
+def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(
+    world: HeadlessWindow, ct: Path
+) -> None:
     proposed(world, ct)
     world.desk.carrying.take_all()
     changed = world.desk.correcting.work.undo_stack.last_stroke.edit.changed_slices  # type: ignore[union-attr]
@@ -274,17 +193,17 @@ def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(world: Wo
 
 
 def test_undo_after_a_restart_takes_the_green_away(
-    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: HeadlessWindow, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.paint(Z, 5, 5)
     verify(world, 2, Z)
     world.desk.correcting.undo()
     world.desk.correcting.redo()
     verify(world, Z)
     world.desk.correcting.end_session()
-    again = world_in(tmp_path)
+    again = headless_window_in(tmp_path)
     monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
     again.desk.offer_recovery()
     again.until(lambda: again.desk.session.case is not None)
@@ -294,16 +213,18 @@ def test_undo_after_a_restart_takes_the_green_away(
     answers(again, take=False)
     again.desk.correcting.undo()
     assert again.said.startswith("Undo stopped at the draft")
-    np.testing.assert_array_equal(again.mask, gland(again))
+    np.testing.assert_array_equal(again.mask, box_mask(again))
     again.desk.end_background_work()
     again.desk.session.close_session()
 
 
-def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(world: World, ct: Path) -> None:
+def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(
+    world: HeadlessWindow, ct: Path
+) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
     world.desk.session.edited = False  # saved, say
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     drafted = world.mask.copy()
     world.paint(7, 30, 30)
     asked = answers(world, take=False)
@@ -313,12 +234,12 @@ def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(world: W
     np.testing.assert_array_equal(world.mask, drafted)
 
 
-def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: World, ct: Path) -> None:
+def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
     before = world.mask.copy()
     world.desk.session.edited = False  # saved, say
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     assert world.mask[Z, 20, 20] == 1
     assert world.mask[Z, 5, 5] == 1, "what was drawn by hand stays under a draft"
     world.desk.correcting.undo()
@@ -327,17 +248,17 @@ def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: World, ct:
     assert not world.mask.any()
 
 
-def test_what_a_draft_would_change_of_the_persons_is_shown_and_left(world: World, ct: Path) -> None:
+def test_what_a_draft_would_change_of_the_persons_is_shown_and_left(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
     world.desk.session.edited = False
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     assert "contradicts" in world.said
     conflict = world.desk.layers.viewer.layers[CHANGES].data
-    np.testing.assert_array_equal(conflict == 3, (gland(world) == 0) & (world.mask == 1))
+    np.testing.assert_array_equal(conflict == 3, (box_mask(world) == 0) & (world.mask == 1))
 
 
-def test_the_brush_sets_only_what_lies_within_the_hu_limits(world: World, ct: Path) -> None:
+def test_the_brush_sets_only_what_lies_within_the_hu_limits(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     case = world.desk.session.case
     assert case is not None
@@ -353,10 +274,10 @@ def test_the_brush_sets_only_what_lies_within_the_hu_limits(world: World, ct: Pa
 
 
 def test_a_killed_window_gives_everything_back(
-    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: HeadlessWindow, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.paint(Z, 5, 5)
     world.paint(7, 30, 30)
     world.verify()
@@ -364,7 +285,7 @@ def test_a_killed_window_gives_everything_back(
     world.desk.correcting.work._journal.close()  # type: ignore[union-attr]  # as the system does with a dead process
     world.desk.correcting.work = None
 
-    again = world_in(tmp_path)
+    again = headless_window_in(tmp_path)
     asked: list[str] = []
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
@@ -386,9 +307,9 @@ def test_a_killed_window_gives_everything_back(
 
 
 def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: HeadlessWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phantom = phantom_volume(make_phantom(SMALL))
+    phantom = phantom_volume(make_phantom(SMALL_PHANTOM))
     monkeypatch.setattr("attunet_gui.app.case_session.phantom_volume", lambda _made: phantom)
     monkeypatch.setattr("attunet_gui.app.case_session.make_phantom", lambda *_: None)
     world.desk.open_demo()
@@ -396,7 +317,7 @@ def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
     world.paint(Z, 5, 5)
     kept = world.mask.copy()
     world.desk.correcting.end_session()
-    again = world_in(tmp_path)
+    again = headless_window_in(tmp_path)
     asked: list[str] = []
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
@@ -412,7 +333,7 @@ def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
 
 
 def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
-    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: HeadlessWindow, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
@@ -429,9 +350,9 @@ def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
     assert world.mask[Z, 5, 5] == 1
 
 
-def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: World, ct: Path) -> None:
+def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     before = world.mask.copy()
     world.desk.toolbox.select_tool("grow")
     world.desk.toolbox.set_value(10.0)
@@ -450,7 +371,7 @@ def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: World, ct:
     np.testing.assert_array_equal(world.mask, before)
 
 
-def test_a_tool_waits_for_its_click(world: World, ct: Path) -> None:
+def test_a_tool_waits_for_its_click(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     ring = np.zeros(world.mask.shape, np.uint8)
     ring[Z, 10:20, 10:20] = 1
@@ -465,9 +386,9 @@ def test_a_tool_waits_for_its_click(world: World, ct: Path) -> None:
     assert not world.desk.toolbox.needs_points
 
 
-def test_no_tool_changes_what_was_drawn_or_verified(world: World, ct: Path) -> None:
+def test_no_tool_changes_what_was_drawn_or_verified(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.paint(Z, 20, 20, 0)
     erased = world.mask.copy()
     world.desk.toolbox.select_tool("fill-holes")
@@ -481,11 +402,11 @@ def test_no_tool_changes_what_was_drawn_or_verified(world: World, ct: Path) -> N
     np.testing.assert_array_equal(world.mask, erased)
 
 
-def test_a_correction_is_carried_to_the_slices_around_it(world: World, tmp_path: Path) -> None:
-    thin = phantom_volume(make_phantom(replace(SMALL, spacing_mm=(2.5, 2.0, 2.0))))
+def test_a_correction_is_carried_to_the_slices_around_it(world: HeadlessWindow, tmp_path: Path) -> None:
+    thin = phantom_volume(make_phantom(replace(SMALL_PHANTOM, spacing_mm=(2.5, 2.0, 2.0))))
     write_float_map(tmp_path / "thin.nii.gz", thin.hu.astype(np.float32), thin)
     world.open(tmp_path / "thin.nii.gz")
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.desk.toolbox.press_tool_key("neighbours")
     world.until(lambda: "Nothing was corrected" in world.said)
     for x in (14, 18, 22, 26):
@@ -501,14 +422,14 @@ def test_a_correction_is_carried_to_the_slices_around_it(world: World, tmp_path:
     world.desk.carrying.ask()
     asked = world.network.requests[-1]
     assert asked.slices == (Z, Z + 1)
-    np.testing.assert_array_equal(asked.before[Z], gland(world)[Z])
+    np.testing.assert_array_equal(asked.before[Z], box_mask(world)[Z])
     np.testing.assert_array_equal(asked.before[Z + 1], carried[Z + 1])
     world.desk.correcting.undo()
     world.desk.correcting.undo()
     np.testing.assert_array_equal(world.mask, corrected)
 
 
-def test_a_tool_without_what_it_needs_says_so(world: World, ct: Path) -> None:
+def test_a_tool_without_what_it_needs_says_so(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.desk.toolbox.select_tool("take-draft")
     assert "draft" in world.said
@@ -535,24 +456,24 @@ class FailingTool:
     ],
 )
 def test_a_tool_that_fails_says_so_and_leaves_the_mask(
-    world: World, ct: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    world: HeadlessWindow, ct: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     monkeypatch.setattr(ToolKind, "make_tool", lambda kind, wish: FailingTool(error))
     world.desk.toolbox.select_tool("fill-holes")
     world.until(lambda: world.said == said)
-    np.testing.assert_array_equal(world.mask, gland(world))
+    np.testing.assert_array_equal(world.mask, box_mask(world))
 
 
-def holed(world: World) -> np.ndarray:
-    """A gland with a slice left out."""
-    mask = gland(world)
+def holed(world: HeadlessWindow) -> np.ndarray:
+    """A box_mask with a slice left out."""
+    mask = box_mask(world)
     mask[Z] = 0
     return mask
 
 
-def test_the_list_leads_to_a_place_and_closes_it(world: World, ct: Path) -> None:
+def test_the_list_leads_to_a_place_and_closes_it(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(holed(world))
     guide = world.desk.guide
@@ -570,7 +491,7 @@ def test_the_list_leads_to_a_place_and_closes_it(world: World, ct: Path) -> None
     assert first in world.desk.correcting.work.accepted_keys  # type: ignore[union-attr]
 
 
-def test_an_edit_closes_the_place_it_touches(world: World, ct: Path) -> None:
+def test_an_edit_closes_the_place_it_touches(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(holed(world))
     world.desk.guide.next_place()
@@ -581,9 +502,11 @@ def test_an_edit_closes_the_place_it_touches(world: World, ct: Path) -> None:
     assert RING not in world.desk.layers.viewer.layers
 
 
-def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(world: World, ct: Path) -> None:
+def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(
+    world: HeadlessWindow, ct: Path
+) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     assert world.desk.carrying.status_text == "0 slices are corrected or verified. Two or more are needed."
     removed = world.mask.copy()
     removed[3:7, 15:18] = 0
@@ -594,7 +517,7 @@ def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(world: Wo
     world.desk.carrying.ask()
     asked = world.network.requests[-1]
     assert asked.slices == (3, 4, 5, 6)
-    np.testing.assert_array_equal(asked.before, gland(world))
+    np.testing.assert_array_equal(asked.before, box_mask(world))
     world.desk.correcting.undo()
     assert world.desk.carrying.status_text.startswith("0 slices are")
     layer = world.desk.layers.viewer.layers[MASK]
@@ -610,7 +533,7 @@ def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(world: Wo
 
 
 def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
-    world: World, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: HeadlessWindow, ct: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.open(ct)
     world.draft(holed(world))
@@ -620,7 +543,7 @@ def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
     place = next(p for p in guide.open_places if p.key == guide.current_place_key)
     guide.accept_place()
     world.desk.correcting.end_session()
-    again = world_in(tmp_path)
+    again = headless_window_in(tmp_path)
     monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
     again.desk.offer_recovery()
     again.until(lambda: again.desk.session.case is not None)
@@ -639,9 +562,9 @@ def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
     again.desk.session.close_session()
 
 
-def test_the_search_knows_what_was_decided(world: World, ct: Path) -> None:
+def test_the_search_knows_what_was_decided(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     guide = world.desk.guide
 
     def searched() -> ResampledMask:
@@ -667,9 +590,11 @@ def test_the_search_knows_what_was_decided(world: World, ct: Path) -> None:
     assert not (found.kept | found.free | found.erased).any()
 
 
-def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(world: World, ct: Path) -> None:
+def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(
+    world: HeadlessWindow, ct: Path
+) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     guide = world.desk.guide
     while guide.open_places:
         guide.next_place()
@@ -687,7 +612,7 @@ def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(world: 
     assert strip.seen[3:8].all()
 
 
-def proposal_for(world: World, mask: np.ndarray) -> PropagationResult:
+def proposal_for(world: HeadlessWindow, mask: np.ndarray) -> PropagationResult:
     case = world.desk.session.case
     assert case is not None
     changed = tuple(np.flatnonzero((mask != world.mask).any(axis=(1, 2))).tolist())
@@ -695,27 +620,27 @@ def proposal_for(world: World, mask: np.ndarray) -> PropagationResult:
     return PropagationResult(mask, (3, 4), changed, True, "It helps.", model, 0.5, 0.8, 1.0)
 
 
-def proposed(world: World, ct: Path) -> np.ndarray:
+def proposed(world: HeadlessWindow, ct: Path) -> np.ndarray:
     """Two corrected slices, and a proposal that would also change one of them."""
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.paint(3, 5, 5)
     assert not world.desk.carrying.can_propagate
     world.paint(4, 5, 5)
     world.desk.carrying.ask()
-    wanted = gland(world)
+    wanted = box_mask(world)
     wanted[5:8, 25:28, 12:30] = 1
     world.network.propagation_finished.emit(len(world.network.requests), proposal_for(world, wanted))
     world.until(lambda: CHANGES in world.desk.layers.viewer.layers)
     return wanted
 
 
-def test_a_proposal_is_a_coloured_diff_taken_by_slice_or_whole(world: World, ct: Path) -> None:
+def test_a_proposal_is_a_coloured_diff_taken_by_slice_or_whole(world: HeadlessWindow, ct: Path) -> None:
     wanted = proposed(world, ct)
     before = world.mask.copy()
     shown = world.desk.layers.viewer.layers[CHANGES].data
     np.testing.assert_array_equal(shown == 1, (wanted == 1) & (before == 0))
-    assert (shown[3:5] == 3).sum() == (before[3:5] & ~gland(world)[3:5] & 1).sum()
+    assert (shown[3:5] == 3).sum() == (before[3:5] & ~box_mask(world)[3:5] & 1).sum()
     world.desk.layers.go_to_slice(6)
     world.desk.carrying.take_slice()
     np.testing.assert_array_equal(world.mask[6], wanted[6])
@@ -728,7 +653,7 @@ def test_a_proposal_is_a_coloured_diff_taken_by_slice_or_whole(world: World, ct:
     np.testing.assert_array_equal(world.mask, before)
 
 
-def test_a_rejected_proposal_leaves_everything(world: World, ct: Path) -> None:
+def test_a_rejected_proposal_leaves_everything(world: HeadlessWindow, ct: Path) -> None:
     proposed(world, ct)
     before = world.mask.copy()
     world.desk.carrying.reject()

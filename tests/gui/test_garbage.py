@@ -13,9 +13,6 @@ from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QApplication
 
 from attunet_gui.gui.gc_guard import MainThreadGC
-from tests.gui.test_desk import qt
-
-__all__ = ["qt"]
 
 _GARBAGE = 50_000
 

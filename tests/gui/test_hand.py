@@ -16,12 +16,13 @@ from attunet_gui.gui.napari_adapter.case_layers import MASK, CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import CT
 from attunet_gui.gui.napari_adapter.mask_labels import RIGHT_BUTTON
 from attunet_gui.gui.panels.tool_panels import ToolsPanel
-from tests.gui.test_desk import World, Z, ct, gland, qt, world
+from tests.gui.test_desk import ct
+from tests.support.headless_window import HeadlessWindow, Z, box_mask
 
-__all__ = ["ct", "qt", "world"]
+__all__ = ["ct"]
 
 
-def mask_layer(world: World) -> Labels:
+def mask_layer(world: HeadlessWindow) -> Labels:
     return world.desk.layers.viewer.layers[MASK]
 
 
@@ -39,7 +40,7 @@ def struck(handler: KeymapHandler, keys: str) -> None:
 
 
 @pytest.fixture
-def panel(world: World) -> ToolsPanel:
+def panel(world: HeadlessWindow) -> ToolsPanel:
     made = ToolsPanel()
     world.desk.look_changed.connect(lambda: made.show_brush(world.desk.layers, (1.0, 1.0, 1.0)))
     world.desk.toolbox.changed.connect(lambda: made.show_selected_tool(world.desk.toolbox))
@@ -54,7 +55,13 @@ def shown(panel: ToolsPanel) -> set[str]:
 @pytest.mark.parametrize("undo", ["Ctrl+Z", "Ctrl+Shift+Z"])
 @pytest.mark.parametrize(("before", "key", "tool"), [("P", "Z", "pan_zoom"), ("E", "Z", "pan_zoom")])
 def test_undo_and_redo_leave_the_tool(
-    world: World, ct: Path, monkeypatch: pytest.MonkeyPatch, undo: str, before: str, key: str, tool: str
+    world: HeadlessWindow,
+    ct: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    undo: str,
+    before: str,
+    key: str,
+    tool: str,
 ) -> None:
     world.open(ct)
     monkeypatch.setattr(get_settings().application, "hold_button_delay", 0.0)
@@ -69,7 +76,9 @@ def test_undo_and_redo_leave_the_tool(
     assert world.desk.layers.current_tool == tool
 
 
-def test_every_mode_of_a_mask_is_one_that_the_dock_shows(world: World, ct: Path, panel: ToolsPanel) -> None:
+def test_every_mode_of_a_mask_is_one_that_the_dock_shows(
+    world: HeadlessWindow, ct: Path, panel: ToolsPanel
+) -> None:
     world.open(ct)
     layer = mask_layer(world)
     for mode in Labels._modeclass:
@@ -84,7 +93,7 @@ def test_every_mode_of_a_mask_is_one_that_the_dock_shows(world: World, ct: Path,
         assert shown(panel) == {"paint"}
 
 
-def test_the_brush_adds_whatever_napari_was_told(world: World, ct: Path) -> None:
+def test_the_brush_adds_whatever_napari_was_told(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     for keys in ("X", "M", "-", "=", "B"):
         struck(keys_of(world.desk.layers), keys)
@@ -92,7 +101,7 @@ def test_the_brush_adds_whatever_napari_was_told(world: World, ct: Path) -> None
         assert (layer.selected_label, layer.preserve_labels) == (1, False), keys
 
 
-def test_the_right_button_starts_nothing_that_goes_on_unseen(world: World, ct: Path) -> None:
+def test_the_right_button_starts_nothing_that_goes_on_unseen(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.desk.select_tool("paint")
     layer = mask_layer(world)
@@ -108,9 +117,11 @@ def test_the_right_button_starts_nothing_that_goes_on_unseen(world: World, ct: P
     assert not world.mask.any()
 
 
-def test_our_tool_is_shown_until_something_else_is_in_hand(world: World, ct: Path, panel: ToolsPanel) -> None:
+def test_our_tool_is_shown_until_something_else_is_in_hand(
+    world: HeadlessWindow, ct: Path, panel: ToolsPanel
+) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     toolbox, layers = world.desk.toolbox, world.desk.layers
     waits = "add-this" if "add-this" in panel.kinds else next(iter(panel.kinds))
     for away in ("Z", "P", "Escape"):
@@ -128,9 +139,11 @@ def test_our_tool_is_shown_until_something_else_is_in_hand(world: World, ct: Pat
     assert shown(panel) == {"pan_zoom"}
 
 
-def test_a_tool_that_is_done_at_once_does_not_stay_lit(world: World, ct: Path, panel: ToolsPanel) -> None:
+def test_a_tool_that_is_done_at_once_does_not_stay_lit(
+    world: HeadlessWindow, ct: Path, panel: ToolsPanel
+) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     panel.kind_asked.connect(world.desk.toolbox.select_tool)
     at_once = [key for key in panel.kinds if key in ("fill-holes", "keep-largest", "largest")]
     assert at_once
@@ -139,7 +152,9 @@ def test_a_tool_that_is_done_at_once_does_not_stay_lit(world: World, ct: Path, p
         assert key not in shown(panel)
 
 
-def test_tools_and_undo_work_whichever_layer_is_selected(world: World, ct: Path, panel: ToolsPanel) -> None:
+def test_tools_and_undo_work_whichever_layer_is_selected(
+    world: HeadlessWindow, ct: Path, panel: ToolsPanel
+) -> None:
     world.open(ct)
     layers = world.desk.layers
     world.paint(Z, 20, 20)
@@ -157,7 +172,9 @@ def test_tools_and_undo_work_whichever_layer_is_selected(world: World, ct: Path,
         assert layers.brush_size == size + (1 if keys == "]" else -1)
 
 
-def test_a_layer_of_the_persons_own_lights_no_tool(world: World, ct: Path, panel: ToolsPanel) -> None:
+def test_a_layer_of_the_persons_own_lights_no_tool(
+    world: HeadlessWindow, ct: Path, panel: ToolsPanel
+) -> None:
     world.open(ct)
     world.desk.select_tool("paint")
     points = world.desk.layers.viewer.add_points(np.zeros((1, 3)), name="mine")
@@ -180,7 +197,7 @@ def test_the_window_binds_tools_and_undo_for_every_layer(qt: QApplication) -> No
 
 @pytest.mark.parametrize("change", ["3-D", "another plane"])
 def test_the_corners_of_a_polygon_stay_in_the_plane_in_which_they_were_set(
-    world: World, ct: Path, change: str
+    world: HeadlessWindow, ct: Path, change: str
 ) -> None:
     world.open(ct)
     world.desk.select_tool("polygon")

@@ -8,9 +8,8 @@ import pytest
 from qtpy.QtWidgets import QApplication, QLabel
 
 from attunet_gui.gui.main_window import TITLE, RunningApplication
-from tests.gui.conftest import live, until
-from tests.gui.test_window import drag
 from tests.support.patient_identifiers import marks, marks_in, write_patient
+from tests.support.window_control import drag_in_canvas, live, until
 
 pytestmark = pytest.mark.window
 
@@ -24,7 +23,7 @@ def test_nothing_of_the_patient_is_shown_or_kept(app: RunningApplication, tmp_pa
     app.session.annotator = "anna"
     app.desk.select_tool("paint")
     app.desk.layers.go_to_slice(10)
-    drag(app)
+    drag_in_canvas(app)
     live(0.3)
     app.desk.save()
     until(lambda: app.session.saved_to is not None)

@@ -36,12 +36,9 @@ from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import no_progress
 from attunet_gui.training.finetuning.finetune_config import FinetuneBudget
 from attunet_gui.training.finetuning.holdout import CaseDivision
-from tests.gui.test_desk import qt
-from tests.gui.test_worklist import Room, room_in
 from tests.support.finetuning_doubles import Pupil, accept, change, learnt_of, verdict_of
+from tests.support.headless_worklist import HeadlessWorklist, headless_worklist_in
 from tests.support.project_cases import ball, drafted_project, save
-
-__all__ = ["qt"]
 
 READY = FinetuningFacts(model="Starter", project="study", place="study/learning", accepted=10)
 BETTER = verdict_of(change("validation", "b", 0.5, 0.7), change("phantoms", "p", 0.8, 0.8))
@@ -299,8 +296,8 @@ def test_the_comparison_says_how_many_were_left_out_and_why() -> None:
 
 
 @pytest.fixture
-def room(qt: QApplication, tmp_path: Path, project: Project, tiny_bundle: Path) -> Iterator[Room]:
-    made = room_in(tmp_path, project)
+def room(qt: QApplication, tmp_path: Path, project: Project, tiny_bundle: Path) -> Iterator[HeadlessWorklist]:
+    made = headless_worklist_in(tmp_path, project)
     made.world.desk.session.add_model(read_bundle(tiny_bundle))
     made.world.until(lambda: made.world.desk.learning.current_facts.accepted == 3)
     yield made
@@ -308,13 +305,15 @@ def room(qt: QApplication, tmp_path: Path, project: Project, tiny_bundle: Path) 
     made.world.desk.session.close_session()
 
 
-def learning_of(room: Room, pupil: Pupil) -> FinetuningController:
+def learning_of(room: HeadlessWorklist, pupil: Pupil) -> FinetuningController:
     learning = room.world.desk.learning
     learning.run_in_child, learning.can_finetune = pupil, True
     return learning
 
 
-def test_a_lesson_is_learnt_compared_adopted_and_taken_back(room: Room, tiny_bundle: Path) -> None:
+def test_a_lesson_is_learnt_compared_adopted_and_taken_back(
+    room: HeadlessWorklist, tiny_bundle: Path
+) -> None:
     pupil = Pupil(tiny_bundle)
     learning, session = learning_of(room, pupil), room.world.desk.session
     shipped = offered_bundles()[0].card.name
@@ -338,7 +337,7 @@ def test_a_lesson_is_learnt_compared_adopted_and_taken_back(room: Room, tiny_bun
     assert learning.default.before == ""
 
 
-def test_a_model_that_is_worse_is_held_back(room: Room, tiny_bundle: Path) -> None:
+def test_a_model_that_is_worse_is_held_back(room: HeadlessWorklist, tiny_bundle: Path) -> None:
     pupil = Pupil(tiny_bundle, gain=-0.3)
     learning = learning_of(room, pupil)
     learning.begin_finetuning()
@@ -352,7 +351,7 @@ def test_a_model_that_is_worse_is_held_back(room: Room, tiny_bundle: Path) -> No
 
 
 def test_what_went_wrong_is_said_in_the_dialogue_and_can_be_tried_again(
-    room: Room, tiny_bundle: Path
+    room: HeadlessWorklist, tiny_bundle: Path
 ) -> None:
     pupil = Pupil(tiny_bundle)
     pupil.refuses = "The disk is full: make room."
@@ -368,7 +367,7 @@ def test_what_went_wrong_is_said_in_the_dialogue_and_can_be_tried_again(
     assert learning.current_facts.problem == ""
 
 
-def test_a_lesson_stops_when_asked_and_goes_on_in_its_run(room: Room, tiny_bundle: Path) -> None:
+def test_a_lesson_stops_when_asked_and_goes_on_in_its_run(room: HeadlessWorklist, tiny_bundle: Path) -> None:
     pupil = Pupil(tiny_bundle)
     pupil.goes_on.clear()
     learning = learning_of(room, pupil)
@@ -385,7 +384,9 @@ def test_a_lesson_stops_when_asked_and_goes_on_in_its_run(room: Room, tiny_bundl
     assert pupil.orders[0] == pupil.orders[1]
 
 
-def test_a_folder_that_is_no_data_set_is_said_at_once(room: Room, tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_data_set_is_said_at_once(
+    room: HeadlessWorklist, tiny_bundle: Path, tmp_path: Path
+) -> None:
     learning = learning_of(room, Pupil(tiny_bundle))
     learning.set_options(FinetuningOptions(dataset=tmp_path / "nowhere"))
     view = decide_finetuning_view(learning.current_facts)
@@ -393,7 +394,7 @@ def test_a_folder_that_is_no_data_set_is_said_at_once(room: Room, tiny_bundle: P
     assert not view.learn_enabled
 
 
-def test_closing_the_project_forgets_its_lesson(room: Room, tiny_bundle: Path) -> None:
+def test_closing_the_project_forgets_its_lesson(room: HeadlessWorklist, tiny_bundle: Path) -> None:
     learning = learning_of(room, Pupil(tiny_bundle))
     learning.begin_finetuning()
     room.world.until(lambda: learning.current_facts.differences is not None)

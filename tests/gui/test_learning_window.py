@@ -13,10 +13,9 @@ from qtpy.QtWidgets import QPushButton
 from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
 from attunet_gui.gui.main_window import RunningApplication
 from attunet_gui.model_registry.model_adoption import offered_bundles
-from tests.gui.conftest import live, until
-from tests.gui.test_worklist_window import press
 from tests.support.finetuning_doubles import Pupil, accept
 from tests.support.project_cases import drafted_project
+from tests.support.window_control import live, press_keys, until
 
 pytestmark = pytest.mark.window
 
@@ -31,7 +30,7 @@ def asked(app: RunningApplication, folder: Path, pupil: Pupil) -> FinetuningDial
     learning.run_in_child, learning.can_finetune = pupil, True
     app.desk.worklist.show_project(project.folder)
     until(lambda: learning.current_facts.accepted == 4)
-    press(app, "F7")
+    press_keys(app, "F7")
     until(lambda: learning.dialog is not None and learning.dialog.isVisible())
     assert learning.dialog is not None
     return learning.dialog

@@ -8,10 +8,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QPushButton, QVBoxLayout, QW
 from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.gui.panels.layer_panels import LayersPanel
 from attunet_gui.synthesis.phantom.abdomen_phantom import make_phantom, phantom_volume
-from tests.app.test_case_session import SMALL, prediction_of
-from tests.gui.test_desk import qt
-
-__all__ = ["qt"]
+from tests.support.scripted_network import SMALL_PHANTOM, prediction_of
 
 
 def _stops(window: QWidget) -> list[str]:
@@ -33,7 +30,7 @@ def test_rows_come_and_go_and_tab_follows_them(qt: QApplication) -> None:
     fixed = ["CT", "Pancreas mask"]
     last = ["Mask as an area, not a contour", "below"]
     assert _stops(window) == ["above", *fixed, *last]
-    made = make_overlays(prediction_of(phantom_volume(make_phantom(SMALL))))
+    made = make_overlays(prediction_of(phantom_volume(make_phantom(SMALL_PHANTOM))))
     for shown in (made, made[:2], (), made):
         panel.show_maps(shown)
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)

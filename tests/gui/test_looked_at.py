@@ -13,12 +13,13 @@ from napari.components import ViewerModel
 from attunet_gui.gui.napari_adapter.case_layers import MASK
 from attunet_gui.gui.napari_adapter.layer_factory import CT
 from attunet_gui.review.slice_visibility import SEEN_AFTER_S
-from tests.gui.test_desk import World, Z, ct, gland, qt, world
+from tests.gui.test_desk import ct
+from tests.support.headless_window import HeadlessWindow, Z, box_mask
 
-__all__ = ["ct", "qt", "world"]
+__all__ = ["ct"]
 
 
-def wait(world: World, seconds: float) -> None:
+def wait(world: HeadlessWindow, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         world.live()
@@ -50,10 +51,10 @@ AWAY: dict[str, Callable[[ViewerModel], object]] = {
 
 @pytest.mark.parametrize("away", AWAY.values(), ids=AWAY)
 def test_what_is_not_drawn_is_neither_seen_nor_verified(
-    world: World, ct: Path, away: Callable[[ViewerModel], object]
+    world: HeadlessWindow, ct: Path, away: Callable[[ViewerModel], object]
 ) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.desk.layers.go_to_slice(Z)
     away(world.desk.layers.viewer)
     world.desk.layers.go_to_slice(Z + 1)
@@ -66,9 +67,9 @@ def test_what_is_not_drawn_is_neither_seen_nor_verified(
     assert guide.review_state.verified == world.desk.correcting.work.verified_slices == frozenset()  # type: ignore[union-attr]
 
 
-def test_a_window_that_is_minimised_shows_nothing(world: World, ct: Path) -> None:
+def test_a_window_that_is_minimised_shows_nothing(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     guide = world.desk.guide
     guide.is_window_shown = lambda: False
     world.desk.layers.go_to_slice(Z + 1)
@@ -79,9 +80,9 @@ def test_a_window_that_is_minimised_shows_nothing(world: World, ct: Path) -> Non
     assert Z + 1 in guide.review_state.seen
 
 
-def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: World, ct: Path) -> None:
+def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     guide = world.desk.guide
     world.desk.layers.go_to_slice(Z + 1)
     guide.verify_slice()
@@ -97,7 +98,7 @@ def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: World, ct:
     assert guide.review_state.verified == frozenset(), "taking it back needs no look"
 
 
-def test_ctrl_r_shows_axial_slices_again(world: World, ct: Path) -> None:
+def test_ctrl_r_shows_axial_slices_again(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     layers = world.desk.layers
     for change in AWAY.values():
@@ -112,9 +113,9 @@ def test_ctrl_r_shows_axial_slices_again(world: World, ct: Path) -> None:
     world.until(lambda: 2 in world.desk.guide.review_state.seen)
 
 
-def test_a_stroke_in_another_plane_was_not_seen_in_its_axial_slices(world: World, ct: Path) -> None:
+def test_a_stroke_in_another_plane_was_not_seen_in_its_axial_slices(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.desk.layers.go_to_slice(Z)
     world.until(lambda: Z in world.desk.guide.review_state.seen)
     world.desk.layers.viewer.dims.roll()
@@ -122,7 +123,7 @@ def test_a_stroke_in_another_plane_was_not_seen_in_its_axial_slices(world: World
     assert Z not in world.desk.guide.review_state.seen
 
 
-def test_layers_of_the_case_stay_where_the_ct_was_taken(world: World, ct: Path) -> None:
+def test_layers_of_the_case_stay_where_the_ct_was_taken(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     viewer = world.desk.layers.viewer
     spacing = tuple(viewer.layers[CT].scale)
@@ -139,9 +140,11 @@ def test_layers_of_the_case_stay_where_the_ct_was_taken(world: World, ct: Path) 
         assert f"{key} lies where the CT was taken" in world.said
 
 
-def test_the_time_in_which_the_window_was_blocked_does_not_count_as_looking(world: World, ct: Path) -> None:
+def test_the_time_in_which_the_window_was_blocked_does_not_count_as_looking(
+    world: HeadlessWindow, ct: Path
+) -> None:
     world.open(ct)
-    world.draft(gland(world))
+    world.draft(box_mask(world))
     world.until(lambda: Z in world.desk.guide.review_state.seen)
     world.desk.layers.go_to_slice(Z + 1)
     wait(world, 0.3 * SEEN_AFTER_S)

@@ -26,8 +26,7 @@ from attunet_gui.gui.napari_adapter.napari_overrides import (
 )
 from attunet_gui.gui.wheel_guard import widgets_changed_by_wheel
 from attunet_gui.io.mask_reading import read_mask
-from tests.gui.conftest import live, until
-from tests.gui.test_window import canvas, mask_of, opened
+from tests.support.window_control import canvas_middle, live, mask_of, open_ct, until
 
 pytestmark = pytest.mark.window
 
@@ -48,7 +47,7 @@ def turned(widget: QWidget) -> None:
 def test_the_wheel_changes_no_value_without_the_keyboard(
     app: RunningApplication, ct: Path, tmp_path: Path
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     dialogs = [
         FinetuningDialog(app.window), ExportDialog(app.window, tmp_path), SecondReadsDialog(app.window)
     ]  # fmt: skip
@@ -91,7 +90,7 @@ def test_every_command_of_napari_was_thought_of(app: RunningApplication) -> None
 def test_naparis_ways_to_open_and_save_are_ours(
     app: RunningApplication, ct: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     asked: list[str] = []
     monkeypatch.setattr(case_dialogs, "choose_file", lambda *_: asked.append("file"))
     monkeypatch.setattr(case_dialogs, "choose_folder", lambda *_: asked.append("folder"))
@@ -117,7 +116,7 @@ def test_naparis_ways_to_open_and_save_are_ours(
 
 
 def test_what_would_change_the_layers_of_the_case_is_refused(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     before = [layer for layer in app.viewer.layers if layer.name in (CT, MASK)]
     for command, _registered in list(get_app_model().commands):
         if classify_command(command) == "refused":
@@ -130,7 +129,7 @@ def test_what_would_change_the_layers_of_the_case_is_refused(app: RunningApplica
 
 
 def test_no_second_ct_or_mask_stays(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     names = {layer.name for layer in app.viewer.layers}
     app.viewer.add_image(np.zeros((4, 4, 4)), name="second CT")
     app.viewer.add_labels(np.zeros((4, 4, 4), np.uint8), name="second mask")
@@ -143,7 +142,7 @@ def test_no_second_ct_or_mask_stays(app: RunningApplication, ct: Path) -> None:
 
 
 def test_what_is_saved_is_what_the_journal_holds(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     work = app.desk.correcting.work
     assert work is not None
     mask_of(app)[3, 3:6, 3:6] = 1  # past every tool, as a stroke that napari keeps to itself
@@ -159,7 +158,7 @@ def test_what_is_saved_is_what_the_journal_holds(app: RunningApplication, ct: Pa
 
 
 def test_another_array_in_the_layer_is_a_stroke(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     voxels = mask_of(app)
     given = np.zeros(voxels.shape, np.int64)
     given[3, 3, 3] = 7
@@ -171,9 +170,9 @@ def test_another_array_in_the_layer_is_a_stroke(app: RunningApplication, ct: Pat
 
 
 def test_a_right_click_leaves_the_left_button_to_the_brush(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     app.desk.select_tool("paint")
-    widget, middle = canvas(app)
+    widget, middle = canvas_middle(app)
     QTest.mouseClick(widget, Qt.MouseButton.RightButton, pos=middle)
     live(0.1)
     assert not mask_of(app).any()
@@ -188,7 +187,7 @@ def test_a_right_click_leaves_the_left_button_to_the_brush(app: RunningApplicati
 def test_the_frame_of_the_window(app: RunningApplication, ct: Path) -> None:
     assert not app.viewer.canvas.overlays.scale_bar.visible
     assert not app.dock.strip.isVisible()
-    opened(app, ct)
+    open_ct(app, ct)
     until(lambda: app.dock.strip.isVisible())
     assert app.viewer.canvas.overlays.scale_bar.visible
     count = app.session.case.volume.grid.shape[0]  # type: ignore[union-attr]
@@ -213,7 +212,7 @@ def test_the_frame_of_the_window(app: RunningApplication, ct: Path) -> None:
 def test_the_layer_that_stands_ready_for_a_draft_is_not_in_the_list(
     app: RunningApplication, ct: Path
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     until(lambda: ARRIVING in app.viewer.layers)
     live(0.1)
     (view,) = (one for one in app.window.findChildren(QListView) if type(one).__name__ == "QtLayerList")

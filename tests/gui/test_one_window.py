@@ -13,7 +13,7 @@ from attunet_gui.gui.main_window import build_window
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.network.model_bundle import find_bundles
 from attunet_gui.workers.inference_process import InferenceProcess
-from tests.gui.conftest import live, until
+from tests.support.window_control import live, until
 
 pytestmark = pytest.mark.window
 

@@ -41,9 +41,8 @@ from attunet_gui.synthesis.phantom.abdomen_phantom import (
     phantom_volume,
 )
 from attunet_gui.system.errors import AttunetError
-from tests.gui.conftest import Answers, live, until
-from tests.gui.test_window import drag
 from tests.support.ct_files import ct_like, write_series, write_source
+from tests.support.window_control import DialogAnswer, drag_in_canvas, live, until
 
 pytestmark = [
     pytest.mark.window,
@@ -209,7 +208,7 @@ def test_a_ct_that_napari_opened_is_drafted_corrected_and_saved_in_the_dock(
 
     before = desk.layers.mask.copy()
     dock.dock.tools.tools["erase"].click()
-    drag(SimpleNamespace(window=window_of(viewer)))
+    drag_in_canvas(SimpleNamespace(window=window_of(viewer)))
     erased = desk.layers.mask.copy()
     assert erased.sum() < before.sum()
     press(viewer, "Ctrl+Z")
@@ -261,7 +260,7 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
     window = window_of(viewer)
 
     for close in (window.close, lambda: cross(viewer)):
-        keeping = Answers("Keep editing")
+        keeping = DialogAnswer("Keep editing")
         close()
         until(lambda keeping=keeping: keeping.asked is not None)
         live(0.3)
@@ -272,7 +271,7 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
         stroke(viewer, 4, 4, 4)
         assert desk().correcting.work.unsaved
 
-    saving = Answers("Save")
+    saving = DialogAnswer("Save")
     cross(viewer)
     until(lambda: saving.asked is not None and not list(find_docks(viewer)))
     until(lambda: ours_running() == [])
@@ -306,7 +305,7 @@ def test_strokes_that_are_discarded_with_the_dock_do_not_come_back(
     viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     with_case(viewer)
     stroke(viewer, 3, 3, 3)
-    discarding = Answers("Discard corrections")
+    discarding = DialogAnswer("Discard corrections")
     cross(viewer)
     until(lambda: discarding.asked is not None and not list(find_docks(viewer)))
     viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
@@ -321,7 +320,7 @@ def test_a_ct_that_napari_opens_over_unsaved_strokes_does_not_cover_the_case(
     viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     session = with_case(viewer).desk.session
     stroke(viewer, 3, 3, 3)
-    keeping = Answers("Keep editing")
+    keeping = DialogAnswer("Keep editing")
     viewer.open(other, plugin=PLUGIN)
     until(lambda: keeping.asked is not None)
     live(0.2)
@@ -329,7 +328,7 @@ def test_a_ct_that_napari_opens_over_unsaved_strokes_does_not_cover_the_case(
     assert not viewer.layers["case_two"].visible
     assert session.message.text.startswith("case_two is hidden: the mask on screen belongs to case_one.")
     viewer.layers.remove("case_two")
-    discarding = Answers("Discard corrections")
+    discarding = DialogAnswer("Discard corrections")
     viewer.open(other, plugin=PLUGIN)
     until(lambda: discarding.asked is not None and session.case.volume.name == "case_two")
     live(0.2)

@@ -12,12 +12,12 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, CHANGES, MASK, OTHER, RING, CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import CT, METADATA
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
-from tests.app.test_case_session import SMALL, prediction_of
+from tests.support.scripted_network import SMALL_PHANTOM, prediction_of
 
 
 @pytest.fixture(scope="module")
 def volume() -> Volume:
-    return phantom_volume(make_phantom(SMALL))
+    return phantom_volume(make_phantom(SMALL_PHANTOM))
 
 
 @pytest.fixture

@@ -25,56 +25,24 @@ from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, MASK, OTHER
 from attunet_gui.gui.napari_adapter.layer_factory import CT
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.workers.inference_process import InferenceProcess
-from tests.gui.conftest import Answers, live, until
+from tests.support.window_control import (
+    DialogAnswer,
+    canvas_middle,
+    drag_in_canvas,
+    live,
+    mask_of,
+    open_and_draft,
+    open_ct,
+    until,
+)
 
 pytestmark = pytest.mark.window
-
-
-def opened(app: RunningApplication, ct: Path) -> None:
-    app.desk.open_path(ct)
-    until(lambda: app.session.case is not None and app.session.tally is not None)
-    live(0.3)
-
-
-def drafted(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
-    app.desk.next_step()
-    until(lambda: app.session.draft is not None and app.session.job.state == "idle")
-    live(0.3)
-
-
-def canvas(app: RunningApplication) -> tuple[QWidget, QPoint]:
-    """The widget that draws the picture, and its middle."""
-    centre = app.window.centralWidget()
-    assert centre is not None
-    middle = centre.rect().center()
-    widget = centre.childAt(middle)
-    assert widget is not None
-    return widget, widget.mapFrom(centre, middle)
-
-
-def drag(app: RunningApplication, length: int = 40) -> None:
-    """Press, move and release in the middle of the picture."""
-    widget, start = canvas(app)
-    QTest.mouseMove(widget, start)
-    QTest.mousePress(widget, Qt.MouseButton.LeftButton, pos=start)
-    for step in range(0, length, 8):
-        QTest.mouseMove(widget, start + QPoint(step, 0))
-        live(0.02)
-    QTest.mouseRelease(widget, Qt.MouseButton.LeftButton, pos=start + QPoint(length, 0))
-    live(0.05)
-
-
-def mask_of(app: RunningApplication) -> np.ndarray:
-    mask = app.desk.layers.mask
-    assert mask is not None
-    return mask
 
 
 def test_the_picture_of_an_open_case_is_not_black(app: RunningApplication, ct: Path) -> None:
     assert app.desk.view_state.step.button == "Open a CT…"
     assert app.viewer.canvas.overlays.text.visible
-    opened(app, ct)
+    open_ct(app, ct)
     picture = app.viewer.window.screenshot(flash=False, canvas_only=True)
     assert float(picture[..., :3].std()) > 5
     assert not app.viewer.canvas.overlays.text.visible
@@ -82,7 +50,7 @@ def test_the_picture_of_an_open_case_is_not_black(app: RunningApplication, ct: P
 
 
 def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication, ct: Path) -> None:
-    drafted(app, ct)
+    open_and_draft(app, ct)
     assert app.dock.next_step.button.text() == "Check the draft"
     app.desk.next_step()
     app.desk.toggle_gates()
@@ -92,7 +60,7 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication,
 
     before = mask_of(app).copy()
     app.dock.tools.tools["erase"].click()
-    drag(app)
+    drag_in_canvas(app)
     erased = mask_of(app).copy()
     assert erased.sum() < before.sum()
     assert app.session.edited
@@ -116,7 +84,7 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication,
 def test_a_run_is_cancelled_at_once_and_can_be_run_again(
     app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     assert runner.child_pid is not None
     stopped = runner.child_pid
     os.kill(stopped, signal.SIGSTOP)  # or the draft would be there before it is cancelled
@@ -136,7 +104,7 @@ def test_a_run_is_cancelled_at_once_and_can_be_run_again(
 def test_a_killed_child_gives_one_sentence_and_a_working_window(
     app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     app.desk.run_or_cancel()
     assert runner.status.state != "idle"
     assert runner.child_pid is not None
@@ -145,7 +113,7 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
     assert app.session.message.text.count(".") <= 2
     assert app.session.job.state == "idle"
     app.desk.select_tool("paint")
-    drag(app)
+    drag_in_canvas(app)
     assert mask_of(app).any()
     app.desk.session.edited = False
     app.desk.run_or_cancel()
@@ -155,14 +123,14 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
 def test_painting_works_while_the_network_runs_and_is_kept(
     app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     app.desk.select_tool("paint")
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGSTOP)  # or the draft would be there before the stroke
     app.desk.run_or_cancel()
     until(lambda: app.session.job.state != "idle")
     app.desk.slice_up()
-    drag(app)
+    drag_in_canvas(app)
     painted = mask_of(app).copy()
     assert painted.any()
     step = app.viewer.dims.current_step
@@ -185,11 +153,11 @@ def edit(app: RunningApplication) -> None:
 def test_drafting_again_over_corrections_asks(
     app: RunningApplication, ct: Path, answer: str, kept: bool
 ) -> None:
-    drafted(app, ct)
+    open_and_draft(app, ct)
     edit(app)
     edited = mask_of(app).copy()
     first = app.session.draft
-    question = Answers(answer)
+    question = DialogAnswer(answer)
     app.desk.run_or_cancel()
     assert question.default == "Beside my mask"
     until(lambda: app.session.draft is not first)
@@ -201,16 +169,16 @@ def test_drafting_again_over_corrections_asks(
 
 
 def test_opening_another_case_over_corrections_asks(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     case = app.session.case
     edit(app)
-    question = Answers("Keep editing")
+    question = DialogAnswer("Keep editing")
     app.desk.open_path(ct)
     assert question.asked is not None
     assert question.default == "Save"
     live(0.3)
     assert app.session.case is case
-    saving = Answers("Save")
+    saving = DialogAnswer("Save")
     app.desk.open_path(ct)
     assert saving.asked is not None
     until(lambda: app.session.case is not case)
@@ -221,15 +189,15 @@ def test_opening_another_case_over_corrections_asks(app: RunningApplication, ct:
 def test_strokes_made_while_saving_are_asked_about_before_the_next_case(
     app: RunningApplication, ct: Path
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     case = app.session.case
     edit(app)
-    saving = Answers("Save")
+    saving = DialogAnswer("Save")
     app.desk.open_path(ct)
     assert saving.asked is not None
     layer = app.viewer.layers[MASK]
     layer.data_setitem((np.array([4]), np.array([4]), np.array([4])), 1)
-    keeping = Answers("Keep editing")
+    keeping = DialogAnswer("Keep editing")
     until(lambda: keeping.asked is not None)
     live(0.5)
     assert app.session.case is case
@@ -240,7 +208,7 @@ def test_strokes_made_while_saving_are_asked_about_before_the_next_case(
 def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
     app: RunningApplication, ct: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     case = app.session.case
     target = ct.with_name("chosen.nii.gz")
 
@@ -257,9 +225,9 @@ def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
 
 
 def test_a_draft_waits_for_the_stroke_that_is_being_made(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     app.desk.select_tool("paint")
-    widget, middle = canvas(app)
+    widget, middle = canvas_middle(app)
     app.desk.run_or_cancel()
     QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
     for step in range(1, 8):
@@ -278,10 +246,10 @@ def test_a_draft_waits_for_the_stroke_that_is_being_made(app: RunningApplication
 
 
 def test_a_case_after_a_painted_one_takes_its_draft(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     edit(app)
     case = app.session.case
-    discarding = Answers("Discard corrections")
+    discarding = DialogAnswer("Discard corrections")
     app.desk.open_path(ct)
     assert discarding.asked is not None
     until(lambda: app.session.case is not case)
@@ -293,14 +261,14 @@ def test_a_case_after_a_painted_one_takes_its_draft(app: RunningApplication, ct:
 
 
 def test_closing_over_corrections_asks_and_can_save_first(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     edit(app)
-    keeping = Answers("Keep editing")
+    keeping = DialogAnswer("Keep editing")
     app.window.close()
     live(0.2)
     assert keeping.asked is not None
     assert app.window.isVisible()
-    saving = Answers("Save")
+    saving = DialogAnswer("Save")
     app.window.close()
     until(app.is_window_closed)
     assert saving.default == "Save"
@@ -308,7 +276,7 @@ def test_closing_over_corrections_asks_and_can_save_first(app: RunningApplicatio
 
 
 def test_closing_without_corrections_asks_nothing(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     app.window.close()
     until(app.is_window_closed)
 
@@ -328,7 +296,7 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
     assert session.draft is None
     viewer.layers[MASK].data_setitem((np.array([3]), np.array([3]), np.array([3])), 1)
     session.mask_touched()
-    keeping = Answers("Keep editing")
+    keeping = DialogAnswer("Keep editing")
     window = place.window()
     window.close()
     live(0.2)
@@ -336,7 +304,7 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
     assert window.isVisible()
     assert layers.mask is not None
     assert layers.mask[3, 3, 3] == 1
-    discarding = Answers("Discard corrections")
+    discarding = DialogAnswer("Discard corrections")
     window.close()
     until(lambda: not isalive(window))
     assert discarding.asked is not None
@@ -344,7 +312,7 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
 
 
 def test_a_file_dropped_anywhere_is_opened_as_a_case(app: RunningApplication, ct: Path) -> None:
-    widget, middle = canvas(app)
+    widget, middle = canvas_middle(app)
     handle = app.window.windowHandle()
     assert handle is not None
     place = widget.mapTo(app.window, middle)
@@ -367,7 +335,7 @@ def _of_the_case(app: RunningApplication) -> list[str]:
 
 
 def test_a_layer_deleted_in_the_list_comes_back(app: RunningApplication, ct: Path) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     app.viewer.layers.remove(MASK)
     live(0.2)
     assert _of_the_case(app) == [CT, MASK]
@@ -375,7 +343,7 @@ def test_a_layer_deleted_in_the_list_comes_back(app: RunningApplication, ct: Pat
 
 
 def test_the_keys_do_what_the_table_says(app: RunningApplication, ct: Path) -> None:
-    drafted(app, ct)
+    open_and_draft(app, ct)
     app.window.activateWindow()
     live(0.2)
     for key, shown in (("G", True), ("G", False)):
@@ -399,13 +367,13 @@ def test_no_key_is_one_of_naparis_menus(app: RunningApplication) -> None:
 
 
 def test_a_mask_lies_on_the_source_grid(app: RunningApplication, ct: Path, long_volume: Volume) -> None:
-    opened(app, ct)
+    open_ct(app, ct)
     assert app.session.case.volume.grid.matches(long_volume.grid, 1e-3)
     assert tuple(app.viewer.layers[MASK].scale) == app.session.case.volume.grid.spacing_mm
 
 
 def test_nothing_is_cut_off_in_the_dock(app: RunningApplication, ct: Path) -> None:
-    drafted(app, ct)
+    open_and_draft(app, ct)
     app.viewer.window.resize(1280, 800)
     live(0.2)
     for button in app.dock.findChildren(QWidget):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,58 +16,14 @@ from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.worklist.import_draft_export import WorklistExportOptions
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
 from attunet_gui.network.model_bundle import ModelBundle
-from attunet_gui.project.case_rows import CaseQuery, CaseRow
+from attunet_gui.project.case_rows import CaseQuery
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.mask_files import read_mask_without_ct
 from attunet_gui.project.project_events import ProjectSettings
 from attunet_gui.project.project_store import Project, open_project
-from tests.gui.test_desk import World, qt, world_in
+from tests.support.headless_window import headless_window_in
+from tests.support.headless_worklist import HeadlessWorklist, headless_worklist_in
 from tests.support.project_cases import Ball, ball, drafted_project, new_project, write_ct
-
-__all__ = ["qt"]
-
-
-@dataclass
-class Room:
-    """A desk with a project of three drafted CT, which another process may look into."""
-
-    world: World
-    outside: Project
-
-    @property
-    def worklist(self) -> WorklistController:
-        return self.world.desk.worklist
-
-    @property
-    def on_screen(self) -> str:
-        case = self.world.desk.session.case
-        return "" if case is None else case.volume.name
-
-    def row(self, name: str) -> CaseRow:
-        return self.outside.case_named(name)
-
-    def status(self, name: str) -> str:
-        return str(self.row(name).status)
-
-    def open(self, name: str) -> None:
-        self.worklist.open_case(self.row(name))
-        self.world.until(lambda: self.on_screen == name and self.worklist.project_case is not None)
-
-    def settle(self) -> None:
-        """Until nothing is read, written or recorded."""
-        for _ in range(5):
-            self.world.live()
-        self.world.until(lambda: not self.worklist.current_facts.busy)
-
-
-def room_in(folder: Path, project: Project, who: str = "anna") -> Room:
-    world = world_in(folder)
-    world.desk.set_annotator(who)
-    world.desk.worklist.show_project(project.folder)
-    world.until(
-        lambda: world.desk.worklist.project is not None and world.desk.worklist.case_list.rowCount() > 0
-    )
-    return Room(world, project)
 
 
 @pytest.fixture(autouse=True)
@@ -85,15 +40,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def room(qt: QApplication, tmp_path: Path) -> Iterator[Room]:
-    made = room_in(tmp_path, drafted_project(tmp_path))
+def room(qt: QApplication, tmp_path: Path) -> Iterator[HeadlessWorklist]:
+    made = headless_worklist_in(tmp_path, drafted_project(tmp_path))
     yield made
     made.world.desk.end_background_work()
     made.world.desk.session.close_session()
     made.outside.close()
 
 
-def test_a_case_opens_with_its_draft_under_its_pseudonym(room: Room) -> None:
+def test_a_case_opens_with_its_draft_under_its_pseudonym(room: HeadlessWorklist) -> None:
     room.open("case-0002")
     np.testing.assert_array_equal(room.world.mask, ball())
     desk = room.world.desk
@@ -105,7 +60,7 @@ def test_a_case_opens_with_its_draft_under_its_pseudonym(room: Room) -> None:
     assert desk.preferences.recent_paths == [], "a file name may be the patient's"
 
 
-def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Room) -> None:
+def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: HeadlessWorklist) -> None:
     room.open("case-0002")
     desk, network = room.world.desk, room.world.network
     room.world.until(lambda: desk.guide.is_searched and 6 in desk.guide.review_state.seen)
@@ -125,7 +80,7 @@ def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Roo
     room.world.until(lambda: desk.guide.is_searched)
 
 
-def test_saving_writes_into_the_project_and_says_how_far_it_is(room: Room) -> None:
+def test_saving_writes_into_the_project_and_says_how_far_it_is(room: HeadlessWorklist) -> None:
     room.open("case-0001")
     room.world.desk.layers.go_to_slice(5)
     room.world.until(
@@ -148,7 +103,7 @@ def test_saving_writes_into_the_project_and_says_how_far_it_is(room: Room) -> No
     assert not room.world.desk.correcting.work.has_unsaved_strokes  # type: ignore[union-attr]
 
 
-def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: Room) -> None:
+def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: HeadlessWorklist) -> None:
     room.worklist.set_next_case_strategy("file")
     room.open("case-0001")
     room.world.until(lambda: room.worklist._prefetcher.prefetched_name == "case-0002")
@@ -169,7 +124,7 @@ def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: Ro
     assert room.world.desk.view_state.step.command == "next_case"
 
 
-def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: Room) -> None:
+def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: HeadlessWorklist) -> None:
     room.open("case-0001")
     room.world.until(lambda: room.world.desk.guide.review_state.seen)
     room.worklist.accept_case()
@@ -179,7 +134,7 @@ def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: Room) -> 
     assert saved.verified == frozenset({6})
 
 
-def looked_through(room: Room) -> None:
+def looked_through(room: HeadlessWorklist) -> None:
     """Close every place and go to every slice with mask."""
     guide = room.world.desk.guide
     room.world.until(lambda: guide.is_searched)
@@ -193,7 +148,7 @@ def looked_through(room: Room) -> None:
 
 
 def test_accepting_what_was_not_looked_at_asks_once_with_the_numbers(
-    room: Room, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    room: HeadlessWorklist, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room.open("case-0001")
     guide = room.world.desk.guide
@@ -222,7 +177,7 @@ def test_accepting_what_was_not_looked_at_asks_once_with_the_numbers(
 
 
 def test_a_case_that_was_looked_through_is_accepted_without_a_question(
-    room: Room, asked: list[tuple[str, str]]
+    room: HeadlessWorklist, asked: list[tuple[str, str]]
 ) -> None:
     room.open("case-0001")
     looked_through(room)
@@ -237,7 +192,7 @@ def test_a_case_that_was_looked_through_is_accepted_without_a_question(
     assert len(saved.verified) < len(ball())
 
 
-def test_an_empty_mask_is_not_accepted_unseen(room: Room, asked: list[tuple[str, str]]) -> None:
+def test_an_empty_mask_is_not_accepted_unseen(room: HeadlessWorklist, asked: list[tuple[str, str]]) -> None:
     room.open("case-0001")
     room.world.until(lambda: room.world.desk.guide.is_searched)
     empty = edit_between(room.world.mask, np.zeros_like(room.world.mask))
@@ -249,7 +204,7 @@ def test_an_empty_mask_is_not_accepted_unseen(room: Room, asked: list[tuple[str,
 
 
 def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status(
-    room: Room, tmp_path: Path
+    room: HeadlessWorklist, tmp_path: Path
 ) -> None:
     room.open("case-0001")
     room.world.paint(5, 5, 5)
@@ -264,7 +219,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
 
-    other = room_in(tmp_path / "other", room.outside, who="bert")
+    other = headless_worklist_in(tmp_path / "other", room.outside, who="bert")
     other.open("case-0001")
     work, guide = other.world.desk.correcting.work, other.world.desk.guide
     assert work is not None
@@ -308,14 +263,16 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     other.world.desk.session.close_session()
 
 
-def test_another_account_is_not_told_the_opposite_of_what_was_corrected(room: Room, tmp_path: Path) -> None:
+def test_another_account_is_not_told_the_opposite_of_what_was_corrected(
+    room: HeadlessWorklist, tmp_path: Path
+) -> None:
     room.open("case-0001")
     room.world.paint(6, 20, 24, 0)
     erased = ball()[6] != room.world.mask[6]
     assert erased.any()
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
-    other = room_in(tmp_path / "other", room.outside, who="bert")
+    other = headless_worklist_in(tmp_path / "other", room.outside, who="bert")
     other.open("case-0001")
     guide, network = other.world.desk.guide, other.world.network
     other.world.until(lambda: guide.is_searched)
@@ -331,7 +288,9 @@ def test_another_account_is_not_told_the_opposite_of_what_was_corrected(room: Ro
     other.world.desk.session.close_session()
 
 
-def test_unsaved_strokes_come_back_without_a_question(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsaved_strokes_come_back_without_a_question(
+    room: HeadlessWorklist, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(case_dialogs, "ask_unsaved", lambda *_: "keep")
     room.open("case-0001")
     room.world.paint(5, 5, 5)
@@ -342,7 +301,7 @@ def test_unsaved_strokes_come_back_without_a_question(room: Room, monkeypatch: p
     # The window is killed, and started again.
     room.world.desk.correcting.end_session()
     folder = room.world.desk.journal.parent
-    again = world_in(folder)
+    again = headless_window_in(folder)
     again.desk.set_annotator("anna")
     asked: list[str] = []
     monkeypatch.setattr(
@@ -359,14 +318,14 @@ def test_unsaved_strokes_come_back_without_a_question(room: Room, monkeypatch: p
     again.desk.session.close_session()
 
 
-def test_a_second_reader_meets_nothing_of_the_first(room: Room, tmp_path: Path) -> None:
+def test_a_second_reader_meets_nothing_of_the_first(room: HeadlessWorklist, tmp_path: Path) -> None:
     room.open("case-0001")
     room.world.paint(5, 5, 5)
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     room.worklist.ask_second_reads(1.0, "")
     room.world.until(lambda: "To be drawn again" in room.world.said)
-    second = room_in(tmp_path, room.outside, who="bert")
+    second = headless_worklist_in(tmp_path, room.outside, who="bert")
     second.worklist.next_case()
     second.world.until(lambda: second.on_screen == "case-0001")
     assert not second.world.mask.any()
@@ -384,7 +343,7 @@ def test_a_second_reader_meets_nothing_of_the_first(room: Room, tmp_path: Path) 
     second.world.desk.session.close_session()
 
 
-def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: Room) -> None:
+def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: HeadlessWorklist) -> None:
     room.outside.set_settings(ProjectSettings(seeded_errors=1.0))
     room.open("case-0001")
     assert not np.array_equal(room.world.mask, ball())
@@ -396,7 +355,9 @@ def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: Room
     assert room.status("case-0001") == CaseStatus.IN_PROGRESS
 
 
-def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(
+    room: HeadlessWorklist, monkeypatch: pytest.MonkeyPatch
+) -> None:
     room.open("case-0001")
     room.world.paint(5, 5, 5)
 
@@ -417,7 +378,7 @@ def asking_error() -> Exception:
     return ProjectError("The database is locked.")
 
 
-def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(room: Room) -> None:
+def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(room: HeadlessWorklist) -> None:
     rows = [room.row(name) for name in ("case-0001", "case-0002", "case-0003")]
     room.worklist.assign_cases(rows[:2], "bert")
     room.worklist.set_note(rows[0], "thin slices")
@@ -435,7 +396,7 @@ def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(roo
     assert room.world.desk.session.message.problem
 
 
-def test_the_list_is_filtered_searched_and_ordered_by_the_database(room: Room) -> None:
+def test_the_list_is_filtered_searched_and_ordered_by_the_database(room: HeadlessWorklist) -> None:
     room.outside.set_note(room.row("case-0002"), "fatty")
     cases = room.worklist.case_list
     for query, names in (
@@ -467,7 +428,7 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
     project = new_project(tmp_path, cases=0)
     for number in range(4):
         write_ct(tmp_path / "more" / f"ct{number}.nii.gz", 10 + number)
-    world = world_in(tmp_path)
+    world = headless_window_in(tmp_path)
     worklist = world.desk.worklist
     worklist.make_drafter = lambda _bundle: _BallToTheEnd()
     world.desk.session.bundle = ModelBundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
@@ -487,7 +448,7 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
 
 def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplication, tmp_path: Path) -> None:
     project = new_project(tmp_path, cases=3)
-    room = room_in(tmp_path, project)
+    room = headless_worklist_in(tmp_path, project)
     room.worklist.make_drafter = lambda _bundle: _Stopping(room.worklist)
     room.open("case-0001")
     room.world.paint(5, 5, 5)
@@ -512,7 +473,7 @@ class _Stopping(_BallToTheEnd):
         super().__init__(lambda _number: worklist.background_jobs._running["draft"].stop.set())
 
 
-def test_accepted_cases_are_exported_without_names(room: Room, tmp_path: Path) -> None:
+def test_accepted_cases_are_exported_without_names(room: HeadlessWorklist, tmp_path: Path) -> None:
     room.open("case-0001")
     room.world.until(lambda: room.world.desk.guide.review_state.seen)
     room.worklist.accept_case()
@@ -530,7 +491,7 @@ def test_accepted_cases_are_exported_without_names(room: Room, tmp_path: Path) -
     room.world.until(lambda: "nothing to export" in room.world.said)
 
 
-def test_closing_the_project_leaves_the_case_on_screen(room: Room) -> None:
+def test_closing_the_project_leaves_the_case_on_screen(room: HeadlessWorklist) -> None:
     room.open("case-0001")
     room.worklist.close_project()
     room.world.until(lambda: "closed" in room.world.said)
@@ -544,7 +505,7 @@ def test_closing_the_project_leaves_the_case_on_screen(room: Room) -> None:
 def test_a_project_is_made_only_if_the_person_says_so(
     qt: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool
 ) -> None:
-    world = world_in(tmp_path)
+    world = headless_window_in(tmp_path)
     (tmp_path / "new").mkdir()
     monkeypatch.setattr(worklist_dialogs, "choose_project", lambda *_: tmp_path / "new")
     monkeypatch.setattr(worklist_dialogs, "ask_make", lambda *_: made)

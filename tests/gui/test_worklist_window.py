@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from napari.settings import get_settings
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
@@ -15,8 +14,8 @@ from attunet_gui.gui.dialogs.worklist_dialogs import AnnotatorChecksDialog, Expo
 from attunet_gui.gui.main_window import RunningApplication
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_store import Project
-from tests.gui.conftest import Answers, live, until
 from tests.support.project_cases import drafted_project
+from tests.support.window_control import DialogAnswer, live, press_keys, until
 
 pytestmark = pytest.mark.window
 
@@ -39,12 +38,6 @@ def shot(app: RunningApplication, path: Path) -> None:
     assert path.stat().st_size > 1000
 
 
-def press(app: RunningApplication, keys: str) -> None:
-    app.window.activateWindow()
-    live(0.1)
-    QTest.keySequence(app.window, QKeySequence(keys))
-
-
 def test_without_a_project_the_list_takes_no_room(app: RunningApplication) -> None:
     assert not app.worklist.isVisible()
     assert app.dock.case.project.isVisible()
@@ -54,18 +47,18 @@ def test_a_morning_with_the_keyboard(app: RunningApplication, tmp_path: Path) ->
     project = in_project(app, tmp_path)
     app.desk.worklist.set_next_case_strategy("file")
     assert app.dock.next_step.button.text() == "Open the next case"
-    press(app, "F6")
+    press_keys(app, "F6")
     until(lambda: app.session.case is not None and app.desk.guide.is_searched)
     assert app.dock.case.name.text() == "case-0001"
     assert "ct0" not in app.window.windowTitle()
     shot(app, tmp_path / "opened.png")
-    answer = Answers("Go on looking")
-    press(app, "Shift+A")
+    answer = DialogAnswer("Go on looking")
+    press_keys(app, "Shift+A")
     until(lambda: answer.asked is not None and "was not accepted" in app.session.message.text)
     assert answer.default == "Go on looking"
     assert project.case_named("case-0001").status == CaseStatus.IN_PROGRESS
-    answer = Answers("Accept all the same")
-    press(app, "Shift+A")
+    answer = DialogAnswer("Accept all the same")
+    press_keys(app, "Shift+A")
     until(lambda: app.session.case is not None and app.session.case.volume.name == "case-0002")
     assert project.case_named("case-0001").status == CaseStatus.ACCEPTED
     until(lambda: "1 accepted" in app.worklist.summary.text())

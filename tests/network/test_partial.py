@@ -30,8 +30,8 @@ from attunet_gui.network.training_loop import network_from_bundle, train_network
 from attunet_gui.network.training_losses import LOSSES, masked_loss
 from attunet_gui.network.validation_scores import validate_cases
 from attunet_gui.training.finetuning.finetune_run import blend_weights
-from tests.network.test_train import _case, _job, _weights
 from tests.support.model_cards import TINY_CONFIG
+from tests.support.small_training import trained_weights, training_case, training_job
 
 pytestmark = pytest.mark.network
 
@@ -64,7 +64,7 @@ def test_what_is_predicted_where_nobody_judged_does_not_change_the_loss(name: st
 
 
 def _partial(seed: int, known: slice) -> TrainingCase:
-    case = _case(seed)
+    case = training_case(seed)
     truth = np.full_like(case.truth, IGNORED_LABEL)
     truth[known] = case.truth[known]
     return TrainingCase(case.images, truth)
@@ -74,11 +74,11 @@ def test_ignored_is_learnt_from_neither_as_background_nor_as_organ() -> None:
     """Half of each slice is hidden: what comes out is another network than from either reading of it."""
 
     def learnt(hidden: int | None) -> np.ndarray:
-        case = _case(1)
+        case = training_case(1)
         truth = case.truth.copy()
         truth[:, :, 20:] = truth[:, :, 20:] if hidden is None else hidden
         data = TrainingData((TrainingSource("some", 1.0, (TrainingCase(case.images, truth),)),))
-        return _weights(train_network(_job(steps=2), data))
+        return trained_weights(train_network(training_job(steps=2), data))
 
     ignored = learnt(IGNORED_LABEL)
     assert np.array_equal(ignored, learnt(IGNORED_LABEL))

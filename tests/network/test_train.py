@@ -7,53 +7,41 @@ import os
 import signal
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource
 from attunet_gui.network.families.attention_unet_2d.attention_unet_config import AttentionUNet2DConfig
 from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
 from attunet_gui.network.model_bundle import load_network, write_bundle
 from attunet_gui.network.tensorflow_runtime import keras
 from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE, RunFolder
-from attunet_gui.network.training_config import TrainingConfig
 from attunet_gui.network.training_log import LOG_FILE, read_log
-from attunet_gui.network.training_loop import TrainingJob, TrainingResult, train_network
+from attunet_gui.network.training_loop import TrainingJob, train_network
 from attunet_gui.network.validation_scores import validate_cases
 from attunet_gui.system.errors import AttunetError, WorkCancelled
 from tests.support.model_cards import card_fields
+from tests.support.small_training import (
+    CONFIG,
+    PREPROCESSING,
+    STEPS,
+    trained_weights,
+    training_case,
+    training_job,
+)
 
 pytestmark = pytest.mark.network
-_CONFIG: dict[str, Any] = {"size": (32, 48), "filters": 2, "levels": 2, "gate_filters": 4}
-_WANTED = PreprocessingConfig(size=(32, 48), spacing_mm=8.0)
-_STEPS = 6
-
-
-def _job(**settings: Any) -> TrainingJob:
-    wanted = {"steps": _STEPS, "batch": 3, "precision": "float32", "validate_every": 2} | settings
-    return TrainingJob("attention_unet_2d", _CONFIG, _WANTED, TrainingConfig.model_validate(wanted))
-
-
-def _case(seed: int) -> TrainingCase:
-    truth = np.zeros((6, 32, 48), np.uint8)
-    truth[1:5, 10:22, 12 + seed : 30 + seed] = 1
-    noise = np.random.default_rng(seed).integers(0, 60, truth.shape)
-    return TrainingCase((60 + 120 * truth + noise).astype(np.uint8), truth)
 
 
 def _data() -> TrainingData:
-    return TrainingData((TrainingSource("some", 1.0, (_case(1), _case(2))),), (_case(3),))
+    return TrainingData(
+        (TrainingSource("some", 1.0, (training_case(1), training_case(2))),), (training_case(3),)
+    )
 
 
 def _losses(folder: Path) -> list[float]:
     return [row["loss"] for row in read_log(folder / LOG_FILE)]
-
-
-def _weights(trained: TrainingResult) -> np.ndarray:
-    return np.concatenate([np.asarray(v).ravel() for v in trained.network.trainable_variables])
 
 
 def _train_and_be_killed(folder: str) -> None:
@@ -61,11 +49,11 @@ def _train_and_be_killed(folder: str) -> None:
         if done == 4:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    train_network(_job(checkpoint_seconds=0), _data(), RunFolder(Path(folder), "run"), die)
+    train_network(training_job(checkpoint_seconds=0), _data(), RunFolder(Path(folder), "run"), die)
 
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    whole = train_network(_job(), _data(), RunFolder(tmp_path / "whole", "run"))
+    whole = train_network(training_job(), _data(), RunFolder(tmp_path / "whole", "run"))
     killed = get_context("spawn").Process(target=_train_and_be_killed, args=(str(tmp_path / "killed"),))
     killed.start()
     killed.join()
@@ -73,15 +61,15 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     assert len(_losses(tmp_path / "killed")) == 4
     steps: list[int] = []
     resumed = train_network(
-        _job(checkpoint_seconds=0),
+        training_job(checkpoint_seconds=0),
         _data(),
         RunFolder(tmp_path / "killed", "run"),
         lambda done, total, stage: steps.append(done),
     )
     assert steps == [4, 5, 6]
-    assert resumed.standing.step == whole.standing.step == _STEPS
+    assert resumed.standing.step == whole.standing.step == STEPS
     assert _losses(tmp_path / "killed") == pytest.approx(_losses(tmp_path / "whole"), abs=2e-4)
-    assert _weights(resumed) == pytest.approx(_weights(whole), abs=2e-3)
+    assert trained_weights(resumed) == pytest.approx(trained_weights(whole), abs=2e-3)
 
 
 def test_a_cancelled_run_keeps_its_last_step_and_a_line_too_many_is_cut(tmp_path: Path) -> None:
@@ -91,45 +79,45 @@ def test_a_cancelled_run_keeps_its_last_step_and_a_line_too_many_is_cut(tmp_path
 
     keep = RunFolder(tmp_path, "run")
     with pytest.raises(WorkCancelled):
-        train_network(_job(), _data(), keep, cancel)
+        train_network(training_job(), _data(), keep, cancel)
     with (tmp_path / LOG_FILE).open("a") as file:
         file.write('{"step": 4, "loss": 9.0}\n{"step": 5, "lo')
-    train_network(_job(), _data(), keep)
+    train_network(training_job(), _data(), keep)
     rows = read_log(tmp_path / LOG_FILE)
-    assert [row["step"] for row in rows] == list(range(1, _STEPS + 1))
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
     assert max(row["loss"] for row in rows) < 9
     assert [row["step"] for row in rows if "validation" in row] == [2, 4, 6]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     keep = RunFolder(tmp_path, "run")
-    first, told = train_network(_job(), _data(), keep), []
-    again = train_network(_job(), _data(), keep, lambda *what: told.append(what))
+    first, told = train_network(training_job(), _data(), keep), []
+    again = train_network(training_job(), _data(), keep, lambda *what: told.append(what))
     assert told == []
-    assert np.array_equal(_weights(first), _weights(again))
+    assert np.array_equal(trained_weights(first), trained_weights(again))
     assert again.standing == first.standing
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
-    train_network(_job(steps=1), _data(), RunFolder(tmp_path, "run"))
+    train_network(training_job(steps=1), _data(), RunFolder(tmp_path, "run"))
     with pytest.raises(AttunetError, match="another recipe"):
-        train_network(_job(steps=1), _data(), RunFolder(tmp_path, "other"))
+        train_network(training_job(steps=1), _data(), RunFolder(tmp_path, "other"))
     path = tmp_path / CHECKPOINT_FILE
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(AttunetError, match="cannot be read"):
-        train_network(_job(steps=1), _data(), RunFolder(tmp_path, "run"))
+        train_network(training_job(steps=1), _data(), RunFolder(tmp_path, "run"))
 
 
 def test_one_seed_is_one_run_and_another_is_another(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        train_network(_job(steps=3, seed=seed), _data(), RunFolder(tmp_path / name))
+        train_network(training_job(steps=3, seed=seed), _data(), RunFolder(tmp_path / name))
     assert _losses(tmp_path / "a") == pytest.approx(_losses(tmp_path / "b"), abs=2e-4)
     assert _losses(tmp_path / "a") != pytest.approx(_losses(tmp_path / "c"), abs=2e-4)
 
 
 def test_training_ends_when_validation_gets_no_better_and_the_best_weights_are_kept() -> None:
     # Far too small a rate to learn anything: the first validation stays the best.
-    job = _job(steps=50, validate_every=1, patience=3, learning_rate=1e-12)
+    job = training_job(steps=50, validate_every=1, patience=3, learning_rate=1e-12)
     trained = train_network(job, _data())
     assert (trained.standing.step, trained.standing.best_step) == (4, 1)
     assert trained.held_out_score == trained.standing.best_score
@@ -138,27 +126,29 @@ def test_training_ends_when_validation_gets_no_better_and_the_best_weights_are_k
 def test_best_and_last_keep_different_weights() -> None:
     data = _data()
     best, last = (
-        train_network(_job(steps=8, learning_rate=0.02, keep=keep), data) for keep in ("best", "last")
+        train_network(training_job(steps=8, learning_rate=0.02, keep=keep), data) for keep in ("best", "last")
     )
     assert best.standing.best_step < 8, "the last validation is the best: nothing is shown here"
-    assert not np.array_equal(_weights(best), _weights(last))
+    assert not np.array_equal(trained_weights(best), trained_weights(last))
 
 
 def test_a_run_can_start_from_a_bundle(tmp_path: Path) -> None:
     keras.utils.set_random_seed(9)
-    network = build_network(AttentionUNet2DConfig.model_validate(_CONFIG))
-    fields = card_fields(config=_CONFIG, preprocessing={"size": [32, 48], "spacing_mm": 8.0})
+    network = build_network(AttentionUNet2DConfig.model_validate(CONFIG))
+    fields = card_fields(config=CONFIG, preprocessing={"size": [32, 48], "spacing_mm": 8.0})
     bundle = write_bundle(tmp_path / "start", network, fields)
-    job = _job(steps=1, learning_rate=1e-12)
-    started = train_network(TrainingJob(job.family, job.config, _WANTED, job.settings, start=bundle), _data())
+    job = training_job(steps=1, learning_rate=1e-12)
+    started = train_network(
+        TrainingJob(job.family, job.config, PREPROCESSING, job.settings, start=bundle), _data()
+    )
     before = np.concatenate([np.asarray(v).ravel() for v in network.trainable_variables])
-    assert _weights(started) == pytest.approx(before, abs=1e-6)
-    assert _weights(train_network(job, _data())) != pytest.approx(before, abs=1e-2)
+    assert trained_weights(started) == pytest.approx(before, abs=1e-6)
+    assert trained_weights(train_network(job, _data())) != pytest.approx(before, abs=1e-2)
 
 
 def test_a_network_with_dropout_is_trained_resumed_and_written(tmp_path: Path) -> None:
-    config = _CONFIG | {"dropout": 0.3}
-    job = TrainingJob("attention_unet_2d", config, _WANTED, _job(checkpoint_seconds=0).settings)
+    config = CONFIG | {"dropout": 0.3}
+    job = TrainingJob("attention_unet_2d", config, PREPROCESSING, training_job(checkpoint_seconds=0).settings)
     keep = RunFolder(tmp_path / "run", "run")
 
     def cancel(done: int, total: int, stage: str) -> None:
@@ -176,12 +166,12 @@ def test_a_network_with_dropout_is_trained_resumed_and_written(tmp_path: Path) -
 
 def test_a_loss_that_is_no_number_stops_the_run() -> None:
     with pytest.raises(AttunetError, match="learning_rate"):
-        train_network(_job(steps=20, learning_rate=1e30), _data())
+        train_network(training_job(steps=20, learning_rate=1e30), _data())
 
 
 def test_the_text_says_loss_score_time_left_and_waiting() -> None:
     said: list[str] = []
-    train_network(_job(), _data(), progress=lambda done, total, stage: said.append(stage))
+    train_network(training_job(), _data(), progress=lambda done, total, stage: said.append(stage))
     assert said[0] == "training, in float32"
     assert "DSC" not in said[1]
     for word in ("training, loss", "DSC", "at 6, best", "min left", "% waiting"):
@@ -189,7 +179,7 @@ def test_the_text_says_loss_score_time_left_and_waiting() -> None:
 
 
 def test_validation_scores_slices_with_the_organ_and_whole_volumes() -> None:
-    case = _case(4)
+    case = training_case(4)
 
     def half(images: np.ndarray) -> np.ndarray:
         """The upper half of the organ."""
@@ -197,7 +187,7 @@ def test_validation_scores_slices_with_the_organ_and_whole_volumes() -> None:
         found[:, 16:] = 0
         return found
 
-    found = validate_cases((case, _case(5)), neighbours=1, threshold=0.5, infer=half)
+    found = validate_cases((case, training_case(5)), neighbours=1, threshold=0.5, infer=half)
     assert found.slices == pytest.approx(2 / 3, abs=0.05)
     assert found.volumes == pytest.approx(2 / 3, abs=0.05)
     empty = TrainingCase(case.images, 0 * case.truth)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from attunet_gui.gui.preferences import WindowPreferences
-from tests.export.test_deidentified import DATE, MARK, NUMBER, ROOT
 from tests.support.patient_identifiers import marks, marks_in, write_patient
+from tests.support.planted_identifiers import DATE, MARK, NUMBER, ROOT
 
 _TREE = Path(__file__).parents[2]
 
@@ -66,7 +66,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def day(patient: Path, tmp_path_factory: pytest.TempPathFactory) -> Day:
     root = tmp_path_factory.mktemp("day")
-    return _run(root, "-m", "tests.privacy.flows", str(patient), str(root / "out"))
+    return _run(root, "-m", "tests.support.privacy_flows", str(patient), str(root / "out"))
 
 
 def test_the_marks_are_in_the_files_and_the_search_finds_them(patient: Path) -> None:
@@ -122,7 +122,9 @@ def test_where_the_name_of_a_file_goes(patient: Path, tmp_path: Path) -> None:
     ct = tmp_path / MARK / f"{MARK}.nii.gz"
     ct.parent.mkdir()
     shutil.copyfile(patient / "thin.nii.gz", ct)
-    day = _run(tmp_path / "root", "-m", "tests.privacy.flows", str(ct.parent), str(tmp_path / "root" / "out"))
+    day = _run(
+        tmp_path / "root", "-m", "tests.support.privacy_flows", str(ct.parent), str(tmp_path / "root" / "out")
+    )
     assert day.code == 0, day.said
     named = {name for name, mark in marks_in(day.root) if mark == MARK}
     places = {

@@ -24,8 +24,7 @@ from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
 from attunet_gui.review.finding_search import find_findings
 from attunet_gui.review.findings import Finding
 from attunet_gui.review.review_progress import ReviewState, accept_finding, after_edit, open_findings
-from tests.review.test_finders import middle
-from tests.support.review_cases import Known, Mask, all_knowing, phantom, spacing, whole
+from tests.support.review_cases import Known, Mask, all_knowing, largest_slice, phantom, spacing, whole
 
 SHAPE = (4, 6, 7)
 
@@ -145,7 +144,7 @@ def liking(known: Known, more: Mask) -> CaseEvidence:
 
 def island_of(known: Known) -> Mask:
     island = np.zeros_like(known.truth)
-    island[middle(known) - 2 : middle(known) + 2, 20:28, 20:28] = 1
+    island[largest_slice(known) - 2 : largest_slice(known) + 2, 20:28, 20:28] = 1
     return island
 
 
@@ -190,7 +189,7 @@ def test_an_accepted_place_stays_away_while_others_change_and_returns_with_its_o
     known = whole(phantom())
     island = island_of(known)
     skipped = known.truth.copy()
-    skipped[middle(known) + 4] = 0
+    skipped[largest_slice(known) + 4] = 0
     evidence = liking(known, island)
     state = ReviewState()
 
@@ -203,10 +202,10 @@ def test_an_accepted_place_stays_away_while_others_change_and_returns_with_its_o
     assert state.decided
     assert shown(known.truth) == []
     filled = edit_between(skipped, known.truth)
-    state = after_edit(state, (), filled, middle(known))
+    state = after_edit(state, (), filled, largest_slice(known))
     assert shown(known.truth) == [], "another slice was changed"
     half = known.truth.copy()
-    half[middle(known)] |= island[middle(known)]
+    half[largest_slice(known)] |= island[largest_slice(known)]
     state = after_edit(state, (), edit_between(known.truth, half), 0)
     assert shown(half), "its own mask has changed"
 
@@ -215,7 +214,7 @@ def test_what_is_decided_without_a_change_of_the_mask_is_found_again_by_slices()
     known = whole(phantom())
     mask = known.truth | island_of(known)
     before = find_findings(mask, known.evidence)
-    rows = range(middle(known) - 2, middle(known) + 2)
+    rows = range(largest_slice(known) - 2, largest_slice(known) + 2)
     decisions = AnnotatorDecisions(verified=frozenset(rows))
     again = find_findings(mask, known.evidence, before, rows, decisions)
     assert (

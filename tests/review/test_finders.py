@@ -13,7 +13,7 @@ from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
 from attunet_gui.review.finding_search import FINDERS, FindingFinder, find_findings
 from attunet_gui.review.findings import Finding
 from attunet_gui.review.review_crop import crop_to_review
-from tests.support.review_cases import Known, Mask, phantom, spacing, whole, with_hu
+from tests.support.review_cases import Known, Mask, largest_slice, phantom, spacing, whole, with_hu
 
 KINDS = {"unsure", "gate", "jump", "end", "skipped", "island", "hole", "hu", "edge"}
 
@@ -25,10 +25,6 @@ def places(mask: Mask, evidence: CaseEvidence) -> tuple[Finding, ...]:
 def unsaid(known: Known) -> CaseEvidence:
     """Without a network."""
     return make_case_evidence(known.volume)
-
-
-def middle(known: Known) -> int:
-    return int(known.truth.sum(axis=(1, 2)).argmax())
 
 
 def within(place: Finding, where: np.ndarray) -> bool:
@@ -48,7 +44,7 @@ def test_a_place_is_whole(finder: FindingFinder) -> None:
     known = whole(phantom())
     rng = np.random.default_rng(1)
     mask = known.truth.copy()
-    mask[middle(known)] = 0
+    mask[largest_slice(known)] = 0
     mask[:2, 40:60, 40:60] = 1
     mask[:, :, ::7] &= rng.integers(0, 2, mask[:, :, ::7].shape, np.uint8)
     evidence = known.evidence
@@ -69,7 +65,7 @@ def test_a_place_is_whole(finder: FindingFinder) -> None:
 @pytest.mark.parametrize("network", [True, False])
 def test_a_skipped_slice_is_found(network: bool) -> None:
     known = whole(phantom())
-    mask, z = known.truth.copy(), middle(known)
+    mask, z = known.truth.copy(), largest_slice(known)
     mask[z] = 0
 
     found = places(mask, known.evidence if network else unsaid(known))
@@ -95,7 +91,7 @@ def test_a_tail_cut_off_is_the_first_place() -> None:
 def test_an_island_is_found() -> None:
     known = whole(phantom())
     island = np.zeros_like(known.truth)
-    island[middle(known) - 2 : middle(known) + 2, 20:26, 20:26] = 1
+    island[largest_slice(known) - 2 : largest_slice(known) + 2, 20:26, 20:26] = 1
 
     for evidence in (known.evidence, unsaid(known)):
         place = next(p for p in places(known.truth | island, evidence) if not p.missing)
@@ -130,7 +126,7 @@ def test_hu_of_no_pancreas_are_found(hu: int, name: str) -> None:
 
 def test_mask_in_the_first_slice_is_found() -> None:
     known = whole(phantom())
-    cut = known.truth[middle(known) :]
+    cut = known.truth[largest_slice(known) :]
     padded = np.zeros_like(known.truth)
     padded[: len(cut)] = cut
 
@@ -141,7 +137,7 @@ def test_mask_in_the_first_slice_is_found() -> None:
 
 def test_a_lump_in_one_slice_is_a_jump() -> None:
     known = whole(phantom())
-    mask, z = known.truth.copy(), middle(known)
+    mask, z = known.truth.copy(), largest_slice(known)
     rows, columns = ndimage.find_objects(mask[z])[0]
     lump = np.zeros_like(mask)
     lump[z, rows.start - 8 : rows.start + 2, columns] = 1
@@ -192,7 +188,7 @@ def test_an_empty_mask_is_found_by_the_network_alone() -> None:
 
 def test_a_case_of_one_slice_has_its_places() -> None:
     known = whole(phantom())
-    single = known.one_slice(middle(known))
+    single = known.one_slice(largest_slice(known))
     half = single.truth.copy()
     half[:, :, : int(np.flatnonzero(half.any(axis=(0, 1))).mean())] = 0
 

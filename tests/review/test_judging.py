@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from attunet_gui.review.finding_precision import finding_precision, is_true_finding, named_error_share
-from tests.review.test_places import place
+from tests.support.review_cases import finding_at
 
 WHERE = (slice(0, 4), slice(0, 10), slice(0, 10))
 MM = (1.0, 1.0, 1.0)
@@ -23,21 +23,21 @@ def masks(missing: int) -> tuple[np.ndarray, np.ndarray]:
 def test_a_tenth_of_a_millilitre_is_an_error(missing: int, is_error: bool) -> None:
     mask, truth = masks(missing)
 
-    assert is_true_finding(place("a", WHERE), mask, truth, MM) == is_error
+    assert is_true_finding(finding_at("a", WHERE), mask, truth, MM) == is_error
 
 
 def test_a_small_share_of_much_gland_is_no_error() -> None:
     mask, truth = masks(55)
 
-    assert not is_true_finding(place("a", WHERE), mask, truth, (2.0, 2.0, 2.0))
-    assert is_true_finding(place("a", WHERE), *masks(60), (2.0, 2.0, 2.0))
+    assert not is_true_finding(finding_at("a", WHERE), mask, truth, (2.0, 2.0, 2.0))
+    assert is_true_finding(finding_at("a", WHERE), *masks(60), (2.0, 2.0, 2.0))
 
 
 def test_an_error_of_the_other_kind_does_not_count() -> None:
     mask, truth = masks(200)
 
-    assert not is_true_finding(place("a", WHERE, missing=False), mask, truth, MM)
-    assert is_true_finding(place("a", WHERE, missing=False), truth, mask, MM)
+    assert not is_true_finding(finding_at("a", WHERE, missing=False), mask, truth, MM)
+    assert is_true_finding(finding_at("a", WHERE, missing=False), truth, mask, MM)
 
 
 def test_the_list_as_a_whole() -> None:
@@ -45,7 +45,7 @@ def test_the_list_as_a_whole() -> None:
     mask[7, 19, :10] = 1
     elsewhere = (slice(5, 8), slice(10, 20), slice(10, 20))
 
-    assert finding_precision([place("a", WHERE), place("b", elsewhere)], mask, truth, MM) == 0.5
+    assert finding_precision([finding_at("a", WHERE), finding_at("b", elsewhere)], mask, truth, MM) == 0.5
     assert finding_precision([], mask, truth, MM) == 1
-    assert named_error_share([place("a", WHERE)], mask, truth) == pytest.approx(200 / 210)
+    assert named_error_share([finding_at("a", WHERE)], mask, truth) == pytest.approx(200 / 210)
     assert named_error_share([], truth, truth) == 1

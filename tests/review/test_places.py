@@ -4,34 +4,28 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.mask_edit import VoxelBox
 from attunet_gui.review.finding_search import find_findings
 from attunet_gui.review.findings import Finding, merge_findings
-from tests.support.review_cases import phantom, whole
-
-
-def box(z: int, y: int = 0, size: int = 10) -> VoxelBox:
-    return slice(z, z + 2), slice(y, y + size), slice(0, size)
-
-
-def place(key: str, where: VoxelBox, score: float = 1.0, missing: bool = True) -> Finding:
-    return Finding("unsure", where[0].start, where, f"About {key}.", missing, score, key, score)
+from tests.support.review_cases import finding_at, phantom, voxel_box, whole
 
 
 def test_missing_tissue_comes_before_as_much_excess() -> None:
-    excess, missing = place("a", box(0), missing=False), place("b", box(9))
+    excess, missing = finding_at("a", voxel_box(0), missing=False), finding_at("b", voxel_box(9))
 
     assert merge_findings([excess, missing]) == (missing, excess)
 
 
 def test_much_more_excess_comes_before_missing_tissue() -> None:
-    excess, missing = place("a", box(0), 2.0, missing=False), place("b", box(9))
+    excess, missing = finding_at("a", voxel_box(0), 2.0, missing=False), finding_at("b", voxel_box(9))
 
     assert merge_findings([missing, excess]) == (excess, missing)
 
 
 def test_places_of_one_spot_are_one_with_both_reasons() -> None:
-    strong, weak = place("a", box(0), 2.0), Finding("hole", 0, box(0, 2), "A hole.", True, 1.0, "b", 1.0)
+    strong, weak = (
+        finding_at("a", voxel_box(0), 2.0),
+        Finding("hole", 0, voxel_box(0, 2), "A hole.", True, 1.0, "b", 1.0),
+    )
 
     (only,) = merge_findings([weak, strong])
 
@@ -40,13 +34,18 @@ def test_places_of_one_spot_are_one_with_both_reasons() -> None:
 
 
 def test_a_finder_speaks_once_of_a_spot() -> None:
-    (only,) = merge_findings([place("unsure-1", box(0), 2.0), place("unsure-2", box(0))])
+    (only,) = merge_findings(
+        [finding_at("unsure-1", voxel_box(0), 2.0), finding_at("unsure-2", voxel_box(0))]
+    )
 
     assert only.reason == "About unsure-1."
 
 
 def test_missing_and_excess_of_one_spot_stay_apart() -> None:
-    assert len(merge_findings([place("a", box(0)), place("b", box(0), missing=False)])) == 2
+    assert (
+        len(merge_findings([finding_at("a", voxel_box(0)), finding_at("b", voxel_box(0), missing=False)]))
+        == 2
+    )
 
 
 @settings(max_examples=12, deadline=None)
@@ -62,7 +61,7 @@ def test_keys_stay_when_the_mask_is_edited_elsewhere(z: int, y: int, x: int, siz
 
     after = find_findings(far, known.evidence, before, [z])
 
-    assert before.findings[0].key in {place.key for place in after.findings}
+    assert before.findings[0].key in {finding_at.key for finding_at in after.findings}
 
 
 def test_looking_again_at_what_changed_finds_what_looking_at_everything_does() -> None:

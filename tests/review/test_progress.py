@@ -17,9 +17,9 @@ from attunet_gui.review.review_progress import (
     open_findings,
     with_verified,
 )
-from tests.review.test_places import box, place
+from tests.support.review_cases import finding_at, voxel_box
 
-A, B = place("a", box(0)), place("b", box(9))
+A, B = finding_at("a", voxel_box(0)), finding_at("b", voxel_box(9))
 
 
 def test_an_accepted_place_is_closed() -> None:
@@ -27,7 +27,9 @@ def test_an_accepted_place_is_closed() -> None:
 
 
 def test_the_list_is_short_and_the_next_one_follows_when_one_is_closed() -> None:
-    many = tuple(place(f"{number:02}", box(3 * number)) for number in range(MOST_OPEN_FINDINGS + 2))
+    many = tuple(
+        finding_at(f"{number:02}", voxel_box(3 * number)) for number in range(MOST_OPEN_FINDINGS + 2)
+    )
 
     assert open_findings(many, ReviewState()) == many[:MOST_OPEN_FINDINGS]
     assert open_findings(many, accept_finding(ReviewState(), many[1])) == (

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 
 from attunet_gui.core.volume import LabelMap
@@ -100,3 +104,14 @@ def small_abdomen() -> TissueMap:
     ):
         tissue[_ball(shape, centre, radii)] = code
     return TissueMap(tissue, (3.0, 3.0, 3.0), "drawn here")
+
+
+def write_label_map(label_map: LabelMap, folder: Path) -> Path:
+    folder.mkdir()
+    path = folder / f"{label_map.subject}.nii.gz"
+    affine = np.diag([-label_map.spacing_mm[2], -label_map.spacing_mm[1], label_map.spacing_mm[0], 1.0])
+    nib.save(nib.Nifti1Image(np.ascontiguousarray(label_map.codes.transpose(2, 1, 0)), affine), path)
+    (folder / "labels.json").write_text(
+        json.dumps({str(code): name for code, name in label_map.names.items()})
+    )
+    return path

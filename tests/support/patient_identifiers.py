@@ -17,7 +17,8 @@ from PIL import Image
 from attunet_gui.io.journal.framing import read_frames
 from attunet_gui.io.result_writing import write_ct
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
-from tests.export.test_deidentified import (
+from tests.support.ct_files import write_series
+from tests.support.planted_identifiers import (
     DATE,
     MARK,
     MARKS,
@@ -28,7 +29,6 @@ from tests.export.test_deidentified import (
     plant,
     plant_in_standard_tags,
 )
-from tests.support.ct_files import write_series
 
 SHAPE, SPACING_MM = (24, 96, 96), (5.0, 4.0, 4.0)
 

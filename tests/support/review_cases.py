@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from attunet_gui.core.mask_edit import VoxelBox
 from attunet_gui.core.network_grid import NetworkGrid
 from attunet_gui.core.prediction import GateMap, ModelId, NetworkPrediction
 from attunet_gui.core.volume import Volume
 from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
+from attunet_gui.review.findings import Finding
 from attunet_gui.synthesis.centred_volume import centred_volume
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 
@@ -74,3 +76,15 @@ def whole(known: Known) -> Known:
         filled[z] = ndimage.binary_erosion(filled[z], iterations=2)
     volume = with_hu(known, filled != 0, 90).volume
     return Known(volume, filled, all_knowing(volume, filled))
+
+
+def largest_slice(known: Known) -> int:
+    return int(known.truth.sum(axis=(1, 2)).argmax())
+
+
+def voxel_box(z: int, y: int = 0, size: int = 10) -> VoxelBox:
+    return slice(z, z + 2), slice(y, y + size), slice(0, size)
+
+
+def finding_at(key: str, where: VoxelBox, score: float = 1.0, missing: bool = True) -> Finding:
+    return Finding("unsure", where[0].start, where, f"About {key}.", missing, score, key, score)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from attunet_gui.io.datasets.pair_dataset import MANIFEST_FILE, pair_paths
 from attunet_gui.io.result_writing import write_ct, write_mask
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
+from attunet_gui.training.recipe_schema import TrainingRecipe
+from tests.support.model_cards import card_fields
 
 OWN = """
 name = "own"
@@ -63,3 +66,12 @@ def write_two_people(folder: Path) -> None:
         assert write_pair(folder, str(seed), PhantomRequest(seed, (16, 36, 36), (14.0, 12.0, 12.0))) > 0
     cases = [{"name": str(seed), "subject": "even" if seed % 2 == 0 else "odd"} for seed in range(4)]
     (folder / MANIFEST_FILE).write_text(json.dumps({"cases": cases}))
+
+
+PAIR_SOURCE = {"name": "synthetic", "kind": "pairs", "licence": "CC-BY-4.0", "attribution": "Someone."}
+
+
+def small_recipe(**changes: Any) -> TrainingRecipe:
+    said = card_fields(data=[PAIR_SOURCE], **{"training": {"steps": 2}})
+    del said["versions"]
+    return TrainingRecipe.model_validate(said | changes)

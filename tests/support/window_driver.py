@@ -28,7 +28,7 @@ from attunet_gui.io.result_writing import write_ct
 from attunet_gui.network.model_bundle import read_bundle
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.workers.inference_messages import JobStatus, PredictRequest
-from tests.app.test_case_session import ScriptedNetwork, prediction_of
+from tests.support.scripted_network import ScriptedNetwork, prediction_of
 
 LOOK_SECONDS = 0.25
 """Less than the product waits before a slice counts as seen."""

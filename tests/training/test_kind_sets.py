@@ -25,16 +25,15 @@ from attunet_gui.training.phantom_cases import phantom_of_kinds
 from attunet_gui.training.recipe_schema import PhantomData
 from attunet_gui.training.recipe_sources import labelled_cases, load_sources
 from attunet_gui.training.synthetic_dataset import write_synthetic_pairs
-from tests.support.body_label_maps import small_abdomen, whole
-from tests.training.test_recipes import _recipe
-from tests.training.test_synthetic import _write
+from tests.support.body_label_maps import small_abdomen, whole, write_label_map
+from tests.support.training_data import small_recipe
 
 _PHANTOMS: dict[str, Any] = {"name": "p", "kind": "phantoms", "cases": 2}
 
 
 @pytest.fixture(scope="module")
 def body(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _write(whole(), tmp_path_factory.mktemp("maps") / "a")
+    return write_label_map(whole(), tmp_path_factory.mktemp("maps") / "a")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +98,7 @@ def test_the_same_command_gives_the_same_voxels_and_keeps_what_is_there(
 def test_no_training_reads_a_test_set(sets: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     folder = sets / "clipped"
     with pytest.raises(AttunetError, match="no training may see"):
-        load_sources(_recipe(), {"synthetic": folder})
+        load_sources(small_recipe(), {"synthetic": folder})
     with pytest.raises(AttunetError, match="no training may see"):
         gather_finetune_data(FinetuneConfig(folder, tiny_bundle, tmp_path / "run"), None)  # type: ignore[arg-type]
 

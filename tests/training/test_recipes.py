@@ -14,23 +14,16 @@ from attunet_gui.network.batch_sampling import TrainingCase, TrainingSource
 from attunet_gui.network.model_bundle import read_bundle
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest
 from attunet_gui.system.errors import AttunetError
-from attunet_gui.training.recipe_schema import TrainingRecipe, ValidationData, read_recipe
+from attunet_gui.training.recipe_schema import ValidationData, read_recipe
 from attunet_gui.training.recipe_sources import check_folders, labelled_cases, load_sources
 from attunet_gui.training.train_validation_split import deal_folds, held_out_people, split_cases
 from attunet_gui.training.training_figures import DraftExample, draw_curves, draw_examples
 from attunet_gui.training.training_run import TrainingOptions, read_start_bundle
-from tests.support.model_cards import TINY_CONFIG, card_fields
-from tests.support.training_data import write_pair
+from tests.support.model_cards import TINY_CONFIG
+from tests.support.training_data import PAIR_SOURCE, small_recipe, write_pair
 
 _RECIPES = sorted((Path(__file__).parents[2] / "resources" / "recipes").glob("*.toml"))
-_PAIRS = {"name": "synthetic", "kind": "pairs", "licence": "CC-BY-4.0", "attribution": "Someone."}
 _SMALL = PreprocessingConfig(size=(32, 48), spacing_mm=8.0)
-
-
-def _recipe(**changes: Any) -> TrainingRecipe:
-    said = card_fields(data=[_PAIRS], **{"training": {"steps": 2}})
-    del said["versions"]
-    return TrainingRecipe.model_validate(said | changes)
 
 
 @pytest.mark.parametrize("path", _RECIPES, ids=lambda path: path.stem)
@@ -41,12 +34,12 @@ def test_every_shipped_recipe_is_valid(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"data": [_PAIRS, _PAIRS]}, "one name"),
-        ({"data": [_PAIRS | {"weight": 0}]}, "weight above 0"),
+        ({"data": [PAIR_SOURCE, PAIR_SOURCE]}, "one name"),
+        ({"data": [PAIR_SOURCE | {"weight": 0}]}, "weight above 0"),
         ({"validation": {"source": "others"}}, "not among data"),
         ({"crossvalidation": {"source": "others"}}, "not among data"),
         ({"validation": {"source": "synthetic", "fold": 5, "folds": 5}}, "below folds"),
-        ({"data": [_PAIRS | {"kind": "guesses"}]}, "guesses"),
+        ({"data": [PAIR_SOURCE | {"kind": "guesses"}]}, "guesses"),
         (
             {
                 "data": [{"name": "p", "kind": "phantoms", "first_seed": 10, "cases": 5}],
@@ -60,7 +53,7 @@ def test_every_shipped_recipe_is_valid(path: Path) -> None:
 )
 def test_a_recipe_that_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        _recipe(**changes)
+        small_recipe(**changes)
 
 
 @pytest.mark.parametrize(("filters", "fits"), [(16, True), (8, False)])
@@ -86,8 +79,8 @@ def test_a_folder_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
         ({"synthetic": tmp_path, "more": tmp_path}, "no source 'more'"),
     ):
         with pytest.raises(AttunetError, match=says):
-            check_folders(_recipe(), folders)
-    check_folders(_recipe(), {"synthetic": tmp_path})
+            check_folders(small_recipe(), folders)
+    check_folders(small_recipe(), {"synthetic": tmp_path})
 
 
 def _written(folder: Path, name: str, seed: int) -> int:
@@ -100,7 +93,7 @@ def test_pairs_are_read_with_the_people_of_the_manifest(tmp_path: Path) -> None:
     cases = [{"name": "a", "subject": "one", "donors": ["two"], "seed": 7}]
     (tmp_path / "manifest.json").write_text(json.dumps({"cases": cases}))
     stages: list[tuple[int, int, str]] = []
-    recipe = _recipe(preprocessing=_SMALL, config=TINY_CONFIG | {"size": [32, 48]})
+    recipe = small_recipe(preprocessing=_SMALL, config=TINY_CONFIG | {"size": [32, 48]})
     (source,) = load_sources(recipe, {"synthetic": tmp_path}, lambda *told: stages.append(told))
     assert [(case.name, case.people) for case in source.cases] == [("a", ("one", "two")), ("b", ("b",))]
     assert stages[-1] == (2, 2, "loading synthetic")
@@ -111,7 +104,7 @@ def test_pairs_are_read_with_the_people_of_the_manifest(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pairs_or_with_a_wrong_manifest_is_one_sentence(tmp_path: Path) -> None:
-    (data,) = _recipe().data
+    (data,) = small_recipe().data
     with pytest.raises(AttunetError, match=r"images/NAME\.nii\.gz"):
         labelled_cases(data, tmp_path)
     _written(tmp_path, "a", 1)

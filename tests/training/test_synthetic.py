@@ -5,37 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from attunet_gui.cli.command_line import app
 from attunet_gui.cli.synthesis_commands import map_sources
-from attunet_gui.core.volume import LabelMap
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.label_maps import LabelMapSource
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.training.synthetic_dataset import plan_rendering, write_synthetic_pairs
-from tests.support.body_label_maps import organs_only, whole
-
-
-def _write(label_map: LabelMap, folder: Path) -> Path:
-    folder.mkdir()
-    path = folder / f"{label_map.subject}.nii.gz"
-    affine = np.diag([-label_map.spacing_mm[2], -label_map.spacing_mm[1], label_map.spacing_mm[0], 1.0])
-    nib.save(nib.Nifti1Image(np.ascontiguousarray(label_map.codes.transpose(2, 1, 0)), affine), path)
-    (folder / "labels.json").write_text(
-        json.dumps({str(code): name for code, name in label_map.names.items()})
-    )
-    return path
+from tests.support.body_label_maps import organs_only, whole, write_label_map
 
 
 @pytest.fixture(scope="module")
 def maps(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelMapSource, LabelMapSource]:
     root = tmp_path_factory.mktemp("maps")
-    return LabelMapSource(_write(whole(), root / "a")), LabelMapSource(_write(organs_only(), root / "b"))
+    return LabelMapSource(write_label_map(whole(), root / "a")), LabelMapSource(
+        write_label_map(organs_only(), root / "b")
+    )
 
 
 def test_a_whole_map_stands_alone_and_lends_to_the_others(
@@ -106,7 +95,7 @@ def test_a_map_without_what_it_must_have_is_refused_before_anything_is_made(
     without = organs_only("without")
     code = next(code for code, name in without.names.items() if name == structure)
     without.codes[without.codes == code] = 0
-    path = _write(without, tmp_path / "maps")
+    path = write_label_map(without, tmp_path / "maps")
     with pytest.raises(AttunetError, match=f"has no {structure}"):
         write_synthetic_pairs((maps[0], LabelMapSource(path)), tmp_path / "out", 1, 4)
     assert not (tmp_path / "out").exists()

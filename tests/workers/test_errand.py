@@ -14,7 +14,7 @@ from attunet_gui.system.progress import no_progress
 from attunet_gui.workers import one_shot_process
 from attunet_gui.workers.one_shot_process import run_in_process
 
-WORK = "tests.workers.errands"
+WORK = "tests.support.child_process_functions"
 
 
 @pytest.fixture(autouse=True)

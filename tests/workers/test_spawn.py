@@ -15,25 +15,25 @@ from pathlib import Path
 with Path(sys.argv[1]).open("a") as runs:
     runs.write(f"{__name__}\\n")
 """
-_ERRAND = """
+_ONE_SHOT = """
 from attunet_gui.system.progress import silent
-from attunet_gui.workers.one_shot_process import in_own_child
+from attunet_gui.workers.one_shot_process import run_in_process
 
-print(in_own_child("tests.workers.errands:double", 21, silent))
+print(run_in_process("tests.support.child_process_functions:double", 21, silent))
 """
-_RUNNER = """
+_INFERENCE = """
 import threading
-from attunet_gui.workers.inference_process import Runner
+from attunet_gui.workers.inference_process import InferenceProcess
 
-runner, heard = Runner(), threading.Event()
-runner.failed.connect(lambda job, sentence: (print(sentence), heard.set()))
-runner.warm(Path("no-model"))
+process, heard = InferenceProcess(), threading.Event()
+process.job_failed.connect(lambda job, sentence: (print(sentence), heard.set()))
+process.load_bundle(Path("no-model"))
 heard.wait(60)
-runner.close()
+process.close()
 """
 
 
-@pytest.mark.parametrize(("script", "said"), [(_ERRAND, "42"), (_RUNNER, "no-model")])
+@pytest.mark.parametrize(("script", "said"), [(_ONE_SHOT, "42"), (_INFERENCE, "no-model")])
 def test_a_script_that_does_not_ask_for_its_name_runs_once(tmp_path: Path, script: str, said: str) -> None:
     program, runs = tmp_path / "script.py", tmp_path / "runs"
     program.write_text(_BEGIN + script)

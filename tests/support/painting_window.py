@@ -10,9 +10,8 @@ from qtpy.QtWidgets import QApplication
 
 from attunet_gui.gui.main_window import build_window
 from attunet_gui.gui.preferences import WindowPreferences
-from tests.app.test_case_session import ScriptedNetwork
-from tests.gui.conftest import live, until
-from tests.gui.test_window import drag, mask_of
+from tests.support.scripted_network import ScriptedNetwork
+from tests.support.window_control import drag_in_canvas, live, mask_of, until
 
 
 def main(ct: Path, folder: Path) -> None:
@@ -27,7 +26,7 @@ def main(ct: Path, folder: Path) -> None:
     for number in range(1000):
         app.desk.layers.go_to_slice(100 + number)
         app.desk.select_tool("paint")
-        drag(app)
+        drag_in_canvas(app)
         sys.stdout.write(f"{number + 1} {zlib.crc32(mask_of(app))}\n")
         sys.stdout.flush()
 

@@ -1,6 +1,6 @@
 """What a person does in a day, through the real commands, in a process and a home of its own.
 
-    python -m tests.privacy.flows CT OUT
+    python -m tests.support.privacy_flows CT OUT
 
 Every command is the one that can be typed. Reviewing needs hands, so masks are drawn and saved by the modules
 that the window calls.
