@@ -25,19 +25,19 @@ if __name__ == "__main__":
 _DRAFTING = """
 import sys, threading
 from pathlib import Path
-from attunet_gui.workers.inference_messages import Predict
-from attunet_gui.workers.inference_process import Runner
+from attunet_gui.workers.inference_messages import PredictRequest
+from attunet_gui.workers.inference_process import InferenceProcess
 from attunet_gui.network.model_bundle import find_bundles
 from attunet_gui.system.paths import model_folders
-from attunet_gui.app.case_session import Session
+from attunet_gui.app.case_session import CaseSession
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 if __name__ == "__main__":
     bundle = next(b for b in find_bundles(model_folders()) if b.card.name == "phantom-starter")
-    runner, ended, failures = Runner(), threading.Event(), []
-    runner.finished.connect(lambda *_: ended.set())
-    runner.failed.connect(lambda _, sentence: (failures.append(sentence), ended.set()))
+    runner, ended, failures = InferenceProcess(), threading.Event(), []
+    runner.draft_finished.connect(lambda *_: ended.set())
+    runner.job_failed.connect(lambda _, sentence: (failures.append(sentence), ended.set()))
     volume = phantom_volume(make_phantom(PhantomRequest(3, (24, 96, 96), (5.0, 4.0, 4.0))))
-    runner.submit(Predict(volume, bundle.folder))
+    runner.submit(PredictRequest(volume, bundle.folder))
     ended.wait(120)
     runner.close()
     sys.exit(str(failures) if failures or not ended.is_set() else 0)
@@ -95,4 +95,4 @@ def test_openvino_is_not_even_asked_to_report(tmp_path: Path) -> None:
 def test_openvino_is_imported_in_one_place_only() -> None:
     loud = re.compile(r"^\s*(import|from) openvino", re.MULTILINE)
     files = (ROOT / "attunet_gui").rglob("*.py")
-    assert {path.name for path in files if loud.search(path.read_text("utf-8"))} == {"quiet_openvino.py"}
+    assert {path.name for path in files if loud.search(path.read_text("utf-8"))} == {"openvino_runtime.py"}

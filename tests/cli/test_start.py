@@ -34,8 +34,8 @@ def test_help_loads_neither_arrays_nor_colours() -> None:
 @pytest.mark.parametrize("later", ["", "import pydicom\n"])
 def test_a_prediction_starts_without_pydicom_and_may_load_it_later(later: str) -> None:
     code = (
-        "from attunet_gui.system.nibabel_import import import_nibabel_alone\n"
-        "import_nibabel_alone()\nimport attunet_gui.cli.predict_command\n"
+        "from attunet_gui.system.nibabel_import import import_nibabel_without_pydicom\n"
+        "import_nibabel_without_pydicom()\nimport attunet_gui.cli.predict_command\n"
     )
     loaded = loaded_by(code + later)
     assert "nibabel" in loaded
@@ -45,7 +45,8 @@ def test_a_prediction_starts_without_pydicom_and_may_load_it_later(later: str) -
 def test_a_pydicom_that_is_there_stays() -> None:
     code = (
         "import pydicom\n"
-        "from attunet_gui.system.nibabel_import import import_nibabel_alone\nimport_nibabel_alone()"
+        "from attunet_gui.system.nibabel_import import import_nibabel_without_pydicom\n"
+        "import_nibabel_without_pydicom()"
     )
     loaded = loaded_by(code)
     assert "pydicom" in loaded

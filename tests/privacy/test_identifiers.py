@@ -161,7 +161,7 @@ def test_copies_of_ct_are_made_only_when_asked_for_and_are_the_owners(patient: P
 _CRASH = f"""
 import sys, threading
 from attunet_gui import cli
-from attunet_gui.io import nifti, reading
+from attunet_gui.io.formats import nifti
 def fail(*_):
     raise ValueError("{MARK}^JANE {NUMBER}")
 {{plant}}
@@ -173,7 +173,7 @@ cli.main()
 @pytest.mark.parametrize(
     ("planted", "says"),
     [
-        ("nifti.load = fail", "An unexpected ValueError at"),
+        ("nifti.load_nifti = fail", "An unexpected ValueError at"),
         (
             "import attunet_gui.cli.predict_command as p; p._find_cases = fail",
             "attunet: unexpected ValueError at",
@@ -202,7 +202,7 @@ def test_a_case_that_cannot_be_drafted_keeps_no_words_of_the_crash(patient: Path
     project = tmp_path / "project"
     for words in (("new", project), ("add", project, patient / "thin.nii.gz")):
         assert _run(tmp_path, "-m", "attunet_gui", "worklist", *map(str, words)).code == 0
-    program = _CRASH.format(plant="nifti.load = fail")
+    program = _CRASH.format(plant="nifti.load_nifti = fail")
     day = _run(tmp_path, "-c", program, "worklist", "draft", str(project), "--model", "phantom-starter")
     assert day.code == 1
     assert "An unexpected ValueError at" in day.said
@@ -212,17 +212,17 @@ def test_a_case_that_cannot_be_drafted_keeps_no_words_of_the_crash(patient: Path
 
 _CHILD = f"""
 import threading
-from attunet_gui.system.safe_logging import be_discreet
-from attunet_gui.workers.inference_messages import Predict
-from attunet_gui.workers.inference_process import Runner
+from attunet_gui.system.safe_logging import install_redaction
+from attunet_gui.workers.inference_messages import PredictRequest
+from attunet_gui.workers.inference_process import InferenceProcess
 class Failing:
     def __reduce__(self):
         return (int, ("{MARK}^JANE",))
 if __name__ == "__main__":
-    be_discreet()
-    runner, ended, said = Runner(), threading.Event(), []
-    runner.failed.connect(lambda _job, sentence: (said.append(sentence), ended.set()))
-    runner.submit(Predict(volume=Failing(), bundle=Failing()))
+    install_redaction()
+    runner, ended, said = InferenceProcess(), threading.Event(), []
+    runner.job_failed.connect(lambda _job, sentence: (said.append(sentence), ended.set()))
+    runner.submit(PredictRequest(volume=Failing(), bundle=Failing()))
     assert ended.wait(60)
     runner.close()
     print(said)

@@ -15,8 +15,8 @@ SECRET = "Doe^Jane"
 _ROOT = Path(__file__).parents[2]
 _FAILING = f"""
 import logging, sys, threading, warnings
-from attunet_gui.system.safe_logging import be_discreet
-be_discreet()
+from attunet_gui.system.safe_logging import install_redaction
+install_redaction()
 def fail():
     try:
         raise KeyError("{SECRET}")
@@ -77,8 +77,8 @@ def test_an_outline_names_kinds_and_places_from_the_first_cause_on() -> None:
         fail()
     lines = redacted_traceback(caught.value).splitlines()
     assert [line for line in lines if line.endswith(" in")] == ["KeyError in", "ValueError in"]
-    assert any(line.strip().startswith("test_discretion.py:") for line in lines)
-    assert raise_location(caught.value).startswith("test_discretion.py:")
+    assert any(line.strip().startswith(f"{Path(__file__).name}:") for line in lines)
+    assert raise_location(caught.value).startswith(f"{Path(__file__).name}:")
     assert raise_location(ValueError(SECRET)) == "an unknown place"
 
 

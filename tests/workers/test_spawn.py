@@ -16,10 +16,10 @@ with Path(sys.argv[1]).open("a") as runs:
     runs.write(f"{__name__}\\n")
 """
 _ONE_SHOT = """
-from attunet_gui.system.progress import silent
+from attunet_gui.system.progress import no_progress
 from attunet_gui.workers.one_shot_process import run_in_process
 
-print(run_in_process("tests.support.child_process_functions:double", 21, silent))
+print(run_in_process("tests.support.child_process_functions:double", 21, no_progress))
 """
 _INFERENCE = """
 import threading
