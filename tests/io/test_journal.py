@@ -192,7 +192,7 @@ def test_a_journal_asks_for_compaction_when_large(tmp_path: Path, monkeypatch: p
     assert 2000 < journal.size_bytes < 2400
     journal.rewrite_file(JournalSnapshot(HEADER, JournalBase()))
     assert not journal.wants_compaction
-    assert journal.size == (tmp_path / "x.journal").stat().st_size
+    assert journal.size_bytes == (tmp_path / "x.journal").stat().st_size
     journal.close()
 
 

@@ -116,7 +116,7 @@ def test_another_model_drafts_again_only_if_asked_and_never_what_somebody_began(
     project = drafted_project(tmp_path, 2)
     first = project.draft_mask_path(project.list_cases()[1])
     save(project, project.list_cases()[0], ball(), MaskReview(finished=False))
-    other = Ball(draft_model=model_reference("better", "cd" * 32))
+    other = Ball(model=model_reference("better", "cd" * 32))
     assert waiting_for_draft(project, other.draft_model) == ()
     assert draft_waiting_cases(project, other, again=True).done == ["case-0002"]
     assert project.draft_mask_path(project.list_cases()[1]) != first

@@ -173,9 +173,9 @@ project = open_project(Path(sys.argv[1]), sys.argv[2])
 print("ready", flush=True)
 number = 0
 while number < int(sys.argv[3]):
-    for case in project.cases():
-        project.note(case, f"{sys.argv[2]} {number}")
-        project.assign([case], f"{sys.argv[2]} {number}")
+    for case in project.list_cases():
+        project.set_note(case, f"{sys.argv[2]} {number}")
+        project.assign_cases([case], f"{sys.argv[2]} {number}")
     number += 1
     print(number, flush=True)
 """

@@ -119,7 +119,7 @@ def draw_until_killed(folder: Path, seed: int, before: int, journal: Path | None
     The clock is the number of the step, so that every entry in the journal says which one it is.
     """
     # Far more often than in the product, so that kills hit it.
-    Journal.wants_compaction = property(lambda self: self.size % 7 == 0)
+    Journal.wants_compaction = property(lambda self: self.size_bytes % 7 == 0)
     now = [float(before)]
     live = np.zeros(SHAPE, np.uint8)
     if journal is None:
@@ -154,7 +154,7 @@ def draw_on_a_full_disk(folder: Path, limit: int, result: object) -> None:
         model.take(step)
         if work.journal_problem:
             full += 1
-            said.append((number, work.problem))
+            said.append((number, work.journal_problem))
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     now[0] = number + 100.0
