@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -26,24 +25,18 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from attunet_gui.core.draft_correction import (
-    MaskTally,
-    SavedMaskRecord,
-    compare_with_draft,
-    sidecar_content,
-    tally_mask,
-)
+from attunet_gui.app.case_saving import MaskNotRecorded, ProjectRecord, SaveRequest, SaveResult, save_case
+from attunet_gui.core.draft_correction import MaskTally, tally_mask
 from attunet_gui.core.map_overlays import MapOverlay, make_overlays
 from attunet_gui.core.mask_edit import MaskEdit
 from attunet_gui.core.prediction import ModelId, NetworkPrediction
 from attunet_gui.core.propagation import PropagationResult
-from attunet_gui.core.provenance import former_mask_record_path, mask_record_path, software_versions
+from attunet_gui.core.provenance import former_mask_record_path, mask_record_path
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import choose_single_ct, common_location
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
 from attunet_gui.io.mask_reading import read_mask
-from attunet_gui.io.result_writing import write_json, write_mask
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.background_executor import Handlers, PsygnalDelivery, SerialExecutor, Task
@@ -179,7 +172,7 @@ class CaseSession:
     evidence_arrived = Signal(CaseDraft)
     propagation_arrived = Signal(PropagationResult)
     overlays_arrived = Signal(tuple)
-    mask_saved = Signal(Path, object)
+    mask_saved = Signal(SaveResult)
     save_failed = Signal(str)
 
     def __init__(self, network: InferenceClient, bundles: tuple[ModelBundle, ...]) -> None:
@@ -586,49 +579,44 @@ class CaseSession:
         """Return where the mask of the open case is saved by default; None if the annotator must be asked."""
         return None if self.case is None else _writable_or_none(_mask_path_beside(self.case.volume))
 
-    def save_mask(self, mask: MaskArray, path: Path) -> None:
-        """Write `mask` and its sidecar; `mask_saved` follows when the file was read back and found equal."""
+    def save_mask(self, mask: MaskArray, path: Path | None, record: ProjectRecord | None = None) -> None:
+        """Save `mask` as `app.case_saving.save_case` does; `mask_saved` or `save_failed` follows.
+
+        Args:
+            mask: (z, y, x), the mask on screen.
+            path: the file to write; None for a new file in the project of `record`.
+            record: what the project of the case records; None for a case that belongs to no project.
+        """
         if self.case is None:
             return
-        self.file_job = FileTask("saving", path.name)
+        request = SaveRequest(
+            volume=self.case.volume,
+            mask=mask.copy(),
+            path=path,
+            annotator=self.annotator,
+            model=self._model,
+            draft=None if self._placed is None else self._placed.mask,
+            record=record,
+        )
+        self.file_job = FileTask("saving", self.case.volume.name if path is None else path.name)
         self._files.submit_long(
-            partial(self._write, self.case, mask.copy(), path),
+            partial(save_case, request),
             Handlers(
-                done=partial(self._save_finished, self.case, path, self._touches),
+                done=partial(self._save_finished, self.case, self._touches),
                 failed=self._not_saved,
                 progressed=partial(self._update_file_progress, "saving"),
             ),
         )
         self.changed.emit()
 
-    def _write(self, case: OpenCase, mask: MaskArray, path: Path, progress: ProgressCallback) -> MaskArray:
-        """Write `mask` as 0 and 1 and its record; return what was written. Runs in the background thread."""
-        binary = _binary_copy(mask)
-        write_mask(path, binary, case.volume, progress)
-        write_json(sidecar_path_of(path), self._sidecar_content(case, binary))
-        return binary
-
-    def _sidecar_content(self, case: OpenCase, mask: MaskArray) -> dict[str, Any]:
-        placed = self._placed
-        signed = SavedMaskRecord(
-            annotator=self.annotator,
-            when=datetime.now().astimezone(),
-            versions=software_versions(),
-            model=self._model,
-            correction=None if placed is None else compare_with_draft(placed.mask, mask),
-        )
-        return sidecar_content(case.volume, int(np.count_nonzero(mask)), signed)
-
-    def _save_finished(self, case: OpenCase, path: Path, touches: int, mask: MaskArray) -> None:
+    def _save_finished(self, case: OpenCase, touches: int, saved: SaveResult) -> None:
         self.file_job = None
-        self.message = StatusMessage(
-            f"Saved {path.name} in {path.parent}; it was read back and is identical."
-        )
+        self.message = StatusMessage(saved.message, saved.problem)
         if case is self.case:
-            self.saved_to = path
-            self._clean = self._saved_crc = tally_mask(mask).crc
+            self.saved_to = saved.path
+            self._clean = self._saved_crc = saved.crc
             self.edited = touches != self._touches
-            self.mask_saved.emit(path, mask)
+            self.mask_saved.emit(saved)
         self.changed.emit()
 
     def _not_saved(self, error: Exception) -> None:
@@ -636,6 +624,9 @@ class CaseSession:
         if isinstance(error, AttunetError):
             sentence = str(error)
         self.file_job = None
+        if isinstance(error, MaskNotRecorded):
+            # The file is there, but the project does not know it: what was drawn counts as saved nowhere.
+            self.mask_touched()
         self.show_message(sentence, problem=True)
         self.save_failed.emit(sentence)
 

@@ -14,6 +14,8 @@ from typing import Any
 from rich.prompt import Confirm
 from rich.table import Table
 
+from attunet_gui.app.case_accepting import AcceptRequest, not_accepted_message
+from attunet_gui.app.case_accepting import accept_case as accept
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases
@@ -118,10 +120,10 @@ def accept_case(project: Project, name: str, *, anyway: bool) -> bool:
         console.print(f"{name} is not reviewed: {left}.")
         anyway = Confirm.ask("Accept it all the same?", console=console, default=False)
         if not anyway:
-            console.print(f"{name} was not accepted.")
+            console.print(not_accepted_message(name))
             return False
     # Without a terminal nobody can confirm: the project itself then refuses what is not reviewed.
-    project.accept_case(case, anyway=anyway)
+    accept(AcceptRequest(project, case, anyway=anyway))
     return True
 
 

@@ -1,6 +1,4 @@
-"""What an `attunet_gui.system.background_executor` needs in the window: delivery through Qt, and sentences
-for errors.
-"""
+"""Delivery of the results of an `attunet_gui.system.background_executor` through Qt."""
 
 from __future__ import annotations
 
@@ -9,7 +7,6 @@ from collections.abc import Callable
 from qtpy.QtCore import QObject
 
 from attunet_gui.gui.qt_helpers import Signal
-from attunet_gui.system.errors import AttunetError
 
 
 class QtDelivery(QObject):
@@ -27,12 +24,3 @@ class QtDelivery(QObject):
 
     def _run_delivered(self, deliver: Callable[[], None]) -> None:
         deliver()
-
-
-def failure_sentence(error: Exception, doing: str) -> str:
-    """What to tell the annotator of `error`, which ended `doing` ("exporting")."""
-    if isinstance(error, AttunetError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return f"There was not enough memory while {doing}; close other programs and try again."
-    return f"An unexpected {type(error).__name__} came up while {doing}; try again."

@@ -51,3 +51,12 @@ class WorkCancelled(Exception):
 
 class ProjectError(AttunetError):
     """A project cannot be opened, or the state of a project or case does not allow what was asked."""
+
+
+def failure_sentence(error: Exception, doing: str) -> str:
+    """Return the message for the annotator about `error`, which ended `doing`, such as "exporting"."""
+    if isinstance(error, AttunetError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"There was not enough memory while {doing}; close other programs and try again."
+    return f"An unexpected {type(error).__name__} came up while {doing}; try again."

@@ -96,7 +96,7 @@ def test_naparis_ways_to_open_and_save_are_ours(
     monkeypatch.setattr(case_dialogs, "choose_folder", lambda *_: asked.append("folder"))
     monkeypatch.setattr(case_dialogs, "choose_target", lambda *_: asked.append("target"))
     saved: list[Path] = []
-    monkeypatch.setattr(app.session, "save_mask", lambda _mask, path: saved.append(path))
+    monkeypatch.setattr(app.session, "save_mask", lambda _mask, path, _record: saved.append(path))
     wanted = {"open_file": "file", "open_folder": "folder", "save_as": "target"}
     commands = get_app_model().commands
     for command, method in OURS.items():

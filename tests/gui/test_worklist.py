@@ -460,7 +460,9 @@ def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplicat
     assert room.status("case-0001") == CaseStatus.IN_PROGRESS
     assert room.outside.draft_mask_path(room.row("case-0001")) is None
     assert [room.status(name) for name in ("case-0002", "case-0003")] == [CaseStatus.DRAFTED, CaseStatus.NEW]
-    assert all(stroke.tool != DRAFT_TOOL for stroke in room.world.desk.correcting.work.undo_stack.undoable_strokes)  # type: ignore[union-attr]
+    work = room.world.desk.correcting.work
+    assert work is not None
+    assert all(stroke.tool != DRAFT_TOOL for stroke in work.undo_stack.undoable_strokes)
     room.world.desk.end_background_work()
     room.world.desk.session.close_session()
     project.close()

@@ -20,6 +20,7 @@ from qtpy.QtGui import QKeySequence, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QMessageBox, QWidget
 
+from attunet_gui.app.case_saving import SaveResult
 from attunet_gui.app.case_session import OpenCase
 from attunet_gui.gui.main_window import RunningApplication, build_window
 from attunet_gui.gui.napari_adapter.case_layers import MASK
@@ -267,9 +268,9 @@ class WindowDriver:
         if view.counts and now - self._since >= LOOK_SECONDS:
             self.drawn.add(view.slice)
 
-    def _mask_saved(self, path: Path, _mask: NDArray[np.uint8]) -> None:
+    def _mask_saved(self, saved: SaveResult) -> None:
         if self.app.session.case is not None:
-            self.saved.append((path, self.app.session.case))
+            self.saved.append((saved.path, self.app.session.case))
 
     # Hands
 

@@ -9,11 +9,11 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
 
+from attunet_gui.app.case_saving import SaveResult
 from attunet_gui.app.case_session import CaseDraft, CaseSession, OpenCase
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
@@ -123,13 +123,11 @@ class MainController(QObject):
         session.draft_arrived.connect(self._draft_arrived)
         session.evidence_arrived.connect(self._evidence_arrived)
         session.overlays_arrived.connect(self._overlays_arrived)
-        session.mask_saved.connect(self._mask_file_written)
+        session.mask_saved.connect(self._mask_saved)
         session.save_failed.connect(self._save_failed)
         self.correcting.mask_changed.connect(self._mask_edited)
         self.guide.changed.connect(self._emit_view)
         self.worklist.changed.connect(self._emit_view)
-        self.worklist.mask_recorded.connect(self._mask_saved)
-        self.worklist.recording_failed.connect(self._save_failed)
         layers.slice_changed.connect(lambda: session.prioritise_slice(layers.current_slice))
         layers.mask_drawn.connect(self._schedule_voxel_count)
         layers.look_changed.connect(self.look_changed.emit)
@@ -499,9 +497,8 @@ class MainController(QObject):
         Asks for another place if a file that we did not write is there already, or the folder is not
         writable.
         """
-        listed = self.worklist.mask_target
-        if listed is not None:
-            self._save_to(listed)
+        if self.worklist.project_case is not None:
+            self._save_to(None)
             return
         known = self.session.saved_to
         target = known or self.session.default_mask_path()
@@ -510,6 +507,10 @@ class MainController(QObject):
             self.save_as()
         else:
             self._save_to(target)
+
+    def save_accepted(self) -> None:
+        """Save the mask in the project of the case, and accept the case."""
+        self._save_to(None, accept=True)
 
     def save_as(self) -> None:
         """Ask where to save, and save there."""
@@ -526,34 +527,31 @@ class MainController(QObject):
         else:
             self._save_to(target)
 
-    def _save_to(self, target: Path) -> None:
+    def _save_to(self, target: Path | None, accept: bool = False) -> None:
+        """Save the mask to `target`; None is a new file in the project of the case."""
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
             # A stroke that is being made is half in the voxels and not yet in the journal.
-            QTimer.singleShot(_STROKE_MS, self, lambda: self._save_to(target))
+            QTimer.singleShot(_STROKE_MS, self, lambda: self._save_to(target, accept))
             return
         work = self.correcting.work
-        if work is not None and self.view_state.save_enabled and self.correcting.record_untracked_changes():
-            self.session.save_mask(work.recorded_mask, target)
+        if work is None or not self.view_state.save_enabled or not self.correcting.record_untracked_changes():
+            return
+        record = self.worklist.save_record(target, accept)
+        # Without either, the project was closed while the mouse button was held.
+        if record is not None or target is not None:
+            self.session.save_mask(work.recorded_mask, target, record)
 
-    def _mask_file_written(self, path: Path, mask: NDArray[np.uint8]) -> None:
-        """Handle a mask that was written to `path`: record it in the project if it belongs to one."""
-        if self.worklist.project_case is not None and path.is_relative_to(
-            self.worklist.project_case.project.folder
-        ):
-            self.worklist.record_mask(path, mask)
-        else:
-            self._mask_saved(path, mask)
-
-    def _mask_saved(self, path: Path, mask: NDArray[np.uint8]) -> None:
+    def _mask_saved(self, saved: SaveResult) -> None:
         """Mark the work as saved, and go on with what waited for the save, such as closing the window."""
         if self.correcting.work is not None:
-            self.correcting.work.record_saved(path, mask)
+            self.correcting.work.record_saved(saved.path, saved.mask)
         self._count_voxels()
         # Cleared first: what follows may itself wait for a save.
         after, self._after_saving = self._after_saving, None
         if after is not None:
             # Asks again if the mask was corrected while the file was written.
             self.when_safe(*after)
+        self.worklist.case_saved(saved)
 
     def _save_failed(self) -> None:
         self._after_saving = None

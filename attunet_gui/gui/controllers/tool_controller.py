@@ -16,10 +16,10 @@ from attunet_gui.editing.tools.tool_scene import VoxelPoint
 from attunet_gui.editing.tools.tool_types import EditingTool, ToolKind, ToolNeed, ToolOptions
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
-from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
+from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.system.background_executor import LatestOnlyExecutor
-from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.errors import AttunetError, failure_sentence
 from attunet_gui.system.plurals import counted
 
 T = TypeVar("T")

@@ -28,7 +28,7 @@ from attunet_gui.gui.learning.finetuning_view_state import (
     decide_finetuning_view,
 )
 from attunet_gui.gui.learning.learning_curve import LearningCurve, curve_from_log
-from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
+from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus, JobKind
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
@@ -37,7 +37,7 @@ from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.network.training_log import LOG_FILE, read_log
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.background_executor import SerialExecutor
-from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.errors import AttunetError, failure_sentence
 from attunet_gui.system.progress import ProgressCallback
 from attunet_gui.training.finetuning.finetune_config import FinetuneConfig
 from attunet_gui.training.finetuning.finetuned_model import FinetunedModel

@@ -14,9 +14,10 @@ from typing import Literal
 
 from qtpy.QtCore import QObject
 
-from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
+from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.system.background_executor import Handlers, SerialExecutor, TaskProgress
+from attunet_gui.system.errors import failure_sentence
 from attunet_gui.system.progress import ProgressCallback
 
 JobKind = Literal["import", "draft", "export", "learn", "compare"]

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
 
-from attunet_gui.app.case_session import CaseSession, InitialMask, OpenCase
+from attunet_gui.app.case_session import InitialMask, OpenCase
 from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession
@@ -19,118 +19,10 @@ from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.project.case_opening import CaseOpening, begin_case
 from attunet_gui.project.case_rows import CaseRow
-from attunet_gui.project.case_state import CaseStatus, SavedMaskState
-from attunet_gui.project.project_events import model_reference
-from attunet_gui.project.project_store import MaskReview, Project
-from attunet_gui.review.review_progress import ReviewState
+from attunet_gui.project.case_state import SavedMaskState
+from attunet_gui.project.project_store import Project
 from attunet_gui.system.background_executor import Handlers, LatestOnlyExecutor, Task, TaskProgress
-from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ProgressCallback
-
-
-@dataclass(frozen=True)
-class ReviewProgress:
-    """How far the review of the open case has come.
-
-    Attributes:
-        state: seen and verified slices.
-        reviewed: whether no place is open and every slice with mask was seen.
-        unseen: number of slices with mask that were not seen; None while that is not known.
-        open_places: number of open places to check; None while that is not known.
-    """
-
-    state: ReviewState
-    reviewed: bool
-    unseen: int | None = None
-    open_places: int | None = None
-
-
-def make_review_record(
-    session: CaseSession, work: EditSession, seen: ReviewProgress, accepted: bool
-) -> MaskReview:
-    """Return what is recorded about the mask that is being saved.
-
-    A slice counts as verified if the annotator looked at it, drew in it or verified it. One that nobody
-    looked at stays unverified even if the case is reviewed or accepted.
-
-    Args:
-        session: with the case.
-        work: on its mask.
-        seen: how far the review has come.
-        accepted: whether the annotator accepts the mask.
-    """
-    looked_at = seen.state.seen | work.verified_slices | work.hand_drawn_slices
-    slices = work.identity.shape[0]
-    # None stands for every slice.
-    verified = None if len(looked_at) == slices else looked_at
-    model = (
-        ""
-        if session.draft_model is None
-        else model_reference(session.draft_model.name, session.draft_model.sha256)
-    )
-    return replace(
-        MaskReview.from_activity(work.case_activity, verified, model, finished=accepted or seen.reviewed),
-        declared=work.verified_slices,
-        corrected=work.corrected_slices,
-        places=work.accepted_keys,
-        unseen=seen.unseen,
-        open_places=seen.open_places,
-        accepted=accepted,
-    )
-
-
-@dataclass(frozen=True)
-class RecordedCase:
-    """The result of recording a saved mask.
-
-    Attributes:
-        case: the row of the case now.
-        again: whether its draft had a seeded error that is still in the mask, so that it is to be done again.
-    """
-
-    case: CaseRow
-    again: bool
-
-
-def record_saved_mask(
-    project: Project, row: CaseRow, mask: Path, review: MaskReview, accept: bool
-) -> RecordedCase:
-    """Record that the mask in the file `mask` was saved, and accept the case if that is asked and allowed.
-
-    Reads files, so it belongs into a background thread.
-
-    Raises:
-        ProjectError: if the project does not allow it.
-        UnreadableInput: if a mask is gone.
-    """
-    project.record_saved_mask(row, mask, review)
-    now = project.reload_case(row)
-    if accept and now.status == CaseStatus.REVIEWED:
-        # What is left to look at was said in a question before the mask was saved.
-        now = project.accept_case(now, anyway=True)
-    return RecordedCase(now, again=review.finished and now.status == CaseStatus.IN_PROGRESS)
-
-
-def save_message(recorded: RecordedCase, review: MaskReview, slices: int) -> str:
-    """Return the message about a recorded mask, in one or two sentences.
-
-    Args:
-        recorded: the result.
-        review: what was recorded.
-        slices: the number of slices of the CT.
-    """
-    case = recorded.case
-    if recorded.again:
-        return (
-            f"The draft of {case.name} held a known error, put there to measure how often one is overlooked; "
-            "it is still there; correct the draft that opens now."
-        )
-    words = f"{case.name} is {case.status}; the mask was read back and is identical."
-    if review.finished and review.verified is not None:
-        unseen = slices - len(review.verified)
-        stay = plural_of(unseen, "stays", "stay")
-        words += f" {counted(unseen, 'slice')} that you did not look at {stay} unverified."
-    return words
 
 
 def restore_decisions(work: EditSession, saved: SavedMaskState) -> None:

@@ -12,18 +12,18 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
+from attunet_gui.app.case_accepting import not_accepted_message
+from attunet_gui.app.case_saving import ProjectRecord, ReviewProgress, SaveResult, make_review_record
 from attunet_gui.app.case_session import CaseSession, OpenCase
 from attunet_gui.editing.edit_session import EditSession, PendingJournal, pending_journals
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.controllers.review_controller import ReviewController
 from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.preferences import WindowPreferences
-from attunet_gui.gui.qt_executor import QtDelivery, failure_sentence
+from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.view_state import WorklistStatus
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobs, JobKind
@@ -40,26 +40,21 @@ from attunet_gui.gui.worklist.import_draft_export import (
 from attunet_gui.gui.worklist.open_project_case import (
     CasePrefetcher,
     OpenProjectCase,
-    RecordedCase,
-    ReviewProgress,
-    make_review_record,
     project_journal_folder,
     read_case_ct,
     read_project_case,
-    record_saved_mask,
     restore_decisions,
-    save_message,
 )
 from attunet_gui.gui.worklist.worklist_view_state import WorklistFacts
 from attunet_gui.project.case_ordering import CaseChoice, choose_next_case, rank_cases
 from attunet_gui.project.case_rows import CaseQuery, CaseRow, HistoryLine
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_events import ProjectSettings
-from attunet_gui.project.project_store import MaskReview, Project, create_project, holds_project, open_project
+from attunet_gui.project.project_store import Project, create_project, holds_project, open_project
 from attunet_gui.project.second_reads import ask_second_reads
 from attunet_gui.review.review_progress import unreviewed_text
 from attunet_gui.system.background_executor import SerialExecutor
-from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.errors import AttunetError, failure_sentence
 from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ProgressCallback
 
@@ -83,8 +78,8 @@ class WorklistHost(Protocol):
     def when_safe(self, doing: str, act: Callable[[], None]) -> None:
         """Call `act` once no unsaved correction can be lost."""
 
-    def save(self) -> None:
-        """Save the mask of the open case."""
+    def save_accepted(self) -> None:
+        """Save the mask of the open case and accept the case."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +100,9 @@ class WorklistController(QObject):
 
     Signals:
         changed: something that the panel shows.
-        kept(path, mask): a saved mask is recorded in the project.
-        not_kept: a saved mask could not be recorded.
     """
 
     changed = Signal()
-    mask_recorded = Signal(object, object)
-    recording_failed = Signal()
 
     def __init__(self, host: WorklistHost) -> None:
         super().__init__()
@@ -127,7 +118,6 @@ class WorklistController(QObject):
         self.project_case: OpenProjectCase | None = None
         self._counts = _WorklistCounts({}, 0)
         self._case_being_opened: OpenProjectCase | None = None
-        self._accepting = self._recording = False
         self._refresh_timer = QTimer(self)
         self._refresh_timer.setSingleShot(True)
         self._refresh_timer.setInterval(_REFRESH_MS)
@@ -135,7 +125,6 @@ class WorklistController(QObject):
         self.case_list.page_loaded.connect(self.changed)
         self.background_jobs.changed.connect(self._jobs_changed)
         self.background_jobs.ended.connect(self._job_ended)
-        self._session.save_failed.connect(self._save_failed)
 
     def _report_problem(self, sentence: str) -> None:
         self._session.show_message(sentence, problem=True)
@@ -179,7 +168,13 @@ class WorklistController(QObject):
 
     @property
     def _is_busy(self) -> bool:
-        return self._session.file_job is not None or self._recording
+        return self._session.file_job is not None
+
+    @property
+    def _is_saving(self) -> bool:
+        """Whether a mask is being saved; no other case is opened then, since the save may open the next."""
+        job = self._session.file_job
+        return job is not None and job.kind == "saving"
 
     @property
     def journal_folder(self) -> Path:
@@ -310,14 +305,14 @@ class WorklistController(QObject):
 
     def open_case(self, row: CaseRow) -> None:
         """Open `row`, after asking about unsaved corrections."""
-        if self.project is not None and not self._recording:
+        if self.project is not None and not self._is_saving:
             self._host.when_safe("open another case", partial(self._open_row, row))
 
     def next_case(self) -> None:
         """Open the case that the chosen strategy names; the choice is recorded with its score."""
         if self.project is None:
             self._session.show_message("Open a project first: F3.")
-        elif not self._recording:
+        elif not self._is_saving:
             self._host.when_safe("open the next case", self._choose_next_case)
 
     def _choose_next_case(self) -> None:
@@ -372,7 +367,7 @@ class WorklistController(QObject):
         self.project_case = (
             read if read is not None and read.case is case and read.project is self.project else None
         )
-        self._case_being_opened, self._accepting = None, False
+        self._case_being_opened = None
         self.case_list.mark_open("" if self.project_case is None else self.project_case.case_row.name)
         self.refresh_list()
         self._prefetch_next_case()
@@ -393,14 +388,25 @@ class WorklistController(QObject):
 
     # Saving
 
-    @property
-    def mask_target(self) -> Path | None:
-        """The path for the mask of the open case; None if it does not belong to the project."""
-        return (
-            None
-            if self.project_case is None
-            else self.project_case.project.new_mask_path(self.project_case.case_row)
+    def save_record(self, path: Path | None, accept: bool) -> ProjectRecord | None:
+        """Return what the project records about the mask of the open case as it is now.
+
+        Args:
+            path: the file that is to be written; None for a new one in the project.
+            accept: whether the annotator accepts the case.
+
+        Returns:
+            None if the case belongs to no project, or is saved outside of its folder.
+        """
+        listed, work = self.project_case, self._host.correcting.work
+        if listed is None or work is None:
+            return None
+        if path is not None and not path.is_relative_to(listed.project.folder):
+            return None
+        review = make_review_record(
+            self._session.draft_model, work, _review_progress_of(self._host.guide), accept
         )
+        return ProjectRecord(listed.project, listed.case_row, review, accept)
 
     def accept_case(self) -> None:
         """Save the mask, accept the case and open the next one; asks first if something was not looked at."""
@@ -408,8 +414,7 @@ class WorklistController(QObject):
         if listed is None:
             self._session.show_message("This is for cases of the worklist: open one first.")
         elif not self._is_busy and self._confirm_accept(listed):
-            self._accepting = True
-            self._host.save()
+            self._host.save_accepted()
 
     def _confirm_accept(self, listed: OpenProjectCase) -> bool:
         """Return whether `project_case` may be accepted; asks if something was not looked at."""
@@ -421,67 +426,29 @@ class WorklistController(QObject):
         words = f"{unseen} of {counted(slices, 'slice')} {plural_of(unseen, 'was', 'were')} not on screen."
         agreed = self.confirm_accept(listed.case_row.name, left, words)
         if not agreed:
-            self._session.show_message(f"{listed.case_row.name} was not accepted.")
+            self._session.show_message(not_accepted_message(listed.case_row.name))
         # While the question was open something else may have been opened, or saved.
         return agreed and self.project_case is listed and not self._is_busy
 
     def _ask_accept(self, name: str, left: str, unseen: str) -> bool:
         return worklist_dialogs.ask_accept(self._host.window, name, left, unseen)
 
-    def record_mask(self, path: Path, mask: NDArray[np.uint8]) -> None:
-        """Record that the mask of the open case was saved to `path`.
-
-        One of the two signals about it follows.
-        """
-        listed, work, guide = self.project_case, self._host.correcting.work, self._host.guide
-        if listed is None or work is None:
+    def case_saved(self, saved: SaveResult) -> None:
+        """Take over what was recorded, and open the next case or the one that is to be done again."""
+        recorded, listed = saved.recorded, self.project_case
+        if recorded is None:
             return
-        accept, self._accepting = self._accepting, False
-        self._project_as_annotator()
-        review = make_review_record(self._session, work, _review_progress_of(guide), accept)
-        # A second save or another case in between would be recorded with the wrong review.
-        self._recording = True
-        self._background.submit(
-            lambda: record_saved_mask(listed.project, listed.case_row, path, review, accept),
-            partial(self._mask_recorded, listed, path, mask, review, accept),
-            self._recording_failed,
-        )
-        self.changed.emit()
-
-    def _mask_recorded(
-        self,
-        listed: OpenProjectCase,
-        path: Path,
-        mask: NDArray[np.uint8],
-        review: MaskReview,
-        accept: bool,
-        recorded: RecordedCase,
-    ) -> None:
-        """Take over the recorded case, say so, and open the next case or the one to be done again."""
-        self._recording = False
-        if self.project_case is listed:
-            self.project_case = replace(listed, opening=replace(listed.opening, case=recorded.case))
-            self.mask_recorded.emit(path, mask)
-        self._session.show_message(save_message(recorded, review, len(mask)), problem=recorded.again)
         self.refresh_list()
+        # The project may have been closed, or another case opened, by what waited for the save.
+        if listed is None or listed.case_row.name != recorded.case.name:
+            return
+        self.project_case = replace(listed, opening=replace(listed.opening, case=recorded.case))
         self.changed.emit()
         if recorded.again:
             self._open_row(recorded.case)
         # The question whether something is left was answered before the case was saved.
-        elif accept:
+        elif saved.accepted:
             self.next_case()
-
-    def _recording_failed(self, error: Exception) -> None:
-        self._recording = False
-        sentence = failure_sentence(error, _DOING)
-        # The file is there, but the project does not know it: what was drawn is in no file yet.
-        self._session.mask_touched()
-        self._report_problem(f"{sentence} The mask was not recorded; save it again.")
-        self.recording_failed.emit()
-        self.changed.emit()
-
-    def _save_failed(self) -> None:
-        self._accepting = False
 
     # What is decided of a case
 
