@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -52,10 +53,12 @@ class FolderContents:
     Attributes:
         files: the files, sorted.
         unread: folders that could not be entered and links that lead nowhere, sorted.
+        hidden: hidden files that are left out of `files`, sorted; hidden folders are not looked into.
     """
 
     files: tuple[Path, ...]
     unread: tuple[UnreadPath, ...]
+    hidden: tuple[Path, ...] = ()
 
     def complete_files(self) -> tuple[Path, ...]:
         """Return `files` if everything could be read.
@@ -84,7 +87,7 @@ def walk_folder(folder: Path, *, hidden: bool = False) -> FolderContents:
     """
     found = _FolderWalk(hidden)
     found.walk_from(folder)
-    return FolderContents(tuple(sorted(found.files)), tuple(sorted(found.unread, key=lambda each: each.path)))
+    return found.contents()
 
 
 def list_folder(folder: Path, *, hidden: bool = False) -> list[Path]:
@@ -110,11 +113,12 @@ def files_beside(path: Path) -> FolderContents:
         UnreadableInput: if the folder cannot be read.
     """
     search = _FolderWalk(hidden=False)
-    for each in {*list_folder(path.parent), path}:
-        search.add_path(each, follow=False)
-    return FolderContents(
-        tuple(sorted(search.files)), tuple(sorted(search.unread, key=lambda each: each.path))
-    )
+    for each in {*list_folder(path.parent, hidden=True), path}:
+        if each == path or not is_hidden_name(each.name):
+            search.add_path(each, follow=False)
+        else:
+            search.add_hidden(each)
+    return search.contents()
 
 
 def os_error_reason(error: OSError) -> str:
@@ -131,11 +135,17 @@ class _FolderWalk:
     def __init__(self, hidden: bool) -> None:
         self.files: list[Path] = []
         self.unread: list[UnreadPath] = []
+        self._hidden_files: list[Path] = []
         self._hidden = hidden
         self._entered: set[tuple[int, int]] = set()
         self._above: set[tuple[int, int]] = set()
         self._folders: list[Path] = []
         self._linked: list[Path] = []
+
+    def contents(self) -> FolderContents:
+        """Return what was found."""
+        unread = sorted(self.unread, key=lambda each: each.path)
+        return FolderContents(tuple(sorted(self.files)), tuple(unread), tuple(sorted(self._hidden_files)))
 
     def walk_from(self, folder: Path) -> None:
         if _is_gone(folder):
@@ -162,6 +172,14 @@ class _FolderWalk:
         for path in inside:
             if self._hidden or not is_hidden_name(path.name):
                 self.add_path(path, follow=True)
+            else:
+                self.add_hidden(path)
+
+    def add_hidden(self, path: Path) -> None:
+        """Add a hidden `path` to those that are left out if it is a file."""
+        with suppress(OSError):
+            if S_ISREG(path.stat().st_mode):
+                self._hidden_files.append(path)
 
     def add_path(self, path: Path, *, follow: bool) -> None:
         """Add `path` to the files or, if `follow` is set, to the folders that are still to be entered."""

@@ -167,8 +167,11 @@ def _dicom_fault(path: Path, mask: Any, limit: float) -> str:
     """The mask has to lie exactly on one of the series that are there; which one, the product has said."""
     found = _series_at(path)
     parts = [part for series in found for part in _parts(series)]
-    alone = [series[0] for series in found if len(series) == 1]
-    faults = [_series_fault(series, mask, limit) for series in (*found, *parts, alone) if series]
+    alone: dict[tuple[int, int], list[Any]] = {}
+    for series in found:
+        if len(series) == 1:
+            alone.setdefault((series[0].Rows, series[0].Columns), []).append(series[0])
+    faults = [_series_fault(series, mask, limit) for series in (*found, *parts, *alone.values())]
     return "" if "" in faults else "; ".join(faults) or "there is no series"
 
 
@@ -193,11 +196,13 @@ def _stored(data: Any) -> np.ndarray:
 
 
 def _parts(series: list[Any]) -> list[list[Any]]:
-    """What may be one scan of several in a series: what shares an acquisition, or a folder."""
+    """What may be one scan of several in a series: what shares an acquisition, a folder, or a number."""
     by: dict[tuple[str, str], list[Any]] = {}
     for data in series:
         by.setdefault(("acquisition", str(data.get("AcquisitionNumber"))), []).append(data)
         by.setdefault(("folder", str(Path(data.filename).parent)), []).append(data)
+        if not data.get("SeriesInstanceUID"):
+            by.setdefault(("number", str(data.get("SeriesNumber"))), []).append(data)
     return list(by.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -230,3 +231,137 @@ def test_slices_with_a_uid_each_that_do_not_fit_stay_apart(tmp_path: Path, chang
         assert sorted(len(series.files) for series in list_series(tmp_path)) == [3, 3]
     else:
         assert len(list_series(tmp_path)) == 6
+
+
+def _with_sop_class(path: Path, uid: str, **tags: object) -> None:
+    data = dcmread(path)
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = uid
+    for keyword, value in tags.items():
+        if value is None:
+            delattr(data, keyword)
+        else:
+            setattr(data, keyword, value)
+    data.save_as(path, enforce_file_format=False)
+
+
+def _length_of_class_damaged(path: Path) -> None:
+    raw = path.read_bytes()
+    at = raw.index(b"\x08\x00\x16\x00UI", 132)
+    path.write_bytes(raw[: at + 6] + b"\x01\x00" + raw[at + 8 :])
+
+
+def _without_series(path: Path) -> None:
+    _with_sop_class(path, "1.2.840.10008.5.1.4.1.1.2", SeriesInstanceUID=None, SamplesPerPixel=3)
+
+
+def _without_kind(path: Path) -> None:
+    _with_sop_class(path, "1.2.84", Modality=None, SeriesInstanceUID=None)
+
+
+def _zeros_first(path: Path) -> None:
+    path.write_bytes(bytes(512) + path.read_bytes()[512:])
+
+
+@pytest.mark.parametrize("number", [0, 3, 5])
+@pytest.mark.parametrize(
+    "damage",
+    [_length_of_class_damaged, _without_series, _without_kind, _zeros_first],
+    ids=lambda f: f.__name__,
+)
+def test_a_slice_that_says_neither_kind_nor_series_makes_the_series_incomplete(
+    tmp_path: Path, number: int, damage: Callable[[Path], None]
+) -> None:
+    for k, image in enumerate(STORED):
+        write_slice(tmp_path / f"im{k}", image, (-20, -30, 40 + 2 * k))
+    damage(tmp_path / f"im{number}")
+    for path in (tmp_path, tmp_path / "im2"):
+        with pytest.raises(UnreadableInput, match=f"im{number} is a damaged DICOM file"):
+            read_ct_volume(path)
+
+
+@pytest.mark.parametrize(
+    ("uid", "tags"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.88.67", {"Modality": "SR", "Rows": None, "SeriesInstanceUID": "1.2.3.4"}),
+        ("1.2.840.10008.5.1.4.1.1.481.3", {"Modality": "RTSTRUCT", "Rows": None, "SeriesInstanceUID": ""}),
+        ("1.2.840.10008.5.1.4.1.1.11.1", {"Modality": "PR", "Rows": None, "SeriesInstanceUID": None}),
+        ("1.2.840.10008.5.1.4.1.1.7", {"SeriesInstanceUID": None, "ImagePositionPatient": None}),
+        ("1.3.12.2.1107.5.9.1", {"Modality": "CT", "Rows": None, "SeriesInstanceUID": "1.2.3.4"}),
+        ("1.2.840.10008.5.1.4.1.1.2", {"ImageType": ["LOCALIZER"], "SeriesInstanceUID": None}),
+        ("", {"Modality": "SR", "Rows": None, "SeriesInstanceUID": ""}),
+    ],
+)
+def test_what_says_that_it_is_no_slice_lies_beside_a_ct_without_a_word(
+    tmp_path: Path, uid: str, tags: dict[str, object]
+) -> None:
+    write_series(tmp_path / "ct", STORED)
+    _with_sop_class(write_slice(tmp_path / "ct" / "beside", STORED[0], (0, 0, 0)), uid, **tags)
+    volume = read_ct_volume(tmp_path / "ct")
+    assert (len(volume.hu), volume.notes) == (6, ())
+
+
+def test_files_that_are_not_named_like_slices_are_none(tmp_path: Path) -> None:
+    for k, image in enumerate(STORED):
+        write_slice(tmp_path / f"im{k}", image, (-20, -30, 40 + 2 * k))
+    for name in ("README", "VERSION2", "im1.txt", "im1.json"):
+        (tmp_path / name).write_bytes(b"words")
+    volume = read_ct_volume(tmp_path)
+    assert (len(volume.hu), volume.notes) == (6, ())
+
+
+@pytest.mark.parametrize("first", [0x0018, 0x0020, 0x0060])
+def test_a_data_set_without_its_first_elements_is_still_dicom(tmp_path: Path, first: int) -> None:
+    paths = write_series(tmp_path / "ct", STORED)
+    for path in paths:
+        data = dcmread(path)
+        data.StudyDate = "20200101"
+        data.Modality = "CT"
+        for element in [each for each in data.group_dataset(0x0008) if each.tag.element < first]:
+            del data[element.tag]
+        del data.file_meta
+        data.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=False)
+    assert_array_equal(read_ct_volume(tmp_path / "ct").hu, HU)
+
+
+def test_a_slice_that_is_hidden_is_said(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "ct", STORED)
+    (tmp_path / "ct" / f"._{paths[1].name}").write_bytes(b"\0\5\x16\7" + bytes(300))
+    assert read_ct_volume(tmp_path / "ct").notes == ()
+    paths[0].rename(tmp_path / "ct" / ".slice.dcm")
+    for path in (tmp_path / "ct", paths[2]):
+        volume = read_ct_volume(path)
+        assert len(volume.hu) == 5
+        assert volume.notes == (
+            "1 hidden file beside this CT begins as DICOM and was left out, beginning with .slice.dcm: make "
+            "sure that no slice is missing.",
+        )
+
+
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_slice_with_a_uid_of_its_own_that_is_left_apart_is_said(tmp_path: Path, number: int) -> None:
+    for k, image in enumerate(STORED):
+        write_slice(tmp_path / f"im{k}", image, (0, 0, 2 * k), SeriesInstanceUID=f"1.2.3.{k + 1}")
+    data = dcmread(tmp_path / f"im{number}")
+    data.Columns = 3
+    data.PixelData = data.PixelData[: len(data.PixelData) * 3 // 4]
+    data.save_as(tmp_path / f"im{number}")
+    found = offered(tmp_path)
+    assert sorted(len(hu) for hu in found.values()) == [1, 5]
+    (key,) = [series.key for series in list_series(tmp_path) if len(series.files) == 5]
+    notes = read_ct_volume(tmp_path, series=key).notes
+    assert notes[1:] == (
+        f"1 image beside this CT may belong to it and was left out, beginning with im{number}: make sure "
+        "that no slice is missing.",
+    )
+
+
+def test_images_without_a_series_and_a_number_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    for k, image in enumerate(STORED):
+        number = {} if k == 5 else {"SeriesNumber": ""}
+        write_slice(tmp_path / f"im{k}", image, (0, 0, 2 * k), SeriesInstanceUID="", **number)
+    (key,) = [series.key for series in list_series(tmp_path) if len(series.files) == 5]
+    (note,) = read_ct_volume(tmp_path, series=key).notes
+    assert note.startswith("1 image beside this CT may belong to it and was left out, beginning with im5: ")
+    for k, image in enumerate(LATE):
+        write_slice(tmp_path / f"im{k}", image, (0, 0, 2 * k), SeriesInstanceUID="", SeriesNumber=3 + k // 3)
+    assert [read_ct_volume(tmp_path, series=each.key).notes for each in list_series(tmp_path)] == [(), ()]

@@ -14,10 +14,11 @@ import pydicom
 import pytest
 import SimpleITK
 from numpy.testing import assert_array_equal
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.io import read_ct_volume, read_mask, write_json, write_mask
+from attunet_gui.io.formats.dicom_pixels import decode_frame
 from attunet_gui.io.formats.voxel_blocks import MOST_UNPACKED
 from attunet_gui.system.errors import SeriesChoiceNeeded, UnreadableInput
 from tests.support.ct_files import OTHER_SERIES, ct_like, marked, write_nifti, write_series, write_source
@@ -264,6 +265,26 @@ def test_huge_rows_and_columns_are_refused_before_memory_is_taken(tmp_path: Path
         data.Rows = data.Columns = 65535
 
     assert "damaged or incomplete" in refusal(changed(tmp_path, claim))
+
+
+def test_runs_are_not_unpacked_into_a_size_that_is_only_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pack(data: pydicom.Dataset) -> None:
+        data.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+
+    def claim(data: pydicom.Dataset) -> None:
+        pack(data)
+        data.Rows = data.Columns = 30000
+
+    assert_array_equal(read_ct_volume(changed(tmp_path / "a", pack)).hu, STORED.astype(np.int16) - 1024)
+
+    def decode(*_args: object, **_named: object) -> None:
+        raise AssertionError("the decoder takes memory for what is claimed")
+
+    monkeypatch.setattr("attunet_gui.io.formats.dicom_pixels.pixel_array", decode)
+    with pytest.raises(ValueError, match="runs cannot be the image"):
+        decode_frame(pydicom.dcmread(next(changed(tmp_path / "b", claim).iterdir())), 0)
 
 
 def test_a_deflated_series_opens_and_a_bomb_does_not(tmp_path: Path) -> None:

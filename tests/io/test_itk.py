@@ -287,3 +287,68 @@ def test_a_header_without_its_voxels_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ct.raw").unlink()
     with pytest.raises(UnreadableInput, match="a file it names is missing"):
         read_ct_volume(tmp_path / "ct.mhd")
+
+
+def _contradicted(raw: bytes, packed: bool) -> bytes:
+    """With a header that says of packed voxels that they are not, or of others that they are."""
+    fields = ((b"CompressedData = False", b"CompressedData = True"), (b"encoding: raw", b"encoding: gzip"))
+    for unpacked, of_packed in fields:
+        raw = raw.replace(of_packed, unpacked) if packed else raw.replace(unpacked, of_packed)
+    return raw
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("suffix", [".mha", ".mhd", ".nrrd", ".nhdr"])
+def test_voxels_that_are_not_packed_as_the_header_says_are_refused(
+    tmp_path: Path, suffix: str, packed: bool
+) -> None:
+    made = SimpleITK.GetImageFromArray(np.random.default_rng(1).integers(-1000, 1500, (3, 3, 5)).astype("i2"))
+    SimpleITK.WriteImage(made, str(tmp_path / f"ct{suffix}"), useCompression=packed)
+    path = tmp_path / f"ct{suffix}"
+    path.write_bytes(_contradicted(path.read_bytes(), packed))
+    with pytest.raises(UnreadableInput, match="packed voxels or text although" if packed else "damaged"):
+        read_ct_volume(path)
+
+
+def test_numbers_as_text_under_a_header_of_raw_voxels_are_refused(tmp_path: Path) -> None:
+    path = nrrd(tmp_path / "a.nrrd", LPS)
+    head = path.read_bytes()[: -ct_like(SHAPE).nbytes]
+    path.write_bytes(head + " ".join(map(str, ct_like(SHAPE).ravel())).encode())
+    with pytest.raises(UnreadableInput, match=r"a\.nrrd holds packed voxels or text although"):
+        read_ct_volume(path)
+
+
+@pytest.mark.parametrize("more", [1, 5000])
+@pytest.mark.parametrize("suffix", [".nrrd", ".nhdr", ".mha", ".mhd"])
+def test_more_than_the_header_describes_is_said(tmp_path: Path, suffix: str, more: int) -> None:
+    SimpleITK.WriteImage(image(), str(tmp_path / f"ct{suffix}"))
+    held = tmp_path / ("ct.raw" if suffix in (".nhdr", ".mhd") else f"ct{suffix}")
+    held.write_bytes(held.read_bytes() + bytes(more))
+    volume = read_ct_volume(tmp_path / f"ct{suffix}")
+    assert volume.notes == (
+        f"ct{suffix} holds more than the voxels that its header describes: make sure that the picture is not "
+        "shifted or torn.",
+    )
+
+
+@pytest.mark.parametrize("said", ["True", "true", "1", "T"])
+def test_truth_values_of_a_metaimage_are_those_of_metaio(tmp_path: Path, said: str) -> None:
+    SimpleITK.WriteImage(image(), str(tmp_path / "ct.mha"), useCompression=True)
+    raw = (tmp_path / "ct.mha").read_bytes()
+    (tmp_path / "ct.mha").write_bytes(
+        raw.replace(b"CompressedData = True", b"CompressedData = " + said.encode())
+    )
+    assert_array_equal(
+        np.sort(read_ct_volume(tmp_path / "ct.mha").hu.ravel()), np.sort(ct_like(SHAPE).ravel())
+    )
+
+
+@pytest.mark.parametrize("key", ["CompressedData", "BinaryData", "BinaryDataByteOrderMSB"])
+def test_a_truth_value_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
+    SimpleITK.WriteImage(image(), str(tmp_path / "ct.mha"))
+    raw = (tmp_path / "ct.mha").read_bytes()
+    for said in (b"False", b"True"):
+        raw = raw.replace(f"{key} = ".encode() + said, f"{key} = gzip".encode())
+    (tmp_path / "ct.mha").write_bytes(raw)
+    with pytest.raises(UnreadableInput, match="damaged"):
+        read_ct_volume(tmp_path / "ct.mha")

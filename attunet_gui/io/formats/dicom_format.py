@@ -12,6 +12,8 @@ from attunet_gui.system.progress import ProgressCallback
 # Files written without the 128-byte preamble start with a tag of group 0002 or 0008, little endian.
 _BARE_STARTS = (b"\x02\x00\x00\x00", b"\x02\x00\x01\x00", b"\x02\x00\x10\x00", b"\x08\x00\x00\x00")
 _BARE_STARTS_8 = tuple(b"\x08\x00" + bytes([element, 0]) for element in (0x01, 0x05, 0x08, 0x12, 0x16))
+# Value representations (PS3.5, 6.2) of the elements of group 0008, which follow their tag in explicit syntax.
+_REPRESENTATIONS = (b"AE", b"CS", b"DA", b"DT", b"LO", b"OB", b"PN", b"SH", b"SQ", b"ST", b"TM", b"UI", b"UL")
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -22,7 +24,9 @@ def looks_like_dicom(path: Path) -> bool:
     """
     with path.open("rb") as file:
         start = file.read(132)
-    return start[128:] == b"DICM" or start[:4] in _BARE_STARTS + _BARE_STARTS_8
+    # What an anonymiser has taken out may be the elements that a data set usually begins with.
+    bare = start[:2] == b"\x08\x00" and start[4:6] in _REPRESENTATIONS
+    return start[128:] == b"DICM" or bare or start[:4] in _BARE_STARTS + _BARE_STARTS_8
 
 
 def _is_folder_or_dicom(path: Path) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite
@@ -30,6 +31,9 @@ _NEVER_DICOM = (
     *(".log", ".md", ".docx", ".xlsx", ".zip", ".gz"),
 )
 
+NO_UID = "no-uid-"
+"""Begin of the identity of images without a SeriesInstanceUID. It is kept with results: never change it."""
+
 _DICOMDIR = "1.2.840.10008.1.3.10"  # lists other files, has no image
 
 _TAGS = (
@@ -41,6 +45,15 @@ _TAGS = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *("RealWorldValueMappingSequence", "ModalityLUTSequence"),
 )
+
+# Values of Modality (PS3.3, C.7.3.1.1.1) of what lies beside a CT and is none.
+_OTHER_MODALITIES = (
+    *("SR", "PR", "KO", "SEG", "DOC", "REG", "FID", "RWV", "PLAN", "AU", "ECG"),
+    *("RTSTRUCT", "RTPLAN", "RTDOSE", "RTIMAGE", "RTRECORD"),
+    *("MR", "PT", "NM", "US", "XA", "CR", "DX", "RF", "MG", "XC", "OT", "SC", "SM", "ES"),
+)
+# Characters of the shortest UID with which a maker of scanners names objects of its own.
+_SHORTEST_PRIVATE_UID = 12
 
 # In enhanced CT these tags are in functional groups, of the frame or shared by all (PS3.3, C.7.6.16).
 _GROUP_OF_TAG = {
@@ -105,7 +118,17 @@ class DicomHeader:
         # Hashed, because keys are kept with results and a path may name the patient.
         place = "|".join([str(self.path.parent.resolve()), *parts])
         digest = sha256(place.encode(errors="surrogateescape")).hexdigest()
-        return f"no-uid-{digest[:16]}"
+        return f"{NO_UID}{digest[:16]}"
+
+    @property
+    def has_no_series_uid(self) -> bool:
+        """Whether SeriesInstanceUID is absent or empty."""
+        return not self.tag_text("SeriesInstanceUID")
+
+    @property
+    def is_ct_object(self) -> bool:
+        """Whether this is an object of CT, though perhaps no slice; scouts are none."""
+        return self.sop_class in _CT_STORAGE and not self.is_localizer
 
     @property
     def frame_count(self) -> int:
@@ -115,7 +138,7 @@ class DicomHeader:
     @property
     def is_localizer(self) -> bool:
         """Whether this is a scout (topogram), which is not a slice of the volume."""
-        return "LOCALIZER" in [str(part).upper() for part in self.tags.get("ImageType") or ()]
+        return "LOCALIZER" in str(self.tags.get("ImageType") or "").upper()
 
     @property
     def is_ct_slice(self) -> bool:
@@ -126,6 +149,25 @@ class DicomHeader:
         # Anonymisers empty the tag; what kind of object it is says the same.
         modality = self.tag_text("Modality") or ("CT" if self.sop_class in _CT_STORAGE else "")
         return modality == "CT" and is_image and is_placed and not self.is_localizer
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether this may be a slice with a damaged header: nothing says what else, or which series, it is.
+
+        A CT image that is no slice, and an object of a kind that nobody knows, is explained only by a
+        series of its own.
+        """
+        if self.is_ct_slice or self.is_localizer:
+            return False
+        kind = pydicom.uid.UID(self.sop_class)
+        if self.sop_class in _CT_STORAGE:
+            return not self.tag_text("SeriesInstanceUID")
+        if kind in pydicom.uid.UID_dictionary:
+            return False
+        if not kind and self.tag_text("Modality") in _OTHER_MODALITIES:
+            return False
+        known = not kind or (kind.is_valid and len(kind) >= _SHORTEST_PRIVATE_UID)
+        return not (known and self.tag_text("SeriesInstanceUID"))
 
     @property
     def foreign_unit(self) -> str:
@@ -174,13 +216,16 @@ class ScannedHeaders:
 
     Attributes:
         headers: headers of the DICOM files.
-        damaged: files that begin or are named like DICOM and cannot be parsed.
+        damaged: files that begin or are named like DICOM, or like slices beside them, and cannot be parsed or
+            do not say what they are.
         unread: files and folders that the operating system did not let us read.
+        hidden: hidden files that begin like DICOM, which are left out.
     """
 
     headers: tuple[DicomHeader, ...]
     damaged: tuple[Path, ...]
     unread: tuple[UnreadPath, ...]
+    hidden: tuple[Path, ...] = ()
 
 
 def scan_headers(found: FolderContents, progress: ProgressCallback = no_progress) -> ScannedHeaders:
@@ -192,6 +237,7 @@ def scan_headers(found: FolderContents, progress: ProgressCallback = no_progress
     """
     headers: list[DicomHeader] = []
     damaged: list[Path] = []
+    foreign: list[Path] = []
     unread = list(found.unread)
     for index, path in enumerate(found.files):
         progress(index, len(found.files), "headers")
@@ -203,9 +249,36 @@ def scan_headers(found: FolderContents, progress: ProgressCallback = no_progress
             continue
         if header is None:
             damaged.append(path)
-        elif header.tags and header.sop_class != _DICOMDIR:
+        elif not header.tags:
+            foreign.append(path)
+        elif header.sop_class != _DICOMDIR:
             headers.append(header)
-    return ScannedHeaders(tuple(headers), tuple(damaged), tuple(unread))
+    damaged += _named_like_slices(foreign, headers)
+    hidden = tuple(path for path in found.hidden if _begins_like_dicom(path))
+    return ScannedHeaders(tuple(headers), tuple(damaged), tuple(unread), hidden)
+
+
+def _named_like_slices(paths: Sequence[Path], headers: Sequence[DicomHeader]) -> list[Path]:
+    """Return the files of `paths` whose names differ from that of a slice beside them in numbers alone."""
+    slices = {_name_pattern(header.path) for header in headers if header.is_ct_slice}
+    return [
+        path
+        for path in paths
+        if re.search(r"\d", path.name)
+        and not path.name.lower().endswith(_NEVER_DICOM)
+        and _name_pattern(path) in slices
+    ]
+
+
+def _name_pattern(path: Path) -> tuple[Path, str]:
+    return path.parent, re.sub(r"\d+", "#", path.name)
+
+
+def _begins_like_dicom(path: Path) -> bool:
+    try:
+        return looks_like_dicom(path)
+    except OSError:
+        return False
 
 
 def iter_slices(header: DicomHeader) -> Iterator[DicomSlice]:
@@ -247,7 +320,7 @@ def _read_dicom_header(path: Path) -> DicomHeader | None:
         header = DicomHeader(path, tags)
         # Values are parsed when they are asked for: ask now for those that decide what the file is, so that
         # nobody else has to expect an exception from them.
-        known = header.sop_class or header.tag_text("Modality")
+        known = (header.sop_class or header.tag_text("Modality")) and not header.is_unexplained
         cut_off = header.sop_class in _CT_STORAGE and not header.tags.get("Rows")
         usable = known and not cut_off and header.frame_count > 0 and header.is_ct_slice in (True, False)
     except Exception as error:

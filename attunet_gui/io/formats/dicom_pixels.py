@@ -15,8 +15,15 @@ from typing import Any
 from numpy.typing import NDArray
 from pydicom.encaps import get_frame
 from pydicom.pixels import pixel_array
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
+from pydicom.uid import (
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
 
+# Two bytes of a run become at most 128 (PS3.5, G.3.1).
+_MOST_OF_RLE = 64
 _JPEG = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
 # The start-of-frame segments, which hold the size; C4, C8 and CC mean something else (T.81, table B.1).
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
@@ -89,6 +96,8 @@ def check_pixel_data(data: Any, frame: int) -> CompressedImage | None:
     syntax = data.file_meta.TransferSyntaxUID
     if not syntax.is_encapsulated:
         _check_pixel_length(data)
+    if syntax == RLELossless:
+        _check_run_length(data, frame)
     if syntax not in (*_JPEG, *JPEG2000TransferSyntaxes):
         return None
     packed = get_frame(data.PixelData, frame, number_of_frames=int(data.get("NumberOfFrames") or 1))
@@ -185,11 +194,21 @@ def _has_overlay(data: Any) -> bool:
 
 
 def _check_pixel_length(data: Any) -> None:
-    image = int(data.Rows) * int(data.Columns) * int(data.SamplesPerPixel) * int(data.BitsAllocated) // 8
-    count = int(data.get("NumberOfFrames") or 1)
+    count, image = int(data.get("NumberOfFrames") or 1), _image_bytes(data)
     # A little padding is usual; room for one more image means that the size is wrong.
     if len(data.PixelData) >= image * (count + 1):
         raise ValueError("there are more pixels than the tags describe")
+
+
+def _check_run_length(data: Any, frame: int) -> None:
+    # The decoder takes memory for the size that the tags claim before it looks at the runs.
+    packed = get_frame(data.PixelData, frame, number_of_frames=int(data.get("NumberOfFrames") or 1))
+    if _image_bytes(data) > _MOST_OF_RLE * len(packed):
+        raise ValueError("the runs cannot be the image that the tags describe")
+
+
+def _image_bytes(data: Any) -> int:
+    return int(data.Rows) * int(data.Columns) * int(data.SamplesPerPixel) * int(data.BitsAllocated) // 8
 
 
 def _parse_jpeg(stream: bytes) -> CompressedImage:

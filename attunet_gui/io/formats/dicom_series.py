@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from attunet_gui.io.formats.dicom_geometry import SliceStack, stack_slices
-from attunet_gui.io.formats.dicom_headers import DicomHeader, iter_slices, scan_headers
+from attunet_gui.io.formats.dicom_headers import NO_UID, DicomHeader, iter_slices, scan_headers
 from attunet_gui.system.display_names import displayable_text
 from attunet_gui.system.errors import SeriesChoiceNeeded, UnreadableInput
 from attunet_gui.system.folders import FolderContents, UnreadPath, files_beside, walk_folder
@@ -101,12 +101,13 @@ class ChosenSeries:
 
 @dataclass(frozen=True, eq=False)
 class _FoundSeries:
-    """CT headers by the key of their series, other DICOM headers, and damaged and unreadable files."""
+    """CT headers by the key of their series, other DICOM headers, damaged, unreadable and hidden files."""
 
     by_key: dict[str, list[DicomHeader]]
     others: tuple[DicomHeader, ...]
     damaged: tuple[Path, ...]
     unread: tuple[UnreadPath, ...]
+    hidden: tuple[Path, ...] = ()
 
     @property
     def all_passes(self) -> list[SeriesPass]:
@@ -147,7 +148,7 @@ def choose_series(path: Path, series: str | None, progress: ProgressCallback) ->
     short_name = _describe_series(one).short_name if named else ""
     if one.folder:
         short_name += f"_{one.folder}"
-    notes = _joined_series_note(one) + _left_out_note(found, one)
+    notes = _joined_series_note(one) + _left_out_note(found, one) + _beside_notes(found, one)
     return ChosenSeries(one, short_name, notes + ((doubt.caution,) if doubt.caution else ()))
 
 
@@ -311,7 +312,9 @@ def _collect_series(walked: FolderContents, progress: ProgressCallback) -> _Foun
         # A map of iodine or of atomic numbers is no series to choose; one that mixes it with HU is refused.
         if all(header.foreign_unit for header in headers):
             others += by_key.pop(key)
-    return _FoundSeries(_join_single_slices(by_key), tuple(others), scanned.damaged, scanned.unread)
+    return _FoundSeries(
+        _join_single_slices(by_key), tuple(others), scanned.damaged, scanned.unread, scanned.hidden
+    )
 
 
 def _join_single_slices(by_key: dict[str, list[DicomHeader]]) -> dict[str, list[DicomHeader]]:
@@ -363,6 +366,48 @@ def _left_out_note(found: _FoundSeries, one: SeriesPass) -> tuple[str, ...]:
     name = displayable_text(left[0].path.name)
     return (
         f"{some} left out as no slice of a CT, beginning with {name}: make sure that no slice is missing.",
+    )
+
+
+def _beside_notes(found: _FoundSeries, one: SeriesPass) -> tuple[str, ...]:
+    """Notes about images that may be slices of `one`, which no number of a series holds together with it."""
+    folders = {header.path.parent for header in one.headers}
+    near = [path for path in found.hidden if path.parent in folders]
+    notes = [_beside_note(near, "hidden file", "begins as DICOM", "begin as DICOM")] if near else []
+    key = one.key.split(".")[0]
+    if key.startswith((_TOGETHER, NO_UID)):
+        around = {folder.parent for folder in folders} if len(folders) > 1 else folders
+        apart = [
+            each
+            for name, others in found.by_key.items()
+            if name != key and (len(others) == 1 or key.startswith(NO_UID))
+            for each in others
+        ]
+        apart += [each for each in found.others if each.is_ct_object]
+        paths = [
+            each.path
+            for each in apart
+            if {each.path.parent, each.path.parent.parent} & around and _may_continue(each, one)
+        ]
+        notes += [_beside_note(paths, "image", "may belong to it", "may belong to it")] if paths else []
+    return tuple(notes)
+
+
+def _beside_note(paths: Sequence[Path], what: str, does: str, do: str) -> str:
+    return (
+        f"{counted(len(paths), what)} beside this CT {plural_of(len(paths), does, do)} and "
+        f"{plural_of(len(paths), 'was', 'were')} left out, beginning with "
+        f"{displayable_text(min(paths).name)}: make sure that no slice is missing."
+    )
+
+
+def _may_continue(header: DicomHeader, one: SeriesPass) -> bool:
+    """Whether `header` of another series may be a slice of `one`, by the number and name that people see."""
+    alike = ("SeriesNumber", "SeriesDescription")
+    return header.has_no_series_uid == one.key.startswith(NO_UID) and all(
+        "" in (header.tag_text(word), one.headers[0].tag_text(word))
+        or header.tag_text(word) == one.headers[0].tag_text(word)
+        for word in alike
     )
 
 

@@ -21,7 +21,12 @@ from attunet_gui.io.formats.geometry_checks import checked_source_grid
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.formats.image_format import ImageFormat, StoredLabels
 from attunet_gui.io.formats.itk_header import ItkHeader
-from attunet_gui.io.formats.voxel_blocks import iter_voxel_parts, read_voxel_blocks
+from attunet_gui.io.formats.voxel_blocks import (
+    has_more_than_voxels,
+    iter_voxel_parts,
+    read_voxel_blocks,
+    surplus_notes,
+)
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
@@ -95,9 +100,11 @@ def _load_image(
         header = read_header(path)
         grid = checked_source_grid(header.shape, _LPS_TO_RAS @ header.affine, path.name)
         voxels = read_voxel_blocks(header.pieces, header.shape, header.dtype, progress)
+        surplus = has_more_than_voxels(header.pieces, header.shape, header.dtype)
     except OSError as error:
         raise UnreadableInput(f"{path.name} could not be read: ask for access to it.") from error
-    return StoredItkImage(voxels, grid, () if header.placed else (_NO_AXES,))
+    notes = () if header.placed else (_NO_AXES,)
+    return StoredItkImage(voxels, grid, notes + (surplus_notes(path) if surplus else ()))
 
 
 def _iter_values(read_header: HeaderReader, path: Path) -> Iterator[NDArray[Any]]:

@@ -91,7 +91,7 @@ def _read_fields(path: Path) -> tuple[MetaImageFields, list[str], int]:
 
 
 def _check_binary_unscaled(path: Path, fields: MetaImageFields) -> None:
-    if fields.get("BinaryData", "True").lower() == "false":
+    if not _parse_flag(path, fields.get("BinaryData", "True")):
         raise UnreadableInput(f"{path.name} holds its voxels as text: save it in binary form.")
     slope = fields.get("ElementToIntensityFunctionSlope", "1")
     offset = fields.get("ElementToIntensityFunctionOffset", "0")
@@ -106,7 +106,14 @@ def _voxel_dtype(path: Path, fields: MetaImageFields) -> np.dtype[Any]:
     if kind is None:
         raise damaged_voxels_error(path)
     big = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB", "False"))
-    return np.dtype((">" if big.lower() == "true" else "<") + kind)
+    return np.dtype((">" if _parse_flag(path, big) else "<") + kind)
+
+
+def _parse_flag(path: Path, text: str) -> bool:
+    """Parse a truth value as MetaIO does, and refuse what it would take for "no"."""
+    if text.lower() not in ("true", "t", "1", "false", "f", "0"):
+        raise damaged_voxels_error(path)
+    return text.lower() in ("true", "t", "1")
 
 
 def _header_affine(path: Path, fields: MetaImageFields, count: int) -> NDArray[np.float64]:
@@ -138,7 +145,7 @@ def _voxel_blocks(
 ) -> tuple[VoxelBlock, ...]:
     """Return the files that hold the voxels; `behind` is the lines and the offset after the last field."""
     rest, end = behind
-    packing: VoxelPacking = "zlib" if fields.get("CompressedData", "False").lower() == "true" else "raw"
+    packing: VoxelPacking = "zlib" if _parse_flag(path, fields.get("CompressedData", "False")) else "raw"
     # HeaderSize -1 means that the voxels are the last bytes of the file.
     skipped = parse_whole_number(path, fields.get("HeaderSize", "0"))
     local = fields[_LAST].upper() == "LOCAL"

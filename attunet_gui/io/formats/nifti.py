@@ -30,8 +30,7 @@ from attunet_gui.io.formats.nifti_header import (
     looks_like_nifti_header,
     read_header,
 )
-from attunet_gui.io.formats.voxel_blocks import MOST_UNPACKED
-from attunet_gui.system.display_names import displayable_text
+from attunet_gui.io.formats.voxel_blocks import MOST_UNPACKED, surplus_notes
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
@@ -202,17 +201,8 @@ def _read_content(source: _OpenedNifti, path: Path, progress: ProgressCallback) 
     slope, intercept = _value_scaling(header, path)
     grid = checked_source_grid(shape, found.affine, path.name)
     stored = _read_voxels(source, path, progress).reshape(shape, order="F")
-    notes = found.notes + (_left_note(path) if _is_more(source.stream.bytes, path) else ())
+    notes = found.notes + (surplus_notes(path) if _is_more(source.stream.bytes, path) else ())
     return StoredNiftiImage(stored, slope, intercept, grid, found.frame, notes)
-
-
-def _left_note(path: Path) -> tuple[str, ...]:
-    """Where a header names too few voxels, or a wrong byte as the first, they are read in wrong places."""
-    return (
-        f"{displayable_text(path.name)} holds more than the voxels that its header describes: make sure that "
-        "the "
-        "picture is not shifted or torn.",
-    )
 
 
 def _spatial_shape(header: Any, path: Path) -> tuple[int, int, int]:

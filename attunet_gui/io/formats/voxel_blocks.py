@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.system.display_names import displayable_text
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback
 
@@ -24,6 +25,8 @@ MOST_UNPACKED = {"raw": 1, "zlib": 1032, "bzip2": 50_000, "text": 8}
 """The most bytes that one packed byte can become: bounds of the methods, so that no real file is refused."""
 
 _CHUNK = 1 << 20
+_STREAMS: tuple[VoxelPacking, ...] = ("zlib", "bzip2")
+_OF_NUMBERS = b"0123456789+-.eE \t\r\n"
 # Characters of a number in a text file; a file without spaces would otherwise be collected in memory.
 _LONGEST_WORD = 400
 
@@ -81,6 +84,47 @@ def read_voxel_blocks(
     return buffer.view(dtype).reshape(shape, order="F")
 
 
+def has_more_than_voxels(
+    pieces: Sequence[VoxelBlock], shape: tuple[int, int, int], dtype: np.dtype[Any]
+) -> bool:
+    """Return whether a file of unpacked voxels holds more than its share of the image.
+
+    Packed voxels and numbers as text are read to their end by `read_voxel_blocks`, which refuses a surplus.
+
+    Raises:
+        UnreadableInput: if the bytes of a file are packed voxels or text, whatever its header says.
+    """
+    share = int(np.prod(shape, dtype=object)) * dtype.itemsize // len(pieces)
+    found = [each for each in pieces if each.packing == "raw"]
+    found = [each for each in found if each.path.stat().st_size - each.start > share]
+    for piece in found:
+        if _is_text(piece) or any(_unpacks_to(piece, packing, share) for packing in _STREAMS):
+            raise UnreadableInput(
+                f"{piece.path.name} holds packed voxels or text although its header says that they are "
+                "neither: convert it again."
+            )
+    return bool(found)
+
+
+def _is_text(piece: VoxelBlock) -> bool:
+    with piece.path.open("rb") as file:
+        file.seek(piece.start)
+        return not file.read(_CHUNK).strip(_OF_NUMBERS)
+
+
+def _unpacks_to(piece: VoxelBlock, packing: VoxelPacking, size: int) -> bool:
+    """Whether the bytes of `piece` are a packed stream of `size` bytes; it is unpacked in small parts."""
+    stream, count = _PackedStream(packing), 0
+    try:
+        with piece.path.open("rb") as file:
+            file.seek(piece.start)
+            while count <= size and (part := stream.read_some(file, _CHUNK)):
+                count += len(part)
+    except (zlib.error, OSError, EOFError, ValueError):
+        return False
+    return count == size and stream.is_finished
+
+
 def iter_voxel_parts(
     pieces: Sequence[VoxelBlock], shape: tuple[int, int, int], dtype: np.dtype[Any]
 ) -> Iterator[NDArray[Any]]:
@@ -121,6 +165,17 @@ def damaged_voxels_error(path: Path) -> UnreadableInput:
     """Return the error for a file that does not hold what its header says."""
     return UnreadableInput(
         f"{path.name} is damaged or incomplete, or a file it names is missing: copy it again."
+    )
+
+
+def surplus_notes(path: Path) -> tuple[str, ...]:
+    """Return the note for a file that holds more than its header describes.
+
+    Where a header names too few voxels, or a wrong byte as the first, they are read in wrong places.
+    """
+    return (
+        f"{displayable_text(path.name)} holds more than the voxels that its header describes: make sure that "
+        "the picture is not shifted or torn.",
     )
 
 
