@@ -24,8 +24,8 @@ _ROOT = Path(__file__).parents[1]
 DOCUMENT = _ROOT / "docs" / "errors.md"
 GAP = "…"
 _SENTENCE = re.compile(r"[A-Z…].* .*[.!]$")
-_SAYING = {"Failed", "_end"}
-_TAKEN_BACK = {"layer_lost", "stranger_came"}
+_SAYING = {"JobFailed", "_exit_with_sentence"}
+_TAKEN_BACK = {"layer_lost", "foreign_layer_added"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Module:
                 yield from ((node.lineno, said) for value in values for said in self._texts(value))
         for function in self._answers():
             calls = (each for each in ast.walk(function) if isinstance(each, ast.Call))
-            for call in (each for each in calls if _name(each.func) == "say"):
+            for call in (each for each in calls if _name(each.func) == "show_message"):
                 yield from ((call.lineno, said) for part in call.args for said in self._texts(part))
 
     def _answers(self) -> list[ast.FunctionDef]:
@@ -165,10 +165,10 @@ class _Module:
 
 
 def _is_said(call: ast.Call) -> bool:
-    """`session.say(…, problem=True)`, `failed.emit(job, …)`, `layer.refused.emit(…)` and a hindrance."""
+    """`session.show_message(…, problem=True)`, `job_failed.emit(job, …)`, `layer.refused.emit(…)` and a hindrance."""
     if _name(call.func) == "emit":
-        return _name(getattr(call.func, "value", call)) in ("failed", "refused")
-    if _name(call.func) != "say":
+        return _name(getattr(call.func, "value", call)) in ("job_failed", "refused")
+    if _name(call.func) != "show_message":
         return False
     hindered = any(_name(node) == "hindrance" for part in call.args for node in ast.walk(part))
     return hindered or any(keyword.arg == "problem" for keyword in call.keywords)

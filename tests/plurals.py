@@ -50,23 +50,23 @@ _NAME = re.compile(r"(^|[._])(name|path|words|title|folder)$|\.join\(")
 """Of a thing that may do something, "x.nii labels the lesion apart", or a list of kinds."""
 _ALWAYS_MANY = frozenset(
     {
-        ("core/frame.py", "slices"),  # a programmer's
-        ("evaluation/splits.py", "folds"),
-        ("evaluation/splits.py", "patients"),
-        ("io/dicom_geometry.py", "pixels"),  # of a side times a side
-        ("io/dicom_pixels.py", "bits"),
-        ("io/frames.py", "bytes"),
-        ("io/masks.py", "voxels"),  # sizes of volumes
-        ("io/metaimage.py", "voxels"),
-        ("io/nifti.py", "voxels"),
-        ("io/nih_pancreas_ct.py", "voxels"),
-        ("io/slice_collection.py", "pixels"),
-        ("evaluation/pair_files.py", "voxels"),
-        ("gui/correcting.py", "changes"),  # what a tool does
-        ("network/attention_unet/config.py", "filters"),
-        ("network/attention_unet/config.py", "pixels"),
-        ("network/bundle.py", "bytes"),
-        ("recipes/comparison.py", "scans"),
+        ("core/network_grid.py", "slices"),  # a programmer's
+        ("evaluation/patient_splits.py", "folds"),
+        ("evaluation/patient_splits.py", "patients"),
+        ("io/formats/dicom_geometry.py", "pixels"),  # of a side times a side
+        ("io/formats/dicom_pixels.py", "bits"),
+        ("io/journal/framing.py", "bytes"),
+        ("io/mask_reading.py", "voxels"),  # sizes of volumes
+        ("io/formats/metaimage.py", "voxels"),
+        ("io/formats/nifti.py", "voxels"),
+        ("io/datasets/tcia_pancreas_ct.py", "voxels"),
+        ("io/datasets/jpeg_slices.py", "pixels"),
+        ("evaluation/pair_matching.py", "voxels"),
+        ("gui/controllers/edit_controller.py", "changes"),  # what a tool does
+        ("network/families/attention_unet_2d/attention_unet_config.py", "filters"),
+        ("network/families/attention_unet_2d/attention_unet_config.py", "pixels"),
+        ("network/model_bundle.py", "bytes"),
+        ("training/article_comparison.py", "scans"),
     }
 )
 

@@ -91,7 +91,7 @@ def test_what_a_person_made_is_not_replaced_unasked(tmp_path: Path, tiny_bundle:
     (out / "case_pancreas.nii.gz").write_bytes(b"somebody's mask")
     refused = run_attunet(*words, home=tmp_path)
     assert refused.returncode == 1
-    assert "not written by run_attunet predict" in refused.stderr
+    assert "not written by attunet predict" in refused.stderr
     assert (out / "case_pancreas.nii.gz").read_bytes() == b"somebody's mask"
     assert run_attunet(*words, "--overwrite", home=tmp_path).returncode == 0
     assert run_attunet(*words, home=tmp_path).returncode == 0, "its own results may be replaced"
@@ -158,7 +158,7 @@ def test_phantom_writes_ct_and_label(tmp_path: Path) -> None:
 
 def test_models_and_doctor_know_a_damaged_model(tmp_path: Path, tiny_bundle: Path) -> None:
     home = tmp_path / "home"
-    copy = Path(shutil.copytree(tiny_bundle, home / "run_attunet-gui" / "models" / "tiny"))
+    copy = Path(shutil.copytree(tiny_bundle, home / "attunet-gui" / "models" / "tiny"))
     assert "tiny" in run_attunet("models", "list", home=home).stdout
     assert run_attunet("models", "verify", "tiny", home=home).returncode == 0
     assert json.loads(run_attunet("doctor", "--json", home=home).stdout)["models"]["tiny"] == "unchanged"

@@ -1,4 +1,4 @@
-"""`run_attunet evaluate` as a user types it."""
+"""`attunet evaluate` as a user types it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run_attunet kinds` as a user types it."""
+"""`attunet kinds` as a user types it."""
 
 from __future__ import annotations
 

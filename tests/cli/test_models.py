@@ -1,4 +1,4 @@
-"""`run_attunet models` as a user types it: a model goes out, comes in, becomes the default, and goes back."""
+"""`attunet models` as a user types it: a model goes out, comes in, becomes the default, and goes back."""
 
 from __future__ import annotations
 

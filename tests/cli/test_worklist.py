@@ -1,4 +1,4 @@
-"""`run_attunet worklist` as a user types it."""
+"""`attunet worklist` as a user types it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_list_from_a_folder_to_drafts_by_the_real_child(tmp_path: Path, tiny_b
     assert "3 cases added" in done.stdout
     done = run_attunet("worklist", "draft", where, "-m", tiny_bundle, home=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.strip() == "run_attunet: 1 case could not be drafted; the others are."
+    assert done.stderr.strip() == "attunet: 1 case could not be drafted; the others are."
     assert "case-0003 was not drafted: case-0003 is damaged" in done.stdout
     done = run_attunet("worklist", "list", where, home=tmp_path)
     assert "3 of 3 cases shown; in the project 1 new, 2 drafted." in done.stdout

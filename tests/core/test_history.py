@@ -45,7 +45,9 @@ def test_the_oldest_strokes_go_until_the_rest_fits(sizes: list[int], limit: int)
     assert history.memory_bytes == sum(one.memory_bytes for one in history.undoable_strokes)
     assert history.memory_bytes <= limit or len(history.undoable_strokes) == 1
     # Nothing went that would have fitted.
-    assert not gone or history.memory_bytes + gone[-1].memory_bytes > limit or len(history.undoable_strokes) == 1
+    assert (
+        not gone or history.memory_bytes + gone[-1].memory_bytes > limit or len(history.undoable_strokes) == 1
+    )
 
 
 def test_a_new_stroke_frees_the_memory_of_what_could_be_redone() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def run_attunet(*words: object, home: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run `run_attunet`; like a user's terminal, but without a display; with `more` in its environment."""
+    """Run `attunet`; like a user's terminal, but without a display; with `more` in its environment."""
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environment |= {"XDG_DATA_HOME": str(home), "COLUMNS": "200"} | more
     return subprocess.run(
