@@ -165,7 +165,7 @@ class _Module:
 
 
 def _is_said(call: ast.Call) -> bool:
-    """`session.show_message(…, problem=True)`, `job_failed.emit(job, …)`, `layer.refused.emit(…)` and a hindrance."""
+    """A message said as a problem, a signal of a failure or a refusal, and a hindrance."""
     if _name(call.func) == "emit":
         return _name(getattr(call.func, "value", call)) in ("job_failed", "refused")
     if _name(call.func) != "show_message":

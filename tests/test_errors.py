@@ -23,7 +23,7 @@ def d():
     raise InvalidModelBundle(_KEPT.format("x"))
 def e(): raise AttunetError(_one(1))
 def _one(n): return f"One {n}." if n else "None here."
-def f(session): session.say("It failed.", problem=True); session.say("All is well.")
+def f(session): session.show_message("It failed.", problem=True); session.show_message("All is well.")
 def g():
     try: pass
     except MemoryError: x = "Not enough memory for this."
@@ -43,9 +43,9 @@ class Desk:
         layers.layer_lost.connect(self._lost)
         layers.drawn.connect(self._drawn)
     def _lost(self, name): later(lambda: self._put_back(name))
-    def _put_back(self, name): self.session.say(f"{name} was put back; hide it.")
-    def _drawn(self): self.session.say("It is drawn.")
-    def verify(self, hindrance): self.session.say(f"Not verified: {hindrance}.")
+    def _put_back(self, name): self.session.show_message(f"{name} was put back; hide it.")
+    def _drawn(self): self.session.show_message("It is drawn.")
+    def verify(self, hindrance): self.session.show_message(f"Not verified: {hindrance}.")
 """
 
 
