@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -19,13 +20,15 @@ from time import perf_counter
 import numpy as np
 from sqlalchemy import insert, update
 
+from attunet_gui.project.case_commands import set_note
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_ordering import STRATEGIES, choose_next_case, rank_cases
 from attunet_gui.project.case_rows import CaseQuery
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.database_tables import CaseRecord, EventRecord
+from attunet_gui.project.event_log import event_record, rebuild_columns
 from attunet_gui.project.project_events import CaseDrafted, ProjectEvent
-from attunet_gui.project.project_store import Project, create_project, event_record, open_project
+from attunet_gui.project.project_store import Project, create_project, open_project
 
 _REPEATS = 15
 _PAGE = 100
@@ -46,23 +49,23 @@ def _measure(folder: Path, count: int) -> None:
     for number in range(count):
         (ct / f"patient{number:05}.nii.gz").write_bytes(number.to_bytes(8, "big") * 40)
     project = create_project(folder / "project")
-    _once(f"add {count} files", lambda: add_ct_folder(project, ct))
-    _once("add them again", lambda: add_ct_folder(project, ct))
+    _once(f"add {count} files", lambda: add_ct_folder(project, ct, actor="anna"))
+    _once("add them again", lambda: add_ct_folder(project, ct, actor="anna"))
     _once("(fill with drafts)", lambda: _fill(project))
     project.close()
     _repeated("open the project", lambda: open_project(folder / "project").close())
-    project = open_project(folder / "project", "anna")
+    project = open_project(folder / "project")
     for name, query in _queries(count).items():
         _repeated(name, lambda query=query: project.list_cases(query))  # type: ignore[misc]
     _repeated("count of a search", lambda: project.count_cases(CaseQuery(text="thin bert")))
     _repeated("counts of every status", project.count_by_status)
     case = project.case_named("case-0042")
     _repeated("history of a case", lambda: project.case_history(case))
-    _repeated("note (synced to the disk)", lambda: project.set_note(case, "thin slices"))
+    _repeated("note (synced to the disk)", lambda: set_note(project, case, "thin slices", actor="anna"))
     for strategy in STRATEGIES:
-        _repeated(f"10 next by {strategy.key}", lambda key=strategy.key: rank_cases(project, key))  # type: ignore[misc]
-    _repeated("next case, logged", lambda: choose_next_case(project))
-    _once("(fold every case anew)", project.rebuild_columns)
+        _repeated(f"10 next by {strategy.key}", partial(rank_cases, project, strategy.key, annotator="anna"))
+    _repeated("next case, logged", lambda: choose_next_case(project, actor="anna"))
+    _once("(fold every case anew)", lambda: rebuild_columns(project.database))
     size = sum(path.stat().st_size for path in project.folder.glob("project.db*"))
     print(f"database: {size / 1e6:.1f} MB")
 

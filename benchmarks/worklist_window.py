@@ -59,7 +59,7 @@ def _make(folder: Path, count: int) -> Path:
     for number in range(count):
         (ct / f"patient{number:05}.nii.gz").write_bytes(number.to_bytes(8, "big") * 40)
     project = create_project(folder / "project")
-    add_ct_folder(project, ct)
+    add_ct_folder(project, ct, actor="anna")
     with project.database.write_session() as session:
         numbers = {"effort": CaseRecord.id % 90, "volume_ml": 30.0 + CaseRecord.id % 80}
         session.execute(update(CaseRecord).values(status="drafted", uncertainty=0.2, places=3, **numbers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from attunet_gui.project import case_commands
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.project_store import Project
 
@@ -15,13 +16,13 @@ class AcceptRequest:
     Attributes:
         project: the project.
         case: the row of the case.
-        annotator: name of who accepts it; "" for the annotator with whom the project was opened.
+        annotator: name of who accepts it.
         anyway: whether it is accepted although something of it was not reviewed.
     """
 
     project: Project
     case: CaseRow
-    annotator: str = ""
+    annotator: str
     anyway: bool = False
 
 
@@ -44,9 +45,11 @@ def accept_case(request: AcceptRequest) -> AcceptResult:
             still holds a seeded error.
         UnreadableInput: if a mask file is missing or damaged.
     """
-    if request.annotator:
-        request.project.who = request.annotator
-    return AcceptResult(request.project.accept_case(request.case, anyway=request.anyway))
+    return AcceptResult(
+        case_commands.accept_case(
+            request.project, request.case, actor=request.annotator, anyway=request.anyway
+        )
+    )
 
 
 def not_accepted_message(name: str) -> str:

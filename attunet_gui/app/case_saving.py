@@ -27,10 +27,12 @@ from attunet_gui.core.provenance import mask_record_path, software_versions
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.result_writing import write_json, write_mask
+from attunet_gui.project import case_commands
+from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_events import model_reference
-from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.project.project_store import Project
 from attunet_gui.review.review_progress import ReviewState
 from attunet_gui.system.errors import AttunetError, failure_sentence
 from attunet_gui.system.plurals import counted, plural_of
@@ -194,8 +196,7 @@ def record_saved_mask(record: ProjectRecord, path: Path, annotator: str) -> Reco
         UnreadableInput: if a mask is gone.
     """
     project, review = record.project, record.review
-    project.who = annotator
-    project.record_saved_mask(record.case, path, review)
+    case_commands.record_saved_mask(project, record.case, path, review, actor=annotator)
     now = project.reload_case(record.case)
     if record.accept and now.status == CaseStatus.REVIEWED:
         # What is left to look at was said in a question before the mask was saved.

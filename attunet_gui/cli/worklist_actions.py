@@ -18,6 +18,7 @@ from attunet_gui.app.case_accepting import AcceptRequest, not_accepted_message
 from attunet_gui.app.case_accepting import accept_case as accept
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.project import case_commands
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_ordering import choose_next_case as choose
@@ -70,19 +71,20 @@ def new_project(folder: Path, url: str | None) -> None:
     console.print(f"The project is in {folder}; add CT with: attunet worklist add {folder} FOLDER")
 
 
-def add_cases(project: Project, folder: Path, copy: bool) -> None:
+def add_cases(project: Project, folder: Path, copy: bool, *, actor: str) -> None:
     """Add every CT at `folder` to a project, and print what became of each file.
 
     Args:
         project: an open project.
         folder: where to look for CT files and DICOM series.
         copy: keep copies in the project.
+        actor: name of the person who adds them.
 
     Raises:
         AttunetError: some files could not be added; all others are in the list then.
     """
     with progress_bar("adding") as progress:
-        done = add_ct_folder(project, folder, copy=copy, progress=progress)
+        done = add_ct_folder(project, folder, actor=actor, copy=copy, progress=progress)
     console.print(f"{counted(len(done.added), 'case')} added, {done.known} were in the list already.")
     if done.left_out:
         left_out = counted(done.left_out, "file")
@@ -101,7 +103,7 @@ def add_cases(project: Project, folder: Path, copy: bool) -> None:
         raise AttunetError(f"{len(done.failed)} of the files were not added; the others are in the list.")
 
 
-def accept_case(project: Project, name: str, *, anyway: bool) -> bool:
+def accept_case(project: Project, name: str, *, anyway: bool, actor: str) -> bool:
     """Accept the saved mask of a case.
 
     If something of the case was not reviewed, a terminal is asked once; without a terminal it is refused.
@@ -110,6 +112,7 @@ def accept_case(project: Project, name: str, *, anyway: bool) -> bool:
         project: an open project.
         name: of the case.
         anyway: accept without asking.
+        actor: name of the person who accepts it.
 
     Returns:
         Whether the case was accepted.
@@ -123,7 +126,7 @@ def accept_case(project: Project, name: str, *, anyway: bool) -> bool:
             console.print(not_accepted_message(name))
             return False
     # Without a terminal nobody can confirm: the project itself then refuses what is not reviewed.
-    accept(AcceptRequest(project, case, anyway=anyway))
+    accept(AcceptRequest(project, case, actor, anyway))
     return True
 
 
@@ -181,21 +184,23 @@ def _case_record(row: CaseRow, files: bool) -> dict[str, Any]:
     return plain | ({"file": str(row.path), "series": row.series} if files else {})
 
 
-def show_next(project: Project, strategy: str, most: int) -> None:
+def show_next(project: Project, strategy: str, most: int, *, actor: str) -> None:
     """Print the next case and why it is next; the choice is recorded in the case's history.
 
     Args:
         project: an open project.
         strategy: name of the order in which cases are chosen.
         most: with a number above 1, also print the cases that would follow.
+        actor: name of the annotator whose next case this is.
     """
     strategy_named(strategy)
-    chosen = choose(project, strategy)
+    chosen = choose(project, strategy, actor=actor)
     if chosen is None:
         console.print("Nothing waits: every case is reviewed, accepted or rejected.")
         return
     console.print(f"{chosen.case.name}: {chosen.reason} ({chosen.case.status}).")
-    for choice in rank_cases(project, strategy, most - 1, frozenset({chosen.case.name})):
+    shown = frozenset({chosen.case.name})
+    for choice in rank_cases(project, strategy, most - 1, shown, annotator=actor):
         console.print(f"then {choice.case.name}: {choice.reason}")
 
 
@@ -227,11 +232,11 @@ def draft_all_cases(project: Project, model_name: str | None, again: bool) -> No
         raise AttunetError(f"{counted(len(outcome.failed), 'case')} could not be drafted; the others are.")
 
 
-def assign_cases(project: Project, names: Sequence[str], to: str) -> None:
+def assign_cases(project: Project, names: Sequence[str], to: str, *, actor: str) -> None:
     """Assign cases to an annotator; "" assigns them to nobody."""
     # All names are looked up before the first case changes: a wrong one changes nothing.
     cases = [project.case_named(name) for name in names]
-    project.assign_cases(cases, to)
+    case_commands.assign_cases(project, cases, to, actor=actor)
     console.print(
         f"{_first_names([case.name for case in cases])}: {f'assigned to {to}' if to else 'nobody has it'}."
     )
@@ -249,15 +254,16 @@ def show_history(project: Project, name: str) -> None:
     console.print(table)
 
 
-def request_second_reads(project: Project, share: float, reader: str) -> None:
+def request_second_reads(project: Project, share: float, reader: str, *, actor: str) -> None:
     """Choose a share of the accepted cases for a second read.
 
     Args:
         project: an open project.
         share: of the accepted cases, 0 to 1, that are to be read twice in total.
         reader: the second annotator; "" is anybody but the first.
+        actor: name of the person who asks.
     """
-    chosen = ask_second_reads(project, share, reader)
+    chosen = ask_second_reads(project, share, reader, actor=actor)
     if chosen:
         by = f"by {reader}" if reader else "by anybody but their first annotator"
         console.print(f"To be drawn again {by}: {_first_names(chosen)}.")
@@ -265,19 +271,22 @@ def request_second_reads(project: Project, share: float, reader: str) -> None:
         console.print("So many cases are read twice already: none was added.")
 
 
-def set_checks(project: Project, without_draft: float | None, seeded_errors: float | None) -> None:
+def set_checks(
+    project: Project, without_draft: float | None, seeded_errors: float | None, *, actor: str
+) -> None:
     """Change how many cases serve to measure the acceptance of wrong drafts, and print what that means.
 
     Args:
         project: an open project.
         without_draft: share of cases that open without their draft; None leaves it.
         seeded_errors: share of drafts that are shown with a known error; None leaves it.
+        actor: name of the person who changes it.
     """
     before = project.settings
     changed = {"without_draft": without_draft, "seeded_errors": seeded_errors}
     wanted = {name: value for name, value in changed.items() if value is not None}
     settings = ProjectSettings.model_validate(before.model_dump() | wanted)
-    project.set_settings(settings)
+    case_commands.set_settings(project, settings, actor=actor)
     console.print(f"From now on {settings.history_text}. {_WHY_CHECKS}")
 
 

@@ -27,19 +27,23 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
 @contextmanager
-def _open_project(where: str, who: str = "") -> Iterator[Project]:
-    """Open a project by its folder or its database's URL while the body runs.
-
-    `who` is the annotator that the history names; "" is the user of this computer.
-    """
+def _open_project(where: str) -> Iterator[Project]:
+    """Open a project by its folder or its database's URL while the body runs."""
     # Imported here: SQLAlchemy would slow down every other command, and `--help` too.
     from attunet_gui.project.project_store import open_project
 
-    project = open_project(where, who)
+    project = open_project(where)
     try:
         yield project
     finally:
         project.close()
+
+
+def _actor_name(who: str) -> str:
+    """Return the name that the history gets: that of `--as`, else of the user of this computer."""
+    from attunet_gui.system.paths import user_name
+
+    return who or user_name()
 
 
 @worklist_app.command("new")
@@ -65,8 +69,8 @@ def worklist_add(
     """Add every CT of a folder that is not in the list yet."""
     from attunet_gui.cli import worklist_actions as command
 
-    with _open_project(project, who) as opened:
-        command.add_cases(opened, folder, copy)
+    with _open_project(project) as opened:
+        command.add_cases(opened, folder, copy, actor=_actor_name(who))
 
 
 @worklist_app.command("list")
@@ -105,8 +109,8 @@ def worklist_next(
     """Which case to do next, and why."""
     from attunet_gui.cli.worklist_actions import show_next as command
 
-    with _open_project(project, who) as opened:
-        command(opened, order, most)
+    with _open_project(project) as opened:
+        command(opened, order, most, actor=_actor_name(who))
 
 
 @worklist_app.command("draft")
@@ -132,15 +136,18 @@ def worklist_assign(
     """Give cases to somebody."""
     from attunet_gui.cli.worklist_actions import assign_cases as command
 
-    with _open_project(project, who) as opened:
-        command(opened, cases, to)
+    with _open_project(project) as opened:
+        command(opened, cases, to, actor=_actor_name(who))
 
 
 @worklist_app.command("note")
 def worklist_note(project: ProjectArgument, case: CaseArgument, text: str, who: WhoOption = "") -> None:
     """Keep a note with a case; an empty one takes it away."""
-    with _open_project(project, who) as opened:
-        _print_case_status(opened.set_note(opened.case_named(case), text).name, "the note is kept")
+    from attunet_gui.project.case_commands import set_note
+
+    with _open_project(project) as opened:
+        row = set_note(opened, opened.case_named(case), text, actor=_actor_name(who))
+        _print_case_status(row.name, "the note is kept")
 
 
 @worklist_app.command("accept")
@@ -155,8 +162,8 @@ def worklist_accept(
     """Accept the saved mask of a case; asks once if slices with mask or places were not looked at."""
     from attunet_gui.cli.worklist_actions import accept_case as command
 
-    with _open_project(project, who) as opened:
-        if command(opened, case, anyway=yes):
+    with _open_project(project) as opened:
+        if command(opened, case, anyway=yes, actor=_actor_name(who)):
             _print_case_status(case, "accepted")
 
 
@@ -168,15 +175,20 @@ def worklist_reject(
     who: WhoOption = "",
 ) -> None:
     """Reject a case that is of no use."""
-    with _open_project(project, who) as opened:
-        _print_case_status(opened.reject_case(opened.case_named(case), reason).name, "rejected")
+    from attunet_gui.project.case_commands import reject_case
+
+    with _open_project(project) as opened:
+        row = reject_case(opened, opened.case_named(case), reason, actor=_actor_name(who))
+        _print_case_status(row.name, "rejected")
 
 
 @worklist_app.command("reopen")
 def worklist_reopen(project: ProjectArgument, case: CaseArgument, who: WhoOption = "") -> None:
     """Work on a case again."""
-    with _open_project(project, who) as opened:
-        row = opened.reopen_case(opened.case_named(case))
+    from attunet_gui.project.case_commands import reopen_case
+
+    with _open_project(project) as opened:
+        row = reopen_case(opened, opened.case_named(case), actor=_actor_name(who))
         _print_case_status(row.name, str(row.status))
 
 
@@ -199,8 +211,8 @@ def worklist_second_read(
     """Have a share of the accepted cases drawn again by another annotator, without the first mask."""
     from attunet_gui.cli.worklist_actions import request_second_reads as command
 
-    with _open_project(project, who) as opened:
-        command(opened, share, reader)
+    with _open_project(project) as opened:
+        command(opened, share, reader, actor=_actor_name(who))
 
 
 @worklist_app.command("agreement")
@@ -232,9 +244,9 @@ def worklist_checks(
     """How often wrong drafts are accepted; with shares: begin, change or (with 0) end measuring it."""
     from attunet_gui.cli import worklist_actions as command
 
-    with _open_project(project, who) as opened:
+    with _open_project(project) as opened:
         if without_draft is not None or seeded_errors is not None:
-            command.set_checks(opened, without_draft, seeded_errors)
+            command.set_checks(opened, without_draft, seeded_errors, actor=_actor_name(who))
         else:
             command.show_checks(opened, as_json)
 

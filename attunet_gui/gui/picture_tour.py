@@ -28,9 +28,10 @@ from attunet_gui.gui.napari_adapter.case_layers import CHANGES, MASK
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import PendingJournal
 from attunet_gui.io.result_writing import write_float_map, write_mask
+from attunet_gui.project.case_commands import MaskReview, accept_case, record_saved_mask
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_state import CaseStatus
-from attunet_gui.project.project_store import MaskReview, Project, create_project
+from attunet_gui.project.project_store import Project, create_project
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
 from attunet_gui.training.finetuning.finetune_config import FinetuneBudget, ReplayConfig
@@ -77,13 +78,13 @@ def _make_corrected_project(folder: Path) -> Project:
         volume, mask = make_shifted_phantom(seed)
         _write_ct(folder / "ct" / f"{volume.name}.nii.gz", volume)
         truth[f"{volume.name}.nii.gz"] = mask
-    project = create_project(folder / "cone-beam-study", who="Ada")
-    add_ct_folder(project, folder / "ct")
+    project = create_project(folder / "cone-beam-study")
+    add_ct_folder(project, folder / "ct", actor="Ada")
     for case in project.list_cases():
         path = project.new_mask_path(case)
         write_mask(path, truth[case.file_name], read_ct_volume(case.path))
-        project.record_saved_mask(case, path, MaskReview(finished=True))
-        project.accept_case(project.reload_case(case))
+        record_saved_mask(project, case, path, MaskReview(finished=True), actor="Ada")
+        accept_case(project, project.reload_case(case), actor="Ada")
     return project
 
 

@@ -173,7 +173,7 @@ def _draft_and_record(
         # The name of the file may be the patient's, and this sentence is shown everywhere.
         failure = failure.replace(case.file_name, case.name)
         payload = DraftFailed(reason=failure)
-    project.apply_rule(case, lambda _state: (payload,), drafter.draft_model, PROGRAM_ACTOR)
+    project.apply_rule(case, lambda _state: (payload,), actor=PROGRAM_ACTOR, model=drafter.draft_model)
     return failure
 
 

@@ -21,9 +21,10 @@ from attunet_gui.io.result_writing import make_private_folder
 from attunet_gui.project.case_state import fold_events
 from attunet_gui.project.ct_fingerprint import ct_fingerprint
 from attunet_gui.project.database_tables import CaseRecord, EventRecord
+from attunet_gui.project.event_log import event_record, read_events, update_columns
 from attunet_gui.project.mask_files import mask_file_sha256
 from attunet_gui.project.project_events import CaseAdded, CaseMoved, ProjectEvent
-from attunet_gui.project.project_store import Project, event_record, read_events, update_columns
+from attunet_gui.project.project_store import Project
 from attunet_gui.system.atomic_write import write_atomically
 from attunet_gui.system.errors import AttunetError, UnwritableOutput
 from attunet_gui.system.progress import ProgressCallback, no_progress
@@ -75,7 +76,12 @@ class _KnownCase:
 
 
 def add_ct_folder(
-    project: Project, folder: Path, *, copy: bool = False, progress: ProgressCallback = no_progress
+    project: Project,
+    folder: Path,
+    *,
+    actor: str,
+    copy: bool = False,
+    progress: ProgressCallback = no_progress,
 ) -> AddedCases:
     """Add every CT at `folder` that is not in the list yet. This is slow: call it from a thread.
 
@@ -85,6 +91,7 @@ def add_ct_folder(
     Args:
         project: the project to which the cases are added.
         folder: an image file, a DICOM series, or a folder with any number of both in it and below it.
+        actor: name of the person who adds them.
         copy: whether to keep copies in the project; otherwise the files stay where they are.
         progress: called once a file; it may raise `Cancelled`, and then what was added by then stays, and
             the next call adds the rest.
@@ -109,15 +116,15 @@ def add_ct_folder(
     try:
         for number, ref in enumerate(wanted):
             progress(number, len(wanted), "cases")
-            new = _match_case(project, ref, known, done)
+            new = _match_case(project, ref, known, done, actor)
             if new is not None:
                 waiting += _copied_if_wanted(project, new, copy, done)
             if len(waiting) >= _BATCH:
-                _insert_cases(project, waiting, copy, done)
+                _insert_cases(project, waiting, CaseAdded(copied=copy), done, actor)
                 waiting = []
     finally:
         # Also after a cancel or an error: what was looked at by then is in the list.
-        _insert_cases(project, waiting, copy, done)
+        _insert_cases(project, waiting, CaseAdded(copied=copy), done, actor)
     progress(len(wanted), len(wanted), "cases")
     return done
 
@@ -143,7 +150,9 @@ class _CaseIndex:
         self.met: set[str] = set()
 
 
-def _match_case(project: Project, ref: CaseRef, known: _CaseIndex, done: AddedCases) -> _NewCase | None:
+def _match_case(
+    project: Project, ref: CaseRef, known: _CaseIndex, done: AddedCases, actor: str
+) -> _NewCase | None:
     """Return the case to be added for `ref`; None if it is refused or in the list, which `done` records."""
     # A list outlives what was said when a case was added, so what needs a look by a person is not in it.
     if ref.refused or ref.caution:
@@ -156,7 +165,7 @@ def _match_case(project: Project, ref: CaseRef, known: _CaseIndex, done: AddedCa
         return None
     same, here = known.by_print.get(mark), known.by_place.get((path, ref.series))
     if same is not None:
-        _record_found_again(project, same, path, done)
+        _record_found_again(project, same, path, done, actor)
     elif here is not None:
         done.changed.append(here.name)
     elif mark in known.met:
@@ -167,25 +176,27 @@ def _match_case(project: Project, ref: CaseRef, known: _CaseIndex, done: AddedCa
     return None
 
 
-def _record_found_again(project: Project, case: _KnownCase, path: str, done: AddedCases) -> None:
+def _record_found_again(project: Project, case: _KnownCase, path: str, done: AddedCases, actor: str) -> None:
     """Record that a known CT is still there, or was moved to `path`."""
     if (project.folder / case.path).exists():
         done.known += 1
         return
     with project.database.write_session() as session:
         session.execute(update(CaseRecord).where(CaseRecord.id == case.id).values(path=path))
-        session.add(event_record(case.id, ProjectEvent(project.who, project.now(), "", CaseMoved())))
+        session.add(event_record(case.id, ProjectEvent(actor, project.now(), "", CaseMoved())))
         session.flush()
         update_columns(session, case.id, fold_events(read_events(session, case.id)))
     done.moved.append(case.name)
 
 
-def _insert_cases(project: Project, waiting: Sequence[_NewCase], copied: bool, done: AddedCases) -> None:
+def _insert_cases(
+    project: Project, waiting: Sequence[_NewCase], payload: CaseAdded, done: AddedCases, actor: str
+) -> None:
     """Insert the waiting cases and their first events in one transaction."""
     if not waiting:
         return
     now = project.now()
-    event = ProjectEvent(project.who, now, "", CaseAdded(copied=copied))
+    event = ProjectEvent(actor, now, "", payload)
     with project.database.write_session() as session:
         new = _not_added_meanwhile(session, waiting)
         first = (session.execute(select(func.max(CaseRecord.id))).scalar_one() or 0) + 1

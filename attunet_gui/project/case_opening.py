@@ -14,11 +14,11 @@ import numpy as np
 
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.project.case_rows import CaseRow
-from attunet_gui.project.case_state import CaseState, CaseStatus, SavedMaskState
+from attunet_gui.project.case_state import CaseState, CaseStatus, SavedMaskState, check_second_reader
 from attunet_gui.project.deterministic_sampling import draw_uniform
 from attunet_gui.project.mask_files import read_mask_without_ct
 from attunet_gui.project.project_events import CaseOpened, EventPayload, ProjectSettings, ShownKind
-from attunet_gui.project.project_store import Project, check_second_reader
+from attunet_gui.project.project_store import Project
 from attunet_gui.project.seeded_errors import SEEDED_ERRORS
 from attunet_gui.system.errors import ProjectError
 
@@ -45,11 +45,16 @@ class CaseOpening:
     saved: SavedMaskState | None = None
 
 
-def begin_case(project: Project, case: CaseRow) -> CaseOpening:
+def begin_case(project: Project, case: CaseRow, *, actor: str) -> CaseOpening:
     """Begin `case` or go on with it, and record that in its history.
 
     This takes milliseconds, except where a case is shown with a seeded error for the first time: then one
     mask is read and one is written. That happens only in projects whose settings ask for seeded errors.
+
+    Args:
+        project: the project of the case.
+        case: the case.
+        actor: name of the annotator who opens it.
 
     Returns:
         The mask to begin with and what is known about it.
@@ -60,7 +65,7 @@ def begin_case(project: Project, case: CaseRow) -> CaseOpening:
         UnwritableOutput: if the draft with the error cannot be written.
     """
     state = project.case_state(case)
-    shown = _choose_shown(project, case, state)
+    shown = _choose_shown(project, case, state, actor)
     error = _draw_error_kind(project, case) if shown == "seeded error" else ""
     wrong = _write_seeded_error(project, case, state, error) if error else ""
     if shown == "seeded error" and not wrong:
@@ -70,22 +75,22 @@ def begin_case(project: Project, case: CaseRow) -> CaseOpening:
     def rule(now: CaseState) -> Sequence[EventPayload]:
         # Asked again within the transaction: somebody else may have begun the second read meanwhile.
         if now.status == CaseStatus.SECOND_READ:
-            check_second_reader(now, project.who)
+            check_second_reader(now, actor)
         return (opened,)
 
-    case = project.apply_rule(case, rule)
+    case = project.apply_rule(case, rule, actor=actor)
     mask = _mask_to_show(project, state, opened)
     blind = shown == "nothing" and state.draft is not None
     saved = _resumed_mask(state) if shown == "saved" else None
     return CaseOpening(case, mask, "" if mask is None else state.draft_model, blind, saved)
 
 
-def _choose_shown(project: Project, case: CaseRow, state: CaseState) -> ShownKind:
+def _choose_shown(project: Project, case: CaseRow, state: CaseState, actor: str) -> ShownKind:
     """Decide what the annotator is shown; `ProjectError` if they may not be the second reader."""
     settings = project.settings
     if state.status == CaseStatus.SECOND_READ:
-        check_second_reader(state, project.who)
-        if state.second is not None and state.second.who == project.who:
+        check_second_reader(state, actor)
+        if state.second is not None and state.second.who == actor:
             return "saved"
         return "draft" if settings.second_reader_sees_draft and state.draft is not None else "nothing"
     if state.first is not None:

@@ -129,19 +129,24 @@ def strategy_named(key: str) -> OrderingStrategy:
 
 
 def choose_next_case(
-    project: Project, key: str = "effort", without: frozenset[str] = frozenset()
+    project: Project, key: str = "effort", without: frozenset[str] = frozenset(), *, actor: str
 ) -> CaseChoice | None:
     """Return the first of `rank_cases` and record it in its history with its score; None if nothing waits."""
-    found = rank_cases(project, key, 1, without)
+    found = rank_cases(project, key, 1, without, annotator=actor)
     if not found:
         return None
     choice = found[0]
     suggested = CaseSuggested(strategy=key, score=choice.score, reason=choice.reason)
-    return replace(choice, case=project.apply_rule(choice.case, lambda _state: (suggested,)))
+    return replace(choice, case=project.apply_rule(choice.case, lambda _state: (suggested,), actor=actor))
 
 
 def rank_cases(
-    project: Project, key: str = "effort", most: int = 10, without: frozenset[str] = frozenset()
+    project: Project,
+    key: str = "effort",
+    most: int = 10,
+    without: frozenset[str] = frozenset(),
+    *,
+    annotator: str,
 ) -> tuple[CaseChoice, ...]:
     """Return the cases that the annotator should do next, the first one first. Nothing is recorded.
 
@@ -150,10 +155,11 @@ def rank_cases(
     first, then their own cases, then those of nobody.
 
     Args:
-        project: the project; its `who` is the annotator.
+        project: the project.
         key: key of the strategy.
         most: the largest number of cases to return.
         without: names of cases to pass over, such as the one on screen.
+        annotator: name of the annotator whose next cases these are.
 
     Raises:
         ProjectError: if there is no such strategy.
@@ -161,7 +167,7 @@ def rank_cases(
     strategy, seed = strategy_named(key), project.settings.seed
     scored = [
         (owner, strategy.score(candidate, seed), candidate)
-        for candidate, owner in _waiting_candidates(project)
+        for candidate, owner in _waiting_candidates(project, annotator)
         if candidate.name not in without
     ]
     best = nsmallest(most, scored, key=lambda each: (*_sort_key(each[0], each[1]), each[2].id))
@@ -178,19 +184,19 @@ def _sort_key(owner: int, score: float | None) -> tuple[int, bool, float]:
     return owner, score is None, -(score or 0.0)
 
 
-def _waiting_candidates(project: Project) -> list[tuple[CaseCandidate, int]]:
+def _waiting_candidates(project: Project, annotator: str) -> list[tuple[CaseCandidate, int]]:
     """Return the waiting cases with the rank of their owner.
 
     The rank is 0 for a second read that was given to the annotator, 1 for their own cases and 2 for cases of
     nobody.
     """
-    record, who = CaseRecord, project.who
+    record = CaseRecord
     waiting = record.status.in_([status.value for status in WAITING_STATUSES])
-    mine = waiting & record.assignee.in_((who, ""))
+    mine = waiting & record.assignee.in_((annotator, ""))
     second = (
         (record.status == CaseStatus.SECOND_READ.value)
-        & (record.annotator != who)
-        & or_(record.reader == who, record.reader == "")
+        & (record.annotator != annotator)
+        & or_(record.reader == annotator, record.reader == "")
     )
     columns = (
         *(record.id, record.name, record.status, record.uncertainty, record.effort, record.visible),
@@ -198,10 +204,10 @@ def _waiting_candidates(project: Project) -> list[tuple[CaseCandidate, int]]:
     )
     with project.database.read_session() as session:
         found = session.execute(select(*columns).where(or_(mine, second))).all()
-    return [(CaseCandidate(*row[:6]), _ownership_rank(row[2], row[6], row[7], who)) for row in found]
+    return [(CaseCandidate(*row[:6]), _ownership_rank(row[2], row[6], row[7], annotator)) for row in found]
 
 
-def _ownership_rank(status: str, assignee: str, reader: str, who: str) -> int:
+def _ownership_rank(status: str, assignee: str, reader: str, annotator: str) -> int:
     if status == CaseStatus.SECOND_READ.value:
-        return 0 if reader == who else 2
-    return 1 if assignee == who else 2
+        return 0 if reader == annotator else 2
+    return 1 if assignee == annotator else 2

@@ -248,3 +248,11 @@ def remaining_before_acceptance(name: str, state: CaseState) -> str:
     # No slice and no place is open, but the annotator saved the mask to go on later.
     seen = "every slice" if said.verified is None else counted(len(said.verified), "slice")
     return f"{seen} looked at, and nobody has said that this is all of it"
+
+
+def check_second_reader(state: CaseState, actor: str) -> None:
+    """Raise `ProjectError` if `actor` may not be the second reader of a case in `state`."""
+    if state.first is not None and state.first.who == actor:
+        raise ProjectError("You annotated this case yourself: its second reader must be somebody else.")
+    if state.reader not in ("", actor):
+        raise ProjectError(f"The second read of this case was given to {state.reader}: choose another case.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from attunet_gui.project.database_tables import CaseRecord, EventRecord
+from attunet_gui.project.event_log import event_from_record
 from attunet_gui.project.project_events import (
     CaseDrafted,
     CaseOpened,
@@ -15,7 +16,7 @@ from attunet_gui.project.project_events import (
     ProjectEvent,
     SeededErrorChecked,
 )
-from attunet_gui.project.project_store import Project, event_from_record
+from attunet_gui.project.project_store import Project
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import ProjectError
 
 
-def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[str, ...]:
+def ask_second_reads(project: Project, share: float, reader: str = "", *, actor: str) -> tuple[str, ...]:
     """Choose a share of the accepted cases to be drawn again by another annotator.
 
     The draw uses the project's seed. Cases that were read twice, or wait for that, count towards the share,
@@ -26,6 +26,7 @@ def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[
         project: the project.
         share: share of all accepted cases, 0 to 1.
         reader: name of the second reader; "" is anybody but the first annotator.
+        actor: name of the person who asks.
 
     Returns:
         The names of the cases that were chosen by this call.
@@ -50,7 +51,7 @@ def ask_second_reads(project: Project, share: float, reader: str = "") -> tuple[
         return (payload,) if state.status == CaseStatus.ACCEPTED and not state.asked else ()
 
     for case in chosen:
-        project.apply_rule(case, rule)
+        project.apply_rule(case, rule, actor=actor)
     return tuple(case.name for case in chosen)
 
 

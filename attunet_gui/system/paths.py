@@ -1,7 +1,8 @@
-"""The places of the files that come with the product and of the user's own files."""
+"""The places of the files that come with the product and of the user's own files, and the user's name."""
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 
 from platformdirs import PlatformDirs
@@ -37,3 +38,12 @@ def documents_folder() -> Path:
 def shipped_recipe_path(name: str) -> Path:
     """Return the path of the shipped training recipe with this name."""
     return _shipped_folder("resources") / "recipes" / f"{name}.toml"
+
+
+def user_name() -> str:
+    """Return the name of the user of this computer; "unknown" if the system does not say."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a user id that has no name; Python raises one or the other by its version.
+        return "unknown"

@@ -14,9 +14,11 @@ from attunet_gui.app.case_saving import MaskNotRecorded, ProjectRecord, SaveRequ
 from attunet_gui.core.draft_correction import tally_mask
 from attunet_gui.core.provenance import mask_record_path
 from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.project import case_commands
+from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.mask_files import read_mask_without_ct
-from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import ProjectError, UnwritableOutput
 from attunet_gui.system.progress import no_progress
 from tests.support.project_cases import ball, drafted_project, save
@@ -70,7 +72,7 @@ def test_a_mask_that_the_project_does_not_record_is_on_the_disk_and_said_once(
     def refuse(*_args: object, **_named: object) -> None:
         raise error
 
-    monkeypatch.setattr(Project, "record_saved_mask", refuse)
+    monkeypatch.setattr(case_commands, "record_saved_mask", refuse)
     with pytest.raises(MaskNotRecorded) as told:
         save_case(request_of(project, MaskReview()), no_progress)
     assert str(told.value).count("The mask was not recorded; save it again.") == 1

@@ -17,8 +17,15 @@ from attunet_gui.cli.export_command import ExportCommandOptions, export_project
 from attunet_gui.export import EXPORT_FORMATS, read_export_manifest
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
+from attunet_gui.project.case_commands import (
+    MaskReview,
+    accept_case,
+    record_saved_mask,
+    reject_case,
+    reopen_case,
+)
 from attunet_gui.project.case_import import add_ct_folder
-from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError
 from tests.support.ct_files import write_series
 from tests.support.export_cases import SHAPE as DICOM_SHAPE
@@ -38,7 +45,9 @@ def save(project: Project, name: str, mask: np.ndarray, verified: frozenset[int]
     case = project.case_named(name)
     path = project.new_mask_path(case)
     write_mask(path, mask, read_ct_volume(case.path, series=case.series))
-    project.record_saved_mask(case, path, MaskReview(verified, MODEL, 90.0, {"brush": 4}))
+    record_saved_mask(
+        project, case, path, MaskReview(verified, MODEL, 90.0, {"brush": 4}), actor="Anna Smith"
+    )
 
 
 def reviewed_project(folder: Path) -> Project:
@@ -48,7 +57,7 @@ def reviewed_project(folder: Path) -> Project:
     for number, verified in enumerate(halves, start=1):
         save(project, f"case-000{number}", ball(), verified)
     for name in ("case-0001", "case-0002"):
-        project.accept_case(project.case_named(name))
+        accept_case(project, project.case_named(name), actor="Anna Smith")
     return project
 
 
@@ -81,16 +90,16 @@ def test_accepted_cases_become_a_data_set(tmp_path: Path, project: Project) -> N
 def test_again_it_adds_replaces_and_says_so(tmp_path: Path, project: Project) -> None:
     words = ("export", project.folder, "--format", "nifti", "-o", tmp_path / "out")
     attunet(*words)
-    changed = Project(project.folder, project.database, "Anna Smith")
-    changed.reopen_case(changed.case_named("case-0001"))
+    changed = Project(project.folder, project.database)
+    reopen_case(changed, changed.case_named("case-0001"), actor="Anna Smith")
     save(changed, "case-0001", ball(radius_mm=9.0))
-    changed.accept_case(changed.case_named("case-0001"))
-    changed.accept_case(changed.case_named("case-0003"))
+    accept_case(changed, changed.case_named("case-0001"), actor="Anna Smith")
+    accept_case(changed, changed.case_named("case-0003"), actor="Anna Smith")
     done = attunet(*words)
     assert "1 added, 1 replaced, 1 unchanged" in done.stdout
     labels = np.asarray(nib.load(tmp_path / "out" / "labels" / "case-0001.nii.gz").dataobj).T
     assert_array_equal(labels, ball(radius_mm=9.0))
-    changed.reject_case(changed.case_named("case-0003"), "cut off")
+    reject_case(changed, changed.case_named("case-0003"), "cut off", actor="Anna Smith")
     assert "From earlier exports there is 1 other case: case-0003." in attunet(*words).stdout
 
 
@@ -98,7 +107,7 @@ def test_again_it_adds_replaces_and_says_so(tmp_path: Path, project: Project) ->
 def test_a_dicom_case_goes_into_every_format(tmp_path: Path, form: str) -> None:
     write_series(tmp_path / "ct" / "Jane Doe", STORED)
     project = new_project(tmp_path, cases=0)
-    add_ct_folder(project, tmp_path / "ct")
+    add_ct_folder(project, tmp_path / "ct", actor="Anna Smith")
     mask = np.zeros(DICOM_SHAPE, np.uint8)
     mask[2, 1:3] = 1
     save(project, "case-0001", mask)

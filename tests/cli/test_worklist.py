@@ -12,9 +12,10 @@ from typer.testing import CliRunner, Result
 from attunet_gui.cli.command_line import app
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_state import CaseStatus
-from attunet_gui.project.project_store import MaskReview, open_project
+from attunet_gui.project.project_store import open_project
 from attunet_gui.system.errors import AttunetError
 from tests.support.cli_process import run_attunet
 from tests.support.project_cases import SHAPE, ball, drafted_project, new_project, save, write_ct
@@ -140,8 +141,7 @@ def test_accept_second_read_and_agreement(tmp_path: Path) -> None:
     said = _said("second-read", project.folder, "--share", "0.5", "--reader", "bert")
     name = said.strip().rstrip(".").split(": ")[1]
     assert "none was added" in _said("second-read", project.folder, "--share", "0.5", "--reader", "bert")
-    project.who = "bert"
-    save(project, project.case_named(name), ball(radius_mm=13))
+    save(project, project.case_named(name), ball(radius_mm=13), who="bert")
     out = tmp_path / "out"
     said = _said("agreement", project.folder, "-o", out)
     assert name in said
@@ -159,7 +159,7 @@ def test_checks_are_opted_into_explained_and_reported(tmp_path: Path) -> None:
     said = _said("checks", project.folder, "--seeded-errors", "1")
     assert "no such mask becomes accepted" in said
     case = project.list_cases()[0]
-    opening = begin_case(project, case)
+    opening = begin_case(project, case, actor="anna")
     assert opening.mask is not None
     save(project, case, read_mask(opening.mask, read_ct_volume(case.path)))
     (found,) = json.loads(_said("checks", project.folder, "--json"))

@@ -31,7 +31,8 @@ from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus
 from attunet_gui.io.datasets.dataset_layouts import find_dataset_cases
 from attunet_gui.model_registry.model_adoption import offered_bundles
 from attunet_gui.network.model_bundle import read_bundle
-from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.project.case_commands import MaskReview, accept_case, reopen_case
+from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import no_progress
 from attunet_gui.training.finetuning.finetune_config import FinetuneBudget
@@ -215,7 +216,7 @@ def test_only_what_is_accepted_now_teaches(lesson: FinetuningRequest, project: P
     folder = export_accepted_cases(lesson, no_progress)
     assert [case.name for case in find_dataset_cases(folder)] == ["case-0001", "case-0002", "case-0003"]
     before = {case.name: case.image.read_bytes() for case in find_dataset_cases(folder)}
-    project.reopen_case(project.case_named("case-0002"))
+    reopen_case(project, project.case_named("case-0002"), actor="anna")
     left = find_dataset_cases(export_accepted_cases(lesson, no_progress))
     assert [case.name for case in left] == ["case-0001", "case-0003"]
     assert all(case.image.read_bytes() == before[case.name] for case in left), "who judged is known by it"
@@ -268,9 +269,9 @@ def test_masks_that_nobody_changed_are_not_compared(project: Project, tmp_path: 
         ("case-0002", replace(unedited, corrected=frozenset({3}))),
         ("case-0003", replace(unedited, corrected=None, edits_by_tool={"brush": 1})),
     ):
-        project.reopen_case(project.case_named(name))
+        reopen_case(project, project.case_named(name), actor="anna")
         save(project, project.case_named(name), ball(radius_mm=13), review)
-        project.accept_case(project.case_named(name))
+        accept_case(project, project.case_named(name), actor="anna")
     order = make_model_comparison(project, tmp_path, learnt_of(BETTER), None)
     assert {case.name for case in order.cases} == {"case-0002", "case-0003"}
     assert order.left_out == 1

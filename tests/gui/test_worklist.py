@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.worklist.import_draft_export import WorklistExportOptions
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.project import case_commands
+from attunet_gui.project.case_commands import set_note, set_settings
 from attunet_gui.project.case_rows import CaseQuery
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.mask_files import read_mask_without_ct
 from attunet_gui.project.project_events import ProjectSettings
-from attunet_gui.project.project_store import Project, open_project
+from attunet_gui.project.project_store import open_project
 from tests.support.headless_window import headless_window_in
 from tests.support.headless_worklist import HeadlessWorklist, headless_worklist_in
 from tests.support.project_cases import Ball, ball, drafted_project, new_project, write_ct
@@ -344,7 +347,7 @@ def test_a_second_reader_meets_nothing_of_the_first(room: HeadlessWorklist, tmp_
 
 
 def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: HeadlessWorklist) -> None:
-    room.outside.set_settings(ProjectSettings(seeded_errors=1.0))
+    set_settings(room.outside, ProjectSettings(seeded_errors=1.0), actor="anna")
     room.open("case-0001")
     assert not np.array_equal(room.world.mask, ball())
     assert "error" not in room.world.said
@@ -361,10 +364,10 @@ def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(
     room.open("case-0001")
     room.world.paint(5, 5, 5)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **_named: object) -> None:
         raise asking_error()
 
-    monkeypatch.setattr(Project, "record_saved_mask", refuse)
+    monkeypatch.setattr(case_commands, "record_saved_mask", refuse)
     room.worklist.accept_case()
     room.world.until(lambda: "not recorded" in room.world.said)
     assert room.world.desk.session.edited
@@ -396,8 +399,28 @@ def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(roo
     assert room.world.desk.session.message.problem
 
 
+def test_a_command_is_recorded_for_who_gave_it_although_another_name_is_set_before_it_runs(
+    room: HeadlessWorklist,
+) -> None:
+    hold = Event()
+    row, other = room.row("case-0001"), room.row("case-0002")
+    room.worklist._background.submit(lambda: hold.wait(30), lambda _done: None)
+    room.worklist.set_note(row, "by anna")
+    room.worklist.reject_case(other, "by anna")
+    room.world.desk.set_annotator("bert")
+    room.worklist.assign_cases([row], "by bert")
+    hold.set()
+    room.world.until(lambda: room.row("case-0001").assignee == "by bert")
+    events = room.outside.case_events(row)
+    assert [(event.payload.kind, event.who) for event in events[-2:]] == [
+        ("noted", "anna"),
+        ("assigned", "bert"),
+    ]
+    assert room.outside.case_events(other)[-1].who == "anna"
+
+
 def test_the_list_is_filtered_searched_and_ordered_by_the_database(room: HeadlessWorklist) -> None:
-    room.outside.set_note(room.row("case-0002"), "fatty")
+    set_note(room.outside, room.row("case-0002"), "fatty", actor="anna")
     cases = room.worklist.case_list
     for query, names in (
         (CaseQuery(text="fatty"), ["case-0002"]),

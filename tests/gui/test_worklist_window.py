@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
 from attunet_gui.gui.dialogs.worklist_dialogs import AnnotatorChecksDialog, ExportDialog
 from attunet_gui.gui.main_window import RunningApplication
+from attunet_gui.project.case_commands import assign_cases, reject_case, set_note
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_store import Project
 from tests.support.project_cases import drafted_project
@@ -22,9 +23,9 @@ pytestmark = pytest.mark.window
 
 def in_project(app: RunningApplication, folder: Path, cases: int = 5) -> Project:
     project = drafted_project(folder, cases)
-    project.set_note(project.case_named("case-0002"), "thin slices")
-    project.assign_cases([project.case_named("case-0004")], "Berta")
-    project.reject_case(project.case_named("case-0005"), "not the abdomen")
+    set_note(project, project.case_named("case-0002"), "thin slices", actor="anna")
+    assign_cases(project, [project.case_named("case-0004")], "Berta", actor="anna")
+    reject_case(project, project.case_named("case-0005"), "not the abdomen", actor="anna")
     app.desk.set_annotator("anna")
     app.desk.worklist.show_project(project.folder)
     until(lambda: app.desk.worklist.case_list.rowCount() == cases and app.worklist.isVisible())

@@ -164,18 +164,18 @@ def test_passes_in_folders_are_cases_of_their_own_and_keep_their_keys(tmp_path: 
     for case, meant in zip(cases, (HU, LATE_HU), strict=True):
         assert_array_equal(read_ct_volume(case.path, series=case.series).hu, meant)
     project = create_project(tmp_path / "list")
-    done = add_ct_folder(project, tmp_path / "ct", copy=True)
+    done = add_ct_folder(project, tmp_path / "ct", copy=True, actor="anna")
     assert [why for _name, why in done.failed] == [
         f"{name} shares its series with another folder: add it without copying." for name in ("a", "b")
     ]
-    assert len(add_ct_folder(project, tmp_path / "ct").added) == 2
+    assert len(add_ct_folder(project, tmp_path / "ct", actor="anna").added) == 2
 
 
 def test_an_acquisition_can_be_copied_into_a_project(tmp_path: Path) -> None:
     write_pass(tmp_path / "ct", STORED, 40, AcquisitionNumber=1)
     write_pass(tmp_path / "ct", LATE, 40, AcquisitionNumber=2)
     project = create_project(tmp_path / "list")
-    assert len(add_ct_folder(project, tmp_path / "ct", copy=True).added) == 2
+    assert len(add_ct_folder(project, tmp_path / "ct", copy=True, actor="anna").added) == 2
     shown = [read_ct_volume(case.path, series=case.series).hu for case in project.list_cases()]
     for hu, meant in zip(shown, (HU, LATE_HU), strict=True):
         assert_array_equal(hu, meant)

@@ -259,7 +259,7 @@ def test_two_ct_that_differ_in_one_voxel_are_two_cases(form: ImageFormat, tmp_pa
 def test_a_copy_of_a_case_is_whole_or_refused(form: ImageFormat, tmp_path: Path) -> None:
     path = write(form, tmp_path / "ct")
     project = create_project(tmp_path / "project")
-    done = add_ct_folder(project, tmp_path / "ct", copy=True)
+    done = add_ct_folder(project, tmp_path / "ct", actor="anna", copy=True)
     if form.suffixes and len(form.files(path)) > 1:
         said = f"{path.name} keeps its voxels in another file: add it without copying."
         assert (done.added, done.failed) == ([], [(path.name, said)])

@@ -67,7 +67,7 @@ def test_nobodys_ct_is_added_by_halves(tmp_path: Path) -> None:
         project.chmod(0o777)
 
         def add() -> tuple[list[str], list[tuple[str, str]]]:
-            done = add_ct_folder(create_project(project / "list"), folder / "ct")
+            done = add_ct_folder(create_project(project / "list"), folder / "ct", actor="anna")
             return done.added, done.failed
 
         added, failed = as_nobody(add)
@@ -140,7 +140,7 @@ def test_a_case_beside_a_closed_folder_is_in_no_list(tmp_path: Path) -> None:
         (folder / "project").chmod(0o777)
 
         def add() -> tuple[list[str], list[tuple[str, str]]]:
-            done = add_ct_folder(create_project(folder / "project" / "list"), folder / "ct")
+            done = add_ct_folder(create_project(folder / "project" / "list"), folder / "ct", actor="anna")
             return done.added, done.failed
 
         added, failed = as_nobody(add)
@@ -211,5 +211,5 @@ def test_what_the_system_leaves_is_no_damaged_slice(tmp_path: Path, name: str) -
     for path in (tmp_path / "ct", tmp_path, paths[2]):
         assert_array_equal(read_ct_volume(path).hu, STORED.astype(np.int16) - 1024)
     assert [(case.name, case.refused) for case in find_cases(tmp_path)] == [("ct", "")]
-    done = add_ct_folder(create_project(tmp_path / "list"), tmp_path / "ct")
+    done = add_ct_folder(create_project(tmp_path / "list"), tmp_path / "ct", actor="anna")
     assert (len(done.added), done.failed, done.left_out) == (1, [], 0)

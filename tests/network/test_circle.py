@@ -20,9 +20,10 @@ from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import identify_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.io.result_writing import write_mask
+from attunet_gui.project.case_commands import MaskReview, accept_case, record_saved_mask
 from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_rows import CaseQuery, CaseRow
-from attunet_gui.project.project_store import MaskReview, Project, open_project
+from attunet_gui.project.project_store import Project, open_project
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 
 pytestmark = pytest.mark.network
@@ -64,7 +65,7 @@ def write_ct(folder: Path) -> dict[str, NDArray[np.uint8]]:
 
 def correct(project: Project, case: CaseRow, truth: NDArray[np.uint8], journals: Path) -> None:
     """What a person does in the window: opens the draft, makes it right, saves, is done, accepts."""
-    opening, volume = begin_case(project, case), read_ct_volume(case.path, series=case.series)
+    opening, volume = begin_case(project, case, actor="Ada"), read_ct_volume(case.path, series=case.series)
     assert opening.mask is not None
     live = read_mask(opening.mask, volume)
     work = EditSession.begin_session(identify_volume(volume), live, journals, "Ada")
@@ -72,11 +73,15 @@ def correct(project: Project, case: CaseRow, truth: NDArray[np.uint8], journals:
     path = project.new_mask_path(case)
     write_mask(path, live, volume)
     work.record_saved(path, live)
-    project.record_saved_mask(
-        case, path, MaskReview.from_activity(work.case_activity, None, opening.model, finished=True)
+    record_saved_mask(
+        project,
+        case,
+        path,
+        MaskReview.from_activity(work.case_activity, None, opening.model, finished=True),
+        actor="Ada",
     )
     work.close_journal()
-    project.accept_case(project.reload_case(case))
+    accept_case(project, project.reload_case(case), actor="Ada")
 
 
 def drafts(project: Project, truth: dict[str, NDArray[np.uint8]], names: list[str]) -> list[float]:
@@ -97,7 +102,7 @@ def test_what_is_corrected_makes_the_next_drafts_better(home: Path) -> None:
     attunet("worklist", "draft", folder, "--model", "starter-2")
     names = sorted(truth)
     unseen = names[CORRECTED:]
-    project = open_project(folder, "Ada")
+    project = open_project(folder)
     before = drafts(project, truth, unseen)
     for case in project.list_cases(CaseQuery(order="name")):
         if case.file_name not in unseen:

@@ -11,7 +11,8 @@ import SimpleITK
 
 from attunet_gui.core.metrics import dice_coefficient
 from attunet_gui.evaluation.pair_scores import compare_masks
-from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.project.case_commands import MaskReview, accept_case
+from attunet_gui.project.project_store import Project
 from attunet_gui.project.reader_agreement import (
     agreement_of_cases,
     draw_agreement,
@@ -29,10 +30,9 @@ def _read_twice(folder: Path, review: MaskReview | None = None) -> Project:
     project = drafted_project(folder, 2)
     for case in project.list_cases():
         save(project, case, _FIRST)
-        project.accept_case(case)
-    (name,) = ask_second_reads(project, 0.5)
-    project.who = "bert"
-    save(project, project.case_named(name), _SECOND, review)
+        accept_case(project, case, actor="anna")
+    (name,) = ask_second_reads(project, 0.5, actor="anna")
+    save(project, project.case_named(name), _SECOND, review, who="bert")
     return project
 
 

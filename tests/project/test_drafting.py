@@ -15,11 +15,11 @@ from attunet_gui.core.prediction import NetworkPrediction
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases, waiting_for_draft
+from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.mask_files import mask_file_sha256
 from attunet_gui.project.project_events import CaseDrafted, model_reference
-from attunet_gui.project.project_store import MaskReview
 from attunet_gui.project.thumbnails import THUMBNAIL_SIZE, ensure_thumbnail
 from attunet_gui.project.triage_metrics import triage_metrics_of
 from attunet_gui.system.errors import AttunetError, ProjectError, WorkCancelled
@@ -95,7 +95,7 @@ def test_a_damaged_file_is_called_by_the_name_of_its_case(tmp_path: Path) -> Non
     project = new_project(tmp_path, 0)
     (tmp_path / "ct").mkdir()
     (tmp_path / "ct" / "Meier.nii.gz").write_bytes(b"\x1f\x8b no gzip follows")
-    add_ct_folder(project, tmp_path / "ct")
+    add_ct_folder(project, tmp_path / "ct", actor="anna")
     assert draft_waiting_cases(project, Ball()).failed[0][1].startswith("case-0001 is damaged")
 
 

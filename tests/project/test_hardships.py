@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ import pytest
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.project.batch_drafting import draft_waiting_cases
+from attunet_gui.project.case_commands import MaskReview, record_saved_mask, reopen_case, set_note
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_rows import CaseRow
-from attunet_gui.project.project_store import DATABASE_FILE, MaskReview, Project, create_project, open_project
+from attunet_gui.project.event_log import rebuild_columns
+from attunet_gui.project.project_store import DATABASE_FILE, Project, create_project, open_project
 from attunet_gui.project.thumbnails import ensure_thumbnail
 from attunet_gui.system.errors import AttunetError, ProjectError, UnwritableOutput
 from tests.support.ct_files import ct_like, write_series
@@ -26,7 +29,7 @@ from tests.support.small_disk import fill, on_a_small_disk
 
 
 def _whole(project: Project) -> None:
-    assert project.rebuild_columns() == 0
+    assert rebuild_columns(project.database) == 0
     with sqlite3.connect(project.folder / DATABASE_FILE) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
@@ -46,7 +49,7 @@ def test_everything_in_a_project_is_its_owners_alone_whatever_the_umask(tmp_path
     write_ct(tmp_path / "ct" / "a.nii.gz", 1)
     write_series(tmp_path / "ct" / "series", ct_like((3, 8, 8)).astype("uint16"))
     project = create_project(tmp_path / "new" / "project")
-    add_ct_folder(project, tmp_path / "ct", copy=True)
+    add_ct_folder(project, tmp_path / "ct", copy=True, actor="anna")
     draft_waiting_cases(project, Ball())
     case = project.list_cases()[0]
     ensure_thumbnail(project, case)
@@ -68,10 +71,10 @@ def test_a_project_that_vanishes_is_missed_at_once_and_loses_nothing(tmp_path: P
     away = project.folder.rename(tmp_path / "elsewhere")
     for attempt in (
         lambda: project.list_cases(),
-        lambda: project.set_note(case, "lost?"),
+        lambda: set_note(project, case, "lost?", actor="anna"),
         lambda: project.new_mask_path(case),
         lambda: draft_waiting_cases(project, Ball()),
-        lambda: project.record_saved_mask(case, first, MaskReview()),
+        lambda: record_saved_mask(project, case, first, MaskReview(), actor="anna"),
     ):
         with pytest.raises(AttunetError) as told:
             attempt()
@@ -79,7 +82,7 @@ def test_a_project_that_vanishes_is_missed_at_once_and_loses_nothing(tmp_path: P
     assert not project.folder.exists(), "a ghost of the project would take masks that nobody finds again"
     away.rename(project.folder)
     assert project.saved_mask(case) is not None
-    project.set_note(case, "back")
+    set_note(project, case, "back", actor="anna")
     assert [row.note for row in project.list_cases()] == ["back", ""]
     _whole(project)
 
@@ -92,7 +95,7 @@ def test_an_empty_place_where_a_disk_was_is_not_taken_for_the_project(tmp_path: 
     with pytest.raises(UnwritableOutput, match="any more"):
         project.new_mask_path(case)
     with pytest.raises(ProjectError, match="any more"):
-        project.set_note(case, "into nothing")
+        set_note(project, case, "into nothing", actor="anna")
     assert not list(project.folder.iterdir())
 
 
@@ -101,9 +104,9 @@ def test_an_empty_place_where_a_disk_was_is_not_taken_for_the_project(tmp_path: 
 
 def test_two_who_save_the_same_case_both_keep_their_masks(tmp_path: Path) -> None:
     anna = drafted_project(tmp_path, 1)
-    bert = open_project(anna.folder, "bert")
+    bert = open_project(anna.folder)
     case = anna.list_cases()[0]
-    hers, his = save(anna, case, ball()), save(bert, case, ball(radius_mm=6))
+    hers, his = save(anna, case, ball()), save(bert, case, ball(radius_mm=6), who="bert")
     assert hers != his
     assert hers.is_file()
     assert his.is_file()
@@ -134,7 +137,11 @@ def test_an_entry_of_a_newer_version_is_refused_in_words_and_kept(tmp_path: Path
             "INSERT INTO events (case_id, who, at, kind, model, payload) VALUES (?, ?, ?, ?, ?, ?)", row
         )
     connection.close()
-    for attempt in (project.case_history, project.reopen_case, project.case_state):
+    for attempt in (
+        project.case_history,
+        partial(reopen_case, project, actor="anna"),
+        project.case_state,
+    ):
         with pytest.raises(ProjectError, match="update attunet-gui"):
             attempt(case)
     with sqlite3.connect(project.folder / DATABASE_FILE) as connection:
@@ -154,7 +161,7 @@ def test_on_a_read_only_disk_a_project_is_refused_and_untouched(tmp_path: Path) 
 
 def _note_without_end(project: Project, case: CaseRow) -> None:
     for number in range(200):
-        project.set_note(case, f"{number} " * 400)
+        set_note(project, case, f"{number} " * 400, actor="anna")
 
 
 def full(disk: Path) -> None:
@@ -195,11 +202,11 @@ def read_only(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
     assert {path: path.read_bytes() for path in project.folder.rglob("*") if path.is_file()} == before
     again = open_project(project.folder)
-    again.set_note(case, "before")
+    set_note(again, case, "before", actor="anna")
     subprocess.run(["mount", "-o", "remount,ro,force", str(disk)], check=False)
     if not os.access(disk, os.W_OK):
         with pytest.raises(ProjectError, match="Nothing was changed"):
-            again.set_note(case, "after")
+            set_note(again, case, "after", actor="anna")
         with pytest.raises(UnwritableOutput):
             save(again, case, ball())
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)

@@ -17,13 +17,23 @@ import pytest
 from attunet_gui.core.case_activity import CaseActivity, ToolUse
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.project.case_commands import (
+    MaskReview,
+    accept_case,
+    assign_cases,
+    record_saved_mask,
+    reject_case,
+    set_note,
+    set_settings,
+)
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_rows import ORDERS, CaseQuery, OrderKey
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.database import sqlite_url
+from attunet_gui.project.event_log import rebuild_columns
 from attunet_gui.project.project_events import PAYLOAD_ADAPTER, MaskSaved, ProjectSettings
-from attunet_gui.project.project_store import DATABASE_FILE, MaskReview, Project, create_project, open_project
+from attunet_gui.project.project_store import DATABASE_FILE, Project, create_project, open_project
 from attunet_gui.system.errors import ProjectError, UnreadableInput
 from tests.support.project_cases import MODEL, ball, drafted_project, new_project, save, write_ct
 
@@ -41,7 +51,7 @@ def _rows(project: Project, statement: str) -> list[tuple[object, ...]]:
 
 def test_everything_is_its_owners_alone(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    project.set_settings(ProjectSettings())
+    set_settings(project, ProjectSettings(), actor="anna")
     assert stat.S_IMODE(project.folder.stat().st_mode) == 0o700
     for path in project.folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
@@ -111,7 +121,7 @@ def test_making_that_was_cut_off_is_finished_by_opening(tmp_path: Path) -> None:
 def test_another_database_is_named_by_its_url(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "elsewhere.db")
     made = create_project(tmp_path / "p", url)
-    made.set_settings(ProjectSettings(seed=9))
+    set_settings(made, ProjectSettings(seed=9), actor="anna")
     made.close()
     assert not (tmp_path / "p" / DATABASE_FILE).exists()
     assert open_project(tmp_path / "p").settings.seed == 9
@@ -150,7 +160,7 @@ def test_no_statement_changes_what_has_happened(tmp_path: Path, statement: str) 
 
 def test_an_event_says_who_when_what_and_with_which_model(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    project.set_note(project.list_cases()[0], "thin slices")
+    set_note(project, project.list_cases()[0], "thin slices", actor="anna")
     added, drafted, noted = project.case_events(project.list_cases()[0])
     assert (added.who, drafted.who, noted.who) == ("anna", "attunet", "anna")
     assert (added.model, drafted.model) == ("", MODEL)
@@ -167,15 +177,16 @@ def test_an_event_says_who_when_what_and_with_which_model(tmp_path: Path) -> Non
 _BUSY = """
 import sys
 from pathlib import Path
+from attunet_gui.project.case_commands import assign_cases, set_note
 from attunet_gui.project.project_store import open_project
 
-project = open_project(Path(sys.argv[1]), sys.argv[2])
+project = open_project(Path(sys.argv[1]))
 print("ready", flush=True)
 number = 0
 while number < int(sys.argv[3]):
     for case in project.list_cases():
-        project.set_note(case, f"{sys.argv[2]} {number}")
-        project.assign_cases([case], f"{sys.argv[2]} {number}")
+        set_note(project, case, f"{sys.argv[2]} {number}", actor=sys.argv[2])
+        assign_cases(project, [case], f"{sys.argv[2]} {number}", actor=sys.argv[2])
     number += 1
     print(number, flush=True)
 """
@@ -198,7 +209,7 @@ def test_two_processes_lose_nothing_of_each_other(tmp_path: Path) -> None:
         assert child.stdout is not None
         child.stdout.close()
     assert len(_rows(project, "SELECT id FROM events WHERE kind = 'noted'")) == 2 * 2 * 15
-    assert project.rebuild_columns() == 0
+    assert rebuild_columns(project.database) == 0
 
 
 def test_killed_at_any_moment_it_opens_again_whole(tmp_path: Path) -> None:
@@ -214,7 +225,7 @@ def test_killed_at_any_moment_it_opens_again_whole(tmp_path: Path) -> None:
         child.stdout.close()
         again = open_project(project.folder)
         assert _rows(again, "PRAGMA integrity_check") == [("ok",)]
-        assert again.rebuild_columns() == 0
+        assert rebuild_columns(again.database) == 0
         # What the child had said was done is there; no event was lost or half written.
         notes = [case.note.split()[1] for case in again.list_cases()]
         assert all(int(note) >= int(said) - 1 for note in notes)
@@ -231,9 +242,9 @@ def test_the_list_is_sorted_filtered_searched_and_paged(tmp_path: Path) -> None:
     project = new_project(tmp_path, 5)
     cases = project.list_cases()
     assert [case.name for case in cases] == [f"case-000{k}" for k in range(1, 6)]
-    project.assign_cases(cases[:2], "bert")
-    project.reject_case(cases[4], "moved during the scan")
-    project.set_note(cases[3], "100% sure_of it")
+    assign_cases(project, cases[:2], "bert", actor="anna")
+    reject_case(project, cases[4], "moved during the scan", actor="anna")
+    set_note(project, cases[3], "100% sure_of it", actor="anna")
 
     def names(query: CaseQuery) -> list[str]:
         assert project.count_cases(query) == len(project.list_cases(query))
@@ -255,7 +266,7 @@ def test_the_list_is_sorted_filtered_searched_and_paged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_cases_without_a_value_come_last_in_any_order(tmp_path: Path, order: OrderKey) -> None:
     project = drafted_project(tmp_path, 2)
-    add_ct_folder(project, write_ct(tmp_path / "late" / "new.nii.gz", 50))
+    add_ct_folder(project, write_ct(tmp_path / "late" / "new.nii.gz", 50), actor="anna")
     for descending in (False, True):
         found = project.list_cases(CaseQuery(order=order, descending=descending))
         assert len(found) == 3
@@ -293,7 +304,7 @@ def test_a_saved_mask_is_kept_with_all_that_is_said_of_it(tmp_path: Path) -> Non
         CaseStatus.REVIEWED,
         "anna",
     )
-    assert project.accept_case(case).status == CaseStatus.ACCEPTED
+    assert accept_case(project, case, actor="anna").status == CaseStatus.ACCEPTED
 
 
 def test_the_sha256_is_that_of_the_file(tmp_path: Path) -> None:
@@ -309,7 +320,7 @@ def test_a_mask_that_is_not_there_is_not_recorded(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
     case = project.list_cases()[0]
     with pytest.raises(UnreadableInput):
-        project.record_saved_mask(case, tmp_path / "nowhere.nii.gz", MaskReview())
+        record_saved_mask(project, case, tmp_path / "nowhere.nii.gz", MaskReview(), actor="anna")
     assert project.saved_mask(case) is None
 
 
@@ -318,10 +329,10 @@ def test_only_what_is_reviewed_is_accepted_and_only_with_a_reason_rejected(tmp_p
     case = project.list_cases()[0]
     for _ in range(2):
         with pytest.raises(ProjectError, match="reviewed"):
-            project.accept_case(case)
+            accept_case(project, case, actor="anna")
         save(project, case, ball(), MaskReview(verified=frozenset({1}), finished=False))
     with pytest.raises(ProjectError, match="why"):
-        project.reject_case(case, "  ")
+        reject_case(project, case, "  ", actor="anna")
     assert project.reload_case(case).status == CaseStatus.IN_PROGRESS
 
 
@@ -339,10 +350,10 @@ def test_what_is_not_reviewed_is_accepted_only_if_the_person_says_so(tmp_path: P
     assert project.remaining_review(second).startswith("2 slices looked at")
     for case in (first, second):
         with pytest.raises(ProjectError, match="not reviewed: "):
-            project.accept_case(case)
-        assert project.accept_case(case, anyway=True).status == CaseStatus.ACCEPTED
+            accept_case(project, case, actor="anna")
+        assert accept_case(project, case, anyway=True, actor="anna").status == CaseStatus.ACCEPTED
     with pytest.raises(ProjectError, match="is accepted: only a case"):
-        project.accept_case(first)
+        accept_case(project, first, actor="anna")
 
 
 @pytest.mark.parametrize("status", [CaseStatus.REVIEWED, CaseStatus.ACCEPTED, CaseStatus.REJECTED])
@@ -354,12 +365,12 @@ def test_saving_without_a_change_changes_no_status(tmp_path: Path, status: CaseS
     )
     save(project, case, ball(), replace(done, unseen=0, open_places=0, declared=frozenset({1})))
     if status == CaseStatus.ACCEPTED:
-        project.accept_case(case)
+        accept_case(project, case, actor="anna")
     elif status == CaseStatus.REJECTED:
-        project.reject_case(case, "not the abdomen")
-    again = Project(project.folder, project.database, "bert")
+        reject_case(project, case, "not the abdomen", actor="anna")
+    again = Project(project.folder, project.database)
 
-    save(again, case, ball(), replace(LEFT, places=frozenset({"hole+@1.2.3"})))
+    save(again, case, ball(), replace(LEFT, places=frozenset({"hole+@1.2.3"})), who="bert")
 
     row, saved, state = again.reload_case(case), again.saved_mask(case), again.case_state(case)
     assert (row.status, row.annotator, row.active_seconds) == (status, "anna", 9.0)
@@ -368,8 +379,8 @@ def test_saving_without_a_change_changes_no_status(tmp_path: Path, status: CaseS
     assert state.first is not None
     assert state.first.said.places == ("hole+@1.2.3",)
     assert "without a change" in again.case_history(case)[-1].words
-    assert again.rebuild_columns() == 0
-    save(again, case, ball(radius_mm=14), LEFT)
+    assert rebuild_columns(again.database) == 0
+    save(again, case, ball(radius_mm=14), LEFT, who="bert")
     assert (again.reload_case(case).status, again.reload_case(case).annotator) == (
         CaseStatus.IN_PROGRESS,
         "bert",
@@ -380,9 +391,9 @@ def test_an_unchanged_rejected_case_is_accepted_by_who_says_so(tmp_path: Path) -
     project = drafted_project(tmp_path, 1)
     case = project.list_cases()[0]
     save(project, case, ball())
-    project.reject_case(case, "not the abdomen")
+    reject_case(project, case, "not the abdomen", actor="anna")
     save(project, case, ball(), MaskReview(accepted=True))
-    assert project.accept_case(case).status == CaseStatus.ACCEPTED
+    assert accept_case(project, case, actor="anna").status == CaseStatus.ACCEPTED
 
 
 def test_what_older_programs_kept_of_a_saved_mask_is_read() -> None:
@@ -398,18 +409,18 @@ def test_what_older_programs_kept_of_a_saved_mask_is_read() -> None:
 
 def test_a_known_error_is_settled_when_an_unfinished_case_is_accepted(tmp_path: Path) -> None:
     project = drafted_project(tmp_path, 1)
-    project.set_settings(ProjectSettings(seeded_errors=1.0))
+    set_settings(project, ProjectSettings(seeded_errors=1.0), actor="anna")
     case = project.list_cases()[0]
-    opening = begin_case(project, case)
+    opening = begin_case(project, case, actor="anna")
     assert opening.mask is not None
     save(project, case, read_mask(opening.mask, read_ct_volume(case.path)), LEFT)
     with pytest.raises(ProjectError, match="held a known error"):
-        project.accept_case(case, anyway=True)
+        accept_case(project, case, anyway=True, actor="anna")
     assert (project.reload_case(case).status, project.saved_mask(case)) == (CaseStatus.IN_PROGRESS, None)
 
 
 def test_shares_that_are_more_than_all_are_refused(tmp_path: Path) -> None:
     project = new_project(tmp_path, 0)
     with pytest.raises(ProjectError, match="more than all"):
-        project.set_settings(ProjectSettings(without_draft=0.6, seeded_errors=0.6))
+        set_settings(project, ProjectSettings(without_draft=0.6, seeded_errors=0.6), actor="anna")
     assert project.settings == ProjectSettings()

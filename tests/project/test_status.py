@@ -14,6 +14,7 @@ from sqlalchemy import select
 from attunet_gui.project.case_rows import folded_columns
 from attunet_gui.project.case_state import CaseState, CaseStatus, fold_events
 from attunet_gui.project.database_tables import CaseRecord, EventRecord, UtcTime
+from attunet_gui.project.event_log import rebuild_columns
 from attunet_gui.project.project_events import (
     PAYLOAD_ADAPTER,
     CaseAccepted,
@@ -209,19 +210,19 @@ def one_case(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @given(payloads=st.lists(_payloads, min_size=1, max_size=4))
 def test_the_columns_of_the_list_are_the_fold(one_case: Project, payloads: list[EventPayload]) -> None:
     case = one_case.list_cases()[0]
-    one_case.apply_rule(case, lambda _state: payloads, "model")
+    one_case.apply_rule(case, lambda _state: payloads, actor="anna", model="model")
     with one_case.database.read_session() as session:
         events = session.scalars(select(EventRecord).where(EventRecord.case_id == case.id)).all()
         record = session.get_one(CaseRecord, case.id)
         kept = {name: getattr(record, name) for name in folded_columns(CaseState())}
     assert [PAYLOAD_ADAPTER.validate_python(event.payload) for event in events][-len(payloads) :] == payloads
     assert kept == folded_columns(one_case.case_state(case))
-    assert one_case.rebuild_columns() == 0
+    assert rebuild_columns(one_case.database) == 0
 
 
 def test_columns_that_went_wrong_are_corrected(tmp_path: Path) -> None:
     project = new_project(tmp_path, 2)
     with project.database.write_session() as session:
         session.get_one(CaseRecord, 2).status = "accepted"
-    assert project.rebuild_columns() == 1
+    assert rebuild_columns(project.database) == 1
     assert [case.status for case in project.list_cases()] == [CaseStatus.NEW, CaseStatus.NEW]

@@ -13,7 +13,8 @@ from attunet_gui.evaluation.model_guard import CaseScoreChange, GuardVerdict, ju
 from attunet_gui.gui.learning.finetuning_preparation import COMPARE, LEARN
 from attunet_gui.network.model_bundle import read_bundle, set_lineage
 from attunet_gui.network.training_log import LOG_FILE
-from attunet_gui.project.project_store import MaskReview, Project
+from attunet_gui.project.case_commands import MaskReview, accept_case
+from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback
 from attunet_gui.training.finetuning.finetune_config import FinetuneConfig, ModelComparisonConfig
@@ -42,7 +43,7 @@ def learnt_of(verdict: GuardVerdict, folder: Path = Path("bundle"), name: str = 
 def accept(project: Project, name: str) -> None:
     """As if somebody had drawn a ball there."""
     save(project, project.case_named(name), ball(), MaskReview(finished=True))
-    project.accept_case(project.case_named(name))
+    accept_case(project, project.case_named(name), actor="anna")
 
 
 class Pupil:

@@ -21,8 +21,9 @@ from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import identify_volume
 from attunet_gui.io.result_writing import write_json, write_mask
+from attunet_gui.project.case_commands import MaskReview, accept_case, record_saved_mask
 from attunet_gui.project.case_opening import begin_case
-from attunet_gui.project.project_store import MaskReview, open_project
+from attunet_gui.project.project_store import open_project
 from attunet_gui.project.thumbnails import ensure_thumbnail
 from attunet_gui.system.paths import user_data_folder
 
@@ -70,9 +71,9 @@ def day(ct: Path, out: Path) -> None:
 
 def review(folder: Path) -> None:
     """Open, correct, save and accept every case of the project."""
-    project = open_project(folder, "anna")
+    project = open_project(folder)
     for case in project.list_cases():
-        begin_case(project, case)
+        begin_case(project, case, actor="anna")
         ensure_thumbnail(project, case)
         volume = read_ct_volume(case.path, series=case.series)
         mask = np.zeros(volume.grid.shape, np.uint8)
@@ -85,8 +86,8 @@ def review(folder: Path) -> None:
         write_mask(path, mask, volume)
         write_json(sidecar_path_of(path), sidecar_content(volume, int(mask.sum()), _signed()))
         work.record_saved(path, mask)
-        project.record_saved_mask(case, path, MaskReview())
-        project.accept_case(project.reload_case(case))
+        record_saved_mask(project, case, path, MaskReview(), actor="anna")
+        accept_case(project, project.reload_case(case), actor="anna")
         work.close_journal()
     project.close()
 

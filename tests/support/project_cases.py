@@ -17,10 +17,11 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.project.batch_drafting import draft_waiting_cases
+from attunet_gui.project.case_commands import MaskReview, record_saved_mask
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.project_events import model_reference
-from attunet_gui.project.project_store import MaskReview, Project, create_project
+from attunet_gui.project.project_store import Project, create_project
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback
 
@@ -43,9 +44,9 @@ def new_project(folder: Path, cases: int = 3, who: str = "anna") -> Project:
     """A project with so many CT in it, added from `folder`/ct."""
     for number in range(cases):
         write_ct(folder / "ct" / f"ct{number}.nii.gz", number)
-    project = create_project(folder / "project", who=who)
+    project = create_project(folder / "project")
     if cases:
-        add_ct_folder(project, folder / "ct")
+        add_ct_folder(project, folder / "ct", actor=who)
     return project
 
 
@@ -95,11 +96,17 @@ class Refuses(Ball):
             raise self._error
 
 
-def save(project: Project, case: CaseRow, mask: NDArray[np.uint8], review: MaskReview | None = None) -> Path:
+def save(
+    project: Project,
+    case: CaseRow,
+    mask: NDArray[np.uint8],
+    review: MaskReview | None = None,
+    who: str = "anna",
+) -> Path:
     """Save `mask` as the window would."""
     path = project.new_mask_path(case)
     write_mask(path, mask, read_ct_volume(case.path, series=case.series))
-    project.record_saved_mask(case, path, review or MaskReview())
+    record_saved_mask(project, case, path, review or MaskReview(), actor=who)
     return path
 
 

@@ -45,7 +45,9 @@ def make_child_drafter(bundle: ModelBundle) -> ClosingDrafter:
     return drafter
 
 
-def import_ct_folder(project: Project, folder: Path, copy: bool, progress: ProgressCallback) -> str:
+def import_ct_folder(
+    project: Project, folder: Path, copy: bool, progress: ProgressCallback, *, actor: str
+) -> str:
     """Add every CT below `folder` to the project.
 
     Args:
@@ -53,12 +55,13 @@ def import_ct_folder(project: Project, folder: Path, copy: bool, progress: Progr
         folder: with the CT.
         copy: whether the CT are copied into the project.
         progress: is told of each case.
+        actor: name of the person who adds them.
 
     Raises:
         AttunetError: after the import, if one or more files could not be added.
         WorkCancelled: from `progress`.
     """
-    done = add_ct_folder(project, folder, copy=copy, progress=progress)
+    done = add_ct_folder(project, folder, actor=actor, copy=copy, progress=progress)
     if done.failed:
         # Raised last: every other file is added.
         raise AttunetError(f"{_import_message(done)} {_failure_message('was not added', done.failed)}")

@@ -49,11 +49,13 @@ class OpenProjectCase:
         project: the project.
         case: as the session has it, with its pseudonym as name.
         opening: what the project shows with it.
+        annotator: name of the person who opened it.
     """
 
     project: Project
     case: OpenCase
     opening: CaseOpening
+    annotator: str
 
     @property
     def case_row(self) -> CaseRow:
@@ -80,19 +82,19 @@ def read_case_ct(row: CaseRow, progress: ProgressCallback) -> PreparedCt:
     return PreparedCt(volume, identify_volume(volume))
 
 
-def read_project_case(project: Project, row: CaseRow, ct: PreparedCt) -> OpenProjectCase:
+def read_project_case(project: Project, row: CaseRow, ct: PreparedCt, *, actor: str) -> OpenProjectCase:
     """Open `case_row` in its project and return it with the mask that the project shows.
 
-    That it was opened goes into the history of the case.
+    That `actor` opened it goes into the history of the case.
     """
-    opening = begin_case(project, row)
+    opening = begin_case(project, row, actor=actor)
     found = None
     if opening.mask is not None:
         shown = project.case_state(row).shown
         saved = shown is not None and shown.shown == "saved"
         mask = read_mask(opening.mask, ct.volume)
         found = InitialMask(opening.mask, mask, _parse_model_id(opening.model), saved)
-    return OpenProjectCase(project, OpenCase(ct.volume, ct.identity, found), opening)
+    return OpenProjectCase(project, OpenCase(ct.volume, ct.identity, found), opening, actor)
 
 
 def _parse_model_id(words: str) -> ModelId | None:
@@ -100,14 +102,14 @@ def _parse_model_id(words: str) -> ModelId | None:
     return ModelId(name, sha256, "") if name else None
 
 
-def project_journal_folder(folder: Path, project: Project) -> Path:
-    """Return the folder below `folder` for the work on cases of `project`.
+def project_journal_folder(folder: Path, project: Project, annotator: str) -> Path:
+    """Return the folder below `folder` for the work of `annotator` on cases of `project`.
 
     It is apart from other work, and another one for each annotator: a second reader must not meet the strokes
     of the first, and a case of a project is not to be recovered outside of it.
     """
     # No path contains a NUL, so that folder and name cannot run into each other.
-    said = f"{project.folder}\0{project.who}".encode()
+    said = f"{project.folder}\0{annotator}".encode()
     return folder / "projects" / blake2b(said, digest_size=_DIGEST).hexdigest()
 
 

@@ -46,6 +46,7 @@ from attunet_gui.gui.worklist.open_project_case import (
     restore_decisions,
 )
 from attunet_gui.gui.worklist.worklist_view_state import WorklistFacts
+from attunet_gui.project import case_commands
 from attunet_gui.project.case_ordering import CaseChoice, choose_next_case, rank_cases
 from attunet_gui.project.case_rows import CaseQuery, CaseRow, HistoryLine
 from attunet_gui.project.case_state import CaseStatus
@@ -181,7 +182,8 @@ class WorklistController(QObject):
         """Folder in which the work on the open case is kept."""
         if self.project_case is None:
             return self._host.journal
-        return project_journal_folder(self._host.journal, self.project_case.project)
+        listed = self.project_case
+        return project_journal_folder(self._host.journal, listed.project, listed.annotator)
 
     # The project
 
@@ -204,8 +206,8 @@ class WorklistController(QObject):
 
     def show_project(self, folder: Path, make: bool = False) -> None:
         """Open the project in `folder`, or make one there if `make` is set."""
-        who, opener = self._session.annotator, create_project if make else open_project
-        self._background.submit(lambda: opener(folder, who=who), self._project_opened)
+        opener = create_project if make else open_project
+        self._background.submit(lambda: opener(folder), self._project_opened)
 
     def _project_opened(self, project: Project) -> None:
         """Show a project that was opened, and offer unsaved work of it."""
@@ -244,7 +246,8 @@ class WorklistController(QObject):
 
     def _offer_recovery(self, project: Project) -> None:
         """After a crash: ask whether the case with unsaved work is to be opened again with it."""
-        left = next(iter(pending_journals(project_journal_folder(self._host.journal, project))), None)
+        folder = project_journal_folder(self._host.journal, project, self._actor)
+        left = next(iter(pending_journals(folder)), None)
         if left is None or self._session.case is not None:
             return
         if case_dialogs.ask_recovery(self._host.window, left) == "bring back":
@@ -316,8 +319,10 @@ class WorklistController(QObject):
             self._host.when_safe("open the next case", self._choose_next_case)
 
     def _choose_next_case(self) -> None:
-        project, key, without = self._project_as_annotator(), self.next_case_strategy, self._names_to_skip
-        self._background.submit(lambda: choose_next_case(project, key, without), self._next_case_chosen)
+        project, key, without = self.project, self.next_case_strategy, self._names_to_skip
+        if project is not None:
+            choose = partial(choose_next_case, project, key, without, actor=self._actor)
+            self._background.submit(choose, self._next_case_chosen)
 
     def _next_case_chosen(self, choice: CaseChoice | None) -> None:
         self.choice = choice
@@ -340,22 +345,20 @@ class WorklistController(QObject):
         """Open `row` through the session, with the CT that was read in advance if it is that one."""
         if self.project is None:
             return
-        project, ahead = self._project_as_annotator(), self._prefetcher
+        project, actor, ahead = self.project, self._actor, self._prefetcher
 
         def make(progress: ProgressCallback) -> OpenCase:
             ct = ahead.take_prefetched(row) or read_case_ct(row, progress)
             # The opening is recorded only now, when the CT was read and can be shown.
-            self._case_being_opened = read_project_case(project, row, ct)
+            self._case_being_opened = read_project_case(project, row, ct, actor=actor)
             return self._case_being_opened.case
 
         self._session.open_with(row.name, make)
 
-    def _project_as_annotator(self) -> Project:
-        """Return the project, with the present annotator set as the one who acts."""
-        assert self.project is not None
-        # The name may have been changed since the project was opened.
-        self.project.who = self._session.annotator
-        return self.project
+    @property
+    def _actor(self) -> str:
+        """Name of the annotator at this moment; read in the window's thread when a command is given."""
+        return self._session.annotator
 
     @property
     def _names_to_skip(self) -> frozenset[str]:
@@ -378,10 +381,10 @@ class WorklistController(QObject):
         project = self.project
         if project is None or self.project_case is None:
             return
-        key, without = self.next_case_strategy, self._names_to_skip
+        key, without, annotator = self.next_case_strategy, self._names_to_skip, self._actor
 
         def choose() -> CaseRow | None:
-            best = rank_cases(project, key, 1, without)
+            best = rank_cases(project, key, 1, without, annotator=annotator)
             return best[0].case if best else None
 
         self._prefetcher.begin_prefetch(choose)
@@ -456,28 +459,36 @@ class WorklistController(QObject):
         """Assign `rows` to the annotator `to`; "" is nobody."""
         names = first_names_text([row.name for row in rows])
         self._run_decision(
-            lambda project: project.assign_cases(rows, to),
+            lambda project, actor: case_commands.assign_cases(project, rows, to, actor=actor),
             f"{names}: {f'assigned to {to}' if to else 'nobody has it'}.",
         )
 
     def set_note(self, row: CaseRow, text: str) -> None:
         """Set the note of `row` to `text`."""
-        self._run_decision(lambda project: project.set_note(row, text), f"The note of {row.name} is kept.")
+        self._run_decision(
+            lambda project, actor: case_commands.set_note(project, row, text, actor=actor),
+            f"The note of {row.name} is kept.",
+        )
 
     def reject_case(self, row: CaseRow, reason: str) -> None:
         """Reject `row`, as it is of no use for the project, with a reason."""
         self._run_decision(
-            lambda project: project.reject_case(row, reason), f"{row.name} is rejected: {reason}."
+            lambda project, actor: case_commands.reject_case(project, row, reason, actor=actor),
+            f"{row.name} is rejected: {reason}.",
         )
 
     def reopen_case(self, row: CaseRow) -> None:
         """Set `row` back to being worked on."""
-        self._run_decision(lambda project: project.reopen_case(row), f"{row.name} is to be worked on again.")
+        self._run_decision(
+            lambda project, actor: case_commands.reopen_case(project, row, actor=actor),
+            f"{row.name} is to be worked on again.",
+        )
 
     def set_checks(self, settings: ProjectSettings) -> None:
         """Set which share of the cases measures how often wrong drafts are accepted; 0 stops it."""
         self._run_decision(
-            lambda project: project.set_settings(settings), f"From now on {settings.history_text}."
+            lambda project, actor: case_commands.set_settings(project, settings, actor=actor),
+            f"From now on {settings.history_text}.",
         )
 
     def ask_second_reads(self, share: float, reader: str) -> None:
@@ -489,14 +500,14 @@ class WorklistController(QObject):
         """
         if self.project is None:
             return
-        project = self._project_as_annotator()
+        ask = partial(ask_second_reads, self.project, share, reader, actor=self._actor)
 
         def told(names: tuple[str, ...]) -> None:
             who = reader or "anybody but their first annotator"
             chosen = f"To be drawn again by {who}: {first_names_text(names)}."
             self._decision_done(chosen if names else "So many cases are read twice already: none was added.")
 
-        self._background.submit(lambda: ask_second_reads(project, share, reader), told)
+        self._background.submit(ask, told)
 
     def request_settings(self, then: Callable[[ProjectSettings], None]) -> None:
         """Read the settings of the project in the background and call `then` with them."""
@@ -510,11 +521,11 @@ class WorklistController(QObject):
             project = self.project
             self._background.submit(lambda: project.case_history(row), partial(then, row))
 
-    def _run_decision(self, act: Callable[[Project], object], sentence: str) -> None:
+    def _run_decision(self, act: Callable[[Project, str], object], sentence: str) -> None:
         if self.project is None:
             return
-        project = self._project_as_annotator()
-        self._background.submit(lambda: act(project), lambda _done: self._decision_done(sentence))
+        command = partial(act, self.project, self._actor)
+        self._background.submit(command, lambda _done: self._decision_done(sentence))
 
     def _decision_done(self, sentence: str) -> None:
         self._session.show_message(sentence)
@@ -541,7 +552,7 @@ class WorklistController(QObject):
         """Add every CT below `folder` to the list, in a background job."""
         if self.project is not None:
             self.background_jobs.begin_job(
-                "import", partial(import_ct_folder, self._project_as_annotator(), folder, copy)
+                "import", partial(import_ct_folder, self.project, folder, copy, actor=self._actor)
             )
 
     def draft_list(self) -> None:
@@ -549,15 +560,13 @@ class WorklistController(QObject):
         bundle = self._session.bundle
         if self.project is not None and bundle is not None:
             self.background_jobs.begin_job(
-                "draft", partial(draft_worklist, self._project_as_annotator(), bundle, self.make_drafter)
+                "draft", partial(draft_worklist, self.project, bundle, self.make_drafter)
             )
 
     def export_list(self, wish: WorklistExportOptions) -> None:
         """Write the data set that `wish` describes, in a background job."""
         if self.project is not None:
-            self.background_jobs.begin_job(
-                "export", partial(export_shown_cases, self._project_as_annotator(), wish)
-            )
+            self.background_jobs.begin_job("export", partial(export_shown_cases, self.project, wish))
 
     def cancel_job(self, kind: JobKind) -> None:
         """Stop the background job of `kind`; what it has done stays."""
