@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest -q --durations=5
 PLAIN = $(PYTEST) -p no:pytest-qt -m "not window"
 BESIDE := tests/cli tests/fuzzing tests/privacy tests/review tests/editing
 NETWORK = $(PYTEST) -p no:pytest-qt
-LEARNING := $(patsubst %,tests/network/test_%.py,ablation circle finetuning)
+LEARNING := $(patsubst %,tests/network/test_%.py,ablation import_to_adoption finetuning)
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
 # For two cores; what the first one printed follows when the second is done.

@@ -27,7 +27,7 @@ LONG = PhantomRequest(5, (260, 64, 64), (0.9, 6.0, 6.0))
 
 @pytest.fixture(autouse=True)
 def swept() -> Iterator[None]:
-    """What a test leaves behind is found here and not by a thread of the next one (see `gui.garbage`)."""
+    """What a test leaves behind is found here and not by a thread of the next one (see `gui.gc_guard`)."""
     gc.disable()
     yield
     gc.collect()

@@ -12,10 +12,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from attunet_gui.core.volume import Volume
 from attunet_gui.io import find_cases, read_ct_volume, read_mask, write_mask
+from tests.support.external_data import TOTALSEGMENTATOR
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "totalsegmentator_example"
-
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the real example CTs are not on this machine")
+pytestmark = pytest.mark.skipif(
+    not TOTALSEGMENTATOR.is_dir(), reason="the real example CTs are not on this machine"
+)
 
 
 def body(volume: Volume) -> np.ndarray:
@@ -24,7 +25,7 @@ def body(volume: Volume) -> np.ndarray:
 
 
 def test_nifti_agrees_with_nibabel(tmp_path: Path) -> None:
-    path = DATA / "ct_3mm.nii.gz"
+    path = TOTALSEGMENTATOR / "ct_3mm.nii.gz"
     volume, image = read_ct_volume(path), nib.load(path)
     assert volume.hu.dtype == np.int16
     assert volume.notes == ()
@@ -37,7 +38,7 @@ def test_nifti_agrees_with_nibabel(tmp_path: Path) -> None:
 
 
 def test_dicom_agrees_with_simpleitk() -> None:
-    folder = DATA / "dicom_series"
+    folder = TOTALSEGMENTATOR / "dicom_series"
     volume = read_ct_volume(folder)
     files = {p: SimpleITK.ReadImage(str(p)) for p in sorted(folder.iterdir())}
     ordered = sorted(files.values(), key=lambda image: image.GetOrigin()[2])
@@ -51,7 +52,7 @@ def test_dicom_agrees_with_simpleitk() -> None:
 
 @pytest.mark.parametrize("name", ["ct_3mm.nii.gz", "dicom_series"])
 def test_the_patient_lies_on_the_back(name: str) -> None:
-    volume = read_ct_volume(DATA / name)
+    volume = read_ct_volume(TOTALSEGMENTATOR / name)
     rows, columns = np.nonzero(body(volume) > -300)
     bone_rows = np.nonzero(
         (body(volume) > 300)[:, volume.hu.shape[2] * 4 // 10 : volume.hu.shape[2] * 6 // 10]
@@ -61,4 +62,4 @@ def test_the_patient_lies_on_the_back(name: str) -> None:
 
 
 def test_both_are_found_for_batch_work() -> None:
-    assert {case.name for case in find_cases(DATA)} == {"ct_3mm", "dicom_series"}
+    assert {case.name for case in find_cases(TOTALSEGMENTATOR)} == {"ct_3mm", "dicom_series"}

@@ -1,4 +1,4 @@
-"""What the children of `test_errand` do."""
+"""What the children of `test_one_shot_process` do."""
 
 from __future__ import annotations
 

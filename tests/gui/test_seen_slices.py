@@ -13,8 +13,8 @@ from napari.components import ViewerModel
 from attunet_gui.gui.napari_adapter.case_layers import MASK
 from attunet_gui.gui.napari_adapter.layer_factory import CT
 from attunet_gui.review.slice_visibility import SEEN_AFTER_S
-from tests.gui.test_desk import ct
 from tests.support.headless_window import HeadlessWindow, Z, box_mask
+from tests.support.scripted_network import ct
 
 __all__ = ["ct"]
 

@@ -15,7 +15,7 @@ _OURS = {"backend": "tensorflow", "floatx": "float32", "epsilon": 1e-7, "image_d
 _SCRIPT = """
 import json, sys
 from multiprocessing import get_context
-from tests.network.test_backend import measured
+from tests.network.test_keras_backend import measured
 
 if __name__ == "__main__":
     found = measured()

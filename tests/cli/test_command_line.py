@@ -12,8 +12,7 @@ import pytest
 
 from attunet_gui.core.postprocess import PostprocessingRule
 from tests.support.cli_process import run_attunet
-
-_SHARED = Path(__file__).parents[3] / "shared" / "data" / "totalsegmentator_example"
+from tests.support.external_data import TOTALSEGMENTATOR
 
 
 def _oblique(path: Path) -> np.ndarray:
@@ -172,12 +171,12 @@ def test_models_and_doctor_know_a_damaged_model(tmp_path: Path, tiny_bundle: Pat
     assert "sha256" in json.loads(examined.stdout)["models"]["tiny"]
 
 
-@pytest.mark.skipif(not _SHARED.is_dir(), reason="the real example CT is not on this machine")
+@pytest.mark.skipif(not TOTALSEGMENTATOR.is_dir(), reason="the real example CT is not on this machine")
 def test_real_ct_from_nifti_and_compressed_dicom(tmp_path: Path, tiny_bundle: Path) -> None:
     out = tmp_path / "out"
-    done = run_attunet("predict", _SHARED, "-o", out, "-m", tiny_bundle, "--gates", home=tmp_path)
+    done = run_attunet("predict", TOTALSEGMENTATOR, "-o", out, "-m", tiny_bundle, "--gates", home=tmp_path)
     assert done.returncode == 0, done.stderr
-    ct = nib.load(_SHARED / "ct_3mm.nii.gz")
+    ct = nib.load(TOTALSEGMENTATOR / "ct_3mm.nii.gz")
     assert np.array_equal(nib.load(out / "ct_3mm_gate1.nii.gz").affine, ct.affine)
     assert np.array_equal(nib.load(out / "ct_3mm_pancreas.nii.gz").affine, ct.affine)
     series = nib.load(out / "dicom_series_pancreas.nii.gz")

@@ -16,8 +16,8 @@ from attunet_gui.gui.napari_adapter.case_layers import MASK, CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import CT
 from attunet_gui.gui.napari_adapter.mask_labels import RIGHT_BUTTON
 from attunet_gui.gui.panels.tool_panels import ToolsPanel
-from tests.gui.test_desk import ct
 from tests.support.headless_window import HeadlessWindow, Z, box_mask
+from tests.support.scripted_network import ct
 
 __all__ = ["ct"]
 

@@ -467,7 +467,7 @@ def test_a_tool_that_fails_says_so_and_leaves_the_mask(
 
 
 def holed(world: HeadlessWindow) -> np.ndarray:
-    """A box_mask with a slice left out."""
+    """A box mask with a slice left out."""
     mask = box_mask(world)
     mask[Z] = 0
     return mask

@@ -12,9 +12,8 @@ from attunet_gui.core.body_outline import body_box
 from attunet_gui.io import read_ct_volume
 from attunet_gui.io.datasets.jpeg_slices import find_slice_files, read_labelled_slice, read_labelled_slices
 from attunet_gui.system.errors import UnreadableInput
+from tests.support.external_data import NIH_SLICES, TEST_DATA, TOTALSEGMENTATOR
 
-_SHARED = Path(__file__).parents[2].parent / "shared" / "data"
-_REAL = _SHARED / "nih_pancreas_ct_2d"
 _NAME = "PANCREAS_0003-1007"
 
 
@@ -104,12 +103,12 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         read_labelled_slices(tmp_path)
 
 
-@pytest.mark.skipif(not _REAL.is_dir(), reason="the real slices are not on this machine")
+@pytest.mark.skipif(not NIH_SLICES.is_dir(), reason="the real slices are not on this machine")
 def test_real_slices_lie_like_a_ct_with_a_header() -> None:
-    slices = read_labelled_slices(_REAL)
+    slices = read_labelled_slices(NIH_SLICES)
     assert len({s.patient for s in slices}) == 50
     assert len(slices) == 223
-    whole = read_ct_volume(_SHARED / "totalsegmentator_example" / "ct_3mm.nii.gz").hu
+    whole = read_ct_volume(TOTALSEGMENTATOR / "ct_3mm.nii.gz").hu
     assert _spine_is_below(whole[len(whole) // 2])
     assert np.mean([_spine_is_below(s.volume.hu[0]) for s in slices]) > 0.95
     # The liver is the large bright organ on the patient's right, where x is small.
@@ -185,9 +184,9 @@ def test_a_border_that_cannot_be_is_refused(folder: Path, margin: str, says: str
         read_labelled_slices(folder)
 
 
-@pytest.mark.skipif(not _REAL.is_dir(), reason="the real slices are not on this machine")
+@pytest.mark.skipif(not NIH_SLICES.is_dir(), reason="the real slices are not on this machine")
 def test_the_real_collections_are_one_with_their_cut_slices() -> None:
-    found = find_slice_files(_SHARED)
+    found = find_slice_files(TEST_DATA)
     assert len(found) == 821
     assert len({file.patient for file in found}) == 50
     assert sum(file.margin_px > 0 for file in found) == 383

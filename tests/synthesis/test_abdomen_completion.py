@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -20,8 +18,7 @@ from attunet_gui.synthesis.label_map_ct.label_structures import (
 )
 from attunet_gui.synthesis.label_map_ct.tissue_map import TissueCode, TissueMap
 from tests.support.body_label_maps import STEP_MM, organs_only, whole
-
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "label_maps"
+from tests.support.external_data import LABEL_MAPS
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +139,12 @@ def test_a_map_without_pancreas_is_refused() -> None:
         complete_abdomen(type(label_map)(label_map.codes, names, label_map.spacing_mm, "x"))
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="no label maps beside the checkout")
+@pytest.mark.skipif(not LABEL_MAPS.is_dir(), reason="no label maps beside the checkout")
 def test_a_real_organ_map_is_completed() -> None:
     from attunet_gui.io.label_maps import read_label_map
 
-    drawn = read_label_map(REAL / "btcv" / "label_0.nii.gz")
-    result = complete_abdomen(drawn, read_label_map(REAL / "s0328.nii.gz"))
+    drawn = read_label_map(LABEL_MAPS / "btcv" / "label_0.nii.gz")
+    result = complete_abdomen(drawn, read_label_map(LABEL_MAPS / "s0328.nii.gz"))
     before = np.count_nonzero(drawn.codes == 11) * np.prod(drawn.spacing_mm) / 1000
     assert _volume_ml(result, TissueCode.PANCREAS) == pytest.approx(before, rel=0.03)
     assert 200 < _volume_ml(result, TissueCode.BONE) < 1500

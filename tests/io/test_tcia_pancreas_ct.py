@@ -16,10 +16,10 @@ from attunet_gui.io.datasets.label_orientation import LabelFit, check_orientatio
 from attunet_gui.io.datasets.tcia_pancreas_ct import find_collection_patients, read_collection_patient
 from attunet_gui.synthesis.phantom.abdomen_phantom import Phantom
 from attunet_gui.system.errors import UnreadableInput
+from tests.support.external_data import NIH_SLICES
 from tests.support.nih_pancreas_clone import LABELS, phantom_of, stored, write_ct, write_label, write_patient
 
 NUMBERS = (1, 4, 5, 7)
-_REAL = Path(__file__).parents[2].parent / "shared" / "data" / "nih_pancreas_ct_2d"
 WRONG = {
     "rows": lambda slices: slices[:, ::-1],
     "slices": lambda slices: slices[::-1],
@@ -162,9 +162,9 @@ def test_a_folder_without_patients_is_refused(tmp_path: Path) -> None:
         find_collection_patients(tmp_path)
 
 
-@pytest.mark.skipif(not _REAL.is_dir(), reason="the real slices are not on this machine")
+@pytest.mark.skipif(not NIH_SLICES.is_dir(), reason="the real slices are not on this machine")
 def test_on_real_ct_a_label_fits_best_as_it_was_drawn() -> None:
-    slices = read_labelled_slices(_REAL)
+    slices = read_labelled_slices(NIH_SLICES)
     patients = sorted({one.patient for one in slices})
     fits = {}
     for patient in patients:
