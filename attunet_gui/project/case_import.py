@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from attunet_gui.io.case_discovery import CaseRef, find_images
-from attunet_gui.io.image_format_registry import files_of_image
+from attunet_gui.io.image_format_registry import files_of_image, format_of_path
 from attunet_gui.io.result_writing import make_private_folder
 from attunet_gui.project.case_state import fold_events
 from attunet_gui.project.ct_fingerprint import ct_fingerprint
@@ -257,7 +257,8 @@ def _copy_case(project: Project, new: _NewCase) -> Path:
     The name of the copy is the fingerprint, which says nothing about the patient.
     """
     source, target = new.ref.path, project.copies_folder() / new.fingerprint
-    if new.ref.series is not None:
+    # One file of a series stands for the whole of it, and so does its copy.
+    if new.ref.series is not None or format_of_path(source).has_series:
         return _copy_series(source, new.ref.series, target)
     if len(files_of_image(source)) > 1:
         raise UnwritableOutput(f"{source.name} keeps its voxels in another file: add it without copying.")
@@ -267,7 +268,7 @@ def _copy_case(project: Project, new: _NewCase) -> Path:
     return target
 
 
-def _copy_series(source: Path, series: str, target: Path) -> Path:
+def _copy_series(source: Path, series: str | None, target: Path) -> Path:
     """Copy the files of a series to the folder `target`, numbered in place of their names."""
     from attunet_gui.io.formats.dicom_series import series_files
 

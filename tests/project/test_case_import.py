@@ -130,6 +130,22 @@ def test_what_cannot_be_copied_is_named_and_stops_nothing(tmp_path: Path) -> Non
     assert add_ct_folder(project, tmp_path / "ct", actor="anna").added == ["case-0002"]
 
 
+def test_the_copy_of_one_file_of_a_series_is_the_series(tmp_path: Path) -> None:
+    stored = (ct_like((3, 5, 4)) + 1024).astype(np.uint16)
+    file = write_series(tmp_path / "ct", stored)[1]
+    write_series(tmp_path / "other", stored[:2], SeriesInstanceUID=OTHER_SERIES, SeriesNumber=7)
+    for number, other in enumerate((tmp_path / "other").iterdir()):
+        other.rename(tmp_path / "ct" / f"other{number}")
+    project = create_project(tmp_path / "p")
+    assert add_ct_folder(project, file, copy=True, actor="anna").failed == []
+    expected = read_ct_volume(file).hu
+    shutil.rmtree(tmp_path / "ct")
+    (case,) = project.list_cases()
+    assert case.path.is_relative_to(project.folder)
+    assert np.array_equal(read_ct_volume(case.path, series=case.series).hu, expected)
+    assert expected.shape == stored.shape
+
+
 @pytest.mark.parametrize(("written", "suffix"), [(".mhd", ".mha"), (".nhdr", ".nrrd")])
 def test_voxels_in_another_file_are_noticed_whatever_the_suffix(
     tmp_path: Path, written: str, suffix: str

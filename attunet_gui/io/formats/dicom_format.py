@@ -52,5 +52,6 @@ DICOM = ImageFormat(
     read_ct=_read_ct,
     recognises=_is_folder_or_dicom,
     files=_files_of_series,
+    has_series=True,
     usual_suffixes=(".dcm",),
 )

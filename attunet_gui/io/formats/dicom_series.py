@@ -166,16 +166,22 @@ def stack_pass(one: SeriesPass) -> SliceStack:
         raise
 
 
-def series_files(path: Path, series: str) -> tuple[Path, ...]:
+def series_files(path: Path, series: str | None) -> tuple[Path, ...]:
     """Return the files of a series, from which a copy can be made that the key `series` still finds.
+
+    Args:
+        path: a folder, or one file of the series.
+        series: the key of the series; None for the only one in the folder, or the one of the file.
 
     Raises:
         UnreadableInput: if there is no such series, it may be incomplete, or only its folder distinguishes it
             from others, which a copy would not preserve.
     """
-    if f".{_FOLDER}" in series:
+    # With a key of a folder no header needs to be read.
+    one = None if f".{_FOLDER}" in (series or "") else choose_series(path, series, no_progress).one
+    if one is None or one.folder:
         raise UnreadableInput(f"{path.name} shares its series with another folder: add it without copying.")
-    return tuple(header.path for header in choose_series(path, series, no_progress).one.headers)
+    return tuple(header.path for header in one.headers)
 
 
 def offer_passes(one: SeriesPass, error: UnreadableInput) -> None:

@@ -40,6 +40,7 @@ class ImageFormat:
         files: returns all files of an image, the one of the header first. It raises `UnreadableInput` if the
             header is damaged or a file is missing, and may raise `OSError`.
         voxel_suffixes: those of `suffixes` whose files hold voxels without a header.
+        has_series: whether an image may be a series of files, of which a folder may hold several.
         usual_suffixes: where the content decides, the suffixes that such files often have.
     """
 
@@ -52,6 +53,7 @@ class ImageFormat:
     iter_values: Callable[[Path], Iterator[NDArray[Any]]] | None = None
     files: Callable[[Path], tuple[Path, ...]] = _only_file
     voxel_suffixes: tuple[str, ...] = ()
+    has_series: bool = False
     usual_suffixes: tuple[str, ...] = ()
 
     @property
