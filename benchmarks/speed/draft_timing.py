@@ -65,7 +65,7 @@ class WarmChild:
         self.runner = InferenceProcess()
         self._bundle = bundle
         self._news: queue.SimpleQueue[tuple[str, float, tuple[Any, ...]]] = queue.SimpleQueue()
-        for name in ("arrived", "finished", "failed"):
+        for name in ("slices_drafted", "draft_finished", "job_failed"):
             signal = getattr(self.runner, name)
             signal.connect(lambda *told, name=name: self._news.put((name, perf_counter(), told)))
         self.runner.load_bundle(bundle)
@@ -84,12 +84,12 @@ class WarmChild:
         while True:
             name, when, told = self._news.get(timeout=_PATIENCE_SECONDS)
             match name:
-                case "arrived" if not first and index in told[1]:
+                case "slices_drafted" if not first and index in told[1]:
                     first = when - start
-                case "finished":
+                case "draft_finished":
                     np.asfortranarray(volume.placement.to_source(told[2]))  # as it is written
                     return Drafted(first, perf_counter() - start, told[1])
-                case "failed":
+                case "job_failed":
                     raise AttunetError(str(told[1]))
 
     @property
