@@ -19,13 +19,13 @@ _WRITE_TINY = """
 import sys
 from pathlib import Path
 import keras
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import AttentionUNet2DConfig
-from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
+from attunet_gui.network.families.family_registry import family_by_name
 from attunet_gui.network.model_bundle import write_bundle
 from tests.support.model_cards import TINY_CONFIG, card_fields
 
 keras.utils.set_random_seed(3)
-network = build_network(AttentionUNet2DConfig.model_validate(TINY_CONFIG))
+family = family_by_name("attention_unet_2d")
+network = family.build_network(family.parse_config(TINY_CONFIG))
 network.get_layer("head_norm").beta.assign([0.0])
 write_bundle(Path(sys.argv[1]), network, card_fields())
 """

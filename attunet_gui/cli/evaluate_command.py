@@ -192,11 +192,13 @@ def evaluate_model(model_name: str, data: LabelledCasesSource, wanted: EvaluateC
     """Measure a model, print the tables, and write figures and pictures if a folder is given.
 
     Raises:
-        AttunetError: there is no such model, or no case to measure on.
+        AttunetError: there is no such model, no case to measure on, or no gate to hold.
     """
     # Data and folder are checked before the model is loaded, which takes seconds.
     cases = data.read_cases(wanted.spacing_mm[0])
     bundle = choose_model(model_name)
+    if wanted.also_hold_gates:
+        bundle.family.require_gates(bundle.config)
     if wanted.output:
         new_figure(1, 1)  # without matplotlib it is better to stop now than after the work
         make_folder(wanted.output)

@@ -20,17 +20,16 @@ def gate_held(model: LoadedModel, name: str, coefficient: float) -> Iterator[Loa
         coefficient: 0 closes the gate, 1 lets everything pass.
 
     Raises:
-        AttunetError: the engine of the model is compiled with fixed weights.
+        AttunetError: the network has no such gate, or the engine is compiled with fixed weights.
     """
+    family = model.bundle.family
+    family.require_gates(model.bundle.config, name)
     network = getattr(model.engine, "network", None)
     if network is None:
         raise AttunetError(f"A gate can be held in Keras only, not in {model.id.engine}.")
-    # Imported here: this loads TensorFlow, which OpenVINO users may not have.
-    from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import hold_gate
-
     before = network.get_weights()
     try:
-        hold_gate(network, name, coefficient)
+        family.hold_gate(network, name, coefficient)
         yield model
     finally:
         network.set_weights(before)

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +22,7 @@ from attunet_gui.core.prediction import (
 from attunet_gui.core.slice_scheduler import SliceScheduler
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.engines.engine_registry import EngineKind, InferenceEngine, default_engine
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
-    PROBABILITY,
-    gate_names,
-    gate_sizes,
-)
-from attunet_gui.network.families.family_registry import parse_config
+from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.input_cache import GridInputCache, InputCache
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.system.progress import ProgressCallback, StageTimer, no_progress
@@ -162,11 +156,8 @@ def _predict_batches(
 
 def _prediction_outline(frame: NetworkGrid, model: LoadedModel) -> PredictionOutline:
     """Return what is known of a prediction before its first slice."""
-    card = model.card
-    config: Any = parse_config(card.family, card.config)
-    return PredictionOutline(
-        frame, gate_sizes(config), model.id, card.threshold, card.smallest_piece_ml, card.gland
-    )
+    card, sizes = model.card, model.bundle.family.gate_sizes(model.bundle.config)
+    return PredictionOutline(frame, sizes, model.id, card.threshold, card.smallest_piece_ml, card.gland)
 
 
 def _predicted_slices(
@@ -181,7 +172,7 @@ def _predicted_slices(
         carried = plain.frame.resample_from(view.frame, outputs[PROBABILITY])
         # A running mean: no transform has to be kept until the last one is there.
         probability = probability + (carried - probability) / np.float32(done + 1)
-    config: Any = parse_config(model.card.family, model.card.config)
+    names = model.bundle.family.gate_names(model.bundle.config)
     # float16 halves the memory of a prediction and what is sent through the pipe.
-    gates = tuple(found[0][name].astype(np.float16) for name in gate_names(config))
+    gates = tuple(found[0][name].astype(np.float16) for name in names)
     return PredictedSlices(batch, probability.astype(np.float16), gates, plain.body_outline(batch))

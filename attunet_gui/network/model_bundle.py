@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -32,6 +32,7 @@ from attunet_gui.core.model_card import (
 )
 from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.network.families.family_registry import family_by_name, parse_config
+from attunet_gui.network.families.model_family import ModelFamily, NetworkConfig
 from attunet_gui.system.errors import InvalidModelBundle
 from attunet_gui.system.folders import list_folder
 
@@ -51,6 +52,16 @@ class ModelBundle:
     def weights_path(self) -> Path:
         """Path of the weights file."""
         return self.folder / self.card.weights.file
+
+    @property
+    def family(self) -> ModelFamily:
+        """The family of the network."""
+        return family_by_name(self.card.family)
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The validated configuration of the network."""
+        return self.family.parse_config(self.card.config)
 
 
 def read_bundle(folder: Path) -> ModelBundle:
@@ -113,7 +124,7 @@ def check_card(fields: dict[str, Any]) -> None:
 
 def _check_consistent(card: ModelCard) -> None:
     """Check that preprocessing makes the input that the network takes; `InvalidModelBundle` if not."""
-    config: Any = parse_config(card.family, card.config)
+    config = parse_config(card.family, card.config)
     wanted = (tuple(card.preprocessing.size), card.preprocessing.input_channels)
     if wanted != (tuple(config.size), config.channels):
         raise InvalidModelBundle(
@@ -144,7 +155,7 @@ def verify_weights(bundle: ModelBundle) -> None:
         )
 
 
-def load_network(bundle: ModelBundle, config: BaseModel | None = None) -> Any:
+def load_network(bundle: ModelBundle, config: NetworkConfig | None = None) -> Any:
     """Return the Keras model with the weights of `bundle`, in Keras' current precision. Imports TensorFlow.
 
     Args:
@@ -155,9 +166,8 @@ def load_network(bundle: ModelBundle, config: BaseModel | None = None) -> Any:
     Raises:
         InvalidModelBundle: bytes have changed, or the arrays are not exactly those of the network.
     """
-    config = config or parse_config(bundle.card.family, bundle.card.config)
     with checked_weights(bundle) as weights:
-        network = family_by_name(bundle.card.family).build_network(config)
+        network = bundle.family.build_network(config or bundle.config)
         for variable in network.weights:
             variable.assign(weights.take_array(variable.path, tuple(variable.shape)))
     return network
@@ -198,8 +208,7 @@ def checked_weights(bundle: ModelBundle) -> Iterator[BundleWeights]:
         InvalidModelBundle: bytes have changed, or the arrays are not exactly those of the network.
     """
     verify_weights(bundle)
-    kind, config = family_by_name(bundle.card.family), parse_config(bundle.card.family, bundle.card.config)
-    _check_weight_count(bundle, kind.count_parameters(config))
+    _check_weight_count(bundle, bundle.family.count_parameters(bundle.config))
     with _open_weights(bundle) as stored:
         weights = BundleWeights(bundle, stored)
         yield weights

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from attunet_gui.network.augmentation import augment_batch
 from attunet_gui.network.compute_precision import precision_for
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import PROBABILITY
-from attunet_gui.network.families.family_registry import parse_config
 from attunet_gui.network.inference import LoadedModel
 from attunet_gui.network.model_bundle import load_network
 from attunet_gui.network.tensorflow_runtime import keras, tf
@@ -83,12 +81,12 @@ class OnlineAdapter:
     """
 
     def __init__(self, model: LoadedModel) -> None:
-        config: Any = parse_config(model.card.family, model.card.config)
+        config = model.bundle.config
         self.model = model
-        self.size = _view_size(model, 2 ** (config.levels - 1))
+        self.size = _view_size(model, config.size_multiple)
         self.step_seconds = 0.0
         with _dtype_policy(precision_for(TrainingConfig())):
-            self._network = load_network(model.bundle, config.model_copy(update={"size": self.size}))
+            self._network = load_network(model.bundle, config.with_size(self.size))
         self._start = self._network.get_weights()
         self._optimiser = keras.optimizers.Adam(_LEARNING_RATE, global_clipnorm=1.0)
         self._optimiser.build(self._network.trainable_variables)
@@ -165,9 +163,8 @@ class OnlineAdapter:
     def _compile_functions(self) -> tuple[Any, Any]:
         """Return the compiled training step and the compiled forward pass."""
         network, optimiser = self._network, self._optimiser
-        # The input of the sigmoid: logits of a network that is certain still have a gradient, probabilities
-        # have none.
-        scores = keras.Model(network.input, network.get_layer(PROBABILITY).input)
+        # Logits of a network that is certain still have a gradient, probabilities have none.
+        scores = self.model.bundle.family.build_logits(network)
         window, line = self.model.card.preprocessing.window_hu, self.model.card.calibration
         # The draft ends where the calibrated probability reaches the threshold, so that edge is what learning
         # has to move.

@@ -23,9 +23,8 @@ from attunet_gui.network.augmentation import CropWindow, augment_batch
 from attunet_gui.network.batch_prefetch import PrefetchQueue, prefetch_items
 from attunet_gui.network.batch_sampling import IGNORED_LABEL, BatchSampler, TrainingBatch, TrainingData
 from attunet_gui.network.compute_precision import precision_for
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import PROBABILITY
-from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import shift_logits
 from attunet_gui.network.families.family_registry import family_by_name, parse_config
+from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.model_bundle import ModelBundle, load_network
 from attunet_gui.network.tensorflow_runtime import keras, tf
 from attunet_gui.network.training_checkpoint import (
@@ -258,7 +257,7 @@ def network_from_bundle(bundle: ModelBundle, *, folded: bool) -> Any:
     network, card = load_network(bundle), bundle.card
     if folded:
         edge = math.log(card.threshold / (1 - card.threshold))
-        shift_logits(network, card.calibration.slope, card.calibration.offset - edge)
+        bundle.family.shift_logits(network, card.calibration.slope, card.calibration.offset - edge)
     return network
 
 

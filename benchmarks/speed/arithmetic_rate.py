@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from attunet_gui.network.engines.engine_registry import OPENVINO
-from attunet_gui.network.families.family_registry import family_by_name, parse_config
 from attunet_gui.network.model_bundle import checked_weights, read_bundle
 from benchmarks.speed.draft_timing import engine_seconds
 from benchmarks.speed.machine_info import cores
@@ -45,9 +44,8 @@ def convolutions_in(graph: Any) -> list[Convolution]:
 def network_operations(bundle: Path) -> int:
     """Of one slice through the network of the bundle in this folder."""
     found = read_bundle(bundle)
-    config = parse_config(found.card.family, found.card.config)
     with checked_weights(found) as weights:
-        return operations(convolutions_in(family_by_name(found.card.family).build_graph(config, weights)))
+        return operations(convolutions_in(found.family.build_graph(found.config, weights)))
 
 
 def product_rate(side: int = _SIDE) -> float:
@@ -91,8 +89,8 @@ def monai(bench: SpeedBench) -> dict[str, Runs]:
     """Row `monai`: MONAI's AttentionUnet of equal width in PyTorch, in an environment of its own."""
     if bench.peers is None:
         return {"monai": Runs(note=_NOT_INSTALLED)}
-    card, path = read_bundle(bench.bundle).card, bench.file(bench.size.whole)
-    config: Any = parse_config(card.family, card.config)
+    bundle, path = read_bundle(bench.bundle), bench.file(bench.size.whole)
+    config: Any = bundle.config
     widths = [config.filters << level for level in range(config.levels)]
     slices = min(_SLICES, bench.size.whole)
     job = {

@@ -114,10 +114,10 @@ def _serve(step: Callable[[int], object]) -> None:
 
 def _our_step(way: str, precision: str) -> Callable[[int], object]:
     from attunet_gui.network import training_loop
-    from attunet_gui.network.families.attention_unet_2d import attention_unet_keras
+    from attunet_gui.network.families import encoder_decoder_keras
 
     if way == "plain":
-        vars(attention_unet_keras)["JoinedConvolution"] = _enlarged_and_joined()
+        vars(encoder_decoder_keras)["UpsampleConcatConvolution"] = _enlarged_and_joined()
     view = _VIEWS.get(way)
     settings = TrainingConfig.model_validate({"precision": precision, "batch": _BATCH, "view": view})
     config = {"filters": _FILTERS, "gate_filters": 2 * _FILTERS, "size": _SIZE}
@@ -130,7 +130,7 @@ def _our_step(way: str, precision: str) -> Callable[[int], object]:
 
 
 def _enlarged_and_joined() -> Any:
-    """What the decoder was before `JoinedConvolution`."""
+    """What the decoder was before `UpsampleConcatConvolution`."""
     from attunet_gui.network.tensorflow_runtime import keras
 
     layers = keras.layers

@@ -11,21 +11,15 @@ from pydantic import ValidationError
 from safetensors.numpy import load_file
 
 from attunet_gui.core.map_overlays import make_overlays
-from attunet_gui.core.preprocess import PreprocessingConfig
-from attunet_gui.network.batch_sampling import TrainingCase, TrainingSource
 from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
-    PROBABILITY,
     AttentionUNet2DConfig,
-    gate_names,
-    gate_sizes,
-    parameter_count,
+    count_parameters,
+    list_gates,
 )
 from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
-from attunet_gui.network.families.family_registry import FAMILIES, ModelFamily
+from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.inference import load_model, predict_volume
 from attunet_gui.network.model_bundle import load_network, read_bundle, write_bundle
-from attunet_gui.network.training_config import TrainingConfig
-from attunet_gui.network.training_loop import TrainingData, TrainingJob, train_network
 from attunet_gui.network.training_losses import LOSSES
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.support.model_cards import TINY_CONFIG, card_fields
@@ -51,7 +45,7 @@ def test_the_article_has_7951369_parameters() -> None:
     ids=["article", "tiny", "odd", "plain"],
 )
 def test_the_number_of_weights_is_known_without_building(config: AttentionUNet2DConfig) -> None:
-    assert parameter_count(config) == build_network(config).count_params()
+    assert count_parameters(config) == build_network(config).count_params()
 
 
 def test_there_is_no_lambda_in_it() -> None:
@@ -107,10 +101,10 @@ def test_a_fresh_gate_lets_everything_pass(seed: int, training: bool) -> None:
     network = build_network(TINY.model_copy(update={"filters": 8, "gate_filters": 16}))
     image = np.random.default_rng(seed).random((2, 64, 64, 3)).astype(np.float32)
     outputs = network(image, training=training)
-    for name in gate_names(TINY):
-        assert np.mean(outputs[name]) > 0.94
-        assert np.min(outputs[name]) > 0.85
-    first, second = (network.get_layer(f"{name}_score").kernel for name in gate_names(TINY))
+    for gate in list_gates(TINY):
+        assert np.mean(outputs[gate.name]) > 0.94
+        assert np.min(outputs[gate.name]) > 0.85
+    first, second = (network.get_layer(f"{gate.name}_score").kernel for gate in list_gates(TINY))
     assert np.all(np.asarray(first) != np.asarray(second))
 
 
@@ -142,51 +136,6 @@ def test_a_loaded_network_has_the_numbers_of_its_file_and_no_fresh_ones() -> Non
 def test_a_configuration_that_cannot_be_built_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         AttentionUNet2DConfig.model_validate(wrong)
-
-
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-class TestEveryFamily:
-    """What any family has to keep."""
-
-    def test_its_configuration_survives_json(self, family: ModelFamily) -> None:
-        config = family.config_type()
-        assert family.config_type.model_validate_json(config.model_dump_json()) == config
-
-    def test_its_gates_are_named_outputs_in_0_to_1_of_one_pass(self, family: ModelFamily) -> None:
-        outputs = family.build_network(TINY)(np.random.default_rng(1).normal(size=(2, 64, 64, 3)) * 9)
-        assert set(outputs) == {PROBABILITY, *gate_names(TINY)}
-        for name, size in zip(gate_names(TINY), gate_sizes(TINY), strict=True):
-            assert outputs[name].shape == (2, *size, 1)
-        for values in outputs.values():
-            assert 0 <= np.min(values) <= np.max(values) <= 1
-
-    def test_it_predicts_the_same_after_saving_and_loading(self, family: ModelFamily, tmp_path: Path) -> None:
-        network = family.build_network(TINY)
-        network.set_weights(
-            [w + 0.01 * np.arange(w.size).reshape(w.shape) / w.size for w in network.get_weights()]
-        )
-        bundle = write_bundle(tmp_path / "tiny", network, card_fields(family=family.name))
-        image = np.random.default_rng(2).random((1, 64, 64, 3)).astype(np.float32)
-        before, after = network(image), load_network(bundle)(image)
-        for name in before:
-            assert np.array_equal(before[name], after[name])
-
-    def test_training_lowers_the_loss(self, family: ModelFamily) -> None:
-        images = np.full((8, 64, 64), 60, np.uint8)
-        truth = np.zeros((8, 64, 64), np.uint8)
-        truth[2:6, 20:44, 20:44] = 1
-        case = TrainingCase(np.where(truth, 200, images).astype(np.uint8), truth)
-        losses: list[float] = []
-        settings = TrainingConfig(steps=100, batch=4, precision="float32", learning_rate=0.01)
-        wanted = PreprocessingConfig(size=(64, 64), spacing_mm=7.0)
-        train_network(
-            TrainingJob(family.name, TINY_CONFIG, wanted, settings),
-            TrainingData((TrainingSource("one", 1.0, (case,)),)),
-            progress=lambda done, total, stage: (
-                losses.append(float(stage.split()[2].strip(","))) if done else None
-            ),
-        )
-        assert losses[-1] < 0.8 * losses[0]
 
 
 def test_dice_over_the_image_counts_overlap_and_the_article_form_does_not() -> None:

@@ -21,8 +21,7 @@ from attunet_gui.network.batch_sampling import (
     TrainingSource,
     make_training_case,
 )
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import AttentionUNet2DConfig
-from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
+from attunet_gui.network.families.family_registry import family_by_name
 from attunet_gui.network.model_bundle import read_bundle, set_calibration
 from attunet_gui.network.tensorflow_runtime import tf
 from attunet_gui.network.training_config import AugmentationConfig, SamplingConfig
@@ -140,7 +139,8 @@ def test_a_folded_start_cuts_its_draft_at_one_half(tiny_bundle: Path, tmp_path: 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_part_of_the_way_is_a_point_on_the_straight_line(share: float) -> None:
-    first, last = (build_network(AttentionUNet2DConfig.model_validate(TINY_CONFIG)) for _ in range(2))
+    family = family_by_name("attention_unet_2d")
+    first, last = (family.build_network(family.parse_config(TINY_CONFIG)) for _ in range(2))
     begun, ended = first.get_weights(), last.get_weights()
     blend_weights(first, last, share)
     for start, end, found in zip(begun, ended, last.get_weights(), strict=True):

@@ -11,8 +11,7 @@ import pytest
 from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.augmentation import CropWindow, augment_batch
 from attunet_gui.network.batch_sampling import BatchSampler, TrainingCase, TrainingData, TrainingSource
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import AttentionUNet2DConfig
-from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
+from attunet_gui.network.families.family_registry import family_by_name
 from attunet_gui.network.tensorflow_runtime import tf
 from attunet_gui.network.training_checkpoint import RunFolder
 from attunet_gui.network.training_config import AugmentationConfig, SamplingConfig, TrainingConfig
@@ -111,7 +110,8 @@ def test_how_much_is_looked_at_does_not_change_which_slices_come() -> None:
 
 
 def test_the_network_of_a_part_is_the_same_network() -> None:
-    network = build_network(AttentionUNet2DConfig.model_validate(_CONFIG))
+    family = family_by_name("attention_unet_2d")
+    network = family.build_network(family.parse_config(_CONFIG))
     small = network_for_crop(network, _VIEW)
     assert network_for_crop(network, None) is network
     assert [one is other for one, other in zip(small.weights, network.weights, strict=True)] == [True] * len(

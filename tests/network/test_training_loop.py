@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import AttentionUNet2DConfig
-from attunet_gui.network.families.attention_unet_2d.attention_unet_keras import build_network
+from attunet_gui.network.families.family_registry import family_by_name
 from attunet_gui.network.model_bundle import load_network, write_bundle
 from attunet_gui.network.tensorflow_runtime import keras
 from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE, RunFolder
@@ -134,7 +133,8 @@ def test_best_and_last_keep_different_weights() -> None:
 
 def test_a_run_can_start_from_a_bundle(tmp_path: Path) -> None:
     keras.utils.set_random_seed(9)
-    network = build_network(AttentionUNet2DConfig.model_validate(CONFIG))
+    family = family_by_name("attention_unet_2d")
+    network = family.build_network(family.parse_config(CONFIG))
     fields = card_fields(config=CONFIG, preprocessing={"size": [32, 48], "spacing_mm": 8.0})
     bundle = write_bundle(tmp_path / "start", network, fields)
     job = training_job(steps=1, learning_rate=1e-12)

@@ -93,7 +93,7 @@ _PROBABILITY_TIP = (
     "The network's output for each pixel, 0 to 1. How far it was calibrated, the model's card says.\n"
     "In / out: mean value in the draft and in the rest of the body."
 )
-_NO_MAPS_TEXT = "The probability and the four gates appear here with the draft."
+_NO_MAPS_TEXT = "The probability and the model's gates appear here with the draft."
 
 
 class _LayerRow(NamedTuple):

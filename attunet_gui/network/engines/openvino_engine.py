@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.network.families.family_registry import family_by_name, parse_config
 from attunet_gui.network.model_bundle import ModelBundle, checked_weights
 from attunet_gui.network.openvino_runtime import openvino
 
@@ -30,12 +29,8 @@ class OpenVINOEngine:
     def __init__(self, bundle: ModelBundle, precision: str | None = None) -> None:
         core = openvino.Core()
         self.precision = precision or _fastest_precision(core)
-        kind, config = (
-            family_by_name(bundle.card.family),
-            parse_config(bundle.card.family, bundle.card.config),
-        )
         with checked_weights(bundle) as weights:
-            graph = kind.build_graph(config, weights)
+            graph = bundle.family.build_graph(bundle.config, weights)
         settings = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         compiled = core.compile_model(graph, "CPU", settings)
         # OpenVINO's own choice for throughput, about one request for each core.

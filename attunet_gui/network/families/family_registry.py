@@ -2,65 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from attunet_gui.core.model_card import first_validation_fault
-from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
-    AttentionUNet2DConfig,
-    parameter_count,
-)
+from attunet_gui.network.families.model_family import ModelFamily, NetworkConfig
 from attunet_gui.system.errors import InvalidModelBundle
 
-
-@dataclass(frozen=True)
-class ModelFamily:
-    """One kind of network.
-
-    Attributes:
-        name: as written in a card.
-        config_type: the pydantic model of its configuration.
-        parameters: returns the number of weights of a configuration without building the network.
-        builder: "module:function" that turns a configuration into a `keras.Model`.
-        grapher: "module:function" that turns a configuration and the weights of a bundle into an
-            `openvino.Model`.
-    """
-
-    name: str
-    config_type: type[BaseModel]
-    count_parameters: Callable[[Any], int]
-    keras_builder: str
-    openvino_builder: str
-
-    def build_network(self, config: BaseModel) -> Any:
-        """Return the Keras model for `config` with fresh weights. Imports TensorFlow."""
-        return _import_function(self.keras_builder)(config)
-
-    def build_graph(self, config: BaseModel, weights: Any) -> Any:
-        """Return the OpenVINO graph for `config` with the arrays of `weights`. Imports OpenVINO."""
-        return _import_function(self.openvino_builder)(config, weights)
-
-
-def _import_function(place: str) -> Callable[..., Any]:
-    """Import the function that "module:function" names."""
-    module, function = place.split(":")
-    found: Callable[..., Any] = getattr(import_module(module), function)
-    return found
-
-
-FAMILIES: tuple[ModelFamily, ...] = (
-    ModelFamily(
-        "attention_unet_2d",
-        AttentionUNet2DConfig,
-        parameter_count,
-        "attunet_gui.network.families.attention_unet_2d.attention_unet_keras:build_network",
-        "attunet_gui.network.families.attention_unet_2d.attention_unet_openvino:build_graph",
-    ),
+# A family is a folder beside this file whose `__init__` defines `FAMILY`. Its name is that of the folder.
+_FOLDERS = (
+    "attention_unet_2d",
+    "unet_2d",
 )
+
+
+def _import_family(folder: str) -> ModelFamily:
+    """Return the family in `folder`; only its configuration is imported."""
+    family: ModelFamily = import_module(f"{__package__}.{folder}").FAMILY
+    return family
+
+
+FAMILIES: tuple[ModelFamily, ...] = tuple(_import_family(folder) for folder in _FOLDERS)
+"""All families; a family is registered by the name of its folder in `_FOLDERS`."""
 
 
 def family_by_name(name: str) -> ModelFamily:
@@ -74,12 +36,6 @@ def family_by_name(name: str) -> ModelFamily:
     )
 
 
-def parse_config(family_name: str, config: dict[str, Any]) -> BaseModel:
+def parse_config(family_name: str, config: dict[str, Any]) -> NetworkConfig:
     """Return the validated configuration of a card; `InvalidModelBundle` names the first fault."""
-    try:
-        return family_by_name(family_name).config_type.model_validate(config)
-    except ValidationError as error:
-        where, fault = first_validation_fault(error)
-        raise InvalidModelBundle(
-            f"The model's configuration is not valid: {where or 'config'}: {fault}."
-        ) from error
+    return family_by_name(family_name).parse_config(config)

@@ -1,12 +1,11 @@
 """The family `attention_unet_2d` in Keras: the Attention U-Net of Oktay et al. 2018 (arXiv:1804.03999) in
 2-D.
 
-Each level of the encoder is a block of two 3x3 convolutions with ReLU, each followed by batch normalisation.
-Each skip connection passes an additive attention gate (article, equations 1 and 2): skip and gating signal go
-through 1x1 convolutions and are added, and a 1x1 convolution with a sigmoid gives one coefficient in [0, 1]
-for each position, which multiplies the skip. The coefficients are outputs of the same forward pass, named
-`gate1` (finest) to `gate<n>` (coarsest). A fresh gate lets nearly everything pass, as the article asks
-(section 3).
+Encoder, decoder and head are those of `encoder_decoder_keras`. Each skip connection passes an additive
+attention gate (article, equations 1 and 2): skip and gating signal go through 1x1 convolutions and are added,
+and a 1x1 convolution with a sigmoid gives one coefficient in [0, 1] for each position, which multiplies the
+skip. The coefficients are outputs of the same forward pass, named `gate1` (finest) to `gate<n>` (coarsest). A
+fresh gate lets nearly everything pass, as the article asks (section 3).
 """
 
 from __future__ import annotations
@@ -15,18 +14,14 @@ import math
 from typing import Any
 
 from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
-    PROBABILITY,
     AttentionUNet2DConfig,
-    gate_names,
+    list_gates,
 )
-from attunet_gui.network.families.fused_layers import FusedBatchNormalisation, UpsampleConcatConvolution
+from attunet_gui.network.families.encoder_decoder_keras import add_block, add_encoder, add_head
+from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.tensorflow_runtime import keras
 
 layers = keras.layers
-# Initial offset of the last batch normalisation: the organ fills few pixels. Because of that normalisation
-# before the sigmoid only this offset can express it, and starting from 0 it takes thousands of steps to get
-# there (the prior of Lin et al. 2017, arXiv:1708.02002, section 4.1).
-_PRIOR_LOGIT = -3.0
 # Initial offset of a gate, which gives coefficients of 0.95. With an offset of 0 and weights of the usual
 # size a fresh gate is not neutral: batch-normalised skips drive it to a random mean between 0.04 and 0.85.
 _OPEN_GATE_LOGIT = 3.0
@@ -43,23 +38,15 @@ def build_network(config: AttentionUNet2DConfig) -> keras.Model:
     / 2**k, columns / 2**k, 1). Without gates `probability` is the only one.
     """
     image = keras.Input((*config.size, config.channels), name="image")
-    skips, x = [], image
-    for level in range(config.levels - 1):
-        skips.append(_conv_block(x, config, level, "encoder"))
-        x = layers.MaxPooling2D(2, name=f"encoder{level + 1}_pool")(skips[-1])
-    x = _conv_block(x, config, config.levels - 1, "encoder")
-    outputs = {}
+    skips, x = add_encoder(image, config)
+    outputs, gates = {}, list_gates(config)
     for level in reversed(range(config.levels - 1)):
         skip = skips[level]
-        if config.gates:
-            name = gate_names(config)[level]
+        if gates:
+            name = gates[level].name
             skip, outputs[name] = _attention_gate(skip, x, config.gate_filters, name)
-        x = _conv_block([x, skip], config, level, "decoder")
-    x = layers.Conv2D(1, 1, name="head_conv")(x)
-    x = FusedBatchNormalisation(beta_initializer=keras.initializers.Constant(_PRIOR_LOGIT), name="head_norm")(
-        x
-    )
-    outputs[PROBABILITY] = layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(x)
+        x = add_block([x, skip], config, level, "decoder")
+    outputs[PROBABILITY] = add_head(x)
     return keras.Model(image, outputs, name="attention_unet_2d")
 
 
@@ -73,13 +60,6 @@ def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
     score.bias.assign([_clamped_logit(coefficient)])
 
 
-def shift_logits(network: keras.Model, slope: float, offset: float) -> None:
-    """Replace each logit x of the probability by `slope` * x + `offset`, within the last normalisation."""
-    norm = network.get_layer("head_norm")
-    norm.gamma.assign(slope * norm.gamma)
-    norm.beta.assign(slope * norm.beta + offset)
-
-
 def _clamped_logit(probability: float) -> float:
     """Return the logit of `probability`; for 0 and 1 a finite number whose sigmoid is exactly 0 or 1 in
     float32.
@@ -87,28 +67,6 @@ def _clamped_logit(probability: float) -> float:
     if probability in (0, 1):
         return 40.0 if probability else -110.0  # exactly 1 and 0 in float32
     return math.log(probability / (1 - probability))
-
-
-def _conv_block(x: Any, config: AttentionUNet2DConfig, level: int, part: str) -> Any:
-    """Add two convolutions with their normalisations.
-
-    Args:
-        x: a map, or in the decoder [the coarser map, the skip], which only the first convolution takes.
-        config: of the network.
-        level: 0 is the finest.
-        part: "encoder" or "decoder", for the names of the layers.
-    """
-    filters = config.filters * 2**level
-    for step in (1, 2):
-        name = f"{part}{level + 1}_{step}"
-        if isinstance(x, list):
-            x = UpsampleConcatConvolution(filters, name=f"{name}_conv")(x)
-        else:
-            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"{name}_conv")(x)
-        x = FusedBatchNormalisation(name=f"{name}_norm")(x)
-        if step == 1 and config.dropout:
-            x = layers.Dropout(config.dropout, name=f"{name}_drop")(x)
-    return x
 
 
 def _attention_gate(skip: Any, gating: Any, filters: int, name: str) -> tuple[Any, Any]:
