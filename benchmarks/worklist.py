@@ -20,6 +20,7 @@ from time import perf_counter
 import numpy as np
 from sqlalchemy import insert, update
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project.case_commands import set_note
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_ordering import STRATEGIES, choose_next_case, rank_cases
@@ -98,7 +99,7 @@ def _fill(project: Project) -> None:
                 places=3,
                 visible=float(random.uniform()),
             )
-            record = event_record(case.id, ProjectEvent("attunet", now, "starter-2 " + "0" * 64, said))
+            record = event_record(case.id, ProjectEvent("attunet", now, ModelId("starter-2", "0" * 64), said))
             columns = ("case_id", "who", "when", "kind", "model", "payload")
             row = {name: getattr(record, name) for name in columns}
             session.execute(insert(EventRecord), [row] * 2)

@@ -31,7 +31,6 @@ from attunet_gui.project import case_commands
 from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.case_state import CaseStatus
-from attunet_gui.project.project_events import model_reference
 from attunet_gui.project.project_store import Project
 from attunet_gui.review.review_progress import ReviewState
 from attunet_gui.system.errors import AttunetError, failure_sentence
@@ -261,9 +260,11 @@ def make_review_record(
     slices = work.identity.shape[0]
     # None stands for every slice.
     verified = None if len(looked_at) == slices else looked_at
-    reference = "" if model is None else model_reference(model.name, model.sha256)
+    drafted_by = None if model is None else model.without_engine
     return replace(
-        MaskReview.from_activity(work.case_activity, verified, reference, finished=accepted or seen.reviewed),
+        MaskReview.from_activity(
+            work.case_activity, verified, drafted_by, finished=accepted or seen.reviewed
+        ),
         declared=work.verified_slices,
         corrected=work.corrected_slices,
         places=work.accepted_keys,

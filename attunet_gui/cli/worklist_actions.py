@@ -18,6 +18,7 @@ from attunet_gui.app.case_accepting import AcceptRequest, not_accepted_message
 from attunet_gui.app.case_accepting import accept_case as accept
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project import case_commands
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases
 from attunet_gui.project.case_import import add_ct_folder
@@ -180,7 +181,7 @@ def _case_record(row: CaseRow, files: bool) -> dict[str, Any]:
     # Status and time are added below as text, and what may name a patient only on request.
     hidden = {"id", "changed", "status", "path", "series", "file_name"}
     plain = {name: getattr(row, name) for name in CaseRow.__dataclass_fields__ if name not in hidden}
-    plain |= {"status": row.status.value, "changed": row.changed.isoformat()}
+    plain |= {"model": str(row.model or ""), "status": row.status.value, "changed": row.changed.isoformat()}
     return plain | ({"file": str(row.path), "series": row.series} if files else {})
 
 
@@ -218,7 +219,7 @@ def draft_all_cases(project: Project, model_name: str | None, again: bool) -> No
     bundle = choose_model(model_name)
     # The network runs in a child process, so this one never loads TensorFlow.
     drafter = ChildProcessDrafter(
-        InferenceProcess(), bundle.folder, (bundle.card.name, bundle.card.weights_sha256)
+        InferenceProcess(), bundle.folder, ModelId(bundle.card.name, bundle.card.weights_sha256)
     )
     try:
         with progress_bar(bundle.card.name) as progress:
@@ -249,7 +250,7 @@ def show_history(project: Project, name: str) -> None:
     for title in ("who", "what", "model"):
         table.add_column(title)
     for line in project.case_history(project.case_named(name)):
-        model = " ".join(part[:12] for part in line.model.split())
+        model = "" if line.model is None else f"{line.model.name[:12]} {line.model.sha256[:12]}"
         table.add_row(f"{line.when:%Y-%m-%d %H:%M:%S}", line.who, line.words, model)
     console.print(table)
 

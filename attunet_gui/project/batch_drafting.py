@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.prediction import NetworkPrediction
+from attunet_gui.core.prediction import ModelId, NetworkPrediction
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import CaseRef
 from attunet_gui.io.ct_reading import read_ct_volume
@@ -26,7 +26,7 @@ from attunet_gui.project.case_rows import CaseQuery, CaseRow
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.ct_fingerprint import ct_fingerprint
 from attunet_gui.project.mask_files import mask_file_sha256
-from attunet_gui.project.project_events import CaseDrafted, DraftFailed, EventPayload, model_reference
+from attunet_gui.project.project_events import CaseDrafted, DraftFailed, EventPayload
 from attunet_gui.project.project_store import PROGRAM_ACTOR, Project
 from attunet_gui.project.thumbnails import write_thumbnail
 from attunet_gui.project.triage_metrics import triage_metrics_of
@@ -54,12 +54,12 @@ class CaseDrafter(Protocol):
     """A model that drafts one volume after the other.
 
     Attributes:
-        model: name and sha256 of the model, as `events.model_words` formats them.
+        draft_model: the model.
     """
 
     @property
-    def draft_model(self) -> str:
-        """Name and sha256 of the model, as `events.model_words` formats them."""
+    def draft_model(self) -> ModelId:
+        """The model, whatever engine runs it."""
 
     def draft(
         self, volume: Volume, progress: ProgressCallback
@@ -88,7 +88,7 @@ class DraftedCases:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def waiting_for_draft(project: Project, model: str, again: bool = False) -> tuple[CaseRow, ...]:
+def waiting_for_draft(project: Project, model: ModelId, again: bool = False) -> tuple[CaseRow, ...]:
     """Return the cases that `draft_waiting_cases` would draft, in the order in which they were added.
 
     These are the cases without a draft that nobody has begun; with `again`, also those that nobody has begun
@@ -185,7 +185,7 @@ def _draft_case(
     _check_ct_unchanged(project, case)
     volume = read_ct_volume(case.path, series=case.series, progress=progress)
     prediction, mask = drafter.draft(volume, progress)
-    path = project.new_draft_path(case, drafter.draft_model.split()[-1][:_MARK])
+    path = project.new_draft_path(case, drafter.draft_model.sha256[:_MARK])
     write_mask(path, mask, volume)
     with suppress(UnwritableOutput):  # a picture more or less stops nothing
         write_thumbnail(project.thumbnail_path(case), volume)
@@ -216,11 +216,11 @@ class ChildProcessDrafter:
     meanwhile.
 
     Attributes:
-        model: name and sha256 of the model, as `events.model_words` formats them.
+        draft_model: the model.
     """
 
-    def __init__(self, runner: InferenceProcess, bundle: Path, model: tuple[str, str]) -> None:
-        self.draft_model = model_reference(*model)
+    def __init__(self, runner: InferenceProcess, bundle: Path, model: ModelId) -> None:
+        self.draft_model = model
         self._runner, self._bundle = runner, bundle
         self._heard: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         runner.draft_finished.connect(self._queue_result)

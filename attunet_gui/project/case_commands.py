@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from attunet_gui.core.case_activity import CaseActivity
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project.case_rows import CaseRow, SavedMask
 from attunet_gui.project.case_state import (
     CaseState,
@@ -47,8 +48,7 @@ class MaskReview:
 
     Attributes:
         verified: slices (z of the canonical grid) that the annotator has seen; None means every slice.
-        model: the model whose draft it came from, as `project_events.model_reference` formats it; "" if all
-            was drawn by hand.
+        model: the model whose draft it came from; None if all was drawn by hand.
         active_seconds: time at work, without pauses.
         edits_by_tool: number of strokes by tool.
         finished: whether the annotator is done with the case; otherwise they will go on later.
@@ -62,7 +62,7 @@ class MaskReview:
     """
 
     verified: frozenset[int] | None = None
-    model: str = ""
+    model: ModelId | None = None
     active_seconds: float = 0.0
     edits_by_tool: Mapping[str, int] = field(default_factory=dict, hash=False)
     finished: bool = True
@@ -75,7 +75,7 @@ class MaskReview:
 
     @classmethod
     def from_activity(
-        cls, activity: CaseActivity, verified: frozenset[int] | None, model: str, finished: bool
+        cls, activity: CaseActivity, verified: frozenset[int] | None, model: ModelId | None, finished: bool
     ) -> MaskReview:
         """Make a review that takes the time and the strokes from `activity`."""
         edits = {tool: use.strokes for tool, use in activity.tools.items()}

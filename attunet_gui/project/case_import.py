@@ -183,7 +183,7 @@ def _record_found_again(project: Project, case: _KnownCase, path: str, done: Add
         return
     with project.database.write_session() as session:
         session.execute(update(CaseRecord).where(CaseRecord.id == case.id).values(path=path))
-        session.add(event_record(case.id, ProjectEvent(actor, project.now(), "", CaseMoved())))
+        session.add(event_record(case.id, ProjectEvent(actor, project.now(), None, CaseMoved())))
         session.flush()
         update_columns(session, case.id, fold_events(read_events(session, case.id)))
     done.moved.append(case.name)
@@ -196,7 +196,7 @@ def _insert_cases(
     if not waiting:
         return
     now = project.now()
-    event = ProjectEvent(actor, now, "", payload)
+    event = ProjectEvent(actor, now, None, payload)
     with project.database.write_session() as session:
         new = _not_added_meanwhile(session, waiting)
         first = (session.execute(select(func.max(CaseRecord.id))).scalar_one() or 0) + 1
@@ -232,7 +232,7 @@ def _case_columns(number: int, new: _NewCase) -> dict[str, object]:
 def _event_columns(case_id: object, event: ProjectEvent) -> dict[str, object]:
     payload = event.payload
     return {
-        **{"case_id": case_id, "who": event.who, "when": event.when, "model": event.model},
+        **{"case_id": case_id, "who": event.who, "when": event.when, "model": str(event.model or "")},
         **{"kind": payload.kind, "payload": payload.model_dump(mode="json")},
     }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.case_state import CaseState, CaseStatus, SavedMaskState, check_second_reader
@@ -33,14 +34,14 @@ class CaseOpening:
     Attributes:
         case: the row of the case as it is now.
         mask: the mask file to begin with, on the source grid; None for an empty mask.
-        model: the model whose draft `mask` came from, as `events.model_words` formats it; "" for none.
+        model: the model whose draft `mask` came from; None for none.
         blind: whether no draft and nobody else's mask may be shown or made.
         saved: who saved `mask` and what was recorded with it; None if `mask` is not a saved one.
     """
 
     case: CaseRow
     mask: Path | None
-    model: str
+    model: ModelId | None
     blind: bool
     saved: SavedMaskState | None = None
 
@@ -82,7 +83,7 @@ def begin_case(project: Project, case: CaseRow, *, actor: str) -> CaseOpening:
     mask = _mask_to_show(project, state, opened)
     blind = shown == "nothing" and state.draft is not None
     saved = _resumed_mask(state) if shown == "saved" else None
-    return CaseOpening(case, mask, "" if mask is None else state.draft_model, blind, saved)
+    return CaseOpening(case, mask, None if mask is None else state.draft_model, blind, saved)
 
 
 def _choose_shown(project: Project, case: CaseRow, state: CaseState, actor: str) -> ShownKind:

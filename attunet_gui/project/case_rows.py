@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project.case_state import CaseState, CaseStatus
 from attunet_gui.project.database_tables import CaseRecord
 
@@ -43,7 +44,7 @@ class CaseRow:
         file_name: name of the CT's file, for the window alone, because it may hold the patient's name.
         path, series: arguments with which `io.reading.read` opens the CT.
         status, assignee, note, reason, failure: as in `status.CaseState`.
-        model: name and sha256 of the model of the last draft; "" without a draft.
+        model: the model of the last draft; None without a draft.
         annotator: the first reader who saved a mask; "" for nobody.
         reader: who was asked for a second read.
         volume_ml, uncertainty, effort, places, visible: of the draft, as in
@@ -63,7 +64,7 @@ class CaseRow:
     note: str
     reason: str
     failure: str
-    model: str
+    model: ModelId | None
     annotator: str
     reader: str
     volume_ml: float | None
@@ -106,7 +107,7 @@ class SavedMask:
         mask: path of the file, on the source grid.
         verified: slices (z of the canonical grid) that a person has seen; None means every slice.
         annotator: name of the annotator.
-        model: name and sha256 of the draft's model; "" if all was drawn by hand.
+        model: the model of the draft; None if all was drawn by hand.
         active_seconds: time at work, without pauses.
         edits_by_tool: number of strokes by tool.
         time: when it was saved, in UTC.
@@ -119,7 +120,7 @@ class SavedMask:
     mask: Path
     verified: frozenset[int] | None
     annotator: str
-    model: str
+    model: ModelId | None
     active_seconds: float
     edits_by_tool: Mapping[str, int] = field(hash=False)
     time: datetime
@@ -135,7 +136,7 @@ class HistoryLine:
     when: datetime
     who: str
     words: str
-    model: str
+    model: ModelId | None
 
 
 def list_statement(query: CaseQuery) -> Select[Any]:
@@ -173,6 +174,7 @@ def case_row(found: Any, folder: Path) -> CaseRow:
     """Turn a row of `list_statement` into a `CaseRow`; relative paths start at the project's `folder`."""
     values = dict(found._mapping)
     values["path"], values["status"] = folder / values["path"], CaseStatus(values["status"])
+    values["model"] = ModelId.parse(values["model"])
     return CaseRow(**values)
 
 
@@ -185,7 +187,7 @@ def folded_columns(state: CaseState) -> dict[str, Any]:
         "note": state.note,
         "reason": state.reason,
         "failure": state.failure,
-        "model": state.draft_model,
+        "model": str(state.draft_model or ""),
         "annotator": "" if first is None else first.who,
         "reader": state.reader,
         "volume_ml": None if draft is None else draft.volume_ml,

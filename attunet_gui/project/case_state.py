@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project.project_events import (
     CaseAccepted,
     CaseAdded,
@@ -69,13 +70,13 @@ class SavedMaskState:
         said: what was recorded with it.
         who: name of the annotator.
         when: when it was saved, in UTC.
-        model: the model whose draft it came from, as `events.model_words` formats it; "" for none.
+        model: the model whose draft it came from; None for none.
     """
 
     said: MaskSaved
     who: str
     when: datetime
-    model: str
+    model: ModelId | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class CaseState:
     reason: str = ""
     failure: str = ""
     draft: CaseDrafted | None = None
-    draft_model: str = ""
+    draft_model: ModelId | None = None
     first: SavedMaskState | None = None
     second: SavedMaskState | None = None
     reader: str = ""

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project.case_rows import folded_columns
 from attunet_gui.project.case_state import CaseState
 from attunet_gui.project.database import ProjectDatabase
@@ -58,7 +59,7 @@ def event_record(case_id: int | None, event: ProjectEvent) -> EventRecord:
         who=event.who,
         when=event.when,
         kind=event.payload.kind,
-        model=event.model,
+        model=str(event.model or ""),
         payload=event.payload.model_dump(mode="json"),
     )
 
@@ -78,4 +79,4 @@ def event_from_record(record: EventRecord) -> ProjectEvent:
             f"The project holds an entry ({record.kind}) that this version does not know: update attunet-gui "
             "to work on it."
         ) from error
-    return ProjectEvent(record.who, record.when, record.model, payload)
+    return ProjectEvent(record.who, record.when, ModelId.parse(record.model), payload)

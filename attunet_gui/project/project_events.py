@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.system.plurals import counted
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -334,16 +335,11 @@ class ProjectEvent:
     Attributes:
         who: name of the person; "attunet" for what the program did by itself.
         when: time in UTC.
-        model: name and sha256 of the model that was involved, as `model_reference` formats them; "" for none.
+        model: the model that was involved; None for none.
         payload: what happened.
     """
 
     who: str
     when: datetime
-    model: str
+    model: ModelId | None
     payload: EventPayload
-
-
-def model_reference(name: str, sha256: str) -> str:
-    """Format name and sha256 of a model in one line, which identifies it and proves it unchanged."""
-    return f"{name} {sha256}"

@@ -35,7 +35,7 @@ def export_case_of(project: Project, row: CaseRow) -> ExportCase | None:
         mask=saved.mask,
         verified=saved.verified,
         annotator=saved.annotator,
-        model=saved.model,
+        model=str(saved.model or ""),
         edits=saved.edits_by_tool,
         seconds=saved.active_seconds,
         time=saved.time,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.io.result_writing import make_private_folder
 from attunet_gui.project.case_rows import (
     CaseQuery,
@@ -210,7 +211,9 @@ class Project:
 
     # How it is kept
 
-    def apply_rule(self, case: CaseRow, rule: CaseRule, *, actor: str, model: str = "") -> CaseRow:
+    def apply_rule(
+        self, case: CaseRow, rule: CaseRule, *, actor: str, model: ModelId | None = None
+    ) -> CaseRow:
         """Append the events that `rule` returns for the state of `case`.
 
         The state is read and the events are appended in one transaction, so no other process can change the
@@ -220,7 +223,7 @@ class Project:
             case: the case.
             rule: returns the payloads; it raises `ProjectError` to refuse, and then nothing is appended.
             actor: name of the person for the log; `PROGRAM_ACTOR` for what the program does by itself.
-            model: the model that was involved, as `project_events.model_reference` formats it; "" for none.
+            model: the model that was involved; None for none.
 
         Returns:
             The row of the case after the events.
@@ -229,7 +232,7 @@ class Project:
         return self.reload_case(case)
 
     def apply_rule_to_all(
-        self, cases: Iterable[CaseRow], rule: CaseRule, *, actor: str, model: str = ""
+        self, cases: Iterable[CaseRow], rule: CaseRule, *, actor: str, model: ModelId | None = None
     ) -> None:
         """Append what `rule` returns for each of `cases`, all in one transaction; see `apply_rule`."""
         with self.database.write_session() as session:
@@ -244,7 +247,7 @@ class Project:
     def append_project_event(self, payload: EventPayload, *, actor: str) -> None:
         """Append an event that belongs to the whole project."""
         with self.database.write_session() as session:
-            session.add(event_record(None, ProjectEvent(actor, self.now(), "", payload)))
+            session.add(event_record(None, ProjectEvent(actor, self.now(), None, payload)))
 
     def now(self) -> datetime:
         """Return the time in UTC."""

@@ -80,7 +80,7 @@ def test_accepted_cases_become_a_data_set(tmp_path: Path, project: Project) -> N
     assert (half[6:] == 2).all()
     manifest = read_export_manifest(out)
     said = manifest.cases_by_name["case-0001"].annotation
-    assert (said.model, said.edits, said.active_seconds) == (MODEL, {"brush": 4}, 90.0)
+    assert (said.model, said.edits, said.active_seconds) == (str(MODEL), {"brush": 4}, 90.0)
     content = b"".join(path.read_bytes() for path in out.rglob("*.json"))
     for secret in (b"Anna", b"Smith", b"ct0", str(tmp_path).encode()):
         assert secret not in content

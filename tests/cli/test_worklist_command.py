@@ -57,7 +57,8 @@ def test_a_list_from_a_folder_to_drafts_by_the_real_child(tmp_path: Path, tiny_b
         path = project.draft_mask_path(case)
         assert path is not None
         assert read_mask(path, read_ct_volume(case.path)).shape == SHAPE
-        assert case.model.startswith("tiny ")
+        assert case.model is not None
+        assert (case.model.name, len(case.model.sha256)) == ("tiny", 64)
 
 
 def test_failures_are_one_sentence(tmp_path: Path) -> None:

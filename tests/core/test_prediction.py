@@ -98,3 +98,16 @@ def test_what_is_drafted_so_far_is_every_piece_in_those_slices() -> None:
     draft_edit_of_slices(_prediction(probability), np.array([2, 3])).apply_to(mask)
     assert np.array_equal(mask != 0, (probability >= 0.5) & (np.arange(6) >= 2)[:, None, None])
     assert not draft_edit_of_slices(_prediction(probability), np.array([4, 5])).changed_voxels
+
+
+@pytest.mark.parametrize("name", ["starter-2", "a name with spaces"])
+def test_a_model_prints_and_parses_the_text_that_projects_store(name: str) -> None:
+    model = ModelId(name, "ab" * 32, "openvino")
+    assert str(model) == f"{name} {'ab' * 32}"
+    assert ModelId.parse(str(model)) == model.without_engine == ModelId(name, "ab" * 32)
+    assert ModelId.parse("") is None
+
+
+def test_a_text_without_a_sum_is_a_model_of_that_name_and_prints_the_same() -> None:
+    assert ModelId.parse("model") == ModelId("model", "")
+    assert str(ModelId.parse("model")) == "model"

@@ -12,6 +12,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from attunet_gui.core.mask_edit import edit_between
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.undo_stack import DRAFT_TOOL
 from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.worklist.import_draft_export import WorklistExportOptions
@@ -97,7 +98,7 @@ def test_saving_writes_into_the_project_and_says_how_far_it_is(room: HeadlessWor
     assert saved is not None
     np.testing.assert_array_equal(read_mask_without_ct(saved.mask).hu, painted)
     assert saved.annotator == "anna"
-    assert saved.model.split()[0] == "ball"
+    assert saved.model == ModelId("ball", "ab" * 32)
     assert saved.edits_by_tool == {"brush": 1}
     assert saved.verified is not None
     assert 5 in saved.verified

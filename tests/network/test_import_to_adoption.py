@@ -122,7 +122,7 @@ def test_what_is_corrected_makes_the_next_drafts_better(home: Path) -> None:
     newest = [
         project.case_named(case.name) for case in project.list_cases(CaseQuery()) if case.file_name in unseen
     ]
-    assert all(case.model.startswith("better") for case in newest)
+    assert all(case.model is not None and case.model.name.startswith("better") for case in newest)
     project.close()
 
     attunet("models", "rollback")

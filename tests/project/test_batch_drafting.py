@@ -11,7 +11,7 @@ import psygnal
 import pytest
 import SimpleITK
 
-from attunet_gui.core.prediction import NetworkPrediction
+from attunet_gui.core.prediction import ModelId, NetworkPrediction
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases, waiting_for_draft
@@ -19,7 +19,7 @@ from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.mask_files import mask_file_sha256
-from attunet_gui.project.project_events import CaseDrafted, model_reference
+from attunet_gui.project.project_events import CaseDrafted
 from attunet_gui.project.thumbnails import THUMBNAIL_SIZE, ensure_thumbnail
 from attunet_gui.project.triage_metrics import triage_metrics_of
 from attunet_gui.system.errors import AttunetError, ProjectError, WorkCancelled
@@ -116,7 +116,7 @@ def test_another_model_drafts_again_only_if_asked_and_never_what_somebody_began(
     project = drafted_project(tmp_path, 2)
     first = project.draft_mask_path(project.list_cases()[1])
     save(project, project.list_cases()[0], ball(), MaskReview(finished=False))
-    other = Ball(model=model_reference("better", "cd" * 32))
+    other = Ball(model=ModelId("better", "cd" * 32))
     assert waiting_for_draft(project, other.draft_model) == ()
     assert draft_waiting_cases(project, other, again=True).done == ["case-0002"]
     assert project.draft_mask_path(project.list_cases()[1]) != first
@@ -227,7 +227,7 @@ def test_the_child_drafts_and_what_it_says_of_older_jobs_is_dropped(tmp_path: Pa
         runner.job_failed.emit(job - 1, "Too late.")
         runner.draft_finished.emit(job, prediction, mask)
 
-    drafter = ChildProcessDrafter(_Deaf(answer), tmp_path, ("ball", "ab" * 32))  # type: ignore[arg-type]
+    drafter = ChildProcessDrafter(_Deaf(answer), tmp_path, ModelId("ball", "ab" * 32))  # type: ignore[arg-type]
     seen: list[tuple[int, int, str]] = []
     assert drafter.draft_model == MODEL
     assert drafter.draft(volume, lambda *said: seen.append(said))[1] is mask
@@ -236,7 +236,7 @@ def test_the_child_drafts_and_what_it_says_of_older_jobs_is_dropped(tmp_path: Pa
 
 def test_a_child_that_fails_raises_its_sentence(tmp_path: Path) -> None:
     runner = _Deaf(lambda runner, job: runner.job_failed.emit(job, "It was too large."))
-    drafter = ChildProcessDrafter(runner, tmp_path, ("ball", "ab" * 32))  # type: ignore[arg-type]
+    drafter = ChildProcessDrafter(runner, tmp_path, ModelId("ball", "ab" * 32))  # type: ignore[arg-type]
     with pytest.raises(AttunetError, match="too large"):
         drafter.draft(read_ct_volume(write_ct(tmp_path / "a.nii.gz", 1)), no_progress)
 
@@ -246,7 +246,7 @@ def test_cancelling_cancels_the_child(tmp_path: Path) -> None:
         raise WorkCancelled
 
     runner = _Deaf(lambda _runner, _job: None)
-    drafter = ChildProcessDrafter(runner, tmp_path, ("ball", "ab" * 32))  # type: ignore[arg-type]
+    drafter = ChildProcessDrafter(runner, tmp_path, ModelId("ball", "ab" * 32))  # type: ignore[arg-type]
     with pytest.raises(WorkCancelled):
         drafter.draft(read_ct_volume(write_ct(tmp_path / "a.nii.gz", 1)), stop)
     assert runner.cancelled == 1

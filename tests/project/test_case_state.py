@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project.case_rows import folded_columns
 from attunet_gui.project.case_state import CaseState, CaseStatus, fold_events
 from attunet_gui.project.database_tables import CaseRecord, EventRecord, UtcTime
@@ -87,7 +88,7 @@ _payloads: st.SearchStrategy[EventPayload] = st.one_of(
 )
 
 
-def _event(payload: EventPayload, who: str = "anna", model: str = "") -> ProjectEvent:
+def _event(payload: EventPayload, who: str = "anna", model: ModelId | None = None) -> ProjectEvent:
     return ProjectEvent(who, _WHEN, model, payload)
 
 
@@ -150,8 +151,12 @@ def test_a_failed_draft_changes_no_status_and_is_forgotten_with_the_next_draft()
 
 def test_a_draft_that_comes_late_takes_nothing_from_a_person() -> None:
     state = fold_events(map(_event, (CaseAdded(), _draft(), _save())))
-    later = state.after_event(_event(_draft(), "attunet", "other"))
-    assert (later.status, later.first, later.draft_model) == (CaseStatus.REVIEWED, state.first, "other")
+    later = state.after_event(_event(_draft(), "attunet", ModelId("other", "cd" * 32)))
+    assert (later.status, later.first, later.draft_model) == (
+        CaseStatus.REVIEWED,
+        state.first,
+        ModelId("other", "cd" * 32),
+    )
 
 
 def test_who_accepts_a_seeded_error_begins_again() -> None:
@@ -210,7 +215,7 @@ def one_case(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @given(payloads=st.lists(_payloads, min_size=1, max_size=4))
 def test_the_columns_of_the_list_are_the_fold(one_case: Project, payloads: list[EventPayload]) -> None:
     case = one_case.list_cases()[0]
-    one_case.apply_rule(case, lambda _state: payloads, actor="anna", model="model")
+    one_case.apply_rule(case, lambda _state: payloads, actor="anna", model=ModelId("model", "ab" * 32))
     with one_case.database.read_session() as session:
         events = session.scalars(select(EventRecord).where(EventRecord.case_id == case.id)).all()
         record = session.get_one(CaseRecord, case.id)

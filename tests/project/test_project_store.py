@@ -163,7 +163,7 @@ def test_an_event_says_who_when_what_and_with_which_model(tmp_path: Path) -> Non
     set_note(project, project.list_cases()[0], "thin slices", actor="anna")
     added, drafted, noted = project.case_events(project.list_cases()[0])
     assert (added.who, drafted.who, noted.who) == ("anna", "attunet", "anna")
-    assert (added.model, drafted.model) == ("", MODEL)
+    assert (added.model, drafted.model) == (None, MODEL)
     assert added.when.tzinfo == UTC
     assert abs((datetime.now(UTC) - noted.when).total_seconds()) < 3600
     words = [line.words for line in project.case_history(project.list_cases()[0])]

@@ -20,7 +20,6 @@ from attunet_gui.project.batch_drafting import draft_waiting_cases
 from attunet_gui.project.case_commands import MaskReview, record_saved_mask
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_rows import CaseRow
-from attunet_gui.project.project_events import model_reference
 from attunet_gui.project.project_store import Project, create_project
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback
@@ -29,7 +28,7 @@ SHAPE = (12, 40, 48)
 """(z, y, x) of every CT here."""
 
 SPACING_MM = (3.0, 2.0, 2.0)
-MODEL = model_reference("ball", "ab" * 32)
+MODEL = ModelId("ball", "ab" * 32)
 
 
 def write_ct(path: Path, seed: int) -> Path:
@@ -67,7 +66,7 @@ def ball(shape: tuple[int, ...] = SHAPE, radius_mm: float = 12.0, off_mm: float 
 class Ball:
     """Drafts a ball; may fail or do something else first."""
 
-    def __init__(self, before: Callable[[int], None] = lambda _number: None, model: str = MODEL) -> None:
+    def __init__(self, before: Callable[[int], None] = lambda _number: None, model: ModelId = MODEL) -> None:
         self.draft_model = model
         self._before, self._count = before, itertools.count()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.project.case_rows import CaseRow, HistoryLine
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.system.plurals import counted, plural_of
@@ -83,5 +84,5 @@ def _local_time_text(when: datetime) -> str:
     return f"{when.astimezone():%Y-%m-%d %H:%M}"
 
 
-def _by_model_text(model: str) -> str:
-    return f" (by {model.split()[0]})" if model else ""
+def _by_model_text(model: ModelId | None) -> str:
+    return "" if model is None else f" (by {model.name})"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from attunet_gui.core.prediction import ModelId
 from attunet_gui.export import (
     ExportOptions,
     ExportReport,
@@ -40,7 +41,7 @@ class ClosingDrafter(CaseDrafter):
 def make_child_drafter(bundle: ModelBundle) -> ClosingDrafter:
     """Return a drafter with a child process of its own, so that the open case need not wait for the list."""
     drafter: ClosingDrafter = ChildProcessDrafter(  # type: ignore[assignment]
-        InferenceProcess(), bundle.folder, (bundle.card.name, bundle.card.weights_sha256)
+        InferenceProcess(), bundle.folder, ModelId(bundle.card.name, bundle.card.weights_sha256)
     )
     return drafter
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Lock
 
 from attunet_gui.app.case_session import InitialMask, OpenCase
-from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.gui.qt_executor import QtDelivery
@@ -93,13 +92,8 @@ def read_project_case(project: Project, row: CaseRow, ct: PreparedCt, *, actor: 
         shown = project.case_state(row).shown
         saved = shown is not None and shown.shown == "saved"
         mask = read_mask(opening.mask, ct.volume)
-        found = InitialMask(opening.mask, mask, _parse_model_id(opening.model), saved)
+        found = InitialMask(opening.mask, mask, opening.model, saved)
     return OpenProjectCase(project, OpenCase(ct.volume, ct.identity, found), opening, actor)
-
-
-def _parse_model_id(words: str) -> ModelId | None:
-    name, _, sha256 = words.rpartition(" ")
-    return ModelId(name, sha256, "") if name else None
 
 
 def project_journal_folder(folder: Path, project: Project, annotator: str) -> Path:
