@@ -30,7 +30,7 @@ from qtpy.QtWidgets import QApplication
 
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.main_window import RunningApplication, build_window
-from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.io.journal.journal import read_journal
 from attunet_gui.io.result_writing import write_ct

@@ -40,7 +40,7 @@ def main(target: Path) -> None:
         desk.run_or_cancel()
         _until(lambda: desk.session.draft is not None and desk.session.job.state == "idle")
         desk.check_draft()
-        desk.toggle_gates()
+        desk.layers.appearance.toggle_gates()
         _until(lambda: desk.guide.is_searched)
         _live(1.0)
         viewer.window.screenshot(str(target), flash=False)

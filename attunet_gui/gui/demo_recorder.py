@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QWidget
 
 from attunet_gui.app.case_session import OpenCase
 from attunet_gui.gui.main_window import RunningApplication, run_until_closed, start_application
-from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.system.errors import AttunetError
 
@@ -111,16 +111,16 @@ class DemoRecorder:
     def _show_gates(self) -> None:
         """Take pictures of the merged gates, each single gate and the probability."""
         desk = self.app.desk
-        desk.toggle_gates()
+        desk.layers.appearance.toggle_gates()
         self.take_screenshot("gates_merged")
         for overlay in self.app.session.overlays:
             if overlay.key.startswith("gate "):
-                desk.next_gate()
+                desk.layers.appearance.next_gate()
                 self.take_screenshot(overlay.key.replace(" ", "_"))
-        desk.next_gate()
-        desk.toggle_probability()
+        desk.layers.appearance.next_gate()
+        desk.layers.appearance.toggle_probability()
         self.take_screenshot("probability")
-        desk.toggle_probability()
+        desk.layers.appearance.toggle_probability()
 
     def _correct_mask(self) -> None:
         """Paint a stroke, undo it, paint it again, and check the number of voxels after each."""

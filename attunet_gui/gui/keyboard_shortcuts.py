@@ -58,14 +58,14 @@ ACTIONS: tuple[UserAction, ...] = (
     UserAction("carrying.take_slice", "K", "Accept the proposed changes in this slice", "Review"),
     UserAction("carrying.reject", "Shift+R", "Reject the proposed changes", "Review"),
     UserAction("go_to_pancreas", "Home", "Go to the slice with the most pancreas", "Slices"),
-    UserAction("slice_up", "Up", "One slice towards the head", "Slices"),
-    UserAction("slice_down", "Down", "One slice towards the feet", "Slices"),
-    UserAction("toggle_mask", "H", "Hide or show the mask", "Look"),
-    UserAction("toggle_filled", "Shift+H", "Mask as an area or as a contour", "Look"),
-    UserAction("toggle_probability", "U", "Show or hide the probability", "Look"),
-    UserAction("toggle_gates", "G", "Show or hide the merged gates", "Look"),
-    UserAction("next_gate", "Shift+G", "Show one gate after the other", "Look"),
-    UserAction("next_window", "W", "Next HU window", "Look"),
+    UserAction("layers.slice_view.step_up", "Up", "One slice towards the head", "Slices"),
+    UserAction("layers.slice_view.step_down", "Down", "One slice towards the feet", "Slices"),
+    UserAction("layers.appearance.toggle_mask", "H", "Hide or show the mask", "Look"),
+    UserAction("layers.appearance.toggle_filled", "Shift+H", "Mask as an area or as a contour", "Look"),
+    UserAction("layers.appearance.toggle_probability", "U", "Show or hide the probability", "Look"),
+    UserAction("layers.appearance.toggle_gates", "G", "Show or hide the merged gates", "Look"),
+    UserAction("layers.appearance.next_gate", "Shift+G", "Show one gate after the other", "Look"),
+    UserAction("layers.appearance.next_hu_window", "W", "Next HU window", "Look"),
     UserAction("read_guide", "F1", "Read the user guide", "Help"),
     UserAction("help", "?", "Show all shortcuts", "Help"),
 )
@@ -123,7 +123,7 @@ def bind_napari_keys(window: QWidget, desk: MainController) -> list[QShortcut]:
     for tool, bound in tool_keys().items():
         calls += [(QKeyBindingSequence(keys), partial(desk.select_tool, tool)) for keys in bound]
     for step, bound in brush_keys().items():
-        calls += [(QKeyBindingSequence(keys), partial(desk.layers.grow_brush, step)) for keys in bound]
+        calls += [(QKeyBindingSequence(keys), partial(desk.layers.tools.grow_brush, step)) for keys in bound]
     return [QShortcut(QKeySequence(keys), window, call) for keys, call in calls]
 
 

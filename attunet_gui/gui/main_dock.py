@@ -132,10 +132,10 @@ class MainDock(QWidget):
     def _connect_layer_panels(self) -> None:
         """Connect the panels for HU window, layers and tools."""
         desk, layers = self.desk, self.desk.layers
-        self.display.window_asked.connect(layers.set_hu_window)
-        self.look.show_asked.connect(layers.show_layer)
-        self.look.opacity_asked.connect(layers.set_opacity)
-        self.look.filled_asked.connect(desk.toggle_filled)
+        self.display.window_asked.connect(layers.appearance.set_hu_window)
+        self.look.show_asked.connect(layers.appearance.show_layer)
+        self.look.opacity_asked.connect(layers.appearance.set_opacity)
+        self.look.filled_asked.connect(desk.layers.appearance.toggle_filled)
         self.tools.tool_asked.connect(desk.select_tool)
         self.tools.kind_asked.connect(desk.toolbox.select_tool)
         parameter = self.tools.parameter
@@ -144,10 +144,10 @@ class MainDock(QWidget):
         parameter.apply_asked.connect(desk.toolbox.apply_preview)
         parameter.away_asked.connect(desk.toolbox.deselect_tool)
         desk.toolbox.changed.connect(lambda: self.tools.show_selected_tool(desk.toolbox))
-        self.tools.brush_asked.connect(layers.set_brush_size)
+        self.tools.brush_asked.connect(layers.tools.set_brush_size)
         self.tools.undo_asked.connect(desk.correcting.undo)
         self.tools.redo_asked.connect(desk.correcting.redo)
-        self.tools.volume_asked.connect(layers.set_edits_volume)
+        self.tools.volume_asked.connect(layers.tools.set_edits_volume)
         self.tools.limits_asked.connect(desk.correcting.set_hu_limits)
 
     def _connect_review_panels(self) -> None:
@@ -161,8 +161,8 @@ class MainDock(QWidget):
         self.carry.take_all_asked.connect(carrying.take_all)
         self.carry.take_slice_asked.connect(carrying.take_slice)
         self.carry.reject_asked.connect(carrying.reject)
-        self.strip.slice_asked.connect(layers.go_to_slice)
-        layers.slice_changed.connect(self._show_slice)
+        self.strip.slice_asked.connect(layers.slice_view.go_to_slice)
+        layers.slice_view.slice_changed.connect(self._show_slice)
         guide.changed.connect(self.show_review)
         carrying.changed.connect(self.show_review)
         self.desk.correcting.state_changed.connect(self.show_review)
@@ -192,14 +192,14 @@ class MainDock(QWidget):
         self.tools.show_undo_state(desk.correcting.work)
 
     def _show_slice(self) -> None:
-        case, index = self.desk.session.case, self.desk.layers.current_slice
+        case, index = self.desk.session.case, self.desk.layers.slice_view.current_slice
         self.strip.show_slice(index)
         self.footer.show_slice(index, 0 if case is None else case.volume.grid.shape[0])
 
     def show_layer_states(self) -> None:
         """Show visibility, opacity, HU window and tool of the layers."""
         case, layers = self.desk.session.case, self.desk.layers
-        window = layers.window_hu
+        window = layers.appearance.window_hu
         self.display.setEnabled(window is not None)
         # Bounds first: the slider would clip a window that lies outside of its old range.
         if case is not None and window is not None:

@@ -250,7 +250,7 @@ def _connect_overlays(viewer: napari.Viewer, desk: MainController, dock: MainDoc
     overlays.text.position = "top_center"
     overlays.text.box = False
     viewer.cursor.events.position.connect(
-        lambda _event: dock.footer.values.setText(desk.layers.cursor_values_text())
+        lambda _event: dock.footer.values.setText(desk.layers.appearance.cursor_values_text())
     )
 
     def show(view: WindowView) -> None:

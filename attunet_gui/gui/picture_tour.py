@@ -24,7 +24,7 @@ from attunet_gui.gui.controllers.main_controller import DEMO_SEED
 from attunet_gui.gui.demo_recorder import DemoRecorder
 from attunet_gui.gui.dialogs.case_dialogs import ask_recovery
 from attunet_gui.gui.learning.finetuning_preparation import FinetuningOptions
-from attunet_gui.gui.napari_adapter.case_layers import CHANGES, MASK
+from attunet_gui.gui.napari_adapter.layer_factory import CHANGES, MASK
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import PendingJournal
 from attunet_gui.io.result_writing import write_float_map, write_mask
@@ -198,11 +198,11 @@ class PictureTour(DemoRecorder):
         before = self.shown_mask.copy()
         self._prepare_mask_for(kind)
         prepared = self.shown_mask.copy()
-        desk.layers.hide_place()
+        desk.layers.markers.hide_place()
         self._take_tool_screenshot(kind, "before")
         desk.toolbox.select_tool(kind.key)
         if desk.toolbox.needs_points:
-            desk.layers.points_drawn.emit((self._click_voxel(kind),))
+            desk.layers.tools.points_drawn.emit((self._click_voxel(kind),))
         elif desk.toolbox.selected_kind is not None:
             self.wait_until(lambda: CHANGES in self.app.viewer.layers, f"the preview of {kind.title}")
             self.take_screenshot(f"{kind.key}_preview", canvas_only=True)
@@ -216,10 +216,10 @@ class PictureTour(DemoRecorder):
     def _take_tool_screenshot(self, kind: ToolKind, moment: str) -> None:
         """Take a picture of the slice in which the tool changes something, which may be the next one."""
         layers = self.app.desk.layers
-        here = layers.current_slice
-        layers.go_to_slice(here + (kind.key == NEIGHBOURS_TOOL))
+        here = layers.slice_view.current_slice
+        layers.slice_view.go_to_slice(here + (kind.key == NEIGHBOURS_TOOL))
         self.take_screenshot(f"{kind.key}_{moment}", canvas_only=True)
-        layers.go_to_slice(here)
+        layers.slice_view.go_to_slice(here)
 
     def _prepare_mask_for(self, kind: ToolKind) -> None:
         """Change the mask to one that this tool is good for, and go to the slice."""
@@ -235,7 +235,7 @@ class PictureTour(DemoRecorder):
                 wanted[busiest] = _SPOILED[kind.key](wanted[busiest])
             self._set_mask(wanted)
         offset = {"copy-above": _GAP - 1, "copy-below": 1 - _GAP}.get(kind.key, 0)
-        self.app.desk.layers.go_to_slice(busiest + offset)
+        self.app.desk.layers.slice_view.go_to_slice(busiest + offset)
 
     def _decide_two_slices(self, middle: int) -> None:
         """Draw two slices by hand, and leave none between them."""
@@ -265,7 +265,7 @@ class PictureTour(DemoRecorder):
 
     def _click_voxel(self, kind: ToolKind) -> tuple[int, int, int]:
         """Return a voxel (z, y, x) at which the tool has something to do."""
-        z = self.app.desk.layers.current_slice
+        z = self.app.desk.layers.slice_view.current_slice
         inside = np.argwhere((self.truth[z] != 0) & (self.shown_mask[z] == 0))
         if kind.key == "remove-this":
             y, x = ((side.start + side.stop) // 2 for side in _ISLAND)
@@ -286,7 +286,7 @@ class PictureTour(DemoRecorder):
         wanted[chosen] = self.truth[chosen]
         self._draw_by_hand(wanted)
         wrong[chosen] = 0
-        desk.layers.go_to_slice(int(wrong.argmax()))
+        desk.layers.slice_view.go_to_slice(int(wrong.argmax()))
         self.take_screenshot("carry_before")
         desk.carrying.ask()
         self.wait_until(lambda: session.job.state != "idle", "starting to learn")
@@ -312,9 +312,11 @@ class PictureTour(DemoRecorder):
         guide, layers = self.app.desk.guide, self.app.desk.layers
         for _ in range(3):
             # Only what has been on screen for a while can be verified.
-            self.wait_until(lambda: layers.current_slice in guide.review_state.seen, "looking at a slice")
+            self.wait_until(
+                lambda: layers.slice_view.current_slice in guide.review_state.seen, "looking at a slice"
+            )
             guide.verify_slice()
-            self.app.desk.slice_up()
+            self.app.desk.layers.slice_view.step_up()
         self.take_screenshot("verified")
 
     def _show_recovery(self) -> None:

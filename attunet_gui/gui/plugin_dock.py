@@ -157,7 +157,7 @@ class PancreasDock(QWidget):
         Napari's layers use single letters too.
         """
         active = self._viewer.layers.selection.active
-        allowed = active is None or self.desk.layers.owns_layer(active)
+        allowed = active is None or self.desk.layers.layer_set.owns_layer(active)
         for shortcut in self._shortcuts:
             shortcut.setEnabled(allowed)
 
@@ -181,7 +181,7 @@ class PancreasDock(QWidget):
 
     def _is_ct(self, layer: Layer) -> bool:
         """Return whether the plugin's reader made `layer`, and it is none of the case's own layers."""
-        return source_volume_of(layer) is not None and not self.desk.layers.owns_layer(layer)
+        return source_volume_of(layer) is not None and not self.desk.layers.layer_set.owns_layer(layer)
 
     def _open_layer_as_case(self, layer: Layer) -> None:
         """Open the CT of `layer` as the case.

@@ -25,7 +25,7 @@ from napari.layers import Labels
 from qtpy.QtCore import QCoreApplication, QEventLoop, Qt, QTimer
 
 from attunet_gui.gui.main_window import RunningApplication, start_application
-from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.network.model_bundle import read_bundle
@@ -160,7 +160,7 @@ def _stalls(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         for _ in range(job.runs):
-            app.session.request_draft(app.desk.layers.current_slice)
+            app.session.request_draft(app.desk.layers.slice_view.current_slice)
             start_of = monotonic()
             busy = _scrolled(app, lambda: app.session.job.state == "idle" and app.session.draft is not None)
             took = monotonic() - start_of
@@ -272,15 +272,15 @@ def _memory(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         opened = peak_gb(getpid())
-        app.session.request_draft(app.desk.layers.current_slice)
+        app.session.request_draft(app.desk.layers.slice_view.current_slice)
         _until(lambda: app.session.draft is not None and app.session.job.state == "idle", app)
         _live(1.5)
-        app.desk.toggle_gates()
-        for z in _there_and_back(app.desk.layers.current_slice):
+        app.desk.layers.appearance.toggle_gates()
+        for z in _there_and_back(app.desk.layers.slice_view.current_slice):
             app.viewer.dims.set_current_step(0, z)
             QCoreApplication.processEvents()
         for _ in range(4):
-            app.desk.next_gate()
+            app.desk.layers.appearance.next_gate()
             _live(0.3)
         return {"window": peak_gb(getpid()), "child": peak_gb(app.runner.child_pid or 0), "opened": opened}
 

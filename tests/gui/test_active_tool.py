@@ -12,8 +12,8 @@ from napari.settings import get_settings
 from napari.utils.key_bindings import KeymapHandler
 from qtpy.QtWidgets import QApplication, QPushButton
 
-from attunet_gui.gui.napari_adapter.case_layers import MASK, CaseLayers
-from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
+from attunet_gui.gui.napari_adapter.layer_factory import CT, MASK
 from attunet_gui.gui.napari_adapter.mask_labels import RIGHT_BUTTON
 from attunet_gui.gui.panels.tool_panels import ToolsPanel
 from tests.support.headless_window import HeadlessWindow, Z, box_mask
@@ -71,9 +71,9 @@ def test_undo_and_redo_leave_the_tool(
     struck(keys, before)
     keys.press_key(key)  # a key that goes up after the letter of another one has gone down
     struck(keys, undo)
-    assert world.desk.layers.current_tool == tool
+    assert world.desk.layers.tools.current_tool == tool
     struck(keys, undo)
-    assert world.desk.layers.current_tool == tool
+    assert world.desk.layers.tools.current_tool == tool
 
 
 def test_every_mode_of_a_mask_is_one_that_the_dock_shows(
@@ -167,9 +167,9 @@ def test_tools_and_undo_work_whichever_layer_is_selected(
     struck(keys_of(layers), "Ctrl+Z")
     assert not world.mask.any()
     for keys in ("]", "["):
-        size = layers.brush_size
+        size = layers.tools.brush_size
         struck(keys_of(layers), keys)
-        assert layers.brush_size == size + (1 if keys == "]" else -1)
+        assert layers.tools.brush_size == size + (1 if keys == "]" else -1)
 
 
 def test_a_layer_of_the_persons_own_lights_no_tool(

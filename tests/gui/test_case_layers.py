@@ -9,8 +9,8 @@ from napari.components import ViewerModel
 from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.core.mask_edit import NO_EDIT, VoxelBox, edit_between
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, CHANGES, MASK, OTHER, RING, CaseLayers
-from attunet_gui.gui.napari_adapter.layer_factory import CT, METADATA
+from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
+from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CHANGES, CT, MASK, METADATA, OTHER, RING
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.support.scripted_network import SMALL_PHANTOM, prediction_of
 
@@ -39,7 +39,7 @@ def within(place: np.ndarray, box: VoxelBox) -> bool:
 
 def put(layers: CaseLayers, mask: np.ndarray) -> None:
     layers.viewer.layers[MASK].data[:] = mask
-    layers.redraw_mask()
+    layers.mask_layer.redraw()
 
 
 def test_a_case_is_ct_and_mask_in_millimetres(layers: CaseLayers, volume: Volume) -> None:
@@ -55,14 +55,14 @@ def test_a_case_is_ct_and_mask_in_millimetres(layers: CaseLayers, volume: Volume
 
 def test_every_stroke_says_in_which_box_it_was_made(layers: CaseLayers) -> None:
     strokes: list[tuple[VoxelBox, str]] = []
-    layers.stroke_ended.connect(lambda box, tool: strokes.append((box, tool)))
+    layers.mask_layer.stroke_ended.connect(lambda box, tool: strokes.append((box, tool)))
     mask = layers.viewer.layers[MASK]
-    layers.select_tool("paint")
+    layers.tools.select_tool("paint")
     before = mask.data.copy()
     mask.paint((4, 10, 10), 1)
     mask.data_setitem((np.array([1, 3]), np.array([2, 2]), np.array([5, 4])), 1)
-    layers.set_edits_volume(True)
-    layers.select_tool("erase")
+    layers.tools.set_edits_volume(True)
+    layers.tools.select_tool("erase")
     mask.paint((4, 10, 10), 0)
     assert [tool for _box, tool in strokes] == ["paint", "paint", "erase"]
     assert strokes[0][0][0] == slice(4, 5)
@@ -78,20 +78,20 @@ def test_every_stroke_says_in_which_box_it_was_made(layers: CaseLayers) -> None:
 def test_naparis_own_history_is_emptied_before_it_grows_large(
     layers: CaseLayers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attunet_gui.gui.napari_adapter.case_layers._HISTORY_BYTES", 100)
-    layers.select_tool("paint")
+    monkeypatch.setattr("attunet_gui.gui.napari_adapter.mask_layer._HISTORY_BYTES", 100)
+    layers.tools.select_tool("paint")
     mask = layers.viewer.layers[MASK]
     mask.paint((4, 10, 10), 1)
     painted = mask.data.copy()
     mask.undo()
     np.testing.assert_array_equal(mask.data, painted)
-    assert layers.current_tool == "paint"
+    assert layers.tools.current_tool == "paint"
 
 
 def test_naparis_undo_keys_ask_for_our_undo(layers: CaseLayers) -> None:
     asked: list[str] = []
-    layers.undo_asked.connect(lambda: asked.append("undo"))
-    layers.redo_asked.connect(lambda: asked.append("redo"))
+    layers.keys.undo_asked.connect(lambda: asked.append("undo"))
+    layers.keys.redo_asked.connect(lambda: asked.append("redo"))
     for owner in (layers.viewer.layers[MASK], layers.viewer):
         keymap = {str(keys): call for keys, call in owner.keymap.items()}
         keymap["Ctrl+Z"](owner)
@@ -104,35 +104,37 @@ def test_changes_are_shown_in_three_colours_and_taken_away(layers: CaseLayers, v
     wanted, contradicted = block(volume), block(volume)
     wanted[4, 10, 10], wanted[0, 0, 0] = 0, 1
     contradicted[5, 10, 10] = 0
-    layers.show_changes(edit_between(block(volume), wanted), edit_between(block(volume), contradicted))
+    layers.markers.show_changes(
+        edit_between(block(volume), wanted), edit_between(block(volume), contradicted)
+    )
     shown = layers.viewer.layers[CHANGES].data
     assert (shown[0, 0, 0], shown[4, 10, 10], shown[5, 10, 10]) == (1, 2, 3)
     assert np.count_nonzero(shown) == 3
     assert layers.viewer.layers.selection.active is layers.viewer.layers[MASK]
-    layers.show_changes(NO_EDIT)
+    layers.markers.show_changes(NO_EDIT)
     assert CHANGES not in layers.viewer.layers
 
 
 def test_a_place_is_brought_close_with_a_ring_around_it(layers: CaseLayers) -> None:
     viewer = layers.viewer
-    layers.select_tool("paint")
+    layers.tools.select_tool("paint")
     box = (slice(5, 8), slice(10, 14), slice(12, 20))
-    layers.show_place(box, 6)
+    layers.markers.show_place(box, 6)
     (ring,) = viewer.layers[RING].data
     assert set(ring[:, 0]) == {6}
     low, high = ring.min(axis=0), ring.max(axis=0)
     assert (low[1:] < (10, 12)).all()
     assert (high[1:] > (13, 19)).all()
-    assert viewer.dims.current_step[0] == layers.current_slice == 6
-    assert layers.current_tool == "paint"
-    layers.hide_place()
+    assert viewer.dims.current_step[0] == layers.slice_view.current_slice == 6
+    assert layers.tools.current_tool == "paint"
+    layers.markers.hide_place()
     assert RING not in viewer.layers
 
 
 def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume: Volume) -> None:
     viewer = layers.viewer
-    layers.select_tool("erase")
-    layers.go_to_slice(2)
+    layers.tools.select_tool("erase")
+    layers.slice_view.go_to_slice(2)
     viewer.scene.camera.zoom = 3.5
     before = (
         viewer.dims.current_step,
@@ -141,9 +143,9 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
         viewer.layers.selection.active,
     )
     put(layers, block(volume))
-    layers.show_maps(make_overlays(prediction_of(volume)))
-    layers.show_layer("gates", True)
-    layers.show_other_draft(block(volume))
+    layers.appearance.show_maps(make_overlays(prediction_of(volume)))
+    layers.appearance.show_layer("gates", True)
+    layers.drafts.show_other_draft(block(volume))
     after = (
         viewer.dims.current_step,
         viewer.scene.camera.zoom,
@@ -151,7 +153,7 @@ def test_results_leave_slice_zoom_selection_and_tool(layers: CaseLayers, volume:
         viewer.layers.selection.active,
     )
     assert after == before
-    assert layers.current_tool == "erase"
+    assert layers.tools.current_tool == "erase"
 
 
 def _look_of(layers: CaseLayers) -> dict[str, dict[str, str]]:
@@ -176,14 +178,16 @@ def _used(layers: CaseLayers, volume: Volume) -> None:
     ct.gamma, ct.opacity, ct.colormap, ct.interpolation2d = 0.5, 0.5, "magma", "linear"
     ct.contrast_limits, ct.blending, ct.visible = (0, 100), "additive", False
     mask.opacity, mask.visible, mask.contour, mask.name = 0.3, False, 0, "Mine"
-    layers.set_edits_volume(True)
-    layers.set_brush_size(30)
+    layers.tools.set_edits_volume(True)
+    layers.tools.set_brush_size(30)
     mask.selected_label = 0
-    layers.set_drawing_points(True)
-    layers.show_maps(make_overlays(prediction_of(volume)))
-    layers.show_layer("gates", True)
-    layers.begin_arrival()
-    layers.show_arrived_slices(np.array([6]), edit_between(np.zeros_like(block(volume)), block(volume)))
+    layers.tools.set_drawing_points(True)
+    layers.appearance.show_maps(make_overlays(prediction_of(volume)))
+    layers.appearance.show_layer("gates", True)
+    layers.drafts.begin_arrival()
+    layers.drafts.show_arrived_slices(
+        np.array([6]), edit_between(np.zeros_like(block(volume)), block(volume))
+    )
 
 
 @pytest.mark.parametrize("shape", [(12, 40, 30), (7, 50, 20)])
@@ -196,7 +200,7 @@ def test_a_case_looks_the_same_whatever_was_open_before(
     fresh = CaseLayers(ViewerModel())
     for each in (fresh, layers):
         each.show_case(volume, None)
-        each.prepare_arriving_layer()
+        each.drafts.prepare_arriving_layer()
     _used(layers, volume)
     for each in (fresh, layers):
         each.show_case(following, mask.copy())
@@ -212,10 +216,10 @@ def test_a_case_looks_the_same_whatever_was_open_before(
     assert [layer.name for layer in layers.viewer.layers] == [CT, ARRIVING, MASK]
     for key, data in ((CT, following.hu), (MASK, mask), (ARRIVING, np.zeros_like(mask))):
         np.testing.assert_array_equal(layers.viewer.layers[key].data, data)
-    assert not layers.is_shown(ARRIVING)
-    assert layers.current_slice == shape[0] // 2
+    assert not layers.appearance.is_shown(ARRIVING)
+    assert layers.slice_view.current_slice == shape[0] // 2
     painted: list[object] = []
-    layers.stroke_ended.connect(lambda *told: painted.append(told))
+    layers.mask_layer.stroke_ended.connect(lambda *told: painted.append(told))
     layers.viewer.layers[MASK].data_setitem((np.array([3]), np.array([4]), np.array([4])), 1)
     assert len(painted) == 1, "a stroke is told once, however many cases there were"
 
@@ -223,15 +227,15 @@ def test_a_case_looks_the_same_whatever_was_open_before(
 def test_a_draft_arrives_between_a_beginning_and_an_end(layers: CaseLayers, volume: Volume) -> None:
     drafted = edit_between(np.zeros_like(block(volume)), block(volume))
     slices = np.arange(len(volume.hu))
-    layers.show_arrived_slices(slices, drafted)
+    layers.drafts.show_arrived_slices(slices, drafted)
     assert ARRIVING not in layers.viewer.layers
-    layers.begin_arrival()
-    layers.show_arrived_slices(slices, drafted)
+    layers.drafts.begin_arrival()
+    layers.drafts.show_arrived_slices(slices, drafted)
     np.testing.assert_array_equal(layers.viewer.layers[ARRIVING].data, block(volume))
-    assert layers.is_shown(ARRIVING)
-    layers.end_arrival()
-    layers.show_arrived_slices(slices, drafted)
-    assert not layers.is_shown(ARRIVING)
+    assert layers.appearance.is_shown(ARRIVING)
+    layers.drafts.end_arrival()
+    layers.drafts.show_arrived_slices(slices, drafted)
+    assert not layers.appearance.is_shown(ARRIVING)
     assert not layers.viewer.layers[ARRIVING].data.any()
     assert not layers.mask.any()  # type: ignore[union-attr]
 
@@ -239,11 +243,11 @@ def test_a_draft_arrives_between_a_beginning_and_an_end(layers: CaseLayers, volu
 def test_a_map_becomes_a_layer_when_it_is_first_shown_and_lies_below_the_mask(
     layers: CaseLayers, volume: Volume
 ) -> None:
-    layers.show_maps(make_overlays(prediction_of(volume)))
+    layers.appearance.show_maps(make_overlays(prediction_of(volume)))
     assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
-    assert not layers.is_shown("gates")
+    assert not layers.appearance.is_shown("gates")
     for key in ("probability", "gates", "gate 1", "gate 2"):
-        layers.show_layer(key, True)
+        layers.appearance.show_layer(key, True)
     names = [layer.name for layer in layers.viewer.layers]
     assert names == [CT, "Probability", "Gates merged", "Gate 1 of 2 (8 x 8)", "Gate 2 of 2 (4 x 4)", MASK]
     assert [layer.visible for layer in layers.viewer.layers[1:-1]] == [False, False, False, True]
@@ -252,70 +256,72 @@ def test_a_map_becomes_a_layer_when_it_is_first_shown_and_lies_below_the_mask(
 
 def test_a_map_that_the_next_draft_has_not_is_gone(layers: CaseLayers, volume: Volume) -> None:
     made = make_overlays(prediction_of(volume))
-    layers.show_maps(made)
-    layers.show_layer("gate 2", True)
-    layers.show_maps(made[:-1])
+    layers.appearance.show_maps(made)
+    layers.appearance.show_layer("gate 2", True)
+    layers.appearance.show_maps(made[:-1])
     assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
-    layers.show_layer("gate 2", True)
-    assert not layers.is_shown("gate 2")
+    layers.appearance.show_layer("gate 2", True)
+    assert not layers.appearance.is_shown("gate 2")
 
 
 def test_an_opacity_chosen_before_a_map_is_shown_holds(layers: CaseLayers, volume: Volume) -> None:
-    layers.show_maps(make_overlays(prediction_of(volume)))
-    layers.set_opacity("gates", 0.3)
-    assert layers.opacity_of("gates") == 0.3
-    layers.show_layer("gates", True)
+    layers.appearance.show_maps(make_overlays(prediction_of(volume)))
+    layers.appearance.set_opacity("gates", 0.3)
+    assert layers.appearance.opacity_of("gates") == 0.3
+    layers.appearance.show_layer("gates", True)
     assert layers.viewer.layers["Gates merged"].opacity == 0.3
 
 
 def test_maps_hide_one_another_unless_asked_not_to(layers: CaseLayers, volume: Volume) -> None:
-    layers.show_maps(make_overlays(prediction_of(volume)))
-    layers.show_layer("gates", True)
-    layers.show_layer("gate 1", True)
-    assert not layers.is_shown("gates")
-    layers.show_layer("gate 2", True, alone=False)
-    assert layers.is_shown("gate 1")
-    assert layers.is_shown(MASK)
+    layers.appearance.show_maps(make_overlays(prediction_of(volume)))
+    layers.appearance.show_layer("gates", True)
+    layers.appearance.show_layer("gate 1", True)
+    assert not layers.appearance.is_shown("gates")
+    layers.appearance.show_layer("gate 2", True, alone=False)
+    assert layers.appearance.is_shown("gate 1")
+    assert layers.appearance.is_shown(MASK)
 
 
 def test_a_map_that_was_on_stays_on_with_the_next_draft(layers: CaseLayers, volume: Volume) -> None:
-    layers.show_maps(make_overlays(prediction_of(volume)))
-    layers.show_layer("gate 2", True)
-    layers.set_opacity("gate 2", 0.25)
-    layers.show_maps(make_overlays(prediction_of(volume)))
-    assert layers.is_shown("gate 2")
-    assert layers.opacity_of("gate 2") == 0.25
+    layers.appearance.show_maps(make_overlays(prediction_of(volume)))
+    layers.appearance.show_layer("gate 2", True)
+    layers.appearance.set_opacity("gate 2", 0.25)
+    layers.appearance.show_maps(make_overlays(prediction_of(volume)))
+    assert layers.appearance.is_shown("gate 2")
+    assert layers.appearance.opacity_of("gate 2") == 0.25
     assert len(layers.viewer.layers) == 3
 
 
 def test_the_value_under_the_cursor_is_said(layers: CaseLayers, volume: Volume) -> None:
     made = make_overlays(prediction_of(volume))
-    layers.show_maps(made)
-    layers.show_layer("gate 1", True)
+    layers.appearance.show_maps(made)
+    layers.appearance.show_layer("gate 1", True)
     at = (6, 20, 15)
-    layers.go_to_slice(6)
+    layers.slice_view.go_to_slice(6)
     layers.viewer.cursor.position = tuple(i * s for i, s in zip(at, volume.grid.spacing_mm, strict=True))
     gate = next(o for o in made if o.key == "gate 1")
-    assert layers.cursor_values_text() == f"{volume.hu[at]:.0f} HU, {float(gate.map[at]):.2f} gate 1"
+    assert (
+        layers.appearance.cursor_values_text() == f"{volume.hu[at]:.0f} HU, {float(gate.map[at]):.2f} gate 1"
+    )
     layers.viewer.cursor.position = (0, -500, 0)
-    assert layers.cursor_values_text() == ""
+    assert layers.appearance.cursor_values_text() == ""
 
 
 def test_a_layer_deleted_from_outside_is_put_back_with_its_edits(layers: CaseLayers, volume: Volume) -> None:
     lost: list[str] = []
-    layers.layer_lost.connect(lost.append)
+    layers.layer_set.layer_lost.connect(lost.append)
     put(layers, block(volume))
     layers.viewer.layers.select_all()
     layers.viewer.layers.remove_selected()
     assert sorted(lost) == [CT, MASK]
-    layers.restore_deleted_layers()
+    layers.layer_set.restore_deleted_layers()
     assert [layer.name for layer in layers.viewer.layers] == [CT, MASK]
     np.testing.assert_array_equal(layers.mask, block(volume))
 
 
 def test_a_new_case_takes_its_layers_and_leaves_the_persons(layers: CaseLayers, volume: Volume) -> None:
     layers.viewer.add_points(np.zeros((1, 3)), name="mine")
-    layers.show_other_draft(block(volume))
+    layers.drafts.show_other_draft(block(volume))
     layers.show_case(volume, block(volume))
     assert sorted(layer.name for layer in layers.viewer.layers) == sorted([CT, MASK, "mine"])
     assert OTHER not in layers.viewer.layers
@@ -327,26 +333,30 @@ def test_the_brush_knows_one_label_only(layers: CaseLayers) -> None:
 
 
 def test_tools_and_windows_are_naparis(layers: CaseLayers) -> None:
-    layers.select_tool("paint")
-    layers.set_brush_size(17)
-    layers.set_hu_window(-45, 105)
-    layers.set_hu_window(10, 10)
-    layers.set_filled(True)
+    layers.tools.select_tool("paint")
+    layers.tools.set_brush_size(17)
+    layers.appearance.set_hu_window(-45, 105)
+    layers.appearance.set_hu_window(10, 10)
+    layers.appearance.set_filled(True)
     assert layers.viewer.layers[MASK].mode == "paint"
-    assert (layers.brush_size, layers.window_hu, layers.is_filled) == (17, (-45.0, 105.0), True)
+    assert (layers.tools.brush_size, layers.appearance.window_hu, layers.appearance.is_filled) == (
+        17,
+        (-45.0, 105.0),
+        True,
+    )
 
 
 def test_without_a_case_nothing_breaks() -> None:
     empty = CaseLayers(ViewerModel())
-    empty.redraw_mask()
-    empty.show_changes(NO_EDIT)
-    empty.show_place((slice(0, 1),) * 3, 0)
-    empty.hide_place()
-    empty.select_tool("paint")
-    empty.set_hu_window(0, 1)
-    empty.step_slice(1)
-    empty.show_layer(MASK, True)
+    empty.mask_layer.redraw()
+    empty.markers.show_changes(NO_EDIT)
+    empty.markers.show_place((slice(0, 1),) * 3, 0)
+    empty.markers.hide_place()
+    empty.tools.select_tool("paint")
+    empty.appearance.set_hu_window(0, 1)
+    empty.slice_view.step_slice(1)
+    empty.appearance.show_layer(MASK, True)
     assert empty.mask is None
-    assert empty.window_hu is None
-    assert empty.cursor_values_text() == ""
-    assert empty.current_tool == "pan_zoom"
+    assert empty.appearance.window_hu is None
+    assert empty.appearance.cursor_values_text() == ""
+    assert empty.tools.current_tool == "pan_zoom"

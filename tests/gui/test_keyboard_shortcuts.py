@@ -19,6 +19,8 @@ from attunet_gui.gui.keyboard_shortcuts import (
     tooltip_for,
 )
 from attunet_gui.gui.learning.finetuning_controller import FinetuningController
+from attunet_gui.gui.napari_adapter.overlay_layers import LayerAppearance
+from attunet_gui.gui.napari_adapter.slice_view import SliceView
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
 
 KEYS = [action.keys for action in ACTIONS if action.keys] + [kind.keys for kind in TOOLS]
@@ -59,6 +61,8 @@ def test_every_action_is_something_the_desk_can_do(action: UserAction) -> None:
         "carrying": PropagationController,
         "worklist": WorklistController,
         "learning": FinetuningController,
+        "layers.slice_view": SliceView,
+        "layers.appearance": LayerAppearance,
     }
     assert callable(getattr(kinds[owner], method))
 

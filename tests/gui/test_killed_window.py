@@ -50,7 +50,7 @@ def test_a_window_killed_while_painting_loses_no_stroke(
     assert app.session.edited
     before = mask_of(app).copy()
     app.desk.select_tool("paint")
-    app.desk.layers.go_to_slice(50)
+    app.desk.layers.slice_view.go_to_slice(50)
     drag_in_canvas(app)
     assert mask_of(app)[50].any()
     app.desk.correcting.undo()

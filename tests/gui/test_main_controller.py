@@ -14,7 +14,7 @@ from attunet_gui.editing.edit_session import pending_journals
 from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.dialogs import case_dialogs
-from attunet_gui.gui.napari_adapter.case_layers import CHANGES, MASK, RING
+from attunet_gui.gui.napari_adapter.layer_factory import CHANGES, MASK, RING
 from attunet_gui.io.result_writing import write_float_map
 from attunet_gui.review.case_evidence import ResampledMask
 from attunet_gui.review.review_progress import open_findings
@@ -36,11 +36,11 @@ def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: HeadlessWindow
     painted = world.mask.copy()
     assert painted.any()
     assert world.desk.session.edited
-    world.desk.layers.go_to_slice(0)
+    world.desk.layers.slice_view.go_to_slice(0)
     world.desk.correcting.undo()
     assert not world.mask.any()
     assert world.said == f"Undone: brush, +{painted.sum()} voxels."
-    assert world.desk.layers.current_slice == Z, "nobody undoes what she cannot see"
+    assert world.desk.layers.slice_view.current_slice == Z, "nobody undoes what she cannot see"
     world.desk.correcting.redo()
     np.testing.assert_array_equal(world.mask, painted)
     world.desk.correcting.redo()
@@ -126,7 +126,7 @@ def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: Head
 
 def verify(world: HeadlessWindow, *slices: int) -> None:
     for z in slices:
-        world.desk.layers.go_to_slice(z)
+        world.desk.layers.slice_view.go_to_slice(z)
         world.verify()
 
 
@@ -144,7 +144,7 @@ def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(
     world.open(ct)
     world.draft(box_mask(world))
     verify(world, 4, Z, 6)
-    world.desk.layers.go_to_slice(Z)
+    world.desk.layers.slice_view.go_to_slice(Z)
     world.paint(Z, 5, 5)
     assert green(world) == {4, 6}
     assert world.said.endswith(f"Slice {Z + 1} has changed and is no longer verified.")
@@ -379,7 +379,7 @@ def test_a_tool_waits_for_its_click(world: HeadlessWindow, ct: Path) -> None:
     world.draft(ring)
     world.desk.toolbox.select_tool("fill")
     assert world.desk.toolbox.needs_points
-    world.desk.layers.points_drawn.emit(((Z, 15, 15),))
+    world.desk.layers.tools.points_drawn.emit(((Z, 15, 15),))
     world.until(lambda: world.mask[Z, 15, 15] == 1)
     assert world.mask[Z].sum() == 100
     world.desk.select_tool("paint")
@@ -394,7 +394,7 @@ def test_no_tool_changes_what_was_drawn_or_verified(world: HeadlessWindow, ct: P
     world.desk.toolbox.select_tool("fill-holes")
     world.until(lambda: "left as you decided" in world.said)
     np.testing.assert_array_equal(world.mask, erased)
-    world.desk.layers.go_to_slice(4)
+    world.desk.layers.slice_view.go_to_slice(4)
     world.verify()
     world.desk.toolbox.select_tool("grow")
     world.desk.toolbox.apply_preview()
@@ -483,7 +483,7 @@ def test_the_list_leads_to_a_place_and_closes_it(world: HeadlessWindow, ct: Path
     first = guide.current_place_key
     assert first == guide.open_places[0].key
     assert RING in world.desk.layers.viewer.layers
-    assert world.desk.layers.current_slice == guide.open_places[0].slice
+    assert world.desk.layers.slice_view.current_slice == guide.open_places[0].slice
     others = [place.key for place in guide.open_places[1:]]
     guide.accept_place()
     assert [place.key for place in guide.open_places][: len(others)] == others
@@ -583,7 +583,7 @@ def test_the_search_knows_what_was_decided(world: HeadlessWindow, ct: Path) -> N
     assert set(np.flatnonzero(found.erased.any(axis=(1, 2)))) == {3, 4}
     assert set(np.flatnonzero(found.free.any(axis=(1, 2)))) == {3, 4, 6}
     assert set(np.flatnonzero(found.kept.any(axis=(1, 2)))) == {6}
-    world.desk.layers.go_to_slice(6)
+    world.desk.layers.slice_view.go_to_slice(6)
     world.desk.guide.verify_slice()
     world.desk.correcting.undo()
     found = searched()
@@ -641,7 +641,7 @@ def test_a_proposal_is_a_coloured_diff_taken_by_slice_or_whole(world: HeadlessWi
     shown = world.desk.layers.viewer.layers[CHANGES].data
     np.testing.assert_array_equal(shown == 1, (wanted == 1) & (before == 0))
     assert (shown[3:5] == 3).sum() == (before[3:5] & ~box_mask(world)[3:5] & 1).sum()
-    world.desk.layers.go_to_slice(6)
+    world.desk.layers.slice_view.go_to_slice(6)
     world.desk.carrying.take_slice()
     np.testing.assert_array_equal(world.mask[6], wanted[6])
     np.testing.assert_array_equal(world.mask[7], before[7])

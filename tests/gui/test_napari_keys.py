@@ -15,8 +15,7 @@ from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QApplication
 
 from attunet_gui.editing.tools.tool_registry import TOOLS
-from attunet_gui.gui.napari_adapter.case_layers import MASK
-from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.layer_factory import CT, MASK
 from attunet_gui.review.slice_visibility import SEEN_AFTER_S
 from tests.support.window_driver import WindowDriver
 from tests.support.window_invariants import ALWAYS, check_journal

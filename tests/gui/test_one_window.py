@@ -59,7 +59,7 @@ def test_no_part_of_the_window_is_shown_before_it_has_its_place(
     app.desk.next_step()
     until(lambda: app.session.draft is not None and app.session.job.state == "idle")
     until(lambda: app.desk.guide.is_searched)
-    app.desk.toggle_gates()
+    app.desk.layers.appearance.toggle_gates()
     app.desk.toolbox.select_tool("grow")
     app.desk.help()
     live(0.3)

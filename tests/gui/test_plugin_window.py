@@ -28,7 +28,7 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import plugin, plugin_dock
-from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.plugin_dock import FULL_NAME, NAME, PLUGIN, PancreasDock, find_docks
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
@@ -198,13 +198,13 @@ def test_a_ct_that_napari_opened_is_drafted_corrected_and_saved_in_the_dock(
 
     dock.dock.next_step.button.click()
     until(lambda: session.draft is not None and session.job.state == "idle")
-    until(lambda: session.overlays and not desk.layers.is_shown("gates"))
+    until(lambda: session.overlays and not desk.layers.appearance.is_shown("gates"))
     live(0.2)
     press(viewer, "G")
-    assert desk.layers.is_shown("gates")
+    assert desk.layers.appearance.is_shown("gates")
     assert sum(one.visible and one.name.startswith("Gates") for one in viewer.layers) == 1
     press(viewer, "G")
-    assert not desk.layers.is_shown("gates")
+    assert not desk.layers.appearance.is_shown("gates")
 
     before = desk.layers.mask.copy()
     dock.dock.tools.tools["erase"].click()

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from attunet_gui.gui.napari_adapter.case_layers import MASK
-from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.layer_factory import CT, MASK
 from attunet_gui.review.slice_visibility import SEEN_AFTER_S
 from tests.support.headless_window import HeadlessWindow, Z, box_mask
 from tests.support.scripted_network import ct
@@ -55,14 +54,14 @@ def test_what_is_not_drawn_is_neither_seen_nor_verified(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    world.desk.layers.go_to_slice(Z)
+    world.desk.layers.slice_view.go_to_slice(Z)
     away(world.desk.layers.viewer)
-    world.desk.layers.go_to_slice(Z + 1)
+    world.desk.layers.slice_view.go_to_slice(Z + 1)
     wait(world, 1.5 * SEEN_AFTER_S)
     guide = world.desk.guide
     assert Z + 1 not in guide.review_state.seen
     guide.verify_slice()
-    assert world.said.startswith(f"Slice {world.desk.layers.current_slice + 1} is not verified: ")
+    assert world.said.startswith(f"Slice {world.desk.layers.slice_view.current_slice + 1} is not verified: ")
     assert world.said.count(".") <= 2
     assert guide.review_state.verified == world.desk.correcting.work.verified_slices == frozenset()  # type: ignore[union-attr]
 
@@ -72,7 +71,7 @@ def test_a_window_that_is_minimised_shows_nothing(world: HeadlessWindow, ct: Pat
     world.draft(box_mask(world))
     guide = world.desk.guide
     guide.is_window_shown = lambda: False
-    world.desk.layers.go_to_slice(Z + 1)
+    world.desk.layers.slice_view.go_to_slice(Z + 1)
     wait(world, 1.5 * SEEN_AFTER_S)
     assert Z + 1 not in guide.review_state.seen
     guide.is_window_shown = lambda: True
@@ -84,7 +83,7 @@ def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: HeadlessWi
     world.open(ct)
     world.draft(box_mask(world))
     guide = world.desk.guide
-    world.desk.layers.go_to_slice(Z + 1)
+    world.desk.layers.slice_view.go_to_slice(Z + 1)
     guide.verify_slice()
     assert (
         world.said == f"Slice {Z + 2} is not verified: it has not been on screen for {SEEN_AFTER_S:g} s yet."
@@ -105,18 +104,18 @@ def test_ctrl_r_shows_axial_slices_again(world: HeadlessWindow, ct: Path) -> Non
         change(layers.viewer)
     layers.viewer.layers[MASK].visible = layers.viewer.layers[CT].visible = True
     layers.viewer.layers[MASK].opacity = 1
-    layers.set_hu_window(-160, 240)
-    layers._raise_masks()
+    layers.appearance.set_hu_window(-160, 240)
+    layers.layer_set.raise_masks()
     keys = {str(key): call for key, call in layers.viewer.keymap.items()}
     keys["Ctrl+R"](layers.viewer)
-    world.desk.layers.go_to_slice(2)
+    world.desk.layers.slice_view.go_to_slice(2)
     world.until(lambda: 2 in world.desk.guide.review_state.seen)
 
 
 def test_a_stroke_in_another_plane_was_not_seen_in_its_axial_slices(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    world.desk.layers.go_to_slice(Z)
+    world.desk.layers.slice_view.go_to_slice(Z)
     world.until(lambda: Z in world.desk.guide.review_state.seen)
     world.desk.layers.viewer.dims.roll()
     world.paint(Z, 35, 5)
@@ -146,7 +145,7 @@ def test_the_time_in_which_the_window_was_blocked_does_not_count_as_looking(
     world.open(ct)
     world.draft(box_mask(world))
     world.until(lambda: Z in world.desk.guide.review_state.seen)
-    world.desk.layers.go_to_slice(Z + 1)
+    world.desk.layers.slice_view.go_to_slice(Z + 1)
     wait(world, 0.3 * SEEN_AFTER_S)
     time.sleep(3 * SEEN_AFTER_S)
     for _ in range(10):

@@ -16,8 +16,7 @@ from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.dialogs.worklist_dialogs import ExportDialog, SecondReadsDialog
 from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
 from attunet_gui.gui.main_window import RunningApplication
-from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, MASK
-from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CT, MASK
 from attunet_gui.gui.napari_adapter.napari_overrides import (
     NO_SECOND_CASE,
     OURS,
@@ -191,9 +190,9 @@ def test_the_frame_of_the_window(app: RunningApplication, ct: Path) -> None:
     until(lambda: app.dock.strip.isVisible())
     assert app.viewer.canvas.overlays.scale_bar.visible
     count = app.session.case.volume.grid.shape[0]  # type: ignore[union-attr]
-    app.desk.layers.go_to_slice(0)
+    app.desk.layers.slice_view.go_to_slice(0)
     assert app.dock.footer.slice.text() == f"Slice 1 of {count}"
-    app.desk.layers.go_to_slice(count - 1)
+    app.desk.layers.slice_view.go_to_slice(count - 1)
     assert app.dock.footer.slice.text() == f"Slice {count} of {count}"
     zero_based = app.window.findChildren(QWidget, "slice_label")
     assert zero_based

@@ -21,8 +21,7 @@ from attunet_gui.gui import plugin
 from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.keyboard_shortcuts import ACTIONS
 from attunet_gui.gui.main_window import RunningApplication
-from attunet_gui.gui.napari_adapter.case_layers import ARRIVING, MASK, OTHER
-from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CT, MASK, OTHER
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.workers.inference_process import InferenceProcess
 from tests.support.window_control import (
@@ -53,10 +52,10 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication,
     open_and_draft(app, ct)
     assert app.dock.next_step.button.text() == "Check the draft"
     app.desk.next_step()
-    app.desk.toggle_gates()
-    assert app.desk.layers.is_shown("gates")
+    app.desk.layers.appearance.toggle_gates()
+    assert app.desk.layers.appearance.is_shown("gates")
     live(0.2)
-    app.desk.toggle_gates()
+    app.desk.layers.appearance.toggle_gates()
 
     before = mask_of(app).copy()
     app.dock.tools.tools["erase"].click()
@@ -129,7 +128,7 @@ def test_painting_works_while_the_network_runs_and_is_kept(
     os.kill(runner.child_pid, signal.SIGSTOP)  # or the draft would be there before the stroke
     app.desk.run_or_cancel()
     until(lambda: app.session.job.state != "idle")
-    app.desk.slice_up()
+    app.desk.layers.slice_view.step_up()
     drag_in_canvas(app)
     painted = mask_of(app).copy()
     assert painted.any()
@@ -140,7 +139,7 @@ def test_painting_works_while_the_network_runs_and_is_kept(
     np.testing.assert_array_equal(mask_of(app), painted)
     assert OTHER in [layer.name for layer in app.viewer.layers]
     assert app.viewer.dims.current_step == step
-    assert app.desk.layers.current_tool == "paint"
+    assert app.desk.layers.tools.current_tool == "paint"
 
 
 def edit(app: RunningApplication) -> None:
@@ -349,7 +348,7 @@ def test_the_keys_do_what_the_table_says(app: RunningApplication, ct: Path) -> N
     for key, shown in (("G", True), ("G", False)):
         QTest.keySequence(app.window, QKeySequence(key))
         live(0.05)
-        assert app.desk.layers.is_shown("gates") is shown
+        assert app.desk.layers.appearance.is_shown("gates") is shown
     before = app.viewer.dims.current_step[0]
     QTest.keySequence(app.window, QKeySequence("Up"))
     live(0.05)

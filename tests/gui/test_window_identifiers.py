@@ -22,7 +22,7 @@ def test_nothing_of_the_patient_is_shown_or_kept(app: RunningApplication, tmp_pa
     until(lambda: app.session.case is not None)
     app.session.annotator = "anna"
     app.desk.select_tool("paint")
-    app.desk.layers.go_to_slice(10)
+    app.desk.layers.slice_view.go_to_slice(10)
     drag_in_canvas(app)
     live(0.3)
     app.desk.save()

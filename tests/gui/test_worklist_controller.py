@@ -86,7 +86,7 @@ def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Hea
 
 def test_saving_writes_into_the_project_and_says_how_far_it_is(room: HeadlessWorklist) -> None:
     room.open("case-0001")
-    room.world.desk.layers.go_to_slice(5)
+    room.world.desk.layers.slice_view.go_to_slice(5)
     room.world.until(
         lambda: room.world.desk.guide.is_searched and 5 in room.world.desk.guide.review_state.seen
     )
@@ -213,7 +213,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     room.open("case-0001")
     room.world.paint(5, 5, 5)
     for z in (4, 6):
-        room.world.desk.layers.go_to_slice(z)
+        room.world.desk.layers.slice_view.go_to_slice(z)
         room.world.verify()
     looked_through(room)
     assert room.world.desk.correcting.work is not None
@@ -244,7 +244,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     # What she verifies more, the first finds there when she comes back, and what was taken back as well.
     verify = other.world.verify
     for z in (4, 7):
-        other.world.desk.layers.go_to_slice(z)
+        other.world.desk.layers.slice_view.go_to_slice(z)
         verify()
     other.world.desk.save()
     other.world.until(lambda: other.outside.saved_mask(row).declared == {6, 7})  # type: ignore[union-attr]
@@ -255,7 +255,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     assert room.world.desk.correcting.work.verified_slices == {6, 7}
     assert room.world.desk.correcting.work.undo_text.startswith("brush"), "with her own undo"
     # But a change of the mask is one of the status as well.
-    other.world.desk.layers.go_to_slice(4)
+    other.world.desk.layers.slice_view.go_to_slice(4)
     verify()
     other.world.paint(4, 5, 5)
     other.world.desk.save()

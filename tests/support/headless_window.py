@@ -16,7 +16,8 @@ from qtpy.QtWidgets import QApplication
 
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.gui.controllers.main_controller import MainController
-from attunet_gui.gui.napari_adapter.case_layers import MASK, CaseLayers
+from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.preferences import WindowPreferences
 from tests.support.scripted_network import (
     NamedCard,
@@ -58,11 +59,11 @@ class HeadlessWindow:
     def open(self, ct: Path) -> None:
         self.desk.open_path(ct)
         self.until(lambda: self.desk.session.case is not None)
-        self.desk.layers.go_to_slice(Z)
+        self.desk.layers.slice_view.go_to_slice(Z)
 
     def verify(self) -> None:
         """Look at the slice for as long as it takes, then press Q."""
-        self.until(lambda: self.desk.layers.current_slice in self.desk.guide.review_state.seen)
+        self.until(lambda: self.desk.layers.slice_view.current_slice in self.desk.guide.review_state.seen)
         self.desk.guide.verify_slice()
 
     def draft(self, mask: np.ndarray) -> None:
@@ -72,7 +73,7 @@ class HeadlessWindow:
 
     def paint(self, z: int, y: int, x: int, label: int = 1) -> None:
         self.desk.select_tool("paint" if label else "erase")
-        self.desk.layers.set_brush_size(5)
+        self.desk.layers.tools.set_brush_size(5)
         layer = self.desk.layers.viewer.layers[MASK]
         with layer.block_history():  # as under the mouse
             layer.paint((z, y, x), label)

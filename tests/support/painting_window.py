@@ -24,7 +24,7 @@ def main(ct: Path, folder: Path) -> None:
     until(lambda: app.session.case is not None)
     live(0.3)
     for number in range(1000):
-        app.desk.layers.go_to_slice(100 + number)
+        app.desk.layers.slice_view.go_to_slice(100 + number)
         app.desk.select_tool("paint")
         drag_in_canvas(app)
         sys.stdout.write(f"{number + 1} {zlib.crc32(mask_of(app))}\n")

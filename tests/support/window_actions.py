@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QCom
 
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.gui.keyboard_shortcuts import ACTIONS
-from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from tests.support.window_driver import WindowDriver, is_plain
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import QApplication, QDialog, QMenu, QMessageBox, QWidget
 from attunet_gui.app.case_saving import SaveResult
 from attunet_gui.app.case_session import OpenCase
 from attunet_gui.gui.main_window import RunningApplication, build_window
-from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.io.result_writing import write_ct
 from attunet_gui.network.model_bundle import read_bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from attunet_gui.core.case_activity import verified_after_entries
-from attunet_gui.gui.napari_adapter.case_layers import MASK
+from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.io.journal.journal import read_journal
 from attunet_gui.io.mask_reading import read_mask
 from tests.support.window_driver import WindowDriver

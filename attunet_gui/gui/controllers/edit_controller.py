@@ -48,9 +48,9 @@ class EditController(QObject):
         self.work: EditSession | None = None
         self.confirm_draft_undo: Callable[[str, int], bool] = lambda _words, _verified: False
         self.hu_limits: BrushHuRange | None = None
-        layers.stroke_ended.connect(self._stroke_ended)
-        layers.undo_asked.connect(self.undo)
-        layers.redo_asked.connect(self.redo)
+        layers.mask_layer.stroke_ended.connect(self._stroke_ended)
+        layers.keys.undo_asked.connect(self.undo)
+        layers.keys.redo_asked.connect(self.redo)
 
     # The case
 
@@ -87,7 +87,9 @@ class EditController(QObject):
         tool = BY_HAND.get(mode, "brush")
         # Before the stroke is recorded: the journal must hold what stays on screen.
         left = self._apply_hu_limits(mask, box) if tool == "brush" else 0
-        stroke = self.work.record_change(mask, box, tool, tool, self._layers.current_slice, by_hand=True)
+        stroke = self.work.record_change(
+            mask, box, tool, tool, self._layers.slice_view.current_slice, by_hand=True
+        )
         if stroke is not None:
             self._announce_stroke(stroke)
         if left and self.hu_limits is not None:
@@ -114,7 +116,12 @@ class EditController(QObject):
             )
             return False
         stroke = work.record_change(
-            mask, None, "brush", "change outside the tools", self._layers.current_slice, by_hand=True
+            mask,
+            None,
+            "brush",
+            "change outside the tools",
+            self._layers.slice_view.current_slice,
+            by_hand=True,
         )
         if stroke is not None:
             self._announce_stroke(stroke)
@@ -138,7 +145,7 @@ class EditController(QObject):
         outside = undo_outside_hu_range(painted, scene, self.hu_limits)
         if outside.changed_voxels:
             outside.apply_to(mask)
-            self._layers.redraw_mask()
+            self._layers.mask_layer.redraw()
         return outside.changed_voxels
 
     def set_hu_limits(self, limits: tuple[float, float] | None) -> None:
@@ -154,7 +161,7 @@ class EditController(QObject):
             mask=mask,
             hu=case.volume.hu,
             spacing_mm=case.volume.grid.spacing_mm,
-            slice=self._layers.current_slice,
+            slice=self._layers.slice_view.current_slice,
             probability=None if draft is None else draft.prediction.on_ct_grid(draft.prediction.probability),
             draft=None if draft is None else draft.mask,
             locks=self.voxel_locks,
@@ -213,9 +220,14 @@ class EditController(QObject):
         if mask is None or work is None or not self.record_untracked_changes():
             return None, NO_EDIT
         done = work.apply_edit(
-            mask, edit, tool, words, self._layers.current_slice, locked="override" if override else "respect"
+            mask,
+            edit,
+            tool,
+            words,
+            self._layers.slice_view.current_slice,
+            locked="override" if override else "respect",
         )
-        self._layers.redraw_mask()
+        self._layers.mask_layer.redraw()
         return done
 
     # Undo
@@ -239,7 +251,7 @@ class EditController(QObject):
         if stroke is None:
             self._session.show_message("There is nothing to undo." if back else "There is nothing to redo.")
             return
-        self._layers.redraw_mask()
+        self._layers.mask_layer.redraw()
         self._go_to_stroke(stroke)
         self._announce_stroke(stroke)
         self._session.show_message(
@@ -270,8 +282,8 @@ class EditController(QObject):
     def _go_to_stroke(self, stroke: EditStroke) -> None:
         """Go to the slice of `stroke`: nobody should undo a change that is not on screen."""
         # A change in the slice on screen needs no jump, even if it began in another slice.
-        if self._layers.current_slice not in stroke.edit.box_slices:
-            self._layers.go_to_slice(stroke.slice)
+        if self._layers.slice_view.current_slice not in stroke.edit.box_slices:
+            self._layers.slice_view.go_to_slice(stroke.slice)
 
     def _announce_stroke(self, stroke: EditStroke, placed: bool = False) -> None:
         """Say what a step changed, with its volume, and emit that the mask has changed."""

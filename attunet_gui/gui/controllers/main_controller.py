@@ -18,7 +18,6 @@ from attunet_gui.app.case_session import CaseDraft, CaseSession, OpenCase
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession, PendingJournal, delete_journal, pending_journals
-from attunet_gui.gui import theme
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.controllers.propagation_controller import PropagationController
 from attunet_gui.gui.controllers.review_controller import ReviewController
@@ -27,7 +26,7 @@ from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.dialogs.user_guide import UserGuideDialog
 from attunet_gui.gui.gc_guard import MainThreadGC
 from attunet_gui.gui.learning.finetuning_controller import FinetuningController
-from attunet_gui.gui.napari_adapter.case_layers import MASK, CaseLayers
+from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.napari_keys import Tool
 from attunet_gui.gui.napari_adapter.napari_overrides import (
     NO_SECOND_CASE,
@@ -106,7 +105,7 @@ class MainController(QObject):
         self._readying = QTimer(self)
         self._readying.setSingleShot(True)
         self._readying.setInterval(_READY_AFTER_MS)
-        self._readying.timeout.connect(layers.prepare_arriving_layer)
+        self._readying.timeout.connect(layers.drafts.prepare_arriving_layer)
         if preferences.annotator:
             session.annotator = preferences.annotator
         self._connect_signals()
@@ -118,8 +117,8 @@ class MainController(QObject):
         session.case_opened.connect(self._case_opened)
         session.series_needed.connect(self._series_needed)
         session.draft_begun.connect(self._draft_begun)
-        session.slices_arrived.connect(layers.show_arrived_slices)
-        session.draft_dropped.connect(layers.end_arrival)
+        session.slices_arrived.connect(layers.drafts.show_arrived_slices)
+        session.draft_dropped.connect(layers.drafts.end_arrival)
         session.draft_arrived.connect(self._draft_arrived)
         session.evidence_arrived.connect(self._evidence_arrived)
         session.overlays_arrived.connect(self._overlays_arrived)
@@ -128,14 +127,16 @@ class MainController(QObject):
         self.correcting.mask_changed.connect(self._mask_edited)
         self.guide.changed.connect(self._emit_view)
         self.worklist.changed.connect(self._emit_view)
-        layers.slice_changed.connect(lambda: session.prioritise_slice(layers.current_slice))
-        layers.mask_drawn.connect(self._schedule_voxel_count)
-        layers.look_changed.connect(self.look_changed.emit)
-        layers.layer_lost.connect(self._layer_lost)
-        layers.foreign_layer_added.connect(self._foreign_layer_added)
-        layers.tool_asked.connect(self.select_tool)
-        layers.away_asked.connect(self.toolbox.deselect_tool)
-        layers.refused.connect(session.show_message)
+        layers.slice_view.slice_changed.connect(
+            lambda: session.prioritise_slice(layers.slice_view.current_slice)
+        )
+        layers.mask_layer.mask_drawn.connect(self._schedule_voxel_count)
+        layers.layer_set.look_changed.connect(self.look_changed.emit)
+        layers.layer_set.layer_lost.connect(self._layer_lost)
+        layers.layer_set.foreign_layer_added.connect(self._foreign_layer_added)
+        layers.keys.tool_asked.connect(self.select_tool)
+        layers.keys.deselect_asked.connect(self.toolbox.deselect_tool)
+        layers.layer_set.refused.connect(session.show_message)
 
     def _window_shown(self) -> bool:
         """Return whether the picture can be on a screen.
@@ -256,10 +257,10 @@ class MainController(QObject):
             and case.found is not None
             and not self.worklist.is_drawn_blind
         ):
-            self.session.request_evidence(self.layers.current_slice)
+            self.session.request_evidence(self.layers.slice_view.current_slice)
         # A mask that is there already is not replaced unasked; a second reader must see no draft.
         if self.preferences.draft_on_open and case.found is None and not self.worklist.is_drawn_blind:
-            self.session.request_draft(self.layers.current_slice)
+            self.session.request_draft(self.layers.slice_view.current_slice)
 
     # What was left behind
 
@@ -357,11 +358,11 @@ class MainController(QObject):
         self._agreed_to_replace = answer == "replace"
         self._override = asked and self._agreed_to_replace
         self._painted_meanwhile = False
-        self.session.request_draft(self.layers.current_slice)
+        self.session.request_draft(self.layers.slice_view.current_slice)
 
     def _draft_begun(self) -> None:
         if not self.session.edited or self._agreed_to_replace:
-            self.layers.begin_arrival()
+            self.layers.drafts.begin_arrival()
 
     def _draft_arrived(self, draft: CaseDraft) -> None:
         """Put a complete draft into the mask, or show it beside the mask.
@@ -376,10 +377,10 @@ class MainController(QObject):
             QTimer.singleShot(_STROKE_MS, self, lambda: self._draft_arrived(draft))
             return
         self.checked = False
-        self.layers.end_arrival()
+        self.layers.drafts.end_arrival()
         place = draft_placement(self.session.edited, self._agreed_to_replace, self._painted_meanwhile)
         if place == "beside":
-            self.layers.show_other_draft(draft.mask)
+            self.layers.drafts.show_other_draft(draft.mask)
             self._count_voxels()
             self.session.show_message("The new draft is the yellow contour; your mask is as it was.")
             return
@@ -395,14 +396,14 @@ class MainController(QObject):
             self.guide.search_again(self.session.case, draft, self.worklist.corrected_before)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
-        self.layers.show_maps(self.session.overlays)
+        self.layers.appearance.show_maps(self.session.overlays)
         self.maps_changed.emit(overlays)
 
     def check_draft(self) -> None:
         """Go to the slice with the most pancreas and select the brush."""
         self.checked = True
         self.go_to_pancreas()
-        self.layers.select_tool("paint")
+        self.layers.tools.select_tool("paint")
         self._emit_view()
 
     def set_model(self, name: str) -> None:
@@ -459,7 +460,7 @@ class MainController(QObject):
     def _restore_layer(self, name: str) -> None:
         if self.closed:
             return
-        self.layers.restore_deleted_layers()
+        self.layers.layer_set.restore_deleted_layers()
         self.session.show_message(f"{name} belongs to the case and was put back; hide it instead.")
 
     def _foreign_layer_added(self, layer: object) -> None:
@@ -487,7 +488,7 @@ class MainController(QObject):
     def select_tool(self, tool: Tool) -> None:
         """Select a painting mode of napari for the mask."""
         self.toolbox.deselect_tool()
-        self.layers.select_tool(tool)
+        self.layers.tools.select_tool(tool)
 
     # Saving
 
@@ -611,57 +612,11 @@ class MainController(QObject):
 
     # The look
 
-    def toggle_layer(self, key: str) -> None:
-        """Show or hide a layer."""
-        self.layers.show_layer(key, not self.layers.is_shown(key))
-
-    def toggle_mask(self) -> None:
-        """Show or hide the mask."""
-        self.toggle_layer(MASK)
-
-    def toggle_probability(self) -> None:
-        """Show or hide the probability."""
-        self.toggle_layer("probability")
-
-    def toggle_gates(self) -> None:
-        """Show or hide the merged gates."""
-        self.toggle_layer("gates")
-
-    def next_gate(self) -> None:
-        """Show the gate map after the visible one; after the last one, show none."""
-        keys = [overlay.key for overlay in self.session.overlays if overlay.key.startswith("gate ")]
-        shown = [key for key in keys if self.layers.is_shown(key)]
-        for key in shown:
-            self.layers.show_layer(key, False)
-        after = keys.index(shown[-1]) + 1 if shown else 0
-        if after < len(keys):
-            self.layers.show_layer(keys[after], True)
-
-    def toggle_filled(self) -> None:
-        """Switch the mask between area and contour."""
-        self.layers.set_filled(not self.layers.is_filled)
-        self.look_changed.emit()
-
-    def next_window(self) -> None:
-        """Set the next preset of the HU window."""
-        windows = [(float(low), float(high)) for _name, low, high in theme.HU_PRESETS]
-        now = self.layers.window_hu
-        index = windows.index(now) + 1 if now in windows else 0
-        self.layers.set_hu_window(*windows[index % len(windows)])
-
     def go_to_pancreas(self) -> None:
         """Go to the slice with the largest area of mask."""
         tally = self.session.tally
         if tally is not None and tally.busiest is not None:
-            self.layers.go_to_slice(tally.busiest)
-
-    def slice_up(self) -> None:
-        """Go one slice towards the head."""
-        self.layers.step_slice(1)
-
-    def slice_down(self) -> None:
-        """Go one slice towards the feet."""
-        self.layers.step_slice(-1)
+            self.layers.slice_view.go_to_slice(tally.busiest)
 
     def help(self) -> None:
         """Show all keyboard shortcuts."""

@@ -87,12 +87,12 @@ class PropagationController(QObject):
         if self._session.case is not None and self._layers.mask is not None:
             ml = self._session.case.volume.grid.voxel_volume_ml
             self._session.show_message(f"The proposal {edit_amount(allowed, self._layers.mask, ml)}.")
-            self._layers.show_changes(allowed, conflicts)
+            self._layers.markers.show_changes(allowed, conflicts)
 
     def show_conflicts(self, refused: MaskEdit) -> None:
         """Show in purple where a draft contradicts locked decisions, which stay as they were."""
         if refused.changed_voxels:
-            self._layers.show_changes(NO_EDIT, refused)
+            self._layers.markers.show_changes(NO_EDIT, refused)
             self._session.show_message(
                 "Your own strokes stay: the draft contradicts them in "
                 f"{counted(refused.changed_voxels, 'voxel')}, in purple."
@@ -116,7 +116,7 @@ class PropagationController(QObject):
 
     def take_slice(self) -> None:
         """Accept the proposal in the slice on screen; the rest of it stays on offer."""
-        self._accept_proposal(self._layers.current_slice)
+        self._accept_proposal(self._layers.slice_view.current_slice)
         self.show_proposal()
         self.changed.emit()
 
@@ -135,5 +135,5 @@ class PropagationController(QObject):
     def drop_proposal(self) -> None:
         """Drop the proposal without a message."""
         self.proposal = None
-        self._layers.hide_changes()
+        self._layers.markers.hide_changes()
         self.changed.emit()

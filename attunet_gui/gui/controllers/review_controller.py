@@ -73,7 +73,7 @@ class ReviewController(QObject):
         self.is_window_shown: Callable[[], bool] = lambda: True
         self._shown_at_first = False
         correcting.mask_changed.connect(self._mask_changed)
-        layers.sight_changed.connect(self._restart_look_timer)
+        layers.slice_view.sight_changed.connect(self._restart_look_timer)
 
     # The case
 
@@ -90,7 +90,7 @@ class ReviewController(QObject):
         self._changed_slices.clear()
         self._earlier_corrections = {}
         self.current_place_key = ""
-        self._layers.hide_place()
+        self._layers.markers.hide_place()
         work = self._correcting.work
         self.review_state = ReviewState() if work is None else _restore_review_state(work)
         self._executor.submit(partial(_make_case_evidence, case, draft), self._evidence_made)
@@ -121,7 +121,7 @@ class ReviewController(QObject):
 
     def end_review(self) -> None:
         """Stop searching for good."""
-        self._layers.sight_changed.disconnect(self._restart_look_timer)
+        self._layers.slice_view.sight_changed.disconnect(self._restart_look_timer)
         self._look_timer.stop()
         self._executor.close()
 
@@ -179,7 +179,7 @@ class ReviewController(QObject):
         # The change has closed the selected place, so its ring goes.
         if all(place.key != self.current_place_key for place in self.open_places):
             self.current_place_key = ""
-            self._layers.hide_place()
+            self._layers.markers.hide_place()
         self._search_places()
         self.changed.emit()
 
@@ -283,7 +283,7 @@ class ReviewController(QObject):
         if place is None:
             return
         self.current_place_key = key
-        self._layers.show_place(place.box, place.slice)
+        self._layers.markers.show_place(place.box, place.slice)
         self._session.show_message(place.reason)
         self.changed.emit()
 
@@ -297,7 +297,7 @@ class ReviewController(QObject):
         if self._correcting.work is not None:
             self._correcting.work.accept_finding(place.key, accepted_finding_key(accepted_finding(place)))
         self.current_place_key = ""
-        self._layers.hide_place()
+        self._layers.markers.hide_place()
         if self.open_places:
             self.next_place()
         else:
@@ -310,7 +310,7 @@ class ReviewController(QObject):
         A slice can be verified only after it was seen: an axial view with the mask in sight, for half a
         second.
         """
-        work, index = self._correcting.work, self._layers.current_slice
+        work, index = self._correcting.work, self._layers.slice_view.current_slice
         if work is None:
             return
         # Taking a verification back needs no view of the slice.
@@ -336,24 +336,24 @@ class ReviewController(QObject):
         """Return why the slice on screen cannot be verified; "" if it can."""
         sight = self._slice_visibility()
         hindrance = "no CT is open" if sight is None else reason_not_seen(sight)
-        if not hindrance and self._layers.current_slice not in self.review_state.seen:
+        if not hindrance and self._layers.slice_view.current_slice not in self.review_state.seen:
             hindrance = f"it has not been on screen for {SEEN_AFTER_S:g} s yet"
         return hindrance
 
     def next_unseen(self) -> None:
         """Go to the next slice with mask that was not seen, and to a view in which it can be seen."""
-        here = self._layers.current_slice
+        here = self._layers.slice_view.current_slice
         unseen = self.unseen_slices
         if unseen:
-            self._layers.go_to_slice(next((z for z in unseen if z > here), unseen[0]))
+            self._layers.slice_view.go_to_slice(next((z for z in unseen if z > here), unseen[0]))
             sight = self._slice_visibility()
             if sight is not None and reason_not_seen(sight):
-                self._layers.straighten()
+                self._layers.slice_view.straighten()
 
     # What was seen
 
     def _slice_visibility(self, box: VoxelBox | None = None) -> SliceVisibility | None:
-        return self._layers.slice_visibility(self.is_window_shown(), box)
+        return self._layers.slice_view.slice_visibility(self.is_window_shown(), box)
 
     def _slice_of_visible_edit(self, box: VoxelBox) -> int:
         """Return the index of the slice in which a change within `box` was visible when it was made.
@@ -361,7 +361,7 @@ class ReviewController(QObject):
         -1 means that it was not visible in any slice.
         """
         sight = self._slice_visibility(box)
-        return -1 if sight is None or reason_not_seen(sight) else self._layers.current_slice
+        return -1 if sight is None or reason_not_seen(sight) else self._layers.slice_view.current_slice
 
     def _restart_look_timer(self) -> None:
         """Restart the timer for seen slices: what is on screen has changed."""
@@ -370,7 +370,7 @@ class ReviewController(QObject):
 
     def _mark_slice_seen(self) -> None:
         """Mark the slice on screen as seen if its mask was in sight for the whole time."""
-        index, sight = self._layers.current_slice, self._slice_visibility()
+        index, sight = self._layers.slice_view.current_slice, self._slice_visibility()
         if self._session.case is None or sight is None or index in self.review_state.seen:
             return
         if reason_not_seen(sight) or not self._shown_at_first:

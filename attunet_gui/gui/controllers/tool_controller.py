@@ -51,9 +51,9 @@ class ToolController(QObject):
         self._preview_timer.setSingleShot(True)
         self._preview_timer.setInterval(_PREVIEW_AFTER_MS)
         self._preview_timer.timeout.connect(self._show_preview)
-        layers.points_drawn.connect(self._points_drawn)
-        layers.click_mode_changed.connect(self._click_mode_changed)
-        layers.slice_changed.connect(self._schedule_preview)
+        layers.tools.points_drawn.connect(self._points_drawn)
+        layers.tools.click_mode_changed.connect(self._click_mode_changed)
+        layers.slice_view.slice_changed.connect(self._schedule_preview)
         correcting.mask_changed.connect(self._mask_changed)
 
     def end_computation(self) -> None:
@@ -93,7 +93,7 @@ class ToolController(QObject):
         value = None if kind.parameter is None else kind.parameter.default
         self.deselect_tool()
         # A click on the picture gives points from now on, or moves the picture again.
-        self._layers.set_drawing_points(ToolNeed.POINTS in kind.needs)
+        self._layers.tools.set_drawing_points(ToolNeed.POINTS in kind.needs)
         self.selected_kind, self.options = kind, ToolOptions(value, in_3d=self.options.in_3d)
         if ToolNeed.POINTS in kind.needs:
             self._session.show_message(f"{kind.title}: click, or draw a short line.")
@@ -103,7 +103,7 @@ class ToolController(QObject):
     def press_tool_key(self, key: str) -> None:
         """Select the tool `key` by its shortcut; one that needs a point is run at the cursor at once."""
         kind = tool_kind_by_key(key)
-        cursor = self._layers.cursor_voxel
+        cursor = self._layers.slice_view.cursor_voxel
         if ToolNeed.POINTS in kind.needs and cursor is not None:
             self._run_tool(
                 kind, ToolOptions(points=(cursor,), in_3d=self.options.in_3d), partial(self._apply_edit, kind)
@@ -116,8 +116,8 @@ class ToolController(QObject):
         if self.selected_kind is not None:
             self.selected_kind = None
             self._executor.cancel_all()
-            self._layers.stop_drawing_points()
-            self._layers.hide_changes()
+            self._layers.tools.stop_drawing_points()
+            self._layers.markers.hide_changes()
             self.changed.emit()
 
     def _click_mode_changed(self, hand: str) -> None:
@@ -223,7 +223,7 @@ class ToolController(QObject):
             return
         # The preview leaves out locked voxels, as applying will.
         free, _held = self._correcting.voxel_locks.split_by_locks(edit, mask)
-        self._layers.show_changes(free)
+        self._layers.markers.show_changes(free)
         ml = voxels_to_ml(self._session, edit.changed_voxels)
         self._session.show_message(
             f"Would change {counted(edit.changed_voxels, 'voxel')}, {ml:.2f} ml: green is added, red taken "

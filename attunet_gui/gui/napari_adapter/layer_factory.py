@@ -14,7 +14,8 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.gui import theme
 from attunet_gui.gui.napari_adapter.mask_labels import MaskLabels
 
-CT = "CT"
+CT, MASK, OTHER, CHANGES, RING = "CT", "Pancreas", "New draft", "Proposed changes", "Place to check"
+ARRIVING = "Draft on its way"
 METADATA = "attunet"
 """Key in a layer's metadata that holds the `Volume`; the plugin's writer takes the source grid from it."""
 MAP_OPACITY = 0.6

@@ -16,7 +16,7 @@ from napari._app_model import get_app_model
 from qtpy.QtCore import QModelIndex, QObject, Qt, QTimer
 from qtpy.QtWidgets import QListView, QWidget
 
-from attunet_gui.gui.napari_adapter.case_layers import ARRIVING
+from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING
 
 _VIEW = "QtLayerList"
 """Class name of napari's layer list widget; napari exports no public name for the class."""
@@ -71,7 +71,7 @@ OURS: Mapping[str, str] = {
     f"{_FILE}save_layers_dialog.selected": "save",
     f"{_FILE}save_layers_dialog": "save_as",
     "attunet-gui.phantom": "open_demo",
-    "napari.scene.fit_to_view": "layers.straighten",
+    "napari.scene.fit_to_view": "layers.slice_view.straighten",
 }
 """Command of napari, and the method of our main controller, or of a part of it, that is called instead."""
 

@@ -14,8 +14,8 @@ from superqt.utils import signals_blocked
 
 from attunet_gui.core.map_overlays import MapOverlay
 from attunet_gui.gui.keyboard_shortcuts import tooltip_for
-from attunet_gui.gui.napari_adapter.case_layers import MASK, CaseLayers
-from attunet_gui.gui.napari_adapter.layer_factory import CT
+from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
+from attunet_gui.gui.napari_adapter.layer_factory import CT, MASK
 from attunet_gui.gui.panels.widget_factory import (
     make_button,
     make_column_layout,
@@ -120,14 +120,14 @@ class LayersPanel(QWidget):
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(0, 1)
         self.filled = QCheckBox("Mask as an area, not a contour")
-        self.filled.setToolTip(tooltip_for("toggle_filled"))
+        self.filled.setToolTip(tooltip_for("layers.appearance.toggle_filled"))
         self.filled.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.filled.clicked.connect(lambda _checked: self.filled_asked.emit())
         self.empty = make_wrapped_label(_NO_MAPS_TEXT)
         self._heading = QLabel("in / out")
         self._heading.setToolTip("Mean value in the draft, and in the rest of the body")
         self._add_row(CT, "CT", "The CT itself", "")
-        self._add_row(MASK, "Pancreas mask", tooltip_for("toggle_mask"), "")
+        self._add_row(MASK, "Pancreas mask", tooltip_for("layers.appearance.toggle_mask"), "")
         self._grid.addWidget(self._heading, 1, 2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         layout = make_column_layout(self)
         layout.addLayout(self._grid)
@@ -177,12 +177,12 @@ class LayersPanel(QWidget):
         for key, row in self.rows.items():
             # Showing a value must not look like a choice of the annotator.
             with signals_blocked(row.switch), signals_blocked(row.opacity):
-                row.switch.setChecked(layers.is_shown(key))
-                row.opacity.setValue(round(100 * layers.opacity_of(key)))
+                row.switch.setChecked(layers.appearance.is_shown(key))
+                row.opacity.setValue(round(100 * layers.appearance.opacity_of(key)))
             row.switch.setEnabled(is_open)
             row.opacity.setEnabled(is_open)
         with signals_blocked(self.filled):
-            self.filled.setChecked(layers.is_filled)
+            self.filled.setChecked(layers.appearance.is_filled)
         self.filled.setEnabled(is_open)
 
 

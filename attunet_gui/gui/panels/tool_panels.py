@@ -137,11 +137,11 @@ class ToolsPanel(QWidget):
         self._group.setExclusive(False)
         for tool, made in self.tools.items():
             # By what a click does, not by the mode of the mask: another layer may be selected.
-            made.setChecked(layers.click_mode == tool)
+            made.setChecked(layers.tools.click_mode == tool)
         self._group.setExclusive(True)
         with signals_blocked(self.brush), signals_blocked(self.volume):
-            self.brush.setValue(layers.brush_size)
-            self.volume.setChecked(layers.edits_volume)
+            self.brush.setValue(layers.tools.brush_size)
+            self.volume.setChecked(layers.tools.edits_volume)
         self.brush_words.setText(_brush_text(layers, spacing_mm))
 
     def show_undo_state(self, work: EditSession | None) -> None:
@@ -218,9 +218,9 @@ def _make_hu_box(value: int) -> QSpinBox:
 
 
 def _brush_text(layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> str:
-    mm = layers.brush_size * spacing_mm[2]
+    mm = layers.tools.brush_size * spacing_mm[2]
     reach = "this slice only"
-    if layers.edits_volume:
-        slices = max(1, round(layers.brush_size * min(spacing_mm[1:]) / spacing_mm[0]))
+    if layers.tools.edits_volume:
+        slices = max(1, round(layers.tools.brush_size * min(spacing_mm[1:]) / spacing_mm[0]))
         reach = counted(slices, "slice")
-    return f"{layers.brush_size} px, {mm:.1f} mm, {reach}"
+    return f"{layers.tools.brush_size} px, {mm:.1f} mm, {reach}"
