@@ -116,10 +116,10 @@ class MainDock(QWidget):
         draft.card_asked.connect(desk.show_model_card)
         draft.other_model_asked.connect(desk.choose_model)
         draft.improve_asked.connect(desk.learning.ask)
-        draft.back_asked.connect(desk.learning.return_to_previous_model)
+        draft.back_asked.connect(desk.learning.models.return_to_previous_model)
         # A method, not a lambda: Qt disconnects it with the dock, and a run may emit after that.
         desk.learning.changed.connect(self._show_previous_model)
-        desk.learning.find_default_model()
+        desk.learning.models.find_default_model()
         draft.run_asked.connect(desk.run_or_cancel)
         draft.draft_on_open_asked.connect(desk.set_draft_on_open)
         save.save_asked.connect(desk.save)
@@ -127,7 +127,7 @@ class MainDock(QWidget):
         save.annotator_asked.connect(desk.set_annotator)
 
     def _show_previous_model(self) -> None:
-        self.draft.show_previous_model(self.desk.learning.default.before)
+        self.draft.show_previous_model(self.desk.learning.models.default.before)
 
     def _connect_layer_panels(self) -> None:
         """Connect the panels for HU window, layers and tools."""

@@ -327,15 +327,15 @@ def test_a_lesson_is_learnt_compared_adopted_and_taken_back(
     name = facts.learnt.name
     room.world.until(lambda: decide_finetuning_view(learning.current_facts).adopt_enabled)
     learning.adopt_model()
-    room.world.until(lambda: learning.default.name == name)
+    room.world.until(lambda: learning.models.default.name == name)
     assert session.bundle is not None
     assert session.bundle.card.name == name, "the next draft is by it"
     assert offered_bundles()[0].card.name == name, "also in the next session"
-    assert learning.default.before == shipped
-    learning.return_to_previous_model()
-    room.world.until(lambda: learning.default.name == shipped)
+    assert learning.models.default.before == shipped
+    learning.models.return_to_previous_model()
+    room.world.until(lambda: learning.models.default.name == shipped)
     assert session.bundle.card.name == shipped
-    assert learning.default.before == ""
+    assert learning.models.default.before == ""
 
 
 def test_a_model_that_is_worse_is_held_back(room: HeadlessWorklist, tiny_bundle: Path) -> None:

@@ -569,10 +569,14 @@ def test_the_search_knows_what_was_decided(world: HeadlessWindow, ct: Path) -> N
 
     def searched() -> ResampledMask:
         world.until(
-            lambda: guide._search_result is not None and not guide._searching and not guide._changed_slices
+            lambda: (
+                guide.search.result is not None
+                and not guide.search.is_searching
+                and not guide.search.changed_slices
+            )
         )
-        assert guide._search_result is not None
-        return guide._search_result.resampled
+        assert guide.search.result is not None
+        return guide.search.result.resampled
 
     assert not searched().kept.any()
     removed = world.mask.copy()

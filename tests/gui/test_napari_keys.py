@@ -82,7 +82,7 @@ def changed_by(driver: WindowDriver, what: object) -> str:
     mask = driver.mask
     assert mask is not None
     before = (mask.copy(), len(work.undo_stack.undoable_strokes), work.verified_slices)
-    driver.app.desk.guide.is_window_shown = lambda: True
+    driver.app.desk.guide.watcher.is_window_shown = lambda: True
     if str(what).startswith("napari:"):
         action_manager.trigger(str(what))
         driver.pump()

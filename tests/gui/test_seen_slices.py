@@ -70,11 +70,11 @@ def test_a_window_that_is_minimised_shows_nothing(world: HeadlessWindow, ct: Pat
     world.open(ct)
     world.draft(box_mask(world))
     guide = world.desk.guide
-    guide.is_window_shown = lambda: False
+    guide.watcher.is_window_shown = lambda: False
     world.desk.layers.slice_view.go_to_slice(Z + 1)
     wait(world, 1.5 * SEEN_AFTER_S)
     assert Z + 1 not in guide.review_state.seen
-    guide.is_window_shown = lambda: True
+    guide.watcher.is_window_shown = lambda: True
     wait(world, 2.5 * SEEN_AFTER_S)
     assert Z + 1 in guide.review_state.seen
 

@@ -281,13 +281,11 @@ def test_another_account_is_not_told_the_opposite_of_what_was_corrected(
     guide, network = other.world.desk.guide, other.world.network
     other.world.until(lambda: guide.is_searched)
     network.answer(len(network.requests), ball())
-    other.world.until(
-        lambda: guide._search_result is not None and guide._search_result.resampled.erased.any()
-    )
-    assert guide._search_result is not None
-    assert set(np.flatnonzero(guide._search_result.resampled.erased.any(axis=(1, 2)))) == {6}
-    np.testing.assert_array_equal(guide._decisions_in((5, 6)).strokes[6], erased)
-    assert 5 not in guide._decisions_in((5, 6)).strokes
+    other.world.until(lambda: guide.search.result is not None and guide.search.result.resampled.erased.any())
+    assert guide.search.result is not None
+    assert set(np.flatnonzero(guide.search.result.resampled.erased.any(axis=(1, 2)))) == {6}
+    np.testing.assert_array_equal(guide.search.decisions_in((5, 6)).strokes[6], erased)
+    assert 5 not in guide.search.decisions_in((5, 6)).strokes
     other.world.desk.end_background_work()
     other.world.desk.session.close_session()
 

@@ -86,7 +86,7 @@ class MainController(QObject):
         self.toolbox = ToolController(session, layers, self.correcting)
         self.window: QWidget = QWidget()
         # The main window is known only after this object was made, so it is asked for each time.
-        self.guide.is_window_shown = self._window_shown
+        self.guide.watcher.is_window_shown = self._window_shown
         self.worklist = WorklistController(self)
         self.learning = FinetuningController(self)
         self.checked = self.closed = self.alone = False

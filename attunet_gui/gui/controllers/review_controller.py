@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from math import inf
 
 from qtpy.QtCore import QObject
 
 from attunet_gui.app.case_session import CaseDraft, CaseSession, OpenCase
-from attunet_gui.core.mask_edit import VoxelBox
 from attunet_gui.core.pre_edit_mask import strokes_since_draft
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.gui.controllers.edit_controller import EditController
+from attunet_gui.gui.controllers.finding_searcher import FindingSearcher
+from attunet_gui.gui.controllers.slice_watcher import SliceWatcher
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
-from attunet_gui.gui.qt_executor import QtDelivery
-from attunet_gui.gui.qt_helpers import ResponsiveTimer, Signal
+from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.review.annotator_decisions import (
     AcceptedFinding,
-    AnnotatorDecisions,
-    DecidedPlane,
     accepted_finding,
     accepted_finding_key,
     read_accepted_findings,
 )
-from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
-from attunet_gui.review.finding_search import FindingSearchResult, find_findings
 from attunet_gui.review.findings import Finding
 from attunet_gui.review.review_progress import (
     ReviewState,
@@ -40,8 +35,7 @@ from attunet_gui.review.review_progress import (
     with_verified,
 )
 from attunet_gui.review.slice_strip import SliceStrip, make_slice_strip
-from attunet_gui.review.slice_visibility import SEEN_AFTER_S, SliceVisibility, reason_not_seen
-from attunet_gui.system.background_executor import SerialExecutor
+from attunet_gui.review.slice_visibility import SEEN_AFTER_S
 from attunet_gui.system.plurals import counted, plural_of
 
 
@@ -59,21 +53,13 @@ class ReviewController(QObject):
     def __init__(self, session: CaseSession, layers: CaseLayers, correcting: EditController) -> None:
         super().__init__()
         self._session, self._layers, self._correcting = session, layers, correcting
-        # An error is only logged: without the list of places the annotator can still work.
-        self._executor = SerialExecutor("attunet-guide", QtDelivery())
-        self._evidence: CaseEvidence | None = None
-        self._search_result: FindingSearchResult | None = None
-        self._changed_slices: set[int] = set()
-        self._earlier_corrections: dict[int, DecidedPlane] = {}
-        self._searching = False
+        self.search = FindingSearcher(layers.mask_layer, correcting, self)
+        self.watcher = SliceWatcher(layers.slice_view, self)
         self.review_state = ReviewState()
         self.current_place_key = ""
-        self._look_timer = ResponsiveTimer(SEEN_AFTER_S, self)
-        self._look_timer.timeout.connect(self._mark_slice_seen)
-        self.is_window_shown: Callable[[], bool] = lambda: True
-        self._shown_at_first = False
+        self.search.changed.connect(self.changed.emit)
+        self.watcher.time_over.connect(self._mark_slice_seen)
         correcting.mask_changed.connect(self._mask_changed)
-        layers.slice_view.sight_changed.connect(self._restart_look_timer)
 
     # The case
 
@@ -84,17 +70,12 @@ class ReviewController(QObject):
             case: the case on screen.
             draft: what the network says of it; None searches in CT and mask alone.
         """
-        # A search of the last case may still run; its result must not arrive.
-        self._executor.cancel_all()
-        self._search_result, self._evidence, self._searching = None, None, False
-        self._changed_slices.clear()
-        self._earlier_corrections = {}
+        self.search.search_case(case, draft)
         self.current_place_key = ""
         self._layers.markers.hide_place()
         work = self._correcting.work
         self.review_state = ReviewState() if work is None else _restore_review_state(work)
-        self._executor.submit(partial(_make_case_evidence, case, draft), self._evidence_made)
-        self._restart_look_timer()
+        self.watcher.restart()
         self.changed.emit()
 
     def search_again(self, case: OpenCase, draft: CaseDraft, corrected: Iterable[int] = ()) -> None:
@@ -107,70 +88,21 @@ class ReviewController(QObject):
                 journal. Where their mask differs from the draft, that counts as decided and is not called
                 doubtful.
         """
-        if case.found is not None:
-            began = case.found.mask
-            self._earlier_corrections = {z: (began[z] != 0) != (draft.mask[z] != 0) for z in corrected}
-        self._executor.cancel_all()
-        self._searching = False
-        self._executor.submit(partial(_make_case_evidence, case, draft), self._evidence_renewed)
-
-    def _evidence_renewed(self, evidence: CaseEvidence) -> None:
-        self._search_result = None
-        self._evidence_made(evidence)
-        self.changed.emit()
+        self.search.renew_evidence(case, draft, corrected)
 
     def end_review(self) -> None:
         """Stop searching for good."""
-        self._layers.slice_view.sight_changed.disconnect(self._restart_look_timer)
-        self._look_timer.stop()
-        self._executor.close()
-
-    def _evidence_made(self, evidence: CaseEvidence) -> None:
-        self._evidence = evidence
-        self._search_places()
-
-    # Searching
-
-    def _search_places(self) -> None:
-        """Search for places in the background, in the slices that changed since the last search."""
-        mask = self._layers.mask
-        if mask is None or self._evidence is None or self._searching:
-            return
-        changed = None if self._search_result is None else frozenset(self._changed_slices)
-        self._changed_slices.clear()
-        self._searching = True
-        decisions = self._decisions_in(range(len(mask)) if changed is None else changed)
-        search = partial(find_findings, mask, self._evidence, self._search_result, changed, decisions)
-        self._executor.submit(search, self._places_found)
-
-    def _decisions_in(self, slices: Iterable[int]) -> AnnotatorDecisions:
-        work = self._correcting.work
-        if work is None:
-            return AnnotatorDecisions()
-        strokes = work.decided_voxels(slices := frozenset(slices))
-        for z in slices & self._earlier_corrections.keys():
-            strokes[z] = (
-                strokes[z] | self._earlier_corrections[z] if z in strokes else self._earlier_corrections[z]
-            )
-        return AnnotatorDecisions(strokes, work.verified_slices)
-
-    def _places_found(self, found: FindingSearchResult) -> None:
-        self._searching = False
-        self._search_result = found
-        self.changed.emit()
-        # Slices were changed while the search ran, so its result is out of date for them.
-        if self._changed_slices:
-            self._search_places()
+        self.watcher.stop()
+        self.search.close()
 
     def _mask_changed(self, stroke: EditStroke, placed: bool) -> None:
         """Update seen slices, places and verifications after a change of the mask, and search again."""
-        self._changed_slices |= set(stroke.edit.box_slices)
         # A draft closes no place; only an edit of the annotator does.
         closable, decided_before = () if placed else self.open_places, self.review_state.decided
         self.review_state = after_edit(
-            self.review_state, closable, stroke.edit, self._slice_of_visible_edit(stroke.edit.box)
+            self.review_state, closable, stroke.edit, self.watcher.slice_of_visible_edit(stroke.edit.box)
         )
-        self._restart_look_timer()
+        self.watcher.restart()
         self._forget_reopened(decided_before)
         work = self._correcting.work
         self.review_state = replace(self.review_state, edited=_edited_slices(work))
@@ -180,7 +112,7 @@ class ReviewController(QObject):
         if all(place.key != self.current_place_key for place in self.open_places):
             self.current_place_key = ""
             self._layers.markers.hide_place()
-        self._search_places()
+        self.search.search_slices(stroke.edit.box_slices)
         self.changed.emit()
 
     def _forget_reopened(self, before: tuple[AcceptedFinding, ...]) -> None:
@@ -195,43 +127,41 @@ class ReviewController(QObject):
     @property
     def is_searched(self) -> bool:
         """Whether the mask has been searched since it was opened or drafted."""
-        return self._search_result is not None
+        return self.search.result is not None
 
     @property
     def open_places(self) -> tuple[Finding, ...]:
         """The open places to check, most important first."""
         return (
             ()
-            if self._search_result is None
-            else open_findings(self._search_result.findings, self.review_state)
+            if self.search.result is None
+            else open_findings(self.search.result.findings, self.review_state)
         )
 
     @property
     def strip_data(self) -> SliceStrip | None:
         """The values of the strip; None until the mask has been searched."""
-        if self._search_result is None or self._evidence is None:
+        if self.search.result is None or self.search.evidence is None:
             return None
         return make_slice_strip(
-            self._search_result.resampled, self._evidence, self.review_state, self.open_places
+            self.search.result.resampled, self.search.evidence, self.review_state, self.open_places
         )
 
     @property
     def unseen_slices(self) -> tuple[int, ...]:
         """Indices of slices with mask that were neither seen nor verified, ascending."""
-        if self._search_result is None:
+        if self.search.result is None:
             return ()
         return tuple(
             sorted(
-                self._search_result.resampled.mask_slices
-                - self.review_state.seen
-                - self.review_state.verified
+                self.search.result.resampled.mask_slices - self.review_state.seen - self.review_state.verified
             )
         )
 
     @property
     def has_mask(self) -> bool:
         """Whether any slice has mask, as of the last search."""
-        return self._search_result is not None and bool(self._search_result.resampled.mask_slices)
+        return self.search.result is not None and bool(self.search.result.resampled.mask_slices)
 
     @property
     def slices_looked_at(self) -> frozenset[int]:
@@ -243,7 +173,7 @@ class ReviewController(QObject):
     @property
     def is_reviewed(self) -> bool:
         """Whether no place is open and every slice with mask was seen."""
-        found = self._search_result
+        found = self.search.result
         if found is None or not found.resampled.mask_slices or self._session.is_mapping_evidence:
             return False
         return is_reviewed(found.findings, found.resampled.mask_slices, self.review_state)
@@ -253,10 +183,10 @@ class ReviewController(QObject):
         """How far the review is, as a sentence for the annotator."""
         if self._session.case is None:
             return "Open a CT first."
-        if self._search_result is None or (self._session.is_mapping_evidence and not self.open_places):
+        if self.search.result is None or (self._session.is_mapping_evidence and not self.open_places):
             return "Looking for doubtful places…"
         places, unseen = len(self.open_places), len(self.unseen_slices)
-        if not (places or self._search_result.resampled.mask_slices):
+        if not (places or self.search.result.resampled.mask_slices):
             return "There is no mask yet: draft or draw one."
         if places:
             return f"{counted(places, 'place')} to check"
@@ -321,21 +251,15 @@ class ReviewController(QObject):
         verified = work.verified_slices ^ {index}
         work.verify_slices(verified)
         self.review_state = with_verified(self.review_state, verified)
-        self._search_slices_again((index,))
+        self.search.search_slices((index,))
         locked = "verified: no tool and no draft changes it" if index in verified else "no longer verified"
         self._session.show_message(f"Slice {index + 1} is {locked}.")
         self._correcting.state_changed.emit()
         self.changed.emit()
 
-    def _search_slices_again(self, slices: Iterable[int]) -> None:
-        """Search in `slices` again: what is decided in them has changed, though not their mask."""
-        self._changed_slices |= set(slices)
-        self._search_places()
-
     def _why_not_verifiable(self) -> str:
         """Return why the slice on screen cannot be verified; "" if it can."""
-        sight = self._slice_visibility()
-        hindrance = "no CT is open" if sight is None else reason_not_seen(sight)
+        hindrance = self.watcher.reason_not_visible()
         if not hindrance and self._layers.slice_view.current_slice not in self.review_state.seen:
             hindrance = f"it has not been on screen for {SEEN_AFTER_S:g} s yet"
         return hindrance
@@ -346,46 +270,18 @@ class ReviewController(QObject):
         unseen = self.unseen_slices
         if unseen:
             self._layers.slice_view.go_to_slice(next((z for z in unseen if z > here), unseen[0]))
-            sight = self._slice_visibility()
-            if sight is not None and reason_not_seen(sight):
+            if self.watcher.reason_not_visible():
                 self._layers.slice_view.straighten()
 
     # What was seen
 
-    def _slice_visibility(self, box: VoxelBox | None = None) -> SliceVisibility | None:
-        return self._layers.slice_view.slice_visibility(self.is_window_shown(), box)
-
-    def _slice_of_visible_edit(self, box: VoxelBox) -> int:
-        """Return the index of the slice in which a change within `box` was visible when it was made.
-
-        -1 means that it was not visible in any slice.
-        """
-        sight = self._slice_visibility(box)
-        return -1 if sight is None or reason_not_seen(sight) else self._layers.slice_view.current_slice
-
-    def _restart_look_timer(self) -> None:
-        """Restart the timer for seen slices: what is on screen has changed."""
-        self._shown_at_first = self.is_window_shown()
-        self._look_timer.start()
-
     def _mark_slice_seen(self) -> None:
         """Mark the slice on screen as seen if its mask was in sight for the whole time."""
-        index, sight = self._layers.slice_view.current_slice, self._slice_visibility()
-        if self._session.case is None or sight is None or index in self.review_state.seen:
-            return
-        if reason_not_seen(sight) or not self._shown_at_first:
-            # No event tells that a window which was minimised is shown again, so the time begins anew.
-            self._restart_look_timer()
+        index = self._layers.slice_view.current_slice
+        if self._session.case is None or index in self.review_state.seen or not self.watcher.confirm_seen():
             return
         self.review_state = mark_seen(self.review_state, (index,))
         self.changed.emit()
-
-
-def _make_case_evidence(case: OpenCase, draft: CaseDraft | None) -> CaseEvidence:
-    """Return the evidence for the search: CT and, if there is a draft, the network's output."""
-    if draft is None:
-        return make_case_evidence(case.volume)
-    return make_case_evidence(case.volume, draft.prediction, draft.mask)
 
 
 def _restore_review_state(work: EditSession) -> ReviewState:

@@ -15,10 +15,10 @@ from qtpy.QtWidgets import QWidget
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.evaluation.model_guard import CaseScoreChange
 from attunet_gui.gui.learning import finetuning_preparation
+from attunet_gui.gui.learning.default_model_controller import DefaultModelController
 from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
 from attunet_gui.gui.learning.finetuning_preparation import (
     ChildProcessCall,
-    DefaultModel,
     FinetuningOptions,
     FinetuningRequest,
 )
@@ -33,7 +33,6 @@ from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus, JobKind
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
 from attunet_gui.network.engines.engine_registry import KERAS
-from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.network.training_log import LOG_FILE, read_log
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.background_executor import SerialExecutor
@@ -86,7 +85,8 @@ class FinetuningController(QObject):
         self.run_in_child: ChildProcessCall = run_in_process
         self.can_finetune = KERAS.is_installed
         self.options = FinetuningOptions()
-        self.default = DefaultModel()
+        self.models = DefaultModelController(host.session, self._background, self)
+        self.models.changed.connect(self.changed.emit)
         self._found: int | None = None
         self._fault = ""
         self._progress = _FinetuningProgress()
@@ -127,7 +127,7 @@ class FinetuningController(QObject):
             learnt=lesson.learnt,
             differences=lesson.differences,
             left_out=lesson.left_out,
-            default=self.default,
+            default=self.models.default,
             problem=lesson.problem,
         )
 
@@ -140,7 +140,7 @@ class FinetuningController(QObject):
 
     def ask(self) -> None:
         """Show the dialog. It stays open beside the work, and a run goes on without it."""
-        self.find_default_model()
+        self.models.find_default_model()
         if self.dialog is None:
             self.dialog = self._make_dialog()
         self._update_dialog()
@@ -156,7 +156,7 @@ class FinetuningController(QObject):
         dialog.stop_asked.connect(self.stop_running_job)
         dialog.compare_asked.connect(self.compare_models)
         dialog.adopt_asked.connect(self.adopt_model)
-        dialog.back_asked.connect(self.return_to_previous_model)
+        dialog.back_asked.connect(self.models.return_to_previous_model)
         dialog.case_asked.connect(self.open_case)
         self.changed.connect(self._update_dialog)
         dialog.destroyed.connect(self._forget_dialog)
@@ -274,7 +274,7 @@ class FinetuningController(QObject):
             self._progress = replace(self._progress, problem=sentence)
         learnt = self._progress.learnt
         if kind == "learn" and not problem and learnt is not None and learnt.verdict.passed:
-            self.find_default_model()
+            self.models.find_default_model()
             if self._progress.differences is None and self.current_facts.accepted:
                 self.compare_models()
 
@@ -292,33 +292,7 @@ class FinetuningController(QObject):
         """Make the new model the default, for the next draft on."""
         learnt = self._progress.learnt
         if learnt is not None and decide_finetuning_view(self.current_facts).adopt_enabled:
-            self._background.submit(
-                partial(finetuning_preparation.adopt_finetuned_model, learnt), self._model_adopted
-            )
-
-    def _model_adopted(self, bundle: ModelBundle) -> None:
-        self._host.session.add_model(bundle)
-        self._host.session.show_message(f"{bundle.card.title} drafts from now on.")
-        self.find_default_model()
-
-    def return_to_previous_model(self) -> None:
-        """Make the model before the default again."""
-        self._background.submit(finetuning_preparation.restore_previous_model, self._previous_model_restored)
-
-    def _previous_model_restored(self, bundle: ModelBundle) -> None:
-        self._host.session.add_model(bundle)
-        self._host.session.show_message(
-            f"Back to {bundle.card.title}; the other one stays in the list of models."
-        )
-        self.find_default_model()
-
-    def find_default_model(self) -> None:
-        """Find out which model is the default and which one was before."""
-        self._background.submit(finetuning_preparation.find_default_model, self._set_default_model)
-
-    def _set_default_model(self, default: DefaultModel) -> None:
-        self.default = default
-        self.changed.emit()
+            self.models.adopt_model(learnt)
 
     def open_case(self, name: str) -> None:
         """Open the case `name` of the project, after asking about unsaved corrections."""
