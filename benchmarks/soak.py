@@ -165,7 +165,9 @@ def _kill_and_wait(
     found.kills += 1
     if not drafting:
         _draw(app, found, rng)
-    if not _until(lambda: app.session.job.state == "idle" and not app.desk.view_state.running, _BAR_SECONDS):
+    if not _until(
+        lambda: app.session.job.state == "idle" and not app.desk.view_state.mode.may_cancel, _BAR_SECONDS
+    ):
         found.bars.append(path.name)
         app.session.cancel_request()
 

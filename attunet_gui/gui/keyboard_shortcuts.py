@@ -66,8 +66,8 @@ ACTIONS: tuple[UserAction, ...] = (
     UserAction("layers.appearance.toggle_gates", "G", "Show or hide the merged gates", "Look"),
     UserAction("layers.appearance.next_gate", "Shift+G", "Show one gate after the other", "Look"),
     UserAction("layers.appearance.next_hu_window", "W", "Next HU window", "Look"),
-    UserAction("read_guide", "F1", "Read the user guide", "Help"),
-    UserAction("help", "?", "Show all shortcuts", "Help"),
+    UserAction("dialogs.read_guide", "F1", "Read the user guide", "Help"),
+    UserAction("dialogs.show_shortcuts", "?", "Show all shortcuts", "Help"),
 )
 
 NAPARI_KEYS: tuple[tuple[str, str], ...] = (

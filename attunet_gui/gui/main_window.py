@@ -256,7 +256,7 @@ def _connect_overlays(viewer: napari.Viewer, desk: MainController, dock: MainDoc
     def show(view: WindowView) -> None:
         overlays.text.visible = bool(view.canvas_hint)
         overlays.text.text = view.canvas_hint
-        overlays.scale_bar.visible = view.tools_enabled  # without a case it has no unit
+        overlays.scale_bar.visible = view.mode.may_edit  # without a case it has no unit
 
     desk.view_changed.connect(show)
     show(desk.view_state)

@@ -38,6 +38,12 @@ class WindowPreferences:
         texts = [stored] if isinstance(stored, str) else list(stored)
         return [Path(text) for text in texts if Path(text).exists()]
 
+    @property
+    def start_folder(self) -> Path:
+        """The folder in which file dialogs begin: that of the CT opened last, or the home folder."""
+        recent = self.recent_paths
+        return recent[0].parent if recent else Path.home()
+
     def remember_path(self, path: Path) -> None:
         """Put `path` first in the list of recent paths."""
         path = path.resolve()

@@ -90,6 +90,56 @@ class WindowFacts:
     looking: bool = False
 
 
+ModeName = Literal["no case", "opening", "drafting", "saving", "blind second read", "editing"]
+
+
+@dataclass(frozen=True)
+class WindowMode:
+    """What the window is at, under one name, and what may be done meanwhile.
+
+    Attributes:
+        name: of the mode; what is going on comes before what the case is.
+        may_edit: whether the mask may be drawn on.
+        may_draft: whether a draft may be asked for.
+        may_cancel: whether the network runs, which can always be cancelled.
+        may_save: whether the mask may be saved.
+    """
+
+    name: ModeName
+    may_edit: bool = False
+    may_draft: bool = False
+    may_cancel: bool = False
+    may_save: bool = False
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the button that drafts or cancels does something."""
+        return self.may_draft or self.may_cancel
+
+
+def decide_mode(facts: WindowFacts) -> WindowMode:
+    """Return the mode of the window for `facts`."""
+    is_open, name = bool(facts.case), _mode_name(facts)
+    return WindowMode(
+        name=name,
+        may_edit=is_open,
+        # A second reader must see no draft.
+        may_draft=is_open and bool(facts.model) and not facts.listing.blind,
+        may_cancel=facts.job.state != "idle",
+        may_save=is_open and name != "saving",
+    )
+
+
+def _mode_name(facts: WindowFacts) -> ModeName:
+    if facts.file_job is not None:
+        return "saving" if facts.file_job.kind == "saving" else "opening"
+    if not facts.case:
+        return "no case"
+    if facts.job.state != "idle":
+        return "drafting"
+    return "blind second read" if facts.listing.blind else "editing"
+
+
 @dataclass(frozen=True)
 class NextStep:
     """The next step: text and command of the big button, and the sentence below it."""
@@ -112,6 +162,7 @@ class ProgressBarState:
 class WindowView:
     """Everything that the panels show. They apply it and decide nothing themselves."""
 
+    mode: WindowMode
     case: str
     details: str
     notes: str
@@ -119,12 +170,8 @@ class WindowView:
     unsaved: bool
     step: NextStep
     run_button: str
-    run_enabled: bool
-    running: bool
     bar: ProgressBarState | None
     drafted: bool
-    tools_enabled: bool
-    save_enabled: bool
     save_hint: str
     message: StatusMessage
     canvas_hint: str
@@ -180,9 +227,8 @@ def _grid_text(grid: VoxelGrid) -> str:
 def decide_view(facts: WindowFacts) -> WindowView:
     """Return what the panels show for `facts`."""
     is_open = bool(facts.case)
-    running = facts.job.state != "idle"
-    saving = facts.file_job is not None and facts.file_job.kind == "saving"
     return WindowView(
+        mode=decide_mode(facts),
         case=facts.case or "No CT is open",
         details=facts.details or "NIfTI, NRRD, MetaImage or a DICOM folder",
         notes=facts.notes,
@@ -190,13 +236,8 @@ def decide_view(facts: WindowFacts) -> WindowView:
         unsaved=facts.edited,
         step=_next_step(facts),
         run_button=_run_button_text(facts),
-        # A running job can always be cancelled.
-        run_enabled=running or (is_open and bool(facts.model) and not facts.listing.blind),
-        running=running,
         bar=_progress_bar(facts),
         drafted=facts.drafted,
-        tools_enabled=is_open,
-        save_enabled=is_open and not saving,
         save_hint=_save_hint_text(facts),
         message=facts.message,
         canvas_hint="" if is_open or facts.file_job else "Drop a CT file or a DICOM folder here",
@@ -381,14 +422,3 @@ def time_left_text(seconds: float) -> str:
     if seconds < 90:
         return f"about {5 * round(seconds / 5)} s left"
     return f"about {round(seconds / 60)} min left"
-
-
-def draft_placement(edited: bool, agreed: bool, painted_meanwhile: bool) -> Literal["replace", "beside"]:
-    """Decide whether a new draft replaces the mask or is shown beside it.
-
-    Args:
-        edited: whether the mask holds unsaved edits.
-        agreed: whether the annotator agreed that this run may replace them.
-        painted_meanwhile: whether strokes were made after that.
-    """
-    return "beside" if painted_meanwhile or (edited and not agreed) else "replace"

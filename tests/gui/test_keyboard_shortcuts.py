@@ -10,6 +10,7 @@ from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.gui.controllers.main_controller import MainController
 from attunet_gui.gui.controllers.propagation_controller import PropagationController
 from attunet_gui.gui.controllers.review_controller import ReviewController
+from attunet_gui.gui.controllers.window_dialogs import WindowDialogs
 from attunet_gui.gui.keyboard_shortcuts import (
     ACTIONS,
     NAPARI_KEYS,
@@ -61,6 +62,7 @@ def test_every_action_is_something_the_desk_can_do(action: UserAction) -> None:
         "carrying": PropagationController,
         "worklist": WorklistController,
         "learning": FinetuningController,
+        "dialogs": WindowDialogs,
         "layers.slice_view": SliceView,
         "layers.appearance": LayerAppearance,
     }

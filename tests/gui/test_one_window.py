@@ -61,7 +61,7 @@ def test_no_part_of_the_window_is_shown_before_it_has_its_place(
     until(lambda: app.desk.guide.is_searched)
     app.desk.layers.appearance.toggle_gates()
     app.desk.toolbox.select_tool("grow")
-    app.desk.help()
+    app.desk.dialogs.show_shortcuts()
     live(0.3)
     app.desk.session.edited = False
     app.window.close()

@@ -7,12 +7,19 @@ from dataclasses import replace
 import pytest
 
 from attunet_gui.app.case_session import FileTask, StatusMessage
+from attunet_gui.gui.draft_consent import (
+    KEEP_MASK,
+    NOT_ASKED,
+    REPLACE_DECISIONS,
+    REPLACE_MASK,
+    draft_placement,
+)
 from attunet_gui.gui.view_state import (
     ReviewStatus,
     WindowFacts,
+    WindowMode,
     WorklistStatus,
     decide_view,
-    draft_placement,
     time_left_text,
 )
 from attunet_gui.workers.inference_messages import JobStatus
@@ -89,8 +96,8 @@ def test_only_an_empty_draft_is_said_to_have_found_nothing() -> None:
 
 def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled() -> None:
     view = decide_view(RUNNING)
-    assert view.running
-    assert view.run_enabled
+    assert view.mode.may_cancel
+    assert view.mode.may_run
     assert view.run_button == "Cancel the run"
     assert view.bar is not None
     assert (view.bar.done, view.bar.total) == (12, 96)
@@ -124,22 +131,22 @@ def test_edits_do_not_end_the_review() -> None:
 
 def test_painting_and_saving_are_possible_while_the_network_runs() -> None:
     view = decide_view(RUNNING)
-    assert view.tools_enabled
-    assert view.save_enabled
+    assert view.mode.may_edit
+    assert view.mode.may_save
 
 
 def test_nothing_can_be_run_or_saved_without_a_case() -> None:
     view = decide_view(EMPTY)
-    assert not view.run_enabled
-    assert not view.save_enabled
-    assert not view.tools_enabled
+    assert not view.mode.may_run
+    assert not view.mode.may_save
+    assert not view.mode.may_edit
     assert view.canvas_hint
 
 
 def test_without_a_model_the_tools_still_work() -> None:
     view = decide_view(replace(OPEN, model=""))
-    assert not view.run_enabled
-    assert view.tools_enabled
+    assert not view.mode.may_run
+    assert view.mode.may_edit
 
 
 def test_unsaved_corrections_are_marked() -> None:
@@ -191,3 +198,34 @@ def test_notes_on_the_ct_are_shown_whatever_the_message_is() -> None:
         decide_view(replace(noted, message=StatusMessage("The draft is ready."))).notes
         == "The qform was used."
     )
+
+
+@pytest.mark.parametrize(
+    ("facts", "mode"),
+    [
+        (EMPTY, WindowMode("no case")),
+        (OPEN, WindowMode("editing", may_edit=True, may_draft=True, may_save=True)),
+        (replace(OPEN, model=""), WindowMode("editing", may_edit=True, may_save=True)),
+        (RUNNING, WindowMode("drafting", may_edit=True, may_draft=True, may_cancel=True, may_save=True)),
+        (
+            replace(OPEN, listing=WorklistStatus(True, "new", blind=True)),
+            WindowMode("blind second read", may_edit=True, may_save=True),
+        ),
+        (
+            replace(OPEN, file_job=FileTask("saving", "ct.nii.gz")),
+            WindowMode("saving", may_edit=True, may_draft=True),
+        ),
+        (replace(EMPTY, file_job=FileTask("reading", "ct.nii.gz")), WindowMode("opening")),
+    ],
+)
+def test_a_mode_has_a_name_and_says_what_may_be_done(facts: WindowFacts, mode: WindowMode) -> None:
+    assert decide_view(facts).mode == mode
+
+
+def test_a_stroke_takes_back_what_was_agreed_to_for_a_draft() -> None:
+    assert [NOT_ASKED.placement(edited) for edited in (False, True)] == ["replace", "beside"]
+    assert KEEP_MASK.placement(True) == "beside"
+    for consent in (REPLACE_MASK, REPLACE_DECISIONS):
+        assert consent.placement(True) == "replace"
+        assert consent.after_stroke().placement(True) == "beside"
+        assert consent.after_stroke().name == consent.name

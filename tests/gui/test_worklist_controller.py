@@ -304,7 +304,7 @@ def test_unsaved_strokes_come_back_without_a_question(
     room.world.desk.correcting.end_session()
     folder = room.world.desk.journal.parent
     again = headless_window_in(folder)
-    again.desk.set_annotator("anna")
+    again.desk.dialogs.set_annotator("anna")
     asked: list[str] = []
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
@@ -334,7 +334,7 @@ def test_a_second_reader_meets_nothing_of_the_first(room: HeadlessWorklist, tmp_
     second.world.desk.run_or_cancel()
     assert second.world.network.requests == []
     assert "without a draft" in second.world.said
-    assert not second.world.desk.view_state.run_enabled
+    assert not second.world.desk.view_state.mode.may_run
     second.world.paint(6, 20, 24)
     second.worklist.accept_case()
     second.world.until(lambda: second.status("case-0001") == CaseStatus.ACCEPTED)
@@ -406,7 +406,7 @@ def test_a_command_is_recorded_for_who_gave_it_although_another_name_is_set_befo
     room.worklist._background.submit(lambda: hold.wait(30), lambda _done: None)
     room.worklist.set_note(row, "by anna")
     room.worklist.reject_case(other, "by anna")
-    room.world.desk.set_annotator("bert")
+    room.world.desk.dialogs.set_annotator("bert")
     room.worklist.assign_cases([row], "by bert")
     hold.set()
     room.world.until(lambda: room.row("case-0001").assignee == "by bert")

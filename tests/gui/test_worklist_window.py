@@ -26,7 +26,7 @@ def in_project(app: RunningApplication, folder: Path, cases: int = 5) -> Project
     set_note(project, project.case_named("case-0002"), "thin slices", actor="anna")
     assign_cases(project, [project.case_named("case-0004")], "Berta", actor="anna")
     reject_case(project, project.case_named("case-0005"), "not the abdomen", actor="anna")
-    app.desk.set_annotator("anna")
+    app.desk.dialogs.set_annotator("anna")
     app.desk.worklist.show_project(project.folder)
     until(lambda: app.desk.worklist.case_list.rowCount() == cases and app.worklist.isVisible())
     live(0.5)

@@ -11,36 +11,32 @@ from pathlib import Path
 import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from attunet_gui.app.case_saving import SaveResult
 from attunet_gui.app.case_session import CaseDraft, CaseSession, OpenCase
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession, PendingJournal, delete_journal, pending_journals
+from attunet_gui.gui.controllers.case_layer_guard import CaseLayerGuard
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.controllers.propagation_controller import PropagationController
 from attunet_gui.gui.controllers.review_controller import ReviewController
 from attunet_gui.gui.controllers.tool_controller import ToolController
+from attunet_gui.gui.controllers.window_dialogs import WindowDialogs
 from attunet_gui.gui.dialogs import case_dialogs
-from attunet_gui.gui.dialogs.user_guide import UserGuideDialog
+from attunet_gui.gui.draft_consent import KEEP_MASK, NOT_ASKED, REPLACE_DECISIONS, REPLACE_MASK
 from attunet_gui.gui.gc_guard import MainThreadGC
 from attunet_gui.gui.learning.finetuning_controller import FinetuningController
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.napari_keys import Tool
-from attunet_gui.gui.napari_adapter.napari_overrides import (
-    NO_SECOND_CASE,
-    OURS,
-    claim_commands,
-    release_commands,
-)
+from attunet_gui.gui.napari_adapter.napari_overrides import OURS
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.gui.qt_helpers import Signal, is_canvas_exposed
-from attunet_gui.gui.view_state import ReviewStatus, WindowView, collect_facts, decide_view, draft_placement
+from attunet_gui.gui.view_state import ReviewStatus, WindowView, collect_facts, decide_view
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
 from attunet_gui.io.journal.journal import journal_path
-from attunet_gui.network.model_bundle import read_bundle
-from attunet_gui.system.errors import AttunetError, InvalidModelBundle
+from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.plurals import counted, plural_of
 
 _COUNT_AFTER_MS = 250
@@ -89,10 +85,10 @@ class MainController(QObject):
         self.guide.watcher.is_window_shown = self._window_shown
         self.worklist = WorklistController(self)
         self.learning = FinetuningController(self)
-        self.checked = self.closed = self.alone = False
-        self._agreed_to_replace = self._override = False
-        self._painted_meanwhile = False
-        self._dialog: QDialog | None = None
+        self.dialogs = WindowDialogs(session, preferences, lambda: self.window)
+        self.layer_guard = CaseLayerGuard(session, layers.layer_set, lambda: self.closed, self)
+        self.checked = self.closed = False
+        self._draft_consent = NOT_ASKED
         self._work_to_resume: PendingJournal | None = None
         self._journal_file: Path | None = None
         self._discarded: Path | None = None
@@ -132,8 +128,6 @@ class MainController(QObject):
         )
         layers.mask_layer.mask_drawn.connect(self._schedule_voxel_count)
         layers.layer_set.look_changed.connect(self.look_changed.emit)
-        layers.layer_set.layer_lost.connect(self._layer_lost)
-        layers.layer_set.foreign_layer_added.connect(self._foreign_layer_added)
         layers.keys.tool_asked.connect(self.select_tool)
         layers.keys.deselect_asked.connect(self.toolbox.deselect_tool)
         layers.layer_set.refused.connect(session.show_message)
@@ -175,7 +169,7 @@ class MainController(QObject):
         commands: dict[str, Callable[[], None]] = {
             "open": self.open_file,
             "stop_reading": self.session.stop_reading,
-            "choose_model": self.choose_model,
+            "choose_model": self.dialogs.choose_model,
             "run": self.run_or_cancel,
             "cancel": self.run_or_cancel,
             "check": self.check_draft,
@@ -193,13 +187,13 @@ class MainController(QObject):
 
     def open_file(self) -> None:
         """Ask for a CT file and open it."""
-        path = case_dialogs.choose_file(self.window, self._start_folder())
+        path = case_dialogs.choose_file(self.window, self.preferences.start_folder)
         if path is not None:
             self.open_path(path)
 
     def open_folder(self) -> None:
         """Ask for a DICOM folder and open it."""
-        path = case_dialogs.choose_folder(self.window, "Open a DICOM folder", self._start_folder())
+        path = case_dialogs.choose_folder(self.window, "Open a DICOM folder", self.preferences.start_folder)
         if path is not None:
             self.open_path(path)
 
@@ -219,11 +213,6 @@ class MainController(QObject):
         """Open the phantom of the demo, after asking about unsaved corrections."""
         self.when_safe("open the demo", lambda: self.session.open_phantom(DEMO_SEED))
 
-    def _start_folder(self) -> Path:
-        """Return the folder in which file dialogs begin: that of the CT opened last, or the home folder."""
-        recent = self.preferences.recent_paths
-        return recent[0].parent if recent else Path.home()
-
     def _series_needed(self, path: Path, choices: tuple[tuple[str, str], ...]) -> None:
         # Several CT in one folder: opening the wrong one unasked would be worse than a question.
         key = case_dialogs.choose_series(self.window, choices)
@@ -234,7 +223,7 @@ class MainController(QObject):
 
     def _case_opened(self, case: OpenCase) -> None:
         """Show `case`, resume or begin its work, and begin the review; then draft it if that is wanted."""
-        self.checked = self._agreed_to_replace = self._override = self._painted_meanwhile = False
+        self.checked, self._draft_consent = False, NOT_ASKED
         self._release_case()
         self.toolbox.deselect_tool()
         self.worklist.case_arrived(case)
@@ -319,7 +308,7 @@ class MainController(QObject):
     def end_background_work(self) -> None:
         """Stop everything that runs in the background. The window is closed already."""
         self.closed = True
-        release_commands(self.layers.viewer)
+        self.layer_guard.release_window()
         self._readying.stop()
         self.worklist.end_worklist()
         self.learning.end_finetuning()
@@ -351,17 +340,17 @@ class MainController(QObject):
                 "This case is drawn without a draft: nobody's mask may be seen before yours."
             )
             return
-        asked = self.session.edited
-        answer = case_dialogs.ask_rerun(self.window) if asked else "replace"
-        if answer == "stop":
-            return
-        self._agreed_to_replace = answer == "replace"
-        self._override = asked and self._agreed_to_replace
-        self._painted_meanwhile = False
+        consent = REPLACE_MASK
+        if self.session.edited:
+            answer = case_dialogs.ask_rerun(self.window)
+            if answer == "stop":
+                return
+            consent = REPLACE_DECISIONS if answer == "replace" else KEEP_MASK
+        self._draft_consent = consent
         self.session.request_draft(self.layers.slice_view.current_slice)
 
     def _draft_begun(self) -> None:
-        if not self.session.edited or self._agreed_to_replace:
+        if not self.session.edited or self._draft_consent.replaces_edits:
             self.layers.drafts.begin_arrival()
 
     def _draft_arrived(self, draft: CaseDraft) -> None:
@@ -378,14 +367,14 @@ class MainController(QObject):
             return
         self.checked = False
         self.layers.drafts.end_arrival()
-        place = draft_placement(self.session.edited, self._agreed_to_replace, self._painted_meanwhile)
+        place = self._draft_consent.placement(self.session.edited)
         if place == "beside":
             self.layers.drafts.show_other_draft(draft.mask)
             self._count_voxels()
             self.session.show_message("The new draft is the yellow contour; your mask is as it was.")
             return
         # Overriding locks was agreed to in the question before the draft was made.
-        refused = self.correcting.apply_draft(draft, override=self._override)
+        refused = self.correcting.apply_draft(draft, override=self._draft_consent.replaces_decisions)
         self.session.draft_placed(draft)
         if self.session.case is not None:
             self.guide.begin_review(self.session.case, draft)
@@ -406,29 +395,6 @@ class MainController(QObject):
         self.layers.tools.select_tool("paint")
         self._emit_view()
 
-    def set_model(self, name: str) -> None:
-        """Use the model with the name `name` for the next draft."""
-        self.session.choose_model(name)
-
-    def set_draft_on_open(self, wanted: bool) -> None:
-        """Set whether a CT is drafted as soon as it is open."""
-        self.preferences.draft_on_open = wanted
-
-    def show_model_card(self) -> None:
-        """Show the model card of the chosen model."""
-        if self.session.bundle is not None:
-            self._dialog = case_dialogs.show_model_card(self.window, self.session.bundle.card)
-
-    def choose_model(self) -> None:
-        """Ask for the folder of a model and add it to the list."""
-        folder = case_dialogs.choose_folder(self.window, "Choose a model folder", self._start_folder())
-        if folder is None:
-            return
-        try:
-            self.session.add_model(read_bundle(folder))
-        except InvalidModelBundle as error:
-            self.session.show_message(str(error), problem=True)
-
     # The mask
 
     def _confirm_draft_undo(self, words: str, verified: int) -> bool:
@@ -440,7 +406,7 @@ class MainController(QObject):
         self._schedule_voxel_count()
         if placed:
             return
-        self._painted_meanwhile = True
+        self._draft_consent = self._draft_consent.after_stroke()
         self.closed = False  # whoever still paints has not closed, whatever was answered
         self.session.mask_touched()
 
@@ -453,36 +419,13 @@ class MainController(QObject):
         if mask is not None and not self.closed:
             self.session.count_mask(mask)
 
-    def _layer_lost(self, name: str) -> None:
-        # Not at once: napari is in the middle of removing, and removes everything when it closes.
-        QTimer.singleShot(0, lambda: self._restore_layer(name))
-
-    def _restore_layer(self, name: str) -> None:
-        if self.closed:
-            return
-        self.layers.layer_set.restore_deleted_layers()
-        self.session.show_message(f"{name} belongs to the case and was put back; hide it instead.")
-
-    def _foreign_layer_added(self, layer: object) -> None:
-        # In plain napari any layer may be added; in our window a second CT could be taken for the case.
-        if self.alone:
-            QTimer.singleShot(0, self, lambda: self._remove_foreign_layer(layer))
-
-    def _remove_foreign_layer(self, layer: object) -> None:
-        if layer in self.layers.viewer.layers:
-            self.layers.viewer.layers.remove(layer)
-            self.session.show_message(NO_SECOND_CASE)
-
     def claim_commands(self, viewer: object) -> None:
         """Redirect napari's commands for opening, saving and changing layers to ours.
 
         Only in our own window.
         """
-        self.alone = True
-        claim_commands(
-            viewer,
-            {command: attrgetter(method)(self) for command, method in OURS.items()},
-            self.session.show_message,
+        self.layer_guard.claim_window(
+            viewer, {command: attrgetter(method)(self) for command, method in OURS.items()}
         )
 
     def select_tool(self, tool: Tool) -> None:
@@ -535,7 +478,11 @@ class MainController(QObject):
             QTimer.singleShot(_STROKE_MS, self, lambda: self._save_to(target, accept))
             return
         work = self.correcting.work
-        if work is None or not self.view_state.save_enabled or not self.correcting.record_untracked_changes():
+        if (
+            work is None
+            or not self.view_state.mode.may_save
+            or not self.correcting.record_untracked_changes()
+        ):
             return
         record = self.worklist.save_record(target, accept)
         # Without either, the project was closed while the mouse button was held.
@@ -556,11 +503,6 @@ class MainController(QObject):
 
     def _save_failed(self) -> None:
         self._after_saving = None
-
-    def set_annotator(self, name: str) -> None:
-        """Set the name for the record of a saved mask. An empty name keeps the session's one."""
-        self.session.annotator = name.strip() or self.session.annotator
-        self.preferences.annotator = name.strip()
 
     def when_safe(self, doing: str, act: Callable[[], None]) -> None:
         """Call `act` if no unsaved correction can be lost, or once the annotator saved or discarded them."""
@@ -617,12 +559,3 @@ class MainController(QObject):
         tally = self.session.tally
         if tally is not None and tally.busiest is not None:
             self.layers.slice_view.go_to_slice(tally.busiest)
-
-    def help(self) -> None:
-        """Show all keyboard shortcuts."""
-        self._dialog = case_dialogs.show_shortcuts(self.window)
-
-    def read_guide(self) -> None:
-        """Show the user guide that comes with the product."""
-        self._dialog = UserGuideDialog(self.window)
-        self._dialog.show()

@@ -71,8 +71,8 @@ class SavePanel(QWidget):
 
     def show_view(self, view: WindowView) -> None:
         """Apply `view`."""
-        self.save.setEnabled(view.save_enabled)
-        self.save_as.setEnabled(view.save_enabled)
+        self.save.setEnabled(view.mode.may_save)
+        self.save_as.setEnabled(view.mode.may_save)
         self.save.setToolTip(f"{tooltip_for('save')}. {view.save_hint}")
 
 

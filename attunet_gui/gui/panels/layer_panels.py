@@ -45,7 +45,7 @@ class HuWindowPanel(QWidget):
         presets = [
             make_button(
                 name,
-                f"{low} to {high} HU. {tooltip_for('next_window')}",
+                f"{low} to {high} HU. {tooltip_for('layers.appearance.next_hu_window')}",
                 partial(self._emit_window, low, high),
             )
             for name, low, high in HU_PRESETS

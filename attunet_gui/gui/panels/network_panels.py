@@ -135,4 +135,4 @@ class DraftPanel(QWidget):
     def show_view(self, view: WindowView) -> None:
         """Apply `view`."""
         self.run.setText(view.run_button)
-        self.run.setEnabled(view.run_enabled)
+        self.run.setEnabled(view.mode.may_run)

@@ -129,7 +129,7 @@ class ToolsPanel(QWidget):
 
     def show_view(self, view: WindowView) -> None:
         """Apply `view`."""
-        self.setEnabled(view.tools_enabled)
+        self.setEnabled(view.mode.may_edit)
 
     def show_brush(self, layers: CaseLayers, spacing_mm: tuple[float, float, float]) -> None:
         """Show mode and brush of the mask; `spacing_mm` (z, y, x) turns pixels into mm."""
