@@ -119,7 +119,7 @@ def accept_case(project: Project, name: str, *, anyway: bool, actor: str) -> boo
         Whether the case was accepted.
     """
     case = project.case_named(name)
-    left = "" if anyway else project.remaining_review(case)
+    left = "" if anyway else case_commands.remaining_review(project, case)
     if left and sys.stdin.isatty():
         console.print(f"{name} is not reviewed: {left}.")
         anyway = Confirm.ask("Accept it all the same?", console=console, default=False)

@@ -109,7 +109,7 @@ def accept_case(project: Project, case: CaseRow, *, actor: str, anyway: bool = F
         case: a case with a saved mask.
         actor: name of the person who accepts it.
         anyway: accept it although slices with mask were not looked at, or places are open; see
-            `Project.remaining_review`.
+            `remaining_review`.
 
     Raises:
         ProjectError: if no mask is saved, something is left to look at and `anyway` is false, or the
@@ -136,6 +136,15 @@ def accept_case(project: Project, case: CaseRow, *, actor: str, anyway: bool = F
             "again."
         )
     return accepted
+
+
+def remaining_review(project: Project, case: CaseRow) -> str:
+    """Describe what nobody has looked at in the saved mask of `case`; "" if nothing is left.
+
+    Raises:
+        ProjectError: if the case cannot be accepted at all.
+    """
+    return remaining_before_acceptance(case.name, project.case_state(case))
 
 
 def reject_case(project: Project, case: CaseRow, reason: str, *, actor: str) -> CaseRow:

@@ -30,7 +30,6 @@ from attunet_gui.project.case_state import (
     CaseStatus,
     SavedMaskState,
     fold_events,
-    remaining_before_acceptance,
 )
 from attunet_gui.project.database import (
     ProjectDatabase,
@@ -161,14 +160,6 @@ class Project:
             found = session.scalars(last.limit(1)).one_or_none()
             payload = ProjectSettings() if found is None else event_from_record(found).payload
         return payload if isinstance(payload, ProjectSettings) else ProjectSettings()
-
-    def remaining_review(self, case: CaseRow) -> str:
-        """Describe what nobody has looked at in the saved mask of `case`; "" if nothing is left.
-
-        Raises:
-            ProjectError: if the case cannot be accepted at all.
-        """
-        return remaining_before_acceptance(case.name, self.case_state(case))
 
     # Where files go
 

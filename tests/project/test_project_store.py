@@ -23,6 +23,7 @@ from attunet_gui.project.case_commands import (
     assign_cases,
     record_saved_mask,
     reject_case,
+    remaining_review,
     set_note,
     set_settings,
 )
@@ -343,11 +344,11 @@ def test_what_is_not_reviewed_is_accepted_only_if_the_person_says_so(tmp_path: P
     project = drafted_project(tmp_path, 2)
     first, second = project.list_cases()
     with pytest.raises(ProjectError, match="only a case with a saved mask"):
-        project.remaining_review(first)
+        remaining_review(project, first)
     save(project, first, ball(), LEFT)
     save(project, second, ball(), replace(LEFT, unseen=None, open_places=None))
-    assert project.remaining_review(first) == "3 slices with mask not looked at, 1 place to check open"
-    assert project.remaining_review(second).startswith("2 slices looked at")
+    assert remaining_review(project, first) == "3 slices with mask not looked at, 1 place to check open"
+    assert remaining_review(project, second).startswith("2 slices looked at")
     for case in (first, second):
         with pytest.raises(ProjectError, match="not reviewed: "):
             accept_case(project, case, actor="anna")
