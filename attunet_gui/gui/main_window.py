@@ -10,7 +10,7 @@ from pathlib import Path
 import napari
 from napari.settings import get_settings
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QMainWindow, QScrollArea, QWidget
 
 from attunet_gui.app.case_session import CaseSession
@@ -135,10 +135,7 @@ def build_window(
     _tabify_on_low_screen(window, left)
     line = viewer.window.add_dock_widget(dock.bottom, name="attunet line", area="bottom")
     _remove_title_bar(line)
-    line.setMinimumHeight(0)
-    height = _LineHeight(line, dock.bottom)
-    desk.guide.changed.connect(height.fit)
-    height.fit()
+    _LineHeight(line, dock.bottom).fit()
     _hide_napari_panels(window)
     HiddenLayerRow(window, viewer.layers)
     CloseGuard(window, desk.confirm_close, owner=window)
@@ -190,16 +187,23 @@ def _hide_napari_panels(window: QMainWindow) -> None:
 class _LineHeight(QObject):
     """Keeps a dock as high as its content.
 
-    It is a child of the dock: Qt ends the connection to its method with it, while a lambda would outlive it.
+    It is a child of the dock, and follows every part of the content that appears, grows or disappears.
     """
 
     def __init__(self, dock: QDockWidget, content: QWidget) -> None:
         super().__init__(dock)
         self._dock, self._content = dock, content
+        content.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Fit the dock once a part of the content asks for another place (Qt's hook)."""
+        if watched is self._content and event.type() == QEvent.Type.LayoutRequest:
+            self.fit()
+        return False
 
     def fit(self) -> None:
-        """Limit the height of the dock to what the content needs now."""
-        self._dock.setMaximumHeight(self._content.sizeHint().height())
+        """Give the dock the height that the content needs now; Qt does not let it grow by itself."""
+        self._dock.setFixedHeight(self._content.sizeHint().height())
 
 
 class _ScrolledPanel(QScrollArea):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, QRect, QSize
 from qtpy.QtWidgets import QApplication, QDockWidget, QPushButton, QScrollArea, QWidget
 
 from attunet_gui.gui import main_window as application
+from attunet_gui.io.ct_reading import read_ct_volume
 from tests.support.project_cases import drafted_project
 from tests.support.window_driver import WindowDriver
 
@@ -94,6 +96,9 @@ def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path:
     driver.app.desk.open_path(driver.cts[0])
     driver.settle()
     check_fits(driver, room)
+    # The bottom line is whole although the strip above it has appeared.
+    bottom = driver.app.dock.bottom
+    assert bottom.height() >= bottom.minimumSizeHint().height()
     driver.app.desk.next_step()
     driver.live(0.2)
     driver.answer_draft()
@@ -114,3 +119,36 @@ def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path:
     centre = driver.app.window.centralWidget()
     assert centre is not None
     assert inside(centre, driver.app.window)
+
+
+def test_why_a_mask_is_not_used_can_be_read_whole(driver: WindowDriver, room: QSize) -> None:
+    before = driver.app.dock.bottom.height()
+    write_several_labels(driver.cts[0])
+    driver.app.desk.open_path(driver.cts[0])
+    driver.settle()
+    for _ in range(100):  # until the strip has appeared and the bottom line has made room for it
+        driver.live(0.1)
+        if driver.app.dock.bottom.height() > before and inside(driver.app.dock.footer.slice, driver.app.window):
+            break
+    check_fits(driver, room)
+    notes = driver.app.dock.case.notes
+    assert inside(notes, driver.app.window)
+    assert notes.text() == (
+        "⚠ ct0_pancreas.nii.gz holds several labels (1, 3, 7): name the pancreas with --label VALUE, or save "
+        "it alone as a mask."
+    )
+    assert notes.height() >= notes.heightForWidth(notes.width())
+    assert driver.mask is not None
+    assert not driver.mask.any()
+    driver.app.desk.next_step()
+    driver.answer_draft()
+    assert notes.isVisible()  # the message of the opening is gone by now
+
+
+def write_several_labels(ct: Path) -> None:
+    """A mask with three values beside `ct`, under the name that a saved mask would have."""
+    volume = read_ct_volume(ct)
+    labels = np.zeros(volume.hu.shape, np.uint8)
+    labels[3:6, 10:20, 10:20], labels[6:8, 10:20, 10:20], labels[1, 2, 2] = 1, 3, 7
+    image = nib.Nifti1Image(volume.placement.to_source(labels), nib.load(ct).affine)
+    nib.save(image, ct.with_name(f"{ct.name.partition('.')[0]}_pancreas.nii.gz"))

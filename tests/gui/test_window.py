@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from attunet_gui.gui.keyboard_shortcuts import ACTIONS
 from attunet_gui.gui.main_window import RunningApplication
 from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CT, MASK, OTHER
 from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.io.result_writing import write_mask
 from attunet_gui.workers.inference_process import InferenceProcess
 from tests.support.window_control import (
     DialogAnswer,
@@ -326,6 +328,34 @@ def test_a_file_dropped_anywhere_is_opened_as_a_case(app: RunningApplication, ct
     live(0.2)
     assert _of_the_case(app) == [CT, MASK]
     assert app.desk.preferences.recent_paths == [ct]
+
+
+def test_a_dropped_folder_with_a_ct_and_its_labels_opens_the_ct(
+    app: RunningApplication, ct: Path, long_volume: Volume, tmp_path: Path
+) -> None:
+    folder = tmp_path / "patient"
+    folder.mkdir()
+    shutil.copy(ct, folder / "ct.nii.gz")
+    labels = np.zeros(long_volume.hu.shape, np.uint8)
+    labels[100:104, 20:30, 20:30] = 1
+    write_mask(folder / "label.nii.gz", labels, long_volume)
+    drop(app, folder)
+    until(lambda: app.session.case is not None)
+    live(0.2)
+    assert app.session.case.volume.origin.path == folder / "ct.nii.gz"
+    assert _of_the_case(app) == [CT, MASK]
+
+
+def drop(app: RunningApplication, path: Path) -> None:
+    """Drop `path` on the middle of the canvas, as a file manager would."""
+    widget, middle = canvas_middle(app)
+    place, data = widget.mapTo(app.window, middle), QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    enter = QDragEnterEvent(place, *how)
+    QApplication.sendEvent(app.window.windowHandle(), enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(app.window.windowHandle(), QDropEvent(QPointF(place), *how))
 
 
 def _of_the_case(app: RunningApplication) -> list[str]:

@@ -56,8 +56,8 @@ _BLIND = (
 )
 _CHECKS = (
     "To learn how often wrong drafts are accepted, some cases can be shown without their draft, and some "
-    "with a known error in it. Nobody is told which, while she works; who leaves an error in is told when "
-    "she finishes the case, and does it again, so that no such mask becomes accepted. Annotators should know "
+    "with a known error in it. Nobody is told which, while they work; who leaves an error in is told when "
+    "they finish the case, and does it again, so that no such mask becomes accepted. Annotators should know "
     "that this goes on. 0 % ends it."
 )
 

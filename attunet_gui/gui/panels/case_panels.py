@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 
 from qtpy.QtWidgets import QBoxLayout, QLabel, QLineEdit, QMenu, QProgressBar, QSizePolicy, QWidget
 from superqt import QElidingLabel
@@ -16,6 +17,9 @@ from attunet_gui.gui.panels.widget_factory import (
 )
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.view_state import ProgressBarState, WindowView
+
+# Characters of notes that are shown; on a small screen they may not take the room of the tools.
+_LONGEST_NOTES = 150
 
 NOTICE = "Research use. Not a medical device."
 
@@ -145,7 +149,7 @@ class CasePanel(QWidget):
         self.volume = make_wrapped_label(strong=True)
         self.volume.setToolTip("Volume of the pancreas in the current mask")
         self.details = make_wrapped_label()
-        self.notes = QElidingLabel()
+        self.notes = make_wrapped_label()
         self.unsaved = make_wrapped_label()
         self.menu = QMenu(self)
         self.menu.aboutToShow.connect(self.recent_needed)
@@ -187,7 +191,7 @@ class CasePanel(QWidget):
         self.name.setToolTip(view.case)
         self.details.setText(view.details)
         # The message of the opening is gone with the next one; these stay as long as the case is open.
-        self.notes.setText(f"⚠ {view.notes}" if view.notes else "")
+        self.notes.setText(f"⚠ {shorten(view.notes, _LONGEST_NOTES, placeholder=' …')}" if view.notes else "")
         self.notes.setToolTip(view.notes)
         self.notes.setVisible(bool(view.notes))
         self.volume.setText(view.volume)

@@ -217,7 +217,7 @@ class WorklistController(QObject):
         self.query = CaseQuery()
         self.case_list.show_query(project, self.query)
         self._request_counts()
-        self._session.show_message(f"The project {project.folder.name} is open.")
+        self._session.show_message(f'The worklist of "{project.folder.name}" is open.')
         # The journals of a project's cases are in a folder of their own, which the start does not search.
         self._offer_recovery(project)
 
