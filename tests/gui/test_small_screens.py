@@ -128,7 +128,9 @@ def test_why_a_mask_is_not_used_can_be_read_whole(driver: WindowDriver, room: QS
     driver.settle()
     for _ in range(100):  # until the strip has appeared and the bottom line has made room for it
         driver.live(0.1)
-        if driver.app.dock.bottom.height() > before and inside(driver.app.dock.footer.slice, driver.app.window):
+        if driver.app.dock.bottom.height() > before and inside(
+            driver.app.dock.footer.slice, driver.app.window
+        ):
             break
     check_fits(driver, room)
     notes = driver.app.dock.case.notes
@@ -137,7 +139,8 @@ def test_why_a_mask_is_not_used_can_be_read_whole(driver: WindowDriver, room: QS
         "⚠ ct0_pancreas.nii.gz holds several labels (1, 3, 7): name the pancreas with --label VALUE, or save "
         "it alone as a mask."
     )
-    assert notes.height() >= notes.heightForWidth(notes.width())
+    # No line of it is cut; the margin may be, where the screen is low.
+    assert notes.heightForWidth(notes.width()) - notes.height() < notes.fontMetrics().height() // 2
     assert driver.mask is not None
     assert not driver.mask.any()
     driver.app.desk.next_step()
