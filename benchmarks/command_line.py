@@ -18,7 +18,7 @@ def command_of(package: str) -> typer.Typer:
 
 
 def add_label_argument(parser: argparse.ArgumentParser) -> None:
-    """`--label VALUE` as the commands of `attunet` have it; None goes by `io.datasets.label_values`."""
+    """`--label VALUE` as the commands of `attunet` have it; None goes by `io.label_values`."""
     parser.add_argument(
         "--label",
         type=int,

@@ -3,8 +3,8 @@
     python -m benchmarks.next_case FOLDER --model starter-2 --cases 24
 
 FOLDER has images/ and labels/ as .nii.gz; --label is the value of the pancreas there. Every case is drafted;
-Spearman's rank correlation is printed of `project.outlook`'s numbers with what was wrong: the wrong volume in
-ml, 1 - DSC, and the slices whose DSC is below 0.85, which somebody would correct.
+Spearman's rank correlation is printed of `project.triage_metrics`'s numbers with what was wrong: the wrong
+volume in ml, 1 - DSC, and the slices whose DSC is below 0.85, which somebody would correct.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ prints what the document lacks and what the code no longer says. A sentence is w
 puts a name or a number. Found are the words of every `AttunetError` that is made, of what is said as a
 problem, of what window and commands say of a failure that nobody expected, of what the child reports, and of
 what the window says where it refuses or takes back what a hand or a command of napari did: through the signal
-`refused`, in a table `REFUSED`, in what answers `layer_lost` and `stranger_came`, and as a hindrance.
+`refused`, in a table `REFUSED`, in what answers `layer_lost` and `foreign_layer_added`, and as a hindrance.
 """
 
 from __future__ import annotations

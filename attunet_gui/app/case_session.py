@@ -50,7 +50,7 @@ _PROGRESS_INTERVAL_S = 0.1
 
 
 class InferenceClient(Protocol):
-    """What a session needs of the process that runs the network; `Runner` is the implementation.
+    """What a session needs of the process that runs the network; `InferenceProcess` is the implementation.
 
     The attributes are signals of the process.
     """
@@ -251,7 +251,7 @@ class CaseSession:
         )
 
     def open_paths(self, paths: tuple[Path, ...]) -> None:
-        """Read the CT among `paths`, as `io.cases.one_ct` finds it; else like `open_path`."""
+        """Read the CT among `paths` (`io.case_discovery.choose_single_ct`); else like `open_path`."""
         self._remember_edits()
         place = common_location(paths)
         self._start_reading(
@@ -265,7 +265,7 @@ class CaseSession:
 
         Args:
             name: what is opened, as text for the annotator.
-            make: is called in a background thread; it may raise `AttunetError`, and `Cancelled` from its
+            make: is called in a background thread; it may raise `AttunetError`, and `WorkCancelled` from its
                 `ProgressCallback`.
         """
         self._remember_edits()

@@ -164,8 +164,8 @@ class EvaluateCommandOptions:
     Attributes:
         output: folder for figures and pictures; None prints only.
         spacing_mm: assumed pixel sizes of slices; the first is reported in full, others by their scores only.
-        held: also measure with each attention gate held, which shows what the gate contributes.
-        looks: also measure with test-time augmentation, which shows what it contributes.
+        also_hold_gates: also measure with each attention gate held, which shows what the gate contributes.
+        use_tta: also measure with test-time augmentation, which shows what it contributes.
     """
 
     output: Path | None

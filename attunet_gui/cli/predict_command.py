@@ -48,10 +48,10 @@ class PredictCommandOptions:
     """Options of a prediction.
 
     Attributes:
-        gates: also write the gate coefficients.
-        probability: also write the probability.
+        write_gates: also write the gate coefficients.
+        write_probability: also write the probability.
         overwrite: replace masks that were not written by this command, corrected ones too.
-        looks: average the probabilities of several transformed inputs (test-time augmentation).
+        use_tta: average the probabilities of several transformed inputs (test-time augmentation).
     """
 
     write_gates: bool = False
@@ -66,8 +66,9 @@ class PredictBatch:
 
     Attributes:
         output: folder for the results.
-        model: returns the model, waiting until it is loaded; raises `InvalidModelBundle` if it is damaged.
-        wanted: options.
+        get_model: returns the model, waiting until it is loaded; raises `InvalidModelBundle` if it is
+            damaged.
+        options: options.
     """
 
     output: Path

@@ -51,7 +51,7 @@ class ListCommandOptions:
         order: name of the column to sort by.
         descending: the largest first.
         limit, offset: size and start of the page; a limit of None shows all.
-        files: show file names.
+        show_files: show file names.
         as_json: print JSON instead of a table.
     """
 

@@ -159,7 +159,7 @@ class PredictionOutline:
 
 
 def blank_prediction(outline: PredictionOutline) -> NetworkPrediction:
-    """Return a prediction whose maps are zero; `Prediction.fill` adds the slices."""
+    """Return a prediction whose maps are zero; `NetworkPrediction.fill_slices` adds the slices."""
     frame, levels = outline.frame, len(outline.gate_sizes)
     slices = frame.grid.shape[0]
     return NetworkPrediction(

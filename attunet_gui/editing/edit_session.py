@@ -85,7 +85,8 @@ class EditSession:
             none.
         left_at: time of the last entry before the case was opened this time, seconds since the epoch; None if
             no journal was resumed.
-        unverified: indices of the slices that lost their mark "verified" by the last change of the mask.
+        unverified_slices: indices of the slices that lost their mark "verified" by the last change of the
+            mask.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ from attunet_gui.evaluation.probability_histogram import PROBABILITY_LEVELS, Pro
 UNCERTAIN_RANGE = (0.02, 0.98)
 """The range of uncertain probabilities. Nearly all pixels lie outside of it and would hide the others."""
 _RELIABILITY_BINS = 15
-# The levels 0 and 1 are clipped as in `Calibration.apply`, because their logits are infinite.
+# The levels 0 and 1 are clipped as in `ProbabilityCalibration.apply`, because their logits are infinite.
 _LEVEL_LOGITS = logit(np.clip(PROBABILITY_LEVELS, LOWEST_PROBABILITY, HIGHEST_PROBABILITY))
 # The bounds within which a model card accepts a calibration; a slope near 0 would make all probabilities
 # equal.

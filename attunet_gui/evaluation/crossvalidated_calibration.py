@@ -65,7 +65,7 @@ def crossvalidate_calibration(
 
     Args:
         folds: at least two folds. The calibration in their model cards must be the identity.
-        progress: is called after each case; it may raise `Cancelled`.
+        progress: is called after each case; it may raise `WorkCancelled`.
 
     Raises:
         ValueError: if there are fewer than two folds, or if a fold has no cases.

@@ -54,7 +54,7 @@ def draft_cases(
     Args:
         model: the loaded model.
         cases: the cases; each is read when it is its turn.
-        progress: is called after slices and cases; it may raise `Cancelled`.
+        progress: is called after slices and cases; it may raise `WorkCancelled`.
 
     Raises:
         UnreadableInput: if a case cannot be read.

@@ -70,7 +70,7 @@ def measure_model(
     Args:
         model: the loaded model.
         cases: at least one case.
-        progress: is called after slices and cases; it may raise `Cancelled`.
+        progress: is called after slices and cases; it may raise `WorkCancelled`.
 
     Raises:
         ValueError: if there are no cases.

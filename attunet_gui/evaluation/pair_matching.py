@@ -87,7 +87,7 @@ def compare_pair_files(
 
     Args:
         order: the options.
-        progress: is called after each pair; it may raise `Cancelled`.
+        progress: is called after each pair; it may raise `WorkCancelled`.
 
     Raises:
         AttunetError: if a folder has no label files, or a truth has no draft.

@@ -40,7 +40,7 @@ class ExportCase:
 
     Attributes:
         name: pseudonym of the case: the name of its files, and all that the export says about whose it is.
-        image: path of the CT, as `io.read` opens it.
+        image: path of the CT, as `io.ct_reading.read_ct_volume` opens it.
         mask: path of the label file on the grid of the CT; its one value other than 0 is pancreas.
         verified: slices (z of the canonical grid) that a person has seen; None is every slice.
         annotator: name of the person who saved the mask; "" if that is not known.
@@ -71,7 +71,7 @@ class ExportCase:
 
     @property
     def is_evidence(self) -> bool:
-        """Whether the mask says more than the draft of the model did; see `core.evidence`."""
+        """Whether the mask says more than the draft of the model did; see `core.draft_correction`."""
         corrected = None if self.corrected is None else len(self.corrected)
         return is_annotator_evidence(self.model, corrected, self.edits)
 

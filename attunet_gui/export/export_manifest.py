@@ -108,7 +108,7 @@ class ExportManifest(_ManifestModel):
     Attributes:
         made_by: program and version.
         made: when the export was made, in UTC.
-        format: name of the format in `EXPORTS`.
+        format: name of the format in `EXPORT_FORMATS`.
         identifiers: whether names and UIDs of the source were removed or kept.
         labels: value of each label by its name, in the label files or in the segmentation.
         cases: the cases in the order of their names.

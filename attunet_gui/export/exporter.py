@@ -47,7 +47,7 @@ class ExportOptions:
 
     Attributes:
         folder: folder of the data set; new, empty, or with an earlier export of the same kind.
-        format: one of `EXPORTS`.
+        format: one of `EXPORT_FORMATS`.
         identity: how identifiers are treated.
     """
 
@@ -101,7 +101,7 @@ def export_dataset(
     Args:
         cases: the cases, whose names are the pseudonyms.
         order: folder, format and treatment of identifiers.
-        progress: called between steps; it may raise `Cancelled`, and then everything is as before.
+        progress: called between steps; it may raise `WorkCancelled`, and then everything is as before.
 
     Raises:
         UnwritableOutput: if the data set cannot be written; the next export reuses what was done.

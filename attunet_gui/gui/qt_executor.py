@@ -10,7 +10,9 @@ from attunet_gui.gui.qt_helpers import Signal
 
 
 class QtDelivery(QObject):
-    """An `executor.Deliver` for the thread that makes it; the event loop there calls what was handed over."""
+    """A `system.background_executor.Deliver` for the thread that makes it; the event loop there calls what
+    was handed over.
+    """
 
     _result_ready = Signal(object)
 

@@ -48,7 +48,8 @@ class LoadedModel:
         bundle: card and weights.
         engine: computes the network.
         id: name, sha256 and engine, for records.
-        looks: transforms of the slices whose probabilities are averaged with that of the untransformed one.
+        test_time_transforms: transforms of the slices whose probabilities are averaged with that of the
+            untransformed one.
     """
 
     bundle: ModelBundle
@@ -68,7 +69,7 @@ class LoadedModel:
 
 
 def load_model(bundle: ModelBundle, kind: EngineKind | None = None) -> LoadedModel:
-    """Load `bundle` into an engine of `kind`, the fastest one if None; `BadModel` if it is damaged."""
+    """Load `bundle` into an engine, the fastest if `kind` is None; `InvalidModelBundle` if it is damaged."""
     kind = kind or default_engine()
     identity = ModelId(bundle.card.name, bundle.card.weights_sha256, kind.name)
     return LoadedModel(bundle, kind.load_engine(bundle), identity)
@@ -101,7 +102,7 @@ def predict_volume(
     Args:
         volume: the CT.
         model: the loaded model.
-        progress: called after each batch of slices; it may raise `Cancelled`.
+        progress: called after each batch of slices; it may raise `WorkCancelled`.
         order: the order of the slices, which may change while they are computed. None starts in the middle
             and goes outwards.
         arrived: called when slices are completed.

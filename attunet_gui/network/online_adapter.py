@@ -56,7 +56,7 @@ class AdaptationExamples:
     """The examples of one adaptation.
 
     Attributes:
-        right: corrected slices with the annotator's mask.
+        corrected: corrected slices with the annotator's mask.
         drafted: other slices with their present mask, which is right for the most part. A network that only
             sees slices where it was wrong loses what it did well.
     """
@@ -117,7 +117,7 @@ class OnlineAdapter:
             lesson: the examples.
             steps: optimiser steps; the learning rate warms up and falls as a cosine over them.
             seed: of the order of slices and of their variation.
-            stepped: called after each step; it may raise `Cancelled`.
+            stepped: called after each step; it may raise `WorkCancelled`.
         """
         self.reset_weights()
         right, drafted = (
@@ -144,7 +144,7 @@ class OnlineAdapter:
 
         Args:
             images: (n, rows, columns, channels) uint8.
-            done: called after each batch; it may raise `Cancelled`.
+            done: called after each batch; it may raise `WorkCancelled`.
 
         Returns:
             (n, rows, columns) float32.

@@ -124,7 +124,7 @@ def propagate_corrections(
         learner: the adaptable copy of the model; it has the model's weights again afterwards.
         told: the corrections; at least two slices, one of them with pancreas, or nothing is learnt.
         effort: time and seed.
-        progress: called after each step; it may raise `Cancelled`.
+        progress: called after each step; it may raise `WorkCancelled`.
 
     Returns:
         The changed mask if held-out slices improved; otherwise the mask as it was, with the reason in one

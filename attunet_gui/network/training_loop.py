@@ -56,8 +56,9 @@ class TrainingJob:
         threshold: probability from which a pixel counts as organ in validation.
         settings: of the run.
         start: a bundle whose weights the network starts with; None starts with random ones.
-        folded: move calibration and threshold of `start` into the weights, so that training goes on from the
-            draft that the annotator sees; the new network's draft is then cut at a probability of 0.5.
+        fold_calibration: move calibration and threshold of `start` into the weights, so that training goes on
+            from the draft that the annotator sees; the new network's draft is then cut at a probability of
+            0.5.
     """
 
     family: str

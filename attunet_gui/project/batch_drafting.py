@@ -229,7 +229,7 @@ class ChildProcessDrafter:
     def draft(
         self, volume: Volume, progress: ProgressCallback
     ) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
-        """See `Drafter.draft`."""
+        """See `CaseDrafter.draft`."""
         job = self._runner.submit(PredictRequest(volume=volume, bundle=self._bundle))
         try:
             while True:

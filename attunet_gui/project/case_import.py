@@ -1,6 +1,6 @@
 """Adding the CT of a folder to a project as new cases.
 
-A CT is identified by its fingerprint (`project.fingerprint`), so no voxel of it is decoded for that.
+A CT is identified by its fingerprint (`project.ct_fingerprint`), so no voxel of it is decoded for that.
 """
 
 from __future__ import annotations
@@ -85,15 +85,15 @@ def add_ct_folder(
 ) -> AddedCases:
     """Add every CT at `folder` that is not in the list yet. This is slow: call it from a thread.
 
-    Label maps, as `io.content.content_of` recognises them, and files that this program wrote are left out.
-    A CT is recognised by its `fingerprint`, wherever it lies.
+    Label maps, as `io.image_content.classify_image_file` recognises them, and files that this program wrote
+    are left out. A CT is recognised by its `fingerprint`, wherever it lies.
 
     Args:
         project: the project to which the cases are added.
         folder: an image file, a DICOM series, or a folder with any number of both in it and below it.
         actor: name of the person who adds them.
         copy: whether to keep copies in the project; otherwise the files stay where they are.
-        progress: called once a file; it may raise `Cancelled`, and then what was added by then stays, and
+        progress: called once a file; it may raise `WorkCancelled`, and then what was added by then stays, and
             the next call adds the rest.
 
     Returns:

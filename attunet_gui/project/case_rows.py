@@ -42,7 +42,7 @@ class CaseRow:
         id: key of the case in the database.
         name: pseudonym of the case, such as case-0012; no other name of it may leave the project.
         file_name: name of the CT's file, for the window alone, because it may hold the patient's name.
-        path, series: arguments with which `io.reading.read` opens the CT.
+        path, series: arguments with which `io.ct_reading.read_ct_volume` opens the CT.
         status, assignee, note, reason, failure: as in `status.CaseState`.
         model: the model of the last draft; None without a draft.
         annotator: the first reader who saved a mask; "" for nobody.

@@ -17,7 +17,8 @@ from attunet_gui.system.errors import UnreadableInput
 def read_mask_without_ct(path: Path) -> Volume:
     """Read the mask in the NIfTI file `path` as a volume of its own.
 
-    `io.writing.write_mask` can write another mask on the grid of this volume, so the CT need not be read.
+    `io.result_writing.write_mask` can write another mask on the grid of this volume, so the CT need not be
+    read.
 
     Returns:
         A volume whose hu is (z, y, x) int16, 0 or 1, on the canonical grid.

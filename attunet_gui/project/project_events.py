@@ -1,7 +1,7 @@
 """The events of a project: one frozen pydantic model for each kind, and the event that carries it.
 
-Events are only ever added. The state of a case is a fold over its events (`project.status`). The values of
-`kind` and the names of all fields are stored in the database and must stay as they are.
+Events are only ever added. The state of a case is a fold over its events (`project.case_state`). The values
+of `kind` and the names of all fields are stored in the database and must stay as they are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turning the cases of a project into the cases that `io.exports` writes."""
+"""Turning the cases of a project into the cases that `export` writes."""
 
 from __future__ import annotations
 

@@ -174,7 +174,9 @@ def resample_changed_slices(
 def _resample_decisions(
     mask: NDArray[np.bool_], z: int, evidence: CaseEvidence, decisions: AnnotatorDecisions
 ) -> tuple[NDArray[np.bool_] | bool, ...]:
-    """Return the planes of `Decisions.of_slice` on the frame; a pixel is true if it holds one such voxel."""
+    """Return the planes of `AnnotatorDecisions.decided_planes` on the frame; a pixel is true if it holds one
+    such voxel.
+    """
     if not decisions.has_decision_in(z):
         return (False, False, False)
     planes = np.stack(decisions.decided_planes(z, mask)).astype(np.float32)

@@ -50,8 +50,8 @@ class FindingSearchResult:
     """The result of a search.
 
     Attributes:
-        places: the places, most urgent first.
-        carried: the mask on the frame; the next search updates it instead of resampling all slices.
+        findings: the places, most urgent first.
+        resampled: the mask on the frame; the next search updates it instead of resampling all slices.
     """
 
     findings: tuple[Finding, ...]

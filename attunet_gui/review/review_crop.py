@@ -74,7 +74,7 @@ class ReviewCrop:
 
     Attributes:
         evidence: what is known of the case, on the whole frame.
-        carried: the mask on the whole frame.
+        resampled: the mask on the whole frame.
         box: the crop within the frame.
     """
 

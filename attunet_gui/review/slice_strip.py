@@ -26,7 +26,7 @@ class SliceStrip:
         draft_area_mm2: float64, area of the draft in mm².
         uncertainty: float32 in [0, 1], the area that is expected to be wrong as a share of the gland's area.
         edited, seen, verified: bool, the state of the review.
-        places: intp, number of open places in this slice.
+        findings: intp, number of open places in this slice.
     """
 
     area_mm2: NDArray[np.float64]
@@ -44,7 +44,7 @@ def make_slice_strip(
     """Return the strip of a mask.
 
     Args:
-        carried: the mask on the frame, as `find_places` returns it.
+        carried: the mask on the frame, as `find_findings` returns it.
         evidence: what is known of the case.
         state: the state of the review.
         open_places: the open places.

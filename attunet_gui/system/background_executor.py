@@ -84,7 +84,7 @@ class Task(Generic[T]):
 
 
 class TaskProgress:
-    """The `core.progress.Progress` of one task."""
+    """The `system.progress.ProgressCallback` of one task."""
 
     def __init__(self, task: Task[T], report: Callable[[int, int, str], None]) -> None:
         self._stop_requested, self._report = task.stop_requested, report

@@ -32,7 +32,7 @@ class StageTimer:
 class ProgressCallback(Protocol):
     """A callable that long work calls between its steps.
 
-    An implementation may raise `Cancelled`. The work must then leave nothing half done.
+    An implementation may raise `WorkCancelled`. The work must then leave nothing half done.
     """
 
     def __call__(self, done: int, total: int, stage: str) -> None:

@@ -23,7 +23,7 @@ def map_in_processes(
         work: an importable function.
         items: its arguments; they and the results are pickled.
         stage: name of the stage, for `progress`.
-        progress: called after each result; it may raise `Cancelled`.
+        progress: called after each result; it may raise `WorkCancelled`.
     """
     done: list[R] = []
     # Spawned, not forked: a fork of a process with threads, as numerical libraries have, may hang.

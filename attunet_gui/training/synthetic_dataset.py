@@ -138,7 +138,7 @@ def write_synthetic_pairs(
         output: the folder.
         count: number of cases.
         seed: of all random draws.
-        progress: called after each part; it may raise `Cancelled`.
+        progress: called after each part; it may raise `WorkCancelled`.
         kinds: weights as `attunet_gui.synthesis.label_map_ct.ct_kinds.draw_kinds` takes them; None renders
             the usual mixture.
 

@@ -74,8 +74,8 @@ def ablate(order: TrainingOptions, extent: Extent, progress: ProgressCallback = 
     one run for all folds, from which everybody is held out. What is done is not done again.
 
     Raises:
-        AttunetError: as for `crossvalidate`; a fold that is none; a recipe that learns from one kind only; or
-            a start, which would bring into an arm what it must not know.
+        AttunetError: as for `run_crossvalidation`; a fold that is none; a recipe that learns from one kind
+            only; or a start, which would bring into an arm what it must not know.
     """
     material = _material(order, extent, progress)
     results = tuple(_result(material, arm, progress) for arm in ARMS)

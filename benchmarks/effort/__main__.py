@@ -43,7 +43,7 @@ class EffortCases:
         phantoms: seeds.
         pairs: folder with images/ and labels/; None for none.
         most: how many of the pairs; None for all.
-        label: the value of the pancreas in pairs; None goes by `io.datasets.label_values`.
+        label: the value of the pancreas in pairs; None goes by `io.label_values`.
     """
 
     phantoms: range

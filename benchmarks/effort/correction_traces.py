@@ -127,7 +127,7 @@ class Way:
 def walk(
     way: Way, task: CorrectionTask, goal: float = max(GOALS), progress: ProgressCallback = no_progress
 ) -> Trace:
-    """What happens on `way` until the DSC is `goal` or nothing is left; `progress` may raise `Cancelled`."""
+    """Follow `way` until the DSC is `goal` or nothing is left; `progress` may raise `WorkCancelled`."""
     annotator = start_annotator(task, from_draft=way.from_draft)
     start, steps = annotator.dsc, []
     for step, after in _steps(way, annotator):

@@ -47,7 +47,7 @@ def accept(project: Project, name: str) -> None:
 
 
 class Pupil:
-    """Stands in for `in_own_child`: writes a log like the real one, and a bundle made of `tiny`.
+    """Stands in for `run_in_process`: writes a log like the real one, and a bundle made of `tiny`.
 
     Attributes:
         orders: what it was asked.

@@ -24,7 +24,7 @@ def _nobody_is_left() -> Iterator[None]:
 
 
 class Impatient:
-    """A `Progress` that stops at a stage."""
+    """A `ProgressCallback` that stops at a stage."""
 
     def __init__(self, stage: str) -> None:
         self._stage = stage

@@ -1,8 +1,8 @@
 """Correction tools as pure functions of a scene: numpy and scipy, no Qt and no TensorFlow.
 
-A tool is a frozen value whose method `apply` returns the `Edit` that it would make; the caller applies that
-edit and enforces the locks. Related tools share a module, and each tool has one line in `TOOLS`, from which
-the window and the contract test take it.
+A tool is a frozen value whose method `compute_edit` returns the `MaskEdit` that it would make; the caller
+applies that edit and enforces the locks. Related tools share a module, and each tool has one line in `TOOLS`,
+from which the window and the contract test take it.
 """
 
 from attunet_gui.editing.tools.brush_hu_range import BrushHuRange, undo_outside_hu_range

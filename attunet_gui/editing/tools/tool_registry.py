@@ -35,7 +35,7 @@ _IN_2D_AND_3D = (2, 3)
 
 
 def _parameter_value(wish: ToolOptions) -> float:
-    """Return the value of a tool's parameter, which `ToolKind.make` has filled in."""
+    """Return the value of a tool's parameter, which `ToolKind.make_tool` has filled in."""
     assert wish.value is not None
     return wish.value
 

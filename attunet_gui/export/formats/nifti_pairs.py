@@ -1,4 +1,6 @@
-"""The export format of plain pairs: images/NAME.nii.gz and labels/NAME.nii.gz; see `io.pair_collection`."""
+"""The export format of plain pairs: images/NAME.nii.gz and labels/NAME.nii.gz; see
+`io.datasets.pair_dataset`.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class EditController(QObject):
     """Keeps the mask on screen and the recorded work on it equal.
 
     Attributes:
-        may_take_draft_back: asks whether an undo may remove a whole draft, given what the draft changed and
+        confirm_draft_undo: asks whether an undo may remove a whole draft, given what the draft changed and
             how many verified slices would change; answers no until a window sets it.
 
     Signals:

@@ -31,8 +31,8 @@ class ToolController(QObject):
     """Runs the selected tool in the background and applies its result as one undoable step.
 
     Attributes:
-        kind: the selected tool of the registry; None for none.
-        wish: number, points and reach that it is run with.
+        selected_kind: the selected tool of the registry; None for none.
+        options: number, points and reach that it is run with.
 
     Signals:
         changed: another tool is selected, or its number or reach has changed.

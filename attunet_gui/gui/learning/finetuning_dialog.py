@@ -172,7 +172,7 @@ class FinetuningDialog(QDialog):
     """Stays open beside the work.
 
     Signals:
-        wish_changed(FinetuningOptions): something else is chosen in the form.
+        options_changed(FinetuningOptions): something else is chosen in the form.
         learn_asked, stop_asked, compare_asked, adopt_asked, back_asked: the button was pressed.
         case_asked(name): a case of the table of accepted cases was activated.
     """

@@ -41,10 +41,10 @@ class FinetuningFacts:
         project: name of the open project; "" for none.
         place: folder of data and runs, as text.
         accepted: number of accepted cases of the project.
-        wish: the chosen options.
+        options: the chosen options.
         found: number of cases in the chosen folder; None if none is chosen.
         fault: what is wrong with a chosen folder, as a sentence.
-        chore: the background job that trains or compares; None if there is none.
+        job: the background job that trains or compares; None if there is none.
         curve: learning curve of the last run.
         learnt: result of the last run; None while there is none.
         differences: both models on accepted cases; None before the comparison.

@@ -78,7 +78,7 @@ class CaseListModel(QAbstractListModel):
     """A row has two lines of text and a picture. One that is not fetched yet is empty and is fetched then.
 
     Signals:
-        filled: a page has arrived, so `rowCount` is right.
+        page_loaded: a page has arrived, so `rowCount` is right.
     """
 
     page_loaded = Signal()

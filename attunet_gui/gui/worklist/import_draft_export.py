@@ -115,7 +115,7 @@ class WorklistExportOptions:
     """What is exported, and where to.
 
     Attributes:
-        format: name of a format of `io.exports.EXPORTS`.
+        format: name of a format of `export.format_registry.EXPORT_FORMATS`.
         status: the cases with one of these are exported.
         folder: of the data set.
         keep_identifiers: whether names and UIDs of the source are written too.

@@ -95,9 +95,9 @@ class WorklistController(QObject):
     """Opens a project, its cases and the next one, and records what the annotator decides of them.
 
     Attributes:
-        drafting: makes the drafter of the list for a model.
-        may_accept: asks whether a case is accepted; takes its name and two sentences, what is left to look at
-            and how much was on screen.
+        make_drafter: makes the drafter of the list for a model.
+        confirm_accept: asks whether a case is accepted; takes its name and two sentences, what is left to
+            look at and how much was on screen.
 
     Signals:
         changed: something that the panel shows.

@@ -23,7 +23,7 @@ class WorklistFacts:
         open_case: row of the case on screen; None if it does not belong to the project.
         busy: whether a file is read or written, or a case is being recorded.
         choice: why the last next case was chosen, as a sentence; "" before the first.
-        chores: background jobs that are running.
+        jobs: background jobs that are running.
         model: whether there is a model to draft with.
     """
 

@@ -1,8 +1,8 @@
 """Finding labelled CT in the layouts of data sets: nnU-Net raw, MSD, and plain pairs of files.
 
 A data set of any layout may have a `manifest.json` that says which people are in a case; see
-`io.pair_collection`. Sources: nnU-Net, documentation/dataset_format.md, version 2; Antonelli et al., The
-Medical Segmentation Decathlon, Nature Communications 13 (2022).
+`io.datasets.pair_dataset`. Sources: nnU-Net, documentation/dataset_format.md, version 2; Antonelli et al.,
+The Medical Segmentation Decathlon, Nature Communications 13 (2022).
 """
 
 from __future__ import annotations

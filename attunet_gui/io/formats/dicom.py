@@ -44,7 +44,7 @@ def read_series(path: Path, series: str | None = None, progress: ProgressCallbac
 
     Args:
         path: a folder, which is searched with all folders in it, or a single DICOM file.
-        series: the `Series.key` of one of several series.
+        series: the `DicomSeries.key` of one of several series.
         progress: called between files.
 
     Returns:

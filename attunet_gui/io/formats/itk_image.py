@@ -33,7 +33,7 @@ from attunet_gui.system.progress import ProgressCallback, no_progress
 HeaderReader = Callable[[Path], ItkHeader]
 """Reads the header of a file; it raises `UnreadableInput` if it is damaged, and `OSError`."""
 
-# The affine of a header is in LPS (`Described.affine`), that of a `VoxelGrid` in RAS+.
+# The affine of a header is in LPS (`ItkHeader.affine`), that of a `VoxelGrid` in RAS+.
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _NO_AXES = "The header does not say how the patient lies: check left and right, head and feet."
 

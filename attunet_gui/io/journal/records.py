@@ -65,7 +65,7 @@ class CaseIdentity:
     Attributes:
         name: name of the case.
         path: the file or folder that was opened; empty for a phantom.
-        kind: kind of the file, as in `core.volume.Origin`.
+        kind: kind of the file, as in `core.volume.VolumeOrigin`.
         series: key of the DICOM series; None for other files.
         shape: (z, y, x) of the volume.
         spacing_mm: size of a voxel, (z, y, x).

@@ -164,8 +164,9 @@ class HuPalette:
 
     Attributes:
         uptake: contrast phase.
-        mean: (256,) float32 mean HU by material code.
-        fine, coarse: (256,) float32 standard deviations, in HU, of the fine and the coarse texture.
+        mean_hu: (256,) float32 mean HU by material code.
+        fine_sd_hu, coarse_sd_hu: (256,) float32 standard deviations, in HU, of the fine and the coarse
+        texture.
     """
 
     uptake: UptakePhase

@@ -46,7 +46,7 @@ class SyntheticCT:
 
     Attributes:
         hu: (z, y, x) int16 HU in [-1024, 3071].
-        pancreas: (z, y, x) uint8, 1 where at least half of the voxel is pancreas.
+        pancreas_mask: (z, y, x) uint8, 1 where at least half of the voxel is pancreas.
         spacing_mm: voxel size along z, y, x.
         uptake: contrast phase that the HU were drawn for.
     """
@@ -63,8 +63,8 @@ class OutputSlab:
 
     Attributes:
         thickness_mm: of a slice, and the distance to the next.
-        slices: number of slices.
-        parts: number of thin planes that are averaged to one slice.
+        slice_count: number of slices.
+        planes_per_slice: number of thin planes that are averaged to one slice.
         shift_mm: of the slab's centre from the map's centre, along z.
         pixel_mm: pixel size in plane.
     """

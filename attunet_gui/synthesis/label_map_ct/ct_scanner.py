@@ -160,7 +160,7 @@ class ThinPlanes:
     Attributes:
         hu: (planes, y, x) float32 HU.
         spacing_mm: voxel size of the thin planes along z, y, x.
-        parts: number of planes that are averaged to one slice.
+        planes_per_slice: number of planes that are averaged to one slice.
     """
 
     hu: F32

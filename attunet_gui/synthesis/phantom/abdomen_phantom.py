@@ -76,7 +76,7 @@ def make_phantom(request: PhantomRequest, progress: ProgressCallback = no_progre
 
     Args:
         request: the seed, and the grid.
-        progress: called before every stage; a `Cancelled` that it raises passes through.
+        progress: called before every stage; a `WorkCancelled` that it raises passes through.
     """
     patient = draw_patient(request.seed)
     stages = _PAINT_STAGES

@@ -48,9 +48,9 @@ class PancreasPlan:
     """Course, size and composition of one patient's pancreas.
 
     Attributes:
-        spine: (10, 4) float64 control points z, y, x, radius in atlas mm, lower head to tail.
+        centreline: (10, 4) float64 control points z, y, x, radius in atlas mm, lower head to tail.
         uncinate: (3, 4) likewise.
-        fatty: 0 (firm) to 1 (lobules apart, in fat).
+        fat_share: 0 (firm) to 1 (lobules apart, in fat).
         duct_mm: radius of the visible duct, 0 where none is seen.
     """
 

@@ -184,7 +184,7 @@ class PhantomScene:
 
     Attributes:
         patient: whose anatomy is painted.
-        frame: the voxel grid and its atlas coordinates.
+        grid: the voxel grid and its atlas coordinates.
         hu: (z, y, x) float32 ideal HU, air at first.
         organs: (z, y, x) uint8 label codes.
     """
