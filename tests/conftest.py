@@ -21,13 +21,13 @@ from pathlib import Path
 import keras
 from attunet_gui.network.families.family_registry import family_by_name
 from attunet_gui.network.model_bundle import write_bundle
-from tests.support.model_cards import TINY_CONFIG, card_fields
+from tests.support.model_cards import card_fields
 
 keras.utils.set_random_seed(3)
-family = family_by_name("attention_unet_2d")
-network = family.build_network(family.parse_config(TINY_CONFIG))
+family = family_by_name(sys.argv[2])
+network = family.build_network(family.parse_config(family.tiny_config))
 network.get_layer("head_norm").beta.assign([0.0])
-write_bundle(Path(sys.argv[1]), network, card_fields())
+write_bundle(Path(sys.argv[1]), network, card_fields(family=family.name, config=dict(family.tiny_config)))
 """
 
 
@@ -37,9 +37,19 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Made in a process of its own: TensorFlow must not be loaded where a window is tested.
     """
+    return _write_tiny_bundle(tmp_path_factory, "attention_unet_2d")
+
+
+@pytest.fixture(scope="session")
+def gateless_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a bundle as `tiny_bundle`, of the family without attention gates."""
+    return _write_tiny_bundle(tmp_path_factory, "unet_2d")
+
+
+def _write_tiny_bundle(tmp_path_factory: pytest.TempPathFactory, family: str) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
     done = subprocess.run(
-        [sys.executable, "-c", _WRITE_TINY, str(folder)],
+        [sys.executable, "-c", _WRITE_TINY, str(folder), family],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,

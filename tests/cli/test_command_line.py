@@ -63,6 +63,20 @@ def test_predict_writes_mask_gates_probability_and_record_on_the_source_grid(
     assert {"read", "network", "write", "total"} <= set(record["seconds"])
 
 
+def test_a_model_without_gates_predicts_and_writes_no_gate(tmp_path: Path, gateless_bundle: Path) -> None:
+    source, out = tmp_path / "case.nii.gz", tmp_path / "out"
+    _oblique(source)
+    options = ("-o", out, "-m", gateless_bundle, "--gates", "--probability")
+    done = run_attunet("predict", source, *options, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in out.iterdir()}
+    assert names == {"case_pancreas.json", "case_pancreas.nii.gz", "case_probability.nii.gz"}
+    archive = tmp_path / "plain.attunet-model.zip"
+    for words in (("export", gateless_bundle, "-o", archive), ("import", archive), ("verify",)):
+        done = run_attunet("models", *words, home=tmp_path)
+        assert done.returncode == 0, (words, done.stderr)
+
+
 def test_a_bad_case_does_not_stop_the_others(tmp_path: Path, tiny_bundle: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

@@ -54,6 +54,22 @@ def test_a_model_is_measured_from_slices_to_pictures(tmp_path: Path, tiny_bundle
     assert all(gate["held_open"] is not None and gate["held_at_mean"] is not None for gate in gates)
 
 
+def test_a_model_without_gates_is_measured_and_has_none_to_hold(
+    tmp_path: Path, gateless_bundle: Path, slices: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("evaluate", gateless_bundle, "--slices", slices, "-o", out)
+    refused = run_attunet(*words, "--hold-gates", home=tmp_path)
+    assert refused.returncode == 1
+    assert "This network of family unet_2d has no attention gates" in " ".join(refused.stderr.split())
+    assert not out.exists()
+    done = run_attunet(*words, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "held at 1" not in done.stdout
+    assert json.loads((out / "gates.json").read_text()) == []
+    assert (out / "gates.png").stat().st_size > 1000
+
+
 def test_masks_are_compared_with_masks_without_a_model(tmp_path: Path) -> None:
     truth = np.zeros((20, 18, 9), np.uint8)
     truth[4:12, 5:12, 2:7] = 1
