@@ -319,7 +319,9 @@ def test_a_data_set_without_its_first_elements_is_still_dicom(tmp_path: Path, fi
         for element in [each for each in data.group_dataset(0x0008) if each.tag.element < first]:
             del data[element.tag]
         del data.file_meta
+        data.preamble = None
         data.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=False)
+        assert path.read_bytes()[:2] == b"\x08\x00"
     assert_array_equal(read_ct_volume(tmp_path / "ct").hu, HU)
 
 
