@@ -23,7 +23,7 @@ from attunet_gui.core.draft_correction import (
     tally_mask,
 )
 from attunet_gui.core.prediction import ModelId
-from attunet_gui.core.provenance import mask_record_path, software_versions
+from attunet_gui.core.provenance import mask_record_path
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.result_writing import write_json, write_mask
@@ -36,6 +36,7 @@ from attunet_gui.review.review_progress import ReviewState
 from attunet_gui.system.errors import AttunetError, failure_sentence
 from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ProgressCallback
+from attunet_gui.system.software_versions import software_versions
 
 MaskArray = NDArray[np.uint8]
 

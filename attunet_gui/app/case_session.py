@@ -11,7 +11,6 @@ The voxels of the mask belong to the viewer; they are handed over to be counted 
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Callable
@@ -41,6 +40,7 @@ from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.background_executor import Handlers, PsygnalDelivery, SerialExecutor, Task
 from attunet_gui.system.errors import AttunetError, SeriesChoiceNeeded
+from attunet_gui.system.paths import user_name
 from attunet_gui.system.progress import ProgressCallback
 from attunet_gui.workers.inference_messages import JobStatus, NetworkRequest, PredictRequest, PropagateRequest
 
@@ -190,7 +190,7 @@ class CaseSession:
         self._edited_at_opening = False
         self.bundles = bundles
         self.bundle: ModelBundle | None = bundles[0] if bundles else None
-        self.annotator = _login_name()
+        self.annotator = user_name()
         self.message = StatusMessage("")
         self.job = JobStatus()
         self.file_job: FileTask | None = None
@@ -709,10 +709,3 @@ def _opening_message(case: OpenCase) -> str:
     elif case.found is not None:
         words.append(f"Its saved mask {case.found.path.name} was opened with it.")
     return " ".join([*words, *case.volume.notes])
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

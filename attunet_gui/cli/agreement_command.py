@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.evaluation.pair_scores import PairScores
 from attunet_gui.io.result_writing import make_folder, write_json
 from attunet_gui.project.project_store import Project
@@ -21,6 +20,7 @@ from attunet_gui.project.reader_agreement import (
     spread_of_measure,
 )
 from attunet_gui.system.plurals import counted
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 
 _AGREEMENT_JSON, _AGREEMENT_PICTURE = "agreement.json", "agreement.png"
 

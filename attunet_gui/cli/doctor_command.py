@@ -10,8 +10,8 @@ from typing import Any
 from attunet_gui.cli.console import console
 from attunet_gui.cli.model_commands import bundle_folders, find_bundle_fault
 from attunet_gui.cli.window_launcher import QtProbe, has_display, missing_library
-from attunet_gui.core.provenance import software_versions
 from attunet_gui.system.plurals import counted
+from attunet_gui.system.software_versions import software_versions
 
 
 def print_diagnosis(as_json: bool) -> int:

@@ -12,7 +12,6 @@ from rich.table import Table
 from attunet_gui.cli.console import console, print_empty_note, progress_bar
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.cli.score_tables import score_table
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.evaluation.attention_gate_report import GateReport
 from attunet_gui.evaluation.calibration_fit import UNCERTAIN_RANGE, ReliabilityCurve, reliability_curve
 from attunet_gui.evaluation.case_scores import ScoreTable
@@ -41,6 +40,7 @@ from attunet_gui.network.engines.engine_registry import KERAS
 from attunet_gui.network.inference import LoadedModel, load_model, with_test_time_transforms
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 
 PAIRS_JSON_FILE, PAIRS_CSV_FILE, PAIRS_HTML_FILE = "pairs.json", "pairs.csv", "report.html"
 _WORST_PAIR_COUNT = 12

@@ -19,13 +19,7 @@ from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.core.metrics import mask_volume_ml
 from attunet_gui.core.model_card import NOT_A_DEVICE_WARNING
 from attunet_gui.core.prediction import NetworkPrediction, draft_mask
-from attunet_gui.core.provenance import (
-    former_mask_record_path,
-    mask_record_path,
-    software_versions,
-    source_record,
-    utc_timestamp,
-)
+from attunet_gui.core.provenance import former_mask_record_path, mask_record_path, source_record
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import CaseRef, find_images
 from attunet_gui.io.ct_reading import read_ct_volume
@@ -37,6 +31,7 @@ from attunet_gui.system.errors import AttunetError, InvalidModelBundle, Unreadab
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, StageTimer
 from attunet_gui.system.safe_logging import raise_location
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 
 _MADE_BY = "attunet predict"
 # Names of what this command writes; such files among the sources are results, not CT.

@@ -14,7 +14,6 @@ from rich.table import Table
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.core.metrics import mask_volume_ml
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.evaluation.ct_kind_scores import (
     REQUIRED_KIND_DSC,
     REQUIRED_MEAN_DSC,
@@ -34,6 +33,7 @@ from attunet_gui.synthesis.label_map_ct.render_settings import USUAL_SETTINGS
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.errors import AttunetError, UnreadableInput
 from attunet_gui.system.plurals import counted
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 from attunet_gui.training.kind_test_sets import find_kind_test_sets, write_kind_test_sets
 from attunet_gui.training.synthetic_dataset import write_synthetic_pairs
 

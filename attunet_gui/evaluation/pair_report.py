@@ -13,7 +13,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from attunet_gui.core.model_card import NOT_A_DEVICE_WARNING
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.evaluation.evaluation_figures import draw_slices, new_figure
 from attunet_gui.evaluation.pair_table import (
     PAIR_MEASURES,
@@ -23,6 +22,7 @@ from attunet_gui.evaluation.pair_table import (
     summarise_pairs,
 )
 from attunet_gui.evaluation.slice_excerpts import SliceExcerpt
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 
 _MARKER_COLOUR = "#0072b2"
 _DOTS_PER_INCH = 90

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.image_format_registry import format_of_path
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.system.errors import AttunetError, UnreadableInput
+from attunet_gui.system.hashing import sha256_of_file
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
@@ -145,7 +145,7 @@ def export_fingerprint(case: ExportCase, identity: Pseudonymizer) -> str:
         files = [
             (str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in _files_of_ct(case.image)
         ]
-        mask = hashlib.sha256(case.mask.read_bytes()).hexdigest()
+        mask = sha256_of_file(case.mask)
     except OSError as error:
         raise UnreadableInput(
             f"{case.name} cannot be read ({error.strerror}): it may have been moved, or its disk is away."

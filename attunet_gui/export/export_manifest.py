@@ -5,7 +5,6 @@ The names of all fields are those in the file and must stay as they are.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from attunet_gui.core.model_card import first_validation_fault
 from attunet_gui.io.datasets.pair_dataset import MANIFEST_FILE
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.folders import list_folder
+from attunet_gui.system.hashing import sha256_of_file
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -141,10 +141,8 @@ class ExportManifest(_ManifestModel):
 
 def file_entry(folder: Path, path: str) -> ManifestFileEntry:
     """Read the file `path` in `folder` and return its entry; `OSError` if it cannot be read."""
-    with (folder / path).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # After hashing, the position in the file is its size.
-        return ManifestFileEntry(path=path, bytes=file.tell(), sha256=digest)
+    file = folder / path
+    return ManifestFileEntry(path=path, bytes=file.stat().st_size, sha256=sha256_of_file(file))
 
 
 def file_entries_below(folder: Path) -> tuple[ManifestFileEntry, ...]:

@@ -7,7 +7,6 @@ exactly those of the network. A bundle whose bytes differ from the sha256 of its
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import stat
@@ -35,6 +34,7 @@ from attunet_gui.network.families.family_registry import family_by_name, parse_c
 from attunet_gui.network.families.model_family import ModelFamily, NetworkConfig
 from attunet_gui.system.errors import InvalidModelBundle
 from attunet_gui.system.folders import list_folder
+from attunet_gui.system.hashing import sha256_of_file
 
 CARD_FILE = "card.json"
 # Bytes. A card of ours has a few thousand; a file of any size must not be read into memory.
@@ -147,7 +147,7 @@ def _check_weights_size(bundle: ModelBundle) -> None:
 
 def verify_weights(bundle: ModelBundle) -> None:
     """Compare the sha256 of the weights file with the card; `InvalidModelBundle` if a byte has changed."""
-    found = _hash_file(bundle.weights_path)
+    found = sha256_of_file(bundle.weights_path)
     if found != bundle.card.weights_sha256:
         raise InvalidModelBundle(
             f"The weights of {bundle.card.name} are not those the card was made for (sha256 {found[:12]}…, "
@@ -284,7 +284,7 @@ def write_bundle(folder: Path, network: Any, card: dict[str, Any]) -> ModelBundl
     save_file({v.path: np.asarray(v.numpy(), np.float32) for v in network.weights}, target)
     # safetensors creates the file readable for its owner only; others may use a model.
     target.chmod(0o644)
-    weights = WeightsFile(sha256=_hash_file(target), bytes=target.stat().st_size)
+    weights = WeightsFile(sha256=sha256_of_file(target), bytes=target.stat().st_size)
     bundle = _write_card(folder, ModelCard.model_validate({**card, "weights": weights}))
     verify_weights(bundle)
     return bundle
@@ -341,8 +341,3 @@ def find_bundles(folders: tuple[Path, ...]) -> tuple[ModelBundle, ...]:
             continue
         found.setdefault(bundle.card.name, bundle)
     return tuple(sorted(found.values(), key=lambda bundle: (not bundle.card.recommended, bundle.card.name)))
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
+from attunet_gui.system.atomic_write import write_atomically
 from attunet_gui.system.errors import AttunetError
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -60,15 +61,23 @@ class TrainingProgress:
 def write_checkpoint(
     path: Path, arrays: Mapping[str, NDArray[Any]], standing: TrainingProgress, run: str
 ) -> None:
-    """Write a checkpoint of the run with fingerprint `run` to `path`, atomically."""
+    """Write a checkpoint of the run with fingerprint `run` to `path`, atomically.
+
+    Raises:
+        UnwritableOutput: if the disk refuses; the checkpoint that was there is as before.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
     header = {_HEADER_KEY: json.dumps({"run": run, "standing": asdict(standing)})}
-    save_file({name: np.asarray(values, order="C") for name, values in arrays.items()}, part, header)
-    with part.open("rb") as file:
-        # Without it a power failure may leave the new name with no content.
-        os.fsync(file.fileno())
-    part.replace(path)
+    stored = save({name: np.asarray(values, order="C") for name, values in arrays.items()}, header)
+
+    def produce(file: BinaryIO) -> None:
+        file.write(stored)
+
+    def verify(part: Path) -> None:
+        if part.stat().st_size != len(stored):
+            raise OSError(errno.EIO, "it read back differently")
+
+    write_atomically(path, produce, verify)
 
 
 def read_checkpoint(path: Path, run: str) -> tuple[NamedArrays, TrainingProgress] | None:

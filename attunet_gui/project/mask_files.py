@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from attunet_gui.core.volume import Volume, VolumeOrigin
 from attunet_gui.io.formats import nifti
 from attunet_gui.io.label_values import LabelValues, pancreas_mask
 from attunet_gui.system.errors import UnreadableInput
+from attunet_gui.system.hashing import sha256_of_file
 
 
 def read_mask_without_ct(path: Path) -> Volume:
@@ -40,7 +40,6 @@ def read_mask_without_ct(path: Path) -> Volume:
 def mask_file_sha256(path: Path) -> str:
     """Return the SHA-256 of the file as hexadecimal digits; `UnreadableInput` if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(path)
     except OSError as error:
         raise UnreadableInput(f"The mask {path.name} could not be read ({error.strerror}).") from error

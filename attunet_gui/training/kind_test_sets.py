@@ -16,7 +16,6 @@ from zlib import crc32
 
 import numpy as np
 
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.io.datasets.pair_dataset import MANIFEST_FILE, pair_paths
 from attunet_gui.io.label_maps import LabelMapSource
 from attunet_gui.io.result_writing import make_folder, write_json
@@ -26,6 +25,7 @@ from attunet_gui.synthesis.label_map_ct.phantom_tissue_map import phantom_anatom
 from attunet_gui.synthesis.label_map_ct.tissue_map import TissueMap
 from attunet_gui.system.errors import AttunetError, UnreadableInput
 from attunet_gui.system.progress import ProgressCallback, no_progress
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 from attunet_gui.training.process_pool import map_in_processes
 from attunet_gui.training.synthetic_dataset import (
     AnatomyPair,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 from pydantic import BaseModel
 
 from attunet_gui import __version__
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.core.volume import LabelMap
 from attunet_gui.io.datasets.pair_dataset import MANIFEST_FILE, pair_paths
 from attunet_gui.io.label_maps import LabelMapSource
@@ -28,7 +26,9 @@ from attunet_gui.synthesis.label_map_ct.ct_kinds import (
 from attunet_gui.synthesis.label_map_ct.ct_renderer import render_ct, synthetic_volume
 from attunet_gui.synthesis.label_map_ct.tissue_map import TissueMap
 from attunet_gui.system.errors import AttunetError, UnreadableInput
+from attunet_gui.system.hashing import sha256_of_json
 from attunet_gui.system.progress import ProgressCallback, no_progress
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 from attunet_gui.training.process_pool import map_in_processes
 
 _RECORDS_FOLDER = "records"
@@ -228,7 +228,7 @@ def _present_structures(label_map: LabelMap) -> set[str]:
 
 def _hash_json(told: list[object]) -> str:
     """Return the sha256 of JSON values."""
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(told)
 
 
 def _render_share(share: _RenderingShare) -> list[SyntheticCase]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attunet_gui.core.model_card import MeasuredResult, TrainingDataSource, TrainingRecord
-from attunet_gui.core.provenance import software_versions
 from attunet_gui.io.result_writing import make_private_folder, write_json
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource
 from attunet_gui.network.families.family_registry import parse_config
@@ -22,7 +19,9 @@ from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.training_log import LOG_FILE, read_log
 from attunet_gui.network.validation_scores import InferFunction
 from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.hashing import sha256_of_json
 from attunet_gui.system.progress import ProgressCallback, no_progress
+from attunet_gui.system.software_versions import software_versions
 from attunet_gui.training.phantom_cases import measure_on_phantoms
 from attunet_gui.training.recipe_schema import (
     PhantomCheck,
@@ -232,7 +231,7 @@ def run_fingerprint(
         "cases": [[case.name for case in source.cases] for source in sources],
         "start": start.card.weights_sha256 if start else None,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(content)
 
 
 def _command_line(order: TrainingOptions) -> str:

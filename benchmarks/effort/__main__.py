@@ -18,12 +18,12 @@ from attunet_gui.cli import run_command_line
 from attunet_gui.cli.command_line import ModelOption
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.evaluation.labelled_cases import LabelledCase, pair_cases
 from attunet_gui.io.result_writing import make_folder, write_json, write_text
 from attunet_gui.network.inference import load_model
 from attunet_gui.network.online_adapter import OnlineAdapter
 from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 from attunet_gui.training.phantom_cases import labelled_phantom
 from benchmarks.command_line import command_of
 from benchmarks.effort.effort_cases import CaseEffort, EffortBench, GroupedCase, measure_effort

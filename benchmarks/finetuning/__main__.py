@@ -14,9 +14,9 @@ from rich.table import Table
 from attunet_gui.cli import run_command_line
 from attunet_gui.cli.command_line import ModelOption
 from attunet_gui.cli.console import console, progress_bar
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.io.result_writing import make_folder, write_json, write_text
 from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 from benchmarks.command_line import command_of
 from benchmarks.finetuning.finetune_benchmark import (
     HEADINGS,

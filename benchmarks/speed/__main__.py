@@ -22,8 +22,8 @@ from attunet_gui.cli.command_line import ModelOption
 from attunet_gui.cli.console import console
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.cli.window_launcher import has_display
-from attunet_gui.core.provenance import software_versions, utc_timestamp
 from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.software_versions import software_versions, utc_timestamp
 from benchmarks.command_line import command_of
 from benchmarks.speed.arithmetic_rate import arithmetic, monai
 from benchmarks.speed.command_start import cold_start, show_help

@@ -30,6 +30,7 @@ from attunet_gui.io.label_values import LabelValues, with_chosen_label
 from attunet_gui.io.mask_reading import read_labels
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.folders import list_folder
+from attunet_gui.system.hashing import sha256_of_file
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
 DATASET_FILE, NAMES_FILE = "dataset.json", "labels.json"
@@ -159,19 +160,14 @@ def dataset_digest(cases: Sequence[DatasetCase], progress: ProgressCallback = no
     """
     whole = hashlib.sha256()
     for number, case in enumerate(sorted(cases, key=lambda case: case.name), start=1):
-        whole.update(f"{case.name} {_file_sha256(case.image)} {_file_sha256(case.label)}\n".encode())
+        whole.update(f"{case.name} {sha256_of_file(case.image)} {sha256_of_file(case.label)}\n".encode())
         progress(number, len(cases), "reading")
     return whole.hexdigest()
 
 
 def ct_digest(case: DatasetCase) -> str:
     """Return the SHA-256 of the CT file of `case`, by which the same CT is recognised under another name."""
-    return _file_sha256(case.image)
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of_file(case.image)
 
 
 def _complete_cases(layout: DatasetLayout, folder: Path) -> tuple[DatasetCase, ...]:

@@ -7,7 +7,6 @@ phantoms made on the spot and data sets that the caller names.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from attunet_gui.core.model_card import (
     TrainingRecord,
 )
 from attunet_gui.core.probability_calibration import ProbabilityCalibration
-from attunet_gui.core.provenance import software_versions
 from attunet_gui.evaluation.model_comparison import compare_models
 from attunet_gui.evaluation.model_guard import PHANTOM_GROUP, GroupScoreChange, GuardVerdict, judge_model
 from attunet_gui.io.result_writing import make_private_folder, write_json
@@ -34,8 +32,10 @@ from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.training_config import TrainingConfig
 from attunet_gui.network.training_log import LOG_FILE
 from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.hashing import sha256_of_json
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, no_progress
+from attunet_gui.system.software_versions import software_versions
 from attunet_gui.training.finetuning.finetune_config import (
     BLEND_SHARE,
     MAX_VALIDATIONS,
@@ -305,4 +305,4 @@ def _group_as_dict(group: GroupScoreChange) -> dict[str, Any]:
 
 def _hash_json(content: object) -> str:
     """Return the sha256 of JSON values; keys are sorted, so equal values have equal digests."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(content)
