@@ -36,77 +36,77 @@ _IN_2D_AND_3D = (2, 3)
 
 def _parameter_value(wish: ToolOptions) -> float:
     """Return the value of a tool's parameter, which `ToolKind.make_tool` has filled in."""
-    assert wish.value is not None
-    return wish.value
+    assert options.value is not None
+    return options.value
 
 
 TOOLS: tuple[ToolKind, ...] = (
     ToolKind(
         "add-this", "Add this", "Add the tissue under a click or scribble, by CT and network.", _CLICK,
-        "D", _IN_2D_AND_3D, lambda wish: AddTissueTool(wish.points, _parameter_value(wish), wish.in_3d),
+        "D", _IN_2D_AND_3D, lambda options: AddTissueTool(options.points, _parameter_value(options), options.in_3d),
         ADD_REACH_PARAMETER,
         frozenset({ToolNeed.POINTS}),
     ),
     ToolKind(
         "remove-this", "Remove this", "Remove the part of the mask under a click or scribble.", _CLICK,
-        "R", _IN_2D_AND_3D, lambda wish: RemoveTissueTool(wish.points, _parameter_value(wish), wish.in_3d),
+        "R", _IN_2D_AND_3D, lambda options: RemoveTissueTool(options.points, _parameter_value(options), options.in_3d),
         REMOVE_REACH_PARAMETER,
         frozenset({ToolNeed.POINTS}),
     ),
     ToolKind(
         "grow", "Grow", "Move the outline outwards by a distance.", _SHAPE, "Shift+K", _IN_2D_AND_3D,
-        lambda wish: GrowTool(_parameter_value(wish), wish.in_3d), DISTANCE_PARAMETER,
+        lambda options: GrowTool(_parameter_value(options), options.in_3d), DISTANCE_PARAMETER,
     ),
     ToolKind(
         "shrink", "Shrink", "Move the outline inwards by a distance.", _SHAPE, "Shift+J", _IN_2D_AND_3D,
-        lambda wish: ShrinkTool(_parameter_value(wish), wish.in_3d), DISTANCE_PARAMETER,
+        lambda options: ShrinkTool(_parameter_value(options), options.in_3d), DISTANCE_PARAMETER,
     ),
     ToolKind(
         "smooth", "Smooth", "Smooth the outline; volume and thin parts stay.",
         _SHAPE, "Shift+S", _IN_2D_AND_3D,
-        lambda wish: SmoothTool(_parameter_value(wish), wish.in_3d), SMOOTHNESS_PARAMETER,
+        lambda options: SmoothTool(_parameter_value(options), options.in_3d), SMOOTHNESS_PARAMETER,
     ),
     ToolKind(
         "fill", "Fill contour", "Fill the closed contour under a click.", _PIECES, "Shift+F", _IN_2D_AND_3D,
-        lambda wish: FillContourTool(wish.points[0], wish.in_3d), needs=frozenset({ToolNeed.POINTS}),
+        lambda options: FillContourTool(options.points[0], options.in_3d), needs=frozenset({ToolNeed.POINTS}),
     ),
     ToolKind(
         "fill-holes", "Fill holes", "Fill every hole the mask encloses.", _PIECES, "Shift+O", _IN_2D_AND_3D,
-        lambda wish: FillHolesTool(wish.in_3d),
+        lambda options: FillHolesTool(options.in_3d),
     ),
     ToolKind(
         "islands", "Drop islands", "Remove small pieces, but none that you drew.",
         _PIECES, "Shift+I", _IN_2D_AND_3D,
-        lambda wish: DropIslandsTool(_parameter_value(wish), wish.in_3d), ISLAND_PARAMETER,
+        lambda options: DropIslandsTool(_parameter_value(options), options.in_3d), ISLAND_PARAMETER,
     ),
     ToolKind(
         "largest", "Keep largest", "Remove every piece but the largest, and those you drew.", _PIECES,
-        "Shift+L", _IN_2D_AND_3D, lambda wish: KeepLargestTool(wish.in_3d),
+        "Shift+L", _IN_2D_AND_3D, lambda options: KeepLargestTool(options.in_3d),
     ),
     ToolKind(
         NEIGHBOURS_TOOL, "To neighbours", "Move nearby outlines as you moved those of this slice.", _SLICES,
-        "J", (3,), lambda _wish: PropagateToNeighbours(),
+        "J", (3,), lambda _options: PropagateToNeighbours(),
     ),
     ToolKind(
         "interpolate", "Interpolate", "Draw the slices between the decided ones around this slice.", _SLICES,
-        "I", (3,), lambda wish: InterpolateTool(_parameter_value(wish)), LARGEST_GAP_PARAMETER,
+        "I", (3,), lambda options: InterpolateTool(_parameter_value(options)), LARGEST_GAP_PARAMETER,
     ),
     ToolKind(
         "interpolate-all", "Interpolate all", "Draw the slices in every gap between decided ones.", _SLICES,
-        "Ctrl+Shift+I", (3,), lambda wish: InterpolateTool(_parameter_value(wish), everywhere=True),
+        "Ctrl+Shift+I", (3,), lambda options: InterpolateTool(_parameter_value(options), everywhere=True),
         LARGEST_GAP_PARAMETER,
     ),
     ToolKind(
         "copy-above", "Copy from above", "Copy the mask of the next slice towards the head.", _SLICES,
-        "Shift+Up", (2,), lambda _wish: CopySliceTool("above"),
+        "Shift+Up", (2,), lambda _options: CopySliceTool("above"),
     ),
     ToolKind(
         "copy-below", "Copy from below", "Copy the mask of the next slice towards the feet.", _SLICES,
-        "Shift+Down", (2,), lambda _wish: CopySliceTool("below"),
+        "Shift+Down", (2,), lambda _options: CopySliceTool("below"),
     ),
     ToolKind(
         "take-draft", "Back to the draft", "Put this slice back to what the network drew.", _SLICES,
-        "Shift+D", (2,), lambda _wish: RestoreDraftTool(), needs=frozenset({ToolNeed.DRAFT}),
+        "Shift+D", (2,), lambda _options: RestoreDraftTool(), needs=frozenset({ToolNeed.DRAFT}),
     ),
 )  # fmt: skip
 
