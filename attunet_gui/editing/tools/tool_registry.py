@@ -34,7 +34,7 @@ _CLICK, _SHAPE, _PIECES, _SLICES = "By one click", "Outline", "Pieces", "Slices"
 _IN_2D_AND_3D = (2, 3)
 
 
-def _parameter_value(wish: ToolOptions) -> float:
+def _parameter_value(options: ToolOptions) -> float:
     """Return the value of a tool's parameter, which `ToolKind.make_tool` has filled in."""
     assert options.value is not None
     return options.value
@@ -43,13 +43,15 @@ def _parameter_value(wish: ToolOptions) -> float:
 TOOLS: tuple[ToolKind, ...] = (
     ToolKind(
         "add-this", "Add this", "Add the tissue under a click or scribble, by CT and network.", _CLICK,
-        "D", _IN_2D_AND_3D, lambda options: AddTissueTool(options.points, _parameter_value(options), options.in_3d),
+        "D", _IN_2D_AND_3D,
+        lambda options: AddTissueTool(options.points, _parameter_value(options), options.in_3d),
         ADD_REACH_PARAMETER,
         frozenset({ToolNeed.POINTS}),
     ),
     ToolKind(
         "remove-this", "Remove this", "Remove the part of the mask under a click or scribble.", _CLICK,
-        "R", _IN_2D_AND_3D, lambda options: RemoveTissueTool(options.points, _parameter_value(options), options.in_3d),
+        "R", _IN_2D_AND_3D,
+        lambda options: RemoveTissueTool(options.points, _parameter_value(options), options.in_3d),
         REMOVE_REACH_PARAMETER,
         frozenset({ToolNeed.POINTS}),
     ),
