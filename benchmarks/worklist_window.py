@@ -86,7 +86,7 @@ def _measure(folder: Path, count: int) -> None:
     WorklistPresenter(desk.worklist, panel, place, place)
     shown = desk.worklist.case_list
     since = perf_counter()
-    desk.worklist.show_project(folder)
+    desk.worklist.projects.show_project(folder)
     _until(lambda: shown.rowCount() == count and shown.row_at(0) is not None and panel.isVisible())
     panel.list.viewport().repaint()
     print(f"opens with {count} cases            {1000 * (perf_counter() - since):8.0f} ms")
@@ -99,7 +99,7 @@ def _measure(folder: Path, count: int) -> None:
         answered: list[bool] = []
         shown.page_loaded.connect(partial(answered.append, True))
         since = perf_counter()
-        desk.worklist.show_query(query)
+        desk.worklist.projects.show_query(query)
         blocked = 1000 * (perf_counter() - since)
         _until(lambda answered=answered: answered)  # type: ignore[misc]
         whole = 1000 * (perf_counter() - since)

@@ -14,6 +14,7 @@ from typing import Any
 from rich.prompt import Confirm
 from rich.table import Table
 
+from attunet_gui.app import project_messages
 from attunet_gui.app.case_accepting import AcceptRequest, not_accepted_message
 from attunet_gui.app.case_accepting import accept_case as accept
 from attunet_gui.cli.console import console, progress_bar
@@ -93,11 +94,10 @@ def add_cases(project: Project, folder: Path, copy: bool, *, actor: str) -> None
     for name, reason in done.doubtful:
         console.print(f"{name} was not added. {reason}")
     if done.moved:
-        console.print(f"Found in another place: {_first_names(done.moved)}.")
+        console.print(f"Found in another place: {project_messages.first_names_text(done.moved)}.")
     if done.changed:
-        console.print(
-            f"The file holds another image now, the case was left as it is: {_first_names(done.changed)}."
-        )
+        names = project_messages.first_names_text(done.changed)
+        console.print(f"The file holds another image now, the case was left as it is: {names}.")
     for name, reason in done.failed:
         console.print(f"{name} was not added: {reason}")
     if done.failed:
@@ -238,9 +238,7 @@ def assign_cases(project: Project, names: Sequence[str], to: str, *, actor: str)
     # All names are looked up before the first case changes: a wrong one changes nothing.
     cases = [project.case_named(name) for name in names]
     case_commands.assign_cases(project, cases, to, actor=actor)
-    console.print(
-        f"{_first_names([case.name for case in cases])}: {f'assigned to {to}' if to else 'nobody has it'}."
-    )
+    console.print(project_messages.assigned_message([case.name for case in cases], to))
 
 
 def show_history(project: Project, name: str) -> None:
@@ -265,11 +263,7 @@ def request_second_reads(project: Project, share: float, reader: str, *, actor: 
         actor: name of the person who asks.
     """
     chosen = ask_second_reads(project, share, reader, actor=actor)
-    if chosen:
-        by = f"by {reader}" if reader else "by anybody but their first annotator"
-        console.print(f"To be drawn again {by}: {_first_names(chosen)}.")
-    else:
-        console.print("So many cases are read twice already: none was added.")
+    console.print(project_messages.second_reads_message(chosen, reader))
 
 
 def set_checks(
@@ -288,7 +282,7 @@ def set_checks(
     wanted = {name: value for name, value in changed.items() if value is not None}
     settings = ProjectSettings.model_validate(before.model_dump() | wanted)
     case_commands.set_settings(project, settings, actor=actor)
-    console.print(f"From now on {settings.history_text}. {_WHY_CHECKS}")
+    console.print(f"{project_messages.settings_message(settings)} {_WHY_CHECKS}")
 
 
 def show_checks(project: Project, as_json: bool) -> None:
@@ -339,9 +333,3 @@ def _order_key(name: str) -> OrderKey:
         if key == name:
             return key
     raise AttunetError(f"The list cannot be ordered by {name!r}; it can by {', '.join(ORDERS)}.")
-
-
-def _first_names(names: Sequence[str]) -> str:
-    """Join the first ten names, and say how many more there are."""
-    shown = ", ".join(names[:10])
-    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown

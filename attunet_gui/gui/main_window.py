@@ -77,7 +77,7 @@ def run_until_closed(prepare: Callable[[RunningApplication], None]) -> None:
     prepare(app)
     # Only once napari handles events: both may end in a question, which needs a window.
     QTimer.singleShot(0, app.desk.offer_recovery)
-    QTimer.singleShot(0, app.desk.worklist.open_last_project)
+    QTimer.singleShot(0, app.desk.worklist.projects.open_last_project)
     napari.run()
     # In this order: the desk uses the session, and the session the child process.
     app.desk.end_background_work()

@@ -47,7 +47,7 @@ def show_finetuning(film: DemoRecorder, wish: FinetuningOptions = _WISH) -> None
     worklist, learning = film.app.desk.worklist, film.app.desk.learning
     with tempfile.TemporaryDirectory() as folder:
         _make_corrected_project(Path(folder)).close()
-        worklist.show_project(Path(folder) / "cone-beam-study")
+        worklist.projects.show_project(Path(folder) / "cone-beam-study")
         film.wait_until(
             lambda: worklist.current_facts.counts.get(CaseStatus.ACCEPTED) == _CASES, "opening the project"
         )
@@ -103,12 +103,12 @@ def show_worklist(film: DemoRecorder) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ct, project = Path(folder) / "ct", Path(folder) / "pancreas-study"
         _write_phantoms(ct)
-        worklist.show_project(project, make=True)
+        worklist.projects.show_project(project, make=True)
         film.wait_until(lambda: worklist.project is not None, "making the project")
-        worklist.import_folder(ct, copy=False)
+        worklist.jobs.import_folder(ct, copy=False)
         film.wait_until(lambda: worklist.current_facts.found == len(_SEEDS), "importing")
         film.take_screenshot("worklist_imported")
-        worklist.draft_list()
+        worklist.jobs.draft_list()
         film.wait_until(
             lambda: worklist.current_facts.counts.get(CaseStatus.DRAFTED) == len(_SEEDS), "drafting the list"
         )
@@ -131,15 +131,15 @@ def _annotate_two_cases(film: DemoRecorder) -> None:
     project = worklist.project
     assert project is not None
     rows = project.list_cases()
-    worklist.assign_cases(rows[3:5], "Berta")
-    worklist.set_note(rows[1], "fatty pancreas")
-    worklist.reject_case(rows[5], "liver only")
+    worklist.decisions.assign_cases(rows[3:5], "Berta")
+    worklist.decisions.set_note(rows[1], "fatty pancreas")
+    worklist.decisions.reject_case(rows[5], "liver only")
     before = session.case
     worklist.next_case()
     film.wait_until(lambda: session.case is not before and film.app.desk.guide.is_searched, "the first case")
     first = session.case
     # There is no annotator who could answer the question.
-    worklist.confirm_accept = lambda _name, _left, _unseen: True
+    worklist.acceptance.confirm_accept = lambda _name, _left, _unseen: True
     worklist.accept_case()
     film.wait_until(lambda: session.case is not first and film.app.desk.guide.is_searched, "the second case")
     film.app.desk.go_to_pancreas()

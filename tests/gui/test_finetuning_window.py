@@ -28,7 +28,7 @@ def asked(app: RunningApplication, folder: Path, pupil: Pupil) -> FinetuningDial
     project.close()
     learning = app.desk.learning
     learning.run_in_child, learning.can_finetune = pupil, True
-    app.desk.worklist.show_project(project.folder)
+    app.desk.worklist.projects.show_project(project.folder)
     until(lambda: learning.current_facts.accepted == 4)
     press_keys(app, "F7")
     until(lambda: learning.dialog is not None and learning.dialog.isVisible())

@@ -108,7 +108,7 @@ def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path:
         panel.show()
     check_fits(driver, room)
     project = drafted_project(tmp_path, 5)
-    driver.app.desk.worklist.show_project(project.folder)
+    driver.app.desk.worklist.projects.show_project(project.folder)
     for _ in range(200):
         driver.live(0.05)
         if driver.app.worklist.isVisible():

@@ -108,9 +108,9 @@ def test_saving_writes_into_the_project_and_says_how_far_it_is(room: HeadlessWor
 
 
 def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: HeadlessWorklist) -> None:
-    room.worklist.set_next_case_strategy("file")
+    room.worklist.cases.set_next_case_strategy("file")
     room.open("case-0001")
-    room.world.until(lambda: room.worklist._prefetcher.prefetched_name == "case-0002")
+    room.world.until(lambda: room.worklist.cases._prefetcher.prefetched_name == "case-0002")
     room.worklist.accept_case()
     room.world.until(lambda: room.on_screen == "case-0002")
     assert room.status("case-0001") == CaseStatus.ACCEPTED
@@ -311,7 +311,7 @@ def test_unsaved_strokes_come_back_without_a_question(
     )
     again.desk.offer_recovery()
     assert asked == [], "a case of a project is not opened outside of it"
-    again.desk.worklist.open_last_project()
+    again.desk.worklist.projects.open_last_project()
     again.until(lambda: again.desk.session.case is not None)
     assert asked == ["case-0001"]
     assert again.desk.worklist.project_case is not None
@@ -325,7 +325,7 @@ def test_a_second_reader_meets_nothing_of_the_first(room: HeadlessWorklist, tmp_
     room.world.paint(5, 5, 5)
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
-    room.worklist.ask_second_reads(1.0, "")
+    room.worklist.decisions.ask_second_reads(1.0, "")
     room.world.until(lambda: "To be drawn again" in room.world.said)
     second = headless_worklist_in(tmp_path, room.outside, who="bert")
     second.worklist.next_case()
@@ -382,18 +382,20 @@ def asking_error() -> Exception:
 
 def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(room: HeadlessWorklist) -> None:
     rows = [room.row(name) for name in ("case-0001", "case-0002", "case-0003")]
-    room.worklist.assign_cases(rows[:2], "bert")
-    room.worklist.set_note(rows[0], "thin slices")
-    room.worklist.reject_case(rows[2], "not the abdomen")
+    room.worklist.decisions.assign_cases(rows[:2], "bert")
+    room.worklist.decisions.set_note(rows[0], "thin slices")
+    room.worklist.decisions.reject_case(rows[2], "not the abdomen")
     room.world.until(lambda: room.status("case-0003") == CaseStatus.REJECTED)
     assert (room.row("case-0001").assignee, room.row("case-0001").note) == ("bert", "thin slices")
     told: list[str] = []
-    room.worklist.request_history(rows[2], lambda _row, lines: told.extend(line.words for line in lines))
+    room.worklist.decisions.request_history(
+        rows[2], lambda _row, lines: told.extend(line.words for line in lines)
+    )
     room.world.until(lambda: told)
     assert told[-1] == "rejected: not the abdomen"
-    room.worklist.reopen_case(rows[2])
+    room.worklist.decisions.reopen_case(rows[2])
     room.world.until(lambda: room.status("case-0003") == CaseStatus.DRAFTED)
-    room.worklist.reject_case(rows[0], " ")
+    room.worklist.decisions.reject_case(rows[0], " ")
     room.world.until(lambda: "Say why" in room.world.said)
     assert room.world.desk.session.message.problem
 
@@ -404,10 +406,10 @@ def test_a_command_is_recorded_for_who_gave_it_although_another_name_is_set_befo
     hold = Event()
     row, other = room.row("case-0001"), room.row("case-0002")
     room.worklist._background.submit(lambda: hold.wait(30), lambda _done: None)
-    room.worklist.set_note(row, "by anna")
-    room.worklist.reject_case(other, "by anna")
+    room.worklist.decisions.set_note(row, "by anna")
+    room.worklist.decisions.reject_case(other, "by anna")
     room.world.desk.dialogs.set_annotator("bert")
-    room.worklist.assign_cases([row], "by bert")
+    room.worklist.decisions.assign_cases([row], "by bert")
     hold.set()
     room.world.until(lambda: room.row("case-0001").assignee == "by bert")
     events = room.outside.case_events(row)
@@ -426,7 +428,7 @@ def test_the_list_is_filtered_searched_and_ordered_by_the_database(room: Headles
         (CaseQuery(status=frozenset({CaseStatus.ACCEPTED})), []),
         (CaseQuery(order="file", descending=True), ["case-0003", "case-0002", "case-0001"]),
     ):
-        room.worklist.show_query(query)
+        room.worklist.projects.show_query(query)
         room.world.until(
             lambda query=query: room.worklist.current_facts.found == room.outside.count_cases(query)
         )
@@ -452,15 +454,15 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
         write_ct(tmp_path / "more" / f"ct{number}.nii.gz", 10 + number)
     world = headless_window_in(tmp_path)
     worklist = world.desk.worklist
-    worklist.make_drafter = lambda _bundle: _BallToTheEnd()
+    worklist.jobs.make_drafter = lambda _bundle: _BallToTheEnd()
     world.desk.session.bundle = ModelBundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
-    worklist.show_project(project.folder)
+    worklist.projects.show_project(project.folder)
     world.until(lambda: worklist.project is not None)
-    worklist.import_folder(tmp_path / "more", copy=False)
+    worklist.jobs.import_folder(tmp_path / "more", copy=False)
     assert worklist.current_facts.jobs
     world.until(lambda: worklist.case_list.rowCount() == 4)
     assert "4 cases added" in world.said
-    worklist.draft_list()
+    worklist.jobs.draft_list()
     world.until(lambda: "4 cases drafted" in world.said)
     world.until(lambda: worklist.current_facts.counts[CaseStatus.DRAFTED] == 4)
     world.desk.end_background_work()
@@ -471,11 +473,11 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
 def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplication, tmp_path: Path) -> None:
     project = new_project(tmp_path, cases=3)
     room = headless_worklist_in(tmp_path, project)
-    room.worklist.make_drafter = lambda _bundle: _Stopping(room.worklist)
+    room.worklist.jobs.make_drafter = lambda _bundle: _Stopping(room.worklist)
     room.open("case-0001")
     room.world.paint(5, 5, 5)
     before = room.world.mask.copy()
-    room.worklist.draft_list()
+    room.worklist.jobs.draft_list()
     room.world.until(lambda: not room.worklist.current_facts.jobs)
     assert "was stopped" in room.world.said
     np.testing.assert_array_equal(room.world.mask, before)
@@ -503,13 +505,13 @@ def test_accepted_cases_are_exported_without_names(room: HeadlessWorklist, tmp_p
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     wish = WorklistExportOptions("nnunet", frozenset({CaseStatus.ACCEPTED}), tmp_path / "out")
-    room.worklist.export_list(wish)
+    room.worklist.jobs.export_list(wish)
     room.world.until(
         lambda: (tmp_path / "out" / "dataset.json").exists() and not room.worklist.current_facts.jobs
     )
     assert json.loads((tmp_path / "out" / "dataset.json").read_text())["numTraining"] == 1
     assert "ct0" not in "".join(str(path) for path in (tmp_path / "out").rglob("*"))
-    room.worklist.export_list(
+    room.worklist.jobs.export_list(
         WorklistExportOptions("nnunet", frozenset({CaseStatus.REJECTED}), tmp_path / "none")
     )
     room.world.until(lambda: "nothing to export" in room.world.said)

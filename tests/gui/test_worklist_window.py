@@ -27,7 +27,7 @@ def in_project(app: RunningApplication, folder: Path, cases: int = 5) -> Project
     assign_cases(project, [project.case_named("case-0004")], "Berta", actor="anna")
     reject_case(project, project.case_named("case-0005"), "not the abdomen", actor="anna")
     app.desk.dialogs.set_annotator("anna")
-    app.desk.worklist.show_project(project.folder)
+    app.desk.worklist.projects.show_project(project.folder)
     until(lambda: app.desk.worklist.case_list.rowCount() == cases and app.worklist.isVisible())
     live(0.5)
     return project
@@ -46,7 +46,7 @@ def test_without_a_project_the_list_takes_no_room(app: RunningApplication) -> No
 
 def test_a_morning_with_the_keyboard(app: RunningApplication, tmp_path: Path) -> None:
     project = in_project(app, tmp_path)
-    app.desk.worklist.set_next_case_strategy("file")
+    app.desk.worklist.cases.set_next_case_strategy("file")
     assert app.dock.next_step.button.text() == "Open the next case"
     press_keys(app, "F6")
     until(lambda: app.session.case is not None and app.desk.guide.is_searched)

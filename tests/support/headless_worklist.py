@@ -47,7 +47,7 @@ class HeadlessWorklist:
 def headless_worklist_in(folder: Path, project: Project, who: str = "anna") -> HeadlessWorklist:
     world = headless_window_in(folder)
     world.desk.dialogs.set_annotator(who)
-    world.desk.worklist.show_project(project.folder)
+    world.desk.worklist.projects.show_project(project.folder)
     world.until(
         lambda: world.desk.worklist.project is not None and world.desk.worklist.case_list.rowCount() > 0
     )

@@ -83,8 +83,10 @@ class MainController(QObject):
         self.window: QWidget = QWidget()
         # The main window is known only after this object was made, so it is asked for each time.
         self.guide.watcher.is_window_shown = self._window_shown
-        self.worklist = WorklistController(self)
-        self.learning = FinetuningController(self)
+        self.worklist = WorklistController(
+            session, preferences, self.correcting, self.guide, journal, lambda: self.window
+        )
+        self.learning = FinetuningController(session, self.worklist, lambda: self.window)
         self.dialogs = WindowDialogs(session, preferences, lambda: self.window)
         self.layer_guard = CaseLayerGuard(session, layers.layer_set, lambda: self.closed, self)
         self.checked = self.closed = False
@@ -123,6 +125,8 @@ class MainController(QObject):
         self.correcting.mask_changed.connect(self._mask_edited)
         self.guide.changed.connect(self._emit_view)
         self.worklist.changed.connect(self._emit_view)
+        self.worklist.unsaved_check_asked.connect(self.when_safe)
+        self.worklist.save_accepted_asked.connect(self.save_accepted)
         layers.slice_view.slice_changed.connect(
             lambda: session.prioritise_slice(layers.slice_view.current_slice)
         )
@@ -226,7 +230,7 @@ class MainController(QObject):
         self.checked, self._draft_consent = False, NOT_ASKED
         self._release_case()
         self.toolbox.deselect_tool()
-        self.worklist.case_arrived(case)
+        self.worklist.cases.case_arrived(case)
         work = self._open_work(case)
         # A copy, since strokes change the layer's voxels in place and must not reach the mask that was read.
         self.layers.show_case(case.volume, work.recorded_mask.copy())
@@ -244,11 +248,11 @@ class MainController(QObject):
         if (
             self.worklist.project_case is not None
             and case.found is not None
-            and not self.worklist.is_drawn_blind
+            and not self.worklist.cases.is_drawn_blind
         ):
             self.session.request_evidence(self.layers.slice_view.current_slice)
         # A mask that is there already is not replaced unasked; a second reader must see no draft.
-        if self.preferences.draft_on_open and case.found is None and not self.worklist.is_drawn_blind:
+        if self.preferences.draft_on_open and case.found is None and not self.worklist.cases.is_drawn_blind:
             self.session.request_draft(self.layers.slice_view.current_slice)
 
     # What was left behind
@@ -272,7 +276,7 @@ class MainController(QObject):
         # Cleared at once: if this case cannot resume that work, a later one must not either.
         wanted, self._work_to_resume = self._work_to_resume, None
         if self.worklist.project_case is not None:
-            wanted = self.worklist.find_pending_work(case)
+            wanted = self.worklist.cases.find_pending_work(case)
         left = wanted or self._find_pending_work(case)
         if left is not None and (wanted or case_dialogs.ask_recovery(self.window, left) == "bring back"):
             try:
@@ -289,12 +293,12 @@ class MainController(QObject):
                     work.note_on_opening or f"{words} Ctrl+Z still undoes what was done."
                 )
                 return work
-        folder = self.worklist.journal_folder
+        folder = self.worklist.cases.journal_folder
         self._journal_file = journal_path(folder, case.identity)
         empty = np.zeros(case.volume.grid.shape, np.uint8)
         mask = empty if case.found is None else case.found.mask
         work = EditSession.begin_session(case.identity, mask, folder, user)
-        self.worklist.restore_decisions(work)
+        self.worklist.cases.restore_decisions(work)
         return work
 
     def _release_case(self) -> None:
@@ -321,7 +325,7 @@ class MainController(QObject):
         """Return unsaved work on the same image as `case`, found by its digest; None if there is none."""
         same = (
             left
-            for left in pending_journals(self.worklist.journal_folder)
+            for left in pending_journals(self.worklist.cases.journal_folder)
             if left.identity.digest == case.identity.digest
         )
         return next(same, None)
@@ -335,7 +339,7 @@ class MainController(QObject):
             return
         if self.session.case is None or self.session.bundle is None:
             return
-        if self.worklist.is_drawn_blind:
+        if self.worklist.cases.is_drawn_blind:
             self.session.show_message(
                 "This case is drawn without a draft: nobody's mask may be seen before yours."
             )
@@ -382,7 +386,7 @@ class MainController(QObject):
 
     def _evidence_arrived(self, draft: CaseDraft) -> None:
         if self.session.case is not None:
-            self.guide.search_again(self.session.case, draft, self.worklist.corrected_before)
+            self.guide.search_again(self.session.case, draft, self.worklist.cases.corrected_before)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
         self.layers.appearance.show_maps(self.session.overlays)
@@ -484,7 +488,7 @@ class MainController(QObject):
             or not self.correcting.record_untracked_changes()
         ):
             return
-        record = self.worklist.save_record(target, accept)
+        record = self.worklist.acceptance.save_record(target, accept)
         # Without either, the project was closed while the mouse button was held.
         if record is not None or target is not None:
             self.session.save_mask(work.recorded_mask, target, record)
@@ -499,7 +503,7 @@ class MainController(QObject):
         if after is not None:
             # Asks again if the mask was corrected while the file was written.
             self.when_safe(*after)
-        self.worklist.case_saved(saved)
+        self.worklist.cases.case_saved(saved)
 
     def _save_failed(self) -> None:
         self._after_saving = None

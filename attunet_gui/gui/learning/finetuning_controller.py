@@ -5,9 +5,9 @@ Belongs to the window's thread. Files are read in a background thread; training 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
 
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
@@ -48,14 +48,6 @@ _OURS: tuple[JobKind, ...] = ("learn", "compare")
 """The kinds of background jobs that belong to this dialog."""
 
 
-class FinetuningHost(Protocol):
-    """What fine-tuning needs of the window."""
-
-    window: QWidget
-    session: CaseSession
-    worklist: WorklistController
-
-
 @dataclass(frozen=True, eq=False)
 class _FinetuningProgress:
     """The last run, as far as it has come."""
@@ -78,14 +70,16 @@ class FinetuningController(QObject):
 
     changed = Signal()
 
-    def __init__(self, host: FinetuningHost) -> None:
+    def __init__(
+        self, session: CaseSession, worklist: WorklistController, window: Callable[[], QWidget]
+    ) -> None:
         super().__init__()
-        self._host = host
+        self._session, self._worklist, self._window = session, worklist, window
         self._background = SerialExecutor("attunet-learning", QtDelivery(), self._report_failure)
         self.run_in_child: ChildProcessCall = run_in_process
         self.can_finetune = KERAS.is_installed
         self.options = FinetuningOptions()
-        self.models = DefaultModelController(host.session, self._background, self)
+        self.models = DefaultModelController(session, self._background, self)
         self.models.changed.connect(self.changed.emit)
         self._found: int | None = None
         self._fault = ""
@@ -95,22 +89,22 @@ class FinetuningController(QObject):
         self._following = QTimer(self)
         self._following.setInterval(_FOLLOW_MS)
         self._following.timeout.connect(self._read_training_log)
-        chores = host.worklist.background_jobs
+        chores = worklist.background_jobs
         chores.changed.connect(self._jobs_changed)
         chores.ended.connect(self._job_ended)
-        host.worklist.changed.connect(self._reset_on_other_project)
-        host.session.changed.connect(self._session_changed)
+        worklist.changed.connect(self._reset_on_other_project)
+        session.changed.connect(self._session_changed)
 
     def _report_failure(self, error: Exception) -> None:
-        self._host.session.show_message(failure_sentence(error, "working on the project"), problem=True)
+        self._session.show_message(failure_sentence(error, "working on the project"), problem=True)
 
     # What there is
 
     @property
     def current_facts(self) -> FinetuningFacts:
         """What is known, as plain values, for the dialog's view."""
-        worklist, lesson = self._host.worklist, self._progress
-        bundle, project = self._host.session.bundle, worklist.project
+        worklist, lesson = self._worklist, self._progress
+        bundle, project = self._session.bundle, worklist.project
         counts = worklist.current_facts.counts
         place = finetuning_preparation.finetuning_folder(None if project is None else project.folder)
         return FinetuningFacts(
@@ -133,7 +127,7 @@ class FinetuningController(QObject):
 
     @property
     def _running_job(self) -> BackgroundJobStatus | None:
-        running = self._host.worklist.background_jobs.running_jobs
+        running = self._worklist.background_jobs.running_jobs
         return next((status for status in running if status.kind in _OURS), None)
 
     # What is asked
@@ -150,7 +144,7 @@ class FinetuningController(QObject):
 
     def _make_dialog(self) -> FinetuningDialog:
         """Return a new dialog that is connected to this controller."""
-        dialog = FinetuningDialog(self._host.window)
+        dialog = FinetuningDialog(self._window())
         dialog.options_changed.connect(self.set_options)
         dialog.learn_asked.connect(self.start_or_reset)
         dialog.stop_asked.connect(self.stop_running_job)
@@ -193,12 +187,12 @@ class FinetuningController(QObject):
 
     def begin_finetuning(self) -> None:
         """Begin a run, or go on where one with the same choices and cases was stopped."""
-        bundle, project = self._host.session.bundle, self._host.worklist.project
+        bundle, project = self._session.bundle, self._worklist.project
         if bundle is None or self._running_job is not None:
             return
         asked = FinetuningRequest(bundle, self.options, project)
         self._project, self._progress = project, _FinetuningProgress(asked)
-        self._host.worklist.background_jobs.begin_job(
+        self._worklist.background_jobs.begin_job(
             "learn", partial(self._run_finetuning, asked, self.run_in_child)
         )
 
@@ -233,11 +227,11 @@ class FinetuningController(QObject):
     def stop_running_job(self) -> None:
         """Stop training or comparing; the checkpoint stays, so that the run can go on later."""
         for kind in _OURS:
-            self._host.worklist.background_jobs.cancel_job(kind)
+            self._worklist.background_jobs.cancel_job(kind)
 
     def compare_models(self) -> None:
         """Let the old and the new model draft accepted cases, in a child process."""
-        lesson, project = self._progress, self._host.worklist.project
+        lesson, project = self._progress, self._worklist.project
         learnt, asked = lesson.learnt, lesson.asked
         # Another project may have been opened since the run; its cases say nothing about this model.
         if learnt is None or asked is None or project is None or project is not self._project:
@@ -255,7 +249,7 @@ class FinetuningController(QObject):
 
         # The problem of an earlier run does not belong to this comparison.
         self._progress = replace(lesson, problem="")
-        self._host.worklist.background_jobs.begin_job("compare", work)
+        self._worklist.background_jobs.begin_job("compare", work)
 
     def _comparison_done(
         self, asked: FinetuningRequest, found: tuple[CaseScoreChange, ...], left_out: int
@@ -279,8 +273,8 @@ class FinetuningController(QObject):
                 self.compare_models()
 
     def _reset_on_other_project(self) -> None:
-        if self._host.worklist.project is not self._project and self._progress.asked is not None:
-            self._progress, self._project = _FinetuningProgress(), self._host.worklist.project
+        if self._worklist.project is not self._project and self._progress.asked is not None:
+            self._progress, self._project = _FinetuningProgress(), self._worklist.project
         self.changed.emit()
 
     def _session_changed(self) -> None:
@@ -296,7 +290,7 @@ class FinetuningController(QObject):
 
     def open_case(self, name: str) -> None:
         """Open the case `name` of the project, after asking about unsaved corrections."""
-        worklist = self._host.worklist
+        worklist = self._worklist
         project = worklist.project
         if project is not None:
             self._background.submit(lambda: project.case_named(name), worklist.open_case)

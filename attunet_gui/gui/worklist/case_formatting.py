@@ -10,7 +10,6 @@ from attunet_gui.project.case_rows import CaseRow, HistoryLine
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.system.plurals import counted, plural_of
 
-_FEW = 5
 _TOLD_FIRST = (
     *(CaseStatus.ACCEPTED, CaseStatus.REVIEWED, CaseStatus.IN_PROGRESS, CaseStatus.DRAFTED, CaseStatus.NEW),
     *(CaseStatus.SECOND_READ, CaseStatus.REJECTED),
@@ -64,12 +63,6 @@ def status_counts_text(counts: Mapping[CaseStatus, int]) -> str:
 def count_cases_text(count: int) -> str:
     """Return a number of cases as text, with spaces between thousands: "1 case", "12 000 cases"."""
     return f"{count:,} {plural_of(count, 'case')}".replace(",", " ")
-
-
-def first_names_text(names: Sequence[str]) -> str:
-    """Return the first five of `names`, and how many more there are."""
-    shown = ", ".join(names[:_FEW])
-    return f"{shown} and {len(names) - _FEW} more" if len(names) > _FEW else shown
 
 
 def history_table_rows(lines: Sequence[HistoryLine]) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from attunet_gui.app.project_messages import first_names_text
 from attunet_gui.core.prediction import ModelId
 from attunet_gui.export import (
     ExportOptions,
@@ -15,7 +16,7 @@ from attunet_gui.export import (
     export_format_named,
     read_export_key,
 )
-from attunet_gui.gui.worklist.case_formatting import count_cases_text, first_names_text
+from attunet_gui.gui.worklist.case_formatting import count_cases_text
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.project.batch_drafting import CaseDrafter, ChildProcessDrafter, draft_waiting_cases
 from attunet_gui.project.case_import import AddedCases, add_ct_folder

@@ -35,11 +35,11 @@ class WorklistPresenter(QObject):
         self._was_open, self._marked = False, ""
         self._reading: QWidget | None = None
         panel.open_asked.connect(worklist.open_case)
-        panel.query_asked.connect(worklist.show_query)
+        panel.query_asked.connect(worklist.projects.show_query)
         panel.next_asked.connect(worklist.next_case)
         panel.accept_asked.connect(worklist.accept_case)
-        panel.next_by_asked.connect(worklist.set_next_case_strategy)
-        panel.stop_asked.connect(worklist.cancel_job)
+        panel.next_by_asked.connect(worklist.cases.set_next_case_strategy)
+        panel.stop_asked.connect(worklist.background_jobs.cancel_job)
         panel.asked.connect(self._run_case_command)
         panel.project_asked.connect(self._run_project_command)
         worklist.changed.connect(self.show_worklist)
@@ -50,7 +50,7 @@ class WorklistPresenter(QObject):
         """Show the state of the worklist in the panel."""
         view = decide_worklist_view(self._worklist.current_facts)
         self._panel.show_view(view)
-        self._panel.show_next_case_strategy(self._worklist.next_case_strategy)
+        self._panel.show_next_case_strategy(self._worklist.cases.next_case_strategy)
         self._mark_open()
         if view.is_open != self._was_open:
             self._was_open = view.is_open
@@ -58,7 +58,7 @@ class WorklistPresenter(QObject):
             if view.is_open:
                 self._dock.raise_()  # on a low screen it is a tab among others
             # The search of another project must not hide cases of this one.
-            self._panel.show_query(self._worklist.query)
+            self._panel.show_query(self._worklist.projects.query)
 
     def _mark_open(self) -> None:
         """Select the case on screen in the list, once: afterwards the annotator selects what they like."""
@@ -70,9 +70,9 @@ class WorklistPresenter(QObject):
     def _run_case_command(self, what: str, row: CaseRow) -> None:
         worklist = self._worklist
         if what == "history":
-            worklist.request_history(row, self._show_history)
+            worklist.decisions.request_history(row, self._show_history)
         elif what == "reopen":
-            worklist.reopen_case(row)
+            worklist.decisions.reopen_case(row)
         else:
             self._ask_case_text(what, row)
 
@@ -87,11 +87,11 @@ class WorklistPresenter(QObject):
         if said is None:
             return
         if what == "assign":
-            self._worklist.assign_cases((row,), said)
+            self._worklist.decisions.assign_cases((row,), said)
         elif what == "note":
-            self._worklist.set_note(row, said)
+            self._worklist.decisions.set_note(row, said)
         else:
-            self._worklist.reject_case(row, said)
+            self._worklist.decisions.reject_case(row, said)
 
     def _show_history(self, row: CaseRow, lines: tuple[HistoryLine, ...]) -> None:
         self._reading = worklist_dialogs.show_history(self._window, row.name, lines)
@@ -102,10 +102,10 @@ class WorklistPresenter(QObject):
         commands: dict[str, Callable[[], None]] = {
             "import": partial(self._import_folder, copy=False),
             "import copies": partial(self._import_folder, copy=True),
-            "draft": worklist.draft_list,
+            "draft": worklist.jobs.draft_list,
             "export": self._export_dataset,
             "second reads": self._ask_second_reads,
-            "checks": partial(worklist.request_settings, self._ask_checks),
+            "checks": partial(worklist.decisions.request_settings, self._ask_checks),
             "open": worklist.open_project,
             "close": worklist.close_project,
         }
@@ -116,22 +116,22 @@ class WorklistPresenter(QObject):
             self._window, "Import a folder of CT", self._folder_near_project()
         )
         if folder is not None:
-            self._worklist.import_folder(folder, copy)
+            self._worklist.jobs.import_folder(folder, copy)
 
     def _export_dataset(self) -> None:
         wish = worklist_dialogs.ask_export(self._window, self._folder_near_project() / "export")
         if wish is not None:
-            self._worklist.export_list(wish)
+            self._worklist.jobs.export_list(wish)
 
     def _ask_checks(self, settings: ProjectSettings) -> None:
         wanted = worklist_dialogs.ask_checks(self._window, settings)
         if wanted is not None and wanted != settings:
-            self._worklist.set_checks(wanted)
+            self._worklist.decisions.set_checks(wanted)
 
     def _ask_second_reads(self) -> None:
         wanted = worklist_dialogs.ask_second_reads(self._window)
         if wanted is not None:
-            self._worklist.ask_second_reads(*wanted)
+            self._worklist.decisions.ask_second_reads(*wanted)
 
     def _folder_near_project(self) -> Path:
         project = self._worklist.project

@@ -1,0 +1,79 @@
+"""Importing, drafting and exporting the open project as background jobs of the window."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from qtpy.QtCore import QObject
+
+from attunet_gui.app.case_session import CaseSession
+from attunet_gui.gui.worklist.background_jobs import BackgroundJobs
+from attunet_gui.gui.worklist.import_draft_export import (
+    DrafterFactory,
+    WorklistExportOptions,
+    draft_worklist,
+    export_shown_cases,
+    import_ct_folder,
+    make_child_drafter,
+)
+from attunet_gui.gui.worklist.project_list import ProjectList
+
+
+class ProjectJobs(QObject):
+    """Begins the background jobs of the open project, and refreshes the list while they run.
+
+    Args:
+        session: names the model and shows messages.
+        projects: holds the project and its list.
+        parent: owner of this object.
+
+    Attributes:
+        background_jobs: runs the jobs.
+        make_drafter: makes the drafter of the list for a model.
+    """
+
+    def __init__(self, session: CaseSession, projects: ProjectList, parent: QObject) -> None:
+        super().__init__(parent)
+        self._session, self._projects = session, projects
+        self.background_jobs = BackgroundJobs()
+        self.make_drafter: DrafterFactory = make_child_drafter
+        self.background_jobs.changed.connect(self._jobs_changed)
+        self.background_jobs.ended.connect(self._job_ended)
+        projects.project_released.connect(self._cancel_jobs)
+
+    def import_folder(self, folder: Path, copy: bool) -> None:
+        """Add every CT below `folder` to the list, in a background job."""
+        if self._projects.project is not None:
+            project, actor = self._projects.project, self._projects.actor
+            self.background_jobs.begin_job(
+                "import", partial(import_ct_folder, project, folder, copy, actor=actor)
+            )
+
+    def draft_list(self) -> None:
+        """Draft every case that has no draft and that nobody has begun, in a background job."""
+        bundle = self._session.bundle
+        if self._projects.project is not None and bundle is not None:
+            project = self._projects.project
+            self.background_jobs.begin_job(
+                "draft", partial(draft_worklist, project, bundle, self.make_drafter)
+            )
+
+    def export_list(self, options: WorklistExportOptions) -> None:
+        """Write the data set that `options` describes, in a background job."""
+        if self._projects.project is not None:
+            project = self._projects.project
+            self.background_jobs.begin_job("export", partial(export_shown_cases, project, options))
+
+    def _cancel_jobs(self) -> None:
+        for status in self.background_jobs.running_jobs:
+            self.background_jobs.cancel_job(status.kind)
+
+    def _jobs_changed(self) -> None:
+        if self.background_jobs.running_jobs:
+            self._projects.schedule_refresh()
+        self._projects.changed.emit()
+
+    def _job_ended(self, _kind: str, sentence: str, problem: bool) -> None:
+        self._session.show_message(sentence, problem)
+        self._projects.refresh_list()
