@@ -63,8 +63,8 @@ _ALWAYS_MANY = frozenset(
         ("io/datasets/jpeg_slices.py", "pixels"),
         ("evaluation/pair_matching.py", "voxels"),
         ("gui/controllers/edit_controller.py", "changes"),  # what a tool does
-        ("network/families/attention_unet_2d/attention_unet_config.py", "filters"),
-        ("network/families/attention_unet_2d/attention_unet_config.py", "pixels"),
+        ("network/families/encoder_decoder_config.py", "filters"),
+        ("network/families/encoder_decoder_config.py", "pixels"),
         ("network/model_bundle.py", "bytes"),
         ("training/article_comparison.py", "scans"),
     }
