@@ -269,7 +269,7 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
         assert dock_of(viewer).desk is desk()
         assert viewer.layers[MASK].data[3, 3, 3] == 1
         stroke(viewer, 4, 4, 4)
-        assert desk().correcting.work.unsaved
+        assert desk().correcting.work.has_unsaved_strokes
 
     saving = DialogAnswer("Save")
     cross(viewer)

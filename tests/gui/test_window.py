@@ -397,7 +397,7 @@ def test_no_key_is_one_of_naparis_menus(app: RunningApplication) -> None:
 
 def test_a_mask_lies_on_the_source_grid(app: RunningApplication, ct: Path, long_volume: Volume) -> None:
     open_ct(app, ct)
-    assert app.session.case.volume.grid.matches(long_volume.grid, 1e-3)
+    assert app.session.case.volume.grid.matches_grid(long_volume.grid, 1e-3)
     assert tuple(app.viewer.layers[MASK].scale) == app.session.case.volume.grid.spacing_mm
 
 
