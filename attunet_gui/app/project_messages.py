@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attunet_gui.project.project_events import ProjectSettings
+from attunet_gui.system.plurals import abbreviated_list
 
 _MOST_NAMES = 10
 
 
 def first_names_text(names: Sequence[str]) -> str:
     """Return the first ten of `names`, and how many more there are."""
-    shown = ", ".join(names[:_MOST_NAMES])
-    return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown
+    return abbreviated_list(names, _MOST_NAMES)
 
 
 def assigned_message(names: Sequence[str], to: str) -> str:

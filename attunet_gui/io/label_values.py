@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.system.errors import UnreadableInput
+from attunet_gui.system.plurals import abbreviated_list
 
 _CHUNK = 1 << 20
 # TotalSegmentator has 117 labels; a file with more different values than this does not hold labels.
@@ -167,6 +168,4 @@ def _check_described_labels(found: list[int], meant: LabelValues, name: str) -> 
 
 def _abbreviated_list(values: Iterable[int]) -> str:
     """Return a list for a message, of at most `_MOST_NAMED` values."""
-    words = [str(value) for value in values]
-    more = len(words) - _MOST_NAMED
-    return ", ".join(words[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return abbreviated_list([str(value) for value in values], _MOST_NAMED)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from attunet_gui.network.tensorflow_runtime import tf
+from attunet_gui.network.tensorflow_runtime import keras, tf
 from attunet_gui.network.training_config import Precision, TrainingConfig
 
 # Flags of Linux for CPUs with instructions for bfloat16. Without them it is emulated and slow.
@@ -25,6 +27,17 @@ def precision_for(settings: TrainingConfig) -> Precision:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
         return "mixed_bfloat16" if tuple(capability) >= _MIN_BFLOAT16_GPU else "float32"
     return "mixed_bfloat16" if _cpu_flags() & _BFLOAT16_CPU_FLAGS else "float32"
+
+
+@contextmanager
+def dtype_policy(precision: str) -> Iterator[None]:
+    """Set Keras' precision while the context lasts; layers take it over when they are built."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _cpu_flags() -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.network.augmentation import augment_batch
-from attunet_gui.network.compute_precision import precision_for
+from attunet_gui.network.compute_precision import dtype_policy, precision_for
 from attunet_gui.network.inference import LoadedModel
 from attunet_gui.network.model_bundle import load_network
 from attunet_gui.network.tensorflow_runtime import keras, tf
@@ -85,7 +84,7 @@ class OnlineAdapter:
         self.model = model
         self.size = _view_size(model, config.size_multiple)
         self.step_seconds = 0.0
-        with _dtype_policy(precision_for(TrainingConfig())):
+        with dtype_policy(precision_for(TrainingConfig())):
             self._network = load_network(model.bundle, config.with_size(self.size))
         self._start = self._network.get_weights()
         self._optimiser = keras.optimizers.Adam(_LEARNING_RATE, global_clipnorm=1.0)
@@ -235,14 +234,3 @@ def _view_size(model: LoadedModel, multiple: int) -> tuple[int, int]:
         for whole, mm in zip(wanted.size, _VIEW_MM, strict=True)
     )
     return rows, columns
-
-
-@contextmanager
-def _dtype_policy(precision: str) -> Iterator[None]:
-    """Set Keras' precision while the context lasts; layers take it over when they are built."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -22,7 +21,7 @@ from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.augmentation import CropWindow, augment_batch
 from attunet_gui.network.batch_prefetch import PrefetchQueue, prefetch_items
 from attunet_gui.network.batch_sampling import IGNORED_LABEL, BatchSampler, TrainingBatch, TrainingData
-from attunet_gui.network.compute_precision import precision_for
+from attunet_gui.network.compute_precision import dtype_policy, precision_for
 from attunet_gui.network.families.family_registry import family_by_name, parse_config
 from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.model_bundle import ModelBundle, load_network
@@ -197,7 +196,7 @@ class _TrainingState:
 
     def _build_network(self, precision: str) -> Any:
         """Build the network of the job in the given precision, with fresh weights."""
-        with _dtype_policy(precision):
+        with dtype_policy(precision):
             return family_by_name(self.job.family).build_network(
                 parse_config(self.job.family, self.job.config)
             )
@@ -271,17 +270,6 @@ def _named_variables(part: str, variables: Any) -> Iterator[tuple[str, Any]]:
 def _variable_arrays(part: str, variables: Any) -> NamedArrays:
     """Return the values of `variables` by their name in the checkpoint."""
     return {name: np.asarray(variable.numpy()) for name, variable in _named_variables(part, variables)}
-
-
-@contextmanager
-def _dtype_policy(precision: str) -> Iterator[None]:
-    """Set Keras' precision while the context lasts; layers take it over when they are built."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _build_optimiser(settings: TrainingConfig) -> Any:

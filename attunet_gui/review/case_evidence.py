@@ -23,7 +23,6 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.review.annotator_decisions import NO_DECISIONS, AnnotatorDecisions
 
 _PIXEL_SIZE_MM = 2.0
-_INSIDE_SHARE = 0.5
 # Probabilities below this do not count as expected error.
 _FAINTEST_PROBABILITY = 0.1
 # A smaller share of a pixel is a rounding error of the resampling.
@@ -95,11 +94,6 @@ class ResampledMask:
     kept: NDArray[np.bool_]
     free: NDArray[np.bool_]
     erased: NDArray[np.bool_]
-
-    @property
-    def inside_pixels(self) -> NDArray[np.bool_]:
-        """(z, rows, columns) bool, true where the mask covers at least half of the pixel."""
-        return self.cover >= _INSIDE_SHARE
 
     @property
     def mask_slices(self) -> frozenset[int]:

@@ -43,7 +43,7 @@ class ToolController(QObject):
     def __init__(self, session: CaseSession, layers: CaseLayers, correcting: EditController) -> None:
         super().__init__()
         self._session, self._layers, self._correcting = session, layers, correcting
-        self._executor = LatestOnlyExecutor("attunet-tools", QtDelivery(), self._report_failure)
+        self._executor = LatestOnlyExecutor("attunet-tools", QtDelivery())
         self._revision = 0
         self.selected_kind: ToolKind | None = None
         self.options = ToolOptions()
