@@ -52,7 +52,9 @@ def _one_window(seed: int, actions: int, paint_every: int) -> int:
     with TemporaryDirectory() as folder:
         report = run_actions(Path(folder), seed, actions, stop_at_first=False, paint_every=paint_every)
     application.quit()
-    sys.stdout.write(f"\n{dumps(asdict(report))}\n")
+    # `asdict` makes a Counter of pairs out of a Counter.
+    told = {**asdict(report), "actions": dict(report.actions)}
+    sys.stdout.write(f"\n{dumps(told)}\n")
     return 0
 
 

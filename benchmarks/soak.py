@@ -128,12 +128,12 @@ def _one_case(
 ) -> None:
     """Open, draft, correct, save; with `kill` the child dies while it drafts, or under the strokes."""
     before = app.session.case
-    app.desk.open_path(path)
+    app.controller.open_path(path)
     _reach(lambda: app.session.case is not before and app.session.file_job is None, app)
     drafting = kill and rng.random() < _WHILE_DRAFTING
     if drafting:
         _kill_and_wait(app, path, found, rng, drafting=True)
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     _as_important_as_others(app)
     _reach(lambda: app.session.draft is not None and app.session.job.state == "idle", app)
     _draw(app, found, rng)
@@ -141,7 +141,7 @@ def _one_case(
         _kill_and_wait(app, path, found, rng, drafting=False)
     _draw(app, found, rng)
     _compare(app, path, found)
-    app.desk.save()
+    app.controller.save()
     _reach(lambda: not app.session.edited and app.session.file_job is None, app)
 
 
@@ -155,7 +155,7 @@ def _kill_and_wait(
     app: RunningApplication, path: Path, found: Found, rng: np.random.Generator, drafting: bool
 ) -> None:
     if drafting:
-        app.desk.run_or_cancel()
+        app.controller.run_or_cancel()
         _until(lambda: False, float(rng.uniform(0.0, 0.6)))
     pid = app.runner.child_pid
     if pid is None:
@@ -166,7 +166,8 @@ def _kill_and_wait(
     if not drafting:
         _draw(app, found, rng)
     if not _until(
-        lambda: app.session.job.state == "idle" and not app.desk.view_state.mode.may_cancel, _BAR_SECONDS
+        lambda: app.session.job.state == "idle" and not app.controller.view_state.mode.may_cancel,
+        _BAR_SECONDS,
     ):
         found.bars.append(path.name)
         app.session.cancel_request()
@@ -175,7 +176,7 @@ def _kill_and_wait(
 def _draw(app: RunningApplication, found: Found, rng: np.random.Generator) -> None:
     """Strokes with napari's brush, as the hand moves, in the slices of the gland and beside."""
     mask = app.viewer.layers[MASK]
-    app.desk.select_tool("paint")
+    app.controller.select_tool("paint")
     for _ in range(_STROKES):
         z, y, x = (int(rng.integers(n // 4, 3 * n // 4)) for n in mask.data.shape)
         app.viewer.dims.set_current_step(0, z)
@@ -190,7 +191,7 @@ def _draw(app: RunningApplication, found: Found, rng: np.random.Generator) -> No
 def _compare(app: RunningApplication, path: Path, found: Found) -> None:
     """What the disk knows of the case must be what is on screen."""
     _until(lambda: False, 0.1)
-    work = app.desk.correcting.work
+    work = app.controller.edits.work
     on_screen = app.viewer.layers[MASK].data != 0
     if work is None or work.journal_path is None:
         found.lost.append(f"{path.name}: no journal")
@@ -209,7 +210,7 @@ def _sample(app: RunningApplication, cases: int) -> Sample:
 
 
 def _end(app: RunningApplication) -> None:
-    app.desk.end_background_work()
+    app.controller.end_background_work()
     app.session.close_session()
     app.viewer.close()
     app.runner.close()

@@ -77,16 +77,16 @@ def _draw(first: Path, rows: tuple[object, ...]) -> None:
 
 def _measure(folder: Path, count: int) -> None:
     session = CaseSession(InferenceProcess(), ())
-    desk = MainController(
+    controller = MainController(
         session, CaseLayers(ViewerModel()), WindowPreferences(folder / "window.ini"), folder / "journal"
     )
-    panel, place = WorklistPanel(desk.worklist.case_list), QDockWidget()
+    panel, place = WorklistPanel(controller.worklist.case_list), QDockWidget()
     place.setWidget(panel)
     place.resize(280, 800)
-    WorklistPresenter(desk.worklist, panel, place, place)
-    shown = desk.worklist.case_list
+    WorklistPresenter(controller.worklist, panel, place, place)
+    shown = controller.worklist.case_list
     since = perf_counter()
-    desk.worklist.projects.show_project(folder)
+    controller.worklist.projects.show_project(folder)
     _until(lambda: shown.rowCount() == count and shown.row_at(0) is not None and panel.isVisible())
     panel.list.viewport().repaint()
     print(f"opens with {count} cases            {1000 * (perf_counter() - since):8.0f} ms")
@@ -99,12 +99,12 @@ def _measure(folder: Path, count: int) -> None:
         answered: list[bool] = []
         shown.page_loaded.connect(partial(answered.append, True))
         since = perf_counter()
-        desk.worklist.projects.show_query(query)
+        controller.worklist.projects.show_query(query)
         blocked = 1000 * (perf_counter() - since)
         _until(lambda answered=answered: answered)  # type: ignore[misc]
         whole = 1000 * (perf_counter() - since)
         print(f"{name:34} {whole:8.0f} ms, of these blocked {blocked:.1f} ms")
-    desk.end_background_work()
+    controller.end_background_work()
     session.close_session()
 
 

@@ -35,17 +35,17 @@ def main(target: Path) -> None:
         viewer.open_sample(PLUGIN, "phantom")
         _execute(f"{PLUGIN}.open_dock")
         (dock,) = find_docks(viewer)
-        desk = dock.desk
-        _until(lambda: desk.session.tally is not None)
-        desk.run_or_cancel()
-        _until(lambda: desk.session.draft is not None and desk.session.job.state == "idle")
-        desk.check_draft()
-        desk.layers.appearance.toggle_gates()
-        _until(lambda: desk.guide.is_searched)
+        controller = dock.controller
+        _until(lambda: controller.session.tally is not None)
+        controller.run_or_cancel()
+        _until(lambda: controller.session.draft is not None and controller.session.job.state == "idle")
+        controller.check_draft()
+        controller.layers.appearance.toggle_gates()
+        _until(lambda: controller.review.is_searched)
         _live(1.0)
         viewer.window.screenshot(str(target), flash=False)
-        desk.session.edited = False
-        desk.window.close()
+        controller.session.edited = False
+        controller.window.close()
         _live(0.5)
     Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
 

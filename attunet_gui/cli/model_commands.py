@@ -30,27 +30,27 @@ from attunet_gui.system.paths import model_folders, user_data_folder
 from attunet_gui.system.plurals import counted
 
 
-def choose_model(wish: str | None) -> ModelBundle:
-    """Return the bundle that is named `wish`, or that lies in the folder `wish`; for None, the default.
+def choose_model(name: str | None) -> ModelBundle:
+    """Return the bundle that is named `name`, or that lies in the folder `name`; for None, the default.
 
     Raises:
         InvalidModelBundle: there is no such model, or the only one of that name is damaged.
     """
-    if wish is not None and (Path(wish) / CARD_FILE).is_file():
-        return read_bundle(Path(wish))
+    if name is not None and (Path(name) / CARD_FILE).is_file():
+        return read_bundle(Path(name))
     found = offered_bundles()
     for bundle in found:
-        if wish in (None, bundle.card.name):
+        if name in (None, bundle.card.name):
             return bundle
     # A damaged bundle is not offered: reading it raises the error that says what is wrong with it.
     for folder in bundle_folders():
-        if wish in (None, folder.name):
+        if name in (None, folder.name):
             return read_bundle(folder)
-    if wish is None:
+    if name is None:
         folders = " or ".join(str(folder) for folder in model_folders())
         raise InvalidModelBundle(f"There is no model in {folders}; copy a bundle there.")
     names = ", ".join(bundle.card.name for bundle in found) or "none at all"
-    raise InvalidModelBundle(f"There is no model called {wish!r}; there is {names}.")
+    raise InvalidModelBundle(f"There is no model called {name!r}; there is {names}.")
 
 
 def list_models() -> None:

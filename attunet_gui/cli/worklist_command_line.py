@@ -54,7 +54,7 @@ def worklist_new(
     ] = None,
 ) -> None:
     """Make an empty project."""
-    from attunet_gui.cli.worklist_actions import new_project
+    from attunet_gui.cli.worklist_commands import new_project
 
     new_project(folder, database)
 
@@ -67,7 +67,7 @@ def worklist_add(
     who: WhoOption = "",
 ) -> None:
     """Add every CT of a folder that is not in the list yet."""
-    from attunet_gui.cli import worklist_actions as command
+    from attunet_gui.cli import worklist_commands as command
 
     with _open_project(project) as opened:
         command.add_cases(opened, folder, copy, actor=_actor_name(who))
@@ -87,8 +87,8 @@ def worklist_list(
     as_json: JsonOption = False,
 ) -> None:
     """The cases with their status."""
-    from attunet_gui.cli.worklist_actions import ListCommandOptions
-    from attunet_gui.cli.worklist_actions import show_list as command
+    from attunet_gui.cli.worklist_commands import ListCommandOptions
+    from attunet_gui.cli.worklist_commands import show_list as command
 
     wanted = ListCommandOptions(
         tuple(status or ()), assigned, search, sort, descending, limit, offset, files, as_json
@@ -107,7 +107,7 @@ def worklist_next(
     who: WhoOption = "",
 ) -> None:
     """Which case to do next, and why."""
-    from attunet_gui.cli.worklist_actions import show_next as command
+    from attunet_gui.cli.worklist_commands import show_next as command
 
     with _open_project(project) as opened:
         command(opened, order, most, actor=_actor_name(who))
@@ -120,7 +120,7 @@ def worklist_draft(
     again: Annotated[bool, typer.Option("--again", help="Also what another model drafted.")] = False,
 ) -> None:
     """Draft every case that has no draft; typed again after a stop, it goes on where it was."""
-    from attunet_gui.cli.worklist_actions import draft_all_cases as command
+    from attunet_gui.cli.worklist_commands import draft_all_cases as command
 
     with _open_project(project) as opened:
         command(opened, model, again)
@@ -134,7 +134,7 @@ def worklist_assign(
     who: WhoOption = "",
 ) -> None:
     """Give cases to somebody."""
-    from attunet_gui.cli.worklist_actions import assign_cases as command
+    from attunet_gui.cli.worklist_commands import assign_cases as command
 
     with _open_project(project) as opened:
         command(opened, cases, to, actor=_actor_name(who))
@@ -160,7 +160,7 @@ def worklist_accept(
     who: WhoOption = "",
 ) -> None:
     """Accept the saved mask of a case; asks once if slices with mask or places were not looked at."""
-    from attunet_gui.cli.worklist_actions import accept_case as command
+    from attunet_gui.cli.worklist_commands import accept_case as command
 
     with _open_project(project) as opened:
         if command(opened, case, anyway=yes, actor=_actor_name(who)):
@@ -195,7 +195,7 @@ def worklist_reopen(project: ProjectArgument, case: CaseArgument, who: WhoOption
 @worklist_app.command("history")
 def worklist_history(project: ProjectArgument, case: CaseArgument) -> None:
     """Who did what to a case, when, with which model."""
-    from attunet_gui.cli.worklist_actions import show_history
+    from attunet_gui.cli.worklist_commands import show_history
 
     with _open_project(project) as opened:
         show_history(opened, case)
@@ -209,7 +209,7 @@ def worklist_second_read(
     who: WhoOption = "",
 ) -> None:
     """Have a share of the accepted cases drawn again by another annotator, without the first mask."""
-    from attunet_gui.cli.worklist_actions import request_second_reads as command
+    from attunet_gui.cli.worklist_commands import request_second_reads as command
 
     with _open_project(project) as opened:
         command(opened, share, reader, actor=_actor_name(who))
@@ -242,7 +242,7 @@ def worklist_checks(
     who: WhoOption = "",
 ) -> None:
     """How often wrong drafts are accepted; with shares: begin, change or (with 0) end measuring it."""
-    from attunet_gui.cli import worklist_actions as command
+    from attunet_gui.cli import worklist_commands as command
 
     with _open_project(project) as opened:
         if without_draft is not None or seeded_errors is not None:

@@ -47,7 +47,7 @@ def run_demo(out: Path | None = None, film: type[DemoRecorder] | None = None) ->
         try:
             (film or DemoRecorder)(app, out).record_all()
         finally:
-            app.desk.end_background_work()
+            app.controller.end_background_work()
             app.session.close_session()
             app.viewer.close()
             app.runner.close()
@@ -60,7 +60,7 @@ def _open_and_draft(app: RunningApplication) -> None:
         app.session.request_draft()
 
     app.session.case_opened.connect(draft)
-    app.desk.open_demo()
+    app.controller.open_demo()
 
 
 class DemoRecorder:
@@ -85,7 +85,7 @@ class DemoRecorder:
 
     def _open_phantom(self) -> None:
         session = self.app.session
-        self.app.desk.open_demo()
+        self.app.controller.open_demo()
         self.wait_until(lambda: session.file_job is not None and session.file_job.done > 0, "opening")
         self.take_screenshot("opening")
         self.wait_until(lambda: session.case is not None and session.tally is not None, "opening")
@@ -98,37 +98,37 @@ class DemoRecorder:
             raise AttunetError(
                 "There is no model for the demo; `attunet models` shows where one is looked for."
             )
-        self.app.desk.run_or_cancel()
+        self.app.controller.run_or_cancel()
         self.wait_until(
             lambda: session.job.state == "running" or bool(session.overlays), "starting the network"
         )
         self.take_screenshot("drafting")
         self.wait_until(lambda: session.draft is not None, "drafting")
         self.take_screenshot("draft")
-        self.app.desk.check_draft()
+        self.app.controller.check_draft()
         self.take_screenshot("check")
 
     def _show_gates(self) -> None:
         """Take pictures of the merged gates, each single gate and the probability."""
-        desk = self.app.desk
-        desk.layers.appearance.toggle_gates()
+        controller = self.app.controller
+        controller.layers.appearance.toggle_gates()
         self.take_screenshot("gates_merged")
         for overlay in self.app.session.overlays:
             if overlay.key.startswith("gate "):
-                desk.layers.appearance.next_gate()
+                controller.layers.appearance.next_gate()
                 self.take_screenshot(overlay.key.replace(" ", "_"))
-        desk.layers.appearance.next_gate()
-        desk.layers.appearance.toggle_probability()
+        controller.layers.appearance.next_gate()
+        controller.layers.appearance.toggle_probability()
         self.take_screenshot("probability")
-        desk.layers.appearance.toggle_probability()
+        controller.layers.appearance.toggle_probability()
 
     def _correct_mask(self) -> None:
         """Paint a stroke, undo it, paint it again, and check the number of voxels after each."""
-        session, desk = self.app.session, self.app.desk
+        session, controller = self.app.session, self.app.controller
         before = self._mask_voxels()
         self._paint_stroke()
         self.wait_until(lambda: session.edited and self._mask_voxels() > before, "painting")
-        desk.correcting.undo()
+        controller.edits.undo()
         self.wait_until(lambda: self._mask_voxels() == before and not session.edited, "undoing")
         self._paint_stroke()
         self.wait_until(lambda: session.edited and self._mask_voxels() > before, "painting")
@@ -144,7 +144,7 @@ class DemoRecorder:
                 layer.paint((z, int(y), int(x)), 1)
 
     def _save_mask(self) -> None:
-        session, mask = self.app.session, self.app.desk.layers.mask
+        session, mask = self.app.session, self.app.controller.layers.mask
         if session.case is None or mask is None:
             return
         session.save_mask(mask, self.out / f"{session.case.volume.name}_pancreas.nii.gz")

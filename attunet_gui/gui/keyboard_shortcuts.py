@@ -13,7 +13,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QMenu, QWidget
 
 from attunet_gui.editing.tools.tool_registry import TOOLS
-from attunet_gui.gui.napari_adapter.napari_keys import brush_keys, tool_keys
+from attunet_gui.gui.napari_adapter.napari_key_settings import brush_keys, tool_keys
 from attunet_gui.gui.qt_helpers import QAction, QShortcut
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class UserAction:
     """Something that the annotator can do by key or button.
 
     Attributes:
-        method: name of the method of the main controller, or of one of its parts ("guide.next_place"); it
+        method: name of the method of the main controller, or of one of its parts ("review.next_place"); it
             takes no arguments.
         keys: as Qt writes them; "" where there is only a button.
         words: what it does, for tooltip and help.
@@ -47,16 +47,16 @@ ACTIONS: tuple[UserAction, ...] = (
     UserAction("worklist.open_project", "F3", "Open a project, or make one", "Worklist"),
     UserAction("worklist.next_case", "F6", "Open the next case of the worklist", "Worklist"),
     UserAction("worklist.accept_case", "Shift+A", "Accept the case: save it, open the next", "Worklist"),
-    UserAction("learning.ask", "F7", "Improve the model from accepted cases", "Worklist"),
+    UserAction("finetuning.ask", "F7", "Improve the model from accepted cases", "Worklist"),
     UserAction("run_or_cancel", "F5", "Draft the pancreas, or cancel the run", "Draft"),
-    UserAction("guide.next_place", "N", "Go to the next place to check", "Review"),
-    UserAction("guide.accept_place", "A", "The place in hand is right: go on to the next", "Review"),
-    UserAction("guide.verify_slice", "Q", "This slice is right: lock it, or unlock it", "Review"),
-    UserAction("guide.next_unseen", "Shift+N", "Go to the next slice with mask that was not seen", "Review"),
-    UserAction("carrying.ask", "Shift+C", "Carry my corrections on to the other slices", "Review"),
-    UserAction("carrying.take_all", "Shift+T", "Accept the proposed changes in all slices", "Review"),
-    UserAction("carrying.take_slice", "K", "Accept the proposed changes in this slice", "Review"),
-    UserAction("carrying.reject", "Shift+R", "Reject the proposed changes", "Review"),
+    UserAction("review.next_place", "N", "Go to the next place to check", "Review"),
+    UserAction("review.accept_place", "A", "The place in hand is right: go on to the next", "Review"),
+    UserAction("review.verify_slice", "Q", "This slice is right: lock it, or unlock it", "Review"),
+    UserAction("review.next_unseen", "Shift+N", "Go to the next slice with mask that was not seen", "Review"),
+    UserAction("propagation.ask", "Shift+C", "Carry my corrections on to the other slices", "Review"),
+    UserAction("propagation.take_all", "Shift+T", "Accept the proposed changes in all slices", "Review"),
+    UserAction("propagation.take_slice", "K", "Accept the proposed changes in this slice", "Review"),
+    UserAction("propagation.reject", "Shift+R", "Reject the proposed changes", "Review"),
     UserAction("go_to_pancreas", "Home", "Go to the slice with the most pancreas", "Slices"),
     UserAction("layers.slice_view.step_up", "Up", "One slice towards the head", "Slices"),
     UserAction("layers.slice_view.step_down", "Down", "One slice towards the feet", "Slices"),
@@ -96,34 +96,36 @@ def tooltip_for(method: str) -> str:
     return f"{action.words} ({action.keys})" if action.keys else action.words
 
 
-def bind_actions(window: QWidget, desk: object, without: str | None = None) -> list[QShortcut]:
-    """Bind every action that has keys to its method of `desk`, anywhere in `window`.
+def bind_actions(window: QWidget, controller: object, without: str | None = None) -> list[QShortcut]:
+    """Bind every action that has keys to its method of `controller`, anywhere in `window`.
 
     Args:
         window: the window.
-        desk: has the methods.
+        controller: has the methods.
         without: prefix of methods that are not bound, such as "worklist."; None binds all.
     """
     return [
-        QShortcut(QKeySequence(action.keys), window, attrgetter(action.method)(desk))
+        QShortcut(QKeySequence(action.keys), window, attrgetter(action.method)(controller))
         for action in ACTIONS
         if action.keys and not (without and action.method.startswith(without))
     ]
 
 
-def bind_napari_keys(window: QWidget, desk: MainController) -> list[QShortcut]:
+def bind_napari_keys(window: QWidget, controller: MainController) -> list[QShortcut]:
     """Bind napari's keys for undo, tools and brush size to our methods, anywhere in `window`.
 
     napari's own bindings work on the selected layer only, which may be another one than the mask.
     """
     calls: list[tuple[Any, Callable[[], object]]] = [
-        ("Ctrl+Z", desk.correcting.undo),
-        ("Ctrl+Shift+Z", desk.correcting.redo),
+        ("Ctrl+Z", controller.edits.undo),
+        ("Ctrl+Shift+Z", controller.edits.redo),
     ]
     for tool, bound in tool_keys().items():
-        calls += [(QKeyBindingSequence(keys), partial(desk.select_tool, tool)) for keys in bound]
+        calls += [(QKeyBindingSequence(keys), partial(controller.select_tool, tool)) for keys in bound]
     for step, bound in brush_keys().items():
-        calls += [(QKeyBindingSequence(keys), partial(desk.layers.tools.grow_brush, step)) for keys in bound]
+        calls += [
+            (QKeyBindingSequence(keys), partial(controller.layers.tools.grow_brush, step)) for keys in bound
+        ]
     return [QShortcut(QKeySequence(keys), window, call) for keys, call in calls]
 
 
@@ -132,13 +134,13 @@ def bind_tools(window: QWidget, press: Callable[[str], None]) -> list[QShortcut]
     return [QShortcut(QKeySequence(kind.keys), window, partial(press, kind.key)) for kind in TOOLS]
 
 
-def add_help_actions(menu: QMenu, desk: object) -> None:
+def add_help_actions(menu: QMenu, controller: object) -> None:
     """Put the actions of the group "Help" at the top of `menu`."""
     wanted = dict.fromkeys(action.method for action in ACTIONS if action.group == "Help")
     items = [QAction(tooltip_for(method), menu) for method in wanted]
     for item, method in zip(items, wanted, strict=True):
         # `triggered` passes whether the item is checked, which our methods do not take.
-        item.triggered.connect(partial(_call_without_arguments, attrgetter(method)(desk)))
+        item.triggered.connect(partial(_call_without_arguments, attrgetter(method)(controller)))
     before = menu.actions()
     menu.addActions(items)
     # The items that napari put there are moved to the end.

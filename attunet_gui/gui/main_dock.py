@@ -25,9 +25,9 @@ WIDTH = 340
 class MainDock(QWidget):
     """Passes the state of the window to the panels, and what the panels ask for to the controllers."""
 
-    def __init__(self, desk: MainController) -> None:
+    def __init__(self, controller: MainController) -> None:
         super().__init__()
-        self.desk = desk
+        self.controller = controller
         self.case, self.next_step = CasePanel(), NextStepPanel()
         self.display, self.draft, self.look = HuWindowPanel(), DraftPanel(), LayersPanel()
         self.places, self.tools, self.carry = PlacesPanel(), ToolsPanel(), PropagationPanel()
@@ -39,12 +39,12 @@ class MainDock(QWidget):
         self._connect_case_panels()
         self._connect_layer_panels()
         self._connect_review_panels()
-        desk.view_changed.connect(self.show_view)
-        desk.look_changed.connect(self.show_layer_states)
-        desk.maps_changed.connect(self._show_maps)
-        self.draft.show_draft_on_open(desk.preferences.draft_on_open)
-        self.save.annotator.setText(desk.session.annotator)
-        self.show_view(desk.view_state)
+        controller.view_changed.connect(self.show_view)
+        controller.look_changed.connect(self.show_layer_states)
+        controller.maps_changed.connect(self._show_maps)
+        self.draft.show_draft_on_open(controller.preferences.draft_on_open)
+        self.save.annotator.setText(controller.session.annotator)
+        self.show_view(controller.view_state)
         self.show_review()
         self.show_layer_states()
         guard_wheel(self)
@@ -103,56 +103,56 @@ class MainDock(QWidget):
 
     def _connect_case_panels(self) -> None:
         """Connect the panels for opening, drafting and saving."""
-        desk, case, draft, save = self.desk, self.case, self.draft, self.save
-        case.file_asked.connect(desk.open_file)
-        case.folder_asked.connect(desk.open_folder)
-        case.demo_asked.connect(desk.open_demo)
-        case.project_asked.connect(desk.worklist.open_project)
-        case.recent_asked.connect(desk.open_path)
-        case.recent_needed.connect(lambda: case.show_recent(desk.preferences.recent_paths))
-        case.forget_asked.connect(desk.preferences.forget_recent)
-        self.next_step.asked.connect(desk.next_step)
-        draft.model_asked.connect(desk.dialogs.set_model)
-        draft.card_asked.connect(desk.dialogs.show_model_card)
-        draft.other_model_asked.connect(desk.dialogs.choose_model)
-        draft.improve_asked.connect(desk.learning.ask)
-        draft.back_asked.connect(desk.learning.models.return_to_previous_model)
+        controller, case, draft, save = self.controller, self.case, self.draft, self.save
+        case.file_asked.connect(controller.open_file)
+        case.folder_asked.connect(controller.open_folder)
+        case.demo_asked.connect(controller.open_demo)
+        case.project_asked.connect(controller.worklist.open_project)
+        case.recent_asked.connect(controller.open_path)
+        case.recent_needed.connect(lambda: case.show_recent(controller.preferences.recent_paths))
+        case.forget_asked.connect(controller.preferences.forget_recent)
+        self.next_step.asked.connect(controller.next_step)
+        draft.model_asked.connect(controller.dialogs.set_model)
+        draft.card_asked.connect(controller.dialogs.show_model_card)
+        draft.other_model_asked.connect(controller.dialogs.choose_model)
+        draft.improve_asked.connect(controller.finetuning.ask)
+        draft.back_asked.connect(controller.finetuning.models.return_to_previous_model)
         # A method, not a lambda: Qt disconnects it with the dock, and a run may emit after that.
-        desk.learning.changed.connect(self._show_previous_model)
-        desk.learning.models.find_default_model()
-        draft.run_asked.connect(desk.run_or_cancel)
-        draft.draft_on_open_asked.connect(desk.dialogs.set_draft_on_open)
-        save.save_asked.connect(desk.save)
-        save.save_as_asked.connect(desk.save_as)
-        save.annotator_asked.connect(desk.dialogs.set_annotator)
+        controller.finetuning.changed.connect(self._show_previous_model)
+        controller.finetuning.models.find_default_model()
+        draft.run_asked.connect(controller.run_or_cancel)
+        draft.draft_on_open_asked.connect(controller.dialogs.set_draft_on_open)
+        save.save_asked.connect(controller.save)
+        save.save_as_asked.connect(controller.save_as)
+        save.annotator_asked.connect(controller.dialogs.set_annotator)
 
     def _show_previous_model(self) -> None:
-        self.draft.show_previous_model(self.desk.learning.models.default.before)
+        self.draft.show_previous_model(self.controller.finetuning.models.default.before)
 
     def _connect_layer_panels(self) -> None:
         """Connect the panels for HU window, layers and tools."""
-        desk, layers = self.desk, self.desk.layers
+        controller, layers = self.controller, self.controller.layers
         self.display.window_asked.connect(layers.appearance.set_hu_window)
         self.look.show_asked.connect(layers.appearance.show_layer)
         self.look.opacity_asked.connect(layers.appearance.set_opacity)
-        self.look.filled_asked.connect(desk.layers.appearance.toggle_filled)
-        self.tools.tool_asked.connect(desk.select_tool)
-        self.tools.kind_asked.connect(desk.toolbox.select_tool)
+        self.look.filled_asked.connect(controller.layers.appearance.toggle_filled)
+        self.tools.tool_asked.connect(controller.select_tool)
+        self.tools.kind_asked.connect(controller.toolbox.select_tool)
         parameter = self.tools.parameter
-        parameter.value_asked.connect(desk.toolbox.set_value)
-        parameter.in_3d_asked.connect(desk.toolbox.set_in_3d)
-        parameter.apply_asked.connect(desk.toolbox.apply_preview)
-        parameter.away_asked.connect(desk.toolbox.deselect_tool)
-        desk.toolbox.changed.connect(lambda: self.tools.show_selected_tool(desk.toolbox))
+        parameter.value_asked.connect(controller.toolbox.set_value)
+        parameter.in_3d_asked.connect(controller.toolbox.set_in_3d)
+        parameter.apply_asked.connect(controller.toolbox.apply_preview)
+        parameter.away_asked.connect(controller.toolbox.deselect_tool)
+        controller.toolbox.changed.connect(lambda: self.tools.show_selected_tool(controller.toolbox))
         self.tools.brush_asked.connect(layers.tools.set_brush_size)
-        self.tools.undo_asked.connect(desk.correcting.undo)
-        self.tools.redo_asked.connect(desk.correcting.redo)
+        self.tools.undo_asked.connect(controller.edits.undo)
+        self.tools.redo_asked.connect(controller.edits.redo)
         self.tools.volume_asked.connect(layers.tools.set_edits_volume)
-        self.tools.limits_asked.connect(desk.correcting.set_hu_limits)
+        self.tools.limits_asked.connect(controller.edits.set_hu_limits)
 
     def _connect_review_panels(self) -> None:
         """Connect the panels for places to check, propagation and the strip."""
-        guide, carrying, layers = self.desk.guide, self.desk.carrying, self.desk.layers
+        guide, carrying, layers = self.controller.review, self.controller.propagation, self.controller.layers
         self.places.next_asked.connect(guide.next_place)
         self.places.place_asked.connect(guide.go_to_place)
         self.places.accept_asked.connect(guide.accept_place)
@@ -165,40 +165,40 @@ class MainDock(QWidget):
         layers.slice_view.slice_changed.connect(self._show_slice)
         guide.changed.connect(self.show_review)
         carrying.changed.connect(self.show_review)
-        self.desk.correcting.state_changed.connect(self.show_review)
+        self.controller.edits.state_changed.connect(self.show_review)
 
     def show_view(self, view: WindowView) -> None:
         """Apply `view` to every panel."""
         for panel in (self.case, self.next_step, self.draft, self.tools, self.save, self.footer):
             panel.show_view(view)
         self._show_slice()
-        session = self.desk.session
+        session = self.controller.session
         chosen = "" if session.bundle is None else session.bundle.card.name
         self.carry.show_state(
-            self.desk.carrying.can_propagate,
-            self.desk.carrying.status_text,
-            self.desk.carrying.proposal is not None,
+            self.controller.propagation.can_propagate,
+            self.controller.propagation.status_text,
+            self.controller.propagation.proposal is not None,
         )
         self.draft.show_models(tuple(bundle.card for bundle in session.bundles), chosen)
 
     def show_review(self) -> None:
         """Show what is left to check, and what can be undone or propagated."""
-        desk = self.desk
-        guide, carrying = desk.guide, desk.carrying
+        controller = self.controller
+        guide, carrying = controller.review, controller.propagation
         self.places.show_places(guide.open_places, guide.current_place_key, guide.progress_text)
-        self.places.show_case(desk.session.case is not None)
+        self.places.show_case(controller.session.case is not None)
         self.strip.show_strip(guide.strip_data)
         self.carry.show_state(carrying.can_propagate, carrying.status_text, carrying.proposal is not None)
-        self.tools.show_undo_state(desk.correcting.work)
+        self.tools.show_undo_state(controller.edits.work)
 
     def _show_slice(self) -> None:
-        case, index = self.desk.session.case, self.desk.layers.slice_view.current_slice
+        case, index = self.controller.session.case, self.controller.layers.slice_view.current_slice
         self.strip.show_slice(index)
         self.footer.show_slice(index, 0 if case is None else case.volume.grid.shape[0])
 
     def show_layer_states(self) -> None:
         """Show visibility, opacity, HU window and tool of the layers."""
-        case, layers = self.desk.session.case, self.desk.layers
+        case, layers = self.controller.session.case, self.controller.layers
         window = layers.appearance.window_hu
         self.display.setEnabled(window is not None)
         # Bounds first: the slider would clip a window that lies outside of its old range.

@@ -22,7 +22,7 @@ from attunet_gui.gui.napari_adapter.napari_overrides import HiddenLayerRow
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.gui.qt_helpers import start_psygnal_queue
 from attunet_gui.gui.view_state import WindowView
-from attunet_gui.gui.window_guards import CloseGuard, DropGuard
+from attunet_gui.gui.window_event_filters import CloseGuard, FileDropFilter
 from attunet_gui.gui.worklist.worklist_panel import WorklistPanel
 from attunet_gui.gui.worklist.worklist_presenter import WorklistPresenter
 from attunet_gui.model_registry.model_adoption import offered_bundles
@@ -52,7 +52,7 @@ class RunningApplication:
     viewer: napari.Viewer
     window: QMainWindow
     session: CaseSession
-    desk: MainController
+    controller: MainController
     dock: MainDock
     worklist: WorklistPanel
 
@@ -64,7 +64,7 @@ class RunningApplication:
 
 def run_application(path: Path | None = None) -> None:
     """Open the window, with the CT at `path` if it is given, and return when the window is closed."""
-    run_until_closed(lambda app: None if path is None else app.desk.open_path(path))
+    run_until_closed(lambda app: None if path is None else app.controller.open_path(path))
 
 
 def run_until_closed(prepare: Callable[[RunningApplication], None]) -> None:
@@ -76,11 +76,11 @@ def run_until_closed(prepare: Callable[[RunningApplication], None]) -> None:
     )
     prepare(app)
     # Only once napari handles events: both may end in a question, which needs a window.
-    QTimer.singleShot(0, app.desk.offer_recovery)
-    QTimer.singleShot(0, app.desk.worklist.projects.open_last_project)
+    QTimer.singleShot(0, app.controller.offer_recovery)
+    QTimer.singleShot(0, app.controller.worklist.projects.open_last_project)
     napari.run()
-    # In this order: the desk uses the session, and the session the child process.
-    app.desk.end_background_work()
+    # In this order: the controller uses the session, and the session the child process.
+    app.controller.end_background_work()
     app.session.close_session()
     app.runner.close()
 
@@ -124,44 +124,44 @@ def build_window(
     session = CaseSession(runner, bundles)
     viewer = napari.Viewer(title=TITLE, show=False, show_welcome_screen=False)
     start_psygnal_queue()
-    desk = MainController(session, CaseLayers(viewer), preferences, journal)
-    dock = MainDock(desk)
+    controller = MainController(session, CaseLayers(viewer), preferences, journal)
+    dock = MainDock(controller)
     place = viewer.window.add_dock_widget(dock, name=TITLE, area="right", add_vertical_stretch=False)
     window = dock.window()
     assert isinstance(window, QMainWindow)
-    desk.window = window
+    controller.window = window
     _remove_title_bar(place)
-    panel, left = _add_worklist_panel(viewer, desk, dock)
+    panel, left = _add_worklist_panel(viewer, controller, dock)
     _tabify_on_low_screen(window, left)
     line = viewer.window.add_dock_widget(dock.bottom, name="attunet line", area="bottom")
     _remove_title_bar(line)
     _LineHeight(line, dock.bottom).fit()
     _hide_napari_panels(window)
     HiddenLayerRow(window, viewer.layers)
-    CloseGuard(window, desk.confirm_close, owner=window)
-    DropGuard(window, desk.open_dropped)
-    desk.claim_commands(viewer)
-    desk.session.case_opened.connect(lambda _case: _hide_napari_slice_labels(window))
-    bind_actions(window, desk)
-    add_help_actions(viewer.window.help_menu, desk)
-    bind_napari_keys(window, desk)
-    bind_tools(window, desk.toolbox.press_tool_key)
-    _connect_overlays(viewer, desk, dock)
+    CloseGuard(window, controller.confirm_close, owner=window)
+    FileDropFilter(window, controller.open_dropped)
+    controller.claim_commands(viewer)
+    controller.session.case_opened.connect(lambda _case: _hide_napari_slice_labels(window))
+    bind_actions(window, controller)
+    add_help_actions(viewer.window.help_menu, controller)
+    bind_napari_keys(window, controller)
+    bind_tools(window, controller.toolbox.press_tool_key)
+    _connect_overlays(viewer, controller, dock)
     viewer.window.show()
     viewer.window.resize(*_initial_size(window))
     window.resizeDocks([place], [WIDTH], Qt.Orientation.Horizontal)
-    return RunningApplication(runner, viewer, window, session, desk, dock, panel)
+    return RunningApplication(runner, viewer, window, session, controller, dock, panel)
 
 
 def _add_worklist_panel(
-    viewer: napari.Viewer, desk: MainController, dock: MainDock
+    viewer: napari.Viewer, controller: MainController, dock: MainDock
 ) -> tuple[WorklistPanel, QDockWidget]:
     """Add the worklist at the left, hidden until a project is open; return it and its dock."""
-    panel = WorklistPanel(desk.worklist.case_list)
+    panel = WorklistPanel(controller.worklist.case_list)
     place = viewer.window.add_dock_widget(panel, name="Worklist", area="left", add_vertical_stretch=False)
     _remove_title_bar(place)
-    WorklistPresenter(desk.worklist, panel, place, desk.window)
-    panel.improve_asked.connect(desk.learning.ask)
+    WorklistPresenter(controller.worklist, panel, place, controller.window)
+    panel.improve_asked.connect(controller.finetuning.ask)
     dock.case.project.show()
     return panel, place
 
@@ -247,14 +247,14 @@ def _initial_size(window: QMainWindow) -> tuple[int, int]:
     return min(_SIZE[0], room.width()), min(_SIZE[1], room.height())
 
 
-def _connect_overlays(viewer: napari.Viewer, desk: MainController, dock: MainDock) -> None:
+def _connect_overlays(viewer: napari.Viewer, controller: MainController, dock: MainDock) -> None:
     """Connect napari's overlays and the bottom line to the state of the window."""
     overlays = viewer.canvas.overlays
     overlays.text.font_size = 14
     overlays.text.position = "top_center"
     overlays.text.box = False
     viewer.cursor.events.position.connect(
-        lambda _event: dock.footer.values.setText(desk.layers.appearance.cursor_values_text())
+        lambda _event: dock.footer.values.setText(controller.layers.appearance.cursor_values_text())
     )
 
     def show(view: WindowView) -> None:
@@ -262,5 +262,5 @@ def _connect_overlays(viewer: napari.Viewer, desk: MainController, dock: MainDoc
         overlays.text.text = view.canvas_hint
         overlays.scale_bar.visible = view.mode.may_edit  # without a case it has no unit
 
-    desk.view_changed.connect(show)
-    show(desk.view_state)
+    controller.view_changed.connect(show)
+    show(controller.view_state)

@@ -23,7 +23,7 @@ from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.gui.controllers.main_controller import DEMO_SEED
 from attunet_gui.gui.demo_recorder import DemoRecorder
 from attunet_gui.gui.dialogs.case_dialogs import ask_recovery
-from attunet_gui.gui.learning.finetuning_preparation import FinetuningOptions
+from attunet_gui.gui.finetuning.finetuning_preparation import FinetuningOptions
 from attunet_gui.gui.napari_adapter.layer_factory import CHANGES, MASK
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import PendingJournal
@@ -39,12 +39,12 @@ from attunet_gui.training.finetuning.finetune_config import FinetuneBudget, Repl
 _CASES = 6
 _FIRST_SEED = 900
 _PATIENCE_S = 1200.0
-_WISH = FinetuningOptions(effort=FinetuneBudget(steps=60), replay=ReplayConfig(phantoms=3, judging=2))
+_OPTIONS = FinetuningOptions(effort=FinetuneBudget(steps=60), replay=ReplayConfig(phantoms=3, judging=2))
 
 
-def show_finetuning(film: DemoRecorder, wish: FinetuningOptions = _WISH) -> None:
+def show_finetuning(film: DemoRecorder, options: FinetuningOptions = _OPTIONS) -> None:
     """Fine-tune the model on accepted cases of a scanner that it does not know, and take pictures."""
-    worklist, learning = film.app.desk.worklist, film.app.desk.learning
+    worklist, learning = film.app.controller.worklist, film.app.controller.finetuning
     with tempfile.TemporaryDirectory() as folder:
         _make_corrected_project(Path(folder)).close()
         worklist.projects.show_project(Path(folder) / "cone-beam-study")
@@ -55,7 +55,7 @@ def show_finetuning(film: DemoRecorder, wish: FinetuningOptions = _WISH) -> None
         dialog = learning.dialog
         assert dialog is not None
         film.take_widget_screenshot(dialog, "improve_asked")
-        learning.options = wish
+        learning.options = options
         learning.begin_finetuning()
         film.wait_until(lambda: len(learning.current_facts.curve.scores) > 2, "learning", _PATIENCE_S)
         film.take_widget_screenshot(dialog, "improve_learning")
@@ -99,7 +99,7 @@ _SHAPE, _SPACING_MM = (64, 176, 176), (3.5, 2.1, 2.1)
 def show_worklist(film: DemoRecorder) -> None:
     """Import phantoms, draft them, accept one and show the next; the project is closed afterwards."""
     app = film.app
-    worklist = app.desk.worklist
+    worklist = app.controller.worklist
     with tempfile.TemporaryDirectory() as folder:
         ct, project = Path(folder) / "ct", Path(folder) / "pancreas-study"
         _write_phantoms(ct)
@@ -127,7 +127,7 @@ def _write_phantoms(folder: Path) -> None:
 
 def _annotate_two_cases(film: DemoRecorder) -> None:
     """Assign, note and reject cases, accept the first case and open the second."""
-    worklist, session = film.app.desk.worklist, film.app.session
+    worklist, session = film.app.controller.worklist, film.app.session
     project = worklist.project
     assert project is not None
     rows = project.list_cases()
@@ -136,16 +136,20 @@ def _annotate_two_cases(film: DemoRecorder) -> None:
     worklist.decisions.reject_case(rows[5], "liver only")
     before = session.case
     worklist.next_case()
-    film.wait_until(lambda: session.case is not before and film.app.desk.guide.is_searched, "the first case")
+    film.wait_until(
+        lambda: session.case is not before and film.app.controller.review.is_searched, "the first case"
+    )
     first = session.case
     # There is no annotator who could answer the question.
     worklist.acceptance.confirm_accept = lambda _name, _left, _unseen: True
     worklist.accept_case()
-    film.wait_until(lambda: session.case is not first and film.app.desk.guide.is_searched, "the second case")
-    film.app.desk.go_to_pancreas()
+    film.wait_until(
+        lambda: session.case is not first and film.app.controller.review.is_searched, "the second case"
+    )
+    film.app.controller.go_to_pancreas()
     film.wait_until(lambda: worklist.current_facts.counts.get(CaseStatus.ACCEPTED) == 1, "the list")
     film.wait_until(lambda: bool(session.overlays) and not session.is_mapping_evidence, "the maps")
-    film.wait_until(lambda: film.app.desk.guide.is_searched, "the places")
+    film.wait_until(lambda: film.app.controller.review.is_searched, "the places")
 
 
 _CORRECTED = 3
@@ -177,12 +181,12 @@ class PictureTour(DemoRecorder):
     @property
     def shown_mask(self) -> NDArray[np.uint8]:
         """The voxels of the mask on screen, uint8 (z, y, x), not a copy."""
-        mask = self.app.desk.layers.mask
+        mask = self.app.controller.layers.mask
         assert mask is not None
         return mask
 
     def _show_places(self) -> None:
-        guide = self.app.desk.guide
+        guide = self.app.controller.review
         self.wait_until(lambda: guide.is_searched, "searching")
         guide.next_place()
         self.take_screenshot("place")
@@ -194,28 +198,28 @@ class PictureTour(DemoRecorder):
 
         Then undo everything.
         """
-        desk = self.app.desk
+        controller = self.app.controller
         before = self.shown_mask.copy()
         self._prepare_mask_for(kind)
         prepared = self.shown_mask.copy()
-        desk.layers.markers.hide_place()
+        controller.layers.markers.hide_place()
         self._take_tool_screenshot(kind, "before")
-        desk.toolbox.select_tool(kind.key)
-        if desk.toolbox.needs_points:
-            desk.layers.tools.points_drawn.emit((self._click_voxel(kind),))
-        elif desk.toolbox.selected_kind is not None:
+        controller.toolbox.select_tool(kind.key)
+        if controller.toolbox.needs_points:
+            controller.layers.tools.points_drawn.emit((self._click_voxel(kind),))
+        elif controller.toolbox.selected_kind is not None:
             self.wait_until(lambda: CHANGES in self.app.viewer.layers, f"the preview of {kind.title}")
             self.take_screenshot(f"{kind.key}_preview", canvas_only=True)
-            desk.toolbox.apply_preview()
+            controller.toolbox.apply_preview()
         self.wait_until(lambda: (self.shown_mask != prepared).any(), kind.title)
         self._take_tool_screenshot(kind, "after")
-        desk.toolbox.deselect_tool()
+        controller.toolbox.deselect_tool()
         while (self.shown_mask != before).any():
-            desk.correcting.undo()
+            controller.edits.undo()
 
     def _take_tool_screenshot(self, kind: ToolKind, moment: str) -> None:
         """Take a picture of the slice in which the tool changes something, which may be the next one."""
-        layers = self.app.desk.layers
+        layers = self.app.controller.layers
         here = layers.slice_view.current_slice
         layers.slice_view.go_to_slice(here + (kind.key == NEIGHBOURS_TOOL))
         self.take_screenshot(f"{kind.key}_{moment}", canvas_only=True)
@@ -235,7 +239,7 @@ class PictureTour(DemoRecorder):
                 wanted[busiest] = _SPOILED[kind.key](wanted[busiest])
             self._set_mask(wanted)
         offset = {"copy-above": _GAP - 1, "copy-below": 1 - _GAP}.get(kind.key, 0)
-        self.app.desk.layers.slice_view.go_to_slice(busiest + offset)
+        self.app.controller.layers.slice_view.go_to_slice(busiest + offset)
 
     def _decide_two_slices(self, middle: int) -> None:
         """Draw two slices by hand, and leave none between them."""
@@ -256,7 +260,7 @@ class PictureTour(DemoRecorder):
         self._draw_by_hand(wanted)
 
     def _set_mask(self, wanted: NDArray[np.uint8]) -> None:
-        self.app.desk.correcting.apply_edit(edit_between(self.shown_mask, wanted), "tour", "prepare")
+        self.app.controller.edits.apply_edit(edit_between(self.shown_mask, wanted), "tour", "prepare")
 
     def _draw_by_hand(self, wanted: NDArray[np.uint8]) -> None:
         """Change the mask to `wanted` through napari's layer, which counts as drawn by hand."""
@@ -265,7 +269,7 @@ class PictureTour(DemoRecorder):
 
     def _click_voxel(self, kind: ToolKind) -> tuple[int, int, int]:
         """Return a voxel (z, y, x) at which the tool has something to do."""
-        z = self.app.desk.layers.slice_view.current_slice
+        z = self.app.controller.layers.slice_view.current_slice
         inside = np.argwhere((self.truth[z] != 0) & (self.shown_mask[z] == 0))
         if kind.key == "remove-this":
             y, x = ((side.start + side.stop) // 2 for side in _ISLAND)
@@ -278,7 +282,7 @@ class PictureTour(DemoRecorder):
     def _show_propagation(self) -> None:
         """Correct a draft of another scanner's CT, adapt the network to it, and accept what it proposes."""
         self._draft_another_scanner()
-        desk, session = self.app.desk, self.app.session
+        controller, session = self.app.controller, self.app.session
         wrong = (self.shown_mask != self.truth).sum(axis=(1, 2))
         wanted = self.shown_mask.copy()
         parts = np.array_split(np.flatnonzero(wrong), _CORRECTED)
@@ -286,15 +290,15 @@ class PictureTour(DemoRecorder):
         wanted[chosen] = self.truth[chosen]
         self._draw_by_hand(wanted)
         wrong[chosen] = 0
-        desk.layers.slice_view.go_to_slice(int(wrong.argmax()))
+        controller.layers.slice_view.go_to_slice(int(wrong.argmax()))
         self.take_screenshot("carry_before")
-        desk.carrying.ask()
+        controller.propagation.ask()
         self.wait_until(lambda: session.job.state != "idle", "starting to learn")
         self.take_screenshot("carry_learning")
         self.wait_until(lambda: session.job.state == "idle", "learning")
         self.take_screenshot("carry_proposed")
-        if desk.carrying.proposal is not None:
-            desk.carrying.take_all()
+        if controller.propagation.proposal is not None:
+            controller.propagation.take_all()
             self.take_screenshot("carry_accepted")
 
     def _draft_another_scanner(self) -> None:
@@ -305,18 +309,18 @@ class PictureTour(DemoRecorder):
         session, before = self.app.session, self.app.session.case
         session.open_path(path)
         self.wait_until(lambda: session.case is not before and session.tally is not None, "opening")
-        self.app.desk.run_or_cancel()
+        self.app.controller.run_or_cancel()
         self.wait_until(lambda: session.draft is not None, "drafting")
 
     def _verify_slices(self) -> None:
-        guide, layers = self.app.desk.guide, self.app.desk.layers
+        guide, layers = self.app.controller.review, self.app.controller.layers
         for _ in range(3):
             # Only what has been on screen for a while can be verified.
             self.wait_until(
                 lambda: layers.slice_view.current_slice in guide.review_state.seen, "looking at a slice"
             )
             guide.verify_slice()
-            self.app.desk.layers.slice_view.step_up()
+            self.app.controller.layers.slice_view.step_up()
         self.take_screenshot("verified")
 
     def _show_recovery(self) -> None:

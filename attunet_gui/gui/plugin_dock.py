@@ -20,7 +20,7 @@ from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import METADATA, ct_layer_settings
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.gui.qt_helpers import QShortcut, start_psygnal_queue
-from attunet_gui.gui.window_guards import CloseGuard
+from attunet_gui.gui.window_event_filters import CloseGuard
 from attunet_gui.model_registry.model_adoption import offered_bundles
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.paths import user_data_folder
@@ -39,21 +39,28 @@ class _DockResources:
 
     runner: InferenceProcess
     session: CaseSession
-    desk: MainController
+    controller: MainController
     ended: bool = False
 
     def end_all(self) -> None:
         """End all of it; a second call does nothing."""
         if not self.ended:
             self.ended = True
-            self.desk.end_background_work()
+            self.controller.end_background_work()
             self.session.close_session()
             self.runner.close()
-            self.desk.layers.disconnect_viewer()
-            desk = self.desk
+            self.controller.layers.disconnect_viewer()
+            controller = self.controller
             # Qt keeps objects alive that are connected to them, and with these the CT; Python cannot collect
             # those.
-            for part in (desk.learning, desk.worklist, desk.toolbox, desk.carrying, desk.guide, desk):
+            for part in (
+                controller.finetuning,
+                controller.worklist,
+                controller.toolbox,
+                controller.propagation,
+                controller.review,
+                controller,
+            ):
                 part.deleteLater()
 
 
@@ -78,13 +85,13 @@ class PancreasDock(QWidget):
         session = CaseSession(runner, offered_bundles())
         layers = CaseLayers(napari_viewer)
         folder = user_data_folder()
-        self.desk = MainController(
+        self.controller = MainController(
             session, layers, WindowPreferences(folder / "window.ini"), folder / "journal"
         )
-        self.dock = MainDock(self.desk)
+        self.dock = MainDock(self.controller)
         self.dock.show_footer()
         self._viewer = napari_viewer
-        self._resources = running = _DockResources(runner, session, self.desk)
+        self._resources = running = _DockResources(runner, session, self.controller)
         self._docked = False
         self._shortcuts: list[QShortcut] = []
         # napari pads a widget that does not ask for height.
@@ -116,19 +123,19 @@ class PancreasDock(QWidget):
 
     def _enter_window(self, window: QMainWindow) -> None:
         """Connect to the window that the dock was put into, and take a CT that is open there."""
-        if self.desk.window is not window:
-            self.desk.window = window
+        if self.controller.window is not window:
+            self.controller.window = window
             # Owned by the dock: the window outlives it and must not be guarded by a dock that is gone.
-            CloseGuard(window, self.desk.confirm_close, owner=self)
-            shortcuts = bind_actions(window, self.desk, without=_WORKLIST)
-            self._shortcuts = [*shortcuts, *bind_tools(window, self.desk.toolbox.press_tool_key)]
+            CloseGuard(window, self.controller.confirm_close, owner=self)
+            shortcuts = bind_actions(window, self.controller, without=_WORKLIST)
+            self._shortcuts = [*shortcuts, *bind_tools(window, self.controller.toolbox.press_tool_key)]
             self._update_shortcuts()
             self._open_loaded_ct()
 
     def _leave_window(self) -> None:
         """End after napari took the dock out of its window, or put it back while strokes are unsaved."""
         self._docked = False
-        self.desk.when_safe("close the dock", self.close_dock)
+        self.controller.when_safe("close the dock", self.close_dock)
         if not self._resources.ended:
             self._viewer.window.add_dock_widget(self, name=FULL_NAME)
 
@@ -136,13 +143,13 @@ class PancreasDock(QWidget):
         """Close the case and take the dock out of the window; the CT stays as a plain image layer."""
         if self._resources.ended:
             return
-        case = self.desk.session.case
+        case = self.controller.session.case
         self._viewer.layers.events.inserted.disconnect(self._layer_added)
         self._viewer.layers.selection.events.active.disconnect(self._update_shortcuts)
         self._resources.end_all()
         for shortcut in self._shortcuts:
             shortcut.deleteLater()
-        self.desk.layers.remove_layers()
+        self.controller.layers.remove_layers()
         if case is not None:
             # The reader's layer was removed when the case was opened, so it is added again.
             self._viewer.add_image(case.volume.hu, **ct_layer_settings(case.volume), name=case.volume.name)
@@ -157,7 +164,7 @@ class PancreasDock(QWidget):
         Napari's layers use single letters too.
         """
         active = self._viewer.layers.selection.active
-        allowed = active is None or self.desk.layers.layer_set.owns_layer(active)
+        allowed = active is None or self.controller.layers.layer_set.owns_layer(active)
         for shortcut in self._shortcuts:
             shortcut.setEnabled(allowed)
 
@@ -167,7 +174,7 @@ class PancreasDock(QWidget):
         """Make a CT that is open in the viewer the case; of several, the selected one or the last."""
         cts = [layer for layer in self._viewer.layers if self._is_ct(layer)]
         chosen = [layer for layer in cts if layer in self._viewer.layers.selection]
-        if cts and self.desk.session.case is None:
+        if cts and self.controller.session.case is None:
             self._open_layer_as_case(*(chosen or cts)[-1:])
 
     def _layer_added(self, event: Any) -> None:
@@ -181,17 +188,17 @@ class PancreasDock(QWidget):
 
     def _is_ct(self, layer: Layer) -> bool:
         """Return whether the plugin's reader made `layer`, and it is none of the case's own layers."""
-        return source_volume_of(layer) is not None and not self.desk.layers.layer_set.owns_layer(layer)
+        return source_volume_of(layer) is not None and not self.controller.layers.layer_set.owns_layer(layer)
 
     def _open_layer_as_case(self, layer: Layer) -> None:
         """Open the CT of `layer` as the case.
 
         If the annotator keeps the open case, hide the layer and say so.
         """
-        session, volume = self.desk.session, source_volume_of(layer)
+        session, volume = self.controller.session, source_volume_of(layer)
         if volume is None:
             return
-        self.desk.open_volume(volume)
+        self.controller.open_volume(volume)
         # The annotator chose to keep the open case, whose corrections are not saved.
         if session.file_job is None and session.case is not None:
             layer.visible = False

@@ -218,8 +218,8 @@ def _with_unique_names(found: list[CaseRef]) -> tuple[CaseRef, ...]:
     return tuple(cases)
 
 
-def _safe_case_name(wish: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", wish).strip("._-")[:_NAME_LENGTH] or "case"
+def _safe_case_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name).strip("._-")[:_NAME_LENGTH] or "case"
 
 
 def _next_free_name(name: str, taken: set[str]) -> str:

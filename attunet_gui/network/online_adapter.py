@@ -108,23 +108,23 @@ class OnlineAdapter:
             variable.assign(value)
 
     def learn_examples(
-        self, lesson: AdaptationExamples, steps: int, seed: int, stepped: Callable[[], None] = lambda: None
+        self, examples: AdaptationExamples, steps: int, seed: int, stepped: Callable[[], None] = lambda: None
     ) -> None:
-        """Start from the model's weights and learn `lesson`.
+        """Start from the model's weights and learn `examples`.
 
         Args:
-            lesson: the examples.
+            examples: the examples.
             steps: optimiser steps; the learning rate warms up and falls as a cosine over them.
             seed: of the order of slices and of their variation.
             stepped: called after each step; it may raise `WorkCancelled`.
         """
         self.reset_weights()
         right, drafted = (
-            _draw_indices(len(lesson.corrected), _CORRECTED_PER_BATCH, seed),
-            _draw_indices(len(lesson.drafted), _DRAFTED_PER_BATCH, seed),
+            _draw_indices(len(examples.corrected), _CORRECTED_PER_BATCH, seed),
+            _draw_indices(len(examples.drafted), _DRAFTED_PER_BATCH, seed),
         )
         for number in range(steps):
-            batch = _concatenate_slices(lesson.corrected[next(right)], lesson.drafted[next(drafted)])
+            batch = _concatenate_slices(examples.corrected[next(right)], examples.drafted[next(drafted)])
             falling = 0.5 * (1 + math.cos(math.pi * number / steps))
             self._optimiser.learning_rate.assign(
                 _LEARNING_RATE * min(1.0, (number + 1) / _WARMUP_STEPS) * falling

@@ -206,15 +206,15 @@ class _AdaptationRun:
             self._network_images(self._corrected), self._mask_on_grid(told.mask, self._corrected)
         )
         around = self._replay_slices()
-        lesson = AdaptationExamples(
+        examples = AdaptationExamples(
             right, MaskedSlices(self._network_images(around), self._mask_on_grid(told.mask, around))
         )
         steps_held_out, steps = self._affordable_steps()
         self._total = self._folds * steps_held_out + steps
-        held = self._score_held_out(lesson, steps_held_out)
+        held = self._score_held_out(examples, steps_held_out)
         if held.after < held.before + _MIN_DSC_GAIN or held.after < _MIN_HELD_OUT_DSC:
             return _declined_propagation(self._learner, told, _no_gain_reason(told, held), held)
-        return self._accepted_propagation(self._propagated_mask(lesson, steps, held.reach_mm), held)
+        return self._accepted_propagation(self._propagated_mask(examples, steps, held.reach_mm), held)
 
     def _network_images(self, slices: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return (n, rows, columns, channels) uint8 of `slices` on the network's grid, the HU window mapped
@@ -270,7 +270,7 @@ class _AdaptationRun:
     def _report_progress(self) -> None:
         self._progress(self._done, self._total, ADAPTATION_STAGE)
 
-    def _score_held_out(self, lesson: AdaptationExamples, steps: int) -> _HeldOutScores:
+    def _score_held_out(self, examples: AdaptationExamples, steps: int) -> _HeldOutScores:
         """Score each corrected slice with a network that learnt from the others.
 
         Corrected slices are divided into contiguous folds. `steps` are done for each fold.
@@ -279,7 +279,7 @@ class _AdaptationRun:
             DSC before and after over all corrected slices together, and how far they lay from what was
                 learnt.
         """
-        right, began_with = lesson.corrected, self._told.before
+        right, began_with = examples.corrected, self._told.before
         old = self._learner.predict_logits(right.images) >= 0
         before = old.copy() if began_with is None else self._mask_on_grid(began_with, self._corrected) != 0
         after, apart = before.copy(), np.zeros(len(self._corrected))
@@ -288,7 +288,7 @@ class _AdaptationRun:
             # nothing about slices farther away.
             out = np.arange(len(self._corrected)) * self._folds // len(self._corrected) == fold
             apart[out] = np.abs(self._corrected[out, None] - self._corrected[~out]).min(axis=1)
-            others = replace(lesson, corrected=right[~out])
+            others = replace(examples, corrected=right[~out])
             self._learner.learn_examples(others, steps, self._effort.seed, self._count_step)
             new = self._learner.predict_logits(right.images[out]) >= 0
             after[out] = _apply_difference(before[out], old[out], new)
@@ -298,7 +298,7 @@ class _AdaptationRun:
             dice_coefficient(before, right.mask), dice_coefficient(after, right.mask), apart_mm
         )
 
-    def _propagated_mask(self, lesson: AdaptationExamples, steps: int, reach_mm: float) -> Mask:
+    def _propagated_mask(self, examples: AdaptationExamples, steps: int, reach_mm: float) -> Mask:
         """Return the mask with the learnt changes near the corrected slices and without stray pieces; (z, y,
         x) uint8 0/1.
         """
@@ -306,7 +306,7 @@ class _AdaptationRun:
         if len(slices):
             images = self._network_images(slices)
             old = self._learner.predict_logits(images, self._report_progress)
-            self._learner.learn_examples(lesson, steps, self._effort.seed, self._count_step)
+            self._learner.learn_examples(examples, steps, self._effort.seed, self._count_step)
             # Logits are blended rather than masks, so that the weight of a change falls smoothly to nothing
             # at the reach.
             new = old + weights[:, None, None] * (

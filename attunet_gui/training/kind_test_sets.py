@@ -164,8 +164,8 @@ def _make_volume(item: _TestVolume) -> SyntheticCase:
     # Seeds of this range are refused by every training.
     seed = TEST_SEEDS.start + item.number
     # crc32, because `hash` of a string differs from one process to the next.
-    wish = RenderConfig(name, seed, (seed, crc32(item.kind.name.encode())), (item.kind,))
-    case = render_case(_read_tissues(item.tissues), wish, item.folder)
+    config = RenderConfig(name, seed, (seed, crc32(item.kind.name.encode())), (item.kind,))
+    case = render_case(_read_tissues(item.tissues), config, item.folder)
     write_json(_record_path(item.folder, name), {"made_by": made_by, "case": case.model_dump(mode="json")})
     return case
 

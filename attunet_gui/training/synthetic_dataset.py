@@ -291,12 +291,12 @@ class RenderConfig:
     kinds: tuple[CTKind, ...]
 
 
-def render_case(tissues: TissueMap, wish: RenderConfig, output: Path) -> SyntheticCase:
-    """Render `tissues` as `wish` says and write CT and label into `output`; an older record of the case is
+def render_case(tissues: TissueMap, config: RenderConfig, output: Path) -> SyntheticCase:
+    """Render `tissues` as `config` says and write CT and label into `output`; an older record of the case is
     removed.
     """
-    ct = render_ct(tissues, np.random.default_rng(wish.stream), settings_for_kinds(wish.kinds))
-    pair = pair_paths(output, wish.name, (tissues.subject, *tissues.donors))
+    ct = render_ct(tissues, np.random.default_rng(config.stream), settings_for_kinds(config.kinds))
+    pair = pair_paths(output, config.name, (tissues.subject, *tissues.donors))
     volume = synthetic_volume(ct, pair.name)
     # Before the files are written: an old record must not vouch for them if this is interrupted.
     _record_path(output, pair.name).unlink(missing_ok=True)
@@ -306,10 +306,10 @@ def render_case(tissues: TissueMap, wish: RenderConfig, output: Path) -> Synthet
         name=pair.name,
         subject=tissues.subject,
         donors=tissues.donors,
-        seed=wish.seed,
+        seed=config.seed,
         uptake=ct.uptake,
         spacing_mm=ct.spacing_mm,
-        kinds=tuple(kind.name for kind in wish.kinds),
+        kinds=tuple(kind.name for kind in config.kinds),
     )
 
 

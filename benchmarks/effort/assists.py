@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from attunet_gui.core.propagation import PropagationResult
 from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, PROPAGATION_TOOL
-from attunet_gui.editing.tools.neighbour_propagation import PropagateToNeighbours
+from attunet_gui.editing.tools.neighbour_outline_shift import PropagateToNeighbours
 from attunet_gui.editing.tools.slice_interpolation import LARGEST_GAP_PARAMETER, InterpolateTool
 from attunet_gui.editing.tools.tool_types import EditingTool
 from attunet_gui.system.errors import AttunetError

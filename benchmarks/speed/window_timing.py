@@ -75,14 +75,14 @@ def _window(job: WindowJob) -> Iterator[RunningApplication]:
             _live(1.0)
             yield app
         finally:
-            app.desk.end_background_work()
+            app.controller.end_background_work()
             app.session.close_session()
             app.viewer.close()
             app.runner.close()
 
 
 def _open(app: RunningApplication, path: Path) -> None:
-    app.desk.open_path(path)
+    app.controller.open_path(path)
     _until(lambda: app.session.case is not None and app.session.tally is not None, app)
     _live(1.0)
 
@@ -160,7 +160,7 @@ def _stalls(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         for _ in range(job.runs):
-            app.session.request_draft(app.desk.layers.slice_view.current_slice)
+            app.session.request_draft(app.controller.layers.slice_view.current_slice)
             start_of = monotonic()
             busy = _scrolled(app, lambda: app.session.job.state == "idle" and app.session.draft is not None)
             took = monotonic() - start_of
@@ -252,7 +252,7 @@ def _opening(job: WindowJob) -> dict[str, Any]:
             voxels.append(_seconds(lambda: np.asanyarray(nib.load(job.ct).dataobj)))
             before = app.session.case
             begun = perf_counter()
-            app.desk.open_path(job.ct)
+            app.controller.open_path(job.ct)
             _until(lambda before=before: app.session.case is not before, app)  # type: ignore[misc]
             QCoreApplication.processEvents()
             ours.append(perf_counter() - begun)
@@ -272,15 +272,15 @@ def _memory(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         opened = peak_gb(getpid())
-        app.session.request_draft(app.desk.layers.slice_view.current_slice)
+        app.session.request_draft(app.controller.layers.slice_view.current_slice)
         _until(lambda: app.session.draft is not None and app.session.job.state == "idle", app)
         _live(1.5)
-        app.desk.layers.appearance.toggle_gates()
-        for z in _there_and_back(app.desk.layers.slice_view.current_slice):
+        app.controller.layers.appearance.toggle_gates()
+        for z in _there_and_back(app.controller.layers.slice_view.current_slice):
             app.viewer.dims.set_current_step(0, z)
             QCoreApplication.processEvents()
         for _ in range(4):
-            app.desk.layers.appearance.next_gate()
+            app.controller.layers.appearance.next_gate()
             _live(0.3)
         return {"window": peak_gb(getpid()), "child": peak_gb(app.runner.child_pid or 0), "opened": opened}
 

@@ -115,10 +115,10 @@ def test_accepting_what_was_not_looked_at_is_asked_or_refused(
     with pytest.raises(AttunetError, match="2 slices with mask not looked at, 12 places to check open"):
         _typed("accept", project.folder, "case-0001")
     assert "case-0001: accepted" in _said("accept", project.folder, "case-0001", "--yes")
-    monkeypatch.setattr("attunet_gui.cli.worklist_actions.sys", SimpleNamespace(stdin=_Terminal()))
+    monkeypatch.setattr("attunet_gui.cli.worklist_commands.sys", SimpleNamespace(stdin=_Terminal()))
     answers = iter([False, True])
     monkeypatch.setattr(
-        "attunet_gui.cli.worklist_actions.Confirm.ask", lambda *_args, **_named: next(answers)
+        "attunet_gui.cli.worklist_commands.Confirm.ask", lambda *_args, **_named: next(answers)
     )
     said = _said("accept", project.folder, "case-0002")
     assert "case-0002 is not reviewed: 2 slices with mask not looked at, 12 places to check open." in said

@@ -22,7 +22,7 @@ every_tool = pytest.mark.parametrize("kind", TOOLS, ids=lambda kind: kind.key)
 
 
 @st.composite
-def wishes(draw: st.DrawFn, kind: ToolKind, scene: ToolScene) -> ToolOptions:
+def tool_options(draw: st.DrawFn, kind: ToolKind, scene: ToolScene) -> ToolOptions:
     """Any value within the bounds, a click or scribble anywhere in the CT, in 2-D or 3-D."""
     value = None
     if kind.parameter is not None:
@@ -32,10 +32,10 @@ def wishes(draw: st.DrawFn, kind: ToolKind, scene: ToolScene) -> ToolOptions:
     return ToolOptions(value, tuple(points), draw(st.booleans()))
 
 
-def applied(scene: ToolScene, kind: ToolKind, wish: ToolOptions) -> MaskEdit | str:
+def applied(scene: ToolScene, kind: ToolKind, options: ToolOptions) -> MaskEdit | str:
     """The edit, or the sentence why there is none."""
     try:
-        return kind.make_tool(wish).compute_edit(scene)
+        return kind.make_tool(options).compute_edit(scene)
     except AttunetError as reason:
         return str(reason)
 
@@ -45,23 +45,23 @@ def applied(scene: ToolScene, kind: ToolKind, wish: ToolOptions) -> MaskEdit | s
 @given(data=st.data())
 def test_an_edit_is_exact_within_its_slices_and_the_same_again(kind: ToolKind, data: st.DataObject) -> None:
     scene = data.draw(scenes())
-    wish = data.draw(wishes(kind, scene))
+    options = data.draw(tool_options(kind, scene))
     before, hu, draft = (
         scene.mask.copy(),
         scene.hu.copy(),
         None if scene.draft is None else scene.draft.copy(),
     )
-    edit = applied(scene, kind, wish)
+    edit = applied(scene, kind, options)
 
     assert np.array_equal(scene.mask, before), "a tool changes nothing itself"
     assert np.array_equal(scene.hu, hu)
     assert draft is None or np.array_equal(scene.draft, draft)
-    assert applied(scene, kind, wish) == edit
+    assert applied(scene, kind, options) == edit
     if isinstance(edit, str):
         assert edit.endswith(".")
         assert "\n" not in edit
         return
-    if kind.dimensions == (2,) or (2 in kind.dimensions and not wish.in_3d):
+    if kind.dimensions == (2,) or (2 in kind.dimensions and not options.in_3d):
         assert set(edit.box_slices) <= {scene.slice}
     after = before.copy()
     edit.apply_to(after)

@@ -15,7 +15,7 @@ from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.metrics import dice_coefficient
 from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.editing.tools import ToolScene
-from attunet_gui.editing.tools.neighbour_propagation import PropagateToNeighbours
+from attunet_gui.editing.tools.neighbour_outline_shift import PropagateToNeighbours
 from attunet_gui.system.errors import AttunetError
 from tests.support.tool_scenes import ellipsoid, masks, scene_of
 

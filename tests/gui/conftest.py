@@ -71,7 +71,7 @@ def app(
     )
     live(0.2)
     yield made
-    made.desk.end_background_work()
+    made.controller.end_background_work()
     made.session.close_session()
     if not made.is_window_closed():
         made.viewer.close()

@@ -23,7 +23,7 @@ __all__ = ["ct"]
 
 
 def mask_layer(world: HeadlessWindow) -> Labels:
-    return world.desk.layers.viewer.layers[MASK]
+    return world.controller.layers.viewer.layers[MASK]
 
 
 def keys_of(layers: CaseLayers) -> KeymapHandler:
@@ -42,8 +42,8 @@ def struck(handler: KeymapHandler, keys: str) -> None:
 @pytest.fixture
 def panel(world: HeadlessWindow) -> ToolsPanel:
     made = ToolsPanel()
-    world.desk.look_changed.connect(lambda: made.show_brush(world.desk.layers, (1.0, 1.0, 1.0)))
-    world.desk.toolbox.changed.connect(lambda: made.show_selected_tool(world.desk.toolbox))
+    world.controller.look_changed.connect(lambda: made.show_brush(world.controller.layers, (1.0, 1.0, 1.0)))
+    world.controller.toolbox.changed.connect(lambda: made.show_selected_tool(world.controller.toolbox))
     return made
 
 
@@ -65,15 +65,15 @@ def test_undo_and_redo_leave_the_tool(
 ) -> None:
     world.open(ct)
     monkeypatch.setattr(get_settings().application, "hold_button_delay", 0.0)
-    keys = keys_of(world.desk.layers)
+    keys = keys_of(world.controller.layers)
     struck(keys, before)
     world.paint(Z, 20, 20)
     struck(keys, before)
     keys.press_key(key)  # a key that goes up after the letter of another one has gone down
     struck(keys, undo)
-    assert world.desk.layers.tools.current_tool == tool
+    assert world.controller.layers.tools.current_tool == tool
     struck(keys, undo)
-    assert world.desk.layers.tools.current_tool == tool
+    assert world.controller.layers.tools.current_tool == tool
 
 
 def test_every_mode_of_a_mask_is_one_that_the_dock_shows(
@@ -88,22 +88,22 @@ def test_every_mode_of_a_mask_is_one_that_the_dock_shows(
     layer.mode = "fill"
     assert "napari's mode fill is not used on a mask" in world.said
     for keys in ("F", "L", "4", "5", "7"):
-        world.desk.select_tool("paint")
-        struck(keys_of(world.desk.layers), keys)
+        world.controller.select_tool("paint")
+        struck(keys_of(world.controller.layers), keys)
         assert shown(panel) == {"paint"}
 
 
 def test_the_brush_adds_whatever_napari_was_told(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     for keys in ("X", "M", "-", "=", "B"):
-        struck(keys_of(world.desk.layers), keys)
+        struck(keys_of(world.controller.layers), keys)
         layer = mask_layer(world)
         assert (layer.selected_label, layer.preserve_labels) == (1, False), keys
 
 
 def test_the_right_button_starts_nothing_that_goes_on_unseen(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.desk.select_tool("paint")
+    world.controller.select_tool("paint")
     layer = mask_layer(world)
     assert not layer._overlays["brush_stroke"].enabled
     press = SimpleNamespace(
@@ -122,7 +122,7 @@ def test_our_tool_is_shown_until_something_else_is_in_hand(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    toolbox, layers = world.desk.toolbox, world.desk.layers
+    toolbox, layers = world.controller.toolbox, world.controller.layers
     waits = "add-this" if "add-this" in panel.kinds else next(iter(panel.kinds))
     for away in ("Z", "P", "Escape"):
         toolbox.select_tool(waits)
@@ -135,7 +135,7 @@ def test_our_tool_is_shown_until_something_else_is_in_hand(
     assert shown(panel) == {"pan_zoom"}
     toolbox.select_tool("grow")
     assert shown(panel) == {"grow", "pan_zoom"}
-    world.desk._case_opened(world.desk.session.case)  # type: ignore[arg-type]
+    world.controller._case_opened(world.controller.session.case)  # type: ignore[arg-type]
     assert shown(panel) == {"pan_zoom"}
 
 
@@ -144,7 +144,7 @@ def test_a_tool_that_is_done_at_once_does_not_stay_lit(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    panel.kind_asked.connect(world.desk.toolbox.select_tool)
+    panel.kind_asked.connect(world.controller.toolbox.select_tool)
     at_once = [key for key in panel.kinds if key in ("fill-holes", "keep-largest", "largest")]
     assert at_once
     for key in at_once:
@@ -156,7 +156,7 @@ def test_tools_and_undo_work_whichever_layer_is_selected(
     world: HeadlessWindow, ct: Path, panel: ToolsPanel
 ) -> None:
     world.open(ct)
-    layers = world.desk.layers
+    layers = world.controller.layers
     world.paint(Z, 20, 20)
     layers.viewer.layers.selection.active = layers.viewer.layers[CT]
     assert shown(panel) == {"pan_zoom"}, "a click moves the picture: that is what is lit"
@@ -176,17 +176,17 @@ def test_a_layer_of_the_persons_own_lights_no_tool(
     world: HeadlessWindow, ct: Path, panel: ToolsPanel
 ) -> None:
     world.open(ct)
-    world.desk.select_tool("paint")
-    points = world.desk.layers.viewer.add_points(np.zeros((1, 3)), name="mine")
+    world.controller.select_tool("paint")
+    points = world.controller.layers.viewer.add_points(np.zeros((1, 3)), name="mine")
     points.mode = "add"
-    world.desk.look_changed.emit()
+    world.controller.look_changed.emit()
     assert shown(panel) == set()
-    world.desk.select_tool("erase")
+    world.controller.select_tool("erase")
     assert shown(panel) == {"erase"}
 
 
 def test_the_window_binds_tools_and_undo_for_every_layer(qt: QApplication) -> None:
-    from attunet_gui.gui.napari_adapter.napari_keys import brush_keys, tool_keys
+    from attunet_gui.gui.napari_adapter.napari_key_settings import brush_keys, tool_keys
 
     assert {str(keys) for keys in tool_keys()["paint"]} == {"2", "P"}
     assert {tool: bool(keys) for tool, keys in tool_keys().items()} == dict.fromkeys(
@@ -200,8 +200,8 @@ def test_the_corners_of_a_polygon_stay_in_the_plane_in_which_they_were_set(
     world: HeadlessWindow, ct: Path, change: str
 ) -> None:
     world.open(ct)
-    world.desk.select_tool("polygon")
-    viewer, overlay = world.desk.layers.viewer, mask_layer(world)._overlays["polygon"]
+    world.controller.select_tool("polygon")
+    viewer, overlay = world.controller.layers.viewer, mask_layer(world)._overlays["polygon"]
     overlay.points = [[Z, 5.0, 5.0], [Z, 9.0, 5.0], [Z, 9.0, 9.0]]
     if change == "3-D":
         viewer.dims.ndisplay = 3

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.gui.learning.finetuning_controller import FinetuningController
-from attunet_gui.gui.learning.finetuning_preparation import (
+from attunet_gui.gui.finetuning.finetuning_controller import FinetuningController
+from attunet_gui.gui.finetuning.finetuning_preparation import (
     DefaultModel,
     FinetuningOptions,
     FinetuningRequest,
@@ -19,14 +19,14 @@ from attunet_gui.gui.learning.finetuning_preparation import (
     make_finetune_config,
     make_model_comparison,
 )
-from attunet_gui.gui.learning.finetuning_view_state import (
+from attunet_gui.gui.finetuning.finetuning_view_state import (
     FinetuningFacts,
     comparison_text,
     decide_finetuning_view,
     rows_by_group,
     rows_worst_first,
 )
-from attunet_gui.gui.learning.learning_curve import LearningCurve, curve_from_log
+from attunet_gui.gui.finetuning.learning_curve import LearningCurve, curve_from_log
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus
 from attunet_gui.io.datasets.dataset_layouts import find_dataset_cases
 from attunet_gui.model_registry.model_adoption import offered_bundles
@@ -63,8 +63,8 @@ def test_it_says_beforehand_what_will_happen() -> None:
 
 
 def test_named_judges_leave_every_case_to_teach(tmp_path: Path) -> None:
-    wish = FinetuningOptions(tmp_path / "mine", tmp_path / "theirs")
-    view = decide_finetuning_view(replace(READY, options=wish, found=3, accepted=0))
+    options = FinetuningOptions(tmp_path / "mine", tmp_path / "theirs")
+    view = decide_finetuning_view(replace(READY, options=options, found=3, accepted=0))
     assert "about 3 of 3 cases in mine. The cases in theirs judge" in view.intro
     assert view.learn_enabled
 
@@ -293,21 +293,21 @@ def test_the_comparison_says_how_many_were_left_out_and_why() -> None:
     )
 
 
-# On the desk
+# On the controller
 
 
 @pytest.fixture
 def room(qt: QApplication, tmp_path: Path, project: Project, tiny_bundle: Path) -> Iterator[HeadlessWorklist]:
     made = headless_worklist_in(tmp_path, project)
-    made.world.desk.session.add_model(read_bundle(tiny_bundle))
-    made.world.until(lambda: made.world.desk.learning.current_facts.accepted == 3)
+    made.world.controller.session.add_model(read_bundle(tiny_bundle))
+    made.world.until(lambda: made.world.controller.finetuning.current_facts.accepted == 3)
     yield made
-    made.world.desk.end_background_work()
-    made.world.desk.session.close_session()
+    made.world.controller.end_background_work()
+    made.world.controller.session.close_session()
 
 
 def learning_of(room: HeadlessWorklist, pupil: Pupil) -> FinetuningController:
-    learning = room.world.desk.learning
+    learning = room.world.controller.finetuning
     learning.run_in_child, learning.can_finetune = pupil, True
     return learning
 
@@ -316,7 +316,7 @@ def test_a_lesson_is_learnt_compared_adopted_and_taken_back(
     room: HeadlessWorklist, tiny_bundle: Path
 ) -> None:
     pupil = Pupil(tiny_bundle)
-    learning, session = learning_of(room, pupil), room.world.desk.session
+    learning, session = learning_of(room, pupil), room.world.controller.session
     shipped = offered_bundles()[0].card.name
     learning.begin_finetuning()
     room.world.until(lambda: learning.current_facts.differences is not None)

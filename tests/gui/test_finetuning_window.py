@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
-from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
+from attunet_gui.gui.finetuning.finetuning_dialog import FinetuningDialog
 from attunet_gui.gui.main_window import RunningApplication
 from attunet_gui.model_registry.model_adoption import offered_bundles
 from tests.support.finetuning_doubles import Pupil, accept
@@ -26,9 +26,9 @@ def asked(app: RunningApplication, folder: Path, pupil: Pupil) -> FinetuningDial
     for number in range(1, 5):
         accept(project, f"case-{number:04d}")
     project.close()
-    learning = app.desk.learning
+    learning = app.controller.finetuning
     learning.run_in_child, learning.can_finetune = pupil, True
-    app.desk.worklist.projects.show_project(project.folder)
+    app.controller.worklist.projects.show_project(project.folder)
     until(lambda: learning.current_facts.accepted == 4)
     press_keys(app, "F7")
     until(lambda: learning.dialog is not None and learning.dialog.isVisible())
@@ -58,7 +58,7 @@ def test_from_the_question_to_the_model_and_back(
     get_settings().appearance.theme = theme
     pupil = Pupil(tiny_bundle)
     pupil.goes_on.clear()
-    dialog, learning = asked(app, tmp_path, pupil), app.desk.learning
+    dialog, learning = asked(app, tmp_path, pupil), app.controller.finetuning
     assert "about 3 of 4 accepted cases" in dialog.intro.text()
     look(dialog, tmp_path / f"{theme}_asked.png")
     click(dialog.learn)
@@ -95,7 +95,7 @@ def test_a_lesson_that_is_stopped_can_go_on(
 ) -> None:
     pupil = Pupil(tiny_bundle, gain=-0.3)
     pupil.goes_on.clear()
-    dialog, learning = asked(app, tmp_path, pupil), app.desk.learning
+    dialog, learning = asked(app, tmp_path, pupil), app.controller.finetuning
     click(dialog.learn)
     until(lambda: learning.current_facts.curve.last_step == 2)
     click(dialog.stop)

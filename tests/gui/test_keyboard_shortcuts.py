@@ -8,9 +8,10 @@ from qtpy.QtGui import QKeySequence
 
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.gui.controllers.main_controller import MainController
+from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.controllers.propagation_controller import PropagationController
-from attunet_gui.gui.controllers.review_controller import ReviewController
 from attunet_gui.gui.controllers.window_dialogs import WindowDialogs
+from attunet_gui.gui.finetuning.finetuning_controller import FinetuningController
 from attunet_gui.gui.keyboard_shortcuts import (
     ACTIONS,
     NAPARI_KEYS,
@@ -19,7 +20,6 @@ from attunet_gui.gui.keyboard_shortcuts import (
     shortcuts_html,
     tooltip_for,
 )
-from attunet_gui.gui.learning.finetuning_controller import FinetuningController
 from attunet_gui.gui.napari_adapter.overlay_layers import LayerAppearance
 from attunet_gui.gui.napari_adapter.slice_view import SliceView
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
@@ -58,10 +58,10 @@ def test_every_action_is_something_the_desk_can_do(action: UserAction) -> None:
     owner, _, method = action.method.rpartition(".")
     kinds = {
         "": MainController,
-        "guide": ReviewController,
-        "carrying": PropagationController,
+        "review": MaskReviewController,
+        "propagation": PropagationController,
         "worklist": WorklistController,
-        "learning": FinetuningController,
+        "finetuning": FinetuningController,
         "dialogs": WindowDialogs,
         "layers.slice_view": SliceView,
         "layers.appearance": LayerAppearance,

@@ -35,26 +35,26 @@ def test_a_window_killed_while_painting_loses_no_stroke(
 ) -> None:
     crc = painted_and_killed(ct, tmp_path, strokes=4)
     question = DialogAnswer("Bring it back")
-    app.desk.offer_recovery()
+    app.controller.offer_recovery()
     assert question.asked is not None
     assert "case_one" in question.asked
     assert question.default == "Bring it back"
     until(lambda: app.session.case is not None)
     live(0.3)
-    work = app.desk.correcting.work
+    work = app.controller.edits.work
     assert work is not None
     if zlib.crc32(mask_of(app)) != crc:
         # It may have finished one more before it died.
-        app.desk.correcting.undo()
+        app.controller.edits.undo()
         assert zlib.crc32(mask_of(app)) == crc
     assert app.session.edited
     before = mask_of(app).copy()
-    app.desk.select_tool("paint")
-    app.desk.layers.slice_view.go_to_slice(50)
+    app.controller.select_tool("paint")
+    app.controller.layers.slice_view.go_to_slice(50)
     drag_in_canvas(app)
     assert mask_of(app)[50].any()
-    app.desk.correcting.undo()
+    app.controller.edits.undo()
     assert (mask_of(app) == before).all()
     for _ in range(4):
-        app.desk.correcting.undo()
+        app.controller.edits.undo()
     assert not mask_of(app).any()

@@ -1,4 +1,4 @@
-"""Correcting, guidance, tools and recovery on the real desk and napari's real model; without a window."""
+"""Correcting, review, tools and recovery on the real controller and napari's real model; no window."""
 
 from __future__ import annotations
 
@@ -35,28 +35,28 @@ def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: HeadlessWindow
     world.paint(Z, 20, 20)
     painted = world.mask.copy()
     assert painted.any()
-    assert world.desk.session.edited
-    world.desk.layers.slice_view.go_to_slice(0)
-    world.desk.correcting.undo()
+    assert world.controller.session.edited
+    world.controller.layers.slice_view.go_to_slice(0)
+    world.controller.edits.undo()
     assert not world.mask.any()
     assert world.said == f"Undone: brush, +{painted.sum()} voxels."
-    assert world.desk.layers.slice_view.current_slice == Z, "nobody undoes what she cannot see"
-    world.desk.correcting.redo()
+    assert world.controller.layers.slice_view.current_slice == Z, "nobody undoes what she cannot see"
+    world.controller.edits.redo()
     np.testing.assert_array_equal(world.mask, painted)
-    world.desk.correcting.redo()
+    world.controller.edits.redo()
     assert world.said == "There is nothing to redo."
 
 
 def test_a_change_by_a_script_is_noted_as_well(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    layer = world.desk.layers.viewer.layers[MASK]
+    layer = world.controller.layers.viewer.layers[MASK]
     layer.data_setitem((np.array([3]), np.array([3]), np.array([3])), 1)
     layer.paint_polygon([(Z, 5, 5), (Z, 5, 20), (Z, 20, 20)], 1)
     assert world.mask[3, 3, 3] == 1
     assert world.mask[Z].any()
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert not world.mask[Z].any()
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert not world.mask.any()
 
 
@@ -68,7 +68,7 @@ def answers(world: HeadlessWindow, take: bool) -> list[tuple[str, int]]:
         asked.append((words, verified))
         return take
 
-    world.desk.correcting.confirm_draft_undo = answer
+    world.controller.edits.confirm_draft_undo = answer
     return asked
 
 
@@ -78,22 +78,22 @@ def test_undo_stops_at_the_draft_unless_the_person_wants_more(world: HeadlessWin
     draft = world.mask.copy()
     world.paint(Z, 5, 5)
     asked = answers(world, take=False)
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert asked == [], "a stroke is undone without a question"
     for _ in range(3):
-        world.desk.correcting.undo()
+        world.controller.edits.undo()
     assert asked == [(f"draft by {prediction_name(world)}, +{draft.sum()} voxels", 0)] * 3
     np.testing.assert_array_equal(world.mask, draft)
     assert world.said.startswith("Undo stopped at the draft")
     answers(world, take=True)
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert not world.mask.any()
-    world.desk.correcting.redo()
+    world.controller.edits.redo()
     np.testing.assert_array_equal(world.mask, draft)
 
 
 def prediction_name(world: HeadlessWindow) -> str:
-    draft = world.desk.session.draft
+    draft = world.controller.session.draft
     assert draft is not None
     return draft.prediction.model.name
 
@@ -101,21 +101,21 @@ def prediction_name(world: HeadlessWindow) -> str:
 def test_nobody_to_ask_means_that_the_draft_stays(world: HeadlessWindow, ct: Path, tmp_path: Path) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    alone = EditController(world.desk.session, world.desk.layers)
-    alone.begin_session(world.desk.correcting.work)  # type: ignore[arg-type]
+    alone = EditController(world.controller.session, world.controller.layers)
+    alone.begin_session(world.controller.edits.work)  # type: ignore[arg-type]
     alone.undo()
     np.testing.assert_array_equal(world.mask, box_mask(world))
 
 
 def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.until(lambda: world.desk.session.tally is not None)
+    world.until(lambda: world.controller.session.tally is not None)
     told: list[tuple[bool, str, str]] = []
-    world.desk.view_changed.connect(
+    world.controller.view_changed.connect(
         lambda view: told.append((bool(world.mask.any()), view.step.hint, view.volume))
     )
     world.draft(box_mask(world))
-    world.until(lambda: not world.desk.session.recounting)
+    world.until(lambda: not world.controller.session.recounting)
     drafted = [(hint, volume) for contour, hint, volume in told if contour]
     assert drafted
     for hint, volume in drafted:
@@ -126,13 +126,13 @@ def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: Head
 
 def verify(world: HeadlessWindow, *slices: int) -> None:
     for z in slices:
-        world.desk.layers.slice_view.go_to_slice(z)
+        world.controller.layers.slice_view.go_to_slice(z)
         world.verify()
 
 
 def green(world: HeadlessWindow) -> frozenset[int]:
     """Verified slices, which all who keep them must agree on."""
-    work, guide = world.desk.correcting.work, world.desk.guide
+    work, guide = world.controller.edits.work, world.controller.review
     assert work is not None
     assert work.verified_slices == work.mask_locks.verified == guide.review_state.verified
     return work.verified_slices
@@ -144,20 +144,20 @@ def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(
     world.open(ct)
     world.draft(box_mask(world))
     verify(world, 4, Z, 6)
-    world.desk.layers.slice_view.go_to_slice(Z)
+    world.controller.layers.slice_view.go_to_slice(Z)
     world.paint(Z, 5, 5)
     assert green(world) == {4, 6}
     assert world.said.endswith(f"Slice {Z + 1} has changed and is no longer verified.")
     verify(world, Z)
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert green(world) == {4, 6}
     assert f"Slice {Z + 1} has changed" in world.said
     verify(world, Z)
-    world.desk.correcting.redo()
+    world.controller.edits.redo()
     assert green(world) == {4, 6}
     asked = answers(world, take=True)
-    world.desk.correcting.undo()
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
+    world.controller.edits.undo()
     assert [count for _words, count in asked] == [2]
     assert green(world) == frozenset()
     assert world.said.endswith("2 slices have changed and are no longer verified.")
@@ -173,7 +173,7 @@ def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
     monkeypatch.setattr(case_dialogs, "ask_rerun", lambda _parent: "replace")
     other = box_mask(world)
     other[4] = 0
-    world.desk.run_or_cancel()
+    world.controller.run_or_cancel()
     world.network.answer(len(world.network.requests), other)
     world.until(lambda: not world.mask[4].any())
     assert green(world) == {9}
@@ -184,10 +184,10 @@ def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(
     world: HeadlessWindow, ct: Path
 ) -> None:
     proposed(world, ct)
-    world.desk.carrying.take_all()
-    changed = world.desk.correcting.work.undo_stack.last_stroke.edit.changed_slices  # type: ignore[union-attr]
+    world.controller.propagation.take_all()
+    changed = world.controller.edits.work.undo_stack.last_stroke.edit.changed_slices  # type: ignore[union-attr]
     verify(world, 2, *sorted(changed))
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert changed
     assert green(world) == {2}
 
@@ -199,23 +199,23 @@ def test_undo_after_a_restart_takes_the_green_away(
     world.draft(box_mask(world))
     world.paint(Z, 5, 5)
     verify(world, 2, Z)
-    world.desk.correcting.undo()
-    world.desk.correcting.redo()
+    world.controller.edits.undo()
+    world.controller.edits.redo()
     verify(world, Z)
-    world.desk.correcting.end_session()
+    world.controller.edits.end_session()
     again = headless_window_in(tmp_path)
     monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
-    again.desk.offer_recovery()
-    again.until(lambda: again.desk.session.case is not None)
+    again.controller.offer_recovery()
+    again.until(lambda: again.controller.session.case is not None)
     assert green(again) == {2, Z}
-    again.desk.correcting.undo()
+    again.controller.edits.undo()
     assert green(again) == {2}
     answers(again, take=False)
-    again.desk.correcting.undo()
+    again.controller.edits.undo()
     assert again.said.startswith("Undo stopped at the draft")
     np.testing.assert_array_equal(again.mask, box_mask(again))
-    again.desk.end_background_work()
-    again.desk.session.close_session()
+    again.controller.end_background_work()
+    again.controller.session.close_session()
 
 
 def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(
@@ -223,13 +223,13 @@ def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(
 ) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
-    world.desk.session.edited = False  # saved, say
+    world.controller.session.edited = False  # saved, say
     world.draft(box_mask(world))
     drafted = world.mask.copy()
     world.paint(7, 30, 30)
     asked = answers(world, take=False)
-    world.desk.correcting.undo()
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
+    world.controller.edits.undo()
     assert len(asked) == 1
     np.testing.assert_array_equal(world.mask, drafted)
 
@@ -238,38 +238,38 @@ def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: HeadlessWi
     world.open(ct)
     world.paint(Z, 5, 5)
     before = world.mask.copy()
-    world.desk.session.edited = False  # saved, say
+    world.controller.session.edited = False  # saved, say
     world.draft(box_mask(world))
     assert world.mask[Z, 20, 20] == 1
     assert world.mask[Z, 5, 5] == 1, "what was drawn by hand stays under a draft"
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     np.testing.assert_array_equal(world.mask, before)
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert not world.mask.any()
 
 
 def test_what_a_draft_would_change_of_the_persons_is_shown_and_left(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
-    world.desk.session.edited = False
+    world.controller.session.edited = False
     world.draft(box_mask(world))
     assert "contradicts" in world.said
-    conflict = world.desk.layers.viewer.layers[CHANGES].data
+    conflict = world.controller.layers.viewer.layers[CHANGES].data
     np.testing.assert_array_equal(conflict == 3, (box_mask(world) == 0) & (world.mask == 1))
 
 
 def test_the_brush_sets_only_what_lies_within_the_hu_limits(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    case = world.desk.session.case
+    case = world.controller.session.case
     assert case is not None
     hu = case.volume.hu[Z]
     middle = float(np.median(hu[hu > -200]))
-    world.desk.correcting.set_hu_limits((middle, 3000.0))
+    world.controller.edits.set_hu_limits((middle, 3000.0))
     y, x = map(int, np.argwhere(hu > middle)[0])
     world.paint(Z, y, x)
     assert world.mask[Z, y, x] == 1
     assert hu[world.mask[Z] == 1].min() >= middle
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
     assert not world.mask.any()
 
 
@@ -282,28 +282,28 @@ def test_a_killed_window_gives_everything_back(
     world.paint(7, 30, 30)
     world.verify()
     kept = world.mask.copy()
-    world.desk.correcting.work._journal.close()  # type: ignore[union-attr]  # as the system does with a dead process
-    world.desk.correcting.work = None
+    world.controller.edits.work._journal.close()  # type: ignore[union-attr]  # as the system does with a dead process
+    world.controller.edits.work = None
 
     again = headless_window_in(tmp_path)
     asked: list[str] = []
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
-    again.desk.offer_recovery()
-    again.until(lambda: again.desk.session.case is not None)
+    again.controller.offer_recovery()
+    again.until(lambda: again.controller.session.case is not None)
     assert asked == ["case"]
     np.testing.assert_array_equal(again.mask, kept)
-    assert again.desk.session.edited
-    assert again.desk.correcting.work is not None
-    assert again.desk.correcting.work.verified_slices == world.desk.guide.review_state.verified
+    assert again.controller.session.edited
+    assert again.controller.edits.work is not None
+    assert again.controller.edits.work.verified_slices == world.controller.review.review_state.verified
     assert "unsaved" in again.said
     answers(again, take=True)
     for _ in range(3):
-        again.desk.correcting.undo()
+        again.controller.edits.undo()
     assert not again.mask.any()
-    again.desk.end_background_work()
-    again.desk.session.close_session()
+    again.controller.end_background_work()
+    again.controller.session.close_session()
 
 
 def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
@@ -312,24 +312,24 @@ def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
     phantom = phantom_volume(make_phantom(SMALL_PHANTOM))
     monkeypatch.setattr("attunet_gui.app.case_session.phantom_volume", lambda _made: phantom)
     monkeypatch.setattr("attunet_gui.app.case_session.make_phantom", lambda *_: None)
-    world.desk.open_demo()
-    world.until(lambda: world.desk.session.case is not None)
+    world.controller.open_demo()
+    world.until(lambda: world.controller.session.case is not None)
     world.paint(Z, 5, 5)
     kept = world.mask.copy()
-    world.desk.correcting.end_session()
+    world.controller.edits.end_session()
     again = headless_window_in(tmp_path)
     asked: list[str] = []
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
-    again.desk.offer_recovery()
+    again.controller.offer_recovery()
     assert asked == []
-    again.desk.open_demo()
-    again.until(lambda: again.desk.session.case is not None)
+    again.controller.open_demo()
+    again.until(lambda: again.controller.session.case is not None)
     assert len(asked) == 1
     np.testing.assert_array_equal(again.mask, kept)
-    again.desk.end_background_work()
-    again.desk.session.close_session()
+    again.controller.end_background_work()
+    again.controller.session.close_session()
 
 
 def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
@@ -337,14 +337,14 @@ def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
 ) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
-    world.desk.save()
-    world.until(lambda: world.desk.session.saved_to is not None and not world.desk.session.edited)
-    assert not world.desk.correcting.work.has_unsaved_strokes  # type: ignore[union-attr]
+    world.controller.save()
+    world.until(lambda: world.controller.session.saved_to is not None and not world.controller.session.edited)
+    assert not world.controller.edits.work.has_unsaved_strokes  # type: ignore[union-attr]
     world.paint(Z, 9, 9)
     monkeypatch.setattr(case_dialogs, "ask_unsaved", lambda *_: "discard")
-    case = world.desk.session.case
-    world.desk.open_path(ct)
-    world.until(lambda: world.desk.session.case is not case)
+    case = world.controller.session.case
+    world.controller.open_path(ct)
+    world.until(lambda: world.controller.session.case is not case)
     assert pending_journals(tmp_path / "journal") == ()
     assert world.mask[Z, 9, 9] == 0
     assert world.mask[Z, 5, 5] == 1
@@ -354,20 +354,20 @@ def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: HeadlessWi
     world.open(ct)
     world.draft(box_mask(world))
     before = world.mask.copy()
-    world.desk.toolbox.select_tool("grow")
-    world.desk.toolbox.set_value(10.0)
-    world.until(lambda: CHANGES in world.desk.layers.viewer.layers)
+    world.controller.toolbox.select_tool("grow")
+    world.controller.toolbox.set_value(10.0)
+    world.until(lambda: CHANGES in world.controller.layers.viewer.layers)
     np.testing.assert_array_equal(world.mask, before)
-    shown = world.desk.layers.viewer.layers[CHANGES].data.copy()
-    world.desk.toolbox.set_value(20.0)
-    world.until(lambda: (world.desk.layers.viewer.layers[CHANGES].data != shown).any())
-    preview = world.desk.layers.viewer.layers[CHANGES].data.copy()
-    world.desk.toolbox.apply_preview()
+    shown = world.controller.layers.viewer.layers[CHANGES].data.copy()
+    world.controller.toolbox.set_value(20.0)
+    world.until(lambda: (world.controller.layers.viewer.layers[CHANGES].data != shown).any())
+    preview = world.controller.layers.viewer.layers[CHANGES].data.copy()
+    world.controller.toolbox.apply_preview()
     world.until(lambda: (world.mask != before).any())
     np.testing.assert_array_equal(world.mask != before, preview > 0)
-    assert CHANGES not in world.desk.layers.viewer.layers
-    assert world.desk.correcting.work.undo_text.startswith("grow 20 mm, +")  # type: ignore[union-attr]
-    world.desk.correcting.undo()
+    assert CHANGES not in world.controller.layers.viewer.layers
+    assert world.controller.edits.work.undo_text.startswith("grow 20 mm, +")  # type: ignore[union-attr]
+    world.controller.edits.undo()
     np.testing.assert_array_equal(world.mask, before)
 
 
@@ -377,13 +377,13 @@ def test_a_tool_waits_for_its_click(world: HeadlessWindow, ct: Path) -> None:
     ring[Z, 10:20, 10:20] = 1
     ring[Z, 12:18, 12:18] = 0
     world.draft(ring)
-    world.desk.toolbox.select_tool("fill")
-    assert world.desk.toolbox.needs_points
-    world.desk.layers.tools.points_drawn.emit(((Z, 15, 15),))
+    world.controller.toolbox.select_tool("fill")
+    assert world.controller.toolbox.needs_points
+    world.controller.layers.tools.points_drawn.emit(((Z, 15, 15),))
     world.until(lambda: world.mask[Z, 15, 15] == 1)
     assert world.mask[Z].sum() == 100
-    world.desk.select_tool("paint")
-    assert not world.desk.toolbox.needs_points
+    world.controller.select_tool("paint")
+    assert not world.controller.toolbox.needs_points
 
 
 def test_no_tool_changes_what_was_drawn_or_verified(world: HeadlessWindow, ct: Path) -> None:
@@ -391,13 +391,13 @@ def test_no_tool_changes_what_was_drawn_or_verified(world: HeadlessWindow, ct: P
     world.draft(box_mask(world))
     world.paint(Z, 20, 20, 0)
     erased = world.mask.copy()
-    world.desk.toolbox.select_tool("fill-holes")
+    world.controller.toolbox.select_tool("fill-holes")
     world.until(lambda: "left as you decided" in world.said)
     np.testing.assert_array_equal(world.mask, erased)
-    world.desk.layers.slice_view.go_to_slice(4)
+    world.controller.layers.slice_view.go_to_slice(4)
     world.verify()
-    world.desk.toolbox.select_tool("grow")
-    world.desk.toolbox.apply_preview()
+    world.controller.toolbox.select_tool("grow")
+    world.controller.toolbox.apply_preview()
     world.until(lambda: "left as you decided" in world.said or "changes nothing" in world.said)
     np.testing.assert_array_equal(world.mask, erased)
 
@@ -407,33 +407,33 @@ def test_a_correction_is_carried_to_the_slices_around_it(world: HeadlessWindow, 
     write_float_map(tmp_path / "thin.nii.gz", thin.hu.astype(np.float32), thin)
     world.open(tmp_path / "thin.nii.gz")
     world.draft(box_mask(world))
-    world.desk.toolbox.press_tool_key("neighbours")
+    world.controller.toolbox.press_tool_key("neighbours")
     world.until(lambda: "Nothing was corrected" in world.said)
     for x in (14, 18, 22, 26):
         world.paint(Z, 12, x)
     corrected = world.mask.copy()
-    world.desk.toolbox.press_tool_key("neighbours")
+    world.controller.toolbox.press_tool_key("neighbours")
     world.until(lambda: world.said.startswith("Carry to neighbours, +"))
     changed = set(np.flatnonzero((world.mask != corrected).any(axis=(1, 2))))
     assert changed
     assert changed <= {Z - 3, Z - 2, Z - 1, Z + 1, Z + 2, Z + 3}
     carried = world.mask.copy()
     world.paint(Z + 1, 30, 30)
-    world.desk.carrying.ask()
+    world.controller.propagation.ask()
     asked = world.network.requests[-1]
     assert asked.slices == (Z, Z + 1)
     np.testing.assert_array_equal(asked.before[Z], box_mask(world)[Z])
     np.testing.assert_array_equal(asked.before[Z + 1], carried[Z + 1])
-    world.desk.correcting.undo()
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
+    world.controller.edits.undo()
     np.testing.assert_array_equal(world.mask, corrected)
 
 
 def test_a_tool_without_what_it_needs_says_so(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.desk.toolbox.select_tool("take-draft")
+    world.controller.toolbox.select_tool("take-draft")
     assert "draft" in world.said
-    assert world.desk.toolbox.selected_kind is None
+    assert world.controller.toolbox.selected_kind is None
 
 
 @dataclass
@@ -460,8 +460,8 @@ def test_a_tool_that_fails_says_so_and_leaves_the_mask(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    monkeypatch.setattr(ToolKind, "make_tool", lambda kind, wish: FailingTool(error))
-    world.desk.toolbox.select_tool("fill-holes")
+    monkeypatch.setattr(ToolKind, "make_tool", lambda kind, options: FailingTool(error))
+    world.controller.toolbox.select_tool("fill-holes")
     world.until(lambda: world.said == said)
     np.testing.assert_array_equal(world.mask, box_mask(world))
 
@@ -476,30 +476,32 @@ def holed(world: HeadlessWindow) -> np.ndarray:
 def test_the_list_leads_to_a_place_and_closes_it(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(holed(world))
-    guide = world.desk.guide
+    guide = world.controller.review
     assert guide.open_places
-    assert world.desk.view_state.step.command == "next_place"
-    world.desk.next_step()
+    assert world.controller.view_state.step.command == "next_place"
+    world.controller.next_step()
     first = guide.current_place_key
     assert first == guide.open_places[0].key
-    assert RING in world.desk.layers.viewer.layers
-    assert world.desk.layers.slice_view.current_slice == guide.open_places[0].slice
+    assert RING in world.controller.layers.viewer.layers
+    assert world.controller.layers.slice_view.current_slice == guide.open_places[0].slice
     others = [place.key for place in guide.open_places[1:]]
     guide.accept_place()
     assert [place.key for place in guide.open_places][: len(others)] == others
     assert first not in {place.key for place in guide.open_places}
-    assert first in world.desk.correcting.work.accepted_keys  # type: ignore[union-attr]
+    assert first in world.controller.edits.work.accepted_keys  # type: ignore[union-attr]
 
 
 def test_an_edit_closes_the_place_it_touches(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(holed(world))
-    world.desk.guide.next_place()
-    place = next(p for p in world.desk.guide.open_places if p.key == world.desk.guide.current_place_key)
+    world.controller.review.next_place()
+    place = next(
+        p for p in world.controller.review.open_places if p.key == world.controller.review.current_place_key
+    )
     y, x = (round(c) for c in place.box_centre)
     world.paint(place.slice, y, x, 1 - int(world.mask[place.slice, y, x]))
-    assert place.key not in {p.key for p in world.desk.guide.open_places}
-    assert RING not in world.desk.layers.viewer.layers
+    assert place.key not in {p.key for p in world.controller.review.open_places}
+    assert RING not in world.controller.layers.viewer.layers
 
 
 def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(
@@ -507,29 +509,37 @@ def test_every_correction_counts_by_any_tool_in_any_plane_and_removals(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    assert world.desk.carrying.status_text == "0 slices are corrected or verified. Two or more are needed."
+    assert (
+        world.controller.propagation.status_text
+        == "0 slices are corrected or verified. Two or more are needed."
+    )
     removed = world.mask.copy()
     removed[3:7, 15:18] = 0
-    world.desk.correcting.apply_edit(edit_between(world.mask, removed), "remove", "remove this")
-    assert world.desk.carrying.status_text == "4 slices are corrected or verified."
-    assert world.desk.carrying.can_propagate
-    assert world.desk.correcting.corrected_slices == world.desk.guide.review_state.edited == {3, 4, 5, 6}
-    world.desk.carrying.ask()
+    world.controller.edits.apply_edit(edit_between(world.mask, removed), "remove", "remove this")
+    assert world.controller.propagation.status_text == "4 slices are corrected or verified."
+    assert world.controller.propagation.can_propagate
+    assert (
+        world.controller.edits.corrected_slices == world.controller.review.review_state.edited == {3, 4, 5, 6}
+    )
+    world.controller.propagation.ask()
     asked = world.network.requests[-1]
     assert asked.slices == (3, 4, 5, 6)
     np.testing.assert_array_equal(asked.before, box_mask(world))
-    world.desk.correcting.undo()
-    assert world.desk.carrying.status_text.startswith("0 slices are")
-    layer = world.desk.layers.viewer.layers[MASK]
+    world.controller.edits.undo()
+    assert world.controller.propagation.status_text.startswith("0 slices are")
+    layer = world.controller.layers.viewer.layers[MASK]
     column = np.arange(1, 4)  # as a stroke in a sagittal plane
     layer.data_setitem((column, np.full(3, 5), np.full(3, 5)), 1)
-    assert world.desk.correcting.corrected_slices == {1, 2, 3}
+    assert world.controller.edits.corrected_slices == {1, 2, 3}
     world.paint(6, 20, 20, 0)
-    assert world.desk.correcting.corrected_slices == {1, 2, 3, 6}
-    world.desk.correcting.undo()
-    world.desk.correcting.undo()
+    assert world.controller.edits.corrected_slices == {1, 2, 3, 6}
+    world.controller.edits.undo()
+    world.controller.edits.undo()
     verify(world, 9)
-    assert world.desk.carrying.status_text == "1 slice is corrected or verified. Two or more are needed."
+    assert (
+        world.controller.propagation.status_text
+        == "1 slice is corrected or verified. Two or more are needed."
+    )
 
 
 def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
@@ -538,34 +548,34 @@ def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
     world.open(ct)
     world.draft(holed(world))
     world.paint(8, 30, 30)
-    guide = world.desk.guide
+    guide = world.controller.review
     guide.next_place()
     place = next(p for p in guide.open_places if p.key == guide.current_place_key)
     guide.accept_place()
-    world.desk.correcting.end_session()
+    world.controller.edits.end_session()
     again = headless_window_in(tmp_path)
     monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
-    again.desk.offer_recovery()
-    again.until(lambda: again.desk.session.case is not None)
-    (decided,) = again.desk.guide.review_state.decided
+    again.controller.offer_recovery()
+    again.until(lambda: again.controller.session.case is not None)
+    (decided,) = again.controller.review.review_state.decided
     assert (decided.key, decided.box) == (place.key, place.box)
     assert decided.covers_finding(place)
-    assert open_findings((place,), again.desk.guide.review_state) == ()
+    assert open_findings((place,), again.controller.review.review_state) == ()
     again.paint(8, 30, 30, 0)
-    assert again.desk.guide.review_state.decided == (decided,), "elsewhere"
+    assert again.controller.review.review_state.decided == (decided,), "elsewhere"
     y, x = (round(c) for c in place.box_centre)
     again.paint(place.slice, y, x, 1 - int(again.mask[place.slice, y, x]))
-    assert again.desk.guide.review_state.decided == ()
-    assert again.desk.correcting.work is not None
-    assert again.desk.correcting.work.accepted_keys == frozenset()
-    again.desk.end_background_work()
-    again.desk.session.close_session()
+    assert again.controller.review.review_state.decided == ()
+    assert again.controller.edits.work is not None
+    assert again.controller.edits.work.accepted_keys == frozenset()
+    again.controller.end_background_work()
+    again.controller.session.close_session()
 
 
 def test_the_search_knows_what_was_decided(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    guide = world.desk.guide
+    guide = world.controller.review
 
     def searched() -> ResampledMask:
         world.until(
@@ -581,15 +591,15 @@ def test_the_search_knows_what_was_decided(world: HeadlessWindow, ct: Path) -> N
     assert not searched().kept.any()
     removed = world.mask.copy()
     removed[3:5, 15:18] = 0
-    world.desk.correcting.apply_edit(edit_between(world.mask, removed), "remove", "remove this")
+    world.controller.edits.apply_edit(edit_between(world.mask, removed), "remove", "remove this")
     verify(world, 6)
     found = searched()
     assert set(np.flatnonzero(found.erased.any(axis=(1, 2)))) == {3, 4}
     assert set(np.flatnonzero(found.free.any(axis=(1, 2)))) == {3, 4, 6}
     assert set(np.flatnonzero(found.kept.any(axis=(1, 2)))) == {6}
-    world.desk.layers.slice_view.go_to_slice(6)
-    world.desk.guide.verify_slice()
-    world.desk.correcting.undo()
+    world.controller.layers.slice_view.go_to_slice(6)
+    world.controller.review.verify_slice()
+    world.controller.edits.undo()
     found = searched()
     assert not (found.kept | found.free | found.erased).any()
 
@@ -599,25 +609,25 @@ def test_a_case_is_reviewed_when_nothing_is_open_and_everything_was_seen(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    guide = world.desk.guide
+    guide = world.controller.review
     while guide.open_places:
         guide.next_place()
         guide.accept_place()
     assert not guide.is_reviewed
-    assert world.desk.view_state.step.command == "next_unseen"
+    assert world.controller.view_state.step.command == "next_unseen"
     while guide.unseen_slices:
         unseen = guide.unseen_slices
-        world.desk.next_step()
+        world.controller.next_step()
         world.until(lambda seen=unseen: guide.unseen_slices != seen)
     assert guide.is_reviewed
-    assert world.desk.view_state.step.command == "save"
+    assert world.controller.view_state.step.command == "save"
     strip = guide.strip_data
     assert strip is not None
     assert strip.seen[3:8].all()
 
 
 def proposal_for(world: HeadlessWindow, mask: np.ndarray) -> PropagationResult:
-    case = world.desk.session.case
+    case = world.controller.session.case
     assert case is not None
     changed = tuple(np.flatnonzero((mask != world.mask).any(axis=(1, 2))).tolist())
     model = prediction_of(case.volume).model
@@ -629,38 +639,38 @@ def proposed(world: HeadlessWindow, ct: Path) -> np.ndarray:
     world.open(ct)
     world.draft(box_mask(world))
     world.paint(3, 5, 5)
-    assert not world.desk.carrying.can_propagate
+    assert not world.controller.propagation.can_propagate
     world.paint(4, 5, 5)
-    world.desk.carrying.ask()
+    world.controller.propagation.ask()
     wanted = box_mask(world)
     wanted[5:8, 25:28, 12:30] = 1
     world.network.propagation_finished.emit(len(world.network.requests), proposal_for(world, wanted))
-    world.until(lambda: CHANGES in world.desk.layers.viewer.layers)
+    world.until(lambda: CHANGES in world.controller.layers.viewer.layers)
     return wanted
 
 
 def test_a_proposal_is_a_coloured_diff_taken_by_slice_or_whole(world: HeadlessWindow, ct: Path) -> None:
     wanted = proposed(world, ct)
     before = world.mask.copy()
-    shown = world.desk.layers.viewer.layers[CHANGES].data
+    shown = world.controller.layers.viewer.layers[CHANGES].data
     np.testing.assert_array_equal(shown == 1, (wanted == 1) & (before == 0))
     assert (shown[3:5] == 3).sum() == (before[3:5] & ~box_mask(world)[3:5] & 1).sum()
-    world.desk.layers.slice_view.go_to_slice(6)
-    world.desk.carrying.take_slice()
+    world.controller.layers.slice_view.go_to_slice(6)
+    world.controller.propagation.take_slice()
     np.testing.assert_array_equal(world.mask[6], wanted[6])
     np.testing.assert_array_equal(world.mask[7], before[7])
-    world.desk.carrying.take_all()
+    world.controller.propagation.take_all()
     np.testing.assert_array_equal(world.mask[5:8], wanted[5:8])
     np.testing.assert_array_equal(world.mask[3:5], before[3:5])
-    world.desk.correcting.undo()
-    world.desk.correcting.undo()
+    world.controller.edits.undo()
+    world.controller.edits.undo()
     np.testing.assert_array_equal(world.mask, before)
 
 
 def test_a_rejected_proposal_leaves_everything(world: HeadlessWindow, ct: Path) -> None:
     proposed(world, ct)
     before = world.mask.copy()
-    world.desk.carrying.reject()
+    world.controller.propagation.reject()
     np.testing.assert_array_equal(world.mask, before)
-    assert CHANGES not in world.desk.layers.viewer.layers
-    assert world.desk.carrying.proposal is None
+    assert CHANGES not in world.controller.layers.viewer.layers
+    assert world.controller.propagation.proposal is None

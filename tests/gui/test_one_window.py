@@ -54,19 +54,19 @@ def test_no_part_of_the_window_is_shown_before_it_has_its_place(
     bundles = find_bundles((tiny_bundle.parent,))
     app = build_window(runner, bundles, WindowPreferences(tmp_path / "window.ini"), tmp_path / "journal")
     live(0.3)
-    app.desk.open_path(ct)
+    app.controller.open_path(ct)
     until(lambda: app.session.case is not None and app.session.tally is not None)
-    app.desk.next_step()
+    app.controller.next_step()
     until(lambda: app.session.draft is not None and app.session.job.state == "idle")
-    until(lambda: app.desk.guide.is_searched)
-    app.desk.layers.appearance.toggle_gates()
-    app.desk.toolbox.select_tool("grow")
-    app.desk.dialogs.show_shortcuts()
+    until(lambda: app.controller.review.is_searched)
+    app.controller.layers.appearance.toggle_gates()
+    app.controller.toolbox.select_tool("grow")
+    app.controller.dialogs.show_shortcuts()
     live(0.3)
-    app.desk.session.edited = False
+    app.controller.session.edited = False
     app.window.close()
     until(app.is_window_closed)
-    app.desk.end_background_work()
+    app.controller.end_background_work()
     app.session.close_session()
     assert [window for window in shown.windows if not window.startswith("_QtMainWindow 'attunet'")] == []
     assert len(shown.windows) == 1

@@ -96,7 +96,7 @@ def open_viewer(qapp: QApplication, plugins: PluginManager) -> Iterator[Callable
     for window in windows:
         if isalive(window):
             for dock in window.findChildren(PancreasDock):
-                dock.desk.session.edited = False
+                dock.controller.session.edited = False
             window.close()
             until(lambda window=window: not isalive(window))
     until(lambda: ours_running() == [])
@@ -167,7 +167,7 @@ def press(viewer: napari.Viewer, keys: str) -> None:
 def with_case(viewer: napari.Viewer) -> PancreasDock:
     """The dock of `viewer`, once it has a case."""
     dock = dock_of(viewer)
-    until(lambda: dock.desk.session.case is not None and dock.desk.session.tally is not None)
+    until(lambda: dock.controller.session.case is not None and dock.controller.session.tally is not None)
     live(0.2)
     return dock
 
@@ -192,29 +192,29 @@ def test_a_ct_that_napari_opened_is_drafted_corrected_and_saved_in_the_dock(
     assert layer.name == "case_one"
     press(viewer, KEY)
     dock = with_case(viewer)
-    desk, session = dock.desk, dock.desk.session
-    assert isinstance(desk.layers.viewer, napari.utils._proxies.PublicOnlyProxy)
+    controller, session = dock.controller, dock.controller.session
+    assert isinstance(controller.layers.viewer, napari.utils._proxies.PublicOnlyProxy)
     assert [one.name for one in viewer.layers if isinstance(one, Image)] == ["CT"]
 
     dock.dock.next_step.button.click()
     until(lambda: session.draft is not None and session.job.state == "idle")
-    until(lambda: session.overlays and not desk.layers.appearance.is_shown("gates"))
+    until(lambda: session.overlays and not controller.layers.appearance.is_shown("gates"))
     live(0.2)
     press(viewer, "G")
-    assert desk.layers.appearance.is_shown("gates")
+    assert controller.layers.appearance.is_shown("gates")
     assert sum(one.visible and one.name.startswith("Gates") for one in viewer.layers) == 1
     press(viewer, "G")
-    assert not desk.layers.appearance.is_shown("gates")
+    assert not controller.layers.appearance.is_shown("gates")
 
-    before = desk.layers.mask.copy()
+    before = controller.layers.mask.copy()
     dock.dock.tools.tools["erase"].click()
     drag_in_canvas(SimpleNamespace(window=window_of(viewer)))
-    erased = desk.layers.mask.copy()
+    erased = controller.layers.mask.copy()
     assert erased.sum() < before.sum()
     press(viewer, "Ctrl+Z")
-    np.testing.assert_array_equal(desk.layers.mask, before)
+    np.testing.assert_array_equal(controller.layers.mask, before)
     press(viewer, "Ctrl+Shift+Z")
-    np.testing.assert_array_equal(desk.layers.mask, erased)
+    np.testing.assert_array_equal(controller.layers.mask, erased)
 
     dock.dock.save.save.click()
     until(lambda: session.saved_to is not None)
@@ -255,7 +255,7 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
     callbacks = len(viewer.mouse_drag_callbacks)
     viewer.open(small, plugin=PLUGIN)
     viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    desk = weakref.ref(with_case(viewer).desk)
+    controller = weakref.ref(with_case(viewer).controller)
     stroke(viewer, 3, 3, 3)
     window = window_of(viewer)
 
@@ -266,10 +266,10 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
         live(0.3)
         assert window.isVisible()
         assert dock_of(viewer).isVisible()
-        assert dock_of(viewer).desk is desk()
+        assert dock_of(viewer).controller is controller()
         assert viewer.layers[MASK].data[3, 3, 3] == 1
         stroke(viewer, 4, 4, 4)
-        assert desk().correcting.work.has_unsaved_strokes
+        assert controller().edits.work.has_unsaved_strokes
 
     saving = DialogAnswer("Save")
     cross(viewer)
@@ -282,16 +282,16 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
     assert len(viewer.mouse_drag_callbacks) == callbacks
     live(0.1)
     gc.collect()
-    assert desk() is None, "a dock that is closed lets go of its CT"
+    assert controller() is None, "a dock that is closed lets go of its CT"
 
     choose(viewer, "napari/plugins", "attunet-gui.dock")
     again = with_case(viewer)
-    np.testing.assert_array_equal(again.desk.layers.mask, mask)
+    np.testing.assert_array_equal(again.controller.layers.mask, mask)
     assert len(viewer.mouse_drag_callbacks) == callbacks + 1
     stroke(viewer, 5, 5, 5)
     press(viewer, "Ctrl+Z")
-    np.testing.assert_array_equal(again.desk.layers.mask, mask)
-    until(lambda: not again.desk.session.edited)
+    np.testing.assert_array_equal(again.controller.layers.mask, mask)
+    until(lambda: not again.controller.session.edited)
     window.close()
     until(lambda: not isalive(window))
     until(lambda: ours_running() == [])
@@ -309,7 +309,7 @@ def test_strokes_that_are_discarded_with_the_dock_do_not_come_back(
     cross(viewer)
     until(lambda: discarding.asked is not None and not list(find_docks(viewer)))
     viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    assert not with_case(viewer).desk.layers.mask.any()
+    assert not with_case(viewer).controller.layers.mask.any()
 
 
 def test_a_ct_that_napari_opens_over_unsaved_strokes_does_not_cover_the_case(
@@ -318,7 +318,7 @@ def test_a_ct_that_napari_opens_over_unsaved_strokes_does_not_cover_the_case(
     viewer = open_viewer()
     viewer.open(small, plugin=PLUGIN)
     viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    session = with_case(viewer).desk.session
+    session = with_case(viewer).controller.session
     stroke(viewer, 3, 3, 3)
     keeping = DialogAnswer("Keep editing")
     viewer.open(other, plugin=PLUGIN)
@@ -343,10 +343,10 @@ def test_two_viewers_of_one_process_keep_their_cases_apart(
     for viewer, path in ((first, small), (second, other)):
         viewer.open(path, plugin=PLUGIN)
         viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    left, right = with_case(first).desk, with_case(second).desk
+    left, right = with_case(first).controller, with_case(second).controller
     stroke(first, 3, 3, 3)
-    assert left.correcting.work.has_unsaved_strokes
-    assert not right.correcting.work.has_unsaved_strokes
+    assert left.edits.work.has_unsaved_strokes
+    assert not right.edits.work.has_unsaved_strokes
     assert not right.layers.mask.any()
     assert right.session.case.volume.name == "case_two"
     press(second, "Ctrl+Z")

@@ -54,24 +54,26 @@ def test_what_is_not_drawn_is_neither_seen_nor_verified(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    world.desk.layers.slice_view.go_to_slice(Z)
-    away(world.desk.layers.viewer)
-    world.desk.layers.slice_view.go_to_slice(Z + 1)
+    world.controller.layers.slice_view.go_to_slice(Z)
+    away(world.controller.layers.viewer)
+    world.controller.layers.slice_view.go_to_slice(Z + 1)
     wait(world, 1.5 * SEEN_AFTER_S)
-    guide = world.desk.guide
+    guide = world.controller.review
     assert Z + 1 not in guide.review_state.seen
     guide.verify_slice()
-    assert world.said.startswith(f"Slice {world.desk.layers.slice_view.current_slice + 1} is not verified: ")
+    assert world.said.startswith(
+        f"Slice {world.controller.layers.slice_view.current_slice + 1} is not verified: "
+    )
     assert world.said.count(".") <= 2
-    assert guide.review_state.verified == world.desk.correcting.work.verified_slices == frozenset()  # type: ignore[union-attr]
+    assert guide.review_state.verified == world.controller.edits.work.verified_slices == frozenset()  # type: ignore[union-attr]
 
 
 def test_a_window_that_is_minimised_shows_nothing(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    guide = world.desk.guide
+    guide = world.controller.review
     guide.watcher.is_window_shown = lambda: False
-    world.desk.layers.slice_view.go_to_slice(Z + 1)
+    world.controller.layers.slice_view.go_to_slice(Z + 1)
     wait(world, 1.5 * SEEN_AFTER_S)
     assert Z + 1 not in guide.review_state.seen
     guide.watcher.is_window_shown = lambda: True
@@ -82,8 +84,8 @@ def test_a_window_that_is_minimised_shows_nothing(world: HeadlessWindow, ct: Pat
 def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    guide = world.desk.guide
-    world.desk.layers.slice_view.go_to_slice(Z + 1)
+    guide = world.controller.review
+    world.controller.layers.slice_view.go_to_slice(Z + 1)
     guide.verify_slice()
     assert (
         world.said == f"Slice {Z + 2} is not verified: it has not been on screen for {SEEN_AFTER_S:g} s yet."
@@ -92,14 +94,14 @@ def test_a_slice_is_verified_once_it_was_there_for_long_enough(world: HeadlessWi
     guide.verify_slice()
     assert world.said == f"Slice {Z + 2} is verified: no tool and no draft changes it."
     assert guide.review_state.verified == {Z + 1}
-    world.desk.layers.viewer.dims.roll()
+    world.controller.layers.viewer.dims.roll()
     guide.verify_slice()
     assert guide.review_state.verified == frozenset(), "taking it back needs no look"
 
 
 def test_ctrl_r_shows_axial_slices_again(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    layers = world.desk.layers
+    layers = world.controller.layers
     for change in AWAY.values():
         change(layers.viewer)
     layers.viewer.layers[MASK].visible = layers.viewer.layers[CT].visible = True
@@ -108,23 +110,23 @@ def test_ctrl_r_shows_axial_slices_again(world: HeadlessWindow, ct: Path) -> Non
     layers.layer_set.raise_masks()
     keys = {str(key): call for key, call in layers.viewer.keymap.items()}
     keys["Ctrl+R"](layers.viewer)
-    world.desk.layers.slice_view.go_to_slice(2)
-    world.until(lambda: 2 in world.desk.guide.review_state.seen)
+    world.controller.layers.slice_view.go_to_slice(2)
+    world.until(lambda: 2 in world.controller.review.review_state.seen)
 
 
 def test_a_stroke_in_another_plane_was_not_seen_in_its_axial_slices(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    world.desk.layers.slice_view.go_to_slice(Z)
-    world.until(lambda: Z in world.desk.guide.review_state.seen)
-    world.desk.layers.viewer.dims.roll()
+    world.controller.layers.slice_view.go_to_slice(Z)
+    world.until(lambda: Z in world.controller.review.review_state.seen)
+    world.controller.layers.viewer.dims.roll()
     world.paint(Z, 35, 5)
-    assert Z not in world.desk.guide.review_state.seen
+    assert Z not in world.controller.review.review_state.seen
 
 
 def test_layers_of_the_case_stay_where_the_ct_was_taken(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    viewer = world.desk.layers.viewer
+    viewer = world.controller.layers.viewer
     spacing = tuple(viewer.layers[CT].scale)
     for key in (CT, MASK):
         layer = viewer.layers[key]
@@ -144,12 +146,12 @@ def test_the_time_in_which_the_window_was_blocked_does_not_count_as_looking(
 ) -> None:
     world.open(ct)
     world.draft(box_mask(world))
-    world.until(lambda: Z in world.desk.guide.review_state.seen)
-    world.desk.layers.slice_view.go_to_slice(Z + 1)
+    world.until(lambda: Z in world.controller.review.review_state.seen)
+    world.controller.layers.slice_view.go_to_slice(Z + 1)
     wait(world, 0.3 * SEEN_AFTER_S)
     time.sleep(3 * SEEN_AFTER_S)
     for _ in range(10):
         world.live()
-    assert Z + 1 not in world.desk.guide.review_state.seen
+    assert Z + 1 not in world.controller.review.review_state.seen
     wait(world, 1.5 * SEEN_AFTER_S)
-    assert Z + 1 in world.desk.guide.review_state.seen
+    assert Z + 1 in world.controller.review.review_state.seen

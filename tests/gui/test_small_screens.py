@@ -93,7 +93,7 @@ def napari_panels(driver: WindowDriver) -> list[QDockWidget]:
 
 def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path: Path) -> None:
     check_fits(driver, room)
-    driver.app.desk.open_path(driver.cts[0])
+    driver.app.controller.open_path(driver.cts[0])
     driver.settle()
     check_fits(driver, room)
     # The bottom line is whole although the strip above it has appeared.
@@ -103,7 +103,7 @@ def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path:
             break
         driver.live(0.1)
     assert bottom.height() >= bottom.minimumSizeHint().height()
-    driver.app.desk.next_step()
+    driver.app.controller.next_step()
     driver.live(0.2)
     driver.answer_draft()
     check_fits(driver, room)
@@ -112,7 +112,7 @@ def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path:
         panel.show()
     check_fits(driver, room)
     project = drafted_project(tmp_path, 5)
-    driver.app.desk.worklist.projects.show_project(project.folder)
+    driver.app.controller.worklist.projects.show_project(project.folder)
     for _ in range(200):
         driver.live(0.05)
         if driver.app.worklist.isVisible():
@@ -128,7 +128,7 @@ def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path:
 def test_why_a_mask_is_not_used_can_be_read_whole(driver: WindowDriver, room: QSize) -> None:
     before = driver.app.dock.bottom.height()
     write_several_labels(driver.cts[0])
-    driver.app.desk.open_path(driver.cts[0])
+    driver.app.controller.open_path(driver.cts[0])
     driver.settle()
     for _ in range(100):  # until the strip has appeared and the bottom line has made room for it
         driver.live(0.1)
@@ -147,7 +147,7 @@ def test_why_a_mask_is_not_used_can_be_read_whole(driver: WindowDriver, room: QS
     assert notes.heightForWidth(notes.width()) - notes.height() < notes.fontMetrics().height() // 2
     assert driver.mask is not None
     assert not driver.mask.any()
-    driver.app.desk.next_step()
+    driver.app.controller.next_step()
     driver.answer_draft()
     assert notes.isVisible()  # the message of the opening is gone by now
 

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QListView, QWidget
 
 from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.dialogs.worklist_dialogs import ExportDialog, SecondReadsDialog
-from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
+from attunet_gui.gui.finetuning.finetuning_dialog import FinetuningDialog
 from attunet_gui.gui.main_window import RunningApplication
 from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CT, MASK
 from attunet_gui.gui.napari_adapter.napari_overrides import (
@@ -142,17 +142,17 @@ def test_no_second_ct_or_mask_stays(app: RunningApplication, ct: Path) -> None:
 
 def test_what_is_saved_is_what_the_journal_holds(app: RunningApplication, ct: Path) -> None:
     open_ct(app, ct)
-    work = app.desk.correcting.work
+    work = app.controller.edits.work
     assert work is not None
     mask_of(app)[3, 3:6, 3:6] = 1  # past every tool, as a stroke that napari keeps to itself
-    app.desk.save()
+    app.controller.save()
     until(lambda: app.session.saved_to is not None and app.session.file_job is None)
     volume = app.session.case.volume  # type: ignore[union-attr]
     file = read_mask(ct.with_name("case_one_pancreas.nii.gz"), volume)
     np.testing.assert_array_equal(file, work.recorded_mask)
     np.testing.assert_array_equal(file, mask_of(app))
     assert work.undo_text == "change outside the tools, +9 voxels"
-    app.desk.correcting.undo()
+    app.controller.edits.undo()
     assert not mask_of(app).any()
 
 
@@ -163,21 +163,21 @@ def test_another_array_in_the_layer_is_a_stroke(app: RunningApplication, ct: Pat
     given[3, 3, 3] = 7
     app.viewer.layers[MASK].data = given
     assert mask_of(app) is voxels
-    work = app.desk.correcting.work
+    work = app.controller.edits.work
     assert work is not None
     assert (int(voxels[3, 3, 3]), int(voxels.sum()), work.undo_text) == (1, 1, "brush, +1 voxel")
 
 
 def test_a_right_click_leaves_the_left_button_to_the_brush(app: RunningApplication, ct: Path) -> None:
     open_ct(app, ct)
-    app.desk.select_tool("paint")
+    app.controller.select_tool("paint")
     widget, middle = canvas_middle(app)
     QTest.mouseClick(widget, Qt.MouseButton.RightButton, pos=middle)
     live(0.1)
     assert not mask_of(app).any()
     QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=middle)
     live(0.1)
-    work = app.desk.correcting.work
+    work = app.controller.edits.work
     assert work is not None
     assert mask_of(app).any()
     np.testing.assert_array_equal(mask_of(app), work.recorded_mask)
@@ -190,9 +190,9 @@ def test_the_frame_of_the_window(app: RunningApplication, ct: Path) -> None:
     until(lambda: app.dock.strip.isVisible())
     assert app.viewer.canvas.overlays.scale_bar.visible
     count = app.session.case.volume.grid.shape[0]  # type: ignore[union-attr]
-    app.desk.layers.slice_view.go_to_slice(0)
+    app.controller.layers.slice_view.go_to_slice(0)
     assert app.dock.footer.slice.text() == f"Slice 1 of {count}"
-    app.desk.layers.slice_view.go_to_slice(count - 1)
+    app.controller.layers.slice_view.go_to_slice(count - 1)
     assert app.dock.footer.slice.text() == f"Slice {count} of {count}"
     zero_based = app.window.findChildren(QWidget, "slice_label")
     assert zero_based
@@ -202,7 +202,7 @@ def test_the_frame_of_the_window(app: RunningApplication, ct: Path) -> None:
     save = app.dock.save.save
     assert app.dock.rect().contains(save.mapTo(app.dock, save.rect().bottomRight()))
     places = [made.mapTo(app.dock.tools, QPoint()) for made in app.dock.tools.kinds.values()]
-    app.desk.toolbox.select_tool("add-this")
+    app.controller.toolbox.select_tool("add-this")
     live(0.1)
     assert app.dock.tools.parameter.isVisible()
     assert [made.mapTo(app.dock.tools, QPoint()) for made in app.dock.tools.kinds.values()] == places

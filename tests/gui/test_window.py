@@ -41,7 +41,7 @@ pytestmark = pytest.mark.window
 
 
 def test_the_picture_of_an_open_case_is_not_black(app: RunningApplication, ct: Path) -> None:
-    assert app.desk.view_state.step.button == "Open a CT…"
+    assert app.controller.view_state.step.button == "Open a CT…"
     assert app.viewer.canvas.overlays.text.visible
     open_ct(app, ct)
     picture = app.viewer.window.screenshot(flash=False, canvas_only=True)
@@ -53,11 +53,11 @@ def test_the_picture_of_an_open_case_is_not_black(app: RunningApplication, ct: P
 def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication, ct: Path) -> None:
     open_and_draft(app, ct)
     assert app.dock.next_step.button.text() == "Check the draft"
-    app.desk.next_step()
-    app.desk.layers.appearance.toggle_gates()
-    assert app.desk.layers.appearance.is_shown("gates")
+    app.controller.next_step()
+    app.controller.layers.appearance.toggle_gates()
+    assert app.controller.layers.appearance.is_shown("gates")
     live(0.2)
-    app.desk.layers.appearance.toggle_gates()
+    app.controller.layers.appearance.toggle_gates()
 
     before = mask_of(app).copy()
     app.dock.tools.tools["erase"].click()
@@ -65,10 +65,10 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication,
     erased = mask_of(app).copy()
     assert erased.sum() < before.sum()
     assert app.session.edited
-    app.desk.correcting.undo()
+    app.controller.edits.undo()
     np.testing.assert_array_equal(mask_of(app), before)
     until(lambda: not app.session.edited)
-    app.desk.correcting.redo()
+    app.controller.edits.redo()
     until(lambda: app.session.edited and app.session.tally.voxels == erased.sum())
 
     app.dock.save.save.click()
@@ -89,15 +89,15 @@ def test_a_run_is_cancelled_at_once_and_can_be_run_again(
     assert runner.child_pid is not None
     stopped = runner.child_pid
     os.kill(stopped, signal.SIGSTOP)  # or the draft would be there before it is cancelled
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     until(lambda: app.session.job.state != "idle")
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     assert app.session.job.state == "idle"
     os.kill(stopped, signal.SIGCONT)
     live(0.5)
     assert app.session.draft is None
     assert not mask_of(app).any()
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     until(lambda: app.session.draft is not None)
     assert mask_of(app).any()
 
@@ -106,18 +106,18 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
     app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
     open_ct(app, ct)
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     assert runner.status.state != "idle"
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGKILL)
     until(lambda: app.session.message.problem)
     assert app.session.message.text.count(".") <= 2
     assert app.session.job.state == "idle"
-    app.desk.select_tool("paint")
+    app.controller.select_tool("paint")
     drag_in_canvas(app)
     assert mask_of(app).any()
-    app.desk.session.edited = False
-    app.desk.run_or_cancel()
+    app.controller.session.edited = False
+    app.controller.run_or_cancel()
     until(lambda: app.session.draft is not None)
 
 
@@ -125,12 +125,12 @@ def test_painting_works_while_the_network_runs_and_is_kept(
     app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
     open_ct(app, ct)
-    app.desk.select_tool("paint")
+    app.controller.select_tool("paint")
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGSTOP)  # or the draft would be there before the stroke
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     until(lambda: app.session.job.state != "idle")
-    app.desk.layers.slice_view.step_up()
+    app.controller.layers.slice_view.step_up()
     drag_in_canvas(app)
     painted = mask_of(app).copy()
     assert painted.any()
@@ -141,7 +141,7 @@ def test_painting_works_while_the_network_runs_and_is_kept(
     np.testing.assert_array_equal(mask_of(app), painted)
     assert OTHER in [layer.name for layer in app.viewer.layers]
     assert app.viewer.dims.current_step == step
-    assert app.desk.layers.tools.current_tool == "paint"
+    assert app.controller.layers.tools.current_tool == "paint"
 
 
 def edit(app: RunningApplication) -> None:
@@ -159,13 +159,13 @@ def test_drafting_again_over_corrections_asks(
     edited = mask_of(app).copy()
     first = app.session.draft
     question = DialogAnswer(answer)
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     assert question.default == "Beside my mask"
     until(lambda: app.session.draft is not first)
     live(0.3)
     assert np.array_equal(mask_of(app), edited) is kept
     if not kept:
-        app.desk.correcting.undo()
+        app.controller.edits.undo()
         np.testing.assert_array_equal(mask_of(app), edited)
 
 
@@ -174,13 +174,13 @@ def test_opening_another_case_over_corrections_asks(app: RunningApplication, ct:
     case = app.session.case
     edit(app)
     question = DialogAnswer("Keep editing")
-    app.desk.open_path(ct)
+    app.controller.open_path(ct)
     assert question.asked is not None
     assert question.default == "Save"
     live(0.3)
     assert app.session.case is case
     saving = DialogAnswer("Save")
-    app.desk.open_path(ct)
+    app.controller.open_path(ct)
     assert saving.asked is not None
     until(lambda: app.session.case is not case)
     assert app.session.case.found is not None
@@ -194,7 +194,7 @@ def test_strokes_made_while_saving_are_asked_about_before_the_next_case(
     case = app.session.case
     edit(app)
     saving = DialogAnswer("Save")
-    app.desk.open_path(ct)
+    app.controller.open_path(ct)
     assert saving.asked is not None
     layer = app.viewer.layers[MASK]
     layer.data_setitem((np.array([4]), np.array([4]), np.array([4])), 1)
@@ -219,7 +219,7 @@ def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
         return target
 
     monkeypatch.setattr(case_dialogs, "choose_target", choose)
-    app.desk.save_as()
+    app.controller.save_as()
     live(0.3)
     assert not target.exists()
     assert "nothing was saved" in app.session.message.text
@@ -227,9 +227,9 @@ def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
 
 def test_a_draft_waits_for_the_stroke_that_is_being_made(app: RunningApplication, ct: Path) -> None:
     open_ct(app, ct)
-    app.desk.select_tool("paint")
+    app.controller.select_tool("paint")
     widget, middle = canvas_middle(app)
-    app.desk.run_or_cancel()
+    app.controller.run_or_cancel()
     QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
     for step in range(1, 8):
         QTest.mouseMove(widget, middle + QPoint(4 * step, 0))
@@ -251,7 +251,7 @@ def test_a_case_after_a_painted_one_takes_its_draft(app: RunningApplication, ct:
     edit(app)
     case = app.session.case
     discarding = DialogAnswer("Discard corrections")
-    app.desk.open_path(ct)
+    app.controller.open_path(ct)
     assert discarding.asked is not None
     until(lambda: app.session.case is not case)
     app.session.request_draft()
@@ -290,8 +290,8 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
     place = viewer.window.add_dock_widget(dock, name="Pancreas in CT")
     viewer.window.show()
     live(0.2)
-    session, layers = dock.desk.session, dock.desk.layers
-    dock.desk.open_path(ct)
+    session, layers = dock.controller.session, dock.controller.layers
+    dock.controller.open_path(ct)
     until(lambda: session.case is not None)
     live(0.2)
     assert session.draft is None
@@ -327,7 +327,7 @@ def test_a_file_dropped_anywhere_is_opened_as_a_case(app: RunningApplication, ct
     until(lambda: app.session.case is not None)
     live(0.2)
     assert _of_the_case(app) == [CT, MASK]
-    assert app.desk.preferences.recent_paths == [ct]
+    assert app.controller.preferences.recent_paths == [ct]
 
 
 def test_a_dropped_folder_with_a_ct_and_its_labels_opens_the_ct(
@@ -378,7 +378,7 @@ def test_the_keys_do_what_the_table_says(app: RunningApplication, ct: Path) -> N
     for key, shown in (("G", True), ("G", False)):
         QTest.keySequence(app.window, QKeySequence(key))
         live(0.05)
-        assert app.desk.layers.appearance.is_shown("gates") is shown
+        assert app.controller.layers.appearance.is_shown("gates") is shown
     before = app.viewer.dims.current_step[0]
     QTest.keySequence(app.window, QKeySequence("Up"))
     live(0.05)

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 from qtpy.QtCore import QEvent, QMimeData, QUrl
 from qtpy.QtWidgets import QApplication, QMainWindow
 
-from attunet_gui.gui.window_guards import DropGuard
+from attunet_gui.gui.window_event_filters import FileDropFilter
 
 
 def test_files_dropped_together_are_handed_over_together(tmp_path: Path) -> None:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QApplication.instance() or QApplication([])
     window, dropped = QMainWindow(), []
-    guard = DropGuard(window, dropped.append)
+    guard = FileDropFilter(window, dropped.append)
     for names in (("ct.nii", "label.nii"), ("folder",), ()):
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(tmp_path / name)) for name in names])

@@ -18,14 +18,14 @@ pytestmark = pytest.mark.window
 def test_nothing_of_the_patient_is_shown_or_kept(app: RunningApplication, tmp_path: Path, name: str) -> None:
     write_patient(tmp_path / "ct")
     assert marks_in(tmp_path / "ct")
-    app.desk.open_path(tmp_path / "ct" / name)
+    app.controller.open_path(tmp_path / "ct" / name)
     until(lambda: app.session.case is not None)
     app.session.annotator = "anna"
-    app.desk.select_tool("paint")
-    app.desk.layers.slice_view.go_to_slice(10)
+    app.controller.select_tool("paint")
+    app.controller.layers.slice_view.go_to_slice(10)
     drag_in_canvas(app)
     live(0.3)
-    app.desk.save()
+    app.controller.save()
     until(lambda: app.session.saved_to is not None)
     live(0.3)
 

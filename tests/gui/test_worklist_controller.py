@@ -1,4 +1,4 @@
-"""The worklist on the real desk, with a real project and a network that answers by script; no window."""
+"""The worklist on the real controller, a real project and a network that answers by script; no window."""
 
 from __future__ import annotations
 
@@ -47,52 +47,54 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def room(qt: QApplication, tmp_path: Path) -> Iterator[HeadlessWorklist]:
     made = headless_worklist_in(tmp_path, drafted_project(tmp_path))
     yield made
-    made.world.desk.end_background_work()
-    made.world.desk.session.close_session()
+    made.world.controller.end_background_work()
+    made.world.controller.session.close_session()
     made.outside.close()
 
 
 def test_a_case_opens_with_its_draft_under_its_pseudonym(room: HeadlessWorklist) -> None:
     room.open("case-0002")
     np.testing.assert_array_equal(room.world.mask, ball())
-    desk = room.world.desk
-    assert not desk.session.edited
-    assert desk.session.saved_to is None
-    assert desk.session.draft_model is not None
-    assert desk.session.draft_model.name == "ball"
+    controller = room.world.controller
+    assert not controller.session.edited
+    assert controller.session.saved_to is None
+    assert controller.session.draft_model is not None
+    assert controller.session.draft_model.name == "ball"
     assert room.status("case-0002") == CaseStatus.IN_PROGRESS
-    assert desk.preferences.recent_paths == [], "a file name may be the patient's"
+    assert controller.preferences.recent_paths == [], "a file name may be the patient's"
 
 
 def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: HeadlessWorklist) -> None:
     room.open("case-0002")
-    desk, network = room.world.desk, room.world.network
-    room.world.until(lambda: desk.guide.is_searched and 6 in desk.guide.review_state.seen)
-    assert desk.session.is_mapping_evidence
-    assert desk.view_state.step.command != "cancel", "nobody need wait for it"
+    controller, network = room.world.controller, room.world.network
+    room.world.until(lambda: controller.review.is_searched and 6 in controller.review.review_state.seen)
+    assert controller.session.is_mapping_evidence
+    assert controller.view_state.step.command != "cancel", "nobody need wait for it"
     room.world.paint(6, 5, 5)
     before = room.world.mask.copy()
     network.answer(len(network.requests), np.zeros_like(before))
-    room.world.until(lambda: desk.session.draft is not None and desk.session.overlays)
+    room.world.until(lambda: controller.session.draft is not None and controller.session.overlays)
     np.testing.assert_array_equal(room.world.mask, before)
-    assert desk.session.draft is not None
-    np.testing.assert_array_equal(desk.session.draft.mask, ball())
-    assert not desk.session.is_mapping_evidence
-    assert 6 in desk.guide.review_state.seen
-    assert desk.session.draft_model is not None
-    assert desk.session.draft_model.name == "ball", "the mask came from the draft of the project"
-    room.world.until(lambda: desk.guide.is_searched)
+    assert controller.session.draft is not None
+    np.testing.assert_array_equal(controller.session.draft.mask, ball())
+    assert not controller.session.is_mapping_evidence
+    assert 6 in controller.review.review_state.seen
+    assert controller.session.draft_model is not None
+    assert controller.session.draft_model.name == "ball", "the mask came from the draft of the project"
+    room.world.until(lambda: controller.review.is_searched)
 
 
 def test_saving_writes_into_the_project_and_says_how_far_it_is(room: HeadlessWorklist) -> None:
     room.open("case-0001")
-    room.world.desk.layers.slice_view.go_to_slice(5)
+    room.world.controller.layers.slice_view.go_to_slice(5)
     room.world.until(
-        lambda: room.world.desk.guide.is_searched and 5 in room.world.desk.guide.review_state.seen
+        lambda: (
+            room.world.controller.review.is_searched and 5 in room.world.controller.review.review_state.seen
+        )
     )
     room.world.paint(5, 5, 5)
     painted = room.world.mask.copy()
-    room.world.desk.save()
+    room.world.controller.save()
     room.world.until(lambda: "in progress" in room.world.said)
     saved = room.outside.saved_mask(room.row("case-0001"))
     assert saved is not None
@@ -104,7 +106,7 @@ def test_saving_writes_into_the_project_and_says_how_far_it_is(room: HeadlessWor
     assert 5 in saved.verified
     assert 0 not in saved.verified
     assert not list((room.outside.folder.parent / "ct").glob("*pancreas*"))
-    assert not room.world.desk.correcting.work.has_unsaved_strokes  # type: ignore[union-attr]
+    assert not room.world.controller.edits.work.has_unsaved_strokes  # type: ignore[union-attr]
 
 
 def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: HeadlessWorklist) -> None:
@@ -125,12 +127,12 @@ def test_accepting_saves_records_and_opens_the_next_that_was_read_ahead(room: He
     room.worklist.accept_case()
     room.world.until(lambda: "Nothing waits" in room.world.said)
     assert room.status("case-0003") == CaseStatus.ACCEPTED
-    assert room.world.desk.view_state.step.command == "next_case"
+    assert room.world.controller.view_state.step.command == "next_case"
 
 
 def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: HeadlessWorklist) -> None:
     room.open("case-0001")
-    room.world.until(lambda: room.world.desk.guide.review_state.seen)
+    room.world.until(lambda: room.world.controller.review.review_state.seen)
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     saved = room.outside.saved_mask(room.row("case-0001"))
@@ -140,7 +142,7 @@ def test_what_nobody_looked_at_stays_unverified_even_if_accepted(room: HeadlessW
 
 def looked_through(room: HeadlessWorklist) -> None:
     """Close every place and go to every slice with mask."""
-    guide = room.world.desk.guide
+    guide = room.world.controller.review
     room.world.until(lambda: guide.is_searched)
     while guide.open_places:
         guide.next_place()
@@ -155,7 +157,7 @@ def test_accepting_what_was_not_looked_at_asks_once_with_the_numbers(
     room: HeadlessWorklist, asked: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room.open("case-0001")
-    guide = room.world.desk.guide
+    guide = room.world.controller.review
     room.world.until(lambda: guide.is_searched and guide.review_state.seen)
     slices, with_mask = ball().shape[0], int(ball().any(axis=(1, 2)).sum())
     assert len(guide.unseen_slices) == with_mask - 1
@@ -198,10 +200,10 @@ def test_a_case_that_was_looked_through_is_accepted_without_a_question(
 
 def test_an_empty_mask_is_not_accepted_unseen(room: HeadlessWorklist, asked: list[tuple[str, str]]) -> None:
     room.open("case-0001")
-    room.world.until(lambda: room.world.desk.guide.is_searched)
+    room.world.until(lambda: room.world.controller.review.is_searched)
     empty = edit_between(room.world.mask, np.zeros_like(room.world.mask))
-    room.world.desk.correcting.apply_edit(empty, "clear", "clear")
-    room.world.until(lambda: not room.world.desk.guide.has_mask)
+    room.world.controller.edits.apply_edit(empty, "clear", "clear")
+    room.world.until(lambda: not room.world.controller.review.has_mask)
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     assert asked[0][0] == "There is no mask in it."
@@ -213,25 +215,25 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     room.open("case-0001")
     room.world.paint(5, 5, 5)
     for z in (4, 6):
-        room.world.desk.layers.slice_view.go_to_slice(z)
+        room.world.controller.layers.slice_view.go_to_slice(z)
         room.world.verify()
     looked_through(room)
-    assert room.world.desk.correcting.work is not None
-    room.world.desk.correcting.work.accept_finding("island-@1.2.3")
-    closed = room.world.desk.correcting.work.accepted_keys
-    seen = room.world.desk.guide.review_state.seen
+    assert room.world.controller.edits.work is not None
+    room.world.controller.edits.work.accept_finding("island-@1.2.3")
+    closed = room.world.controller.edits.work.accepted_keys
+    seen = room.world.controller.review.review_state.seen
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
 
     other = headless_worklist_in(tmp_path / "other", room.outside, who="bert")
     other.open("case-0001")
-    work, guide = other.world.desk.correcting.work, other.world.desk.guide
+    work, guide = other.world.controller.edits.work, other.world.controller.review
     assert work is not None
     assert work.verified_slices == guide.review_state.verified == {4, 6}
     assert work.accepted_keys == closed
     assert set(guide.review_state.closed) == closed
-    assert not other.world.desk.session.edited
-    other.world.desk.save()
+    assert not other.world.controller.session.edited
+    other.world.controller.save()
     other.world.until(lambda: "read back" in other.world.said and not other.worklist.current_facts.busy)
     assert other.status("case-0001") == CaseStatus.ACCEPTED
     row = other.row("case-0001")
@@ -244,27 +246,27 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     # What she verifies more, the first finds there when she comes back, and what was taken back as well.
     verify = other.world.verify
     for z in (4, 7):
-        other.world.desk.layers.slice_view.go_to_slice(z)
+        other.world.controller.layers.slice_view.go_to_slice(z)
         verify()
-    other.world.desk.save()
+    other.world.controller.save()
     other.world.until(lambda: other.outside.saved_mask(row).declared == {6, 7})  # type: ignore[union-attr]
     other.settle()
     room.open("case-0002")
     room.open("case-0001")
-    assert room.world.desk.correcting.work is not None
-    assert room.world.desk.correcting.work.verified_slices == {6, 7}
-    assert room.world.desk.correcting.work.undo_text.startswith("brush"), "with her own undo"
+    assert room.world.controller.edits.work is not None
+    assert room.world.controller.edits.work.verified_slices == {6, 7}
+    assert room.world.controller.edits.work.undo_text.startswith("brush"), "with her own undo"
     # But a change of the mask is one of the status as well.
-    other.world.desk.layers.slice_view.go_to_slice(4)
+    other.world.controller.layers.slice_view.go_to_slice(4)
     verify()
     other.world.paint(4, 5, 5)
-    other.world.desk.save()
+    other.world.controller.save()
     other.world.until(lambda: other.status("case-0001") == CaseStatus.IN_PROGRESS)
     saved = other.outside.saved_mask(other.row("case-0001"))
     assert saved is not None
     assert (saved.annotator, saved.declared) == ("bert", {6, 7})
-    other.world.desk.end_background_work()
-    other.world.desk.session.close_session()
+    other.world.controller.end_background_work()
+    other.world.controller.session.close_session()
 
 
 def test_another_account_is_not_told_the_opposite_of_what_was_corrected(
@@ -278,7 +280,7 @@ def test_another_account_is_not_told_the_opposite_of_what_was_corrected(
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
     other = headless_worklist_in(tmp_path / "other", room.outside, who="bert")
     other.open("case-0001")
-    guide, network = other.world.desk.guide, other.world.network
+    guide, network = other.world.controller.review, other.world.network
     other.world.until(lambda: guide.is_searched)
     network.answer(len(network.requests), ball())
     other.world.until(lambda: guide.search.result is not None and guide.search.result.resampled.erased.any())
@@ -286,8 +288,8 @@ def test_another_account_is_not_told_the_opposite_of_what_was_corrected(
     assert set(np.flatnonzero(guide.search.result.resampled.erased.any(axis=(1, 2)))) == {6}
     np.testing.assert_array_equal(guide.search.decisions_in((5, 6)).strokes[6], erased)
     assert 5 not in guide.search.decisions_in((5, 6)).strokes
-    other.world.desk.end_background_work()
-    other.world.desk.session.close_session()
+    other.world.controller.end_background_work()
+    other.world.controller.session.close_session()
 
 
 def test_unsaved_strokes_come_back_without_a_question(
@@ -301,23 +303,23 @@ def test_unsaved_strokes_come_back_without_a_question(
     room.settle()
     assert room.on_screen == "case-0001", "she kept on editing"
     # The window is killed, and started again.
-    room.world.desk.correcting.end_session()
-    folder = room.world.desk.journal.parent
+    room.world.controller.edits.end_session()
+    folder = room.world.controller.journal.parent
     again = headless_window_in(folder)
-    again.desk.dialogs.set_annotator("anna")
+    again.controller.dialogs.set_annotator("anna")
     asked: list[str] = []
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
-    again.desk.offer_recovery()
+    again.controller.offer_recovery()
     assert asked == [], "a case of a project is not opened outside of it"
-    again.desk.worklist.projects.open_last_project()
-    again.until(lambda: again.desk.session.case is not None)
+    again.controller.worklist.projects.open_last_project()
+    again.until(lambda: again.controller.session.case is not None)
     assert asked == ["case-0001"]
-    assert again.desk.worklist.project_case is not None
+    assert again.controller.worklist.project_case is not None
     np.testing.assert_array_equal(again.mask, painted)
-    again.desk.end_background_work()
-    again.desk.session.close_session()
+    again.controller.end_background_work()
+    again.controller.session.close_session()
 
 
 def test_a_second_reader_meets_nothing_of_the_first(room: HeadlessWorklist, tmp_path: Path) -> None:
@@ -331,18 +333,18 @@ def test_a_second_reader_meets_nothing_of_the_first(room: HeadlessWorklist, tmp_
     second.worklist.next_case()
     second.world.until(lambda: second.on_screen == "case-0001")
     assert not second.world.mask.any()
-    second.world.desk.run_or_cancel()
+    second.world.controller.run_or_cancel()
     assert second.world.network.requests == []
     assert "without a draft" in second.world.said
-    assert not second.world.desk.view_state.mode.may_run
+    assert not second.world.controller.view_state.mode.may_run
     second.world.paint(6, 20, 24)
     second.worklist.accept_case()
     second.world.until(lambda: second.status("case-0001") == CaseStatus.ACCEPTED)
     read = second.outside.second_saved_mask(second.row("case-0001"))
     assert read is not None
     assert (read.annotator, read.edits_by_tool) == ("bert", {"brush": 1})
-    second.world.desk.end_background_work()
-    second.world.desk.session.close_session()
+    second.world.controller.end_background_work()
+    second.world.controller.session.close_session()
 
 
 def test_who_leaves_a_seeded_error_in_is_told_and_does_the_case_again(room: HeadlessWorklist) -> None:
@@ -369,9 +371,9 @@ def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(
     monkeypatch.setattr(case_commands, "record_saved_mask", refuse)
     room.worklist.accept_case()
     room.world.until(lambda: "not recorded" in room.world.said)
-    assert room.world.desk.session.edited
+    assert room.world.controller.session.edited
     assert room.on_screen == "case-0001"
-    assert room.world.desk.correcting.work.has_unsaved_strokes  # type: ignore[union-attr]
+    assert room.world.controller.edits.work.has_unsaved_strokes  # type: ignore[union-attr]
 
 
 def asking_error() -> Exception:
@@ -397,7 +399,7 @@ def test_notes_rejections_and_assignments_are_in_the_list_and_in_the_history(roo
     room.world.until(lambda: room.status("case-0003") == CaseStatus.DRAFTED)
     room.worklist.decisions.reject_case(rows[0], " ")
     room.world.until(lambda: "Say why" in room.world.said)
-    assert room.world.desk.session.message.problem
+    assert room.world.controller.session.message.problem
 
 
 def test_a_command_is_recorded_for_who_gave_it_although_another_name_is_set_before_it_runs(
@@ -408,7 +410,7 @@ def test_a_command_is_recorded_for_who_gave_it_although_another_name_is_set_befo
     room.worklist._background.submit(lambda: hold.wait(30), lambda _done: None)
     room.worklist.decisions.set_note(row, "by anna")
     room.worklist.decisions.reject_case(other, "by anna")
-    room.world.desk.dialogs.set_annotator("bert")
+    room.world.controller.dialogs.set_annotator("bert")
     room.worklist.decisions.assign_cases([row], "by bert")
     hold.set()
     room.world.until(lambda: room.row("case-0001").assignee == "by bert")
@@ -453,9 +455,9 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
     for number in range(4):
         write_ct(tmp_path / "more" / f"ct{number}.nii.gz", 10 + number)
     world = headless_window_in(tmp_path)
-    worklist = world.desk.worklist
+    worklist = world.controller.worklist
     worklist.jobs.make_drafter = lambda _bundle: _BallToTheEnd()
-    world.desk.session.bundle = ModelBundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
+    world.controller.session.bundle = ModelBundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
     worklist.projects.show_project(project.folder)
     world.until(lambda: worklist.project is not None)
     worklist.jobs.import_folder(tmp_path / "more", copy=False)
@@ -465,8 +467,8 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
     worklist.jobs.draft_list()
     world.until(lambda: "4 cases drafted" in world.said)
     world.until(lambda: worklist.current_facts.counts[CaseStatus.DRAFTED] == 4)
-    world.desk.end_background_work()
-    world.desk.session.close_session()
+    world.controller.end_background_work()
+    world.controller.session.close_session()
     project.close()
 
 
@@ -484,11 +486,11 @@ def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplicat
     assert room.status("case-0001") == CaseStatus.IN_PROGRESS
     assert room.outside.draft_mask_path(room.row("case-0001")) is None
     assert [room.status(name) for name in ("case-0002", "case-0003")] == [CaseStatus.DRAFTED, CaseStatus.NEW]
-    work = room.world.desk.correcting.work
+    work = room.world.controller.edits.work
     assert work is not None
     assert all(stroke.tool != DRAFT_TOOL for stroke in work.undo_stack.undoable_strokes)
-    room.world.desk.end_background_work()
-    room.world.desk.session.close_session()
+    room.world.controller.end_background_work()
+    room.world.controller.session.close_session()
     project.close()
 
 
@@ -501,11 +503,11 @@ class _Stopping(_BallToTheEnd):
 
 def test_accepted_cases_are_exported_without_names(room: HeadlessWorklist, tmp_path: Path) -> None:
     room.open("case-0001")
-    room.world.until(lambda: room.world.desk.guide.review_state.seen)
+    room.world.until(lambda: room.world.controller.review.review_state.seen)
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
-    wish = WorklistExportOptions("nnunet", frozenset({CaseStatus.ACCEPTED}), tmp_path / "out")
-    room.worklist.jobs.export_list(wish)
+    options = WorklistExportOptions("nnunet", frozenset({CaseStatus.ACCEPTED}), tmp_path / "out")
+    room.worklist.jobs.export_list(options)
     room.world.until(
         lambda: (tmp_path / "out" / "dataset.json").exists() and not room.worklist.current_facts.jobs
     )
@@ -523,7 +525,7 @@ def test_closing_the_project_leaves_the_case_on_screen(room: HeadlessWorklist) -
     room.world.until(lambda: "closed" in room.world.said)
     assert room.on_screen == "case-0001"
     assert room.worklist.project_case is None
-    assert room.world.desk.preferences.last_project is None
+    assert room.world.controller.preferences.last_project is None
     assert room.worklist.case_list.rowCount() == 0
 
 
@@ -535,14 +537,14 @@ def test_a_project_is_made_only_if_the_person_says_so(
     (tmp_path / "new").mkdir()
     monkeypatch.setattr(worklist_dialogs, "choose_project", lambda *_: tmp_path / "new")
     monkeypatch.setattr(worklist_dialogs, "ask_make", lambda *_: made)
-    world.desk.worklist.open_project()
+    world.controller.worklist.open_project()
     for _ in range(50):
         world.live()
     if made:
-        world.until(lambda: world.desk.worklist.project is not None)
-        assert world.desk.view_state.step.command == "next_case"
-    assert (world.desk.worklist.project is not None) is made
-    world.desk.end_background_work()
-    world.desk.session.close_session()
+        world.until(lambda: world.controller.worklist.project is not None)
+        assert world.controller.view_state.step.command == "next_case"
+    assert (world.controller.worklist.project is not None) is made
+    world.controller.end_background_work()
+    world.controller.session.close_session()
     if made:
         open_project(tmp_path / "new").close()

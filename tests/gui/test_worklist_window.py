@@ -26,9 +26,9 @@ def in_project(app: RunningApplication, folder: Path, cases: int = 5) -> Project
     set_note(project, project.case_named("case-0002"), "thin slices", actor="anna")
     assign_cases(project, [project.case_named("case-0004")], "Berta", actor="anna")
     reject_case(project, project.case_named("case-0005"), "not the abdomen", actor="anna")
-    app.desk.dialogs.set_annotator("anna")
-    app.desk.worklist.projects.show_project(project.folder)
-    until(lambda: app.desk.worklist.case_list.rowCount() == cases and app.worklist.isVisible())
+    app.controller.dialogs.set_annotator("anna")
+    app.controller.worklist.projects.show_project(project.folder)
+    until(lambda: app.controller.worklist.case_list.rowCount() == cases and app.worklist.isVisible())
     live(0.5)
     return project
 
@@ -46,10 +46,10 @@ def test_without_a_project_the_list_takes_no_room(app: RunningApplication) -> No
 
 def test_a_morning_with_the_keyboard(app: RunningApplication, tmp_path: Path) -> None:
     project = in_project(app, tmp_path)
-    app.desk.worklist.cases.set_next_case_strategy("file")
+    app.controller.worklist.cases.set_next_case_strategy("file")
     assert app.dock.next_step.button.text() == "Open the next case"
     press_keys(app, "F6")
-    until(lambda: app.session.case is not None and app.desk.guide.is_searched)
+    until(lambda: app.session.case is not None and app.controller.review.is_searched)
     assert app.dock.case.name.text() == "case-0001"
     assert "ct0" not in app.window.windowTitle()
     shot(app, tmp_path / "opened.png")
@@ -82,14 +82,14 @@ def test_letters_typed_into_the_search_are_no_shortcuts(app: RunningApplication,
     panel.search.setFocus()
     live(0.1)
     QTest.keyClicks(panel.search, "thin")
-    until(lambda: app.desk.worklist.case_list.rowCount() == 1)
+    until(lambda: app.controller.worklist.case_list.rowCount() == 1)
     assert panel.search.text() == "thin"
     assert panel.found.text() == "1 of 5 shown"
     panel.search.clear()
-    until(lambda: app.desk.worklist.case_list.rowCount() == 5)
+    until(lambda: app.controller.worklist.case_list.rowCount() == 5)
     panel.status.setCurrentIndex(panel.status.findData(CaseStatus.REJECTED))
     panel.status.activated.emit(panel.status.currentIndex())
-    until(lambda: app.desk.worklist.case_list.rowCount() == 1)
+    until(lambda: app.controller.worklist.case_list.rowCount() == 1)
     project.close()
 
 
@@ -99,9 +99,9 @@ def test_nothing_is_cut_off_beside_the_list(app: RunningApplication, tmp_path: P
     get_settings().appearance.theme = theme
     project = in_project(app, tmp_path)
     app.viewer.window.resize(1280, 800)
-    app.desk.worklist.next_case()
-    until(lambda: app.session.case is not None and app.desk.guide.is_searched)
-    until(lambda: app.desk.worklist.case_list._images)
+    app.controller.worklist.next_case()
+    until(lambda: app.session.case is not None and app.controller.review.is_searched)
+    until(lambda: app.controller.worklist.case_list._images)
     live(0.5)
     shot(app, tmp_path / f"{theme}.png")
     for button in (*app.worklist.findChildren(QWidget), *app.dock.findChildren(QWidget)):

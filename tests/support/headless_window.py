@@ -30,20 +30,20 @@ Z = 5
 
 @dataclass
 class HeadlessWindow:
-    """A desk without a window."""
+    """A controller without a window."""
 
-    desk: MainController
+    controller: MainController
     network: ScriptedNetwork
 
     @property
     def mask(self) -> np.ndarray:
-        mask = self.desk.layers.mask
+        mask = self.controller.layers.mask
         assert mask is not None
         return mask
 
     @property
     def said(self) -> str:
-        return self.desk.session.message.text
+        return self.controller.session.message.text
 
     def until(self, reached: Callable[[], object], seconds: float = 30) -> None:
         end = time.monotonic() + seconds
@@ -57,24 +57,28 @@ class HeadlessWindow:
         time.sleep(0.002)
 
     def open(self, ct: Path) -> None:
-        self.desk.open_path(ct)
-        self.until(lambda: self.desk.session.case is not None)
-        self.desk.layers.slice_view.go_to_slice(Z)
+        self.controller.open_path(ct)
+        self.until(lambda: self.controller.session.case is not None)
+        self.controller.layers.slice_view.go_to_slice(Z)
 
     def verify(self) -> None:
         """Look at the slice for as long as it takes, then press Q."""
-        self.until(lambda: self.desk.layers.slice_view.current_slice in self.desk.guide.review_state.seen)
-        self.desk.guide.verify_slice()
+        self.until(
+            lambda: (
+                self.controller.layers.slice_view.current_slice in self.controller.review.review_state.seen
+            )
+        )
+        self.controller.review.verify_slice()
 
     def draft(self, mask: np.ndarray) -> None:
-        self.desk.run_or_cancel()
+        self.controller.run_or_cancel()
         self.network.answer(len(self.network.requests), mask)
-        self.until(lambda: self.desk.session.overlays and self.desk.guide.is_searched)
+        self.until(lambda: self.controller.session.overlays and self.controller.review.is_searched)
 
     def paint(self, z: int, y: int, x: int, label: int = 1) -> None:
-        self.desk.select_tool("paint" if label else "erase")
-        self.desk.layers.tools.set_brush_size(5)
-        layer = self.desk.layers.viewer.layers[MASK]
+        self.controller.select_tool("paint" if label else "erase")
+        self.controller.layers.tools.set_brush_size(5)
+        layer = self.controller.layers.viewer.layers[MASK]
         with layer.block_history():  # as under the mouse
             layer.paint((z, y, x), label)
 
@@ -98,8 +102,8 @@ def headless_window_in(folder: Path) -> HeadlessWindow:
 def world(qt: QApplication, tmp_path: Path) -> Iterator[HeadlessWindow]:
     made = headless_window_in(tmp_path)
     yield made
-    made.desk.end_background_work()
-    made.desk.session.close_session()
+    made.controller.end_background_work()
+    made.controller.session.close_session()
 
 
 def box_mask(world: HeadlessWindow) -> np.ndarray:

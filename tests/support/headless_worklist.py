@@ -13,18 +13,18 @@ from tests.support.headless_window import HeadlessWindow, headless_window_in
 
 @dataclass
 class HeadlessWorklist:
-    """A desk with a project of three drafted CT, which another process may look into."""
+    """A controller with a project of three drafted CT, which another process may look into."""
 
     world: HeadlessWindow
     outside: Project
 
     @property
     def worklist(self) -> WorklistController:
-        return self.world.desk.worklist
+        return self.world.controller.worklist
 
     @property
     def on_screen(self) -> str:
-        case = self.world.desk.session.case
+        case = self.world.controller.session.case
         return "" if case is None else case.volume.name
 
     def row(self, name: str) -> CaseRow:
@@ -46,9 +46,12 @@ class HeadlessWorklist:
 
 def headless_worklist_in(folder: Path, project: Project, who: str = "anna") -> HeadlessWorklist:
     world = headless_window_in(folder)
-    world.desk.dialogs.set_annotator(who)
-    world.desk.worklist.projects.show_project(project.folder)
+    world.controller.dialogs.set_annotator(who)
+    world.controller.worklist.projects.show_project(project.folder)
     world.until(
-        lambda: world.desk.worklist.project is not None and world.desk.worklist.case_list.rowCount() > 0
+        lambda: (
+            world.controller.worklist.project is not None
+            and world.controller.worklist.case_list.rowCount() > 0
+        )
     )
     return HeadlessWorklist(world, project)

@@ -20,12 +20,12 @@ def main(ct: Path, folder: Path) -> None:
     network = ScriptedNetwork()
     app = build_window(network, (), WindowPreferences(folder / "painter.ini"), folder / "journal")  # type: ignore[arg-type]
     live(0.3)
-    app.desk.open_path(ct)
+    app.controller.open_path(ct)
     until(lambda: app.session.case is not None)
     live(0.3)
     for number in range(1000):
-        app.desk.layers.slice_view.go_to_slice(100 + number)
-        app.desk.select_tool("paint")
+        app.controller.layers.slice_view.go_to_slice(100 + number)
+        app.controller.select_tool("paint")
         drag_in_canvas(app)
         sys.stdout.write(f"{number + 1} {zlib.crc32(mask_of(app))}\n")
         sys.stdout.flush()

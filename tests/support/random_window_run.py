@@ -53,9 +53,9 @@ def run_actions(
     """
     driver = WindowDriver(folder, np.random.default_rng(seed), paint_every)
     report, last = RunReport(), deque[str](maxlen=_REMEMBERED)
-    driver.app.desk.correcting.mask_changed.connect(lambda *_: _count(report))
+    driver.app.controller.edits.mask_changed.connect(lambda *_: _count(report))
     try:
-        driver.app.desk.open_path(driver.cts[0])
+        driver.app.controller.open_path(driver.cts[0])
         driver.settle()
         for number in range(count):
             if not _one(driver, report, last, number, told) and stop_at_first:

@@ -314,13 +314,13 @@ def _camera(driver: WindowDriver) -> str:
 
 def _open_case(driver: WindowDriver) -> str:
     path = _pick(driver, driver.cts)
-    driver.app.desk.open_path(path)
+    driver.app.controller.open_path(path)
     driver.settle()
     return path.name
 
 
 def _draft(driver: WindowDriver) -> str:
-    driver.app.desk.run_or_cancel()
+    driver.app.controller.run_or_cancel()
     driver.pump()
     return "asked"
 
@@ -330,7 +330,7 @@ def _answer_draft(driver: WindowDriver) -> str:
 
 
 def _save(driver: WindowDriver) -> str:
-    driver.app.desk.save()
+    driver.app.controller.save()
     driver.settle()
     return str(driver.app.session.message.text)
 

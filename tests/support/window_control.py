@@ -55,14 +55,14 @@ class DialogAnswer:
 
 
 def open_ct(app: RunningApplication, ct: Path) -> None:
-    app.desk.open_path(ct)
+    app.controller.open_path(ct)
     until(lambda: app.session.case is not None and app.session.tally is not None)
     live(0.3)
 
 
 def open_and_draft(app: RunningApplication, ct: Path) -> None:
     open_ct(app, ct)
-    app.desk.next_step()
+    app.controller.next_step()
     until(lambda: app.session.draft is not None and app.session.job.state == "idle")
     live(0.3)
 
@@ -90,7 +90,7 @@ def drag_in_canvas(app: RunningApplication, length: int = 40) -> None:
 
 
 def mask_of(app: RunningApplication) -> np.ndarray:
-    mask = app.desk.layers.mask
+    mask = app.controller.layers.mask
     assert mask is not None
     return mask
 

@@ -190,7 +190,7 @@ class WindowDriver:
     def close(self) -> None:
         """End the window."""
         self.answerer.stop()
-        self.app.desk.end_background_work()
+        self.app.controller.end_background_work()
         self.app.session.close_session()
         if not self.app.is_window_closed():
             self.app.viewer.close()
@@ -228,7 +228,7 @@ class WindowDriver:
     @property
     def mask(self) -> NDArray[np.uint8] | None:
         """The voxels of the mask on screen; None if nothing is open."""
-        return self.app.desk.layers.mask
+        return self.app.controller.layers.mask
 
     def canvas_view(self) -> CanvasView:
         """What the canvas shows now."""

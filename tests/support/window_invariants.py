@@ -17,7 +17,7 @@ class BrokenInvariant(AssertionError):
 
 def check_mask(driver: WindowDriver) -> None:
     """The mask on screen is what the edit session has recorded, and holds 0 and 1 only."""
-    mask, work = driver.mask, driver.app.desk.correcting.work
+    mask, work = driver.mask, driver.app.controller.edits.work
     if mask is None or work is None:
         return
     _require(
@@ -30,7 +30,7 @@ def check_mask(driver: WindowDriver) -> None:
 
 def check_journal(driver: WindowDriver) -> None:
     """The journal on disk gives the mask on screen."""
-    mask, work = driver.mask, driver.app.desk.correcting.work
+    mask, work = driver.mask, driver.app.controller.edits.work
     if mask is None or work is None or work.journal_path is None:
         return
     stored = read_journal(work.journal_path)
@@ -51,7 +51,7 @@ def check_saved(driver: WindowDriver) -> None:
 
 def check_seen(driver: WindowDriver) -> None:
     """Seen and verified are only slices that were drawn, with their mask, for long enough."""
-    work, guide = driver.app.desk.correcting.work, driver.app.desk.guide
+    work, guide = driver.app.controller.edits.work, driver.app.controller.review
     if work is None:
         return
     seen = set(guide.review_state.seen) - driver.drawn
@@ -69,7 +69,7 @@ def check_tool(driver: WindowDriver) -> None:
     kinds = {name for name, button in panel.kinds.items() if button.isChecked()}
     layer = viewer.layers[MASK]
     mode = str(layer.mode) if viewer.layers.selection.active is layer else "pan_zoom"
-    toolbox = driver.app.desk.toolbox
+    toolbox = driver.app.controller.toolbox
     if toolbox.selected_kind is not None:
         _require(
             kinds == {toolbox.selected_kind.key},

@@ -21,7 +21,7 @@ from attunet_gui.editing.tools.mask_morphology import (
     ShrinkTool,
     SmoothTool,
 )
-from attunet_gui.editing.tools.neighbour_propagation import PropagateToNeighbours
+from attunet_gui.editing.tools.neighbour_outline_shift import PropagateToNeighbours
 from attunet_gui.editing.tools.slice_interpolation import (
     LARGEST_GAP_PARAMETER,
     CopySliceTool,

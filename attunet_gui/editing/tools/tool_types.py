@@ -102,20 +102,22 @@ class ToolKind:
     parameter: ToolParameter | None = None
     needs: frozenset[ToolNeed] = frozenset()
 
-    def make_tool(self, wish: ToolOptions) -> EditingTool:
+    def make_tool(self, options: ToolOptions) -> EditingTool:
         """Return the tool for these options.
 
         Raises:
             AttunetError: if the tool needs a click and there is none.
             ValueError: if the value is out of bounds.
         """
-        if ToolNeed.POINTS in self.needs and not wish.points:
+        if ToolNeed.POINTS in self.needs and not options.points:
             raise AttunetError(f"{self.title} needs a place: click on the slice.")
         value = None
         if self.parameter is not None:
-            value = self.parameter.check_bounds(self.parameter.default if wish.value is None else wish.value)
+            value = self.parameter.check_bounds(
+                self.parameter.default if options.value is None else options.value
+            )
         return self.build(
-            ToolOptions(value, wish.points, 3 in self.dimensions and (wish.in_3d or self._only_3d))
+            ToolOptions(value, options.points, 3 in self.dimensions and (options.in_3d or self._only_3d))
         )
 
     def unavailable_reason(self, scene: ToolScene) -> str:

@@ -20,16 +20,16 @@ from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession, PendingJournal, delete_journal, pending_journals
 from attunet_gui.gui.controllers.case_layer_guard import CaseLayerGuard
 from attunet_gui.gui.controllers.edit_controller import EditController
+from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.controllers.propagation_controller import PropagationController
-from attunet_gui.gui.controllers.review_controller import ReviewController
 from attunet_gui.gui.controllers.tool_controller import ToolController
 from attunet_gui.gui.controllers.window_dialogs import WindowDialogs
 from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.draft_consent import KEEP_MASK, NOT_ASKED, REPLACE_DECISIONS, REPLACE_MASK
+from attunet_gui.gui.finetuning.finetuning_controller import FinetuningController
 from attunet_gui.gui.gc_guard import MainThreadGC
-from attunet_gui.gui.learning.finetuning_controller import FinetuningController
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
-from attunet_gui.gui.napari_adapter.napari_keys import Tool
+from attunet_gui.gui.napari_adapter.napari_key_settings import Tool
 from attunet_gui.gui.napari_adapter.napari_overrides import OURS
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.gui.qt_helpers import Signal, is_canvas_exposed
@@ -75,18 +75,18 @@ class MainController(QObject):
         self._sweep = MainThreadGC(self)
         self.session, self.layers, self.preferences = session, layers, preferences
         self.journal = journal
-        self.correcting = EditController(session, layers)
-        self.correcting.confirm_draft_undo = self._confirm_draft_undo
-        self.guide = ReviewController(session, layers, self.correcting)
-        self.carrying = PropagationController(session, layers, self.correcting)
-        self.toolbox = ToolController(session, layers, self.correcting)
+        self.edits = EditController(session, layers)
+        self.edits.confirm_draft_undo = self._confirm_draft_undo
+        self.review = MaskReviewController(session, layers, self.edits)
+        self.propagation = PropagationController(session, layers, self.edits)
+        self.toolbox = ToolController(session, layers, self.edits)
         self.window: QWidget = QWidget()
         # The main window is known only after this object was made, so it is asked for each time.
-        self.guide.watcher.is_window_shown = self._window_shown
+        self.review.watcher.is_window_shown = self._window_shown
         self.worklist = WorklistController(
-            session, preferences, self.correcting, self.guide, journal, lambda: self.window
+            session, preferences, self.edits, self.review, journal, lambda: self.window
         )
-        self.learning = FinetuningController(session, self.worklist, lambda: self.window)
+        self.finetuning = FinetuningController(session, self.worklist, lambda: self.window)
         self.dialogs = WindowDialogs(session, preferences, lambda: self.window)
         self.layer_guard = CaseLayerGuard(session, layers.layer_set, lambda: self.closed, self)
         self.checked = self.closed = False
@@ -122,8 +122,8 @@ class MainController(QObject):
         session.overlays_arrived.connect(self._overlays_arrived)
         session.mask_saved.connect(self._mask_saved)
         session.save_failed.connect(self._save_failed)
-        self.correcting.mask_changed.connect(self._mask_edited)
-        self.guide.changed.connect(self._emit_view)
+        self.edits.mask_changed.connect(self._mask_edited)
+        self.review.changed.connect(self._emit_view)
         self.worklist.changed.connect(self._emit_view)
         self.worklist.unsaved_check_asked.connect(self.when_safe)
         self.worklist.save_accepted_asked.connect(self.save_accepted)
@@ -155,7 +155,7 @@ class MainController(QObject):
 
         The count of places is None while a search or the network still works.
         """
-        guide = self.guide
+        guide = self.review
         # While the network looks at a mask, "no place" may only mean "not found yet".
         known = guide.is_searched and (bool(guide.open_places) or not self.session.is_mapping_evidence)
         return ReviewStatus(
@@ -177,8 +177,8 @@ class MainController(QObject):
             "run": self.run_or_cancel,
             "cancel": self.run_or_cancel,
             "check": self.check_draft,
-            "next_place": self.guide.next_place,
-            "next_unseen": self.guide.next_unseen,
+            "next_place": self.review.next_place,
+            "next_unseen": self.review.next_unseen,
             "save": self.save,
             "accept": self.worklist.accept_case,
             "next_case": self.worklist.next_case,
@@ -234,9 +234,9 @@ class MainController(QObject):
         work = self._open_work(case)
         # A copy, since strokes change the layer's voxels in place and must not reach the mask that was read.
         self.layers.show_case(case.volume, work.recorded_mask.copy())
-        self.correcting.begin_session(work)
-        self.guide.begin_review(case)
-        self.carrying.drop_proposal()
+        self.edits.begin_session(work)
+        self.review.begin_review(case)
+        self.propagation.drop_proposal()
         self.maps_changed.emit(())
         self._readying.start()
         if work.has_unsaved_strokes:
@@ -303,7 +303,7 @@ class MainController(QObject):
 
     def _release_case(self) -> None:
         """Close the work on the last case, and delete its journal if the annotator chose to discard it."""
-        self.correcting.end_session()
+        self.edits.end_session()
         discarded, self._discarded = self._discarded, None
         if discarded is not None:
             with suppress(AttunetError):
@@ -315,8 +315,8 @@ class MainController(QObject):
         self.layer_guard.release_window()
         self._readying.stop()
         self.worklist.end_worklist()
-        self.learning.end_finetuning()
-        self.guide.end_review()
+        self.finetuning.end_finetuning()
+        self.review.end_review()
         self.toolbox.end_computation()
         self._release_case()
         self._sweep.stop_collecting()
@@ -378,15 +378,15 @@ class MainController(QObject):
             self.session.show_message("The new draft is the yellow contour; your mask is as it was.")
             return
         # Overriding locks was agreed to in the question before the draft was made.
-        refused = self.correcting.apply_draft(draft, override=self._draft_consent.replaces_decisions)
+        refused = self.edits.apply_draft(draft, override=self._draft_consent.replaces_decisions)
         self.session.draft_placed(draft)
         if self.session.case is not None:
-            self.guide.begin_review(self.session.case, draft)
-        self.carrying.show_conflicts(refused)
+            self.review.begin_review(self.session.case, draft)
+        self.propagation.show_conflicts(refused)
 
     def _evidence_arrived(self, draft: CaseDraft) -> None:
         if self.session.case is not None:
-            self.guide.search_again(self.session.case, draft, self.worklist.cases.corrected_before)
+            self.review.search_again(self.session.case, draft, self.worklist.cases.corrected_before)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
         self.layers.appearance.show_maps(self.session.overlays)
@@ -481,12 +481,8 @@ class MainController(QObject):
             # A stroke that is being made is half in the voxels and not yet in the journal.
             QTimer.singleShot(_STROKE_MS, self, lambda: self._save_to(target, accept))
             return
-        work = self.correcting.work
-        if (
-            work is None
-            or not self.view_state.mode.may_save
-            or not self.correcting.record_untracked_changes()
-        ):
+        work = self.edits.work
+        if work is None or not self.view_state.mode.may_save or not self.edits.record_untracked_changes():
             return
         record = self.worklist.acceptance.save_record(target, accept)
         # Without either, the project was closed while the mouse button was held.
@@ -495,8 +491,8 @@ class MainController(QObject):
 
     def _mask_saved(self, saved: SaveResult) -> None:
         """Mark the work as saved, and go on with what waited for the save, such as closing the window."""
-        if self.correcting.work is not None:
-            self.correcting.work.record_saved(saved.path, saved.mask)
+        if self.edits.work is not None:
+            self.edits.work.record_saved(saved.path, saved.mask)
         self._count_voxels()
         # Cleared first: what follows may itself wait for a save.
         after, self._after_saving = self._after_saving, None

@@ -138,10 +138,10 @@ class ToolController(QObject):
 
     def apply_preview(self) -> None:
         """Apply the selected tool with its number, as the preview shows it."""
-        kind, wish = self.selected_kind, self.options
+        kind, options = self.selected_kind, self.options
         self.deselect_tool()
         if kind is not None:
-            self._run_tool(kind, wish, partial(self._apply_edit, kind))
+            self._run_tool(kind, options, partial(self._apply_edit, kind))
 
     # At work
 
@@ -154,7 +154,7 @@ class ToolController(QObject):
             )
 
     def _run_tool(
-        self, kind: ToolKind, wish: ToolOptions, then: Callable[[EditingTool, MaskEdit], None]
+        self, kind: ToolKind, options: ToolOptions, then: Callable[[EditingTool, MaskEdit], None]
     ) -> None:
         """Run `selected_kind` in the background and call `then` with the tool and its edit.
 
@@ -165,11 +165,11 @@ class ToolController(QObject):
             return
         self._executor.cancel_all()
         try:
-            tool = kind.make_tool(wish)
+            tool = kind.make_tool(options)
         except (AttunetError, ValueError) as error:
             self._session.show_message(str(error))
             return
-        again = partial(self._run_tool, kind, wish, then)
+        again = partial(self._run_tool, kind, options, then)
         if_current = partial(self._if_current, self._revision, again)
         work = partial(tool.compute_edit, scene)
         self._executor.submit(

@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.napari_adapter.layer_set import LayerSet
-from attunet_gui.gui.napari_adapter.napari_keys import (
+from attunet_gui.gui.napari_adapter.napari_key_settings import (
     Tool,
     brush_keys,
     drop_open_polygon,

@@ -32,13 +32,15 @@ class PropagationPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ask = make_button("Carry my corrections on", tooltip_for("carrying.ask"), self.asked.emit)
+        self.ask = make_button("Carry my corrections on", tooltip_for("propagation.ask"), self.asked.emit)
         self.about = make_wrapped_label()
-        self.take_all = make_button("Accept all", tooltip_for("carrying.take_all"), self.take_all_asked.emit)
-        self.take_slice = make_button(
-            "This slice", tooltip_for("carrying.take_slice"), self.take_slice_asked.emit
+        self.take_all = make_button(
+            "Accept all", tooltip_for("propagation.take_all"), self.take_all_asked.emit
         )
-        self.reject = make_button("Reject", tooltip_for("carrying.reject"), self.reject_asked.emit)
+        self.take_slice = make_button(
+            "This slice", tooltip_for("propagation.take_slice"), self.take_slice_asked.emit
+        )
+        self.reject = make_button("Reject", tooltip_for("propagation.reject"), self.reject_asked.emit)
         self._answers = (self.take_all, self.take_slice, self.reject)
         layout = make_column_layout(self)
         layout.addWidget(self.ask)
@@ -97,7 +99,7 @@ class DraftPanel(QWidget):
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
         menu.addAction("Folder of another model…", self.other_model_asked.emit)
-        menu.addAction(f"Improve the model…  {keys_of('learning.ask')}", self.improve_asked.emit)
+        menu.addAction(f"Improve the model…  {keys_of('finetuning.ask')}", self.improve_asked.emit)
         self._back = menu.addAction("", self.back_asked.emit)
         self._back.setVisible(False)
         return menu

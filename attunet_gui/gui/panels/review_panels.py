@@ -43,10 +43,12 @@ class PlacesPanel(QWidget):
         self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(lambda item: self.place_asked.emit(item.data(Qt.ItemDataRole.UserRole)))
-        self.next = make_button("Next place  N", tooltip_for("guide.next_place"), self.next_asked.emit)
-        self.accept = make_button("It is right  A", tooltip_for("guide.accept_place"), self.accept_asked.emit)
+        self.next = make_button("Next place  N", tooltip_for("review.next_place"), self.next_asked.emit)
+        self.accept = make_button(
+            "It is right  A", tooltip_for("review.accept_place"), self.accept_asked.emit
+        )
         self.verify = make_button(
-            "Verify slice  Q", tooltip_for("guide.verify_slice"), self.verify_asked.emit
+            "Verify slice  Q", tooltip_for("review.verify_slice"), self.verify_asked.emit
         )
         layout = make_column_layout(self)
         layout.addWidget(self.summary)

@@ -13,7 +13,7 @@ from attunet_gui.app.case_saving import ProjectRecord, ReviewProgress, make_revi
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.app.project_case_reading import OpenProjectCase
 from attunet_gui.gui.controllers.edit_controller import EditController
-from attunet_gui.gui.controllers.review_controller import ReviewController
+from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.dialogs import worklist_dialogs
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.worklist.project_case_controller import ProjectCaseController
@@ -46,7 +46,7 @@ class CaseAcceptance(QObject):
         self,
         session: CaseSession,
         correcting: EditController,
-        review: ReviewController,
+        review: MaskReviewController,
         cases: ProjectCaseController,
         window: Callable[[], QWidget],
         parent: QObject,
@@ -102,7 +102,7 @@ class CaseAcceptance(QObject):
         return worklist_dialogs.ask_accept(self._window(), name, left, unseen)
 
 
-def _review_progress_of(guide: ReviewController) -> ReviewProgress:
+def _review_progress_of(guide: MaskReviewController) -> ReviewProgress:
     if not guide.is_searched:
         return ReviewProgress(guide.review_state, reviewed=False)
     return ReviewProgress(
@@ -110,7 +110,7 @@ def _review_progress_of(guide: ReviewController) -> ReviewProgress:
     )
 
 
-def _remaining_review_text(guide: ReviewController, unseen: int) -> str:
+def _remaining_review_text(guide: MaskReviewController, unseen: int) -> str:
     """Return what is left to look at in the open case, as a sentence; "" if that is nothing.
 
     Args:

@@ -128,22 +128,22 @@ class WorklistExportOptions:
     keep_identifiers: bool = False
 
 
-def export_shown_cases(project: Project, wish: WorklistExportOptions, progress: ProgressCallback) -> str:
-    """Write the data set that `wish` describes, or bring the one that is there up to date.
+def export_shown_cases(project: Project, options: WorklistExportOptions, progress: ProgressCallback) -> str:
+    """Write the data set that `options` describes, or bring the one that is there up to date.
 
     Raises:
         AttunetError: if there is nothing to export, or after the export, if cases were refused.
         WorkCancelled: from `progress`.
     """
-    rows = project.list_cases(CaseQuery(status=wish.status))
+    rows = project.list_cases(CaseQuery(status=options.status))
     found = export_cases_of(project, rows)
     if not found:
-        said = " or ".join(sorted(wish.status))
+        said = " or ".join(sorted(options.status))
         raise AttunetError(f"No case that is {said} has a saved mask: there is nothing to export yet.")
-    form = export_format_named(wish.format)
-    identity = Pseudonymizer(read_export_key(export_key_path(project)), wish.keep_identifiers)
-    report = export_dataset(found, ExportOptions(wish.folder, form, identity), progress)
-    return _export_message(report, wish.folder, len(rows) - len(found))
+    form = export_format_named(options.format)
+    identity = Pseudonymizer(read_export_key(export_key_path(project)), options.keep_identifiers)
+    report = export_dataset(found, ExportOptions(options.folder, form, identity), progress)
+    return _export_message(report, options.folder, len(rows) - len(found))
 
 
 def _export_message(report: ExportReport, folder: Path, unsaved: int) -> str:

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QWidget
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.app.project_case_reading import OpenProjectCase
 from attunet_gui.gui.controllers.edit_controller import EditController
-from attunet_gui.gui.controllers.review_controller import ReviewController
+from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.dialogs import worklist_dialogs
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.gui.qt_executor import QtDelivery
@@ -67,7 +67,7 @@ class WorklistController(QObject):
         session: CaseSession,
         preferences: WindowPreferences,
         correcting: EditController,
-        review: ReviewController,
+        review: MaskReviewController,
         journal: Path,
         window: Callable[[], QWidget],
     ) -> None:

@@ -173,8 +173,8 @@ class WorklistPanel(QWidget):
                 ("Close the project", "close"),
             )
         }
-        improve = QAction(f"Improve the model…  {keys_of('learning.ask')}", self.project_menu)
-        improve.setToolTip(tooltip_for("learning.ask"))
+        improve = QAction(f"Improve the model…  {keys_of('finetuning.ask')}", self.project_menu)
+        improve.setToolTip(tooltip_for("finetuning.ask"))
         improve.triggered.connect(lambda _checked=False: self.improve_asked.emit())
         self.project_menu.insertAction(self._project_actions["second reads"], improve)
         self.case_menu = QMenu(self)

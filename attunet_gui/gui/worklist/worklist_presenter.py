@@ -119,9 +119,9 @@ class WorklistPresenter(QObject):
             self._worklist.jobs.import_folder(folder, copy)
 
     def _export_dataset(self) -> None:
-        wish = worklist_dialogs.ask_export(self._window, self._folder_near_project() / "export")
-        if wish is not None:
-            self._worklist.jobs.export_list(wish)
+        options = worklist_dialogs.ask_export(self._window, self._folder_near_project() / "export")
+        if options is not None:
+            self._worklist.jobs.export_list(options)
 
     def _ask_checks(self, settings: ProjectSettings) -> None:
         wanted = worklist_dialogs.ask_checks(self._window, settings)

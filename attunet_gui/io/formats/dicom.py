@@ -19,7 +19,6 @@ from attunet_gui.io.formats.dicom_geometry import SliceStack
 from attunet_gui.io.formats.dicom_headers import DicomSlice, iter_slices, missing_rescale_error, scan_headers
 from attunet_gui.io.formats.dicom_pixels import ContradictingTags, decode_frame
 from attunet_gui.io.formats.dicom_series import choose_series, offer_passes, stack_pass
-from attunet_gui.io.formats.geometry_checks import checked_source_grid
 from attunet_gui.io.formats.hounsfield import (
     AIR_HU,
     HounsfieldArray,
@@ -30,6 +29,7 @@ from attunet_gui.io.formats.hounsfield import (
     scale_slice,
     spacing_notes,
 )
+from attunet_gui.io.formats.source_grid_checks import checked_source_grid
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.folders import FolderContents, UnreadPath, os_error_reason
 from attunet_gui.system.progress import ProgressCallback, no_progress

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
-from attunet_gui.io.formats.geometry_checks import checked_source_grid
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.formats.image_format import ImageFormat, StoredLabels
 from attunet_gui.io.formats.itk_header import ItkHeader
+from attunet_gui.io.formats.source_grid_checks import checked_source_grid
 from attunet_gui.io.formats.voxel_blocks import (
     has_more_than_voxels,
     iter_voxel_parts,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import NiftiOrientation, Volume, VolumeOrigin
-from attunet_gui.io.formats.geometry_checks import checked_source_grid
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.formats.image_format import ImageFormat, StoredLabels
 from attunet_gui.io.formats.nifti_geometry import read_placement
@@ -30,6 +29,7 @@ from attunet_gui.io.formats.nifti_header import (
     looks_like_nifti_header,
     read_header,
 )
+from attunet_gui.io.formats.source_grid_checks import checked_source_grid
 from attunet_gui.io.formats.voxel_blocks import MOST_UNPACKED, surplus_notes
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback, no_progress

@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from attunet_gui.gui import theme
-from attunet_gui.gui.learning.finetuning_view_state import ModelComparisonRow
+from attunet_gui.gui.finetuning.finetuning_view_state import ModelComparisonRow
 from attunet_gui.gui.qt_helpers import Signal
 
 _NUMBERS = ("DSC old", "new", "change", "NSD old", "new")

@@ -23,10 +23,10 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from attunet_gui.gui.dialogs import case_dialogs
-from attunet_gui.gui.learning.finetuning_preparation import FinetuningOptions
-from attunet_gui.gui.learning.finetuning_view_state import FinetuningView
-from attunet_gui.gui.learning.learning_curve import LearningCurve, LearningCurveWidget
-from attunet_gui.gui.learning.model_comparison_table import ModelComparisonTable
+from attunet_gui.gui.finetuning.finetuning_preparation import FinetuningOptions
+from attunet_gui.gui.finetuning.finetuning_view_state import FinetuningView
+from attunet_gui.gui.finetuning.learning_curve import LearningCurve, LearningCurveWidget
+from attunet_gui.gui.finetuning.model_comparison_table import ModelComparisonTable
 from attunet_gui.gui.panels.widget_factory import make_button, make_row_layout, make_wrapped_label
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.wheel_guard import guard_wheel
@@ -141,15 +141,15 @@ class FinetuningForm(QWidget):
             replay=replace(self._options.replay, folders=self.replay.folder_paths),
         )
 
-    def show_options(self, wish: FinetuningOptions) -> None:
+    def show_options(self, options: FinetuningOptions) -> None:
         """Show `chosen_options`, without emitting a signal."""
-        self._options = wish
+        self._options = options
         with signals_blocked(self.minutes):
-            self.minutes.setValue(max(1, round(wish.effort.minutes or 1)))
-        self.source.setCurrentIndex(int(wish.dataset is not None))
-        self.dataset.show_folders(() if wish.dataset is None else (wish.dataset,))
-        self.validation.show_folders(() if wish.validation is None else (wish.validation,))
-        self.replay.show_folders(wish.replay.folders)
+            self.minutes.setValue(max(1, round(options.effort.minutes or 1)))
+        self.source.setCurrentIndex(int(options.dataset is not None))
+        self.dataset.show_folders(() if options.dataset is None else (options.dataset,))
+        self.validation.show_folders(() if options.validation is None else (options.validation,))
+        self.replay.show_folders(options.replay.folders)
         self._show_dataset()
 
     def _source_chosen(self) -> None:
@@ -247,9 +247,9 @@ class FinetuningDialog(QDialog):
         )
         guard_wheel(self)
 
-    def show_options(self, wish: FinetuningOptions) -> None:
+    def show_options(self, options: FinetuningOptions) -> None:
         """Show what is chosen."""
-        self.form.show_options(wish)
+        self.form.show_options(options)
 
     def show_curve(self, curve: LearningCurve, steps: int) -> None:
         """Show the learning curve of a run of `steps` steps."""

@@ -10,8 +10,8 @@ from statistics import mean
 from attunet_gui.core.draft_correction import left_out_sentence
 from attunet_gui.evaluation.case_scores import empty_truths_sentence
 from attunet_gui.evaluation.model_guard import CaseScoreChange, GroupScoreChange, GuardVerdict
-from attunet_gui.gui.learning.finetuning_preparation import DefaultModel, FinetuningOptions
-from attunet_gui.gui.learning.learning_curve import LearningCurve
+from attunet_gui.gui.finetuning.finetuning_preparation import DefaultModel, FinetuningOptions
+from attunet_gui.gui.finetuning.learning_curve import LearningCurve
 from attunet_gui.gui.view_state import ProgressBarState, time_left_text
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus
 from attunet_gui.gui.worklist.case_formatting import count_cases_text as cases_words
@@ -186,16 +186,18 @@ def _available_cases(facts: FinetuningFacts) -> int:
 
 def _plan_text(facts: FinetuningFacts) -> str:
     """Return what a run would do, as text: cases, who judges, how long, and where the data stays."""
-    total, wish = _available_cases(facts), facts.options
+    total, options = _available_cases(facts), facts.options
     # As many as the division holds out: a fifth of the patients, but at least one.
-    judges = 0 if wish.validation else max(1, round(_SHARE * total))
-    of = "accepted cases" if wish.dataset is None else f"cases in {wish.dataset.name}"
+    judges = 0 if options.validation else max(1, round(_SHARE * total))
+    of = "accepted cases" if options.dataset is None else f"cases in {options.dataset.name}"
     minutes = (
-        f"about {wish.effort.minutes:.0f} min" if wish.effort.minutes else counted(wish.effort.steps, "step")
+        f"about {options.effort.minutes:.0f} min"
+        if options.effort.minutes
+        else counted(options.effort.steps, "step")
     )
     who = (
-        f"The cases in {wish.validation.name} judge"
-        if wish.validation
+        f"The cases in {options.validation.name} judge"
+        if options.validation
         else f"About {judges} {'judges' if judges == 1 else 'judge'} and never {_teach_verb(judges)}"
     )
     return (

@@ -14,20 +14,20 @@ from qtpy.QtWidgets import QWidget
 
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.evaluation.model_guard import CaseScoreChange
-from attunet_gui.gui.learning import finetuning_preparation
-from attunet_gui.gui.learning.default_model_controller import DefaultModelController
-from attunet_gui.gui.learning.finetuning_dialog import FinetuningDialog
-from attunet_gui.gui.learning.finetuning_preparation import (
+from attunet_gui.gui.finetuning import finetuning_preparation
+from attunet_gui.gui.finetuning.default_model_controller import DefaultModelController
+from attunet_gui.gui.finetuning.finetuning_dialog import FinetuningDialog
+from attunet_gui.gui.finetuning.finetuning_preparation import (
     ChildProcessCall,
     FinetuningOptions,
     FinetuningRequest,
 )
-from attunet_gui.gui.learning.finetuning_view_state import (
+from attunet_gui.gui.finetuning.finetuning_view_state import (
     FinetuningFacts,
     comparison_text,
     decide_finetuning_view,
 )
-from attunet_gui.gui.learning.learning_curve import LearningCurve, curve_from_log
+from attunet_gui.gui.finetuning.learning_curve import LearningCurve, curve_from_log
 from attunet_gui.gui.qt_executor import QtDelivery
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus, JobKind
@@ -103,7 +103,7 @@ class FinetuningController(QObject):
     @property
     def current_facts(self) -> FinetuningFacts:
         """What is known, as plain values, for the dialog's view."""
-        worklist, lesson = self._worklist, self._progress
+        worklist, progress = self._worklist, self._progress
         bundle, project = self._session.bundle, worklist.project
         counts = worklist.current_facts.counts
         place = finetuning_preparation.finetuning_folder(None if project is None else project.folder)
@@ -117,12 +117,12 @@ class FinetuningController(QObject):
             found=self._found,
             fault=self._fault,
             job=self._running_job,
-            curve=lesson.curve,
-            learnt=lesson.learnt,
-            differences=lesson.differences,
-            left_out=lesson.left_out,
+            curve=progress.curve,
+            learnt=progress.learnt,
+            differences=progress.differences,
+            left_out=progress.left_out,
             default=self.models.default,
-            problem=lesson.problem,
+            problem=progress.problem,
         )
 
     @property
@@ -166,13 +166,13 @@ class FinetuningController(QObject):
             self.dialog.show_view(decide_finetuning_view(facts))
             self.dialog.show_curve(facts.curve, 0 if facts.job is None else _total_training_steps(facts.job))
 
-    def set_options(self, wish: FinetuningOptions) -> None:
+    def set_options(self, options: FinetuningOptions) -> None:
         """Set the choices for the next run, and check that the chosen folders hold data sets."""
-        self.options, self._fault, self._found = wish, "", None
+        self.options, self._fault, self._found = options, "", None
         try:
-            for folder in filter(None, (wish.dataset, wish.validation, *wish.replay.folders)):
+            for folder in filter(None, (options.dataset, options.validation, *options.replay.folders)):
                 count = finetuning_preparation.count_dataset_cases(folder)
-                self._found = count if folder == wish.dataset else self._found
+                self._found = count if folder == options.dataset else self._found
         except AttunetError as error:
             self._fault = str(error)
         self.changed.emit()
@@ -231,8 +231,8 @@ class FinetuningController(QObject):
 
     def compare_models(self) -> None:
         """Let the old and the new model draft accepted cases, in a child process."""
-        lesson, project = self._progress, self._worklist.project
-        learnt, asked = lesson.learnt, lesson.asked
+        progress, project = self._progress, self._worklist.project
+        learnt, asked = progress.learnt, progress.asked
         # Another project may have been opened since the run; its cases say nothing about this model.
         if learnt is None or asked is None or project is None or project is not self._project:
             return
@@ -248,7 +248,7 @@ class FinetuningController(QObject):
             return comparison_text(found, order.left_out)
 
         # The problem of an earlier run does not belong to this comparison.
-        self._progress = replace(lesson, problem="")
+        self._progress = replace(progress, problem="")
         self._worklist.background_jobs.begin_job("compare", work)
 
     def _comparison_done(

@@ -7,8 +7,8 @@ from functools import partial
 from qtpy.QtCore import QObject
 
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.gui.learning import finetuning_preparation
-from attunet_gui.gui.learning.finetuning_preparation import DefaultModel
+from attunet_gui.gui.finetuning import finetuning_preparation
+from attunet_gui.gui.finetuning.finetuning_preparation import DefaultModel
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.system.background_executor import SerialExecutor

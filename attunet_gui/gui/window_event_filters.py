@@ -34,7 +34,7 @@ class CloseGuard(QObject):
         return False
 
 
-class DropGuard(QObject):
+class FileDropFilter(QObject):
     """Opens files that are dropped on the main window, or on anything in it that takes drops, as a case.
 
     napari would open each file of a DICOM folder as an image of its own. Only drops of local files are taken;

@@ -39,7 +39,7 @@ from attunet_gui.review.slice_visibility import SEEN_AFTER_S
 from attunet_gui.system.plurals import counted, plural_of
 
 
-class ReviewController(QObject):
+class MaskReviewController(QObject):
     """Knows what is left to look at in the open case, and moves the view there.
 
     The search for places runs in a background thread; a result for an earlier case or draft is dropped.

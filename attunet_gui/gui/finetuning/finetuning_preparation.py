@@ -117,7 +117,7 @@ def finetuning_folder(project: Path | None) -> Path:
     return (user_data_folder() if project is None else project) / _FOLDER
 
 
-def make_finetune_config(lesson: FinetuningRequest, progress: ProgressCallback) -> FinetuneConfig:
+def make_finetune_config(request: FinetuningRequest, progress: ProgressCallback) -> FinetuneConfig:
     """Return the configuration of a run for the child process.
 
     The same choices and cases give the same output folder, so that a run that was stopped goes on.
@@ -127,24 +127,24 @@ def make_finetune_config(lesson: FinetuningRequest, progress: ProgressCallback) 
         UnwritableOutput: if the accepted cases cannot be exported.
         WorkCancelled: from `progress`.
     """
-    make_private_folder(lesson.output_folder)
-    wish = lesson.options
-    dataset = export_accepted_cases(lesson, progress) if wish.dataset is None else wish.dataset
-    key = _request_digest(lesson, dataset, progress)
+    make_private_folder(request.output_folder)
+    options = request.options
+    dataset = export_accepted_cases(request, progress) if options.dataset is None else options.dataset
+    key = _request_digest(request, dataset, progress)
     # A model that was tuned before keeps its first name, so that names do not grow with each run.
-    base = lesson.parent.card.name.split("-tuned-")[0][:_LONGEST_NAME]
+    base = request.parent.card.name.split("-tuned-")[0][:_LONGEST_NAME]
     return FinetuneConfig(
         dataset=dataset,
-        parent=lesson.parent.folder,
-        output=lesson.output_folder / f"run-{key}",
-        validation=wish.validation,
-        replay=wish.replay,
-        effort=wish.effort,
+        parent=request.parent.folder,
+        output=request.output_folder / f"run-{key}",
+        validation=options.validation,
+        replay=options.replay,
+        effort=options.effort,
         name=f"{base}-tuned-{key}",
     )
 
 
-def export_accepted_cases(lesson: FinetuningRequest, progress: ProgressCallback) -> Path:
+def export_accepted_cases(request: FinetuningRequest, progress: ProgressCallback) -> Path:
     """Export the accepted cases of the project as a data set, or bring it up to date, and return its folder.
 
     Raises:
@@ -152,14 +152,14 @@ def export_accepted_cases(lesson: FinetuningRequest, progress: ProgressCallback)
         UnwritableOutput: if the folder cannot be written.
         WorkCancelled: from `progress`.
     """
-    if lesson.project is None:
+    if request.project is None:
         raise AttunetError("No project is open: open one, or choose the folder of a data set.")
-    folder = lesson.output_folder / _DATA
-    report = _export_dataset(lesson.project, folder, progress)
+    folder = request.output_folder / _DATA
+    report = _export_dataset(request.project, folder, progress)
     if report.others:
         # A case that is not accepted any more must not be trained on.
         shutil.rmtree(folder)
-        report = _export_dataset(lesson.project, folder, progress)
+        report = _export_dataset(request.project, folder, progress)
     if report.refused:
         name, why = next(iter(report.refused.items()))
         raise AttunetError(f"{name} cannot teach: {why} Work on it again, or reject it.")
@@ -181,19 +181,19 @@ def _report_collecting(progress: ProgressCallback, done: int, total: int, _stage
     progress(done, total, "collecting the cases")
 
 
-def _request_digest(lesson: FinetuningRequest, dataset: Path, progress: ProgressCallback) -> str:
+def _request_digest(request: FinetuningRequest, dataset: Path, progress: ProgressCallback) -> str:
     """Return a digest of model, data and choices, which names the run."""
-    wish = lesson.options
-    folders = [dataset, *([wish.validation] if wish.validation else []), *wish.replay.folders]
+    options = request.options
+    folders = [dataset, *([options.validation] if options.validation else []), *options.replay.folders]
     digests = [dataset_digest(find_dataset_cases(folder), progress) for folder in folders]
     # The folders count by the digest of their content, not by their path.
-    replay = asdict(wish.replay) | {"folders": len(wish.replay.folders)}
+    replay = asdict(options.replay) | {"folders": len(options.replay.folders)}
     asked = [
-        lesson.parent.card.weights_sha256,
+        request.parent.card.weights_sha256,
         digests,
-        asdict(wish.effort),
+        asdict(options.effort),
         replay,
-        wish.validation is not None,
+        options.validation is not None,
     ]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:_MARK]
 

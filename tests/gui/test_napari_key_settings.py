@@ -61,14 +61,14 @@ def napari_actions() -> dict[str, str]:
 def driver(qapp: QApplication, tmp_path: Path) -> Iterator[WindowDriver]:
     """A window with a draft, of which one slice is verified."""
     made = WindowDriver(tmp_path, np.random.default_rng(3), paint_every=4)
-    made.app.desk.open_path(made.cts[0])
+    made.app.controller.open_path(made.cts[0])
     made.settle()
-    made.app.desk.run_or_cancel()
+    made.app.controller.run_or_cancel()
     made.live(0.2)
     made.answer_draft()
     made.live(2 * SEEN_AFTER_S)
-    made.app.desk.guide.verify_slice()
-    work = made.app.desk.correcting.work
+    made.app.controller.review.verify_slice()
+    work = made.app.controller.edits.work
     assert work is not None
     assert len(work.verified_slices) == 1
     yield made
@@ -77,12 +77,12 @@ def driver(qapp: QApplication, tmp_path: Path) -> Iterator[WindowDriver]:
 
 def changed_by(driver: WindowDriver, what: object) -> str:
     """Do `what`, a key or the name of an action; return what changed of the case, "" if nothing did."""
-    work = driver.app.desk.correcting.work
+    work = driver.app.controller.edits.work
     assert work is not None
     mask = driver.mask
     assert mask is not None
     before = (mask.copy(), len(work.undo_stack.undoable_strokes), work.verified_slices)
-    driver.app.desk.guide.watcher.is_window_shown = lambda: True
+    driver.app.controller.review.watcher.is_window_shown = lambda: True
     if str(what).startswith("napari:"):
         action_manager.trigger(str(what))
         driver.pump()
