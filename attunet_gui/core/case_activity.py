@@ -20,7 +20,7 @@ LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True)
-class Undone:
+class StrokeUndone:
     """The last stroke, made with `tool`, was undone."""
 
     user: str
@@ -29,7 +29,7 @@ class Undone:
 
 
 @dataclass(frozen=True)
-class Redone:
+class StrokeRedone:
     """The stroke that was undone last, made with `tool`, was redone."""
 
     user: str
@@ -38,7 +38,7 @@ class Redone:
 
 
 @dataclass(frozen=True)
-class Verified:
+class SlicesVerified:
     """From now on `slices`, and no others, are verified; each stays so until its mask changes."""
 
     user: str
@@ -47,7 +47,7 @@ class Verified:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class FindingsAccepted:
     """From now on the places of the review list with these `keys`, and no others, are accepted."""
 
     user: str
@@ -56,7 +56,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Saved:
+class MaskWritten:
     """A mask was written to a file.
 
     Attributes:
@@ -74,7 +74,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Opened:
+class SessionOpened:
     """The case was shown on screen."""
 
     user: str
@@ -82,14 +82,23 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Closed:
+class SessionClosed:
     """The case was closed normally. The entry is missing after a crash."""
 
     user: str
     when: float
 
 
-JournalEntry = EditStroke | Undone | Redone | Verified | Accepted | Saved | Opened | Closed
+JournalEntry = (
+    EditStroke
+    | StrokeUndone
+    | StrokeRedone
+    | SlicesVerified
+    | FindingsAccepted
+    | MaskWritten
+    | SessionOpened
+    | SessionClosed
+)
 """Any entry of a journal. The field `when` is in seconds since the epoch in all of them."""
 
 
@@ -117,13 +126,13 @@ class UnsavedChanges:
     def after_entry(self, entry: JournalEntry) -> UnsavedChanges:
         """Return the distance after one more entry."""
         match entry:
-            case Saved(current=True):
+            case MaskWritten(current=True):
                 return UnsavedChanges()
             case EditStroke(tool=tool):
                 return self._after_stroke(int(tool != DRAFT_TOOL))
-            case Redone(tool=tool):
+            case StrokeRedone(tool=tool):
                 return self._after_undo_or_redo(1, int(tool != DRAFT_TOOL))
-            case Undone(tool=tool):
+            case StrokeUndone(tool=tool):
                 return self._after_undo_or_redo(-1, int(tool != DRAFT_TOOL))
         return self
 
@@ -193,15 +202,15 @@ class CaseActivity:
         match entry:
             case EditStroke():
                 return timed._with_stroke(entry)
-            case Undone(tool=tool):
+            case StrokeUndone(tool=tool):
                 return timed._with_undone_count(tool, 1)
-            case Redone(tool=tool):
+            case StrokeRedone(tool=tool):
                 return timed._with_undone_count(tool, -1)
         return timed
 
     def _active_seconds_until(self, entry: JournalEntry) -> float:
         # Nobody worked on a case that was closed, however soon it was opened again.
-        if self.last is None or isinstance(entry, Opened):
+        if self.last is None or isinstance(entry, SessionOpened):
             return 0.0
         # The system clock may be set back between two entries: a negative gap counts as 0.
         gap = entry.when - self.last
@@ -269,7 +278,7 @@ def verified_after_entries(
         stroke = _apply_to_stacks(entry, behind, before)
         if stroke is not None:
             verified -= stroke.edit.changed_slices
-        elif isinstance(entry, Verified):
+        elif isinstance(entry, SlicesVerified):
             verified = entry.slices
     return verified
 
@@ -286,9 +295,9 @@ def _apply_to_stacks(
             done.append(entry)
             ahead.clear()
             return entry
-        case Undone():
+        case StrokeUndone():
             return _move_last_stroke(done, ahead)
-        case Redone():
+        case StrokeRedone():
             return _move_last_stroke(ahead, done)
     return None
 

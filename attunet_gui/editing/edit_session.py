@@ -18,15 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.case_activity import (
-    Accepted,
     CaseActivity,
-    Closed,
+    FindingsAccepted,
     JournalEntry,
-    Opened,
-    Redone,
-    Saved,
-    Undone,
-    Verified,
+    MaskWritten,
+    SessionClosed,
+    SessionOpened,
+    SlicesVerified,
+    StrokeRedone,
+    StrokeUndone,
     correction_since_draft,
     edit_since_draft,
     replay_entries,
@@ -146,7 +146,7 @@ class EditSession:
         work = cls(identity, JournalBase(mask=_edit_from_empty(mask), activity=before), user, clock)
         _set_old_journal_aside(path, old)
         work._journal = journal
-        work._record_entry(Opened(user, clock()))
+        work._record_entry(SessionOpened(user, clock()))
         with suppress(OSError):
             prune_journals(folder)
         return work
@@ -201,7 +201,7 @@ class EditSession:
         else:
             with suppress(UnwritableOutput):
                 journal.resume_at(old.end, old.frames)
-        work._record_entry(Opened(user, clock()))
+        work._record_entry(SessionOpened(user, clock()))
         return work
 
     # State
@@ -361,7 +361,7 @@ class EditSession:
             self._flip_voxels(stroke.edit, live)
             self._unlock_stroke(stroke)
             self._withdraw_verified(stroke.edit)
-            self._record_entry(Undone(self.user, self._clock(), stroke.tool))
+            self._record_entry(StrokeUndone(self.user, self._clock(), stroke.tool))
         return stroke
 
     def redo_stroke(self, live: MaskVoxels) -> EditStroke | None:
@@ -371,7 +371,7 @@ class EditSession:
             self._flip_voxels(stroke.edit, live)
             self._lock_stroke(stroke)
             self._withdraw_verified(stroke.edit)
-            self._record_entry(Redone(self.user, self._clock(), stroke.tool))
+            self._record_entry(StrokeRedone(self.user, self._clock(), stroke.tool))
         return stroke
 
     def _flip_voxels(self, edit: MaskEdit, live: MaskVoxels) -> None:
@@ -418,7 +418,7 @@ class EditSession:
         """Mark `slices`, and no others, as verified; no tool changes them without asking."""
         chosen = frozenset(map(int, slices))
         if chosen != self._verified:
-            self._record_entry(Verified(self.user, self._clock(), chosen))
+            self._record_entry(SlicesVerified(self.user, self._clock(), chosen))
             self._locks = self._locks.with_verified(chosen)
 
     def accept_finding(self, *keys: str) -> None:
@@ -431,7 +431,7 @@ class EditSession:
 
     def _record_accepted(self, keys: frozenset[str]) -> None:
         if keys != self._accepted:
-            self._record_entry(Accepted(self.user, self._clock(), keys))
+            self._record_entry(FindingsAccepted(self.user, self._clock(), keys))
 
     def record_saved(self, path: Path, mask: MaskVoxels) -> None:
         """Record that `recorded_mask` (z, y, x) uint8 0/1 was written to the file `path`.
@@ -439,11 +439,11 @@ class EditSession:
         It may differ from the mask on screen, which may have been edited while the file was written.
         """
         current = _masks_equal(mask, self._known)
-        self._record_entry(Saved(self.user, self._clock(), path, tally_mask(mask).crc, current))
+        self._record_entry(MaskWritten(self.user, self._clock(), path, tally_mask(mask).crc, current))
 
     def close_journal(self) -> None:
         """Close the journal and release it for other windows. Nothing can be recorded afterwards."""
-        self._record_entry(Closed(self.user, self._clock()))
+        self._record_entry(SessionClosed(self.user, self._clock()))
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -470,9 +470,9 @@ class EditSession:
     def _update_totals(self, entry: JournalEntry) -> None:
         self._activity, self._since = self._activity.after_entry(entry), self._since.after_entry(entry)
         match entry:
-            case Verified(slices=slices):
+            case SlicesVerified(slices=slices):
                 self._verified = slices
-            case Accepted(keys=keys):
+            case FindingsAccepted(keys=keys):
                 self._accepted = keys
 
     def _record_entry(self, entry: JournalEntry) -> None:

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attunet_gui.core.case_activity import (
-    Accepted,
     CaseActivity,
-    Closed,
+    FindingsAccepted,
     JournalEntry,
-    Opened,
-    Redone,
-    Saved,
-    Undone,
+    MaskWritten,
+    SessionClosed,
+    SessionOpened,
+    SlicesVerified,
+    StrokeRedone,
+    StrokeUndone,
     UnsavedChanges,
-    Verified,
     correction_since_draft,
     edit_since_draft,
     replay_entries,
@@ -30,7 +30,7 @@ from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.undo_stack import EditStroke
 
 SHAPE = (4, 5, 6)
-SAVED = Saved("me", 0.0, Path("x"), 1, True)
+SAVED = MaskWritten("me", 0.0, Path("x"), 1, True)
 
 
 def cube(low: int, high: int, value: int = 1) -> np.ndarray:
@@ -53,7 +53,7 @@ CLEARED = stroke(cube(0, 4), cube(1, 4), "erase")
 
 
 def at(*times: float) -> list[JournalEntry]:
-    return [Verified("me", when, frozenset()) for when in times]
+    return [SlicesVerified("me", when, frozenset()) for when in times]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def at(*times: float) -> list[JournalEntry]:
         (at(0, 60), 60),
         (at(0, 60.1), 0),
         (at(0, 10, 500, 505), 15),
-        ([*at(0, 10), Closed("me", 15), Opened("me", 20), *at(27)], 22),
+        ([*at(0, 10), SessionClosed("me", 15), SessionOpened("me", 20), *at(27)], 22),
         (at(10, 5, 8), 3),
     ],
 )
@@ -87,8 +87,8 @@ def test_totals_go_on_from_earlier_totals(times: list[float], cut: int) -> None:
 
 
 def test_tools_are_counted_with_what_they_changed() -> None:
-    entries = [DRAFTED, ADDED, CLEARED, Undone("me", 3, "erase"), Redone("me", 4, "erase")]
-    entries += [Undone("me", 5, "erase"), Undone("me", 6, "brush")]
+    entries = [DRAFTED, ADDED, CLEARED, StrokeUndone("me", 3, "erase"), StrokeRedone("me", 4, "erase")]
+    entries += [StrokeUndone("me", 5, "erase"), StrokeUndone("me", 6, "brush")]
 
     done = total_activity(entries)
 
@@ -118,12 +118,17 @@ def test_nothing_happened() -> None:
         ([DRAFTED, ADDED], 2, 1, True),
         ([ADDED, SAVED], 0, 0, False),
         ([ADDED, replace(SAVED, current=False)], 1, 1, True),
-        ([ADDED, Undone("me", 1, "brush")], 0, 0, False),
-        ([ADDED, SAVED, Undone("me", 1, "brush")], -1, -1, True),
-        ([ADDED, SAVED, Undone("me", 1, "brush"), Redone("me", 2, "brush")], 0, 0, False),
-        ([ADDED, SAVED, Undone("me", 1, "brush"), CLEARED], None, 2, True),
-        ([ADDED, SAVED, Undone("me", 1, "brush"), CLEARED, Undone("me", 2, "erase")], None, 1, True),
-        ([DRAFTED, ADDED, Undone("me", 2, "brush")], 1, 0, False),
+        ([ADDED, StrokeUndone("me", 1, "brush")], 0, 0, False),
+        ([ADDED, SAVED, StrokeUndone("me", 1, "brush")], -1, -1, True),
+        ([ADDED, SAVED, StrokeUndone("me", 1, "brush"), StrokeRedone("me", 2, "brush")], 0, 0, False),
+        ([ADDED, SAVED, StrokeUndone("me", 1, "brush"), CLEARED], None, 2, True),
+        (
+            [ADDED, SAVED, StrokeUndone("me", 1, "brush"), CLEARED, StrokeUndone("me", 2, "erase")],
+            None,
+            1,
+            True,
+        ),
+        ([DRAFTED, ADDED, StrokeUndone("me", 2, "brush")], 1, 0, False),
     ],
 )
 def test_work_that_is_in_no_file_is_known(
@@ -141,8 +146,13 @@ def test_work_that_is_in_no_file_is_known(
 
 
 def test_a_replay_shows_every_change_and_undo() -> None:
-    entries = [CLEARED, Undone("me", 1, "erase"), Accepted("me", 2, frozenset("a")), Undone("me", 3, "brush")]
-    entries += [Redone("me", 4, "brush")]
+    entries = [
+        CLEARED,
+        StrokeUndone("me", 1, "erase"),
+        FindingsAccepted("me", 2, frozenset("a")),
+        StrokeUndone("me", 3, "brush"),
+    ]
+    entries += [StrokeRedone("me", 4, "brush")]
 
     shown = [(entry, mask.copy()) for entry, _, mask in replay_entries(cube(0, 3), entries, done=[ADDED])]
 
@@ -160,17 +170,22 @@ def test_the_box_of_a_replay_holds_the_change() -> None:
 
 
 def test_stacks_follow_from_the_entries() -> None:
-    entries = [Undone("me", 1, "brush"), Redone("me", 1, "brush"), CLEARED, Undone("me", 1, "erase")]
+    entries = [
+        StrokeUndone("me", 1, "brush"),
+        StrokeRedone("me", 1, "brush"),
+        CLEARED,
+        StrokeUndone("me", 1, "erase"),
+    ]
 
     assert undo_redo_stacks(entries, [DRAFTED, ADDED]) == ((DRAFTED, ADDED), (CLEARED,))
     assert undo_redo_stacks([], [DRAFTED], [ADDED, CLEARED]) == ((DRAFTED,), (ADDED, CLEARED))
-    assert undo_redo_stacks([Redone("me", 1, "brush")], [DRAFTED], [ADDED, CLEARED]) == (
+    assert undo_redo_stacks([StrokeRedone("me", 1, "brush")], [DRAFTED], [ADDED, CLEARED]) == (
         (DRAFTED, ADDED),
         (CLEARED,),
     )
 
 
-@pytest.mark.parametrize("entry", [Undone("me", 0, "brush"), Redone("me", 0, "brush")])
+@pytest.mark.parametrize("entry", [StrokeUndone("me", 0, "brush"), StrokeRedone("me", 0, "brush")])
 def test_what_is_not_there_cannot_be_taken_back(entry: JournalEntry) -> None:
     with pytest.raises(ValueError, match="not there"):
         undo_redo_stacks([entry])

@@ -20,17 +20,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attunet_gui.core.case_activity import (
-    Accepted,
     CaseActivity,
-    Closed,
+    FindingsAccepted,
     JournalEntry,
-    Opened,
-    Redone,
-    Saved,
+    MaskWritten,
+    SessionClosed,
+    SessionOpened,
+    SlicesVerified,
+    StrokeRedone,
+    StrokeUndone,
     ToolUse,
-    Undone,
     UnsavedChanges,
-    Verified,
 )
 from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
@@ -96,19 +96,36 @@ def written(path: Path, entries: list[JournalEntry], base: JournalBase | None = 
 USERS = st.sampled_from(["ana", "Zoë", "a\udcffb", ""])
 TIMES = st.floats(-1e12, 1e12)
 MARKS = st.one_of(
-    st.builds(Verified, USERS, TIMES, st.frozensets(st.integers(0, 2))),
-    st.builds(Accepted, USERS, TIMES, st.frozensets(st.text(max_size=5), max_size=3)),
+    st.builds(SlicesVerified, USERS, TIMES, st.frozensets(st.integers(0, 2))),
+    st.builds(FindingsAccepted, USERS, TIMES, st.frozensets(st.text(max_size=5), max_size=3)),
     st.builds(
-        Saved,
+        MaskWritten,
         USERS,
         TIMES,
         st.sampled_from([Path("/a/ü b.nii.gz"), Path(os.fsdecode(b"/a/\xff.nii"))]),
         st.integers(0, 2**32 - 1),
         st.booleans(),
     ),
-    st.builds(Opened, USERS, TIMES),
-    st.builds(Closed, USERS, TIMES),
+    st.builds(SessionOpened, USERS, TIMES),
+    st.builds(SessionClosed, USERS, TIMES),
 )
+
+
+@pytest.mark.parametrize(
+    ("entry", "tag"),
+    [
+        (StrokeUndone("ana", 1.0, "brush"), "undone"),
+        (StrokeRedone("ana", 1.0, "brush"), "redone"),
+        (SlicesVerified("ana", 1.0, frozenset({1})), "verified"),
+        (FindingsAccepted("ana", 1.0, frozenset({"a"})), "accepted"),
+        (MaskWritten("ana", 1.0, Path("/a"), 1, True), "saved"),
+        (SessionOpened("ana", 1.0), "opened"),
+        (SessionClosed("ana", 1.0), "closed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_kind_an_entry_is_stays_on_disk_what_it_was(entry: JournalEntry, tag: str) -> None:
+    assert f'{{"is":"{tag}",'.encode() in entry_frame(entry)
 
 
 def as_kept(value: Any) -> Any:
@@ -123,8 +140,8 @@ def test_what_was_appended_is_read_again(
 ) -> None:
     masks = random_masks(6, seed)
     strokes = strokes_between(masks)
-    entries = [*strokes, *[Undone("ana", 1.0, "brush")] * turns, *marks]
-    entries += [Redone("ana", 2.0, "brush")] * min(again, turns)
+    entries = [*strokes, *[StrokeUndone("ana", 1.0, "brush")] * turns, *marks]
+    entries += [StrokeRedone("ana", 2.0, "brush")] * min(again, turns)
     at = 5 - turns + min(again, turns)
 
     read = read_journal(written(tmp_path_factory.mktemp("j") / "x.journal", entries, base_of(masks[0])))
@@ -150,7 +167,7 @@ def test_compaction_keeps_undo_redo_and_totals(tmp_path: Path) -> None:
         ),
     )
     journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, base, strokes[1:3], strokes[3:]))
-    journal.append_entry(Redone("ana", 41.0, "brush"))
+    journal.append_entry(StrokeRedone("ana", 41.0, "brush"))
     journal.close()
 
     read = read_journal(tmp_path / "x.journal")
@@ -188,7 +205,7 @@ def test_a_journal_asks_for_compaction_when_large(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(journal_module, "MOST_BYTES", 2000)
     journal = begun(tmp_path / "x.journal", JournalSnapshot(HEADER, JournalBase()))
     while not journal.wants_compaction:
-        journal.append_entry(Accepted("ana", 1.0, frozenset({"place " * 20})))
+        journal.append_entry(FindingsAccepted("ana", 1.0, frozenset({"place " * 20})))
     assert 2000 < journal.size_bytes < 2400
     journal.rewrite_file(JournalSnapshot(HEADER, JournalBase()))
     assert not journal.wants_compaction
@@ -231,8 +248,13 @@ def small(
 ) -> tuple[bytes, list[tuple[int, int]], list[JournalEntry]]:
     """A journal, the offset behind each of its entries with the entries before it, and the entries."""
     strokes = strokes_between(random_masks(5))
-    entries = [*strokes[:3], Undone("ana", 31.0, "brush"), Verified("ana", 32.0, frozenset({1})), strokes[3]]
-    entries += [Saved("ana", 33.0, Path("/a"), 1, True)]
+    entries = [
+        *strokes[:3],
+        StrokeUndone("ana", 31.0, "brush"),
+        SlicesVerified("ana", 32.0, frozenset({1})),
+        strokes[3],
+    ]
+    entries += [MaskWritten("ana", 33.0, Path("/a"), 1, True)]
     sizes = [len(entry_frame(entry)) for entry in entries]
     path = written(tmp_path_factory.mktemp("small") / "x.journal", entries)
     start = len(MAGIC) + len(header_frame(HEADER)) + len(base_frame(JournalBase()))
@@ -339,8 +361,8 @@ DEEP = b'{"is":' + b"[" * 100_000
         pytest.param(HEAD + stroke_with(packed=STROKE.edit.packed + b"x"), id="something behind"),
         pytest.param(HEAD + stroke_with(packed=BOMB), id="bomb"),
         pytest.param(HEAD + entry_frame(replace(STROKE, slice=3)), id="slice outside"),
-        pytest.param(HEAD + entry_frame(Verified("ana", 0.0, frozenset({3}))), id="verified outside"),
-        pytest.param(HEAD + entry_frame(Undone("ana", 0.0, "brush")), id="undone too often"),
+        pytest.param(HEAD + entry_frame(SlicesVerified("ana", 0.0, frozenset({3}))), id="verified outside"),
+        pytest.param(HEAD + entry_frame(StrokeUndone("ana", 0.0, "brush")), id="undone too often"),
         pytest.param(HEAD + entry_frame(STROKE) + entry_frame(STROKE, "kept"), id="disorder"),
         pytest.param(HEAD + entry_frame(STROKE, "other"), id="unknown kind"),
         pytest.param(HEAD + pack_frame({"is": "opened"}), id="fields missing"),
@@ -487,13 +509,13 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_cases_with_unsaved_strokes_wait_newest_first(tmp_path: Path) -> None:
     brush, draft = (strokes_between(random_masks(4), tool) for tool in ("brush", "draft"))
-    saved = Saved("ana", 50.0, Path("/a"), 1, True)
+    saved = MaskWritten("ana", 50.0, Path("/a"), 1, True)
     cases = {
         "old": brush[:2],
-        "new": [*brush[:3], Verified("eva", 99.0, frozenset())],
+        "new": [*brush[:3], SlicesVerified("eva", 99.0, frozenset())],
         "saved": [*brush, saved],
         "only-a-draft": draft[:1],
-        "undone": [brush[0], Undone("ana", 3.0, "brush")],
+        "undone": [brush[0], StrokeUndone("ana", 3.0, "brush")],
         "nothing": [],
     }
     for name, entries in cases.items():
@@ -541,7 +563,7 @@ def test_a_discarded_case_is_gone(tmp_path: Path) -> None:
 
 
 def test_only_finished_cases_are_pruned_oldest_first(tmp_path: Path) -> None:
-    saved = Saved("ana", 50.0, Path("/a"), 1, True)
+    saved = MaskWritten("ana", 50.0, Path("/a"), 1, True)
     for number, name in enumerate(["a", "b", "waits", "c"]):
         path = written(tmp_path / f"{name}.journal", [STROKE] if name == "waits" else [STROKE, saved])
         os.utime(path, (number, number))

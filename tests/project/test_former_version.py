@@ -1,4 +1,4 @@
-"""A project, a journal and settings that the version of commit 571fc48 wrote open as they were left."""
+"""What the version of commit 571fc48 wrote opens as it was left: a project, journals, settings, a bundle."""
 
 from __future__ import annotations
 
@@ -8,11 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attunet_gui.core.case_activity import (
+    FindingsAccepted,
+    MaskWritten,
+    SessionClosed,
+    SessionOpened,
+    SlicesVerified,
+    StrokeRedone,
+    StrokeUndone,
+    UnsavedChanges,
+)
 from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.edit_session import EditSession, pending_journals
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.io.ct_reading import read_ct_volume
-from attunet_gui.io.journal.journal import identify_volume
+from attunet_gui.io.journal.journal import identify_volume, read_journal
+from attunet_gui.model_registry.model_adoption import check_adoptable
+from attunet_gui.network.model_bundle import find_bundles
 from attunet_gui.project.case_commands import reopen_case
 from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_state import CaseStatus
@@ -86,3 +99,42 @@ def test_a_journal_gives_its_strokes_back_and_they_can_be_undone(written: Path) 
 def test_settings_are_those_that_were_stored(written: Path) -> None:
     preferences = WindowPreferences(written / "settings.ini")
     assert (preferences.annotator, preferences.next_case_strategy) == ("anna", "uncertainty")
+
+
+def test_a_journal_with_an_entry_of_each_kind_is_read(written: Path) -> None:
+    read = read_journal(written / "every-entry.journal")
+    first, second, *others = [entry for entry in read.entries if not isinstance(entry, SessionOpened)]
+    assert len(read.entries) == 2 + len(others) + 1
+    assert isinstance(first, EditStroke)
+    assert isinstance(second, EditStroke)
+    assert [(stroke.user, stroke.tool, stroke.edit.added) for stroke in (first, second)] == [
+        ("anna", "brush", 6),
+        ("bert", "fill", 1),
+    ]
+    assert others == [
+        StrokeUndone("bert", 21.0, "fill"),
+        StrokeRedone("bert", 22.0, "fill"),
+        StrokeUndone("bert", 23.0, "fill"),
+        SlicesVerified("anna", 24.0, frozenset({0, 1})),
+        FindingsAccepted("anna", 25.0, frozenset({"place a"})),
+        MaskWritten("anna", 26.0, Path("/ct/mask.nii.gz"), 7, True),
+        SessionClosed("anna", 27.0),
+    ]
+    expected = np.zeros((3, 4, 5), np.uint8)
+    expected[1, 1:3, 1:4] = 1
+    np.testing.assert_array_equal(read.current_mask(), expected)
+    assert (read.damage, read.since_saved) == ("", UnsavedChanges())
+
+
+def test_a_bundle_says_where_it_comes_from_and_what_it_was_measured_with(written: Path) -> None:
+    (bundle,) = find_bundles((written / "models",))
+    card = bundle.card
+    assert (card.name, card.family, card.threshold) == ("small-tuned-0123abcd", "attention_unet_2d", 0.55)
+    assert (card.calibration.slope, card.calibration.offset) == (1.5, -0.126)
+    assert [(result.measure, result.value) for result in card.results] == [("DSC", 0.5)]
+    lineage = card.lineage
+    assert lineage is not None
+    assert [(one.name, one.sha256) for one in lineage.ancestors] == [("small", "1" * 64), ("first", "2" * 64)]
+    assert lineage.parent == lineage.ancestors[0]
+    assert (lineage.trained_on, lineage.held_out) == (("4" * 64,), ("5" * 64,))
+    check_adoptable(bundle)

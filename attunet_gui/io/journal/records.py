@@ -2,7 +2,8 @@
 
 Numbers, texts and times are validated by type and range. An edit must lie inside the volume, unpack to
 exactly the size of its box, which is checked without holding all of it in memory, and flip as many voxels as
-it says. The names of the dataclasses' fields and the values of "is" are stored and must stay as they are.
+it says. The names of the dataclasses' fields and the tags in `_ENTRY_TAGS` are stored and must stay as they
+are; the names of the classes may change.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from attunet_gui.core.case_activity import (
-    Accepted,
     CaseActivity,
-    Closed,
+    FindingsAccepted,
     JournalEntry,
-    Opened,
-    Redone,
-    Saved,
-    Undone,
+    MaskWritten,
+    SessionClosed,
+    SessionOpened,
+    SlicesVerified,
+    StrokeRedone,
+    StrokeUndone,
     UnsavedChanges,
-    Verified,
 )
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit
 from attunet_gui.core.undo_stack import EditStroke
@@ -42,11 +43,17 @@ _BLOCK = 1 << 20
 COMPACTED_KINDS = ("kept", "ahead")
 """Kinds of stroke frames that compaction wrote again, for undo and for redo. The base counts them already."""
 
-# The tag of an entry in a journal is the name of its class in lower case: these classes cannot be renamed
-# without spelling the tags out.
-_MARKS: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Undone, Redone, Verified, Accepted, Saved, Opened, Closed)
+# Stored in the field "is" of every journal: tags stay as they are, whatever the classes are called.
+_ENTRY_TAGS: dict[type[Any], str] = {
+    StrokeUndone: "undone",
+    StrokeRedone: "redone",
+    SlicesVerified: "verified",
+    FindingsAccepted: "accepted",
+    MaskWritten: "saved",
+    SessionOpened: "opened",
+    SessionClosed: "closed",
 }
+_ENTRY_CLASSES = {tag: kind for kind, tag in _ENTRY_TAGS.items()}
 
 VolumeShape = tuple[
     Annotated[int, Field(ge=1)],
@@ -194,7 +201,7 @@ def entry_frame(entry: JournalEntry, kind: str = "stroke") -> bytes:
         return pack_frame(
             _to_json_value({"is": kind, **values, "edit": _edit_fields(entry.edit)}), entry.edit.packed
         )
-    return pack_frame(_to_json_value({"is": type(entry).__name__.lower(), **values}))
+    return pack_frame(_to_json_value({"is": _ENTRY_TAGS[type(entry)], **values}))
 
 
 def _edit_fields(edit: MaskEdit) -> dict[str, Any]:
@@ -260,8 +267,8 @@ def record_kind(frame: JournalFrame) -> str:
 
 def parse_entry(frame: JournalFrame, shape: VolumeShape) -> JournalEntry:
     """Return the entry in `frame` for a volume of `shape`; `UnreadableInput` if it holds none that fits."""
-    if record_kind(frame) in _MARKS:
-        return parse_mark(frame, shape)
+    if record_kind(frame) in _ENTRY_CLASSES:
+        return _parse_entry_without_voxels(frame, shape)
     read = _parse_stroke(frame, shape)
     edit = _parse_edit(read.edit, frame.data, shape)
     return EditStroke(edit, read.tool, read.words, read.user, read.when, read.slice, read.by_hand)
@@ -269,8 +276,8 @@ def parse_entry(frame: JournalFrame, shape: VolumeShape) -> JournalEntry:
 
 def parse_entry_outline(frame: JournalFrame, shape: VolumeShape) -> JournalEntry:
     """Return the entry in `frame` with an empty edit, which is enough to count; voxels are not looked at."""
-    if record_kind(frame) in _MARKS:
-        return parse_mark(frame, shape)
+    if record_kind(frame) in _ENTRY_CLASSES:
+        return _parse_entry_without_voxels(frame, shape)
     read = _parse_stroke(frame, shape)
     return EditStroke(NO_EDIT, read.tool, read.words, read.user, read.when, read.slice, read.by_hand)
 
@@ -290,15 +297,15 @@ def parse_since_saved(frame: JournalFrame) -> UnsavedChanges:
     return base.since
 
 
-def parse_mark(frame: JournalFrame, shape: VolumeShape) -> JournalEntry:
+def _parse_entry_without_voxels(frame: JournalFrame, shape: VolumeShape) -> JournalEntry:
     """Return the entry in `frame`, of a kind without voxels; `UnreadableInput` if it makes no sense."""
     values = dict(frame.fields)
     if "path" in values:
         values["path"] = _parse_path(values["path"])
-    entry: JournalEntry = _validated(_MARKS[record_kind(frame)], values)
+    entry: JournalEntry = _validated(_ENTRY_CLASSES[record_kind(frame)], values)
     if not np.isfinite(entry.when):
         raise UnreadableInput("a part of it makes no sense")
-    if isinstance(entry, Verified):
+    if isinstance(entry, SlicesVerified):
         _check_slices(entry.slices, shape)
     return entry
 
@@ -321,7 +328,7 @@ def _parse_path(value: Any) -> Path:
 
 # Built once, because building a validator takes far longer than using it.
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {
-    kind: TypeAdapter(kind) for kind in (JournalHeader, _BaseRecord, _StrokeRecord, *_MARKS.values())
+    kind: TypeAdapter(kind) for kind in (JournalHeader, _BaseRecord, _StrokeRecord, *_ENTRY_TAGS)
 }
 
 
