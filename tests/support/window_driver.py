@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
 from types import TracebackType
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +165,7 @@ class WindowDriver:
     Attributes:
         app: the window.
         saved: files that masks were saved in since that was last looked at, and the case of each.
+        shown_masks: checksums of the masks that were on screen since that was last looked at.
         drawn: slices of the open case that were on screen, axial and with their mask, for long enough.
     """
 
@@ -179,8 +181,10 @@ class WindowDriver:
         self._throttle = PaintThrottle(self.app.window, paint_every)
         self.drawn: set[int] = set()
         self.saved: list[tuple[Path, OpenCase]] = []
+        self.shown_masks: set[int] = set()
         self.app.session.mask_saved.connect(self._mask_saved)
-        self.verified_before: frozenset[int] = frozenset()
+        self.app.controller.edits.mask_changed.connect(lambda *_: self.remember_mask())
+        self._verified_of: dict[Path, frozenset[int]] = {}
         self._case: object = None
         self._opened = 0
         self._view, self._since = CanvasView(0, -1, False), time.monotonic()
@@ -229,6 +233,22 @@ class WindowDriver:
     def mask(self) -> NDArray[np.uint8] | None:
         """The voxels of the mask on screen; None if nothing is open."""
         return self.app.controller.layers.mask
+
+    def remember_mask(self) -> None:
+        """Add the mask on screen to `shown_masks`."""
+        if self.mask is not None:
+            self.shown_masks.add(mask_checksum(self.mask))
+
+    @property
+    def verified_before(self) -> frozenset[int]:
+        """Slices of the open case that were verified when it was open before: they come back with it."""
+        case = self.app.session.case
+        return frozenset() if case is None else self._verified_of.get(case.volume.origin.path, frozenset())
+
+    def remember_verified(self, verified: frozenset[int]) -> None:
+        """Keep `verified`, slices of the open case that were all drawn, for when it is opened again."""
+        if self.app.session.case is not None:
+            self._verified_of[self.app.session.case.volume.origin.path] = verified | self.verified_before
 
     def canvas_view(self) -> CanvasView:
         """What the canvas shows now."""
@@ -354,6 +374,11 @@ class WindowDriver:
 def _written(request: PhantomRequest, path: Path) -> Path:
     write_ct(path, phantom_volume(make_phantom(request)))
     return path
+
+
+def mask_checksum(mask: NDArray[np.uint8] | NDArray[np.bool_]) -> int:
+    """Return a checksum of where `mask` is not 0."""
+    return crc32(np.packbits(mask != 0).tobytes())
 
 
 def is_plain(widget: QObject) -> bool:

@@ -8,7 +8,7 @@ from attunet_gui.core.case_activity import verified_after_entries
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.io.journal.journal import read_journal
 from attunet_gui.io.mask_reading import read_mask
-from tests.support.window_driver import WindowDriver
+from tests.support.window_driver import WindowDriver, mask_checksum
 
 
 class BrokenInvariant(AssertionError):
@@ -40,13 +40,25 @@ def check_journal(driver: WindowDriver) -> None:
 
 
 def check_saved(driver: WindowDriver) -> None:
-    """What was saved of the open case by the last action is what is on screen."""
+    """What was saved is the mask on screen, or one that was on screen and no longer counts as saved.
+
+    A tool that was still at work when the save was asked for may change the mask while the file is written.
+    """
     saved, driver.saved = driver.saved, []
-    mask = driver.mask
+    shown, driver.shown_masks = driver.shown_masks, set()
+    driver.remember_mask()
+    mask, session = driver.mask, driver.app.session
     for path, case in saved:
-        if mask is not None and case is driver.app.session.case:
-            found = read_mask(path, case.volume)
-            _require(np.array_equal(found != 0, mask != 0), f"{path.name} holds another mask than the screen")
+        if mask is None or case is not session.case:
+            continue
+        found = read_mask(path, case.volume) != 0
+        if np.array_equal(found, mask != 0):
+            continue
+        _require(mask_checksum(found) in shown, f"{path.name} holds a mask that was not on screen")
+        _require(
+            not session.is_saved_to_disk,
+            f"{path.name} holds another mask than the screen, and counts as saved",
+        )
 
 
 def check_seen(driver: WindowDriver) -> None:
@@ -58,6 +70,7 @@ def check_seen(driver: WindowDriver) -> None:
     _require(not seen, f"slices {sorted(seen)} count as seen and were not drawn")
     verified = set(work.verified_slices) - driver.drawn - driver.verified_before
     _require(not verified, f"slices {sorted(verified)} are verified and were not drawn")
+    driver.remember_verified(frozenset(work.verified_slices))
 
 
 def check_tool(driver: WindowDriver) -> None:
