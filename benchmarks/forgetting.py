@@ -19,11 +19,11 @@ import numpy as np
 
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.prediction import draft_mask
 from attunet_gui.evaluation.labelled_cases import LabelledVolume, slice_cases
 from attunet_gui.network.inference import load_model, predict_volume
 from attunet_gui.network.model_bundle import ModelBundle, load_network, read_bundle, write_bundle
 from attunet_gui.network.training_loop import network_from_bundle
+from attunet_gui.prediction.network_prediction import draft_mask
 from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
 from attunet_gui.training.finetuning.finetune_config import BLEND_SHARE
 from attunet_gui.training.phantom_cases import labelled_phantom

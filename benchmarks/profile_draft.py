@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.cli.model_commands import choose_model
-from attunet_gui.core.prediction import NetworkPrediction, draft_edit, draft_edit_of_slices
-from attunet_gui.core.preprocess import network_grid_for, network_slices
 from attunet_gui.core.slice_scheduler import SliceScheduler
 from attunet_gui.network.inference import load_model, predict_volume
+from attunet_gui.prediction.network_prediction import NetworkPrediction, draft_edit, draft_edit_of_slices
+from attunet_gui.prediction.preprocess import network_grid_for, network_slices
 from benchmarks.speed.speed_bench import FULL, made
 
 

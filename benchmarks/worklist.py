@@ -20,7 +20,7 @@ from time import perf_counter
 import numpy as np
 from sqlalchemy import insert, update
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.case_commands import set_note
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_ordering import STRATEGIES, choose_next_case, rank_cases

@@ -50,7 +50,7 @@ _NAME = re.compile(r"(^|[._])(name|path|words|title|folder)$|\.join\(")
 """Of a thing that may do something, "x.nii labels the lesion apart", or a list of kinds."""
 _ALWAYS_MANY = frozenset(
     {
-        ("core/network_grid.py", "slices"),  # a programmer's
+        ("prediction/network_grid.py", "slices"),  # a programmer's
         ("evaluation/patient_splits.py", "folds"),
         ("evaluation/patient_splits.py", "patients"),
         ("io/formats/dicom_geometry.py", "pixels"),  # of a side times a side

@@ -22,8 +22,7 @@ from attunet_gui.core.draft_correction import (
     sidecar_content,
     tally_mask,
 )
-from attunet_gui.core.prediction import ModelId
-from attunet_gui.core.provenance import mask_record_path
+from attunet_gui.core.provenance import ModelId, mask_record_path
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.result_writing import write_json, write_mask

@@ -26,17 +26,17 @@ from psygnal import Signal
 
 from attunet_gui.app.case_saving import MaskNotRecorded, ProjectRecord, SaveRequest, SaveResult, save_case
 from attunet_gui.core.draft_correction import MaskTally, tally_mask
-from attunet_gui.core.map_overlays import MapOverlay, make_overlays
 from attunet_gui.core.mask_edit import MaskEdit
-from attunet_gui.core.prediction import ModelId, NetworkPrediction
 from attunet_gui.core.propagation import PropagationResult
-from attunet_gui.core.provenance import former_mask_record_path, mask_record_path
+from attunet_gui.core.provenance import ModelId, former_mask_record_path, mask_record_path
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import choose_single_ct, common_location
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.prediction.map_overlays import MapOverlay, make_overlays
+from attunet_gui.prediction.network_prediction import NetworkPrediction
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.background_executor import Handlers, PsygnalDelivery, SerialExecutor, Task
 from attunet_gui.system.errors import AttunetError, SeriesChoiceNeeded

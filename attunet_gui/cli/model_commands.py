@@ -10,7 +10,6 @@ from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.score_tables import print_verdict
-from attunet_gui.core.model_card import ModelCard
 from attunet_gui.model_registry.model_adoption import (
     adopt_bundle,
     check_adoptable,
@@ -25,6 +24,7 @@ from attunet_gui.network.model_bundle import (
     read_bundle,
     verify_weights,
 )
+from attunet_gui.prediction.model_card import ModelCard
 from attunet_gui.system.errors import InvalidModelBundle
 from attunet_gui.system.paths import model_folders, user_data_folder
 from attunet_gui.system.plurals import counted

@@ -15,11 +15,13 @@ import numpy as np
 
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
-from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.core.metrics import mask_volume_ml
-from attunet_gui.core.model_card import NOT_A_DEVICE_WARNING
-from attunet_gui.core.prediction import NetworkPrediction, draft_mask
-from attunet_gui.core.provenance import former_mask_record_path, mask_record_path, source_record
+from attunet_gui.core.provenance import (
+    NOT_A_DEVICE_WARNING,
+    former_mask_record_path,
+    mask_record_path,
+    source_record,
+)
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import CaseRef, find_images
 from attunet_gui.io.ct_reading import read_ct_volume
@@ -27,6 +29,8 @@ from attunet_gui.io.image_format_registry import strip_format_suffix
 from attunet_gui.io.result_writing import make_folder, write_float_map, write_json, write_mask
 from attunet_gui.network.inference import LoadedModel, load_model, predict_volume, with_test_time_transforms
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.prediction.map_overlays import make_overlays
+from attunet_gui.prediction.network_prediction import NetworkPrediction, draft_mask
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle, UnreadableInput, UnwritableOutput
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, StageTimer

@@ -14,7 +14,6 @@ from attunet_gui.cli.score_tables import (
     print_verdict,
     score_table,
 )
-from attunet_gui.core.model_card import MeasuredResult
 from attunet_gui.evaluation.article_table import TABLE_HEADINGS, row_cells
 from attunet_gui.evaluation.calibration_fit import UNCERTAIN_RANGE, reliability_curve
 from attunet_gui.evaluation.case_scores import SCORE_MEASURES, MeanEstimate
@@ -31,6 +30,7 @@ from attunet_gui.model_registry.model_adoption import adopt_bundle
 from attunet_gui.model_registry.model_archive import import_model
 from attunet_gui.network.inference import load_model
 from attunet_gui.network.model_bundle import read_bundle, set_calibration, set_results
+from attunet_gui.prediction.model_card import MeasuredResult
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.paths import model_folders, shipped_recipe_path, user_data_folder
 from attunet_gui.system.plurals import counted

@@ -19,7 +19,7 @@ from attunet_gui.app.case_accepting import AcceptRequest, not_accepted_message
 from attunet_gui.app.case_accepting import accept_case as accept
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project import case_commands
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases
 from attunet_gui.project.case_import import add_ct_folder

@@ -1,1 +1,1 @@
-"""Pure numpy and scipy: grids, volumes, preprocessing, measures. No files, no Qt, no TensorFlow."""
+"""Values and algorithms on numpy and scipy alone: grids, volumes, edits, measures."""

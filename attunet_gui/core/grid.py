@@ -15,17 +15,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import (
-    apply_orientation,
-    axcodes2ornt,
-    inv_ornt_aff,
-    io_orientation,
-    ornt_transform,
-)
 from numpy.typing import NDArray
 
 CANONICAL_AXES = ("S", "P", "L")
 """Anatomical directions in which the canonical (z, y, x) indices grow, in nibabel's axis codes."""
+
+# For each axis of the world (x, y, z): the canonical axis that follows it, and 1 or -1, the direction.
+_CANONICAL_AXIS, _CANONICAL_SIGN = (2, 1, 0), (-1, -1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +96,8 @@ class GridReorientation:
 
     source: VoxelGrid
     canonical: VoxelGrid
-    _to_canonical: NDArray[Any]
-    _to_source: NDArray[Any]
+    _source_axes: tuple[int, int, int]
+    _flipped: tuple[int, ...]
 
     def to_canonical(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the voxels of an array on the source grid as (z, y, x), as a view where possible.
@@ -109,7 +105,8 @@ class GridReorientation:
         Raises:
             ValueError: if the shape of `array` is not that of the source grid.
         """
-        return self._reorient_array(array, self.source, self._to_canonical)
+        _check_shape(array, self.source)
+        return np.flip(array.transpose(self._source_axes), self._flipped)
 
     def to_source(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the voxels of a (z, y, x) array in the order of the source grid, as a view where possible.
@@ -117,14 +114,13 @@ class GridReorientation:
         Raises:
             ValueError: if the shape of `array` is not that of the canonical grid.
         """
-        return self._reorient_array(array, self.canonical, self._to_source)
+        _check_shape(array, self.canonical)
+        return np.flip(array, self._flipped).transpose(np.argsort(self._source_axes))
 
-    @staticmethod
-    def _reorient_array(array: NDArray[Any], expected: VoxelGrid, orientation: NDArray[Any]) -> NDArray[Any]:
-        if array.shape != expected.shape:
-            raise ValueError(f"expected an array of shape {expected.shape}, got {array.shape}")
-        turned: NDArray[Any] = apply_orientation(array, orientation)
-        return turned
+
+def _check_shape(array: NDArray[Any], expected: VoxelGrid) -> None:
+    if array.shape != expected.shape:
+        raise ValueError(f"expected an array of shape {expected.shape}, got {array.shape}")
 
 
 def canonical_reorientation(source: VoxelGrid) -> GridReorientation:
@@ -132,18 +128,35 @@ def canonical_reorientation(source: VoxelGrid) -> GridReorientation:
 
     In an oblique grid each array axis is assigned to the anatomical direction that it is closest to.
     """
-    here = io_orientation(source.affine)
-    to_canonical = ornt_transform(here, axcodes2ornt(CANONICAL_AXES))
-    affine = source.affine @ inv_ornt_aff(to_canonical, source.shape)
-    shape = [0, 0, 0]
-    for axis, (target, _flip) in enumerate(to_canonical):
-        shape[int(target)] = source.shape[axis]
-    canonical = VoxelGrid((shape[0], shape[1], shape[2]), affine)
-    return GridReorientation(source, canonical, to_canonical, _inverse_orientation(to_canonical))
+    source_axes, flipped, to_source_index = [0, 0, 0], [], np.zeros((4, 4))
+    to_source_index[3, 3] = 1
+    for axis, (world_axis, sign) in enumerate(_closest_world_axes(source.affine)):
+        target = _CANONICAL_AXIS[world_axis]
+        source_axes[target] = axis
+        to_source_index[axis, target] = sign * _CANONICAL_SIGN[world_axis]
+        if to_source_index[axis, target] < 0:
+            flipped.append(target)
+            to_source_index[axis, 3] = source.shape[axis] - 1
+    z, y, x = source_axes
+    shape = (source.shape[z], source.shape[y], source.shape[x])
+    canonical = VoxelGrid(shape, source.affine @ to_source_index)
+    return GridReorientation(source, canonical, (z, y, x), tuple(flipped))
 
 
-def _inverse_orientation(orientation: NDArray[Any]) -> NDArray[Any]:
-    inverse = np.empty_like(orientation)
-    for axis, (target, flip) in enumerate(orientation):
-        inverse[int(target)] = (axis, flip)
-    return inverse
+def _closest_world_axes(affine: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return for each array axis the world axis that it is closest to, and 1 or -1, its direction there.
+
+    The axes are those of the rotation that is closest to the affine (its polar decomposition), so shear does
+    not count. The axis that points most clearly chooses first, and no world axis is chosen twice. nibabel's
+    `io_orientation` does the same, and readers of NIfTI agree on it.
+    """
+    columns = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    left, _, right = np.linalg.svd(columns)
+    rotation = left @ right
+    found = [(0, 0)] * 3
+    free = [0, 1, 2]
+    for axis in np.argsort(-(rotation**2).max(axis=0), kind="stable"):
+        world_axis = max(free, key=lambda row: abs(rotation[row, axis]))
+        free.remove(world_axis)
+        found[axis] = (world_axis, -1 if rotation[world_axis, axis] < 0 else 1)
+    return found

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.system.plurals import counted
 
 

@@ -1,11 +1,49 @@
-"""The path of the record that is written beside a mask, and what it says of the source of a volume."""
+"""The origin of a mask as its record says it: the model, the source of the volume; and the record's path."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from attunet_gui.core.volume import Volume
+
+NOT_A_DEVICE_WARNING = "Research use only. Not a medical device; not for diagnosis or treatment."
+
+
+@dataclass(frozen=True)
+class ModelId:
+    """The identity of a model, enough to find its bundle again and to prove that it is unchanged.
+
+    `str` prints it as projects and exports store it, "NAME SHA256", and `parse` reads that again. The engine
+    is no part of the stored text.
+
+    Attributes:
+        name: name of the model card.
+        sha256: SHA-256 of the weights file.
+        engine: the engine that ran the network, such as "keras" or "openvino"; "" where none ran.
+    """
+
+    name: str
+    sha256: str
+    engine: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.sha256}".rstrip()
+
+    @classmethod
+    def parse(cls, text: str) -> ModelId | None:
+        """Return the model that `str` printed as `text`; None for ""."""
+        # The name may hold spaces, the sum may not.
+        name, _, sha256 = text.rpartition(" ")
+        if not name:
+            name, sha256 = text, ""
+        return cls(name, sha256) if text else None
+
+    @property
+    def without_engine(self) -> ModelId:
+        """The same model, whatever engine ran it."""
+        return ModelId(self.name, self.sha256)
 
 
 def mask_record_path(mask: Path) -> Path:

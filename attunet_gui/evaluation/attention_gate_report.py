@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from attunet_gui.core.network_grid import coarse_pixel_shares
-from attunet_gui.core.prediction import GateMap, NetworkPrediction
 from attunet_gui.evaluation.probability_histogram import PROBABILITY_LEVELS
+from attunet_gui.prediction.network_grid import coarse_pixel_shares
+from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction
 
 GateFault = Literal["closed", "open", "constant"]
 # A gate is faulty if even its high percentile lies below the first value, or even its low one above the

@@ -10,12 +10,12 @@ from pydantic import BaseModel
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from attunet_gui.core.probability_calibration import (
+from attunet_gui.evaluation.probability_histogram import PROBABILITY_LEVELS, ProbabilityHistogram
+from attunet_gui.prediction.probability_calibration import (
     HIGHEST_PROBABILITY,
     LOWEST_PROBABILITY,
     ProbabilityCalibration,
 )
-from attunet_gui.evaluation.probability_histogram import PROBABILITY_LEVELS, ProbabilityHistogram
 
 UNCERTAIN_RANGE = (0.02, 0.98)
 """The range of uncertain probabilities. Nearly all pixels lie outside of it and would hide the others."""

@@ -8,7 +8,6 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING
 
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.evaluation.case_scores import ScoreTable, summarise_scores
 from attunet_gui.evaluation.labelled_cases import LabelledCase
 from attunet_gui.evaluation.model_measurement import (
@@ -19,6 +18,7 @@ from attunet_gui.evaluation.model_measurement import (
 )
 from attunet_gui.evaluation.probability_histogram import ProbabilityHistogram
 from attunet_gui.evaluation.slice_excerpts import SliceExcerpt
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback, no_progress
 

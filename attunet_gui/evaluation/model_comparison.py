@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.prediction import draft_mask
 from attunet_gui.evaluation.model_guard import CaseScoreChange
 from attunet_gui.evaluation.pair_scores import PairScores, compare_masks
 from attunet_gui.io.datasets.dataset_layouts import LabelledCT
+from attunet_gui.prediction.network_prediction import draft_mask
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:

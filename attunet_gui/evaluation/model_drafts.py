@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.prediction import NetworkPrediction, draft_mask
 from attunet_gui.core.volume import Volume
 from attunet_gui.evaluation.case_scores import CaseScore, ScoreTable, score_case, summarise_scores
 from attunet_gui.evaluation.labelled_cases import LabelledCase
+from attunet_gui.prediction.network_prediction import NetworkPrediction, draft_mask
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.evaluation.attention_gate_report import (
     GateHistogram,
     GateReport,
@@ -23,6 +22,7 @@ from attunet_gui.evaluation.labelled_cases import LabelledCase
 from attunet_gui.evaluation.model_drafts import draft_cases, score_drafts
 from attunet_gui.evaluation.probability_histogram import ProbabilityHistogram, prediction_histogram
 from attunet_gui.evaluation.slice_excerpts import SliceExcerpt, slice_with_maps, worst_slice
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from attunet_gui.core.model_card import NOT_A_DEVICE_WARNING
+from attunet_gui.core.provenance import NOT_A_DEVICE_WARNING
 from attunet_gui.evaluation.evaluation_figures import draw_slices, new_figure
 from attunet_gui.evaluation.pair_table import (
     PAIR_MEASURES,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.prediction import NetworkPrediction
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
+from attunet_gui.prediction.network_prediction import NetworkPrediction
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 
 _FLOAT16_ONE_BITS = 0x3C00
 PROBABILITY_LEVELS: NDArray[np.float64] = (

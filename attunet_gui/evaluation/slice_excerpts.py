@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.body_outline import body_box
-from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.evaluation.model_drafts import DraftedCase
+from attunet_gui.prediction.map_overlays import make_overlays
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from attunet_gui.core.model_card import first_validation_fault
 from attunet_gui.io.datasets.pair_dataset import MANIFEST_FILE
+from attunet_gui.prediction.model_card import first_validation_fault
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.folders import list_folder
 from attunet_gui.system.hashing import sha256_of_file

@@ -6,7 +6,6 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QVBoxLayout, QWidget
 
-from attunet_gui.core.map_overlays import MapOverlay
 from attunet_gui.gui.controllers.main_controller import MainController
 from attunet_gui.gui.napari_adapter.layer_factory import hu_bounds
 from attunet_gui.gui.panels.case_panels import CasePanel, NextStepPanel, SavePanel, StatusLine
@@ -17,6 +16,7 @@ from attunet_gui.gui.panels.tool_panels import ToolsPanel
 from attunet_gui.gui.panels.widget_factory import FOCUS, FoldableSection, stack_widgets
 from attunet_gui.gui.view_state import WindowView
 from attunet_gui.gui.wheel_guard import guard_wheel
+from attunet_gui.prediction.map_overlays import MapOverlay
 
 WIDTH = 340
 """Narrowest width of the dock in pixels."""

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from attunet_gui.core.model_card import ModelReference
 from attunet_gui.io.result_writing import make_private_folder, write_json
 from attunet_gui.network.model_bundle import ModelBundle, find_bundles, verify_weights
+from attunet_gui.prediction.model_card import ModelReference
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.paths import model_folders, user_data_folder
 from attunet_gui.system.software_versions import utc_timestamp

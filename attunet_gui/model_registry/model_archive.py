@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from attunet_gui.core.model_card import WeightsFile
 from attunet_gui.io.result_writing import make_private_folder
 from attunet_gui.network.model_bundle import CARD_FILE, ModelBundle, read_bundle, verify_weights
+from attunet_gui.prediction.model_card import WeightsFile
 from attunet_gui.system.atomic_write import write_atomically
 from attunet_gui.system.errors import InvalidModelBundle, UnwritableOutput
 from attunet_gui.system.folders import list_folder

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.preprocess import PreprocessingConfig, network_grid_for, network_slices
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.training_config import CropSize, SamplingConfig
+from attunet_gui.prediction.preprocess import PreprocessingConfig, network_grid_for, network_slices
 
 IGNORED_LABEL = 2
 """Value in the truth of a case for a pixel that nobody has judged; such a pixel teaches nothing."""

@@ -10,21 +10,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.model_card import ModelCard
-from attunet_gui.core.network_grid import InputTransform, NetworkGrid
-from attunet_gui.core.prediction import (
-    ModelId,
-    NetworkPrediction,
-    PredictedSlices,
-    PredictionOutline,
-    blank_prediction,
-)
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.slice_scheduler import SliceScheduler
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.engines.engine_registry import EngineKind, InferenceEngine, default_engine
 from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.input_cache import GridInputCache, InputCache
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.prediction.model_card import ModelCard
+from attunet_gui.prediction.network_grid import InputTransform, NetworkGrid
+from attunet_gui.prediction.network_prediction import (
+    NetworkPrediction,
+    PredictedSlices,
+    PredictionOutline,
+    blank_prediction,
+)
 from attunet_gui.system.progress import ProgressCallback, StageTimer, no_progress
 
 # Batches in the engine at once. While some cores compute the last slices of one batch, the others begin the

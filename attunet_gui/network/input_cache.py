@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.body_outline import body_mask, body_threshold_hu, is_fat_clipped
-from attunet_gui.core.network_grid import InputTransform, NetworkGrid
-from attunet_gui.core.preprocess import (
+from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_grid import InputTransform, NetworkGrid
+from attunet_gui.prediction.preprocess import (
     PreprocessingConfig,
     apply_hu_window,
     neighbour_indices,
     network_grid_for,
     network_slices,
 )
-from attunet_gui.core.volume import Volume
 
 # Lost fat leaves gaps of up to this width in the body, which are closed when its outline is found.
 # Where a CT was clipped above the HU of fat, organs look like islands in air. Gaps of up to this width

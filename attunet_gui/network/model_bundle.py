@@ -22,16 +22,16 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from attunet_gui.core.model_card import (
+from attunet_gui.network.families.family_registry import family_by_name, parse_config
+from attunet_gui.network.families.model_family import ModelFamily, NetworkConfig
+from attunet_gui.prediction.model_card import (
     MeasuredResult,
     ModelCard,
     ModelLineage,
     WeightsFile,
     first_validation_fault,
 )
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
-from attunet_gui.network.families.family_registry import family_by_name, parse_config
-from attunet_gui.network.families.model_family import ModelFamily, NetworkConfig
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import InvalidModelBundle
 from attunet_gui.system.folders import list_folder
 from attunet_gui.system.hashing import sha256_of_file

@@ -19,12 +19,12 @@ from scipy import ndimage
 
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.postprocess import fill_new_holes
-from attunet_gui.core.preprocess import neighbour_indices, network_slices
 from attunet_gui.core.propagation import PropagationResult, edit_amount
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.online_adapter import AdaptationExamples, MaskedSlices, OnlineAdapter
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.postprocess import fill_new_holes
+from attunet_gui.prediction.preprocess import neighbour_indices, network_slices
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ADAPTATION_STAGE, ProgressCallback, StageTimer, no_progress
 
@@ -383,7 +383,7 @@ def _remove_stray_pieces(mask: Mask, told: CorrectedSlices) -> Mask:
     """
     box = ndimage.find_objects(mask)[0]
     # An empty layer behind each side keeps cc3d from joining voxels of opposite sides; see
-    # `core/postprocess.py`.
+    # `prediction/postprocess.py`.
     labels = cc3d.connected_components(np.pad(mask[box], [(0, 1)] * 3), connectivity=26)[:-1, :-1, :-1]
     inside = [z - box[0].start for z in told.slices if box[0].start <= z < box[0].stop]
     voxels = np.bincount(labels.ravel())

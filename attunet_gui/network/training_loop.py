@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.augmentation import CropWindow, augment_batch
 from attunet_gui.network.batch_prefetch import PrefetchQueue, prefetch_items
 from attunet_gui.network.batch_sampling import IGNORED_LABEL, BatchSampler, TrainingBatch, TrainingData
@@ -38,6 +37,7 @@ from attunet_gui.network.training_config import CropSize, Precision, TrainingCon
 from attunet_gui.network.training_log import TrainingLog
 from attunet_gui.network.training_losses import LOSSES, masked_loss
 from attunet_gui.network.validation_scores import InferFunction, ValidationScores, validate_cases
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.system.errors import AttunetError, WorkCancelled
 from attunet_gui.system.progress import ProgressCallback, no_progress
 

@@ -17,11 +17,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.prediction import ModelId, NetworkPrediction
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import CaseRef
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
+from attunet_gui.prediction.network_prediction import NetworkPrediction
 from attunet_gui.project.case_rows import CaseQuery, CaseRow
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.ct_fingerprint import ct_fingerprint

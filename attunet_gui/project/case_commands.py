@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from attunet_gui.core.case_activity import CaseActivity
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.case_rows import CaseRow, SavedMask
 from attunet_gui.project.case_state import (
     CaseState,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.case_state import CaseState, CaseStatus, SavedMaskState, check_second_reader

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.case_state import CaseState, CaseStatus
 from attunet_gui.project.database_tables import CaseRecord
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.project_events import (
     CaseAccepted,
     CaseAdded,

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.case_rows import folded_columns
 from attunet_gui.project.case_state import CaseState
 from attunet_gui.project.database import ProjectDatabase

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.io.result_writing import make_private_folder
 from attunet_gui.project.case_rows import (
     CaseQuery,

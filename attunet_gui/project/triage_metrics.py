@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.metrics import mask_volume_ml
-from attunet_gui.core.prediction import NetworkPrediction
 from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_prediction import NetworkPrediction
 from attunet_gui.review.case_evidence import make_case_evidence
 from attunet_gui.review.finding_search import find_findings
 from attunet_gui.review.review_progress import ReviewState, open_findings

@@ -17,9 +17,9 @@ from scipy import ndimage
 
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.mask_edit import VoxelBox
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.prediction import NetworkPrediction
 from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.network_prediction import NetworkPrediction
 from attunet_gui.review.annotator_decisions import NO_DECISIONS, AnnotatorDecisions
 
 _PIXEL_SIZE_MM = 2.0

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from attunet_gui.core.model_card import MeasuredResult
 from attunet_gui.evaluation.article_table import (
     ArticleTable,
     VolumeScore,
@@ -19,6 +18,7 @@ from attunet_gui.io.datasets.tcia_pancreas_ct import CollectionPatient, find_col
 from attunet_gui.io.result_writing import make_folder, write_json, write_text
 from attunet_gui.network.inference import LoadedModel, load_model
 from attunet_gui.network.model_bundle import ModelBundle, set_results
+from attunet_gui.prediction.model_card import MeasuredResult
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback, no_progress
 from attunet_gui.training.nih_pancreas_split import (

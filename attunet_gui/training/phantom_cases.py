@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.prediction import draft_mask
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.inference import LoadedModel, predict_volume
+from attunet_gui.prediction.network_prediction import draft_mask
 from attunet_gui.synthesis.label_map_ct.ct_kinds import draw_kinds, settings_for_kinds
 from attunet_gui.synthesis.label_map_ct.ct_renderer import render_ct, synthetic_volume
 from attunet_gui.synthesis.label_map_ct.phantom_tissue_map import phantom_anatomy

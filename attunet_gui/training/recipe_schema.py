@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from attunet_gui.core.model_card import TrainingDataSource, TrainingRecord, first_validation_fault
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.families.family_registry import parse_config
 from attunet_gui.network.model_bundle import check_card
 from attunet_gui.network.training_config import TrainingConfig
+from attunet_gui.prediction.model_card import TrainingDataSource, TrainingRecord, first_validation_fault
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.synthesis.label_map_ct.ct_kinds import TEST_SEEDS, check_kind_weights
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 

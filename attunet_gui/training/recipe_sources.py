@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.evaluation.case_scores import empty_truths_sentence
 from attunet_gui.evaluation.labelled_cases import LabelledCase, LabelledVolume, pair_cases, slice_cases
 from attunet_gui.io.datasets.jpeg_slices import (
@@ -21,6 +20,7 @@ from attunet_gui.io.datasets.jpeg_slices import (
 )
 from attunet_gui.io.datasets.tcia_pancreas_ct import find_collection_patients
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingSource, make_training_case
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.system.errors import AttunetError, UnreadableInput
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, no_progress

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attunet_gui.core.model_card import MeasuredResult, TrainingDataSource, TrainingRecord
 from attunet_gui.io.result_writing import make_private_folder, write_json
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource
 from attunet_gui.network.families.family_registry import parse_config
@@ -18,6 +17,7 @@ from attunet_gui.network.model_bundle import ModelBundle, read_bundle, set_resul
 from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.training_log import LOG_FILE, read_log
 from attunet_gui.network.validation_scores import InferFunction
+from attunet_gui.prediction.model_card import MeasuredResult, TrainingDataSource, TrainingRecord
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.hashing import sha256_of_json
 from attunet_gui.system.progress import ProgressCallback, no_progress

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.mask_edit import MaskEdit
-from attunet_gui.core.prediction import PredictedSlices, PredictionOutline
 from attunet_gui.core.propagation import PropagationResult
 from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_prediction import PredictedSlices, PredictionOutline
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ import numpy as np
 from psygnal import Signal
 
 from attunet_gui.core.mask_edit import MaskEdit
-from attunet_gui.core.prediction import NetworkPrediction, blank_prediction
 from attunet_gui.core.propagation import PropagationResult
 from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_prediction import NetworkPrediction, blank_prediction
 from attunet_gui.workers import child_process
 from attunet_gui.workers.child_process import hide_main_module
 from attunet_gui.workers.inference_messages import (

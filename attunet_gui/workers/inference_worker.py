@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attunet_gui.core.prediction import draft_edit, draft_edit_of_slices, outline_of_prediction
 from attunet_gui.core.slice_scheduler import SliceScheduler
+from attunet_gui.prediction.network_prediction import draft_edit, draft_edit_of_slices, outline_of_prediction
 from attunet_gui.system.errors import AttunetError, WorkCancelled
 from attunet_gui.system.safe_logging import install_redaction
 from attunet_gui.workers import child_process
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from attunet_gui.core.prediction import NetworkPrediction
     from attunet_gui.core.volume import Volume
     from attunet_gui.network.inference import LoadedModel
     from attunet_gui.network.input_cache import InputCache
     from attunet_gui.network.online_adapter import OnlineAdapter
+    from attunet_gui.prediction.network_prediction import NetworkPrediction
     from attunet_gui.system.progress import ProgressCallback
 
 # The window has priority over the network, which would otherwise take all cores.

@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.prediction import draft_mask
 from attunet_gui.evaluation.labelled_cases import LabelledCase
 from attunet_gui.io.result_writing import make_folder, write_text
 from attunet_gui.network.inference import LoadedModel
+from attunet_gui.prediction.network_prediction import draft_mask
 from attunet_gui.review.case_evidence import make_case_evidence
 from attunet_gui.review.finding_precision import finding_precision, named_error_share
 from attunet_gui.review.finding_search import find_findings

@@ -8,10 +8,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from attunet_gui.core.prediction import GateMap, NetworkPrediction
-from attunet_gui.core.preprocess import network_grid_for
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.inference import LoadedModel, predict_volume
+from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction
+from attunet_gui.prediction.preprocess import network_grid_for
 from attunet_gui.system.atomic_write import write_atomically
 from attunet_gui.system.errors import UnwritableOutput
 from attunet_gui.system.progress import ProgressCallback, no_progress

@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from attunet_gui.core.prediction import NetworkPrediction
-from attunet_gui.core.preprocess import (
+from attunet_gui.core.volume import Volume
+from attunet_gui.io.ct_reading import read_ct_volume
+from attunet_gui.network.engines.engine_registry import KERAS
+from attunet_gui.network.inference import LoadedModel, load_model
+from attunet_gui.network.model_bundle import load_network, read_bundle
+from attunet_gui.prediction.network_prediction import NetworkPrediction
+from attunet_gui.prediction.preprocess import (
     PreprocessingConfig,
     apply_hu_window,
     neighbour_indices,
     network_grid_for,
     network_slices,
 )
-from attunet_gui.core.volume import Volume
-from attunet_gui.io.ct_reading import read_ct_volume
-from attunet_gui.network.engines.engine_registry import KERAS
-from attunet_gui.network.inference import LoadedModel, load_model
-from attunet_gui.network.model_bundle import load_network, read_bundle
 from attunet_gui.synthesis.centred_volume import centred_volume
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.workers.inference_messages import PredictRequest

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.batch_sampling import BatchSampler, TrainingCase, TrainingSource
 from attunet_gui.network.training_config import TrainingConfig
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from benchmarks.speed.machine_info import cores, describe
 
 _SIZE, _BATCH, _FILTERS = (160, 208), 12, 16

@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.review.case_evidence import make_case_evidence
 from attunet_gui.synthesis.centred_volume import centred_volume
 from benchmarks.effort.assists import Interpolation, Propagation

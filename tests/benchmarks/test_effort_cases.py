@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.evaluation.labelled_cases import LabelledCase, LabelledVolume
 from attunet_gui.network.inference import LoadedModel
 from attunet_gui.system.errors import WorkCancelled

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.core.postprocess import PostprocessingRule
+from attunet_gui.prediction.postprocess import PostprocessingRule
 from tests.support.cli_process import run_attunet
 from tests.support.external_data import TOTALSEGMENTATOR
 

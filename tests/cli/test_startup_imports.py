@@ -27,7 +27,7 @@ def test_help_loads_neither_arrays_nor_colours() -> None:
         "rich",
         "rich.markdown",
         "pydantic",
-        "attunet_gui.core.model_card",
+        "attunet_gui.prediction.model_card",
     }
 
 

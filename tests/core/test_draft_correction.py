@@ -16,7 +16,7 @@ from attunet_gui.core.draft_correction import (
     sidecar_content,
     tally_mask,
 )
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from nibabel.orientations import aff2axcodes
+from nibabel.orientations import (
+    aff2axcodes,
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
+from attunet_gui.core.grid import CANONICAL_AXES, VoxelGrid, canonical_reorientation
 from tests.support.hypothesis_strategies import ORIENTATIONS, grids
 
 
@@ -61,6 +68,15 @@ def test_a_voxel_at_the_head_back_left_lands_in_the_last_corner() -> None:
     turned = canonical_reorientation(VoxelGrid((2, 3, 4), np.eye(4))).to_canonical(array)
     assert turned.shape == (4, 3, 2)
     assert turned[3, 2, 1] == 1
+
+
+@given(grids())
+def test_a_grid_turns_as_nibabel_turns_it(grid: VoxelGrid) -> None:
+    orientation = ornt_transform(io_orientation(grid.affine), axcodes2ornt(CANONICAL_AXES))
+    placement = canonical_reorientation(grid)
+    array = numbered(grid.shape)
+    assert_array_equal(placement.to_canonical(array), apply_orientation(array, orientation))
+    assert_array_equal(placement.canonical.affine, grid.affine @ inv_ornt_aff(orientation, grid.shape))
 
 
 @given(grids())

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.mask_edit import NO_EDIT, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.prediction import ModelId
 from attunet_gui.core.propagation import PropagationResult, edit_amount, propagation_edits
+from attunet_gui.core.provenance import ModelId
 
 SHAPE = (4, 5, 6)
 MASKS = arrays(np.uint8, SHAPE, elements=st.integers(0, 1))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.network_grid import NetworkGrid, ResampledMapView
 from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.editing.tools import TOOLS, ToolKind, ToolNeed, ToolOptions, ToolScene, tool_kind_by_key
+from attunet_gui.prediction.network_grid import NetworkGrid, ResampledMapView
 from attunet_gui.system.errors import AttunetError
 from tests.support.tool_scenes import phantom, scenes
 

@@ -12,9 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.prediction import ModelId, NetworkPrediction
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.evaluation.calibration_fit import best_threshold, fit_calibration, reliability_curve
 from attunet_gui.evaluation.evaluation_figures import draw_reliability
 from attunet_gui.evaluation.probability_histogram import (
@@ -23,6 +21,9 @@ from attunet_gui.evaluation.probability_histogram import (
     prediction_histogram,
     probability_histogram,
 )
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.network_prediction import NetworkPrediction
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import UnwritableOutput
 
 maps = arrays(np.float16, (2, 5, 5), elements=st.floats(0, 1, width=16))

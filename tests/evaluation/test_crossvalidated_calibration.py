@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.evaluation.calibration_fit import reliability_curve
 from attunet_gui.evaluation.crossvalidated_calibration import CalibrationFold, crossvalidate_calibration
 from attunet_gui.evaluation.labelled_cases import LabelledCase, LabelledVolume
 from attunet_gui.evaluation.model_measurement import measure_model, suggest_calibration
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import AttunetError
 from tests.support.evaluation_cases import bright_model, case
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.evaluation.evaluation_figures import draw_failures, draw_maps
 from attunet_gui.evaluation.model_drafts import draft_cases, score_drafts
 from attunet_gui.evaluation.model_measurement import (
@@ -20,6 +19,7 @@ from attunet_gui.evaluation.model_measurement import (
     suggest_calibration,
 )
 from attunet_gui.evaluation.slice_excerpts import slice_with_maps, worst_slice
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import AttunetError, WorkCancelled
 from tests.support.evaluation_cases import bright_model, case
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.core.mask_edit import NO_EDIT, VoxelBox, edit_between
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CHANGES, CT, MASK, METADATA, OTHER, RING
+from attunet_gui.prediction.map_overlays import make_overlays
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.support.scripted_network import SMALL_PHANTOM, prediction_of
 

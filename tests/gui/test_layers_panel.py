@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QCheckBox, QPushButton, QVBoxLayout, QWidget
 
-from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.gui.panels.layer_panels import LayersPanel
+from attunet_gui.prediction.map_overlays import make_overlays
 from attunet_gui.synthesis.phantom.abdomen_phantom import make_phantom, phantom_volume
 from tests.support.scripted_network import SMALL_PHANTOM, prediction_of
 

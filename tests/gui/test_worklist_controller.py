@@ -12,7 +12,7 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from attunet_gui.core.mask_edit import edit_between
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.undo_stack import DRAFT_TOOL
 from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.worklist.import_draft_export import WorklistExportOptions

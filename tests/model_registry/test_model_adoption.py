@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.model_card import GuardRecord, ModelLineage, ModelReference
 from attunet_gui.model_registry.model_adoption import (
     HISTORY_FILE,
     AdoptionStep,
@@ -23,6 +22,7 @@ from attunet_gui.model_registry.model_adoption import (
     roll_back_model,
 )
 from attunet_gui.network.model_bundle import ModelBundle, read_bundle, set_lineage
+from attunet_gui.prediction.model_card import GuardRecord, ModelLineage, ModelReference
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 from attunet_gui.system.paths import model_folders, user_data_folder
 

@@ -10,7 +10,6 @@ import pytest
 from pydantic import ValidationError
 from safetensors.numpy import load_file
 
-from attunet_gui.core.map_overlays import make_overlays
 from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
     AttentionUNet2DConfig,
     count_parameters,
@@ -21,6 +20,7 @@ from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.inference import load_model, predict_volume
 from attunet_gui.network.model_bundle import load_network, read_bundle, write_bundle
 from attunet_gui.network.training_losses import LOSSES
+from attunet_gui.prediction.map_overlays import make_overlays
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.support.model_cards import TINY_CONFIG, card_fields
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.prediction import NetworkPrediction, draft_mask
 from attunet_gui.network.engines import engine_registry
 from attunet_gui.network.engines.engine_registry import (
     ENGINES,
@@ -21,6 +20,7 @@ from attunet_gui.network.engines.engine_registry import (
 )
 from attunet_gui.network.inference import load_model, predict_volume
 from attunet_gui.network.model_bundle import find_bundles, read_bundle
+from attunet_gui.prediction.network_prediction import NetworkPrediction, draft_mask
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 from attunet_gui.system.paths import model_folders

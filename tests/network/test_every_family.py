@@ -16,10 +16,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from attunet_gui.core.map_overlays import make_overlays
-from attunet_gui.core.prediction import blank_prediction, draft_mask, outline_of_prediction
-from attunet_gui.core.preprocess import PreprocessingConfig
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource
 from attunet_gui.network.engines.engine_registry import ENGINES, KERAS, OPENVINO, EngineKind, InferenceEngine
 from attunet_gui.network.families import family_registry
@@ -36,6 +32,10 @@ from attunet_gui.network.training_loop import (
     network_from_bundle,
     train_network,
 )
+from attunet_gui.prediction.map_overlays import make_overlays
+from attunet_gui.prediction.network_prediction import blank_prediction, draft_mask, outline_of_prediction
+from attunet_gui.prediction.preprocess import PreprocessingConfig
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 from tests.support.model_cards import card_fields

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from attunet_gui.cli.training_commands import finetune_model
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.network.model_bundle import load_network, read_bundle, set_calibration
 from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE
 from attunet_gui.network.training_loop import TrainingPace, steps_within
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import AttunetError, WorkCancelled
 from attunet_gui.system.plurals import counted
 from attunet_gui.training.finetuning import finetune_run

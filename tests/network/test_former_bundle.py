@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.prediction import draft_mask
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.network.engines.engine_registry import ENGINES, EngineKind
 from attunet_gui.network.inference import load_model, predict_volume
 from attunet_gui.network.model_bundle import read_bundle, verify_weights
+from attunet_gui.prediction.network_prediction import draft_mask
 
 pytestmark = pytest.mark.network
 

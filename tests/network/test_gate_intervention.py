@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.network.engines.engine_registry import KERAS
 from attunet_gui.network.gate_intervention import gate_held
 from attunet_gui.network.inference import LoadedModel, load_model

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
-from attunet_gui.core.preprocess import PreprocessingConfig
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.core.volume import Volume, VolumeOrigin
 from attunet_gui.network.augmentation import augment_batch
 from attunet_gui.network.batch_sampling import (
@@ -28,6 +26,8 @@ from attunet_gui.network.training_config import AugmentationConfig, SamplingConf
 from attunet_gui.network.training_loop import network_from_bundle, train_network
 from attunet_gui.network.training_losses import LOSSES, masked_loss
 from attunet_gui.network.validation_scores import validate_cases
+from attunet_gui.prediction.preprocess import PreprocessingConfig
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.training.finetuning.finetune_run import blend_weights
 from tests.support.model_cards import TINY_CONFIG
 from tests.support.small_training import trained_weights, training_case, training_job

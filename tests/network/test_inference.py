@@ -11,9 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.model_card import ModelCard
-from attunet_gui.core.prediction import ModelId, draft_mask
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.slice_scheduler import SliceScheduler
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.inference import (
@@ -25,6 +23,9 @@ from attunet_gui.network.inference import (
 )
 from attunet_gui.network.input_cache import GridInputCache
 from attunet_gui.network.model_bundle import ModelBundle, read_bundle
+from attunet_gui.prediction.model_card import ModelCard
+from attunet_gui.prediction.network_prediction import draft_mask
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.synthesis.phantom.abdomen_phantom import (
     Phantom,
     PhantomRequest,

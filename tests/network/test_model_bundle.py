@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.network.model_bundle import (
     ModelBundle,
     find_bundles,
@@ -21,6 +20,7 @@ from attunet_gui.network.model_bundle import (
     set_calibration,
     verify_weights,
 )
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import InvalidModelBundle
 
 pytestmark = pytest.mark.network

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.prediction import draft_mask
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.inference import LoadedModel, load_model, predict_volume
 from attunet_gui.network.model_bundle import read_bundle
 from attunet_gui.network.online_adapter import AdaptationExamples, MaskedSlices, OnlineAdapter
 from attunet_gui.network.patient_adaptation import AdaptationBudget, CorrectedSlices, propagate_corrections
+from attunet_gui.prediction.network_prediction import draft_mask
 from attunet_gui.synthesis.phantom.abdomen_phantom import (
     Phantom,
     PhantomRequest,

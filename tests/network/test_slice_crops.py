@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.augmentation import CropWindow, augment_batch
 from attunet_gui.network.batch_sampling import BatchSampler, TrainingCase, TrainingData, TrainingSource
 from attunet_gui.network.families.family_registry import family_by_name
@@ -16,6 +15,7 @@ from attunet_gui.network.tensorflow_runtime import tf
 from attunet_gui.network.training_checkpoint import RunFolder
 from attunet_gui.network.training_config import AugmentationConfig, SamplingConfig, TrainingConfig
 from attunet_gui.network.training_loop import TrainingJob, network_for_crop, train_network
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.system.errors import WorkCancelled
 
 pytestmark = pytest.mark.network

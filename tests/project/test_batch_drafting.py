@@ -11,9 +11,10 @@ import psygnal
 import pytest
 import SimpleITK
 
-from attunet_gui.core.prediction import ModelId, NetworkPrediction
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
+from attunet_gui.prediction.network_prediction import NetworkPrediction
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases, waiting_for_draft
 from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_import import add_ct_folder

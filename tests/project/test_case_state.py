@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.case_rows import folded_columns
 from attunet_gui.project.case_state import CaseState, CaseStatus, fold_events
 from attunet_gui.project.database_tables import CaseRecord, EventRecord, UtcTime

@@ -18,7 +18,7 @@ from attunet_gui.core.case_activity import (
     StrokeUndone,
     UnsavedChanges,
 )
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.edit_session import EditSession, pending_journals
 from attunet_gui.gui.preferences import WindowPreferences

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from attunet_gui.core.prediction import GateMap
+from attunet_gui.prediction.network_prediction import GateMap
 from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
 from attunet_gui.review.finding_search import FINDERS, FindingFinder, find_findings
 from attunet_gui.review.findings import Finding

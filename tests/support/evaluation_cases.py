@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
-from attunet_gui.core.model_card import ModelCard
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume, VolumeOrigin
 from attunet_gui.evaluation.labelled_cases import LabelledCase
 from attunet_gui.network.inference import LoadedModel
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.prediction.model_card import ModelCard
 from tests.support.model_cards import card_fields
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from attunet_gui.core.model_card import GuardRecord, ModelLineage, ModelReference
 from attunet_gui.evaluation.model_guard import CaseScoreChange, GuardVerdict, judge_model
 from attunet_gui.gui.finetuning.finetuning_preparation import COMPARE, LEARN
 from attunet_gui.network.model_bundle import read_bundle, set_lineage
 from attunet_gui.network.training_log import LOG_FILE
+from attunet_gui.prediction.model_card import GuardRecord, ModelLineage, ModelReference
 from attunet_gui.project.case_commands import MaskReview, accept_case
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError

@@ -11,11 +11,12 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.prediction import GateMap, ModelId, NetworkPrediction
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction
 from attunet_gui.project.batch_drafting import draft_waiting_cases
 from attunet_gui.project.case_commands import MaskReview, record_saved_mask
 from attunet_gui.project.case_import import add_ct_folder

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.mask_edit import VoxelBox
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.prediction import GateMap, ModelId, NetworkPrediction
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction
 from attunet_gui.review.case_evidence import CaseEvidence, make_case_evidence
 from attunet_gui.review.findings import Finding
 from attunet_gui.synthesis.centred_volume import centred_volume

@@ -9,12 +9,13 @@ import pytest
 from psygnal import Signal
 
 from attunet_gui.core.mask_edit import MaskEdit
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.prediction import GateMap, ModelId, NetworkPrediction
 from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.result_writing import write_float_map
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.workers.inference_messages import JobStatus, NetworkRequest, PropagateRequest
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.batch_sampling import TrainingCase
 from attunet_gui.network.training_config import TrainingConfig
 from attunet_gui.network.training_loop import TrainingJob, TrainingResult
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 
 CONFIG: dict[str, Any] = {"size": (32, 48), "filters": 2, "levels": 2, "gate_filters": 4}
 PREPROCESSING = PreprocessingConfig(size=(32, 48), spacing_mm=8.0)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingSource
 from attunet_gui.network.model_bundle import read_bundle
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.training.recipe_schema import ValidationData, read_recipe

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.evaluation.labelled_cases import slice_cases
 from attunet_gui.network.batch_sampling import IGNORED_LABEL, TrainingCase, make_training_case
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.synthesis.phantom.abdomen_phantom import Phantom, PhantomRequest, make_phantom
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.training.recipe_sources import find_patient_slices, load_patient_slices

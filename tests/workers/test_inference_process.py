@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attunet_gui.core.prediction import NetworkPrediction
 from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_prediction import NetworkPrediction
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.workers.inference_messages import JobStatus, PredictRequest, PropagateRequest
 from attunet_gui.workers.inference_process import InferenceProcess

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.mask_edit import MaskEdit
-from attunet_gui.core.postprocess import fill_new_holes
 from attunet_gui.core.pre_edit_mask import is_neighbour_propagation, is_seen_correction, plane_before_strokes
 from attunet_gui.editing.tools.connected_regions import signed_outline_distance_mm
 from attunet_gui.editing.tools.tool_scene import BoolMask, ToolScene, widen_slice
+from attunet_gui.prediction.postprocess import fill_new_holes
 from attunet_gui.system.errors import AttunetError
 
 # Slices at this distance or farther stay as they are. With 10 mm twice as many real slices got worse.

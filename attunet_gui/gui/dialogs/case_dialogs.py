@@ -21,10 +21,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from attunet_gui.core.model_card import ModelCard
 from attunet_gui.editing.edit_session import PendingJournal
 from attunet_gui.gui.keyboard_shortcuts import shortcuts_html
 from attunet_gui.io.image_format_registry import dialog_suffixes
+from attunet_gui.prediction.model_card import ModelCard
 from attunet_gui.system.plurals import counted
 
 Unsaved = Literal["save", "keep", "discard"]

@@ -9,10 +9,10 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
 from numpy.typing import NDArray
 
-from attunet_gui.core.map_overlays import MapOverlay
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import theme
 from attunet_gui.gui.napari_adapter.mask_labels import MaskLabels
+from attunet_gui.prediction.map_overlays import MapOverlay
 
 CT, MASK, OTHER, CHANGES, RING = "CT", "Pancreas", "New draft", "Proposed changes", "Place to check"
 ARRIVING = "Draft on its way"

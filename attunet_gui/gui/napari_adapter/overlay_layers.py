@@ -7,7 +7,6 @@ from napari.layers import Layer, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
-from attunet_gui.core.map_overlays import MapOverlay
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit, VoxelBox
 from attunet_gui.gui import theme
 from attunet_gui.gui.napari_adapter.layer_factory import (
@@ -27,6 +26,7 @@ from attunet_gui.gui.napari_adapter.layer_factory import (
 )
 from attunet_gui.gui.napari_adapter.layer_set import LayerSet
 from attunet_gui.gui.napari_adapter.slice_view import SliceView
+from attunet_gui.prediction.map_overlays import MapOverlay
 
 _RING_MM = 12.0
 """Distance in mm between the bounding box of a place to check and the ring drawn around it."""

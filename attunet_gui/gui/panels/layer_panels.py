@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QGridLayout, QLabel, QLineEd
 from superqt import QRangeSlider
 from superqt.utils import signals_blocked
 
-from attunet_gui.core.map_overlays import MapOverlay
 from attunet_gui.gui.keyboard_shortcuts import tooltip_for
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import CT, MASK
@@ -24,6 +23,7 @@ from attunet_gui.gui.panels.widget_factory import (
 )
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.theme import HU_PRESETS
+from attunet_gui.prediction.map_overlays import MapOverlay
 
 
 class HuWindowPanel(QWidget):

@@ -6,7 +6,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QWidget
 from superqt.utils import signals_blocked
 
-from attunet_gui.core.model_card import ModelCard
 from attunet_gui.gui.keyboard_shortcuts import keys_of, tooltip_for
 from attunet_gui.gui.panels.widget_factory import (
     make_button,
@@ -17,6 +16,7 @@ from attunet_gui.gui.panels.widget_factory import (
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.view_state import WindowView
 from attunet_gui.network.engines.engine_registry import default_engine
+from attunet_gui.prediction.model_card import ModelCard
 
 
 class PropagationPanel(QWidget):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.case_rows import CaseRow, HistoryLine
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.system.plurals import counted, plural_of

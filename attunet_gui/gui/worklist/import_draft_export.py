@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attunet_gui.app.project_messages import first_names_text
-from attunet_gui.core.prediction import ModelId
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.export import (
     ExportOptions,
     ExportReport,

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from attunet_gui.core.model_card import first_validation_fault
+from attunet_gui.prediction.model_card import first_validation_fault
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 
 PROBABILITY = "probability"

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from attunet_gui.core.model_card import ModelCard, ModelLineage, ModelReference
-from attunet_gui.core.preprocess import PreprocessingConfig
 from attunet_gui.evaluation.model_comparison import ComparisonCase
 from attunet_gui.evaluation.model_guard import PHANTOM_GROUP
 from attunet_gui.io.datasets.dataset_layouts import (
@@ -24,6 +22,8 @@ from attunet_gui.io.datasets.dataset_layouts import (
 from attunet_gui.io.label_values import with_chosen_label
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource, make_training_case
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.prediction.model_card import ModelCard, ModelLineage, ModelReference
+from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, no_progress

@@ -14,14 +14,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attunet_gui.core.model_card import (
-    GuardRecord,
-    MeasuredResult,
-    ModelCard,
-    TrainingDataSource,
-    TrainingRecord,
-)
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
 from attunet_gui.evaluation.model_comparison import compare_models
 from attunet_gui.evaluation.model_guard import PHANTOM_GROUP, GroupScoreChange, GuardVerdict, judge_model
 from attunet_gui.io.result_writing import make_private_folder, write_json
@@ -31,6 +23,14 @@ from attunet_gui.network.model_bundle import ModelBundle, read_bundle, set_linea
 from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.training_config import TrainingConfig
 from attunet_gui.network.training_log import LOG_FILE
+from attunet_gui.prediction.model_card import (
+    GuardRecord,
+    MeasuredResult,
+    ModelCard,
+    TrainingDataSource,
+    TrainingRecord,
+)
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.hashing import sha256_of_json
 from attunet_gui.system.plurals import counted

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from attunet_gui.core.body_outline import body_box
-from attunet_gui.core.network_grid import NetworkGrid
 from attunet_gui.core.volume import Volume
+from attunet_gui.prediction.network_grid import NetworkGrid
 
 
 class PreprocessingConfig(BaseModel):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from attunet_gui.core.grid import VoxelGrid
-from attunet_gui.core.map_overlays import make_overlays
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.prediction import GateMap, ModelId, NetworkPrediction
+from attunet_gui.core.provenance import ModelId
+from attunet_gui.prediction.map_overlays import make_overlays
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction
 
 
 def prediction(gates: tuple[GateMap, ...], body: np.ndarray, probability: np.ndarray) -> NetworkPrediction:

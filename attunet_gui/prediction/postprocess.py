@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 
-from attunet_gui.core.network_grid import reaches_threshold
+from attunet_gui.prediction.network_grid import reaches_threshold
 
 if TYPE_CHECKING:
     from scipy.spatial import KDTree

@@ -10,43 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
-from attunet_gui.core.network_grid import NetworkGrid, ResampledMapView, threshold_on_ct
-from attunet_gui.core.postprocess import PostprocessingRule, ThresholdedMap, keep_gland_pieces
-
-
-@dataclass(frozen=True)
-class ModelId:
-    """The identity of a model, enough to find its bundle again and to prove that it is unchanged.
-
-    `str` prints it as projects and exports store it, "NAME SHA256", and `parse` reads that again. The engine
-    is no part of the stored text.
-
-    Attributes:
-        name: name of the model card.
-        sha256: SHA-256 of the weights file.
-        engine: the engine that ran the network, such as "keras" or "openvino"; "" where none ran.
-    """
-
-    name: str
-    sha256: str
-    engine: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.sha256}".rstrip()
-
-    @classmethod
-    def parse(cls, text: str) -> ModelId | None:
-        """Return the model that `str` printed as `text`; None for ""."""
-        # The name may hold spaces, the sum may not.
-        name, _, sha256 = text.rpartition(" ")
-        if not name:
-            name, sha256 = text, ""
-        return cls(name, sha256) if text else None
-
-    @property
-    def without_engine(self) -> ModelId:
-        """The same model, whatever engine ran it."""
-        return ModelId(self.name, self.sha256)
+from attunet_gui.core.provenance import ModelId
+from attunet_gui.prediction.network_grid import NetworkGrid, ResampledMapView, threshold_on_ct
+from attunet_gui.prediction.postprocess import PostprocessingRule, ThresholdedMap, keep_gland_pieces
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.network_grid import ResampledMapView, coarse_pixel_shares
-from attunet_gui.core.prediction import NetworkPrediction
+from attunet_gui.prediction.network_grid import ResampledMapView, coarse_pixel_shares
+from attunet_gui.prediction.network_prediction import NetworkPrediction
 
 Float16Map = NDArray[np.float16]
 

@@ -7,10 +7,10 @@ import pytest
 
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.metrics import dice_coefficient, mask_volume_ml
-from attunet_gui.core.network_grid import NetworkGrid
-from attunet_gui.core.prediction import (
+from attunet_gui.core.provenance import ModelId
+from attunet_gui.prediction.network_grid import NetworkGrid
+from attunet_gui.prediction.network_prediction import (
     GateMap,
-    ModelId,
     NetworkPrediction,
     blank_prediction,
     draft_edit_of_slices,

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from attunet_gui.core.body_outline import body_box, body_mask, body_threshold_hu, is_fat_clipped
 from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
-from attunet_gui.core.preprocess import (
+from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.prediction.preprocess import (
     PreprocessingConfig,
     apply_hu_window,
     neighbour_indices,
     network_grid_for,
 )
-from attunet_gui.core.volume import Volume, VolumeOrigin
 
 
 def _patient(shape: tuple[int, int, int], spacing: tuple[float, float, float], floor: int) -> np.ndarray:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.special import expit, logit
 
-from attunet_gui.core.model_card import ModelCard
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
+from attunet_gui.prediction.model_card import ModelCard
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 from tests.support.model_cards import card_fields
 
 calibrations = st.builds(ProbabilityCalibration, slope=st.floats(0.05, 20), offset=st.floats(-20, 20))

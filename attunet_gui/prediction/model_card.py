@@ -6,12 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from attunet_gui.core.postprocess import PostprocessingRule
-from attunet_gui.core.preprocess import PreprocessingConfig
-from attunet_gui.core.probability_calibration import ProbabilityCalibration
-
-NOT_A_DEVICE_WARNING = "Research use only. Not a medical device; not for diagnosis or treatment."
-
+from attunet_gui.core.provenance import NOT_A_DEVICE_WARNING
+from attunet_gui.prediction.postprocess import PostprocessingRule
+from attunet_gui.prediction.preprocess import PreprocessingConfig
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
 
 _SHA256_PATTERN = r"^[0-9a-f]{64}$"
 

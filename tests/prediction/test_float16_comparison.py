@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.network_grid import reaches_threshold
+from attunet_gui.prediction.network_grid import reaches_threshold
 
 EVERY = np.arange(2**16, dtype=np.uint16).view(np.float16)
 

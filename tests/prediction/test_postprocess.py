@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from attunet_gui.core.postprocess import PostprocessingRule, ThresholdedMap, keep_gland_pieces
+from attunet_gui.prediction.postprocess import PostprocessingRule, ThresholdedMap, keep_gland_pieces
 
 _SPACING = (3.0, 2.0, 2.0)
 _RULE = PostprocessingRule()
