@@ -183,13 +183,11 @@ def export_cases(
     ] = False,
 ) -> None:
     """Export a project's cases as a data set, without anything of the patients; again: what has changed."""
-    from attunet_gui.cli.export_command import ExportCommandOptions, export_project
+    from attunet_gui.cli.export_command import export_project, parse_export_request
     from attunet_gui.project.project_store import open_project
 
     with closing(open_project(project)) as opened:
-        export_project(
-            opened, output, ExportCommandOptions(form, tuple(status or ("accepted",)), keep_identifiers)
-        )
+        export_project(parse_export_request(opened, output, form, status or ("accepted",), keep_identifiers))
 
 
 @app.command()

@@ -67,10 +67,11 @@ def worklist_add(
     who: WhoOption = "",
 ) -> None:
     """Add every CT of a folder that is not in the list yet."""
-    from attunet_gui.cli import worklist_commands as command
+    from attunet_gui.app.case_adding import AddCasesRequest
+    from attunet_gui.cli.worklist_commands import print_added_cases as command
 
     with _open_project(project) as opened:
-        command.add_cases(opened, folder, copy, actor=_actor_name(who))
+        command(AddCasesRequest(opened, folder, _actor_name(who), copy))
 
 
 @worklist_app.command("list")

@@ -17,12 +17,12 @@ from rich.table import Table
 from attunet_gui.app import project_messages
 from attunet_gui.app.case_accepting import AcceptRequest, not_accepted_message
 from attunet_gui.app.case_accepting import accept_case as accept
+from attunet_gui.app.case_adding import AddCasesRequest, add_cases
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.core.provenance import ModelId
 from attunet_gui.project import case_commands
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases
-from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_ordering import choose_next_case as choose
 from attunet_gui.project.case_ordering import rank_cases, strategy_named
 from attunet_gui.project.case_rows import ORDERS, CaseQuery, CaseRow, OrderKey
@@ -73,35 +73,18 @@ def new_project(folder: Path, url: str | None) -> None:
     console.print(f"The project is in {folder}; add CT with: attunet worklist add {folder} FOLDER")
 
 
-def add_cases(project: Project, folder: Path, copy: bool, *, actor: str) -> None:
-    """Add every CT at `folder` to a project, and print what became of each file.
-
-    Args:
-        project: an open project.
-        folder: where to look for CT files and DICOM series.
-        copy: keep copies in the project.
-        actor: name of the person who adds them.
+def print_added_cases(request: AddCasesRequest) -> None:
+    """Add every CT of a folder to a project, and print what became of each file.
 
     Raises:
         AttunetError: some files could not be added; all others are in the list then.
     """
     with progress_bar("adding") as progress:
-        done = add_ct_folder(project, folder, actor=actor, copy=copy, progress=progress)
-    console.print(f"{counted(len(done.added), 'case')} added, {done.known} were in the list already.")
-    if done.left_out:
-        left_out = counted(done.left_out, "file")
-        console.print(f"{left_out} left out: labels, results or the project's own.")
-    for name, reason in done.doubtful:
-        console.print(f"{name} was not added. {reason}")
-    if done.moved:
-        console.print(f"Found in another place: {project_messages.first_names_text(done.moved)}.")
-    if done.changed:
-        names = project_messages.first_names_text(done.changed)
-        console.print(f"The file holds another image now, the case was left as it is: {names}.")
-    for name, reason in done.failed:
-        console.print(f"{name} was not added: {reason}")
-    if done.failed:
-        raise AttunetError(f"{len(done.failed)} of the files were not added; the others are in the list.")
+        result = add_cases(request, progress)
+    for sentence in (*result.sentences, *result.not_added):
+        console.print(sentence)
+    if result.failed:
+        raise AttunetError(f"{result.failed} of the files were not added; the others are in the list.")
 
 
 def accept_case(project: Project, name: str, *, anyway: bool, actor: str) -> bool:

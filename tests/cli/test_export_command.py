@@ -7,13 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from attunet_gui.cli.export_command import ExportCommandOptions, export_project
+from attunet_gui.cli.export_command import export_project, parse_export_request
 from attunet_gui.export import EXPORT_FORMATS, read_export_manifest
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
@@ -138,18 +139,18 @@ def test_names_are_kept_where_that_is_asked_for(tmp_path: Path, project: Project
     ("wanted", "sentence"),
     [
         (
-            ExportCommandOptions("word"),
+            ("word",),
             "There is no export format 'word': choose one of nnunet, msd, nifti, dicomseg.",
         ),
-        (ExportCommandOptions("msd", ("done",)), "There is no status 'done'; there is new, drafted"),
-        (ExportCommandOptions("msd", ("rejected",)), "No case of the project is rejected: accept some"),
+        (("msd", ("done",)), "There is no status 'done'; there is new, drafted"),
+        (("msd", ("rejected",)), "No case of the project is rejected: accept some"),
     ],
 )
 def test_what_is_wrong_is_a_sentence(
-    tmp_path: Path, project: Project, wanted: ExportCommandOptions, sentence: str
+    tmp_path: Path, project: Project, wanted: tuple[Any, ...], sentence: str
 ) -> None:
     with pytest.raises(AttunetError, match=re.escape(sentence)):
-        export_project(project, tmp_path / "out", wanted)
+        export_project(parse_export_request(project, tmp_path / "out", *wanted))
     assert not (tmp_path / "out").exists()
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
+from attunet_gui.app.case_exporting import ExportRequest
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.undo_stack import DRAFT_TOOL
+from attunet_gui.export import export_format_named
 from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
-from attunet_gui.gui.worklist.import_draft_export import WorklistExportOptions
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.project import case_commands
@@ -506,15 +507,17 @@ def test_accepted_cases_are_exported_without_names(room: HeadlessWorklist, tmp_p
     room.world.until(lambda: room.world.controller.review.review_state.seen)
     room.worklist.accept_case()
     room.world.until(lambda: room.status("case-0001") == CaseStatus.ACCEPTED)
-    options = WorklistExportOptions("nnunet", frozenset({CaseStatus.ACCEPTED}), tmp_path / "out")
-    room.worklist.jobs.export_list(options)
+    project = room.worklist.project
+    assert project is not None
+    form = export_format_named("nnunet")
+    room.worklist.jobs.export_list(ExportRequest(project, tmp_path / "out", form))
     room.world.until(
         lambda: (tmp_path / "out" / "dataset.json").exists() and not room.worklist.current_facts.jobs
     )
     assert json.loads((tmp_path / "out" / "dataset.json").read_text())["numTraining"] == 1
     assert "ct0" not in "".join(str(path) for path in (tmp_path / "out").rglob("*"))
     room.worklist.jobs.export_list(
-        WorklistExportOptions("nnunet", frozenset({CaseStatus.REJECTED}), tmp_path / "none")
+        ExportRequest(project, tmp_path / "none", form, frozenset({CaseStatus.REJECTED}))
     )
     room.world.until(lambda: "nothing to export" in room.world.said)
 

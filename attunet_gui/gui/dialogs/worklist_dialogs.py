@@ -21,15 +21,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from attunet_gui.export import EXPORT_FORMATS
+from attunet_gui.app.case_exporting import ExportRequest
+from attunet_gui.export import EXPORT_FORMATS, export_format_named
 from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.panels.widget_factory import make_button, make_row_layout, make_wrapped_label
 from attunet_gui.gui.wheel_guard import guard_wheel
 from attunet_gui.gui.worklist.case_formatting import history_table_rows
-from attunet_gui.gui.worklist.import_draft_export import WorklistExportOptions
 from attunet_gui.project.case_rows import HistoryLine
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_events import ProjectSettings
+from attunet_gui.project.project_store import Project
 
 _WIDTH = 460
 _STATUS: tuple[tuple[str, frozenset[CaseStatus]], ...] = (
@@ -156,21 +157,21 @@ class ExportDialog(QDialog):
         if folder is not None:
             self.folder.setText(str(folder))
 
-    @property
-    def chosen_options(self) -> WorklistExportOptions:
-        """What was chosen."""
-        return WorklistExportOptions(
-            format=self.format.currentData(),
-            status=self.status.currentData(),
+    def make_request(self, project: Project) -> ExportRequest:
+        """Return what was chosen, for the cases of `project`."""
+        return ExportRequest(
+            project,
             folder=Path(self.folder.text()),
+            format=export_format_named(self.format.currentData()),
+            status=self.status.currentData(),
             keep_identifiers=self.keep.isChecked(),
         )
 
 
-def ask_export(parent: QWidget, start: Path) -> WorklistExportOptions | None:
-    """Return what is to be exported; None if the dialog was cancelled or no folder is given."""
+def ask_export(parent: QWidget, project: Project, start: Path) -> ExportRequest | None:
+    """Return what of `project` is to be exported; None if the dialog was cancelled or no folder is given."""
     dialog = ExportDialog(parent, start)
-    return dialog.chosen_options if dialog.exec() and dialog.folder.text().strip() else None
+    return dialog.make_request(project) if dialog.exec() and dialog.folder.text().strip() else None
 
 
 class AnnotatorChecksDialog(QDialog):

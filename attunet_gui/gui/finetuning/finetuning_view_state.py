@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import mean
 
+from attunet_gui.app.project_messages import count_cases_text as cases_words
 from attunet_gui.core.draft_correction import left_out_sentence
 from attunet_gui.evaluation.case_scores import empty_truths_sentence
 from attunet_gui.evaluation.model_guard import CaseScoreChange, GroupScoreChange, GuardVerdict
@@ -14,7 +15,6 @@ from attunet_gui.gui.finetuning.finetuning_preparation import DefaultModel, Fine
 from attunet_gui.gui.finetuning.learning_curve import LearningCurve
 from attunet_gui.gui.view_state import ProgressBarState, time_left_text
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus
-from attunet_gui.gui.worklist.case_formatting import count_cases_text as cases_words
 from attunet_gui.system.plurals import counted
 from attunet_gui.training.finetuning.finetune_data import VALIDATION_GROUP
 from attunet_gui.training.finetuning.finetuned_model import FinetunedModel

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from attunet_gui.app.project_messages import count_cases_text
 from attunet_gui.core.provenance import ModelId
 from attunet_gui.project.case_rows import CaseRow, HistoryLine
 from attunet_gui.project.case_state import CaseStatus
-from attunet_gui.system.plurals import counted, plural_of
+from attunet_gui.system.plurals import counted
 
 _TOLD_FIRST = (
     *(CaseStatus.ACCEPTED, CaseStatus.REVIEWED, CaseStatus.IN_PROGRESS, CaseStatus.DRAFTED, CaseStatus.NEW),
@@ -58,11 +59,6 @@ def status_counts_text(counts: Mapping[CaseStatus, int]) -> str:
         return "No case yet: import a folder of CT."
     told = ", ".join(f"{counts[status]} {status}" for status in _TOLD_FIRST if counts.get(status))
     return f"{count_cases_text(total)}: {told}"
-
-
-def count_cases_text(count: int) -> str:
-    """Return a number of cases as text, with spaces between thousands: "1 case", "12 000 cases"."""
-    return f"{count:,} {plural_of(count, 'case')}".replace(",", " ")
 
 
 def history_table_rows(lines: Sequence[HistoryLine]) -> list[tuple[str, str, str]]:

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from qtpy.QtCore import QObject
 
+from attunet_gui.app.case_adding import AddCasesRequest, add_cases
+from attunet_gui.app.case_exporting import ExportRequest, export_cases
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobs
 from attunet_gui.gui.worklist.import_draft_export import (
     DrafterFactory,
-    WorklistExportOptions,
     draft_worklist,
-    export_shown_cases,
-    import_ct_folder,
     make_child_drafter,
 )
 from attunet_gui.gui.worklist.project_list import ProjectList
+from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.progress import ProgressCallback
 
 
 class ProjectJobs(QObject):
@@ -45,10 +46,8 @@ class ProjectJobs(QObject):
     def import_folder(self, folder: Path, copy: bool) -> None:
         """Add every CT below `folder` to the list, in a background job."""
         if self._projects.project is not None:
-            project, actor = self._projects.project, self._projects.actor
-            self.background_jobs.begin_job(
-                "import", partial(import_ct_folder, project, folder, copy, actor=actor)
-            )
+            request = AddCasesRequest(self._projects.project, folder, self._projects.actor, copy)
+            self.background_jobs.begin_job("import", partial(_add_cases, request))
 
     def draft_list(self) -> None:
         """Draft every case that has no draft and that nobody has begun, in a background job."""
@@ -59,11 +58,9 @@ class ProjectJobs(QObject):
                 "draft", partial(draft_worklist, project, bundle, self.make_drafter)
             )
 
-    def export_list(self, options: WorklistExportOptions) -> None:
-        """Write the data set that `options` describes, in a background job."""
-        if self._projects.project is not None:
-            project = self._projects.project
-            self.background_jobs.begin_job("export", partial(export_shown_cases, project, options))
+    def export_list(self, request: ExportRequest) -> None:
+        """Write the data set that `request` describes, in a background job."""
+        self.background_jobs.begin_job("export", partial(_export_cases, request))
 
     def _cancel_jobs(self) -> None:
         for status in self.background_jobs.running_jobs:
@@ -77,3 +74,19 @@ class ProjectJobs(QObject):
     def _job_ended(self, _kind: str, sentence: str, problem: bool) -> None:
         self._session.show_message(sentence, problem)
         self._projects.refresh_list()
+
+
+def _add_cases(request: AddCasesRequest, progress: ProgressCallback) -> str:
+    """Return what was added; `AttunetError` with the same text if files could not be added."""
+    result = add_cases(request, progress)
+    if result.failed:
+        raise AttunetError(result.message)
+    return result.message
+
+
+def _export_cases(request: ExportRequest, progress: ProgressCallback) -> str:
+    """Return what was exported; `AttunetError` with the same text if cases were refused."""
+    result = export_cases(request, progress)
+    if result.refused:
+        raise AttunetError(result.message)
+    return result.message

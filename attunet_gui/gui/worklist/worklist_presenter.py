@@ -119,9 +119,12 @@ class WorklistPresenter(QObject):
             self._worklist.jobs.import_folder(folder, copy)
 
     def _export_dataset(self) -> None:
-        options = worklist_dialogs.ask_export(self._window, self._folder_near_project() / "export")
-        if options is not None:
-            self._worklist.jobs.export_list(options)
+        project = self._worklist.project
+        if project is None:
+            return
+        request = worklist_dialogs.ask_export(self._window, project, self._folder_near_project() / "export")
+        if request is not None:
+            self._worklist.jobs.export_list(request)
 
     def _ask_checks(self, settings: ProjectSettings) -> None:
         wanted = worklist_dialogs.ask_checks(self._window, settings)
