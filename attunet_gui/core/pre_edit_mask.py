@@ -8,9 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.undo_stack import DRAFT_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL, EditStroke
+from attunet_gui.core.undo_stack import (
+    CORRECTION_INTERPOLATION_TOOL,
+    DRAFT_TOOL,
+    NEIGHBOURS_TOOL,
+    PROPAGATION_TOOL,
+    EditStroke,
+)
 
 PlaneArray = NDArray[np.bool_]
+
+_OUTLINE_PROPAGATION_TOOLS = frozenset({NEIGHBOURS_TOOL, CORRECTION_INTERPOLATION_TOOL})
+_NO_DECISIONS = _OUTLINE_PROPAGATION_TOOLS | {DRAFT_TOOL, PROPAGATION_TOOL}
 
 
 def is_seen_correction(stroke: EditStroke) -> bool:
@@ -19,10 +28,7 @@ def is_seen_correction(stroke: EditStroke) -> bool:
 
     A tool that changes several slices changes some that were not on screen.
     """
-    by_a_tool = (
-        stroke.tool not in (DRAFT_TOOL, PROPAGATION_TOOL, NEIGHBOURS_TOOL)
-        and len(stroke.edit.box_slices) == 1
-    )
+    by_a_tool = stroke.tool not in _NO_DECISIONS and len(stroke.edit.box_slices) == 1
     return stroke.by_hand or by_a_tool
 
 
@@ -32,7 +38,7 @@ def is_annotator_decision(stroke: EditStroke) -> bool:
 
     Drafts and propagated corrections are no decisions.
     """
-    return stroke.by_hand or stroke.tool not in (DRAFT_TOOL, PROPAGATION_TOOL, NEIGHBOURS_TOOL)
+    return stroke.by_hand or stroke.tool not in _NO_DECISIONS
 
 
 def decided_slices(locks: MaskLocks, done: Sequence[EditStroke]) -> frozenset[int]:
@@ -77,9 +83,9 @@ def decided_voxels(
     return {z: decided for z, decided in found.items() if decided.any()}
 
 
-def is_neighbour_propagation(stroke: EditStroke) -> bool:
-    """Return whether `stroke` propagated the correction of a slice to the slices around it."""
-    return stroke.tool == NEIGHBOURS_TOOL
+def is_outline_propagation(stroke: EditStroke) -> bool:
+    """Return whether `stroke` propagated corrections to other slices by moving outlines."""
+    return stroke.tool in _OUTLINE_PROPAGATION_TOOLS
 
 
 def plane_before_strokes(
@@ -101,6 +107,20 @@ def plane_before_strokes(
         if z in stroke.edit.box_slices and any(kind(stroke) for kind in kinds):
             plane[stroke.edit.box[1:]] ^= stroke.edit.flipped_voxels()[z - stroke.edit.start[0]]
     return plane
+
+
+def slices_before_strokes(
+    mask: NDArray[np.uint8], z: slice, done: Sequence[EditStroke], *kinds: Callable[[EditStroke], bool]
+) -> PlaneArray:
+    """Return the slices `z` of `mask` as `plane_before_strokes` does each, (z, y, x) bool, but at once."""
+    planes: PlaneArray = mask[z] != 0
+    for stroke in strokes_since_draft(done):
+        inside = [at for at in stroke.edit.box_slices if z.start <= at < z.stop]
+        if inside and any(kind(stroke) for kind in kinds):
+            first = stroke.edit.start[0]
+            flips = stroke.edit.flipped_voxels()[inside[0] - first : inside[-1] + 1 - first]
+            planes[inside[0] - z.start : inside[-1] + 1 - z.start][:, *stroke.edit.box[1:]] ^= flips
+    return planes
 
 
 def mask_before_corrections(

@@ -25,6 +25,9 @@ written to journals and must not change."""
 NEIGHBOURS_TOOL = "neighbours"
 """The tool of a stroke by which the correction of a slice was propagated to the slices around it."""
 
+CORRECTION_INTERPOLATION_TOOL = "interpolate-corrections"
+"""The tool of a stroke by which the corrections of some slices were propagated to all slices between them."""
+
 
 @dataclass(frozen=True)
 class EditStroke:

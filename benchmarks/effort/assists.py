@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from attunet_gui.core.propagation import PropagationResult
-from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, PROPAGATION_TOOL
+from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL
+from attunet_gui.editing.tools.correction_interpolation import InterpolateCorrections
 from attunet_gui.editing.tools.neighbour_outline_shift import PropagateToNeighbours
-from attunet_gui.editing.tools.slice_interpolation import LARGEST_GAP_PARAMETER, InterpolateTool
+from attunet_gui.editing.tools.slice_interpolation import (
+    LARGEST_GAP_PARAMETER,
+    ClearBeyondTool,
+    InterpolateTool,
+)
 from attunet_gui.editing.tools.tool_types import EditingTool
 from attunet_gui.system.errors import AttunetError
 from benchmarks.effort.simulated_annotator import SimulatedAnnotator
@@ -43,10 +49,18 @@ def to_neighbours(annotator: SimulatedAnnotator) -> SimulatedAnnotator:
     return _with_tool(annotator, NEIGHBOURS_TOOL, PropagateToNeighbours())
 
 
+def ends_and_corrections(annotator: SimulatedAnnotator) -> SimulatedAnnotator:
+    """She empties what lies beyond the first two slices, the ends of the gland, and interpolates."""
+    side: Literal["above", "below"] | None = {1: "below", 2: "above"}.get(len(annotator.decided))
+    if side is not None:
+        annotator = _with_tool(annotator, f"nothing-{side}", ClearBeyondTool(side))
+    return _with_tool(annotator, CORRECTION_INTERPOLATION_TOOL, InterpolateCorrections())
+
+
 def _with_tool(annotator: SimulatedAnnotator, key: str, tool: EditingTool) -> SimulatedAnnotator:
-    """As the tool leaves it; as it was where the tool cannot do its work."""
+    """As the tool leaves it, after one click; as it was where the tool cannot do its work."""
     try:
-        return annotator.with_edit(tool.compute_edit(annotator.scene()), key)
+        return annotator.with_edit(tool.compute_edit(annotator.scene()), key).clicked()
     except AttunetError:
         return annotator
 
@@ -82,4 +96,6 @@ class Propagation:
         if more < 0 or more % self.every:
             return annotator
         proposal = self.ask(annotator)
-        return annotator.with_mask(proposal.mask, PROPAGATION_TOOL) if proposal.kept else annotator
+        if not proposal.kept:
+            return annotator
+        return annotator.with_mask(proposal.mask, PROPAGATION_TOOL).clicked().clicked()

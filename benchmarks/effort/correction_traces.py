@@ -30,6 +30,7 @@ class Step(_Row):
         strokes, voxels: what was corrected in it; 0 where it was found right.
         path_mm: outline that was drawn in it, `added_path_length_mm`.
         aided: voxels that an aid changed after it.
+        clicks: on buttons of tools, in it and after it.
         dsc: of the whole volume, after the aid.
     """
 
@@ -39,6 +40,7 @@ class Step(_Row):
     path_mm: float
     aided: int
     dsc: float
+    clicks: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class TimeModel:
     seconds_a_look: float = 2.0
 
 
+TIME_MODEL = TimeModel()
+
+
 class Cost(_Row):
     """What it took to come to a goal.
 
@@ -64,6 +69,7 @@ class Cost(_Row):
         looks: slices that were looked at and left as they are.
         strokes, voxels: in the corrected slices.
         path_mm: outline that was drawn in them.
+        clicks: on buttons of tools.
     """
 
     slices: int
@@ -71,13 +77,14 @@ class Cost(_Row):
     strokes: int
     voxels: int
     path_mm: float
+    clicks: int = 0
 
     def seconds(self, model: TimeModel) -> float:
         """How long that takes a person, by `model`."""
         looks = self.slices + self.looks
         return (
             model.seconds_a_mm * self.path_mm
-            + model.seconds_a_click * self.strokes
+            + model.seconds_a_click * (self.strokes + self.clicks)
             + model.seconds_a_look * looks
         )
 
@@ -102,6 +109,7 @@ class Trace(_Row):
             strokes=sum(step.strokes for step in done),
             voxels=sum(step.voxels for step in done),
             path_mm=sum(step.path_mm for step in done),
+            clicks=sum(step.clicks for step in done),
         )
 
 
@@ -158,17 +166,37 @@ def _looked_at(z: int, annotator: SimulatedAnnotator, aid: Aid) -> tuple[Step, S
     right = annotator.is_right(z)
     after = annotator.found_right(z) if right else annotator.made_right(z)
     aided = aid(after)
+    drawn = _SliceEffort(0, 0, 0.0) if right else _slice_effort(z, annotator)
     step = Step(
         slice=z,
-        strokes=0 if right else strokes(wrong),
+        strokes=drawn.strokes,
         voxels=0 if right else int(np.count_nonzero(wrong)),
-        path_mm=0.0 if right else _drawn_mm(z, annotator),
+        path_mm=drawn.path_mm,
         aided=int(np.count_nonzero(aided.mask != after.mask)),
         dsc=aided.dsc,
+        clicks=drawn.clicks + aided.clicks - annotator.clicks,
     )
     return step, aided
 
 
-def _drawn_mm(z: int, annotator: SimulatedAnnotator) -> float:
-    task = annotator.task
-    return added_path_length_mm(annotator.mask[z], task.truth[z], task.spacing_mm[1:])
+@dataclass(frozen=True)
+class _SliceEffort:
+    """What making a slice right takes."""
+
+    strokes: int
+    clicks: int
+    path_mm: float
+
+    @property
+    def seconds(self) -> float:
+        clicks = self.strokes + self.clicks
+        return TIME_MODEL.seconds_a_mm * self.path_mm + TIME_MODEL.seconds_a_click * clicks
+
+
+def _slice_effort(z: int, annotator: SimulatedAnnotator) -> _SliceEffort:
+    """Correcting what is wrong piece by piece, or emptying the slice and drawing it: what takes less time."""
+    mask, truth, steps = annotator.mask[z], annotator.task.truth[z], annotator.task.spacing_mm[1:]
+    corrected = _SliceEffort(strokes(annotator.wrong(z)), 0, added_path_length_mm(mask, truth, steps))
+    emptied = np.zeros_like(mask)
+    drawn = _SliceEffort(strokes(truth != 0), int(mask.any()), added_path_length_mm(emptied, truth, steps))
+    return min(corrected, drawn, key=lambda effort: effort.seconds)

@@ -10,12 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
 from attunet_gui.system.plurals import counted
-from benchmarks.effort.correction_traces import GOALS, Cost, TimeModel
+from benchmarks.effort.correction_traces import GOALS, TIME_MODEL, Cost
 from benchmarks.effort.effort_cases import CaseEffort
 from benchmarks.effort.strategies import CARRIED, IN_ORDER, TITLES
 
 _DRAWS = 4000
-TIME_MODEL = TimeModel()
 
 
 class _Frozen(BaseModel):
@@ -42,7 +41,7 @@ class Line(_Frozen):
         way: its key.
         cases: how many went this way.
         reached: how many of them came to the goal; all other numbers are of these.
-        slices, looks, strokes, voxels, path_mm: as in `Cost`; None if none reached it.
+        slices, looks, strokes, clicks, voxels, path_mm: as in `Cost`; None if none reached it.
         minutes: by `TimeModel`.
         ratio: slices as a share of what slice order took in the same case.
     """
@@ -53,6 +52,7 @@ class Line(_Frozen):
     slices: Spread | None
     looks: Spread | None
     strokes: Spread | None
+    clicks: Spread | None
     voxels: Spread | None
     path_mm: Spread | None
     minutes: Spread | None
@@ -108,7 +108,8 @@ class GroupEffort(_Frozen):
             f"Of the first ten places of the fix-list {_text(self.precision, '.2f')} are errors; "
             f"all its places name {_text(self.named, '.2f')} of the wrong voxels.",
             f"Minutes are assumed, not measured: {TIME_MODEL.seconds_a_mm:g} s a millimetre of outline, "
-            f"{TIME_MODEL.seconds_a_click:g} s a stroke, {TIME_MODEL.seconds_a_look:g} s a slice looked at.",
+            f"{TIME_MODEL.seconds_a_click:g} s a stroke or click, "
+            f"{TIME_MODEL.seconds_a_look:g} s a slice looked at.",
         )
 
 
@@ -174,6 +175,7 @@ def _line(key: str, goal: float, cases: Sequence[CaseEffort]) -> Line:
         slices=over(lambda cost: cost.slices),
         looks=over(lambda cost: cost.looks),
         strokes=over(lambda cost: cost.strokes),
+        clicks=over(lambda cost: cost.clicks),
         voxels=over(lambda cost: cost.voxels),
         path_mm=over(lambda cost: cost.path_mm),
         minutes=over(lambda cost: cost.seconds(TIME_MODEL) / 60),
@@ -205,6 +207,7 @@ HEADINGS = (
     "mean",
     "of slice order",
     "strokes",
+    "clicks",
     "outline drawn, mm",
     "minutes",
     "looked at only",
@@ -220,6 +223,7 @@ def cells(line: Line) -> tuple[str, ...]:
         _text(line.slices, ".1f"),
         _text(line.ratio, ".2f"),
         _text(line.strokes, ".0f"),
+        _text(line.clicks, ".0f"),
         _text(line.path_mm, ".0f"),
         _text(line.minutes, ".1f"),
         _text(line.looks, ".1f"),

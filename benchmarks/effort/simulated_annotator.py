@@ -61,6 +61,7 @@ class SimulatedAnnotator:
         decided: slices that were made right or found right, in the order in which that happened.
         locks: the same slices, as tools see them.
         strokes: that led from the draft to the mask.
+        clicks: on buttons of tools so far.
     """
 
     task: CorrectionTask
@@ -68,6 +69,7 @@ class SimulatedAnnotator:
     decided: tuple[int, ...] = ()
     locks: MaskLocks = field(default_factory=MaskLocks)
     strokes: tuple[EditStroke, ...] = ()
+    clicks: int = 0
 
     @cached_property
     def dsc(self) -> float:
@@ -105,6 +107,10 @@ class SimulatedAnnotator:
         """With `edit` by `tool`, but for what is decided."""
         allowed, _conflicts = self.locks.split_by_locks(edit, self.mask)
         return self._changed(allowed, tool, self.decided[-1] if self.decided else 0)
+
+    def clicked(self) -> SimulatedAnnotator:
+        """A button was pressed once more."""
+        return replace(self, clicks=self.clicks + 1)
 
     def scene(self) -> ToolScene:
         """What a tool sees in the slice that was decided last."""

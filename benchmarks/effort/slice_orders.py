@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from itertools import pairwise
 
 import numpy as np
 
+from attunet_gui.editing.tools.correction_interpolation import interpolation_disagreement
 from attunet_gui.review.case_evidence import CaseEvidence
 from attunet_gui.review.finding_search import FindingSearchResult, find_findings
 from attunet_gui.review.findings import Finding
@@ -37,6 +38,33 @@ def bisecting(annotator: SimulatedAnnotator) -> Path:
         middle = (gap[0] + gap[1]) // 2
         ends.append(middle)
         annotator = yield middle
+
+
+def by_disagreement(annotator: SimulatedAnnotator) -> Path:
+    """First and last slice of the gland, then where interpolation and the corrected draft differ most.
+
+    Of the gap between two decided slices in which they differ most in all, it is the slice that halves what
+    differs. Where nothing can be interpolated, the middle of the widest gap comes next.
+    """
+    extent = annotator.task.extent
+    for z in sorted({extent.start, extent.stop - 1}) if extent else []:
+        annotator = yield z
+    while True:
+        z = _halving(sorted(annotator.decided), interpolation_disagreement(annotator.scene()))
+        if z is None:
+            return
+        annotator = yield z
+
+
+def _halving(decided: list[int], unknown: Mapping[int, int]) -> int | None:
+    """The slice between two `decided` ones that halves what is `unknown` there; None if all are decided."""
+    gaps = [(a, b) for a, b in pairwise(decided) if b - a > 1]
+    if not gaps:
+        return None
+    weights = [[unknown.get(z, 0) + 1 for z in range(a + 1, b)] for a, b in gaps]
+    most = max(range(len(gaps)), key=lambda number: (sum(weights[number]), -number))
+    running = np.cumsum(weights[most])
+    return gaps[most][0] + 1 + int(np.searchsorted(running, running[-1] / 2))
 
 
 def most_wrong_first(annotator: SimulatedAnnotator) -> Path:

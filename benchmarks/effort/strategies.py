@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING
 
 from attunet_gui.core.pre_edit_mask import mask_before_corrections
 from attunet_gui.core.propagation import PropagationResult
-from benchmarks.effort.assists import Interpolation, Propagation, to_neighbours, together
+from benchmarks.effort.assists import (
+    Interpolation,
+    Propagation,
+    ends_and_corrections,
+    to_neighbours,
+    together,
+)
 from benchmarks.effort.correction_traces import Way
 from benchmarks.effort.simulated_annotator import SimulatedAnnotator
-from benchmarks.effort.slice_orders import bisecting, by_fix_list, feet_to_head, most_wrong_first
+from benchmarks.effort.slice_orders import (
+    bisecting,
+    by_disagreement,
+    by_fix_list,
+    feet_to_head,
+    most_wrong_first,
+)
 
 if TYPE_CHECKING:
     from attunet_gui.network.online_adapter import OnlineAdapter
@@ -24,6 +36,7 @@ PLAIN = (
     Way(IN_ORDER, "draft, feet to head", feet_to_head),
     Way("fix-list", "draft, fix-list", by_fix_list),
     Way("neighbours", "draft, fix-list, to neighbours", by_fix_list, aid=to_neighbours),
+    Way("corrections", "draft, ends, interpolated", by_disagreement, aid=ends_and_corrections),
     Way("bound", "draft, worst slice by the truth", most_wrong_first),
 )
 """Without a network that learns. The last one knows what no annotator knows."""

@@ -9,11 +9,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attunet_gui.core.metrics import added_path_length_mm
 from attunet_gui.core.propagation import PropagationResult
 from attunet_gui.core.provenance import ModelId
 from attunet_gui.review.case_evidence import make_case_evidence
 from attunet_gui.synthesis.centred_volume import centred_volume
-from benchmarks.effort.assists import Interpolation, Propagation
+from benchmarks.effort.assists import Interpolation, Propagation, ends_and_corrections
 from benchmarks.effort.correction_traces import Cost, Step, Trace, Way, walk
 from benchmarks.effort.simulated_annotator import (
     CorrectionTask,
@@ -22,7 +23,13 @@ from benchmarks.effort.simulated_annotator import (
     start_annotator,
     strokes,
 )
-from benchmarks.effort.slice_orders import bisecting, by_fix_list, feet_to_head, most_wrong_first
+from benchmarks.effort.slice_orders import (
+    bisecting,
+    by_disagreement,
+    by_fix_list,
+    feet_to_head,
+    most_wrong_first,
+)
 from tests.support.review_cases import all_knowing
 
 ORDER = Way("order", "in order", feet_to_head)
@@ -184,6 +191,42 @@ def test_strokes_are_pieces_and_single_pixels_are_one() -> None:
     assert strokes(wrong) == 2
     wrong[7, 0] = wrong[7, 7] = True
     assert strokes(wrong) == 3
+
+
+def test_a_slice_is_drawn_anew_where_that_takes_less_time() -> None:
+    speckled = task().draft.copy()
+    speckled[12, ::6, ::6] ^= 1
+    speckled[12, 1::6, ::6] ^= 1
+    many = replace(task(), draft=speckled)
+    trace = walk(ORDER, many, goal=1.0)
+    found = next(step for step in trace.steps if step.slice == 12)
+    assert (found.strokes, found.clicks) == (1, 1), "emptied with a click and drawn in one stroke"
+    whole = added_path_length_mm(np.zeros_like(speckled[12]), many.truth[12], (2.0, 2.0))
+    assert found.path_mm == whole
+    assert [step.clicks for step in walk(ORDER, task(), goal=1.0).steps if step.voxels] == [0] * 4
+
+
+def test_between_corrected_ends_the_draft_follows_and_every_press_is_counted() -> None:
+    way = Way("corrections", "", by_disagreement, aid=ends_and_corrections)
+    beyond = replace(task(), draft=task().draft.copy())
+    beyond.draft[21:] = beyond.draft[20]
+    trace = walk(way, beyond, goal=2.0)
+    assert slices_of(trace)[:2] == [4, 20]
+    assert set(slices_of(trace)) == set(range(4, 21)), "nothing is looked at beyond the ends"
+    assert trace.steps[1].aided > 0, "and nothing is left there"
+    assert trace.steps[-1].dsc > 0.98, "but for trifles"
+    assert (trace.steps[0].clicks, trace.steps[1].clicks) == (0, 1)
+
+
+def test_the_next_slice_halves_what_is_unknown() -> None:
+    annotator = start_annotator(task(), from_draft=True)
+    path = by_disagreement(annotator)
+    next(path)
+    annotator = annotator.found_right(4)
+    path.send(annotator)
+    annotator = annotator.found_right(20).made_right(9)
+    # 4 to 9 is interpolated as well as drafted; between 9 and 20 slice 10 and 14 are drafted wrong.
+    assert 9 < path.send(annotator) < 20
 
 
 def step(z: int, voxels: int, dsc: float) -> Step:

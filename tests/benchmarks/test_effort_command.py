@@ -12,7 +12,7 @@ from attunet_gui.io.result_writing import write_ct, write_mask
 from tests.support.benchmark_commands import benchmark
 from tests.support.evaluation_cases import case
 
-WAYS = {"neighbours", "nothing", "interpolation", "slice-order", "fix-list", "bound"}
+WAYS = {"corrections", "neighbours", "nothing", "interpolation", "slice-order", "fix-list", "bound"}
 
 
 def write_pair(folder: Path, name: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.pre_edit_mask import (
-    is_neighbour_propagation,
+    is_outline_propagation,
     is_seen_correction,
     mask_before_corrections,
     plane_before_strokes,
@@ -37,7 +37,7 @@ def test_each_kind_of_stroke_is_known_for_what_it_is() -> None:
     everywhere, proposed = drawn(mask, slice(0, 5), "grow"), drawn(mask, 3, PROPAGATION_TOOL)
     carried, draft = drawn(mask, 1, NEIGHBOURS_TOOL), drawn(mask, 4, DRAFT_TOOL)
     kinds = [
-        (is_seen_correction(one), is_neighbour_propagation(one))
+        (is_seen_correction(one), is_outline_propagation(one))
         for one in (brush, grow, everywhere, proposed, carried, draft)
     ]
     assert kinds == [

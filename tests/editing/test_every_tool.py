@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, EditStroke
+from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.editing.tools import TOOLS, ToolKind, ToolNeed, ToolOptions, ToolScene, tool_kind_by_key
 from attunet_gui.prediction.network_grid import NetworkGrid, ResampledMapView
 from attunet_gui.system.errors import AttunetError
@@ -88,7 +88,7 @@ def assert_locks_keep(scene: ToolScene, edit: MaskEdit) -> None:
 @every_tool
 def test_it_does_something_on_a_phantom(kind: ToolKind) -> None:
     scene, hole = rough_phantom_scene()
-    if kind.key == NEIGHBOURS_TOOL:
+    if kind.key in (NEIGHBOURS_TOOL, CORRECTION_INTERPOLATION_TOOL):
         scene = replace(scene, locks=MaskLocks(), spacing_mm=(2.5, 1.8, 1.8))
     point = (scene.slice, 6, 6) if kind.key == "remove-this" else hole
     edit = kind.make_tool(

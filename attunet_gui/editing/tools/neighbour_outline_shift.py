@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.core.mask_edit import MaskEdit
-from attunet_gui.core.pre_edit_mask import is_neighbour_propagation, is_seen_correction, plane_before_strokes
+from attunet_gui.core.pre_edit_mask import is_outline_propagation, is_seen_correction, plane_before_strokes
 from attunet_gui.editing.tools.connected_regions import signed_outline_distance_mm
 from attunet_gui.editing.tools.tool_scene import BoolMask, ToolScene, widen_slice
 from attunet_gui.prediction.postprocess import fill_new_holes
@@ -19,12 +19,12 @@ from attunet_gui.system.errors import AttunetError
 # Slices at this distance or farther stay as they are. With 10 mm twice as many real slices got worse.
 PROPAGATION_REACH_MM = 8.0
 # An outline that is drawn anew moves by about this much, which says nothing of the slices around.
-_REDRAWING_MM = 0.5
+REDRAWING_MM = 0.5
 # The move of the outline shrinks by this many mm for each mm of distance to the corrected slice, as a lobe
 # tapers. With a smaller value more real slices got worse, with a larger one less was gained.
-_FADE_PER_MM = 0.75
+FADE_PER_MM = 0.75
 # Distances to an outline are clipped to this many mm, so that far structures do not count.
-_LARGEST_DISTANCE_MM = 8.0
+LARGEST_DISTANCE_MM = 8.0
 
 DistanceMap = NDArray[np.float32]
 
@@ -67,12 +67,12 @@ class PropagateToNeighbours:
 
 
 def _is_corrected(scene: ToolScene, z: int) -> bool:
-    return bool((_mask_before_correction(scene, z) != (scene.mask[z] != 0)).any())
+    return bool((mask_before_correction(scene, z) != (scene.mask[z] != 0)).any())
 
 
-def _mask_before_correction(scene: ToolScene, z: int) -> BoolMask:
+def mask_before_correction(scene: ToolScene, z: int) -> BoolMask:
     """Return slice `z`, (y, x) bool, as it was before the annotator corrected it and this tool changed it."""
-    return plane_before_strokes(scene.mask, z, scene.strokes, is_seen_correction, is_neighbour_propagation)
+    return plane_before_strokes(scene.mask, z, scene.strokes, is_seen_correction, is_outline_propagation)
 
 
 def _working_area(scene: ToolScene, z: slice) -> tuple[slice, slice] | None:
@@ -85,12 +85,12 @@ def _working_area(scene: ToolScene, z: slice) -> tuple[slice, slice] | None:
     Returns:
         Slices of rows and columns; None if there is no mask.
     """
-    there = (scene.mask[z] != 0).any(axis=0) | _mask_before_correction(scene, scene.slice)
+    there = (scene.mask[z] != 0).any(axis=0) | mask_before_correction(scene, scene.slice)
     boxes = ndimage.find_objects(there.astype(np.uint8))
     if not boxes:
         return None
     rows, columns = (
-        widen_slice(side, _LARGEST_DISTANCE_MM, step, size)
+        widen_slice(side, LARGEST_DISTANCE_MM, step, size)
         for side, step, size in zip(boxes[0], scene.spacing_mm[1:], scene.plane_shape, strict=True)
     )
     return rows, columns
@@ -123,7 +123,7 @@ class _OutlineShifts:
             z: index of the slice.
             sides: indices of one or two corrected slices, the nearest below and above.
         """
-        began = plane_before_strokes(self._scene.mask, z, self._scene.strokes, is_neighbour_propagation)
+        began = plane_before_strokes(self._scene.mask, z, self._scene.strokes, is_outline_propagation)
         inside = self._signed_distance(began) + self._shift_at(z, sides) > 0
         known = [began, *(self._scene.mask[k] != 0 for k in sides)]
         return fill_new_holes(inside, *(plane[self._around] for plane in known))
@@ -135,10 +135,10 @@ class _OutlineShifts:
             # Between two corrected slices this close nothing of the draft is left: one change blends into the
             # other and does not fade.
             part = away_mm[0] / sum(away_mm)
-            first, last = (_shrink_towards_zero(self._shift_of_slice(k), _REDRAWING_MM) for k in sides)
+            first, last = (shrink_towards_zero(self._shift_of_slice(k), REDRAWING_MM) for k in sides)
             return (1 - np.float32(part)) * first + np.float32(part) * last
         moves = [
-            _shrink_towards_zero(self._shift_of_slice(k), _REDRAWING_MM + _FADE_PER_MM * mm)
+            shrink_towards_zero(self._shift_of_slice(k), REDRAWING_MM + FADE_PER_MM * mm)
             for k, mm in zip(sides, away_mm, strict=True)
             if mm < PROPAGATION_REACH_MM
         ]
@@ -147,24 +147,24 @@ class _OutlineShifts:
     def _shift_of_slice(self, k: int) -> DistanceMap:
         if k not in self._known:
             self._known[k] = self._signed_distance(self._scene.mask[k] != 0) - self._signed_distance(
-                _mask_before_correction(self._scene, k)
+                mask_before_correction(self._scene, k)
             )
         return self._known[k]
 
     def _signed_distance(self, plane: BoolMask) -> DistanceMap:
-        return _signed_distance_mm(plane[self._around], self._scene.spacing_mm[1:])
+        return clipped_distance_mm(plane[self._around], self._scene.spacing_mm[1:])
 
 
-def _shrink_towards_zero(move: DistanceMap, mm: float) -> DistanceMap:
+def shrink_towards_zero(move: DistanceMap, mm: float) -> DistanceMap:
     """Return `move` brought nearer to 0 by `mm`, and not beyond 0."""
     return np.asarray(np.sign(move) * np.maximum(np.abs(move) - np.float32(mm), 0), np.float32)
 
 
-def _signed_distance_mm(plane: BoolMask, spacing_mm: tuple[float, ...]) -> DistanceMap:
-    """Return the (y, x) distance to the outline in mm, negative outside, within `_LARGEST_DISTANCE_MM`."""
+def clipped_distance_mm(plane: BoolMask, spacing_mm: tuple[float, ...]) -> DistanceMap:
+    """Return the (y, x) distance to the outline in mm, negative outside, within `LARGEST_DISTANCE_MM`."""
     if not plane.any():
-        return np.full(plane.shape, -_LARGEST_DISTANCE_MM, np.float32)
+        return np.full(plane.shape, -LARGEST_DISTANCE_MM, np.float32)
     # The distance transform measures between voxel centres; the outline runs half a pixel beside them.
     half = min(spacing_mm) / 2
     depth = signed_outline_distance_mm(plane, spacing_mm) - np.where(plane, half, -half)
-    return np.clip(depth, -_LARGEST_DISTANCE_MM, _LARGEST_DISTANCE_MM).astype(np.float32)
+    return np.clip(depth, -LARGEST_DISTANCE_MM, LARGEST_DISTANCE_MM).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tools that draw a slice from others: interpolation, copying, and going back to the draft."""
+"""Tools that change whole slices: interpolation, copying, emptying, and going back to the draft."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class InterpolateTool:
         box: VoxelBox = (z, around[1], around[2])
         wanted = scene.mask_in(box)
         for first, last in gaps:
-            for at, plane in _interpolated_slices(scene, (first, last), around):
+            for at, plane in interpolated_planes(scene, (first, last), around[1:]):
                 wanted[at - z.start] = plane
         return scene.edit_to(box, wanted)
 
@@ -101,9 +101,14 @@ def _decided_gaps(scene: ToolScene) -> list[SliceGap]:
     return [(a, b) for a, b in pairwise(decided) if b - a > 1 and a in filled and b in filled]
 
 
-def _interpolated_slices(scene: ToolScene, gap: SliceGap, around: VoxelBox) -> Iterator[tuple[int, BoolMask]]:
-    """Yield the index of each slice within `gap` and its mask, bool, in the rows and columns of `around`."""
-    first, last = (scene.mask[z][around[1:]] != 0 for z in gap)
+def interpolated_planes(
+    scene: ToolScene, gap: SliceGap, around: tuple[slice, slice]
+) -> Iterator[tuple[int, BoolMask]]:
+    """Yield the index of each slice within `gap` and its mask, bool, in the rows and columns `around`.
+
+    Both slices of the gap must have a mask there.
+    """
+    first, last = (scene.mask[z][around] != 0 for z in gap)
     move = _alignment_shift(first, last)
     steps = scene.spacing_mm[1:]
     for z in range(gap[0] + 1, gap[1]):
@@ -168,6 +173,43 @@ class CopySliceTool:
         if source is None:
             raise AttunetError(f"No slice {self.side} this one has a mask to copy.")
         return scene.edit_to(scene.slice_box(), scene.mask[source : source + 1] != 0)
+
+
+@dataclass(frozen=True)
+class ClearBeyondTool:
+    """Empty every slice above (towards the head) or below the current one: the organ ends in it."""
+
+    side: Literal["above", "below"]
+
+    @property
+    def action_text(self) -> str:
+        """What the tool does, as text for people."""
+        return f"nothing {self.side}"
+
+    def compute_edit(self, scene: ToolScene) -> MaskEdit:
+        """Return the edit of the slices on that side; raise `AttunetError` if none of them has a mask."""
+        above = self.side == "above"
+        z = slice(scene.slice + 1, len(scene.mask)) if above else slice(0, scene.slice)
+        if not scene.mask[z].any():
+            raise AttunetError(f"No slice {self.side} this one has a mask.")
+        rows, columns = scene.plane_shape
+        box: VoxelBox = (z, slice(0, rows), slice(0, columns))
+        return scene.edit_to(box, np.zeros_like(scene.mask[z], bool))
+
+
+@dataclass(frozen=True)
+class ClearSliceTool:
+    """Empty the current slice."""
+
+    @property
+    def action_text(self) -> str:
+        """What the tool does, as text for people."""
+        return "empty this slice"
+
+    def compute_edit(self, scene: ToolScene) -> MaskEdit:
+        """Return the edit of the current slice; raise `AttunetError` if it has no mask."""
+        box = scene.mask_box(in_3d=False)
+        return scene.edit_to(box, np.zeros_like(scene.mask_in(box)))
 
 
 @dataclass(frozen=True)

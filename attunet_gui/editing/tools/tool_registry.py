@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL
+from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL
 from attunet_gui.editing.tools.click_segmentation import (
     ADD_REACH_PARAMETER,
     REMOVE_REACH_PARAMETER,
     AddTissueTool,
     RemoveTissueTool,
 )
+from attunet_gui.editing.tools.correction_interpolation import InterpolateCorrections
 from attunet_gui.editing.tools.mask_morphology import (
     DISTANCE_PARAMETER,
     ISLAND_PARAMETER,
@@ -24,6 +25,8 @@ from attunet_gui.editing.tools.mask_morphology import (
 from attunet_gui.editing.tools.neighbour_outline_shift import PropagateToNeighbours
 from attunet_gui.editing.tools.slice_interpolation import (
     LARGEST_GAP_PARAMETER,
+    ClearBeyondTool,
+    ClearSliceTool,
     CopySliceTool,
     InterpolateTool,
     RestoreDraftTool,
@@ -88,6 +91,23 @@ TOOLS: tuple[ToolKind, ...] = (
     ToolKind(
         NEIGHBOURS_TOOL, "To neighbours", "Move nearby outlines as you moved those of this slice.", _SLICES,
         "J", (3,), lambda _options: PropagateToNeighbours(),
+    ),
+    ToolKind(
+        CORRECTION_INTERPOLATION_TOOL, "Interpolate corrections",
+        "Let the slices between those you corrected follow them, as far as the draft was wrong.", _SLICES,
+        "Ctrl+J", (3,), lambda _options: InterpolateCorrections(),
+    ),
+    ToolKind(
+        "clear-slice", "Empty slice", "Empty this slice, to draw it anew.", _SLICES, "Shift+E", (2,),
+        lambda _options: ClearSliceTool(),
+    ),
+    ToolKind(
+        "nothing-above", "Nothing above", "The gland ends here: empty every slice towards the head.", _SLICES,
+        "Ctrl+Shift+Up", (3,), lambda _options: ClearBeyondTool("above"),
+    ),
+    ToolKind(
+        "nothing-below", "Nothing below", "The gland ends here: empty every slice towards the feet.", _SLICES,
+        "Ctrl+Shift+Down", (3,), lambda _options: ClearBeyondTool("below"),
     ),
     ToolKind(
         "interpolate", "Interpolate", "Draw the slices between the decided ones around this slice.", _SLICES,
