@@ -51,7 +51,8 @@ def to_neighbours(annotator: SimulatedAnnotator) -> SimulatedAnnotator:
 
 def ends_and_corrections(annotator: SimulatedAnnotator) -> SimulatedAnnotator:
     """She empties what lies beyond the first two slices, the ends of the gland, and interpolates."""
-    side: Literal["above", "below"] | None = {1: "below", 2: "above"}.get(len(annotator.decided))
+    ends: dict[int, Literal["above", "below"]] = {1: "below", 2: "above"}
+    side = ends.get(len(annotator.decided))
     if side is not None:
         annotator = _with_tool(annotator, f"nothing-{side}", ClearBeyondTool(side))
     return _with_tool(annotator, CORRECTION_INTERPOLATION_TOOL, InterpolateCorrections())

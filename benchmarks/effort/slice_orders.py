@@ -50,10 +50,10 @@ def by_disagreement(annotator: SimulatedAnnotator) -> Path:
     for z in sorted({extent.start, extent.stop - 1}) if extent else []:
         annotator = yield z
     while True:
-        z = _halving(sorted(annotator.decided), interpolation_disagreement(annotator.scene()))
-        if z is None:
+        following = _halving(sorted(annotator.decided), interpolation_disagreement(annotator.scene()))
+        if following is None:
             return
-        annotator = yield z
+        annotator = yield following
 
 
 def _halving(decided: list[int], unknown: Mapping[int, int]) -> int | None:
