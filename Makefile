@@ -1,25 +1,34 @@
 # make run | make test: both set everything up first (see README.md).
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
-# TensorFlow and an OpenGL canvas crash in one process, so the suite runs as three of them. Importing the
-# tests of the network loads TensorFlow, so the other two leave their folder out.
-PYTEST := $(PYTHON) -m pytest -q --durations=5
-PLAIN = $(PYTEST) -p no:pytest-qt -m "not window"
-BESIDE := tests/cli tests/fuzzing tests/privacy tests/review tests/editing
-NETWORK = $(PYTEST) -p no:pytest-qt
-LEARNING := $(patsubst %,tests/network/test_%.py,ablation import_to_adoption finetuning)
+# TensorFlow and an OpenGL canvas crash in one process, and importing the tests of the network loads TensorFlow.
+# So the suite is parts, each a process of its own. JOBS of them run at once, each with one thread for
+# arithmetic, and a part prints when it is done. What a part of a kind names, the last part of that kind leaves
+# out and runs the rest: no test file is forgotten.
+JOBS := 2
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+PYTEST := $(ONE_THREAD) $(PYTHON) -m pytest -q --durations=5
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
+PLAIN = $(PYTEST) -p no:pytest-qt -m "not window"
+NETWORK = $(PYTEST) -p no:pytest-qt
+WINDOW = $(SCREEN) env $(PYTEST) -m window
+AT_ONCE = bundles=$$(mktemp -d); trap 'rm -rf "$$bundles"' EXIT; \
+  ATTUNET_TINY_BUNDLES=$$bundles $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) --output-sync=target
 
-# For two cores; what the first one printed follows when the second is done.
-define in_two_processes
-	@printed=$$(mktemp); \
-	$(1) > $$printed 2>&1 & beside=$$!; \
-	$(2); failed=$$?; \
-	wait $$beside || failed=1; cat $$printed; rm -f $$printed; exit $$failed
-endef
+COMMANDS := tests/cli tests/privacy
+FILES := tests/io tests/export tests/fuzzing
+BESIDE := tests/gui tests/app tests/benchmarks tests/workers tests/training
+LEARNING := $(patsubst %,tests/network/test_%.py,ablation import_to_adoption finetuning)
+ONE_CASE := $(patsubst %,tests/gui/test_%.py,window unintended_changes killed_window window_identifiers)
+leave_out = $(foreach path,$(1),--ignore=$(path))
 
-.NOTPARALLEL:
-.PHONY: help run test setup check test-plain test-network test-window explore coverage lock clean
+# The longest ones first, so that none is left alone at the end.
+PLAIN_PARTS := plain-commands plain-files plain-beside plain-rest
+NETWORK_PARTS := network-rest network-learning
+WINDOW_PARTS := window-one-case window-rest
+PARTS := window-one-case plain-commands network-rest window-rest network-learning plain-beside plain-files plain-rest
+
+.PHONY: help run test setup check test-plain test-network test-window $(PARTS) explore coverage lock clean
 .PHONY: package package-check deb deb-check wheelhouse start-up
 
 help:
@@ -33,7 +42,9 @@ setup:
 run: setup
 	@.venv/bin/attunet demo
 
-test: setup check test-plain test-network test-window
+test: setup
+	@$(MAKE) --no-print-directory check
+	@$(AT_ONCE) $(PARTS)
 
 check:
 	@echo "==> lint, types, layers, plugin manifest"
@@ -44,18 +55,45 @@ check:
 	@$(PYTHON) -m npe2 validate attunet-gui --imports
 
 test-plain:
-	@echo "==> tests without TensorFlow and without a window"
-	$(call in_two_processes,$(PLAIN) $(BESIDE),\
-	  $(PLAIN) $(foreach folder,network $(notdir $(BESIDE)),--ignore=tests/$(folder)) tests)
+	@$(AT_ONCE) $(PLAIN_PARTS)
 
 test-network:
-	@echo "==> tests of the network"
-	$(call in_two_processes,$(NETWORK) $(LEARNING),\
-	  $(NETWORK) $(foreach file,$(LEARNING),--ignore=$(file)) tests/network)
+	@$(AT_ONCE) $(NETWORK_PARTS)
 
 test-window:
-	@echo "==> tests of the window, on a virtual display"
-	@$(SCREEN) $(PYTEST) -m window tests/gui
+	@$(AT_ONCE) $(WINDOW_PARTS)
+
+plain-commands:
+	@echo "==> tests without TensorFlow and without a window: the command line"
+	@$(PLAIN) $(COMMANDS)
+
+plain-files:
+	@echo "==> tests without TensorFlow and without a window: files"
+	@$(PLAIN) $(FILES)
+
+plain-beside:
+	@echo "==> tests without TensorFlow and without a window: the window's controllers, and what runs beside it"
+	@$(PLAIN) $(BESIDE)
+
+plain-rest:
+	@echo "==> tests without TensorFlow and without a window: all others"
+	@$(PLAIN) $(call leave_out,tests/network $(COMMANDS) $(FILES) $(BESIDE)) tests
+
+network-learning:
+	@echo "==> tests of the network: fine-tuning and comparisons"
+	@$(NETWORK) $(LEARNING)
+
+network-rest:
+	@echo "==> tests of the network: all others"
+	@$(NETWORK) $(call leave_out,$(LEARNING)) tests/network
+
+window-one-case:
+	@echo "==> tests of the window, on a virtual display: one case"
+	@$(WINDOW) $(ONE_CASE)
+
+window-rest:
+	@echo "==> tests of the window, on a virtual display: all others"
+	@$(WINDOW) $(call leave_out,$(ONE_CASE)) tests/gui
 
 # The properties once more, on examples nobody has tried: what it finds becomes a test of its own.
 explore:
@@ -63,7 +101,7 @@ explore:
 
 coverage:
 	@rm -f .coverage .coverage.*
-	@$(MAKE) --no-print-directory PYTEST="$(PYTEST) --cov --cov-append --cov-report=" test-plain test-network test-window
+	@$(MAKE) --no-print-directory JOBS=1 PYTEST="$(PYTEST) --cov --cov-append --cov-report=" test-plain test-network test-window
 	@$(PYTHON) -m coverage report
 
 lock:

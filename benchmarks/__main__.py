@@ -93,6 +93,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         True,
     ),
     Benchmark("soak", "--cases 500 --kills 50", "a long day in one window whose child is killed", True),
+    Benchmark("guide_pictures", "FOLDER", "no figure: makes the pictures of docs/guide.md anew", True),
+    Benchmark("picture_tour", "OUT", "no figure: takes pictures of every tool before and after", True),
+    Benchmark("plugin_picture", "", "no figure: makes the README's picture of the plugin in napari", True),
 )
 
 

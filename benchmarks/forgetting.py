@@ -24,9 +24,9 @@ from attunet_gui.network.inference import load_model, predict_volume
 from attunet_gui.network.model_bundle import ModelBundle, load_network, read_bundle, write_bundle
 from attunet_gui.network.training_loop import network_from_bundle
 from attunet_gui.prediction.network_prediction import draft_mask
-from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
 from attunet_gui.training.finetuning.finetune_config import BLEND_SHARE
 from attunet_gui.training.phantom_cases import labelled_phantom
+from benchmarks.domain_shift import make_shifted_phantom, unenhanced_seeds
 
 _SHARES = (0.0, 0.25, 0.5, BLEND_SHARE, 0.75, 1.0)
 _CASES = 6

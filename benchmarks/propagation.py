@@ -26,9 +26,9 @@ from attunet_gui.evaluation.model_drafts import DraftedCase, draft_cases
 from attunet_gui.network.inference import load_model
 from attunet_gui.network.online_adapter import OnlineAdapter
 from attunet_gui.network.patient_adaptation import AdaptationBudget, CorrectedSlices, propagate_corrections
-from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
 from attunet_gui.training.phantom_cases import labelled_phantom
 from benchmarks.command_line import add_label_argument
+from benchmarks.domain_shift import make_shifted_phantom, unenhanced_seeds
 
 
 def main() -> None:

@@ -68,11 +68,6 @@ say "the demo: a draft, gates, a correction, undo, an export, with pictures"
 watched "$PROGRAM" demo --out "$RESULTS/demo"
 [ -s "$RESULTS/demo/phantom-7_pancreas.nii.gz" ] || fail "the corrected mask was not saved"
 
-if [ -n "${TOUR:-}" ]; then
-  say "the tour: every tool, and a correction that is carried on"
-  attunet demo --tour --out "$RESULTS/tour"
-fi
-
 say "what it left in the home"
 find "$HOME" -type f | sort | tee "$RESULTS/home.txt"
 [ ! -e "$HOME/intel" ] || fail "OpenVINO left a number of this client in ~/intel"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -47,16 +51,27 @@ def gateless_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _write_tiny_bundle(tmp_path_factory: pytest.TempPathFactory, family: str) -> Path:
+    """Write a tiny bundle, or copy the one that another part of the same `make test` has written.
+
+    To write it TensorFlow is started, which takes seconds. Parts of one run share ATTUNET_TINY_BUNDLES.
+    """
     folder = tmp_path_factory.mktemp("models") / "tiny"
+    shared = Path(os.environ.get("ATTUNET_TINY_BUNDLES") or tmp_path_factory.mktemp("shared")) / family
+    if shared.is_dir():
+        return Path(shutil.copytree(shared, folder))
+    written = Path(tempfile.mkdtemp(dir=shared.parent)) / family
     done = subprocess.run(
-        [sys.executable, "-c", _WRITE_TINY, str(folder), family],
+        [sys.executable, "-c", _WRITE_TINY, str(written), family],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return folder
+    # If another part was quicker, what it wrote stays.
+    with contextlib.suppress(OSError):
+        written.rename(shared)
+    return Path(shutil.copytree(shared, folder))
 
 
 @pytest.fixture(autouse=True)

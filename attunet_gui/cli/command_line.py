@@ -89,14 +89,11 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where screenshots go when there is no display.")] = Path(
         "out/demo"
     ),
-    tour: Annotated[
-        bool, typer.Option("--tour", help="Photograph every tool, without hands, as for the user guide.")
-    ] = False,
 ) -> None:
     """Open the window on a demo CT, already drafted. Without a display: the same on a virtual one."""
     from attunet_gui.cli.window_launcher import open_demo
 
-    open_demo(out, tour)
+    open_demo(out)
 
 
 @app.command()

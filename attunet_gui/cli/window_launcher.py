@@ -215,23 +215,20 @@ def _window_can_open() -> Iterator[None]:
         probe.raise_if_failed()
 
 
-def open_demo(out: Path, tour: bool) -> None:
+def open_demo(out: Path) -> None:
     """Run the demo on this display, or on a virtual one if there is none.
 
     Args:
         out: folder for screenshots and results of a run without hands.
-        tour: photograph every tool instead of the plain demo.
 
     Raises:
         AttunetError: there is neither a display nor a virtual one, or the demo on it failed.
     """
     if has_display():
         with _window_can_open():
-            from attunet_gui.gui.demo_recorder import DemoRecorder, run_demo
-            from attunet_gui.gui.picture_tour import PictureTour
+            from attunet_gui.gui.demo_recorder import run_demo
 
-        scripted = tour or os.environ.get("ATTUNET_DEMO_SCRIPTED")
-        run_demo(out if scripted else None, PictureTour if tour else DemoRecorder)
+        run_demo(out if os.environ.get("ATTUNET_DEMO_SCRIPTED") else None)
         return
     runner = shutil.which("xvfb-run")
     if runner is None:
@@ -240,7 +237,6 @@ def open_demo(out: Path, tour: bool) -> None:
         )
     console.print(f"No display here: running the demo on a virtual one, pictures and results go to {out}/")
     command = [runner, "-a", "-s", _VIRTUAL_SCREEN, *_own_command(), "demo", "--out", str(out)]
-    command += ["--tour"] * tour
     # The child finds a display, so only the environment tells it that it runs without hands.
     done = subprocess.run(command, env=os.environ | {"ATTUNET_DEMO_SCRIPTED": "1"}, check=False)
     if done.returncode:

@@ -25,13 +25,13 @@ from attunet_gui.io.datasets.pair_dataset import pair_paths
 from attunet_gui.io.result_writing import make_folder, write_ct, write_json, write_mask
 from attunet_gui.network.inference import LoadedModel, load_model
 from attunet_gui.network.model_bundle import read_bundle
-from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback, no_progress
 from attunet_gui.training.finetuning.finetune_config import FinetuneBudget, FinetuneConfig
 from attunet_gui.training.finetuning.finetune_run import run_finetuning
 from attunet_gui.training.phantom_cases import labelled_phantom
 from attunet_gui.training.process_pool import map_in_processes
+from benchmarks.domain_shift import make_shifted_phantom, unenhanced_seeds
 
 NEW, OLD = "new kind", "old kind"
 _TAUGHT_SEED, _UNSEEN_SEED, _FROZEN_SEED, _OLD_SEED = 60000, 64000, 66000, 90000

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from attunet_gui.evaluation.case_scores import MeanEstimate
-from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
 from attunet_gui.synthesis.phantom.phantom_scene import draw_patient
 from attunet_gui.system.errors import AttunetError
+from benchmarks.domain_shift import make_shifted_phantom, unenhanced_seeds
 from benchmarks.finetuning import finetune_benchmark
 from benchmarks.finetuning.finetune_benchmark import (
     HEADINGS,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from attunet_gui.prediction.postprocess import PostprocessingRule
-from tests.support.cli_process import run_attunet
+from tests.support.cli_process import run_attunet, run_in_process
 from tests.support.external_data import TOTALSEGMENTATOR
 
 
@@ -150,7 +150,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...
     places["text"].write_text("not a CT")
     places["empty"].mkdir()
     _oblique(places["ct"])
-    done = run_attunet(*(word.format(**places) for word in words), home=tmp_path)
+    done = run_in_process(*(word.format(**places) for word in words), home=tmp_path)
     assert done.returncode == 1
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
@@ -172,12 +172,12 @@ def test_phantom_writes_ct_and_label(tmp_path: Path) -> None:
 def test_models_and_doctor_know_a_damaged_model(tmp_path: Path, tiny_bundle: Path) -> None:
     home = tmp_path / "home"
     copy = Path(shutil.copytree(tiny_bundle, home / "attunet-gui" / "models" / "tiny"))
-    assert "tiny" in run_attunet("models", "list", home=home).stdout
-    assert run_attunet("models", "verify", "tiny", home=home).returncode == 0
+    assert "tiny" in run_in_process("models", "list", home=home).stdout
+    assert run_in_process("models", "verify", "tiny", home=home).returncode == 0
     assert json.loads(run_attunet("doctor", "--json", home=home).stdout)["models"]["tiny"] == "unchanged"
     weights = copy / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    verified = run_attunet("models", "verify", home=home)
+    verified = run_in_process("models", "verify", home=home)
     assert verified.returncode == 1
     assert "sha256" in verified.stdout
     examined = run_attunet("doctor", "--json", home=home)

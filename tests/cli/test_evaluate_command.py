@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.support.cli_process import run_attunet
+from tests.support.cli_process import run_attunet, run_in_process
 from tests.support.evaluation_cases import write_slice
 
 
@@ -98,11 +98,11 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, tiny_bundle: Path, sl
         (("--slices", slices, "--folds", folds, "--fold", 2), "folds 0 to 1"),
         (("--slices", slices, "--folds", folds), "None of the patients"),
     ):
-        done = run_attunet("evaluate", tiny_bundle, *words, home=tmp_path)
+        done = run_in_process("evaluate", tiny_bundle, *words, home=tmp_path)
         assert done.returncode == 1
         assert says in done.stderr
         assert done.stderr.count("\n") == 1
     for words in ((), ("--pred", slices), (tiny_bundle, "--pred", slices, "--truth", slices)):
-        done = run_attunet("evaluate", *words, home=tmp_path)
+        done = run_in_process("evaluate", *words, home=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1)
         assert "either a model, or masks" in done.stderr

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from attunet_gui.project.case_commands import (
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError
+from tests.support.cli_process import run_attunet, run_in_process
 from tests.support.ct_files import write_series
 from tests.support.export_cases import SHAPE as DICOM_SHAPE
 from tests.support.export_cases import STORED
@@ -37,9 +38,7 @@ FORMATS = [form.name for form in EXPORT_FORMATS]
 
 
 def attunet(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "attunet_gui", *map(str, words)], capture_output=True, text=True, check=False
-    )
+    return run_in_process(*words, home=Path(os.environ["XDG_DATA_HOME"]))
 
 
 def save(project: Project, name: str, mask: np.ndarray, verified: frozenset[int] | None = None) -> None:
@@ -71,7 +70,7 @@ def project(tmp_path: Path) -> Project:
 
 def test_accepted_cases_become_a_data_set(tmp_path: Path, project: Project) -> None:
     out = tmp_path / "Dataset701_Pancreas"
-    done = attunet("export", project.folder, "--format", "nnunet", "-o", out)
+    done = run_attunet("export", project.folder, "--format", "nnunet", "-o", out, home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 cases in" in done.stdout
     assert "2 added, 0 replaced, 0 unchanged" in done.stdout

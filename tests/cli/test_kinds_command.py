@@ -10,7 +10,7 @@ import pytest
 
 from attunet_gui.synthesis.label_map_ct.ct_kinds import CT_KINDS
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest
-from tests.support.cli_process import run_attunet
+from tests.support.cli_process import run_attunet, run_in_process
 from tests.support.training_data import write_pair
 
 
@@ -32,7 +32,7 @@ def sets(tmp_path: Path) -> Path:
 
 
 def test_every_kind_is_listed(tmp_path: Path) -> None:
-    done = run_attunet("kinds", "list", home=tmp_path)
+    done = run_in_process("kinds", "list", home=tmp_path)
     assert done.returncode == 0, done.stderr
     for kind in CT_KINDS:
         assert kind.name in done.stdout
@@ -71,7 +71,7 @@ def test_what_cannot_be_measured_is_said(
     tmp_path: Path, tiny_bundle: Path, sets: Path, extra: tuple[str, ...], says: str
 ) -> None:
     names = (tiny_bundle,) if extra else (tiny_bundle, tiny_bundle)
-    done = run_attunet(
+    done = run_in_process(
         "kinds", "measure", *names, "--sets", sets, "-o", tmp_path / "o", *extra, home=tmp_path
     )
     assert done.returncode == 1

@@ -1,10 +1,13 @@
 """Takes the pictures of the user guide: worklist, every tool before and after, strip, recovery.
 
+    xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" python -m benchmarks.picture_tour OUT
+
 Works on phantoms, whose true pancreas is known, so that corrections can be made without an annotator.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +18,14 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from attunet_gui.cli import run_command_line
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.gui.controllers.main_controller import DEMO_SEED
-from attunet_gui.gui.demo_recorder import DemoRecorder
+from attunet_gui.gui.demo_recorder import DemoRecorder, run_demo
 from attunet_gui.gui.dialogs.case_dialogs import ask_recovery
 from attunet_gui.gui.finetuning.finetuning_preparation import FinetuningOptions
 from attunet_gui.gui.napari_adapter.layer_factory import CHANGES, MASK
@@ -33,8 +37,8 @@ from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_store import Project, create_project
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
-from attunet_gui.synthesis.phantom.domain_shift import make_shifted_phantom, unenhanced_seeds
 from attunet_gui.training.finetuning.finetune_config import FinetuneBudget, ReplayConfig
+from benchmarks.domain_shift import make_shifted_phantom, unenhanced_seeds
 
 _CASES = 6
 _FIRST_SEED = 900
@@ -378,3 +382,15 @@ _SPOILED: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "take-draft": np.zeros_like,
 }
 """Tool, and the change of a true slice that gives the tool something to correct."""
+
+
+def main() -> None:
+    """Take the pictures in the folder that the command line names."""
+    parser = argparse.ArgumentParser(description="Photograph every tool of the window, without hands.")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the pictures")
+    out: Path = parser.parse_args().out
+    run_command_line(lambda: run_demo(out, PictureTour))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,13 @@
-"""The pictures of the user guide, from the real window: what `attunet demo` and its tour show.
+"""The pictures of the user guide, from the real window: those of `attunet demo` and of the picture tour.
 
-Usage: .venv/bin/python packaging/guide_pictures.py FOLDER. What is in FOLDER already is taken as it is. A
-picture that the guide names and nobody made is an error.
+    xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" python -m benchmarks.guide_pictures FOLDER
+
+What is in FOLDER already is taken as it is. A picture that the guide names and nobody made is an error.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -21,11 +23,15 @@ _WIDEST = 1280
 
 def main(folder: Path) -> None:
     """Make them, and put them in the place of those that are there."""
-    for part, words in {"demo": (), "tour": ("--tour",)}.items():
+    recorders = {"demo": ("attunet_gui", "demo", "--out"), "tour": ("benchmarks.picture_tour",)}
+    for part, words in recorders.items():
         if not (folder / part).is_dir():
-            program = Path(sys.executable).with_name("attunet")
-            subprocess.run([program, "demo", *words, "--out", folder / part], check=True)
-    taken = [path for part in ("demo", "tour") for path in (folder / part).glob("*.png")]
+            # On a display the demo waits for a person, unless the environment says that nobody is there.
+            subprocess.run(
+                [sys.executable, "-m", *words, folder / part],
+                cwd=ROOT, env=os.environ | {"ATTUNET_DEMO_SCRIPTED": "1"}, check=True,
+            )  # fmt: skip
+    taken = [path for part in recorders for path in (folder / part).glob("*.png")]
     made = {path.stem.partition("_")[2]: path for path in taken}
     wanted = set(_NAMED.findall(GUIDE.read_text("utf-8")))
     missing = sorted(wanted - made.keys())
@@ -46,4 +52,4 @@ def _smaller(path: Path) -> Image.Image:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]).resolve())

@@ -1,6 +1,6 @@
 """The README's picture of the plugin: a plain napari with the sample CT, its draft and the merged gates.
 
-Usage: xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" .venv/bin/python packaging/plugin_picture.py
+    xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" python -m benchmarks.plugin_picture
 
 Goes the way of a person: the sample from napari's own call, the dock from the entry of the Layers menu.
 """
@@ -24,7 +24,7 @@ _PATIENCE_S = 300.0
 def main(target: Path) -> None:
     """Make it, at `target`."""
     with TemporaryDirectory() as home:
-        # Neither the person's napari nor what she keeps is touched.
+        # Neither the person's napari nor what they keep is touched.
         os.environ |= {"NAPARI_CONFIG": f"{home}/napari.yaml", "XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home}
         import napari
 
