@@ -11,9 +11,7 @@ The voxels of the mask belong to the viewer; they are handed over to be counted 
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,24 +22,28 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
+from attunet_gui.app.case_opening import (
+    CtFiles,
+    CtSource,
+    OpenCase,
+    OpenRequest,
+    mask_path_beside,
+    not_opened_message,
+    open_case,
+    opening_message,
+)
 from attunet_gui.app.case_saving import MaskNotRecorded, ProjectRecord, SaveRequest, SaveResult, save_case
 from attunet_gui.core.draft_correction import MaskTally, tally_mask
 from attunet_gui.core.mask_edit import MaskEdit
 from attunet_gui.core.propagation import PropagationResult
-from attunet_gui.core.provenance import ModelId, former_mask_record_path, mask_record_path
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.case_discovery import choose_single_ct, common_location
-from attunet_gui.io.ct_reading import read_ct_volume
-from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
-from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.prediction.map_overlays import MapOverlay, make_overlays
 from attunet_gui.prediction.network_prediction import NetworkPrediction
-from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.background_executor import Handlers, PsygnalDelivery, SerialExecutor, Task
-from attunet_gui.system.errors import AttunetError, SeriesChoiceNeeded
+from attunet_gui.system.errors import SeriesChoiceNeeded, failure_sentence
 from attunet_gui.system.paths import user_name
-from attunet_gui.system.progress import ProgressCallback
 from attunet_gui.workers.inference_messages import JobStatus, NetworkRequest, PredictRequest, PropagateRequest
 
 MaskArray = NDArray[np.uint8]
@@ -98,40 +100,6 @@ class StatusMessage:
 
     text: str
     problem: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class InitialMask:
-    """A mask that was opened together with the CT.
-
-    Attributes:
-        path: the file of the mask.
-        mask: (z, y, x) uint8 0/1.
-        model: the model of the draft that it came from, by its record; None if it was drawn without a draft.
-        saved: whether an annotator saved it; otherwise it is a draft that was made in advance.
-    """
-
-    path: Path
-    mask: MaskArray
-    model: ModelId | None
-    saved: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class OpenCase:
-    """The open case.
-
-    Attributes:
-        volume: the CT.
-        identity: identity of the CT, by which its journal is found.
-        found: the mask that was opened with it; None if there was none.
-        unusable: why a mask beside the CT was not opened with it; "" if it was, or if there is none.
-    """
-
-    volume: Volume
-    identity: CaseIdentity
-    found: InitialMask | None = None
-    unusable: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,49 +208,15 @@ class CaseSession:
     # Opening
 
     def open_path(self, path: Path, series: str | None = None) -> None:
-        """Read the CT at `path`; `case_opened`, `series_needed` or a message follows."""
-        if series is None:
-            self.open_paths((path,))
-            return
-        self._start_reading(
-            path.name,
-            path,
-            lambda progress: _open_case(read_ct_volume(path, series=series, progress=progress)),
-        )
+        """Open the CT at `path`; `case_opened`, `series_needed` or a message follows."""
+        self.open_case(CtFiles((path,), series))
 
-    def open_paths(self, paths: tuple[Path, ...]) -> None:
-        """Read the CT among `paths` (`io.case_discovery.choose_single_ct`); else like `open_path`."""
-        self._remember_edits()
-        place = common_location(paths)
-        self._start_reading(
-            place.name,
-            place,
-            lambda progress: _open_case(read_ct_volume(choose_single_ct(paths, progress), progress=progress)),
-        )
-
-    def open_with(self, name: str, make: Callable[[ProgressCallback], OpenCase]) -> None:
-        """Open the case that `make` returns; `case_opened` or a message follows.
-
-        Args:
-            name: what is opened, as text for the annotator.
-            make: is called in a background thread; it may raise `AttunetError`, and `WorkCancelled` from its
-                `ProgressCallback`.
-        """
-        self._remember_edits()
-        self._start_reading(name, Path(name), make)
-
-    def open_volume(self, volume: Volume) -> None:
-        """Open a CT that has been read already; `case_opened` or a message follows."""
-        self.open_with(volume.name, lambda _progress: _open_case(volume))
-
-    def open_phantom(self, seed: int) -> None:
-        """Make the phantom of `seed` and open it."""
-
-        def make(progress: ProgressCallback) -> OpenCase:
-            return _open_case(phantom_volume(make_phantom(PhantomRequest(seed), progress)))
-
-        self._remember_edits()
-        self._start_reading(f"phantom {seed}", Path(), make)
+    def open_case(self, ct: CtSource) -> None:
+        """Open `ct` in the background; `case_opened`, `series_needed` or a message follows."""
+        # Choosing a series goes on with an opening to which the annotator agreed before.
+        if not isinstance(ct, CtFiles) or ct.series is None:
+            self._remember_edits()
+        self._start_reading(OpenRequest(ct))
 
     def stop_reading(self) -> None:
         """Stop reading a file; the open case stays as it is."""
@@ -296,14 +230,14 @@ class CaseSession:
             self._reading.cancel()
             self._reading = None
 
-    def _start_reading(self, name: str, path: Path, work: Callable[[ProgressCallback], OpenCase]) -> None:
+    def _start_reading(self, request: OpenRequest) -> None:
         self._cancel_reading()
-        self.file_job = FileTask("reading", name)
+        self.file_job = FileTask("reading", request.ct.name)
         self._reading = self._files.submit_long(
-            work,
+            partial(open_case, request),
             Handlers(
                 done=self._case_read,
-                failed=partial(self._not_opened, path),
+                failed=partial(self._not_opened, request),
                 progressed=partial(self._update_file_progress, "reading"),
             ),
         )
@@ -328,7 +262,7 @@ class CaseSession:
         self.case, self.file_job, self._reading = case, None, None
         self._network.load_volume(case.volume)
         self._clean = 0
-        self.message = StatusMessage(_opening_message(case), problem=bool(case.unusable))
+        self.message = StatusMessage(opening_message(case), problem=bool(case.unusable))
         if case.found is not None:
             self._model = case.found.model
             self.saved_to = case.found.path if case.found.saved else None
@@ -336,18 +270,13 @@ class CaseSession:
         self.case_opened.emit(case)
         self.changed.emit()
 
-    def _not_opened(self, path: Path, error: Exception) -> None:
-        if isinstance(error, SeriesChoiceNeeded):
+    def _not_opened(self, request: OpenRequest, error: Exception) -> None:
+        if isinstance(error, SeriesChoiceNeeded) and isinstance(request.ct, CtFiles):
             self.file_job = self._reading = None
-            self.series_needed.emit(path, error.choices)
+            self.series_needed.emit(request.ct.location, error.choices)
             self.changed.emit()
-        elif isinstance(error, AttunetError):
-            self._reading_failed(str(error))
-        elif isinstance(error, MemoryError):
-            self._reading_failed("There is not enough memory to open this CT.")
         else:
-            text = f"{path.name} could not be opened ({type(error).__name__}); the file may be damaged."
-            self._reading_failed(text)
+            self._reading_failed(not_opened_message(request, error))
 
     def _reading_failed(self, sentence: str) -> None:
         self.file_job = self._reading = None
@@ -577,7 +506,7 @@ class CaseSession:
 
     def default_mask_path(self) -> Path | None:
         """Return where the mask of the open case is saved by default; None if the annotator must be asked."""
-        return None if self.case is None else _writable_or_none(_mask_path_beside(self.case.volume))
+        return None if self.case is None else _writable_or_none(mask_path_beside(self.case.volume))
 
     def save_mask(self, mask: MaskArray, path: Path | None, record: ProjectRecord | None = None) -> None:
         """Save `mask` as `app.case_saving.save_case` does; `mask_saved` or `save_failed` follows.
@@ -620,9 +549,7 @@ class CaseSession:
         self.changed.emit()
 
     def _not_saved(self, error: Exception) -> None:
-        sentence = f"The mask was not saved ({type(error).__name__}); save to another place."
-        if isinstance(error, AttunetError):
-            sentence = str(error)
+        sentence = failure_sentence(error, "saving the mask")
         self.file_job = None
         if isinstance(error, MaskNotRecorded):
             # The file is there, but the project does not know it: what was drawn counts as saved nowhere.
@@ -651,61 +578,5 @@ def _binary_copy(mask: MaskArray) -> MaskArray:
     return copied
 
 
-sidecar_path_of = mask_record_path
-"""Return the path of the sidecar of a mask."""
-
-
-def _mask_path_beside(volume: Volume) -> Path | None:
-    """Return the path of the mask of `volume`, whether or not it may be written; None for a phantom.
-
-    It lies beside the file, or beside the folder of a DICOM series.
-    """
-    if volume.origin.kind == "phantom":
-        return None
-    path = volume.origin.path
-    folder = path if path.is_dir() else path.parent
-    if volume.origin.kind == "DICOM":
-        folder = folder.parent
-    return folder / f"{volume.name}_pancreas.nii.gz"
-
-
 def _writable_or_none(path: Path | None) -> Path | None:
     return path if path is not None and os.access(path.parent, os.W_OK) else None
-
-
-def _read_mask_beside(volume: Volume) -> tuple[InitialMask | None, str]:
-    """Return the mask beside `volume` if there is a usable one, and why an existing one is not usable."""
-    path = _mask_path_beside(volume)
-    # `lexists` is also true for a link that leads nowhere: such a file is reported and not taken for missing.
-    if path is None or not os.path.lexists(path):
-        return None, ""
-    try:
-        return InitialMask(path, read_mask(path, volume), _recorded_model(path)), ""
-    except AttunetError as error:
-        return None, str(error)
-
-
-def _recorded_model(mask: Path) -> ModelId | None:
-    for record in (mask_record_path(mask), former_mask_record_path(mask)):
-        try:
-            return ModelId(**json.loads(record.read_text("utf-8"))["model"])
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, KeyError, TypeError):
-            break
-    return None
-
-
-def _open_case(volume: Volume) -> OpenCase:
-    return OpenCase(volume, identify_volume(volume), *_read_mask_beside(volume))
-
-
-def _opening_message(case: OpenCase) -> str:
-    words = [f"{case.volume.name} is open."]
-    if case.unusable:
-        words = [f"{case.volume.name} is open, without the mask beside it. {case.unusable}"]
-    if case.found is not None and not case.found.saved:
-        words.append("Its draft was opened with it.")
-    elif case.found is not None:
-        words.append(f"Its saved mask {case.found.path.name} was opened with it.")
-    return " ".join([*words, *case.volume.notes])

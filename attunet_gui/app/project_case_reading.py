@@ -1,4 +1,4 @@
-"""Opening a case of a project: the CT, the mask that the project shows, and what was decided of it; no Qt."""
+"""The CT of a case of a project, what was decided of its mask, and where the work on it is kept."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from attunet_gui.app.case_session import InitialMask, OpenCase
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
-from attunet_gui.io.mask_reading import read_mask
-from attunet_gui.project.case_opening import CaseOpening, begin_case
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.case_state import SavedMaskState
 from attunet_gui.project.project_store import Project
@@ -36,28 +33,6 @@ _DIGEST = 8
 
 
 @dataclass(frozen=True, eq=False)
-class OpenProjectCase:
-    """The open case of a project.
-
-    Attributes:
-        project: the project.
-        case: as the session has it, with its pseudonym as name.
-        opening: what the project shows with it.
-        annotator: name of the person who opened it.
-    """
-
-    project: Project
-    case: OpenCase
-    opening: CaseOpening
-    annotator: str
-
-    @property
-    def case_row(self) -> CaseRow:
-        """The row of the list, as it was when the case was opened or last decided on."""
-        return self.opening.case
-
-
-@dataclass(frozen=True, eq=False)
 class PreparedCt:
     """A CT in memory with the identity of its image, ready to be shown."""
 
@@ -74,21 +49,6 @@ def read_case_ct(row: CaseRow, progress: ProgressCallback) -> PreparedCt:
     """
     volume = replace(read_ct_volume(row.path, series=row.series, progress=progress), name=row.name)
     return PreparedCt(volume, identify_volume(volume))
-
-
-def read_project_case(project: Project, row: CaseRow, ct: PreparedCt, *, actor: str) -> OpenProjectCase:
-    """Open `case_row` in its project and return it with the mask that the project shows.
-
-    That `actor` opened it goes into the history of the case.
-    """
-    opening = begin_case(project, row, actor=actor)
-    found = None
-    if opening.mask is not None:
-        shown = project.case_state(row).shown
-        saved = shown is not None and shown.shown == "saved"
-        mask = read_mask(opening.mask, ct.volume)
-        found = InitialMask(opening.mask, mask, opening.model, saved)
-    return OpenProjectCase(project, OpenCase(ct.volume, ct.identity, found), opening, actor)
 
 
 def project_journal_folder(folder: Path, project: Project, annotator: str) -> Path:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from attunet_gui.app.case_opening import CtFiles, OpenRequest, open_case
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.core.metrics import mask_volume_ml
@@ -24,7 +25,6 @@ from attunet_gui.core.provenance import (
 )
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import CaseRef, find_images
-from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.image_format_registry import strip_format_suffix
 from attunet_gui.io.result_writing import make_folder, write_float_map, write_json, write_mask
 from attunet_gui.network.inference import LoadedModel, load_model, predict_volume, with_test_time_transforms
@@ -225,7 +225,8 @@ def _predict_case(case: CaseRef, root: Path, work: PredictBatch) -> str:
     with progress_bar(case.name) as progress:
         if case.refused:
             raise UnreadableInput(case.refused)
-        volume = _read_with_caution(case, progress)
+        ct = CtFiles((case.path,), case.series, case.caution)
+        volume = open_case(OpenRequest(ct, with_mask=False), progress).volume
         clock.record_stage("read")
         model = work.get_model()
         clock.record_stage("load")
@@ -247,14 +248,6 @@ def _predict_case(case: CaseRef, root: Path, work: PredictBatch) -> str:
     _forget_former_record(path)
     notes = "".join(f"\n    note: {note}" for note in volume.notes)
     return f"{path}: pancreas {size:.1f} ml, {clock.total_seconds:.1f} s{notes}"
-
-
-def _read_with_caution(case: CaseRef, progress: ProgressCallback) -> Volume:
-    """Read a CT, with what the search for cases had to say of it among the volume's notes."""
-    volume = read_ct_volume(case.path, series=case.series, progress=progress)
-    if not case.caution or case.caution in volume.notes:
-        return volume
-    return replace(volume, notes=(*volume.notes, case.caution))
 
 
 def _write_maps(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QCoreApplication
 from qtpy.QtWidgets import QWidget
 
-from attunet_gui.app.case_session import OpenCase
+from attunet_gui.app.case_opening import OpenCase
 from attunet_gui.gui.main_window import RunningApplication, run_until_closed, start_application
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.preferences import WindowPreferences

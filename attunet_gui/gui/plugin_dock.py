@@ -11,7 +11,8 @@ from napari.layers import Image, Layer
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMainWindow, QSizePolicy, QVBoxLayout, QWidget
 
-from attunet_gui.app.case_session import CaseSession, OpenCase
+from attunet_gui.app.case_opening import OpenCase
+from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.controllers.main_controller import MainController
 from attunet_gui.gui.keyboard_shortcuts import bind_actions, bind_tools

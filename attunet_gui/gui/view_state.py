@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from attunet_gui.app.case_session import CaseSession, FileTask, OpenCase, StatusMessage
+from attunet_gui.app.case_opening import OpenCase
+from attunet_gui.app.case_session import CaseSession, FileTask, StatusMessage
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ADAPTATION_STAGE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -12,13 +12,16 @@ import numpy as np
 import psygnal
 import pytest
 
-from attunet_gui.app.case_session import CaseSession, sidecar_path_of
+from attunet_gui.app.case_opening import CtFiles, PhantomCt
+from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.mask_edit import NO_EDIT
 from attunet_gui.core.propagation import PropagationResult
+from attunet_gui.core.provenance import mask_record_path
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.workers.inference_messages import PropagateRequest
 from tests.support.scripted_network import NamedCard, ScriptedNetwork, bundle_of, prediction_of
+from tests.support.session_events import wait_until as until
 
 
 @pytest.fixture
@@ -31,14 +34,6 @@ def session(network: ScriptedNetwork) -> Iterator[CaseSession]:
     made = CaseSession(network, (bundle_of(NamedCard()),))
     yield made
     made.close_session()
-
-
-def until(reached: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end, "it did not come to that"
-        psygnal.emit_queued()
-        time.sleep(0.002)
 
 
 def opened(session: CaseSession, ct: Path) -> np.ndarray:
@@ -55,11 +50,11 @@ def test_of_a_ct_and_its_label_given_together_the_ct_opens(session: CaseSession,
     mask[4, 4:9, 4:9] = 1
     label = ct.with_name("a_label.nii")
     write_mask(label, mask, case.volume)
-    session.open_paths((label, ct))
+    session.open_case(CtFiles((label, ct)))
     until(lambda: session.case is not case)
     assert session.case is not None
     assert session.case.volume.origin.path == ct
-    session.open_paths((label, label))
+    session.open_case(CtFiles((label, label)))
     until(lambda: session.message.problem)
     assert "a_label.nii holds the values 0 and 1 and is no CT" in session.message.text
     assert session.case.volume.origin.path == ct
@@ -95,7 +90,7 @@ def test_a_session_opens_drafts_and_saves_with_its_record(
     until(lambda: session.saved_to is not None)
     assert session.case is not None
     np.testing.assert_array_equal(read_mask(target, session.case.volume), edited)
-    record = json.loads(sidecar_path_of(target).read_text("utf-8"))
+    record = json.loads(mask_record_path(target).read_text("utf-8"))
     assert record["correction"]["added_voxels"] == 1
     assert record["correction"]["removed_voxels"] == 2
     assert record["correction"]["dsc_draft_and_mask"] == pytest.approx(2 * 14 / (16 + 15), abs=1e-6)
@@ -188,7 +183,7 @@ def test_a_mask_opened_again_keeps_the_model_in_its_record(
     session.saved_to = None
     session.save_mask(mask, target)
     until(lambda: session.saved_to is not None)
-    record = json.loads(sidecar_path_of(target).read_text("utf-8"))
+    record = json.loads(mask_record_path(target).read_text("utf-8"))
     assert record["model"]["name"] == "m"
     assert record["correction"] is None, "the draft itself is no longer known"
 
@@ -282,7 +277,7 @@ def test_only_the_last_of_two_openings_counts(session: CaseSession, ct: Path, tm
 
 
 def test_opening_can_be_stopped(session: CaseSession) -> None:
-    session.open_phantom(1)
+    session.open_case(PhantomCt(1))
     session.stop_reading()
     time.sleep(0.1)
     psygnal.emit_queued()
@@ -371,6 +366,31 @@ def test_a_disk_that_cannot_be_written_loses_nothing(session: CaseSession, ct: P
     assert session.edited
     assert session.saved_to is None
     assert session.message.problem
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            MemoryError(),
+            "There was not enough memory while saving the mask; close other programs and try again.",
+        ),
+        (ValueError("Meier"), "An unexpected ValueError came up while saving the mask; try again."),
+    ],
+)
+def test_why_a_mask_was_not_saved_is_no_guess(
+    session: CaseSession, ct: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    mask = opened(session, ct)
+    monkeypatch.setattr("attunet_gui.app.case_saving.write_mask", fail)
+    session.mask_touched()
+    session.save_mask(mask, ct.with_name("m.nii.gz"))
+    until(lambda: session.message.problem)
+    assert session.message.text == says
+    assert session.edited
 
 
 def test_a_phantom_has_no_place_of_its_own(session: CaseSession) -> None:

@@ -13,9 +13,9 @@ from attunet_gui.cli.command_line import app
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.project.case_commands import MaskReview
-from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_store import open_project
+from attunet_gui.project.shown_mask import begin_case
 from attunet_gui.system.errors import AttunetError
 from tests.support.cli_process import run_attunet
 from tests.support.project_cases import SHAPE, ball, drafted_project, new_project, save, write_ct

@@ -310,8 +310,8 @@ def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
     world: HeadlessWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phantom = phantom_volume(make_phantom(SMALL_PHANTOM))
-    monkeypatch.setattr("attunet_gui.app.case_session.phantom_volume", lambda _made: phantom)
-    monkeypatch.setattr("attunet_gui.app.case_session.make_phantom", lambda *_: None)
+    monkeypatch.setattr("attunet_gui.app.case_opening.phantom_volume", lambda _made: phantom)
+    monkeypatch.setattr("attunet_gui.app.case_opening.make_phantom", lambda *_: None)
     world.controller.open_demo()
     world.until(lambda: world.controller.session.case is not None)
     world.paint(Z, 5, 5)

@@ -21,9 +21,9 @@ from attunet_gui.io.journal.journal import identify_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.project.case_commands import MaskReview, accept_case, record_saved_mask
-from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_rows import CaseQuery, CaseRow
 from attunet_gui.project.project_store import Project, open_project
+from attunet_gui.project.shown_mask import begin_case
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 
 pytestmark = pytest.mark.network

@@ -21,12 +21,12 @@ from attunet_gui.project.case_commands import (
     set_settings,
 )
 from attunet_gui.project.case_import import add_ct_folder
-from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_ordering import choose_next_case
 from attunet_gui.project.database_tables import EventRecord
 from attunet_gui.project.project_events import ProjectSettings
 from attunet_gui.project.project_store import Project, create_project
 from attunet_gui.project.second_reads import ask_second_reads
+from attunet_gui.project.shown_mask import begin_case
 from tests.support.project_cases import ball, drafted_project, save, write_ct
 
 _ROUNDS = 4

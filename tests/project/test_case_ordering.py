@@ -22,7 +22,6 @@ from attunet_gui.project.case_commands import (
     set_settings,
 )
 from attunet_gui.project.case_import import add_ct_folder
-from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_ordering import STRATEGIES, OrderingStrategy, choose_next_case, rank_cases
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.deterministic_sampling import draw_uniform
@@ -31,6 +30,7 @@ from attunet_gui.project.project_store import Project
 from attunet_gui.project.quality_checks import quality_by_annotator
 from attunet_gui.project.second_reads import ask_second_reads
 from attunet_gui.project.seeded_errors import SEEDED_ERRORS, kept_error_share
+from attunet_gui.project.shown_mask import begin_case
 from attunet_gui.system.errors import ProjectError
 from tests.support.project_cases import (
     MODEL,

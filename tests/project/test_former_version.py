@@ -27,12 +27,12 @@ from attunet_gui.io.journal.journal import identify_volume, read_journal
 from attunet_gui.model_registry.model_adoption import check_adoptable
 from attunet_gui.network.model_bundle import find_bundles
 from attunet_gui.project.case_commands import reopen_case
-from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.event_log import rebuild_columns
 from attunet_gui.project.mask_files import read_mask_without_ct
 from attunet_gui.project.project_events import ProjectSettings
 from attunet_gui.project.project_store import open_project
+from attunet_gui.project.shown_mask import begin_case
 from tests.support.project_cases import ball
 
 _WRITTEN = Path(__file__).parents[1] / "data" / "written_by_571fc48"

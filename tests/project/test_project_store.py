@@ -28,13 +28,13 @@ from attunet_gui.project.case_commands import (
     set_settings,
 )
 from attunet_gui.project.case_import import add_ct_folder
-from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.case_rows import ORDERS, CaseQuery, OrderKey
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.database import sqlite_url
 from attunet_gui.project.event_log import rebuild_columns
 from attunet_gui.project.project_events import PAYLOAD_ADAPTER, MaskSaved, ProjectSettings
 from attunet_gui.project.project_store import DATABASE_FILE, Project, create_project, open_project
+from attunet_gui.project.shown_mask import begin_case
 from attunet_gui.system.errors import ProjectError, UnreadableInput
 from tests.support.project_cases import MODEL, ball, drafted_project, new_project, save, write_ct
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from attunet_gui.app.case_session import sidecar_path_of
 from attunet_gui.cli import main
 from attunet_gui.core.draft_correction import SavedMaskRecord, sidecar_content
+from attunet_gui.core.provenance import mask_record_path
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import identify_volume
 from attunet_gui.io.result_writing import write_json, write_mask
 from attunet_gui.project.case_commands import MaskReview, accept_case, record_saved_mask
-from attunet_gui.project.case_opening import begin_case
 from attunet_gui.project.project_store import open_project
+from attunet_gui.project.shown_mask import begin_case
 from attunet_gui.project.thumbnails import ensure_thumbnail
 from attunet_gui.system.paths import user_data_folder
 
@@ -84,7 +84,7 @@ def review(folder: Path) -> None:
         work.record_change(mask, (slice(10, 12), slice(30, 50), slice(30, 50)), "paint", "paint", 10, True)
         path = project.new_mask_path(case)
         write_mask(path, mask, volume)
-        write_json(sidecar_path_of(path), sidecar_content(volume, int(mask.sum()), _signed()))
+        write_json(mask_record_path(path), sidecar_content(volume, int(mask.sum()), _signed()))
         work.record_saved(path, mask)
         record_saved_mask(project, case, path, MaskReview(), actor="anna")
         accept_case(project, project.reload_case(case), actor="anna")

@@ -21,8 +21,8 @@ from qtpy.QtGui import QKeySequence, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QMessageBox, QWidget
 
+from attunet_gui.app.case_opening import OpenCase
 from attunet_gui.app.case_saving import SaveResult
-from attunet_gui.app.case_session import OpenCase
 from attunet_gui.gui.main_window import RunningApplication, build_window
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.preferences import WindowPreferences

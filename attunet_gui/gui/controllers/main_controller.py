@@ -13,8 +13,9 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
+from attunet_gui.app.case_opening import CtFiles, LoadedCt, OpenCase, PhantomCt
 from attunet_gui.app.case_saving import SaveResult
-from attunet_gui.app.case_session import CaseDraft, CaseSession, OpenCase
+from attunet_gui.app.case_session import CaseDraft, CaseSession
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession, PendingJournal, delete_journal, pending_journals
@@ -207,15 +208,15 @@ class MainController(QObject):
 
     def open_dropped(self, paths: tuple[Path, ...]) -> None:
         """Open the CT among the dropped `paths`, after asking about unsaved corrections."""
-        self.when_safe("open another CT", lambda: self.session.open_paths(paths))
+        self.when_safe("open another CT", lambda: self.session.open_case(CtFiles(paths)))
 
     def open_volume(self, volume: Volume) -> None:
         """Open a CT that is in memory already, after asking about unsaved corrections."""
-        self.when_safe("open another CT", lambda: self.session.open_volume(volume))
+        self.when_safe("open another CT", lambda: self.session.open_case(LoadedCt(volume)))
 
     def open_demo(self) -> None:
         """Open the phantom of the demo, after asking about unsaved corrections."""
-        self.when_safe("open the demo", lambda: self.session.open_phantom(DEMO_SEED))
+        self.when_safe("open the demo", lambda: self.session.open_case(PhantomCt(DEMO_SEED)))
 
     def _series_needed(self, path: Path, choices: tuple[tuple[str, str], ...]) -> None:
         # Several CT in one folder: opening the wrong one unasked would be worse than a question.

@@ -8,7 +8,8 @@ from math import inf
 
 from qtpy.QtCore import QObject
 
-from attunet_gui.app.case_session import CaseDraft, CaseSession, OpenCase
+from attunet_gui.app.case_opening import OpenCase
+from attunet_gui.app.case_session import CaseDraft, CaseSession
 from attunet_gui.core.pre_edit_mask import strokes_since_draft
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.edit_session import EditSession

@@ -9,9 +9,9 @@ from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
 from attunet_gui.app.case_accepting import not_accepted_message
+from attunet_gui.app.case_opening import OpenProjectCase
 from attunet_gui.app.case_saving import ProjectRecord, ReviewProgress, make_review_record
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.app.project_case_reading import OpenProjectCase
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.dialogs import worklist_dialogs
@@ -78,17 +78,16 @@ class CaseAcceptance(QObject):
 
     def accept_case(self) -> None:
         """Save the mask, accept the case and open the next one; asks first if something was not looked at."""
-        listed = self._cases.project_case
-        if listed is None:
+        listed, case = self._cases.project_case, self._session.case
+        if listed is None or case is None:
             self._session.show_message("This is for cases of the worklist: open one first.")
-        elif not self._cases.is_busy and self._confirm_accept(listed):
+        elif not self._cases.is_busy and self._confirm_accept(listed, case.volume.grid.shape[0]):
             self.save_accepted_asked.emit()
 
-    def _confirm_accept(self, listed: OpenProjectCase) -> bool:
-        """Return whether `project_case` may be accepted; asks if something was not looked at."""
-        guide, slices = self._review, listed.case.volume.grid.shape[0]
-        unseen = slices - len(guide.slices_looked_at)
-        left = _remaining_review_text(guide, unseen)
+    def _confirm_accept(self, listed: OpenProjectCase, slices: int) -> bool:
+        """Return whether a case of so many slices may be accepted; asks if something was not looked at."""
+        unseen = slices - len(self._review.slices_looked_at)
+        left = _remaining_review_text(self._review, unseen)
         if not left:
             return True
         words = f"{unseen} of {counted(slices, 'slice')} {plural_of(unseen, 'was', 'were')} not on screen."

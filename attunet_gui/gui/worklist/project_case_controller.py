@@ -13,15 +13,10 @@ from pathlib import Path
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
+from attunet_gui.app.case_opening import OpenCase, OpenProjectCase, ProjectCt
 from attunet_gui.app.case_saving import SaveResult
-from attunet_gui.app.case_session import CaseSession, OpenCase
-from attunet_gui.app.project_case_reading import (
-    OpenProjectCase,
-    project_journal_folder,
-    read_case_ct,
-    read_project_case,
-    restore_decisions,
-)
+from attunet_gui.app.case_session import CaseSession
+from attunet_gui.app.project_case_reading import project_journal_folder, restore_decisions
 from attunet_gui.editing.edit_session import EditSession, PendingJournal, pending_journals
 from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.preferences import WindowPreferences
@@ -32,7 +27,6 @@ from attunet_gui.project.case_ordering import CaseChoice, choose_next_case, rank
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.background_executor import SerialExecutor
-from attunet_gui.system.progress import ProgressCallback
 
 
 class ProjectCaseController(QObject):
@@ -75,7 +69,6 @@ class ProjectCaseController(QObject):
         self._prefetcher = CasePrefetcher()
         self.project_case: OpenProjectCase | None = None
         self.choice: CaseChoice | None = None
-        self._case_being_opened: OpenProjectCase | None = None
         projects.project_opened.connect(self.offer_recovery)
         projects.project_released.connect(self._leave_project)
 
@@ -192,15 +185,9 @@ class ProjectCaseController(QObject):
         """Open `row` through the session, with the CT that was read in advance if it is that one."""
         if self._projects.project is None:
             return
-        project, actor, ahead = self._projects.project, self._projects.actor, self._prefetcher
-
-        def make(progress: ProgressCallback) -> OpenCase:
-            ct = ahead.take_prefetched(row) or read_case_ct(row, progress)
-            # The opening is recorded only now, when the CT was read and can be shown.
-            self._case_being_opened = read_project_case(project, row, ct, actor=actor)
-            return self._case_being_opened.case
-
-        self._session.open_with(row.name, make)
+        self._session.open_case(
+            ProjectCt(self._projects.project, row, self._projects.actor, self._prefetcher.take_prefetched)
+        )
 
     @property
     def _names_to_skip(self) -> frozenset[str]:
@@ -208,13 +195,10 @@ class ProjectCaseController(QObject):
 
     def case_arrived(self, case: OpenCase) -> None:
         """Note that `case` is on screen, from the list or from elsewhere."""
-        read = self._case_being_opened
-        self.project_case = (
-            read
-            if read is not None and read.case is case and read.project is self._projects.project
-            else None
-        )
-        self._case_being_opened = None
+        listed = case.listed
+        # The project may have been closed while the case was read.
+        stays = listed is not None and listed.project is self._projects.project
+        self.project_case = listed if stays else None
         self._projects.case_list.mark_open(
             "" if self.project_case is None else self.project_case.case_row.name
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
+from attunet_gui.app.case_opening import OpenProjectCase
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.app.project_case_reading import OpenProjectCase
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.dialogs import worklist_dialogs
