@@ -16,9 +16,9 @@ from qtpy.QtWidgets import QApplication
 
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.gui.napari_adapter.layer_factory import CT, MASK
-from attunet_gui.review.slice_visibility import SEEN_AFTER_S
+from attunet_gui.gui.napari_adapter.napari_key_settings import refused_mode_keys
 from tests.support.window_driver import WindowDriver
-from tests.support.window_invariants import ALWAYS, check_journal
+from tests.support.window_invariants import ALWAYS, check_journal, check_tool
 
 pytestmark = pytest.mark.window
 
@@ -66,8 +66,9 @@ def driver(qapp: QApplication, tmp_path: Path) -> Iterator[WindowDriver]:
     made.app.controller.run_or_cancel()
     made.live(0.2)
     made.answer_draft()
-    made.live(2 * SEEN_AFTER_S)
-    made.app.controller.review.verify_slice()
+    review = made.app.controller.review
+    made.live_until(lambda: made.app.controller.layers.slice_view.current_slice in review.review_state.seen)
+    review.verify_slice()
     work = made.app.controller.edits.work
     assert work is not None
     assert len(work.verified_slices) == 1
@@ -140,3 +141,20 @@ def test_no_action_of_napari_changes_the_mask(driver: WindowDriver) -> None:
         for check in (*ALWAYS, check_journal):
             check(driver)
     assert found == {}
+
+
+@pytest.mark.parametrize("key", sorted({str(key) for keys in refused_mode_keys().values() for key in keys}))
+def test_a_refused_mode_is_not_remembered(driver: WindowDriver, key: str) -> None:
+    """napari keeps the mode before, and went back to it when the letter was released again with Shift."""
+    assert {"F", "4", "L", "7"} <= {str(one) for keys in refused_mode_keys().values() for one in keys}
+    mask = driver.app.viewer.layers[MASK]
+    driver.press_keys("E")
+    driver.press_keys(key)
+    assert "is not used on a mask" in driver.app.session.message.text
+    assert str(mask.mode) == "erase"
+    driver.press_keys("P")
+    driver.live(get_settings().application.hold_button_delay + 0.1)
+    driver.press_keys(f"Shift+{key}")
+    driver.live(0.1)
+    assert str(mask.mode) != "erase"
+    check_tool(driver)

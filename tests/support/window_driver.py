@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
@@ -218,7 +219,14 @@ class WindowDriver:
             self.pump()
             time.sleep(0.001)
 
-    def settle(self, seconds: float = 30.0) -> None:
+    def live_until(self, is_so: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Let the window work until `is_so`."""
+        end = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < end, "what was waited for did not come"
+            self.live(0.1)
+
+    def settle(self, seconds: float = 300.0) -> None:
         """Wait until no file is read or written."""
         end = time.monotonic() + seconds
         while self.app.session.file_job is not None:

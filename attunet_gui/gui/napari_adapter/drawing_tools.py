@@ -11,10 +11,12 @@ from psygnal import Signal
 
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.napari_adapter.layer_set import LayerSet
+from attunet_gui.gui.napari_adapter.mask_labels import MaskLabels
 from attunet_gui.gui.napari_adapter.napari_key_settings import (
     Tool,
     brush_keys,
     drop_open_polygon,
+    refused_mode_keys,
     reset_view_keys,
     tool_keys,
 )
@@ -46,8 +48,13 @@ class DrawingTools:
         self._viewer.mouse_drag_callbacks.append(self._collect_dragged_points)
         dims = self._viewer.dims.events
         self._planes = (dims.order, dims.ndisplay)
+        self._ends = (
+            *self._planes, self._viewer.canvas.grid.events.enabled, self._viewer.layers.selection.events.active,
+        )  # fmt: skip
         for event in self._planes:
             event.connect(self.drop_open_polygon)
+        for event in self._ends:
+            event.connect(self.end_stroke)
 
     def disconnect_viewer(self) -> None:
         """Disconnect from the viewer."""
@@ -55,12 +62,15 @@ class DrawingTools:
         self._viewer.mouse_drag_callbacks.remove(self._collect_dragged_points)
         for event in self._planes:
             event.disconnect(self.drop_open_polygon)
+        for event in self._ends:
+            event.disconnect(self.end_stroke)
 
     def _watch_mask(self, layer: Layer) -> None:
         """Connect the events of a new mask layer that tell which tool it has."""
         if layer != self._layers.get_layer(MASK):
             return
         layer.events.mode.connect(self._update_click_mode)
+        layer.events.visible.connect(self.end_stroke)
         # Our own labels layer refuses the modes that the dock has no button for.
         layer.refused.connect(self._emit_refused)
         for event in (layer.events.mode, layer.events.brush_size, layer.events.n_edit_dimensions):
@@ -159,6 +169,12 @@ class DrawingTools:
         if MASK in self._layers:
             drop_open_polygon(self._layers[MASK])
 
+    def end_stroke(self) -> None:
+        """End the stroke that is being drawn, as when the mask is hidden or no longer selected."""
+        layer = self._layers.get_layer(MASK)
+        if isinstance(layer, MaskLabels):
+            layer.end_stroke()
+
     # The brush
 
     @property
@@ -226,6 +242,8 @@ class CaseKeyBindings:
         for step, bound in brush_keys().items():
             for one in bound:
                 owner.bind_key(one, self._make_brush_callback(step), overwrite=True)
+        if isinstance(owner, MaskLabels):
+            _bind_refused_modes(owner)
 
     def _make_tool_callback(self, tool: str) -> Callable[[Any], None]:
         def ask_for_tool(_owner: Any) -> None:
@@ -247,6 +265,21 @@ class CaseKeyBindings:
         """Give the viewer its own keys back."""
         for keys in _bound_key_names():
             self._viewer.bind_key(keys, None)
+
+
+def _bind_refused_modes(layer: MaskLabels) -> None:
+    """Let the keys of modes that a mask refuses say so, and nothing else."""
+    # napari would keep the mode before, and go back to it at any later release of the letter, as in Shift+F.
+    for mode, bound in refused_mode_keys().items():
+        for one in bound:
+            layer.bind_key(one, _make_refusal(mode), overwrite=True)
+
+
+def _make_refusal(mode: str) -> Callable[[MaskLabels], None]:
+    def refuse_mode(layer: MaskLabels) -> None:
+        layer.refuse_mode(mode)
+
+    return refuse_mode
 
 
 def _bound_key_names() -> tuple[Any, ...]:

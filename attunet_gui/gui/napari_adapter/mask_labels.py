@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,10 +63,19 @@ _Mode = Labels._modeclass
 
 def _drag_with_left_button(layer: MaskLabels, event: Any) -> Iterator[None]:
     """Run napari's brush or eraser for the left button, and refuse the other buttons."""
-    if event.button == 1:
-        yield from Labels._drag_modes[_Mode.PAINT](layer, event)
-    else:
+    if event.button != 1:
         layer.refused.emit(RIGHT_BUTTON)
+        return
+    # napari records a stroke when it is told of the release. It is not told if another layer is selected or
+    # the release is outside its views by then, and would go on drawing without a button.
+    try:
+        with closing(Labels._drag_modes[_Mode.PAINT](layer, event)) as stroke:
+            for _ in stroke:
+                yield
+                if event.type == "mouse_move" and not event.is_dragging:
+                    break
+    finally:
+        layer._commit_staged_history()
 
 
 class MaskLabels(Labels):  # type: ignore[misc]  # napari has no types
@@ -93,16 +103,27 @@ class MaskLabels(Labels):  # type: ignore[misc]  # napari has no types
     def mode(self, mode: Any) -> None:
         wanted = str(_Mode(mode))
         if wanted not in MODES:
-            self.refused.emit(
-                f"napari's mode {wanted} is not used on a mask; take the brush (P), the eraser (E) or the "
-                "polygon (3)."
-            )
+            self.refuse_mode(wanted)
             return
         Labels.mode.fset(self, wanted)
         # napari's brush would draw around a part once the right button is pressed, and ignore the left one
         # until that ends; what it has drawn by then is in no history.
         if "brush_stroke" in self._overlays:
             self._overlays["brush_stroke"].enabled = False
+
+    def end_stroke(self) -> None:
+        """End and record the stroke that is being drawn; further moves of the mouse draw nothing."""
+        for drag in self._mouse_drag_gen.values():
+            drag.close()
+        self._mouse_drag_gen.clear()
+        self._persisted_mouse_event.clear()
+
+    def refuse_mode(self, mode: str) -> None:
+        """Emit `refused` with the sentence for napari's `mode`, which a mask is not used in."""
+        self.refused.emit(
+            f"napari's mode {mode} is not used on a mask; take the brush (P), the eraser (E) or the "
+            "polygon (3)."
+        )
 
     @property
     def _type_string(self) -> str:

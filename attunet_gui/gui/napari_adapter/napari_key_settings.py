@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from napari.layers import Labels
 from napari.settings import get_settings
 
 Tool = Literal["pan_zoom", "paint", "erase", "polygon"]
-"""The modes of napari that a mask may be in, see `contoured.MODES`."""
+"""The modes of napari that a mask may be in, see `mask_labels.MODES`."""
 _TOOLS: dict[str, Tool] = {
     "napari:activate_labels_pan_zoom_mode": "pan_zoom",
     "napari:activate_labels_paint_mode": "paint",
@@ -29,6 +30,13 @@ def tool_keys() -> dict[Tool, tuple[Any, ...]]:
     """Return each mode of a mask with the keys that napari has for it."""
     bound = napari_shortcuts()
     return {tool: bound.get(name, ()) for name, tool in _TOOLS.items()}
+
+
+def refused_mode_keys() -> dict[str, tuple[Any, ...]]:
+    """Return napari's other modes of a labels layer, which a mask refuses, with their keys."""
+    parts = re.compile(r"napari:activate_labels_(\w+)_mode")
+    found = {name: parts.fullmatch(name) for name in napari_shortcuts() if name not in _TOOLS}
+    return {match[1]: napari_shortcuts()[name] for name, match in found.items() if match}
 
 
 def brush_keys() -> dict[int, tuple[Any, ...]]:
