@@ -269,6 +269,9 @@ class WindowDriver:
         layer = viewer.layers[MASK]
         shown = bool(layer.visible) and float(layer.opacity) > 0.0
         index = int(dims.current_step[0])
+        # A layer that is no part of the case may reach beyond it.
+        if index >= len(mask):
+            return CanvasView(self._opened, -1, False)
         return CanvasView(self._opened, index if axial else -1, shown and self._in_view(mask[index]))
 
     def _in_view(self, plane: NDArray[np.uint8]) -> bool:
