@@ -48,9 +48,8 @@ class DrawingTools:
         self._viewer.mouse_drag_callbacks.append(self._collect_dragged_points)
         dims = self._viewer.dims.events
         self._planes = (dims.order, dims.ndisplay)
-        self._ends = (
-            *self._planes, self._viewer.canvas.grid.events.enabled, self._viewer.layers.selection.events.active,
-        )  # fmt: skip
+        selection, grid = self._viewer.layers.selection, self._viewer.canvas.grid
+        self._ends = (*self._planes, grid.events.enabled, selection.events.active)
         for event in self._planes:
             event.connect(self.drop_open_polygon)
         for event in self._ends:
