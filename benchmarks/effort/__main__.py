@@ -20,12 +20,12 @@ from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.evaluation.labelled_cases import LabelledCase, pair_cases
 from attunet_gui.io.result_writing import make_folder, write_json, write_text
-from attunet_gui.network.inference import load_model
-from attunet_gui.network.online_adapter import OnlineAdapter
+from attunet_gui.network.inference import LoadedModel, load_model
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.software_versions import software_versions, utc_timestamp
 from attunet_gui.training.phantom_cases import labelled_phantom
 from benchmarks.command_line import command_of
+from benchmarks.effort.correction_traces import Way
 from benchmarks.effort.effort_cases import CaseEffort, EffortBench, GroupedCase, measure_effort
 from benchmarks.effort.effort_summary import HEADINGS, GroupEffort, as_markdown, cells, summarise
 from benchmarks.effort.strategies import propagation_way
@@ -77,7 +77,7 @@ def measure(model_name: str | None, material: EffortCases, most_carried: int | N
     make_folder(output)
     with console.status(f"loading {bundle.card.name}"):
         model = load_model(bundle)
-        carrying = propagation_way(OnlineAdapter(model)) if most_carried != 0 else None
+        carrying = _carried_on(model) if most_carried != 0 else None
     bench = EffortBench(model, output, (model.id.sha256, __version__), carrying, most_carried)
     with progress_bar(bundle.card.name) as progress:
         found = measure_effort(bench, cases, progress)
@@ -96,6 +96,13 @@ def _print(group: GroupEffort) -> None:
         for line in goal.lines:
             table.add_row(*cells(line))
         console.print(table)
+
+
+def _carried_on(model: LoadedModel) -> Way:
+    # Loads TensorFlow, which takes seconds and which nothing else here needs.
+    from attunet_gui.network.online_adapter import OnlineAdapter
+
+    return propagation_way(OnlineAdapter(model))
 
 
 def _record(

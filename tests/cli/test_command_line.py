@@ -73,7 +73,7 @@ def test_a_model_without_gates_predicts_and_writes_no_gate(tmp_path: Path, gatel
     assert names == {"case_pancreas.json", "case_pancreas.nii.gz", "case_probability.nii.gz"}
     archive = tmp_path / "plain.attunet-model.zip"
     for words in (("export", gateless_bundle, "-o", archive), ("import", archive), ("verify",)):
-        done = run_attunet("models", *words, home=tmp_path)
+        done = run_in_process("models", *words, home=tmp_path)
         assert done.returncode == 0, (words, done.stderr)
 
 
@@ -90,8 +90,8 @@ def test_a_bad_case_does_not_stop_the_others(tmp_path: Path, tiny_bundle: Path) 
     assert "bad:" in done.stdout
     assert "time:" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    again = run_attunet("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
-    third = run_attunet("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
+    again = run_in_process("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
+    third = run_in_process("predict", folder, "-o", folder, "-m", tiny_bundle, home=tmp_path)
     assert "of 3 cases" in again.stderr
     assert "of 3 cases" in third.stderr, "its own results were taken for CT"
 
@@ -102,14 +102,14 @@ def test_what_a_person_made_is_not_replaced_unasked(tmp_path: Path, tiny_bundle:
     _oblique(tmp_path / "case.nii.gz")
     words = ("predict", tmp_path / "case.nii.gz", "-o", out, "-m", tiny_bundle)
     (out / "case_pancreas.nii.gz").write_bytes(b"somebody's mask")
-    refused = run_attunet(*words, home=tmp_path)
+    refused = run_in_process(*words, home=tmp_path)
     assert refused.returncode == 1
     assert "not written by attunet predict" in refused.stderr
     assert (out / "case_pancreas.nii.gz").read_bytes() == b"somebody's mask"
     assert run_attunet(*words, "--overwrite", home=tmp_path).returncode == 0
-    assert run_attunet(*words, home=tmp_path).returncode == 0, "its own results may be replaced"
+    assert run_in_process(*words, home=tmp_path).returncode == 0, "its own results may be replaced"
     (out / "case_pancreas.json").write_text("{}")
-    corrected = run_attunet(*words, home=tmp_path)
+    corrected = run_in_process(*words, home=tmp_path)
     assert corrected.returncode == 1
     assert "corrected by a person" in corrected.stderr
 
@@ -158,7 +158,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...
 
 
 def test_phantom_writes_ct_and_label(tmp_path: Path) -> None:
-    done = run_attunet(
+    done = run_in_process(
         "phantom", "-o", tmp_path, "--seed", 3, "--shape", 20, 60, 64, "--spacing", 9, 6, 6, home=tmp_path
     )
     assert done.returncode == 0, done.stderr

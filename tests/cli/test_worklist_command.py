@@ -17,7 +17,7 @@ from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_store import open_project
 from attunet_gui.project.shown_mask import begin_case
 from attunet_gui.system.errors import AttunetError
-from tests.support.cli_process import run_attunet
+from tests.support.cli_process import run_attunet, run_in_process
 from tests.support.project_cases import SHAPE, ball, drafted_project, new_project, save, write_ct
 
 
@@ -42,14 +42,14 @@ def test_a_list_from_a_folder_to_drafts_by_the_real_child(tmp_path: Path, tiny_b
     (tmp_path / "ct" / "Meier_9.nii.gz").write_bytes(b"\x1f\x8b nothing")
     where = tmp_path / "project"
     for words in (("new", where), ("add", where, tmp_path / "ct")):
-        done = run_attunet("worklist", *words, home=tmp_path)
+        done = run_in_process("worklist", *words, home=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
     assert "3 cases added" in done.stdout
     done = run_attunet("worklist", "draft", where, "-m", tiny_bundle, home=tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip() == "attunet: 1 case could not be drafted; the others are."
     assert "case-0003 was not drafted: case-0003 is damaged" in done.stdout
-    done = run_attunet("worklist", "list", where, home=tmp_path)
+    done = run_in_process("worklist", "list", where, home=tmp_path)
     assert "3 of 3 cases shown; in the project 1 new, 2 drafted." in done.stdout
     assert "Meier" not in done.stdout
     project = open_project(where)
