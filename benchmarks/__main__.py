@@ -58,6 +58,16 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "what gates, real CT and synthetic CT are worth: six trainings",
     ),
     Benchmark(
+        "experiments",
+        "resources/recipes/starter-fine.toml VARIANTS.toml --data NAME=FOLDER --from BUNDLE -o OUT",
+        "what helps: variants of a recipe, trained and drafted on the same people",
+    ),
+    Benchmark(
+        "drafting_ways",
+        "RUN/bundle starter-2 --pairs DIR",
+        "what several looks and the mean of several models are worth to a draft",
+    ),
+    Benchmark(
         "finetuning",
         "--model starter-2 --unseen 6 -o OUT",
         "what corrections of a few cases are worth to the next model",

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.training_config import CropSize, SamplingConfig
-from attunet_gui.prediction.preprocess import PreprocessingConfig, network_grid_for, network_slices
+from attunet_gui.prediction.preprocess import (
+    PreprocessingConfig,
+    nearest_slices,
+    network_grid_for,
+    network_slices,
+)
 
 IGNORED_LABEL = 2
 """Value in the truth of a case for a pixel that nobody has judged; such a pixel teaches nothing."""
@@ -31,6 +37,8 @@ class TrainingCase:
             neighbours only within a stretch. () if all slices belong to one.
         cut: whether pixels that are unknown are missing from the images as well. There a neighbour repeats
             the middle slice.
+        positions: of each slice, rising within a stretch, in units of the distance of neighbouring channels;
+            () if the next slices are the neighbours whatever their distance. See `slice_positions`.
     """
 
     images: NDArray[np.uint8]
@@ -39,16 +47,20 @@ class TrainingCase:
     people: tuple[str, ...] = ()
     stretches: tuple[int, ...] = ()
     cut: bool = False
+    positions: tuple[float, ...] = ()
 
     def neighbour_stack(self, z: int, offsets: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return (n, rows, columns) uint8, the slices `offsets` away from `z`; beyond an end the last slice
-        repeats.
+        """Return (n, rows, columns) uint8, the slices `offsets` channels away from `z`; beyond an end the
+        last slice repeats.
         """
         first, last = 0, len(self.images) - 1
         if self.stretches:
             first = self.stretches.index(self.stretches[z])
             last = first + self.stretches.count(self.stretches[z]) - 1
         around = np.clip(z + offsets, first, last)
+        if self.positions:
+            within = np.array(self.positions[first : last + 1])
+            around = first + nearest_slices(within, np.array([z - first]), offsets)[0]
         images = self.images[around]
         if self.cut:
             hidden = self.truth[around] == IGNORED_LABEL
@@ -126,7 +138,20 @@ def make_training_case(
     if judged is not None:
         # Resampling is linear, so the value is below 1 wherever an unknown voxel contributes.
         truth[frame.resample_to_network(judged.astype(np.float32), fill=1.0) < _FULLY_JUDGED] = IGNORED_LABEL
-    return TrainingCase((images * 255 + 0.5).astype(np.uint8), truth, name, people)
+    return TrainingCase(
+        (images * 255 + 0.5).astype(np.uint8),
+        truth,
+        name,
+        people,
+        positions=slice_positions(volume.grid.spacing_mm[0] * slices, wanted),
+    )
+
+
+def slice_positions(positions_mm: NDArray[Any], wanted: PreprocessingConfig) -> tuple[float, ...]:
+    """Return `TrainingCase.positions` of slices at (z,) `positions_mm`."""
+    if wanted.neighbour_distance_mm is None:
+        return ()
+    return tuple((positions_mm / wanted.neighbour_distance_mm).tolist())
 
 
 class BatchSampler:

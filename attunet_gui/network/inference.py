@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +26,8 @@ from attunet_gui.prediction.network_prediction import (
     PredictionOutline,
     blank_prediction,
 )
+from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
+from attunet_gui.system.hashing import sha256_of_json
 from attunet_gui.system.progress import ProgressCallback, StageTimer, no_progress
 
 # Batches in the engine at once. While some cores compute the last slices of one batch, the others begin the
@@ -50,12 +53,14 @@ class LoadedModel:
         id: name, sha256 and engine, for records.
         test_time_transforms: transforms of the slices whose probabilities are averaged with that of the
             untransformed one.
+        companions: other models whose probabilities are averaged with that of this one, see `average_models`.
     """
 
     bundle: ModelBundle
     engine: InferenceEngine
     id: ModelId
     test_time_transforms: tuple[InputTransform, ...] = ()
+    companions: tuple[LoadedModel, ...] = ()
 
     @property
     def card(self) -> ModelCard:
@@ -80,6 +85,18 @@ def with_test_time_transforms(model: LoadedModel) -> LoadedModel:
     long.
     """
     return replace(model, test_time_transforms=_TEST_TIME_TRANSFORMS)
+
+
+def average_models(model: LoadedModel, *others: LoadedModel) -> LoadedModel:
+    """Return `model` with the mean of its probability and those of `others`, each computed on its own grid.
+
+    Grid, gates, threshold and gland are those of `model`. The logits of another model are shifted so that its
+    threshold comes to lie where that of `model` does. Where its grid does not reach, it does not count.
+    """
+    every = (model, *others)
+    weights = sha256_of_json([each.id.sha256 for each in every])
+    together = replace(model.id, name="+".join(each.id.name for each in every), sha256=weights)
+    return replace(model, id=together, companions=(*model.companions, *others))
 
 
 EngineOutputs = Mapping[str, NDArray[np.float32]]
@@ -126,33 +143,47 @@ def predict_volume(
 
 def build_input_cache(volume: Volume, model: LoadedModel) -> InputCache:
     """Return the input cache of `volume` for the preprocessing and the transforms of `model`."""
-    return InputCache(volume, model.card.preprocessing, model.test_time_transforms)
+    own = InputCache(volume, model.card.preprocessing, model.test_time_transforms)
+    return own.extended_by(build_input_cache(volume, each) for each in model.companions)
 
 
 def _predict_batches(
     order: SliceScheduler, views: Sequence[GridInputCache], model: LoadedModel
 ) -> Iterator[PredictedSlices]:
     """Yield slices as they are completed. The next ones are preprocessed while the network computes."""
-    looked_at = order.next_slices(1)
+    looked_at, runs = order.next_slices(1), _runs_by_view(model)
     if len(looked_at):
         # The displayed slice is computed by itself, because the annotator waits for this one.
-        yield _predicted_slices(
-            looked_at, [model.run(view.input_images(looked_at)) for view in views], views, model
-        )
+        outputs = [run(view.input_images(looked_at)) for run, view in zip(runs, views, strict=True)]
+        yield _predicted_slices(looked_at, outputs, views, model)
     with ThreadPoolExecutor(_BATCHES_IN_FLIGHT, "attunet-engine") as computing:
         running: deque[tuple[NDArray[np.intp], list[Future[EngineOutputs]]]] = deque()
         while True:
             batch = order.next_slices(model.engine.batch)
             if len(batch):
                 images = [view.input_images(batch) for view in views]
-                running.append((batch, [computing.submit(model.run, each) for each in images]))
+                submitted = zip(runs, images, strict=True)
+                running.append((batch, [computing.submit(run, each) for run, each in submitted]))
             # A result is only waited for when the engine has all the batches it may hold, or none is left to
             # add.
             if running and (len(running) == _BATCHES_IN_FLIGHT or not len(batch)):
-                done, outputs = running.popleft()
-                yield _predicted_slices(done, [each.result() for each in outputs], views, model)
+                done, awaited = running.popleft()
+                yield _predicted_slices(done, [each.result() for each in awaited], views, model)
             elif not len(batch):
                 return
+
+
+RunFunction = Callable[[NDArray[np.float32]], EngineOutputs]
+
+
+def _runs_by_view(model: LoadedModel) -> tuple[RunFunction, ...]:
+    """Return what computes each view of `build_input_cache`: `model`, then each of its companions."""
+    further = (run for each in model.companions for run in _runs_by_view(each))
+    return (*(model.run,) * _own_views(model), *further)
+
+
+def _own_views(model: LoadedModel) -> int:
+    return 1 + len(model.test_time_transforms)
 
 
 def _prediction_outline(frame: NetworkGrid, model: LoadedModel) -> PredictionOutline:
@@ -164,16 +195,64 @@ def _prediction_outline(frame: NetworkGrid, model: LoadedModel) -> PredictionOut
 def _predicted_slices(
     batch: NDArray[np.intp], found: list[EngineOutputs], views: Sequence[GridInputCache], model: LoadedModel
 ) -> PredictedSlices:
-    """Average the probability over the transforms and return it with the gates of the first, untransformed,
-    one.
+    """Average the probability over transforms and companions and return it with the gates of the first,
+    untransformed, view.
     """
     plain = views[0]
-    probability = found[0][PROBABILITY]
-    for done, (view, outputs) in enumerate(zip(views[1:], found[1:], strict=True), start=1):
-        carried = plain.frame.resample_from(view.frame, outputs[PROBABILITY])
-        # A running mean: no transform has to be kept until the last one is there.
-        probability = probability + (carried - probability) / np.float32(done + 1)
+    probability = _mean_probability(found, views, model)
     names = model.bundle.family.gate_names(model.bundle.config)
     # float16 halves the memory of a prediction and what is sent through the pipe.
     gates = tuple(found[0][name].astype(np.float16) for name in names)
     return PredictedSlices(batch, probability.astype(np.float16), gates, plain.body_outline(batch))
+
+
+def _mean_probability(
+    found: Sequence[EngineOutputs], views: Sequence[GridInputCache], model: LoadedModel
+) -> NDArray[np.float32]:
+    """Return (n, rows, columns), the mean probability on the grid of the first view.
+
+    Args:
+        found: the outputs of each view.
+        views: those of `model`, then those of its companions.
+        model: the loaded model.
+    """
+    plain, own = views[0].frame, _own_views(model)
+    probability = found[0][PROBABILITY]
+    for done, (view, outputs) in enumerate(zip(views[1:own], found[1:own], strict=True), start=1):
+        carried = plain.resample_from(view.frame, outputs[PROBABILITY])
+        # A running mean: no transform has to be kept until the last one is there.
+        probability = probability + (carried - probability) / np.float32(done + 1)
+    return _add_companions(probability, found[own:], views[own:], (plain, model))
+
+
+def _add_companions(
+    probability: NDArray[np.float32],
+    found: Sequence[EngineOutputs],
+    views: Sequence[GridInputCache],
+    of: tuple[NetworkGrid, LoadedModel],
+) -> NDArray[np.float32]:
+    """Return the mean of `probability` and those of the companions.
+
+    Args:
+        probability: (n, rows, columns) of the model itself.
+        found, views: of its companions, one after the other.
+        of: the grid of `probability`, and the model.
+    """
+    plain, model = of
+    total, share, begin = probability, np.ones((1, 1, 1), np.float32), 0
+    for each in model.companions:
+        end = begin + len(_runs_by_view(each))
+        theirs = _mean_probability(found[begin:end], views[begin:end], each)
+        # Where the grid of the other does not reach, its share is 0.
+        reached = plain.resample_from(views[begin].frame, np.ones((1, *views[begin].frame.size)))
+        total = total + plain.resample_from(
+            views[begin].frame, _threshold_shift(each, model).apply(np.asarray(theirs))
+        )
+        share, begin = share + reached, end
+    return total / share if model.companions else total
+
+
+def _threshold_shift(each: LoadedModel, model: LoadedModel) -> ProbabilityCalibration:
+    """Return the shift of the logit that brings the threshold of `each` to that of `model`."""
+    high, low = (math.log(one.card.threshold / (1 - one.card.threshold)) for one in (model, each))
+    return ProbabilityCalibration(offset=high - low)

@@ -4,6 +4,9 @@ neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +43,12 @@ class InputCache:
         frames = (frame, *(frame.transformed_by(look) for look in looks))
         self.views = tuple(GridInputCache(volume, each, wanted) for each in frames)
 
+    def extended_by(self, others: Iterable[InputCache]) -> InputCache:
+        """Return a cache with these views and then those of `others`, which it shares with them."""
+        joined = copy(self)
+        joined.views = (*self.views, *(view for other in others for view in other.views))
+        return joined
+
     @property
     def plain_input(self) -> GridInputCache:
         """The input on the untransformed grid."""
@@ -71,7 +80,7 @@ class GridInputCache:
 
     def input_images(self, slices: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return (n, channels, rows, columns) float32 in [0, 1], the network's input for `slices`."""
-        around = neighbour_indices(slices, self._wanted.neighbours, self._slices)
+        around = neighbour_indices(slices, self._wanted, self._slices, self.frame.spacing_mm[0])
         self._compute_slices(np.unique(around[~self._made[around]]))
         return self._images[around]
 

@@ -221,7 +221,7 @@ class _AdaptationRun:
         to 0..255.
         """
         wanted = self._learner.model.card.preprocessing
-        around = neighbour_indices(slices, wanted.neighbours, len(self._told.mask))
+        around = neighbour_indices(slices, wanted, len(self._told.mask), self._frame.spacing_mm[0])
         needed, where = np.unique(around, return_inverse=True)
         seen = np.concatenate(
             [

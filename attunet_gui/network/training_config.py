@@ -78,6 +78,10 @@ class TrainingConfig(BaseModel):
         weight_decay: decoupled (AdamW); 0 is Adam.
         loss: a name in `LOSSES`.
         average: momentum of the moving average of the weights; the average is what is validated and kept.
+        average_share: share of the steps, the last ones, over which the plain mean of the weights is taken
+            instead (Izmailov et al. 2018, arXiv:1803.05407); 0 keeps the moving average to the end.
+        deep_supervision: weight of the loss of the decoder's map of half the resolution, halved with each
+            coarser one (Lee et al. 2015, arXiv:1409.5185); 0 learns from the finest alone.
         validate_every: steps between validations.
         patience: number of validations without a better score after which training ends; 0 never ends early.
         keep: "best" keeps the weights of the best validation, "last" those of the last step.
@@ -100,6 +104,8 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(default=0.0, ge=0)
     loss: str = "dice_and_cross_entropy"
     average: float = Field(default=0.99, ge=0, lt=1)
+    average_share: float = Field(default=0.0, ge=0, lt=1)
+    deep_supervision: float = Field(default=0.0, ge=0, le=1)
     validate_every: int = Field(default=200, ge=1)
     patience: int = Field(default=0, ge=0)
     keep: Literal["best", "last"] = "best"

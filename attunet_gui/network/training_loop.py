@@ -35,7 +35,7 @@ from attunet_gui.network.training_checkpoint import (
 )
 from attunet_gui.network.training_config import CropSize, Precision, TrainingConfig
 from attunet_gui.network.training_log import TrainingLog
-from attunet_gui.network.training_losses import LOSSES, masked_loss
+from attunet_gui.network.training_losses import LOSSES, add_coarse_heads, coarse_loss, masked_loss
 from attunet_gui.network.validation_scores import InferFunction, ValidationScores, validate_cases
 from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.system.errors import AttunetError, WorkCancelled
@@ -176,6 +176,13 @@ def steps_within(seconds: float, measured: TrainingPace, validations: int) -> in
 class _TrainingState:
     """Everything that a checkpoint holds: the network, its moving average, its best average and the
     optimiser.
+
+    Attributes:
+        network: what is trained.
+        learner: the same network with the heads that only training has; `network` itself if it has none.
+        average: the network with averaged weights.
+        optimiser: of the variables of `learner`.
+        best: the arrays of the best average.
     """
 
     def __init__(self, job: TrainingJob) -> None:
@@ -188,10 +195,11 @@ class _TrainingState:
             self.network.set_weights(
                 network_from_bundle(job.start, folded=job.fold_calibration).get_weights()
             )
+        self.learner = self._add_heads()
         self.average = self._build_network(self.precision)
         self.average.set_weights(self.network.get_weights())
         self.optimiser = _build_optimiser(job.settings)
-        self.optimiser.build(self.network.trainable_variables)
+        self.optimiser.build(self.learner.trainable_variables)
         self.best: NamedArrays = {}
 
     def _build_network(self, precision: str) -> Any:
@@ -200,6 +208,19 @@ class _TrainingState:
             return family_by_name(self.job.family).build_network(
                 parse_config(self.job.family, self.job.config)
             )
+
+    def _add_heads(self) -> Any:
+        """Return the network with the heads of deep supervision, if the settings ask for it."""
+        if not self.job.settings.deep_supervision:
+            return self.network
+        maps = family_by_name(self.job.family).decoder_maps(self.network)[1:]
+        if not maps:
+            raise AttunetError(
+                f"This network of family {self.job.family} has no coarser maps for deep_supervision; set it "
+                "to 0, or choose a network with more levels."
+            )
+        with dtype_policy(self.precision):
+            return add_coarse_heads(self.network, maps)
 
     def keep_best(self) -> None:
         """Remember the present average as that of the best validation."""
@@ -232,11 +253,13 @@ class _TrainingState:
 
     def _variable_groups(self) -> dict[str, Any]:
         """Return the groups of variables that a checkpoint holds, by name."""
+        own = {id(variable) for variable in self.network.weights}
+        heads = [variable for variable in self.learner.weights if id(variable) not in own]
         return {
             "network": self.network.weights,
             "average": self.average.weights,
             "optimiser": self.optimiser.variables,
-        }
+        } | ({"heads": heads} if heads else {})
 
     def final_network(self, keep: str) -> Any:
         """Return the averaged network in float32; its best form if `keep` is "best" and there is one."""
@@ -307,9 +330,11 @@ def _step_function(state: _TrainingState, view: CropSize | None, *, partial: boo
         partial: whether truth may hold `IGNORED_LABEL`.
     """
     settings, window = state.job.settings, state.job.preprocessing.window_hu
-    network, optimiser = network_for_crop(state.network, view), state.optimiser
-    loss = _loss_function(settings.loss, partial=partial)
-    averaged = tuple(zip(state.average.weights, network.weights, strict=True))
+    network, optimiser = network_for_crop(state.learner, view), state.optimiser
+    variables = state.learner.trainable_variables
+    loss = _loss_function(settings, partial=partial)
+    averaged = tuple(zip(state.average.weights, state.network.weights, strict=True))
+    first_averaged = int(settings.steps * (1 - settings.average_share)) if settings.average_share else None
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(images: tf.Tensor, truth: tf.Tensor, centres: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
@@ -318,11 +343,14 @@ def _step_function(state: _TrainingState, view: CropSize | None, *, partial: boo
         part = CropWindow(view, centres) if view else None
         varied, target = augment_batch(images, masks, seed, settings.augmentation, window, part)
         with tf.GradientTape() as tape:
-            value = tf.reduce_mean(loss(target, network(varied, training=True)[PROBABILITY]))
-        optimiser.apply(tape.gradient(value, network.trainable_variables), network.trainable_variables)
+            value = loss(target, network(varied, training=True))
+        optimiser.apply(tape.gradient(value, variables), variables)
         done = tf.cast(number, tf.float32)
         # The momentum is small at first, or the average would keep remembering the random start.
         momentum = tf.minimum(settings.average, (1 + done) / (10 + done))
+        if first_averaged is not None:
+            late = done - first_averaged
+            momentum = tf.where(late > 0, 1 - 1 / tf.maximum(late, 1), momentum)
         for slow, fast in averaged:
             slow.assign(slow.value + (1 - momentum) * (fast.value - slow.value))
         return value
@@ -342,15 +370,23 @@ def network_for_crop(network: Any, view: CropSize | None) -> Any:
     return keras.models.clone_model(network, input_tensors=image, clone_function=lambda layer: layer)
 
 
-def _loss_function(name: str, *, partial: bool) -> Callable[[Any, Any], Any]:
-    """Return a loss of targets and probability.
+def _loss_function(settings: TrainingConfig, *, partial: bool) -> Callable[[Any, Any], Any]:
+    """Return the loss of targets and the outputs of the learner, a scalar.
 
     With `partial` the second channel of the targets marks the pixels that are ignored.
     """
-    loss = LOSSES[name]
-    if not partial:
-        return loss
-    return lambda target, found: masked_loss(loss, target[..., :1], found, target[..., 1:] < 0.5)
+    plain = LOSSES[settings.loss]
+
+    def masked(target: Any, found: Any) -> Any:
+        return masked_loss(plain, target[..., :1], found, target[..., 1:] < 0.5)
+
+    loss, share = masked if partial else plain, settings.deep_supervision
+
+    def total(target: Any, outputs: Any) -> Any:
+        value = tf.reduce_mean(loss(target, outputs[PROBABILITY]))
+        return value + share * coarse_loss(loss, target, outputs) if share else value
+
+    return total
 
 
 def _organ_and_ignored(truth: tf.Tensor) -> tf.Tensor:

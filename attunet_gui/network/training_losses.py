@@ -1,14 +1,22 @@
-"""Losses of training. Tensors are (batch, rows, columns, 1), truth in {0, 1} and probability in [0, 1]."""
+"""Losses of training, and the heads that a network has only while it learns.
+
+Tensors are (batch, rows, columns, 1), truth in {0, 1} and probability in [0, 1].
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attunet_gui.network.tensorflow_runtime import keras
 
 LossFunction = Callable[[Any, Any], Any]
 _SMOOTHING_TERM = 1.0
+COARSE_HEADS = ("coarse1", "coarse2", "coarse3", "coarse4", "coarse5")
+"""Names of the outputs that deep supervision adds, finest first; a network has one for each level of its
+decoder but the finest."""
+# The organ fills few pixels, and starting from 0 it takes long to learn that.
+_COARSE_PRIOR_LOGIT = -3.0
 ops = keras.ops
 
 
@@ -67,6 +75,44 @@ def masked_loss(loss: LossFunction, truth: Any, probability: Any, counted: Any) 
     empty = ops.zeros_like(probability)
     known = ops.where(counted, ops.cast(truth, probability.dtype), empty)
     return loss(known, ops.where(counted, probability, empty))
+
+
+def add_coarse_heads(network: Any, maps: Sequence[Any]) -> Any:
+    """Return `network` with a probability of each of `maps` as a further output, see `COARSE_HEADS`.
+
+    Args:
+        network: a Keras model with a dict of outputs; its layers and weights are shared.
+        maps: maps of its decoder, each of half the resolution of the one before, the first of half that of
+            the network.
+    """
+    layers, found = keras.layers, dict(network.output)
+    for name, values in zip(COARSE_HEADS, maps, strict=False):
+        prior = keras.initializers.Constant(_COARSE_PRIOR_LOGIT)
+        score = layers.Conv2D(1, 1, bias_initializer=prior, name=f"{name}_conv")(values)
+        found[name] = layers.Activation("sigmoid", dtype="float32", name=name)(score)
+    return keras.Model(network.input, found)
+
+
+def coarse_loss(loss: LossFunction, truth: Any, outputs: Mapping[str, Any]) -> Any:
+    """Return the mean `loss` of each of `COARSE_HEADS` in `outputs`, summed; each counts half of the one
+    before.
+
+    Args:
+        loss: of truth and probability.
+        truth: (batch, rows, columns, masks), the organ first. At a lower resolution it is the share of the
+            organ; of the other masks, the ignored pixels, a coarse pixel is one as soon as a pixel of it is.
+        outputs: of a network made by `add_coarse_heads`.
+    """
+    total, weight = 0.0, 1.0
+    for name in COARSE_HEADS:
+        if name not in outputs:
+            break
+        organ = ops.average_pool(truth[..., :1], 2, 2)
+        others = ops.max_pool(truth[..., 1:], 2, 2) if truth.shape[-1] > 1 else truth[:, ::2, ::2, 1:]
+        truth = ops.concatenate([organ, others], axis=-1)
+        total += weight * ops.mean(loss(truth, outputs[name]))
+        weight /= 2
+    return total
 
 
 def _one_minus_dice(truth: Any, probability: Any, axes: tuple[int, ...]) -> Any:

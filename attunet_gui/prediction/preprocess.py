@@ -23,6 +23,8 @@ class PreprocessingConfig(BaseModel):
         size: (rows, columns) of the network's image, which is centred on the patient.
         neighbours: number of slices on each side that are added as channels; at the ends of the volume the
             last slice is repeated.
+        neighbour_distance_mm: distance in mm of one channel from the next, as the slices nearest to these
+            positions; None takes the next slices whatever their distance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,7 @@ class PreprocessingConfig(BaseModel):
     spacing_mm: float = Field(default=2.0, gt=0.1, lt=20)
     size: tuple[int, int] = (224, 224)
     neighbours: int = Field(default=1, ge=0, le=15)
+    neighbour_distance_mm: float | None = Field(default=None, gt=0, le=50)
 
     @model_validator(mode="after")
     def _check_window(self) -> PreprocessingConfig:
@@ -97,18 +100,41 @@ def network_slices(
     )
 
 
-def neighbour_indices(z: NDArray[np.intp], neighbours: int, slices: int) -> NDArray[np.intp]:
+def neighbour_indices(
+    z: NDArray[np.intp], wanted: PreprocessingConfig, slices: int, slice_mm: float
+) -> NDArray[np.intp]:
     """Return the indices of the slices around each slice of `z`.
 
     Args:
         z: (n,) indices of slices.
-        neighbours: number of neighbours on each side.
+        wanted: how many neighbours there are on each side, and at which distance.
         slices: number of slices of the volume.
+        slice_mm: distance of two slices in mm.
 
     Returns:
-        (n, 2 * neighbours + 1) indices, rising towards the head; the first and the last slice are repeated at
-        the ends of the volume.
+        (n, 2 * wanted.neighbours + 1) indices, rising towards the head; the first and the last slice are
+        repeated at the ends of the volume.
     """
-    offsets = np.arange(-neighbours, neighbours + 1)
+    offsets = np.arange(-wanted.neighbours, wanted.neighbours + 1)
+    if wanted.neighbour_distance_mm is not None:
+        return nearest_slices(slice_mm * np.arange(slices), z, offsets * wanted.neighbour_distance_mm)
     around: NDArray[np.intp] = np.clip(z[:, None] + offsets[None, :], 0, slices - 1)
     return around
+
+
+def nearest_slices(positions: NDArray[Any], z: NDArray[np.intp], offsets: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the indices of the slices nearest to what lies `offsets` from each slice of `z`.
+
+    Args:
+        positions: (slices,) position of each slice, rising.
+        z: (n,) indices of slices.
+        offsets: (m,) distances in the unit of `positions`, negative towards the feet.
+
+    Returns:
+        (n, m) indices. Of two slices equally near it is the one farther from z.
+    """
+    # Outwards by a trifle, or a tie would be broken towards the feet on both sides.
+    wanted = positions[z][:, None] + offsets * (1 + 1e-6)
+    middles = (positions[1:] + positions[:-1]) / 2
+    found: NDArray[np.intp] = np.searchsorted(middles, wanted)
+    return found

@@ -219,15 +219,25 @@ class TrainingRecipe(_StrictTable):
 def read_recipe(path: Path) -> TrainingRecipe:
     """Read and check a recipe; `AttunetError` names its first fault."""
     try:
-        recipe = TrainingRecipe.model_validate(tomllib.loads(path.read_text("utf-8")))
-        # A fault in the fields of the card is found now, and not after hours of training.
-        check_card(card_fields(recipe, TrainingRecord(command="", seed=0, steps=0, seconds=0, data=())))
-        return recipe
+        return checked_recipe(tomllib.loads(path.read_text("utf-8")))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise AttunetError(f"The recipe {path} cannot be read: {error}.") from error
     except ValidationError as error:
         where, fault = first_validation_fault(error)
         raise AttunetError(f"The recipe {path} is not valid at {where!r}: {fault}.") from error
+
+
+def checked_recipe(content: dict[str, Any]) -> TrainingRecipe:
+    """Return the recipe that the tables of `content` describe.
+
+    Raises:
+        ValidationError: it has a fault.
+        AttunetError: the card of its model would have one.
+    """
+    recipe = TrainingRecipe.model_validate(content)
+    # A fault in the fields of the card is found now, and not after hours of training.
+    check_card(card_fields(recipe, TrainingRecord(command="", seed=0, steps=0, seconds=0, data=())))
+    return recipe
 
 
 def with_label(recipe: TrainingRecipe, label: int | None) -> TrainingRecipe:

@@ -19,7 +19,12 @@ from attunet_gui.io.datasets.jpeg_slices import (
     read_labelled_slice,
 )
 from attunet_gui.io.datasets.tcia_pancreas_ct import find_collection_patients
-from attunet_gui.network.batch_sampling import TrainingCase, TrainingSource, make_training_case
+from attunet_gui.network.batch_sampling import (
+    TrainingCase,
+    TrainingSource,
+    make_training_case,
+    slice_positions,
+)
 from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.system.errors import AttunetError, UnreadableInput
 from attunet_gui.system.plurals import counted
@@ -39,6 +44,8 @@ from attunet_gui.training.recipe_schema import (
 
 # Slices whose numbers differ by no more than this are neighbours: 1.5 to 3 mm.
 _MAX_NEIGHBOUR_GAP = 3
+# A slice number counts 0.5 to 1 mm.
+_SLICE_NUMBER_MM = 0.75
 SliceFiles = tuple[SliceFile, ...]
 
 
@@ -82,6 +89,7 @@ def load_patient_slices(files: SliceFiles, wanted: PreprocessingConfig) -> Train
         people=(files[0].patient,),
         stretches=stretches,
         cut=any(file.margin_px for file in files),
+        positions=slice_positions(-_SLICE_NUMBER_MM * np.array([file.number for file in files]), wanted),
     )
 
 

@@ -46,6 +46,11 @@ OVERLAYS_FILE = "overlays.png"
 _MAX_EXAMPLES = 16
 # Fields of the recipe that make it another run; names and texts for the card may change in between.
 _FINGERPRINTED_FIELDS = {"family", "config", "preprocessing", "threshold", "data", "validation", "training"}
+# Options that came later. A run that does without them goes on from a checkpoint that did not know them.
+_LATER_OPTIONS: dict[str, dict[str, object]] = {
+    "preprocessing": {"neighbour_distance_mm": None},
+    "training": {"average_share": 0.0, "deep_supervision": 0.0},
+}
 
 
 @dataclass(frozen=True)
@@ -226,8 +231,11 @@ def run_fingerprint(
     recipe: TrainingRecipe, sources: tuple[TrainingSource, ...], start: ModelBundle | None
 ) -> str:
     """Return a sha256 of everything that must be equal for a run to be resumed."""
+    said = recipe.model_dump(mode="json", include=_FINGERPRINTED_FIELDS)
+    for table, options in _LATER_OPTIONS.items():
+        said[table] = {name: value for name, value in said[table].items() if options.get(name, ...) != value}
     content = {
-        "recipe": recipe.model_dump(mode="json", include=_FINGERPRINTED_FIELDS),
+        "recipe": said,
         "cases": [[case.name for case in source.cases] for source in sources],
         "start": start.card.weights_sha256 if start else None,
     }

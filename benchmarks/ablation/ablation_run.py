@@ -98,10 +98,10 @@ def ablate(order: TrainingOptions, extent: Extent, progress: ProgressCallback = 
 def _material(order: TrainingOptions, extent: Extent, progress: ProgressCallback) -> _Material:
     if order.start is not None:
         raise AttunetError("An ablation starts from fresh weights: others may know what an arm must not.")
-    recipe = _shortened(order.read_recipe(), extent.steps)
+    recipe = shortened_recipe(order.read_recipe(), extent.steps)
     folding = folding_of(recipe, order.recipe)
     _check_kinds(recipe, folding)
-    chosen = _chosen(extent.folds, folding.folds)
+    chosen = chosen_folds(extent.folds, folding.folds)
     check_folders(recipe, order.folders)
     make_folder(order.output)
     sources = load_sources(recipe, order.folders, progress)
@@ -110,7 +110,8 @@ def _material(order: TrainingOptions, extent: Extent, progress: ProgressCallback
     return _Material(order, recipe, folding, sources, folds, chosen)
 
 
-def _shortened(recipe: TrainingRecipe, steps: int | None) -> TrainingRecipe:
+def shortened_recipe(recipe: TrainingRecipe, steps: int | None) -> TrainingRecipe:
+    """Return `recipe` with so many steps, if not None, and without a measurement on phantoms."""
     settings = recipe.training if steps is None else recipe.training.model_copy(update={"steps": steps})
     return recipe.model_copy(update={"training": settings, "phantom_check": None})
 
@@ -124,7 +125,8 @@ def _check_kinds(recipe: TrainingRecipe, folding: FoldConfig) -> None:
         )
 
 
-def _chosen(wanted: tuple[int, ...], folds: int) -> tuple[int, ...]:
+def chosen_folds(wanted: tuple[int, ...], folds: int) -> tuple[int, ...]:
+    """Return the numbers of the wanted folds, or of all `folds`; `AttunetError` if there is no such fold."""
     for number in wanted:
         if not 0 <= number < folds:
             raise AttunetError(f"The recipe has the folds 0 to {folds - 1}, not {number}.")

@@ -122,17 +122,21 @@ def differences(results: Sequence[ArmResult]) -> tuple[Difference, ...]:
 
 def cells(result: ArmResult) -> tuple[str, ...]:
     """A row as text, under `HEADINGS`."""
-    figures = (_text(getattr(result.scores.by_patient, name), ".3f") for name in SCORE_MEASURES)
+    figures = (estimate_text(getattr(result.scores.by_patient, name), ".3f") for name in SCORE_MEASURES)
     missed = f"{result.missed} of {len(result.scores.cases)}"
     return (result.arm.network, result.arm.taught, *figures, missed)
 
 
 def difference_cells(difference: Difference) -> tuple[str, ...]:
     """A row as text, under `DIFFERENCE_HEADINGS`."""
-    return (difference.title, *(_text(getattr(difference.found, name), "+.3f") for name in SCORE_MEASURES))
+    return (
+        difference.title,
+        *(estimate_text(getattr(difference.found, name), "+.3f") for name in SCORE_MEASURES),
+    )
 
 
-def _text(found: MeanEstimate, form: str) -> str:
+def estimate_text(found: MeanEstimate, form: str) -> str:
+    """Return a mean and its interval, each number in the format `form`."""
     if found.interval is None:
         return f"{found.mean:{form}}"
     low, high = found.interval
@@ -157,10 +161,11 @@ def notes(ablation: Ablation) -> tuple[str, ...]:
 
 def as_markdown(ablation: Ablation) -> str:
     """Both tables and the notes."""
-    arms = _table(HEADINGS, [cells(result) for result in ablation.results])
-    gains = _table(DIFFERENCE_HEADINGS, [difference_cells(found) for found in ablation.differences])
+    arms = markdown_table(HEADINGS, [cells(result) for result in ablation.results])
+    gains = markdown_table(DIFFERENCE_HEADINGS, [difference_cells(found) for found in ablation.differences])
     return "\n".join([*arms, "", *gains, "", *(f"- {note}" for note in notes(ablation)), ""])
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table in Markdown."""
     return [f"| {' | '.join(line)} |" for line in (headings, ("---",) * len(headings), *rows)]

@@ -161,7 +161,7 @@ def seen_slices(bundle: Path, path: Path) -> NDArray[np.float32]:
     volume, wanted = read_ct_volume(path), _model(bundle).card.preprocessing
     frame, indices = network_grid_for(volume, wanted), np.arange(volume.grid.shape[0])
     planes = network_slices(volume, frame, wanted, indices)
-    return planes[neighbour_indices(indices, wanted.neighbours, len(indices))]
+    return planes[neighbour_indices(indices, wanted, len(indices), frame.spacing_mm[0])]
 
 
 def engine_seconds(bundle: Path, path: Path, most: int | None = None) -> float:
@@ -195,7 +195,8 @@ def article_seconds(bundle: Path, path: Path) -> float:
 
 
 def _article_slice(network: Any, volume: Volume, wanted: PreprocessingConfig, z: int) -> NDArray[np.bool_]:
-    around = neighbour_indices(np.array([z]), wanted.neighbours, len(volume.hu))[0]
+    slices, apart = volume.grid.shape[0], volume.grid.spacing_mm[0]
+    around = neighbour_indices(np.array([z]), wanted, slices, apart)[0]
     planes = apply_hu_window(volume.hu[around], wanted.window_hu)
     small = np.stack([_resized(plane, wanted.size) for plane in planes], axis=-1)
     found = network.predict(small[None], verbose=0)

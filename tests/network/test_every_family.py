@@ -354,6 +354,15 @@ def test_a_gate_is_held_where_there_is_one_and_refused_in_a_sentence_elsewhere(
         assert np.array_equal(values, before[name])
 
 
+def test_each_map_of_the_decoder_has_half_the_resolution_of_the_one_before(
+    family: ModelFamily, config: NetworkConfig
+) -> None:
+    sizes = [tuple(each.shape[1:3]) for each in family.decoder_maps(family.build_network(config))]
+    rows, columns = config.size
+    assert sizes == [(rows >> level, columns >> level) for level in range(len(sizes))]
+    assert (len(sizes) > 1) == (family.decoder_lister is not None)
+
+
 def test_a_family_without_gates_holds_none(family: ModelFamily, config: NetworkConfig) -> None:
     if family.gate_holder is None:
         assert family.list_gates(config) == family.list_gates(family.config_type()) == ()

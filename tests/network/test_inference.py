@@ -16,6 +16,7 @@ from attunet_gui.core.slice_scheduler import SliceScheduler
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.inference import (
     LoadedModel,
+    average_models,
     build_input_cache,
     load_model,
     predict_volume,
@@ -50,6 +51,17 @@ class _BrightIsPancreas:
         middle = batch[:, 1]
         gates = {f"gate{level}": middle[:, :: 2**level, :: 2**level] for level in range(1, 5)}
         return {"probability": (middle > 0.9).astype(np.float32), **gates}
+
+
+class _SaysEverywhere(_BrightIsPancreas):
+    """An engine that gives one probability everywhere."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self._probability = probability
+
+    def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
+        return {**super().run(batch), "probability": np.full_like(batch[:, 1], self._probability)}
 
 
 def _model(spacing_mm: float) -> tuple[LoadedModel, _BrightIsPancreas]:
@@ -160,3 +172,47 @@ def test_a_real_network_gives_probability_and_gates_of_every_slice(volume: Volum
 def test_a_single_slice_is_enough(tiny_bundle: Path) -> None:
     one = phantom_volume(make_phantom(PhantomRequest(5, (1, 60, 70), (5.0, 5.0, 5.0))))
     assert predict_volume(one, load_model(read_bundle(tiny_bundle))).probability.shape[0] == 1
+
+
+def test_channels_at_a_distance_in_mm_are_the_slices_nearest_to_it(volume: Volume) -> None:
+    model, engine = _model(spacing_mm=3.0)
+    wanted = model.card.preprocessing.model_copy(update={"neighbour_distance_mm": 17.0})
+    apart = replace(
+        model, bundle=replace(model.bundle, card=model.card.model_copy(update={"preprocessing": wanted}))
+    )
+    predict_volume(volume, apart, order=SliceScheduler(12, start=0))
+    seen = _in_order(np.concatenate(engine.seen), build_input_cache(volume, apart).plain_input)
+    assert volume.grid.spacing_mm[0] == 9.0
+    assert np.array_equal(seen[2:, 0], seen[:-2, 1])
+    assert np.array_equal(seen[:-2, 2], seen[2:, 1])
+
+
+def test_models_on_other_grids_are_averaged_where_they_reach(volume: Volume) -> None:
+    (wide, _), (near, _) = _model(spacing_mm=3.0), _model(spacing_mm=0.8)
+    card = near.card.model_copy(update={"threshold": 0.2, "name": "near"})
+    near = replace(near, bundle=replace(near.bundle, card=card), engine=_SaysEverywhere(0.3))
+    both = average_models(with_test_time_transforms(wide), with_test_time_transforms(near))
+    alone = predict_volume(volume, with_test_time_transforms(wide))
+    found = predict_volume(volume, both)
+    assert found.frame.size == alone.frame.size
+    assert found.frame.step == alone.frame.step
+    # 0.3 is as far above 0.2 as 0.632 is above 0.5, on the logit; the smaller grid is 60 pixels wide.
+    inside, outside = np.s_[:, 100:124, 100:124], np.ones(alone.probability.shape[1:], bool)
+    outside[80:144, 80:144] = False
+    expected = (alone.probability[inside].astype(np.float32) + 0.6316) / 2
+    assert np.abs(found.probability[inside] - expected).max() < 2e-3
+    assert np.array_equal(found.probability[:, outside], alone.probability[:, outside])
+    assert np.array_equal(found.gates[0].values, alone.gates[0].values)
+    assert found.model.name == "bright+bright"
+    assert found.model.sha256 not in {wide.id.sha256, near.id.sha256}
+
+
+def test_models_of_one_grid_are_averaged_whatever_was_made_ready(volume: Volume) -> None:
+    one, other = _model(spacing_mm=3.0)[0], _model(spacing_mm=3.0)[0]
+    both = average_models(one, replace(other, engine=_SaysEverywhere(0.25)))
+    sight = build_input_cache(volume, both)
+    while sight.prefetch_slices():
+        pass
+    plain = predict_volume(volume, one).probability.astype(np.float32)
+    found = predict_volume(volume, both, sight=sight).probability
+    assert np.abs(found - (plain + 0.25) / 2).max() < 1e-3

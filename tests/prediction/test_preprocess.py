@@ -107,8 +107,28 @@ def test_hu_are_clipped_to_the_window() -> None:
 
 
 def test_neighbours_repeat_at_the_ends() -> None:
-    assert neighbour_indices(np.array([0, 2, 4]), 1, 5).tolist() == [[0, 0, 1], [1, 2, 3], [3, 4, 4]]
-    assert neighbour_indices(np.array([0]), 1, 1).tolist() == [[0, 0, 0]]
+    next_ones = PreprocessingConfig(neighbours=1)
+    around = neighbour_indices(np.array([0, 2, 4]), next_ones, 5, 2.5)
+    assert around.tolist() == [[0, 0, 1], [1, 2, 3], [3, 4, 4]]
+    assert neighbour_indices(np.array([0]), next_ones, 1, 2.5).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("slice_mm", "expected"),
+    [
+        (1.0, [4, 7, 10, 13, 16]),
+        (2.0, [7, 8, 10, 12, 13]),  # 3 mm is a tie, 2 or 4; the farther one
+        (3.0, [8, 9, 10, 11, 12]),
+        (5.0, [9, 9, 10, 11, 11]),
+        (7.0, [9, 10, 10, 10, 11]),
+    ],
+)
+def test_neighbours_lie_at_a_distance_in_mm_whatever_the_slices(slice_mm: float, expected: list[int]) -> None:
+    wanted = PreprocessingConfig(neighbours=2, neighbour_distance_mm=3.0)
+    assert neighbour_indices(np.array([10]), wanted, 20, slice_mm).tolist() == [expected]
+    ends = neighbour_indices(np.array([0, 19]), wanted, 20, 3.0).tolist()
+    assert ends == [[0, 0, 0, 1, 2], [17, 18, 19, 19, 19]]
+    assert neighbour_indices(np.array([0]), wanted, 1, slice_mm).tolist() == [[0] * 5]
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,15 @@ def test_only_whole_slices_are_measured_on(folder: Path) -> None:
         "PANCREAS_0001-1010",
         "PANCREAS_0002-1001",
     ]
+
+
+def test_neighbours_at_a_distance_are_found_by_slice_number(folder: Path, case: TrainingCase) -> None:
+    wanted = _WANTED.model_copy(update={"neighbour_distance_mm": 1.5})  # two numbers of 0.75 mm
+    apart = load_patient_slices(find_patient_slices(folder)[0], wanted)
+    assert case.positions == ()
+    assert np.array_equal(apart.images, case.images)
+    lone, first, middle, last = (apart.neighbour_stack(z, _OFFSETS)[[0, 2]] for z in range(4))
+    shown = [(0, 0), (1, 3), (1, 3), (2, 3)]
+    for found, (before, after), z in zip((lone, first, middle, last), shown, range(4), strict=True):
+        known = (apart.truth[[before, after]] != IGNORED_LABEL) & (apart.truth[z] != IGNORED_LABEL)
+        assert np.array_equal(found[known], apart.images[[before, after]][known])

@@ -6,6 +6,7 @@ A block of the decoder takes the coarser map and the skip connection.
 
 from __future__ import annotations
 
+from itertools import count, takewhile
 from typing import Any
 
 from attunet_gui.network.families.encoder_decoder_config import EncoderDecoderConfig, level_widths
@@ -62,6 +63,15 @@ def add_head(x: Any) -> Any:
     prior = keras.initializers.Constant(_PRIOR_LOGIT)
     x = FusedBatchNormalisation(beta_initializer=prior, name=_HEAD_NORM)(x)
     return layers.Activation("sigmoid", dtype="float32", name=PROBABILITY)(x)
+
+
+def decoder_maps(network: keras.Model) -> list[Any]:
+    """Return the output of each level of the decoder, finest first; it has one level less than the
+    encoder.
+    """
+    found = {layer.name: layer.output for layer in network.layers if layer.name.startswith("decoder")}
+    levels = takewhile(found.__contains__, (f"decoder{level}_2_norm" for level in count(1)))
+    return [found[name] for name in levels]
 
 
 def build_logits(network: keras.Model) -> keras.Model:

@@ -87,6 +87,7 @@ class ModelFamily:
         list_gates: returns the gates of a configuration, finest first.
         gate_holder: place of `(network, name, coefficient)`, see `hold_gate`; None for a family without
             gates.
+        decoder_lister: place of `(network) -> list`, see `decoder_maps`; None for a family without such maps.
     """
 
     name: str
@@ -99,6 +100,7 @@ class ModelFamily:
     tiny_config: Mapping[str, Any]
     list_gates: Callable[[Any], tuple[GateOutput, ...]] = _list_no_gates
     gate_holder: str | None = None
+    decoder_lister: str | None = None
 
     def parse_config(self, config: Mapping[str, Any]) -> NetworkConfig:
         """Return the validated configuration of a card; `InvalidModelBundle` names the first fault."""
@@ -153,6 +155,12 @@ class ModelFamily:
         if self.gate_holder is None:
             raise _no_gate_error(self.name)
         _import_function(self.gate_holder)(network, name, coefficient)
+
+    def decoder_maps(self, network: Any) -> list[Any]:
+        """Return the maps (batch, rows, columns, filters) that the levels of the decoder of the Keras model
+        `network` give, each of half the resolution of the one before; empty for a family without any.
+        """
+        return _import_function(self.decoder_lister)(network) if self.decoder_lister else []
 
     def require_gates(self, config: NetworkConfig, *names: str) -> None:
         """Check that a network has gates, and among them `names`.

@@ -22,4 +22,5 @@ FAMILY = ModelFamily(
     tiny_config={"size": [64, 64], "filters": 2, "levels": 3, "gate_filters": 4},
     list_gates=list_gates,
     gate_holder=f"{__name__}.attention_unet_keras:hold_gate",
+    decoder_lister="attunet_gui.network.families.encoder_decoder_keras:decoder_maps",
 )

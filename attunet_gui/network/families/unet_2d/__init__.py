@@ -15,4 +15,5 @@ FAMILY = ModelFamily(
     logits_builder="attunet_gui.network.families.encoder_decoder_keras:build_logits",
     logit_shifter="attunet_gui.network.families.encoder_decoder_keras:shift_logits",
     tiny_config={"size": [64, 64], "filters": 2, "levels": 3},
+    decoder_lister="attunet_gui.network.families.encoder_decoder_keras:decoder_maps",
 )

@@ -1,0 +1,1 @@
+"""Variants of one recipe, each trained and scored on the same people, in one table."""
