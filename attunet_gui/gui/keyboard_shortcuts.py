@@ -53,6 +53,7 @@ ACTIONS: tuple[UserAction, ...] = (
     UserAction("review.accept_place", "A", "The place in hand is right: go on to the next", "Review"),
     UserAction("review.verify_slice", "Q", "This slice is right: lock it, or unlock it", "Review"),
     UserAction("review.next_unseen", "Shift+N", "Go to the next slice with mask that was not seen", "Review"),
+    UserAction("toolbox.go_to_next_correction", "Ctrl+Shift+J", "Go to the slice to correct next", "Review"),
     UserAction("propagation.ask", "Shift+C", "Carry my corrections on to the other slices", "Review"),
     UserAction("propagation.take_all", "Shift+T", "Accept the proposed changes in all slices", "Review"),
     UserAction("propagation.take_slice", "K", "Accept the proposed changes in this slice", "Review"),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from itertools import pairwise
 
 import numpy as np
 
-from attunet_gui.editing.tools.correction_interpolation import interpolation_disagreement
+from attunet_gui.editing.tools.correction_interpolation import next_slice_to_correct
 from attunet_gui.review.case_evidence import CaseEvidence
 from attunet_gui.review.finding_search import FindingSearchResult, find_findings
 from attunet_gui.review.findings import Finding
 from attunet_gui.review.review_progress import ReviewState, open_findings, with_verified
 from attunet_gui.review.slice_strip import make_slice_strip
+from attunet_gui.system.errors import AttunetError
 from benchmarks.effort.simulated_annotator import SimulatedAnnotator
 
 Path = Generator[int, SimulatedAnnotator, None]
@@ -43,28 +44,17 @@ def bisecting(annotator: SimulatedAnnotator) -> Path:
 def by_disagreement(annotator: SimulatedAnnotator) -> Path:
     """First and last slice of the gland, then where interpolation and the corrected draft differ most.
 
-    Of the gap between two decided slices in which they differ most in all, it is the slice that halves what
-    differs. Where nothing can be interpolated, the middle of the widest gap comes next.
+    That is the slice that the window goes to when she asks for the next one to correct.
     """
     extent = annotator.task.extent
     for z in sorted({extent.start, extent.stop - 1}) if extent else []:
         annotator = yield z
     while True:
-        following = _halving(sorted(annotator.decided), interpolation_disagreement(annotator.scene()))
-        if following is None:
+        try:
+            following = next_slice_to_correct(annotator.scene())
+        except AttunetError:
             return
         annotator = yield following
-
-
-def _halving(decided: list[int], unknown: Mapping[int, int]) -> int | None:
-    """The slice between two `decided` ones that halves what is `unknown` there; None if all are decided."""
-    gaps = [(a, b) for a, b in pairwise(decided) if b - a > 1]
-    if not gaps:
-        return None
-    weights = [[unknown.get(z, 0) + 1 for z in range(a + 1, b)] for a, b in gaps]
-    most = max(range(len(gaps)), key=lambda number: (sum(weights[number]), -number))
-    running = np.cumsum(weights[most])
-    return gaps[most][0] + 1 + int(np.searchsorted(running, running[-1] / 2))
 
 
 def most_wrong_first(annotator: SimulatedAnnotator) -> Path:

@@ -23,6 +23,7 @@ from attunet_gui.editing.tools import ToolScene
 from attunet_gui.editing.tools.correction_interpolation import (
     InterpolateCorrections,
     interpolation_disagreement,
+    next_slice_to_correct,
 )
 from attunet_gui.editing.tools.slice_interpolation import (
     ClearBeyondTool,
@@ -128,6 +129,18 @@ def test_the_slices_where_both_guesses_differ_are_named() -> None:
     assert set(unknown) == set(range(7, 14))
     assert max(unknown, key=lambda z: unknown[z]) == 10
     assert interpolation_disagreement(corrected(scene, truth, 6)) == {}
+
+
+def test_the_next_slice_halves_what_is_unknown() -> None:
+    truth = with_bumps(TRUTH)
+    scene = draft_with_a_false_loop(truth)
+    scene.mask[10, 20:44, 20:44] = 0
+    assert next_slice_to_correct(corrected(scene, truth, 6, 14)) == 10
+    ends = replace(scene, locks=MaskLocks(verified=frozenset({2, 20, 24})))
+    assert next_slice_to_correct(ends) == 11, "the middle of the widest gap where nothing is known"
+    for verified in (frozenset(), frozenset({3}), frozenset({3, 4})):
+        with pytest.raises(AttunetError, match="first and the last slice"):
+            next_slice_to_correct(replace(scene, locks=MaskLocks(verified=verified)))
 
 
 @pytest.mark.parametrize("verified", [frozenset(), frozenset({4, 8})])

@@ -90,7 +90,7 @@ def test_it_does_something_on_a_phantom(kind: ToolKind) -> None:
     scene, hole = rough_phantom_scene()
     if kind.key in (NEIGHBOURS_TOOL, CORRECTION_INTERPOLATION_TOOL):
         scene = replace(scene, locks=MaskLocks(), spacing_mm=(2.5, 1.8, 1.8))
-    point = (scene.slice, 6, 6) if kind.key == "remove-this" else hole
+    point = (scene.slice, 6, 6) if kind.key in ("remove-this", "remove-piece") else hole
     edit = kind.make_tool(
         ToolOptions(points=(point,), value=1.0 if kind.key == "islands" else None)
     ).compute_edit(scene)

@@ -429,6 +429,29 @@ def test_a_correction_is_carried_to_the_slices_around_it(world: HeadlessWindow, 
     np.testing.assert_array_equal(world.mask, corrected)
 
 
+def test_between_two_corrected_slices_all_follow_and_the_next_to_correct_is_found(
+    world: HeadlessWindow, ct: Path
+) -> None:
+    world.open(ct)
+    world.draft(box_mask(world))
+    toolbox, view = world.controller.toolbox, world.controller.layers.slice_view
+    toolbox.go_to_next_correction()
+    world.until(lambda: "first and the last slice" in world.said)
+    for z in (3, 7):
+        view.go_to_slice(z)
+        world.paint(z, 27, 20)
+    before = world.mask.copy()
+    toolbox.press_tool_key("interpolate-corrections")
+    world.until(lambda: (world.mask != before).any())
+    assert world.mask[4:7, 26, 20].all(), "what was added at both ends is added between"
+    assert np.array_equal(world.mask[[3, 7]], before[[3, 7]])
+    assert world.said.startswith("Interpolate corrections")
+    toolbox.go_to_next_correction()
+    world.until(lambda: view.current_slice in (4, 5, 6))
+    world.controller.edits.undo()
+    assert np.array_equal(world.mask, before), "one step"
+
+
 def test_a_tool_without_what_it_needs_says_so(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.controller.toolbox.select_tool("take-draft")

@@ -125,6 +125,25 @@ def interpolation_disagreement(scene: ToolScene) -> Mapping[int, int]:
     }
 
 
+def next_slice_to_correct(scene: ToolScene) -> int:
+    """Return the slice whose correction tells most of the others.
+
+    Of the gap between two corrected slices of which most is unknown in all, it is the slice that halves that.
+    Where nothing can be interpolated, it is the middle of the widest gap.
+
+    Raises:
+        AttunetError: if there is no slice between two corrected ones.
+    """
+    gaps = [(a, b) for a, b in pairwise(_corrected_slices(scene)) if b - a > 1]
+    if not gaps:
+        raise AttunetError("Correct the first and the last slice of the gland first, or verify them.")
+    unknown = interpolation_disagreement(scene)
+    weights = [[unknown.get(z, 0) + 1 for z in range(a + 1, b)] for a, b in gaps]
+    most = max(range(len(gaps)), key=lambda number: (sum(weights[number]), -number))
+    running = np.cumsum(weights[most])
+    return gaps[most][0] + 1 + int(np.searchsorted(running, running[-1] / 2))
+
+
 class _CorrectedCase:
     """The corrected slices of a case, and what their slices were before.
 

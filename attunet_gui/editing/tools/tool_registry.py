@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL
+from attunet_gui.editing.tools.attached_piece import RemovePieceTool
 from attunet_gui.editing.tools.click_segmentation import (
     ADD_REACH_PARAMETER,
     REMOVE_REACH_PARAMETER,
@@ -57,6 +58,11 @@ TOOLS: tuple[ToolKind, ...] = (
         lambda options: RemoveTissueTool(options.points, _parameter_value(options), options.in_3d),
         REMOVE_REACH_PARAMETER,
         frozenset({ToolNeed.POINTS}),
+    ),
+    ToolKind(
+        "remove-piece", "Remove piece", "Remove the piece under a click in all slices, cut off at its neck.",
+        _CLICK, "Shift+X", (3,), lambda options: RemovePieceTool(options.points),
+        needs=frozenset({ToolNeed.POINTS}),
     ),
     ToolKind(
         "grow", "Grow", "Move the outline outwards by a distance.", _SHAPE, "Shift+K", _IN_2D_AND_3D,

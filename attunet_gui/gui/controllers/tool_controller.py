@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.mask_edit import MaskEdit
+from attunet_gui.editing.tools.correction_interpolation import next_slice_to_correct
 from attunet_gui.editing.tools.tool_registry import tool_kind_by_key
 from attunet_gui.editing.tools.tool_scene import VoxelPoint
 from attunet_gui.editing.tools.tool_types import EditingTool, ToolKind, ToolNeed, ToolOptions
@@ -142,6 +143,19 @@ class ToolController(QObject):
         self.deselect_tool()
         if kind is not None:
             self._run_tool(kind, options, partial(self._apply_edit, kind))
+
+    def go_to_next_correction(self) -> None:
+        """Go to the slice whose correction tells most of the others; it is looked for in the background."""
+        scene = self._correcting.tool_scene()
+        if scene is None:
+            return
+        self.deselect_tool()
+        if_current = partial(self._if_current, self._revision, self.go_to_next_correction)
+        self._executor.submit(
+            partial(next_slice_to_correct, scene),
+            partial(if_current, self._layers.slice_view.go_to_slice),
+            partial(if_current, self._report_failure),
+        )
 
     # At work
 
