@@ -10,6 +10,7 @@ from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.gui.controllers.main_controller import MainController
 from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.controllers.propagation_controller import PropagationController
+from attunet_gui.gui.controllers.tool_controller import ToolController
 from attunet_gui.gui.controllers.window_dialogs import WindowDialogs
 from attunet_gui.gui.finetuning.finetuning_controller import FinetuningController
 from attunet_gui.gui.keyboard_shortcuts import (
@@ -64,6 +65,7 @@ def test_every_action_is_something_the_desk_can_do(action: UserAction) -> None:
         "finetuning": FinetuningController,
         "dialogs": WindowDialogs,
         "layers.slice_view": SliceView,
+        "toolbox": ToolController,
         "layers.appearance": LayerAppearance,
     }
     assert callable(getattr(kinds[owner], method))
