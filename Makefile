@@ -6,7 +6,7 @@ PYTHON := .venv/bin/python
 # arithmetic, and a part prints when it is done. What a part of a kind names, the last part of that kind leaves
 # out and runs the rest: no test file is forgotten.
 JOBS := 2
-ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 PYTEST := $(ONE_THREAD) $(PYTHON) -m pytest -q --durations=5
 SCREEN := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 PLAIN = $(PYTEST) -p no:pytest-qt -m "not window"
@@ -43,8 +43,7 @@ run: setup
 	@.venv/bin/attunet demo
 
 test: setup
-	@$(MAKE) --no-print-directory check
-	@$(AT_ONCE) $(PARTS)
+	@$(AT_ONCE) check $(PARTS)
 
 check:
 	@echo "==> lint, types, layers, plugin manifest"
