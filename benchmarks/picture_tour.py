@@ -18,6 +18,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from attunet_gui.app.model_finetuning import FinetuningOptions
 from attunet_gui.cli import run_command_line
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL
@@ -27,7 +28,6 @@ from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.gui.controllers.main_controller import DEMO_SEED
 from attunet_gui.gui.demo_recorder import DemoRecorder, run_demo
 from attunet_gui.gui.dialogs.case_dialogs import ask_recovery
-from attunet_gui.gui.finetuning.finetuning_preparation import FinetuningOptions
 from attunet_gui.gui.napari_adapter.layer_factory import CHANGES, MASK
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import PendingJournal

@@ -338,14 +338,14 @@ def finetune_command(
 ) -> None:
     """Make a model better by corrected cases, into RUN/bundle, and compare it with the one before."""
     from attunet_gui.cli.model_commands import choose_model
-    from attunet_gui.cli.training_commands import finetune_model
+    from attunet_gui.cli.training_commands import finetune_and_print
     from attunet_gui.training.finetuning.finetune_config import FinetuneBudget, FinetuneConfig, ReplayConfig
 
     again = ReplayConfig(tuple(replay or ()), phantoms)
     effort = FinetuneBudget(steps or FinetuneBudget.steps, minutes)
     parent = choose_model(start).folder
     order = FinetuneConfig(dataset, parent, output, validation, again, effort, name, seed, restart, label)
-    raise typer.Exit(finetune_model(order, wanted=adopt))
+    raise typer.Exit(finetune_and_print(order, wanted=adopt))
 
 
 @app.command("crossvalidate")

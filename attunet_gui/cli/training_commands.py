@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from attunet_gui.app.model_finetuning import FinetuneRequest, adopt_finetuned_model, finetune_model
 from attunet_gui.cli.console import console, print_empty_note, progress_bar
 from attunet_gui.cli.score_tables import (
     SCORE_HEADINGS,
@@ -26,18 +27,17 @@ from attunet_gui.evaluation.evaluation_figures import draw_failures, draw_reliab
 from attunet_gui.evaluation.labelled_cases import slice_cases
 from attunet_gui.evaluation.patient_splits import read_folds
 from attunet_gui.io.result_writing import make_folder, write_json
-from attunet_gui.model_registry.model_adoption import adopt_bundle
-from attunet_gui.model_registry.model_archive import import_model
 from attunet_gui.network.inference import load_model
 from attunet_gui.network.model_bundle import read_bundle, set_calibration, set_results
 from attunet_gui.prediction.model_card import MeasuredResult
 from attunet_gui.system.errors import AttunetError
-from attunet_gui.system.paths import model_folders, shipped_recipe_path, user_data_folder
+from attunet_gui.system.paths import shipped_recipe_path
 from attunet_gui.system.plurals import counted
 from attunet_gui.training.article_comparison import TABLE_FILE, run_and_compare
 from attunet_gui.training.crossvalidation import FOLDS_FILE, SCORES_FILE, run_crossvalidation
 from attunet_gui.training.finetuning.finetune_config import FinetuneConfig
-from attunet_gui.training.finetuning.finetune_run import FinetuneOutcome, run_finetuning
+from attunet_gui.training.finetuning.finetune_run import run_finetuning
+from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
 from attunet_gui.training.training_run import BUNDLE_FOLDER, FinishedRun, TrainingOptions, run_recipe
 
 
@@ -152,7 +152,7 @@ _TIME_LIMIT_NOTE = (
 )
 
 
-def finetune_model(order: FinetuneConfig, *, wanted: bool) -> int:
+def finetune_and_print(order: FinetuneConfig, *, wanted: bool) -> int:
     """Fine-tune a model, compare it with the one before, and print the outcome.
 
     Args:
@@ -165,29 +165,24 @@ def finetune_model(order: FinetuneConfig, *, wanted: bool) -> int:
     if order.effort.minutes is not None:
         console.print(_TIME_LIMIT_NOTE.format(minutes=order.effort.minutes))
     with progress_bar("finetune") as progress:
-        done = run_finetuning(order, progress)
+        done = finetune_model(FinetuneRequest(order), run_finetuning, progress)
     _print_finetuned(done)
     if not done.verdict.passed:
         return 1
     if wanted:
-        adopt_bundle(import_model(done.bundle.folder, model_folders()[0]), user_data_folder())
-        console.print(f"{done.bundle.card.name} is the default now; `attunet models rollback` undoes it.")
+        # The person chose the folder of the run, and may type the same command again.
+        adopt_finetuned_model(done, keep_checkpoint=True)
+        console.print(f"{done.name} is the default now; `attunet models rollback` undoes it.")
     else:
         console.print(f"`attunet models adopt {done.bundle.folder}` makes it the default.")
     return 0
 
 
-def _print_finetuned(done: FinetuneOutcome) -> None:
+def _print_finetuned(done: FinetunedModel) -> None:
     """Print how the training went, which cases were left out and why, and the comparison."""
-    division = done.division
-    console.print(
-        f"{done.bundle.folder}: {counted(done.steps, 'step')} in {done.seconds / 60:.1f} min, "
-        f"in {done.precision}; "
-        f"{counted(len(division.training), 'case')} taught, {len(division.held_out)} judged."
-    )
-    if division.left_out:
-        named = ", ".join(division.left_out)
-        console.print(f"{named}: did neither, there is somebody in them who judges or once did.")
+    console.print(f"{done.bundle.folder}: {done.training_sentence}")
+    if done.left_out_sentence:
+        console.print(done.left_out_sentence)
     print_empty_note(done.about_empty)
     print_verdict(done.verdict)
 

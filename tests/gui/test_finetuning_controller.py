@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from attunet_gui.gui.finetuning.finetuning_controller import FinetuningController
-from attunet_gui.gui.finetuning.finetuning_preparation import (
+from attunet_gui.app.model_finetuning import (
     DefaultModel,
+    FinetuneRequest,
     FinetuningOptions,
-    FinetuningRequest,
-    export_accepted_cases,
-    make_finetune_config,
     make_model_comparison,
+    prepare_finetuning,
+    request_finetuning,
 )
+from attunet_gui.gui.finetuning.finetuning_controller import FinetuningController
 from attunet_gui.gui.finetuning.finetuning_view_state import (
     FinetuningFacts,
     comparison_text,
@@ -147,6 +147,15 @@ def test_truths_without_any_pancreas_are_said_with_the_verdict() -> None:
     assert "empty" not in decide_finetuning_view(replace(READY, learnt=learnt_of(BETTER))).verdict
 
 
+def test_the_verdict_says_how_it_was_trained_and_who_did_neither() -> None:
+    learnt = learnt_of(BETTER)
+    learnt = replace(learnt, division=replace(learnt.division, left_out=("case-0004",)))
+    told = decide_finetuning_view(replace(READY, learnt=learnt)).verdict
+    assert told.startswith(BETTER.sentence)
+    assert "4 steps in 1.5 min, in float32; 2 cases taught, 1 judged." in told
+    assert "case-0004: did neither, there is somebody in them who judges or once did." in told
+
+
 def test_accepted_masks_without_any_pancreas_are_said_where_the_models_are_compared() -> None:
     found = (change("taught", "a", 0.9, 0.8), change("taught", "e", 1.0, 1.0, empty=True))
     view = decide_finetuning_view(replace(READY, learnt=learnt_of(BETTER), differences=found))
@@ -208,43 +217,41 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def lesson(project: Project, tiny_bundle: Path) -> FinetuningRequest:
-    return FinetuningRequest(read_bundle(tiny_bundle), FinetuningOptions(), project)
+def lesson(project: Project, tiny_bundle: Path) -> FinetuneRequest:
+    return request_finetuning(read_bundle(tiny_bundle), FinetuningOptions(), project)
 
 
-def test_only_what_is_accepted_now_teaches(lesson: FinetuningRequest, project: Project) -> None:
-    folder = export_accepted_cases(lesson, no_progress)
+def test_only_what_is_accepted_now_teaches(lesson: FinetuneRequest, project: Project) -> None:
+    folder = prepare_finetuning(lesson, no_progress).dataset
     assert [case.name for case in find_dataset_cases(folder)] == ["case-0001", "case-0002", "case-0003"]
     before = {case.name: case.image.read_bytes() for case in find_dataset_cases(folder)}
     reopen_case(project, project.case_named("case-0002"), actor="anna")
-    left = find_dataset_cases(export_accepted_cases(lesson, no_progress))
+    left = find_dataset_cases(prepare_finetuning(lesson, no_progress).dataset)
     assert [case.name for case in left] == ["case-0001", "case-0003"]
     assert all(case.image.read_bytes() == before[case.name] for case in left), "who judged is known by it"
 
 
-def test_the_same_lesson_goes_on_in_the_same_run_and_another_does_not(lesson: FinetuningRequest) -> None:
-    first = make_finetune_config(lesson, no_progress)
-    assert make_finetune_config(lesson, no_progress) == first
-    assert first.output.is_relative_to(lesson.output_folder)
+def test_the_same_lesson_goes_on_in_the_same_run_and_another_does_not(lesson: FinetuneRequest) -> None:
+    first = prepare_finetuning(lesson, no_progress)
+    assert prepare_finetuning(lesson, no_progress) == first
+    assert first.output.is_relative_to(lesson.config.output)
     assert first.name.startswith("tiny-tuned-")
-    longer = replace(lesson, options=FinetuningOptions(effort=FinetuneBudget(minutes=20)))
-    assert make_finetune_config(longer, no_progress).output != first.output
+    longer = replace(lesson, config=replace(lesson.config, effort=FinetuneBudget(minutes=20)))
+    assert prepare_finetuning(longer, no_progress).output != first.output
     assert lesson.project is not None
     accept(lesson.project, "case-0004")
-    assert make_finetune_config(lesson, no_progress).output != first.output
+    assert prepare_finetuning(lesson, no_progress).output != first.output
 
 
 def test_without_accepted_cases_nothing_is_learnt(tmp_path: Path, tiny_bundle: Path) -> None:
     project = drafted_project(tmp_path, 1)
     with pytest.raises(AttunetError, match="No case is accepted yet"):
-        make_finetune_config(
-            FinetuningRequest(read_bundle(tiny_bundle), FinetuningOptions(), project), no_progress
+        prepare_finetuning(
+            request_finetuning(read_bundle(tiny_bundle), FinetuningOptions(), project), no_progress
         )
     project.close()
     with pytest.raises(AttunetError, match="No project is open"):
-        make_finetune_config(
-            FinetuningRequest(read_bundle(tiny_bundle), FinetuningOptions(), None), no_progress
-        )
+        request_finetuning(read_bundle(tiny_bundle), FinetuningOptions(), None)
 
 
 def test_who_did_not_teach_is_compared_first(project: Project, tmp_path: Path) -> None:
@@ -252,12 +259,12 @@ def test_who_did_not_teach_is_compared_first(project: Project, tmp_path: Path) -
     order = make_model_comparison(
         project, tmp_path, learnt, CaseDivision(("case-0001", "case-0003"), ("case-0002",))
     )
-    assert [(case.name, case.role) for case in order.cases] == [
+    assert [(each.case.name, each.role) for each in order.cases] == [
         ("case-0002", "judged"),
         ("case-0003", "taught"),
         ("case-0001", "taught"),
     ]
-    assert {case.role for case in make_model_comparison(project, tmp_path, learnt, None).cases} == {
+    assert {each.role for each in make_model_comparison(project, tmp_path, learnt, None).cases} == {
         "not known"
     }
 
@@ -273,7 +280,7 @@ def test_masks_that_nobody_changed_are_not_compared(project: Project, tmp_path: 
         save(project, project.case_named(name), ball(radius_mm=13), review)
         accept_case(project, project.case_named(name), actor="anna")
     order = make_model_comparison(project, tmp_path, learnt_of(BETTER), None)
-    assert {case.name for case in order.cases} == {"case-0002", "case-0003"}
+    assert {each.case.name for each in order.cases} == {"case-0002", "case-0003"}
     assert order.left_out == 1
 
 

@@ -30,9 +30,9 @@ from attunet_gui.training.finetuning.finetune_config import (
 from attunet_gui.training.finetuning.finetune_run import (
     PLAN_FILE,
     VERDICT_FILE,
-    FinetuneOutcome,
     run_finetuning,
 )
+from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
 
 pytestmark = pytest.mark.network
 _ALONE = ReplayConfig(phantoms=0, judging=0)
@@ -77,14 +77,14 @@ def _order(folder: Path, parent: Path, steps: int = 100) -> FinetuneConfig:
 @pytest.fixture(scope="module")
 def learnt(
     _in_large_steps: None, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, FinetuneOutcome]:
+) -> tuple[Path, FinetunedModel]:
     folder = tmp_path_factory.mktemp("finetuned")
     _write(folder / "right", range(6))
     return folder, run_finetuning(_order(folder, tiny_bundle))
 
 
 def test_a_better_model_passes_and_its_card_tells_where_it_comes_from(
-    learnt: tuple[Path, FinetuneOutcome], tiny_bundle: Path
+    learnt: tuple[Path, FinetunedModel], tiny_bundle: Path
 ) -> None:
     folder, done = learnt
     assert done.verdict.passed, done.verdict.sentence
@@ -102,7 +102,7 @@ def test_a_better_model_passes_and_its_card_tells_where_it_comes_from(
     assert json.loads((folder / "run" / VERDICT_FILE).read_text())["passed"]
 
 
-def test_a_model_from_wrong_labels_is_held_back(learnt: tuple[Path, FinetuneOutcome], tmp_path: Path) -> None:
+def test_a_model_from_wrong_labels_is_held_back(learnt: tuple[Path, FinetunedModel], tmp_path: Path) -> None:
     parent = learnt[0] / "run" / "bundle"
     wrong = _write(tmp_path / "wrong", range(20, 25), aside=14)
     frozen = _write(tmp_path / "frozen", range(30, 33))
@@ -118,7 +118,7 @@ def test_a_model_from_wrong_labels_is_held_back(learnt: tuple[Path, FinetuneOutc
 
 
 def test_who_judged_a_model_never_teaches_the_next(
-    learnt: tuple[Path, FinetuneOutcome], tmp_path: Path
+    learnt: tuple[Path, FinetunedModel], tmp_path: Path
 ) -> None:
     folder, first = learnt
     grown = _write(_write(tmp_path / "grown", range(6)), range(40, 46))

@@ -8,11 +8,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from attunet_gui.app.model_finetuning import COMPARE, LEARN
 from attunet_gui.evaluation.model_guard import CaseScoreChange, GuardVerdict, judge_model
-from attunet_gui.gui.finetuning.finetuning_preparation import COMPARE, LEARN
-from attunet_gui.network.model_bundle import read_bundle, set_lineage
+from attunet_gui.network.model_bundle import ModelBundle, read_bundle, set_lineage
 from attunet_gui.network.training_log import LOG_FILE
-from attunet_gui.prediction.model_card import GuardRecord, ModelLineage, ModelReference
+from attunet_gui.prediction.model_card import GuardRecord, ModelCard, ModelLineage, ModelReference
 from attunet_gui.project.case_commands import MaskReview, accept_case
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError
@@ -20,6 +20,7 @@ from attunet_gui.system.progress import ProgressCallback
 from attunet_gui.training.finetuning.finetune_config import FinetuneConfig, ModelComparisonConfig
 from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
 from attunet_gui.training.finetuning.holdout import CaseDivision
+from tests.support.model_cards import card_fields
 from tests.support.project_cases import ball, save
 
 STEPS = 4
@@ -35,9 +36,12 @@ def verdict_of(*changes: CaseScoreChange) -> GuardVerdict:
     return judge_model(changes)
 
 
-def learnt_of(verdict: GuardVerdict, folder: Path = Path("bundle"), name: str = "better") -> FinetunedModel:
+def learnt_of(verdict: GuardVerdict, bundle: ModelBundle | None = None) -> FinetunedModel:
+    if bundle is None:
+        fields = card_fields(name="better") | {"weights": {"sha256": "0" * 64, "bytes": 1}}
+        bundle = ModelBundle(Path("bundle"), ModelCard.model_validate(fields))
     division = CaseDivision(("case-0001", "case-0002"), ("case-0003",))
-    return FinetunedModel(folder, name, verdict, division, STEPS, 90.0, "float32")
+    return FinetunedModel(bundle, verdict, division, STEPS, 90.0, "float32")
 
 
 def accept(project: Project, name: str) -> None:
@@ -87,9 +91,9 @@ class Pupil:
             change("validation", "case-0003", 0.6, 0.6 + self._gain),
             change("phantoms", "phantom 1", 0.8, 0.8),
         )
-        return learnt_of(verdict, self._bundle(order, verdict), order.name)
+        return learnt_of(verdict, self._bundle(order, verdict))
 
-    def _bundle(self, order: FinetuneConfig, verdict: GuardVerdict) -> Path:
+    def _bundle(self, order: FinetuneConfig, verdict: GuardVerdict) -> ModelBundle:
         folder = order.output / "bundle"
         shutil.copytree(self._tiny, folder, dirs_exist_ok=True)
         card = json.loads((folder / "card.json").read_text())
@@ -97,14 +101,14 @@ class Pupil:
         (folder / "card.json").write_text(json.dumps(card | told))
         guard = GuardRecord(passed=verdict.passed, sentence=verdict.sentence)
         parent = ModelReference(name="parent", sha256="1" * 64)
-        set_lineage(read_bundle(folder), ModelLineage(ancestors=(parent,), data_sha256="2" * 64, guard=guard))
-        return folder
+        lineage = ModelLineage(ancestors=(parent,), data_sha256="2" * 64, guard=guard)
+        return set_lineage(read_bundle(folder), lineage)
 
     def _compare(
         self, order: ModelComparisonConfig, progress: ProgressCallback
     ) -> tuple[CaseScoreChange, ...]:
         progress(0, len(order.cases), "loading")
         return tuple(
-            change(case.role, case.name, 0.7, 0.7 + 0.1 * (number - 1))
-            for number, case in enumerate(order.cases)
+            change(each.role, each.case.name, 0.7, 0.7 + 0.1 * (number - 1))
+            for number, each in enumerate(order.cases)
         )

@@ -6,9 +6,9 @@ from functools import partial
 
 from qtpy.QtCore import QObject
 
+from attunet_gui.app import model_finetuning
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.gui.finetuning import finetuning_preparation
-from attunet_gui.gui.finetuning.finetuning_preparation import DefaultModel
+from attunet_gui.app.model_finetuning import DefaultModel
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.system.background_executor import SerialExecutor
@@ -36,7 +36,7 @@ class DefaultModelController(QObject):
 
     def find_default_model(self) -> None:
         """Find out which model is the default and which one was before."""
-        self._background.submit(finetuning_preparation.find_default_model, self._set_default_model)
+        self._background.submit(model_finetuning.find_default_model, self._set_default_model)
 
     def _set_default_model(self, default: DefaultModel) -> None:
         self.default = default
@@ -44,9 +44,7 @@ class DefaultModelController(QObject):
 
     def adopt_model(self, learnt: FinetunedModel) -> None:
         """Make the new model the default, for the next draft on."""
-        self._background.submit(
-            partial(finetuning_preparation.adopt_finetuned_model, learnt), self._model_adopted
-        )
+        self._background.submit(partial(model_finetuning.adopt_finetuned_model, learnt), self._model_adopted)
 
     def _model_adopted(self, bundle: ModelBundle) -> None:
         self._session.add_model(bundle)
@@ -55,7 +53,7 @@ class DefaultModelController(QObject):
 
     def return_to_previous_model(self) -> None:
         """Make the model before the default again."""
-        self._background.submit(finetuning_preparation.restore_previous_model, self._previous_model_restored)
+        self._background.submit(model_finetuning.restore_previous_model, self._previous_model_restored)
 
     def _previous_model_restored(self, bundle: ModelBundle) -> None:
         self._session.add_model(bundle)

@@ -12,16 +12,12 @@ from functools import partial
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 
+from attunet_gui.app import model_finetuning
 from attunet_gui.app.case_session import CaseSession
+from attunet_gui.app.model_finetuning import ChildProcessCall, FinetuneRequest, FinetuningOptions
 from attunet_gui.evaluation.model_guard import CaseScoreChange
-from attunet_gui.gui.finetuning import finetuning_preparation
 from attunet_gui.gui.finetuning.default_model_controller import DefaultModelController
 from attunet_gui.gui.finetuning.finetuning_dialog import FinetuningDialog
-from attunet_gui.gui.finetuning.finetuning_preparation import (
-    ChildProcessCall,
-    FinetuningOptions,
-    FinetuningRequest,
-)
 from attunet_gui.gui.finetuning.finetuning_view_state import (
     FinetuningFacts,
     comparison_text,
@@ -52,7 +48,7 @@ _OURS: tuple[JobKind, ...] = ("learn", "compare")
 class _FinetuningProgress:
     """The last run, as far as it has come."""
 
-    asked: FinetuningRequest | None = None
+    asked: FinetuneRequest | None = None
     order: FinetuneConfig | None = None
     curve: LearningCurve = field(default_factory=LearningCurve)
     learnt: FinetunedModel | None = None
@@ -106,13 +102,13 @@ class FinetuningController(QObject):
         worklist, progress = self._worklist, self._progress
         bundle, project = self._session.bundle, worklist.project
         counts = worklist.current_facts.counts
-        place = finetuning_preparation.finetuning_folder(None if project is None else project.folder)
+        place = model_finetuning.finetuning_folder(None if project is None else project.folder)
         return FinetuningFacts(
             able=self.can_finetune,
             model="" if bundle is None else bundle.card.title,
             project="" if project is None else project.folder.name,
             place=f"{place.parent.name}/{place.name}",
-            accepted=sum(counts.get(status, 0) for status in finetuning_preparation.ACCEPTED),
+            accepted=sum(counts.get(status, 0) for status in model_finetuning.ACCEPTED),
             options=self.options,
             found=self._found,
             fault=self._fault,
@@ -171,7 +167,7 @@ class FinetuningController(QObject):
         self.options, self._fault, self._found = options, "", None
         try:
             for folder in filter(None, (options.dataset, options.validation, *options.replay.folders)):
-                count = finetuning_preparation.count_dataset_cases(folder)
+                count = model_finetuning.count_dataset_cases(folder)
                 self._found = count if folder == options.dataset else self._found
         except AttunetError as error:
             self._fault = str(error)
@@ -190,23 +186,30 @@ class FinetuningController(QObject):
         bundle, project = self._session.bundle, self._worklist.project
         if bundle is None or self._running_job is not None:
             return
-        asked = FinetuningRequest(bundle, self.options, project)
+        try:
+            asked = model_finetuning.request_finetuning(bundle, self.options, project)
+        except AttunetError as error:
+            self._report_failure(error)
+            return
         self._project, self._progress = project, _FinetuningProgress(asked)
         self._worklist.background_jobs.begin_job(
             "learn", partial(self._run_finetuning, asked, self.run_in_child)
         )
 
     def _run_finetuning(
-        self, asked: FinetuningRequest, child: ChildProcessCall, progress: ProgressCallback
+        self, asked: FinetuneRequest, child: ChildProcessCall, progress: ProgressCallback
     ) -> str:
         """Export, train and judge, in the thread of a background job."""
-        order = finetuning_preparation.make_finetune_config(asked, progress)
-        self._background.post(partial(self._config_ready, asked, order))
-        learnt: FinetunedModel = child(finetuning_preparation.LEARN, order, progress)
+        learnt = model_finetuning.finetune_model(
+            asked,
+            partial(child, model_finetuning.LEARN),
+            progress,
+            lambda order: self._background.post(partial(self._config_ready, asked, order)),
+        )
         self._background.post(partial(self._finetuning_done, asked, learnt))
         return learnt.verdict.sentence
 
-    def _config_ready(self, asked: FinetuningRequest, order: FinetuneConfig) -> None:
+    def _config_ready(self, asked: FinetuneRequest, order: FinetuneConfig) -> None:
         if self._progress.asked is asked:
             self._progress = replace(self._progress, order=order)
             self._following.start()
@@ -219,7 +222,7 @@ class FinetuningController(QObject):
             self._progress = replace(self._progress, curve=curve)
             self.changed.emit()
 
-    def _finetuning_done(self, asked: FinetuningRequest, learnt: FinetunedModel) -> None:
+    def _finetuning_done(self, asked: FinetuneRequest, learnt: FinetunedModel) -> None:
         if self._progress.asked is asked:
             self._progress = replace(self._progress, learnt=learnt)
             self._read_training_log()
@@ -237,13 +240,11 @@ class FinetuningController(QObject):
         if learnt is None or asked is None or project is None or project is not self._project:
             return
         # Trained on a foreign data set, no case of the project has a known role.
-        division = learnt.division if asked.options.dataset is None else None
+        division = learnt.division if asked.project is not None else None
 
         def work(progress: ProgressCallback) -> str:
-            order = finetuning_preparation.make_model_comparison(
-                project, asked.parent.folder, learnt, division
-            )
-            found = self.run_in_child(finetuning_preparation.COMPARE, order, progress) if order.cases else ()
+            order = model_finetuning.make_model_comparison(project, asked.config.parent, learnt, division)
+            found = self.run_in_child(model_finetuning.COMPARE, order, progress) if order.cases else ()
             self._background.post(partial(self._comparison_done, asked, found, order.left_out))
             return comparison_text(found, order.left_out)
 
@@ -252,7 +253,7 @@ class FinetuningController(QObject):
         self._worklist.background_jobs.begin_job("compare", work)
 
     def _comparison_done(
-        self, asked: FinetuningRequest, found: tuple[CaseScoreChange, ...], left_out: int
+        self, asked: FinetuneRequest, found: tuple[CaseScoreChange, ...], left_out: int
     ) -> None:
         if self._progress.asked is asked:
             self._progress = replace(self._progress, differences=tuple(found), left_out=left_out)

@@ -22,8 +22,8 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from attunet_gui.app.model_finetuning import FinetuningOptions
 from attunet_gui.gui.dialogs import case_dialogs
-from attunet_gui.gui.finetuning.finetuning_preparation import FinetuningOptions
 from attunet_gui.gui.finetuning.finetuning_view_state import FinetuningView
 from attunet_gui.gui.finetuning.learning_curve import LearningCurve, LearningCurveWidget
 from attunet_gui.gui.finetuning.model_comparison_table import ModelComparisonTable

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import mean
 
+from attunet_gui.app.model_finetuning import DefaultModel, FinetuningOptions
 from attunet_gui.app.project_messages import count_cases_text as cases_words
 from attunet_gui.core.draft_correction import left_out_sentence
 from attunet_gui.evaluation.case_scores import empty_truths_sentence
 from attunet_gui.evaluation.model_guard import CaseScoreChange, GroupScoreChange, GuardVerdict
-from attunet_gui.gui.finetuning.finetuning_preparation import DefaultModel, FinetuningOptions
 from attunet_gui.gui.finetuning.learning_curve import LearningCurve
 from attunet_gui.gui.view_state import ProgressBarState, time_left_text
 from attunet_gui.gui.worklist.background_jobs import BackgroundJobStatus
@@ -246,11 +246,10 @@ def _verdict_text(learnt: FinetunedModel | None) -> str:
     """Return the result of the last run as text; "" without one."""
     if learnt is None:
         return ""
-    taught = len(learnt.division.training)
     told = (
         learnt.verdict.sentence,
-        f"{_capitalise_first(cases_words(taught))} taught, {counted(learnt.steps, 'step')} in "
-        f"{learnt.seconds / 60:.1f} min.",
+        learnt.training_sentence,
+        learnt.left_out_sentence,
         learnt.about_empty,
         learnt.verdict.empty_truths_note,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
+from attunet_gui.export import ExportCase
 from attunet_gui.network.training_config import AugmentationConfig, SamplingConfig, TrainingConfig
 
 _DEFAULT_STEPS = 200
@@ -76,24 +78,21 @@ class FinetuneConfig:
     label: int | None = None
 
 
+class CaseRole(StrEnum):
+    """What an accepted case was to the new model. Those that it did not learn from are compared first."""
+
+    JUDGED = "judged"
+    NEITHER = "neither"
+    NOT_KNOWN = "not known"
+    TAUGHT = "taught"
+
+
 @dataclass(frozen=True)
-class AcceptedCase:
-    """A case that an annotator accepted.
+class ComparedCase:
+    """An accepted case on which two models are compared, and what it was to the new one."""
 
-    Attributes:
-        name: of the case.
-        image, series: file or folder of the CT, and which series of it.
-        mask: the mask file, on the grid of the source.
-        verified: indices of the slices that were looked at; None for all.
-        role: "taught", "judged" or "neither": what the case was to the new model.
-    """
-
-    name: str
-    image: Path
-    series: str | None
-    mask: Path
-    verified: frozenset[int] | None
-    role: str
+    case: ExportCase
+    role: CaseRole
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class ModelComparisonConfig:
 
     old: Path
     new: Path
-    cases: tuple[AcceptedCase, ...]
+    cases: tuple[ComparedCase, ...]
     left_out: int = 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ from attunet_gui.training.finetuning.finetune_data import (
     judging_cases,
     load_training_data,
 )
-from attunet_gui.training.finetuning.holdout import CaseDivision
+from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
 from attunet_gui.training.recipe_schema import PhantomData
 from attunet_gui.training.recipe_sources import empty_cases_note
 from attunet_gui.training.training_run import BUNDLE_FOLDER, with_curve
@@ -76,29 +76,7 @@ def blend_weights(first: Any, last: Any, share: float) -> None:
 PLAN_FILE, VERDICT_FILE = "finetune.json", "verdict.json"
 
 
-@dataclass(frozen=True)
-class FinetuneOutcome:
-    """The result of a fine-tuning.
-
-    Attributes:
-        bundle: the new model; its card holds lineage and verdict.
-        verdict: of the guard.
-        division: which corrected cases were learnt from and which judged.
-        steps, seconds: of training.
-        precision: the number format it was computed with.
-        about_empty: a sentence about cases without any pancreas that were learnt from; "" if there are none.
-    """
-
-    bundle: ModelBundle
-    verdict: GuardVerdict
-    division: CaseDivision
-    steps: int
-    seconds: float
-    precision: str
-    about_empty: str = ""
-
-
-def run_finetuning(order: FinetuneConfig, progress: ProgressCallback = no_progress) -> FinetuneOutcome:
+def run_finetuning(order: FinetuneConfig, progress: ProgressCallback = no_progress) -> FinetunedModel:
     """Learn from corrected cases, or go on where an earlier run stopped; write the bundle into the output
     folder.
 
@@ -123,7 +101,7 @@ def run_finetuning(order: FinetuneConfig, progress: ProgressCallback = no_progre
         order.output / VERDICT_FILE, asdict(verdict) | {"groups": [_group_as_dict(g) for g in verdict.groups]}
     )
     standing, empty = trained.standing, empty_cases_note(data.sources)
-    return FinetuneOutcome(
+    return FinetunedModel(
         bundle, verdict, material.division, standing.step, standing.seconds, trained.precision, empty
     )
 

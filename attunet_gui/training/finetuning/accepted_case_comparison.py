@@ -1,4 +1,4 @@
-"""Fine-tuning and comparison as functions for a process of their own: plain values in, plain values out."""
+"""Comparing two models on accepted cases, as a function for a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from attunet_gui.evaluation.model_comparison import ComparisonCase, compare_models
 from attunet_gui.evaluation.model_guard import CaseScoreChange
+from attunet_gui.export import ExportCase
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.datasets.dataset_layouts import LabelledCT
 from attunet_gui.io.mask_reading import read_mask
@@ -15,30 +16,11 @@ from attunet_gui.network.inference import load_model
 from attunet_gui.network.model_bundle import read_bundle
 from attunet_gui.system.progress import ProgressCallback, no_progress
 from attunet_gui.training.finetuning.finetune_config import (
-    AcceptedCase,
-    FinetuneConfig,
     ModelComparisonConfig,
 )
-from attunet_gui.training.finetuning.finetune_run import run_finetuning
-from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
 
 
-def finetune_in_process(order: FinetuneConfig, progress: ProgressCallback = no_progress) -> FinetunedModel:
-    """Fine-tune as `run_finetuning` does, which says what is raised, and return plain values."""
-    done = run_finetuning(order, progress)
-    return FinetunedModel(
-        done.bundle.folder,
-        done.bundle.card.name,
-        done.verdict,
-        done.division,
-        done.steps,
-        done.seconds,
-        done.precision,
-        done.about_empty,
-    )
-
-
-def compare_in_process(
+def compare_on_accepted_cases(
     order: ModelComparisonConfig, progress: ProgressCallback = no_progress
 ) -> tuple[CaseScoreChange, ...]:
     """Draft accepted cases with both models and return the change of each, in the order given.
@@ -53,13 +35,13 @@ def compare_in_process(
     progress(0, len(order.cases), "loading")
     old, new = (load_model(read_bundle(folder)) for folder in (order.old, order.new))
     cases = [
-        ComparisonCase(case.role, case.name, case.name, partial(_read_accepted_case, case))
-        for case in order.cases
+        ComparisonCase(each.role, each.case.name, each.case.name, partial(_read_accepted_case, each.case))
+        for each in order.cases
     ]
     return compare_models(old, new, cases, progress)
 
 
-def _read_accepted_case(case: AcceptedCase) -> LabelledCT:
+def _read_accepted_case(case: ExportCase) -> LabelledCT:
     """Read CT and mask of a case, with the slices that the annotator verified as the ones that count."""
     volume = read_ct_volume(case.image, series=case.series)
     judged = None
