@@ -20,7 +20,6 @@ from attunet_gui.app.case_accepting import accept_case as accept
 from attunet_gui.app.case_adding import AddCasesRequest, add_cases
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
-from attunet_gui.core.provenance import ModelId
 from attunet_gui.project import case_commands
 from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases
 from attunet_gui.project.case_ordering import choose_next_case as choose
@@ -201,9 +200,7 @@ def draft_all_cases(project: Project, model_name: str | None, again: bool) -> No
     """
     bundle = choose_model(model_name)
     # The network runs in a child process, so this one never loads TensorFlow.
-    drafter = ChildProcessDrafter(
-        InferenceProcess(), bundle.folder, ModelId(bundle.card.name, bundle.card.weights_sha256)
-    )
+    drafter = ChildProcessDrafter(InferenceProcess(), bundle.folder, bundle.card.model_id)
     try:
         with progress_bar(bundle.card.name) as progress:
             outcome = draft_waiting_cases(project, drafter, progress, again)

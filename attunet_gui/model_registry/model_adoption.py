@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.io.result_writing import make_private_folder, write_json
 from attunet_gui.network.model_bundle import ModelBundle, find_bundles, verify_weights
-from attunet_gui.prediction.model_card import ModelReference
+from attunet_gui.prediction.model_card import StoredModelId
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.paths import model_folders, user_data_folder
 from attunet_gui.system.software_versions import utc_timestamp
@@ -25,7 +26,7 @@ class AdoptionStep(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     what: Literal["adopt", "rollback"]
-    model: ModelReference
+    model: StoredModelId
     time: str
 
 
@@ -64,15 +65,10 @@ def rollback_target() -> ModelBundle | None:
     )
 
 
-def _bundles_default_first(wanted: ModelReference | None) -> tuple[ModelBundle, ...]:
+def _bundles_default_first(wanted: ModelId | None) -> tuple[ModelBundle, ...]:
     """Return the available models with `wanted` first."""
     found = find_bundles(model_folders())
-    return tuple(sorted(found, key=lambda bundle: model_ref(bundle) != wanted))
-
-
-def model_ref(bundle: ModelBundle) -> ModelReference:
-    """Return the name and the sha256 of `bundle`."""
-    return ModelReference(name=bundle.card.name, sha256=bundle.card.weights_sha256)
+    return tuple(sorted(found, key=lambda bundle: bundle.card.model_id != wanted))
 
 
 def read_history(folder: Path) -> tuple[AdoptionStep, ...]:
@@ -87,7 +83,7 @@ def read_history(folder: Path) -> tuple[AdoptionStep, ...]:
         return ()
 
 
-def adopted_model(history: Sequence[AdoptionStep]) -> ModelReference | None:
+def adopted_model(history: Sequence[AdoptionStep]) -> ModelId | None:
     """Return the model that was adopted last and not rolled back; None stands for the shipped model."""
     stack = _adoption_stack(history)
     return stack[-1] if stack else None
@@ -109,9 +105,9 @@ def adopt_bundle(bundle: ModelBundle, folder: Path, *, anyway: bool = False) -> 
     verify_weights(bundle)
     history = _read_history_file(folder)
     # Adopting the default once more would make a roll-back return to the same model.
-    if adopted_model(history) != model_ref(bundle):
+    if adopted_model(history) != bundle.card.model_id:
         _append_step(
-            folder, history, AdoptionStep(what="adopt", model=model_ref(bundle), time=utc_timestamp())
+            folder, history, AdoptionStep(what="adopt", model=bundle.card.model_id, time=utc_timestamp())
         )
 
 
@@ -129,7 +125,7 @@ def check_adoptable(bundle: ModelBundle, *, anyway: bool = False) -> None:
         raise AttunetError(f"{bundle.card.name} was held back. {lineage.guard.sentence}")
 
 
-def roll_back_model(folder: Path) -> ModelReference | None:
+def roll_back_model(folder: Path) -> ModelId | None:
     """Return to the previous default and return it; None if that is the model of the program.
 
     Raises:
@@ -143,9 +139,9 @@ def roll_back_model(folder: Path) -> ModelReference | None:
     return adopted_model(_read_history_file(folder))
 
 
-def _adoption_stack(history: Sequence[AdoptionStep]) -> list[ModelReference]:
+def _adoption_stack(history: Sequence[AdoptionStep]) -> list[ModelId]:
     """Return the adopted models that were not rolled back, the current one last."""
-    stack: list[ModelReference] = []
+    stack: list[ModelId] = []
     for step in history:
         if step.what == "adopt":
             stack.append(step.model)

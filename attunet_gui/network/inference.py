@@ -76,7 +76,7 @@ class LoadedModel:
 def load_model(bundle: ModelBundle, kind: EngineKind | None = None) -> LoadedModel:
     """Load `bundle` into an engine, the fastest if `kind` is None; `InvalidModelBundle` if it is damaged."""
     kind = kind or default_engine()
-    identity = ModelId(bundle.card.name, bundle.card.weights_sha256, kind.name)
+    identity = replace(bundle.card.model_id, engine=kind.name)
     return LoadedModel(bundle, kind.load_engine(bundle), identity)
 
 

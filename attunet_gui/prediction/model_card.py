@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, core_schema
 
-from attunet_gui.core.provenance import NOT_A_DEVICE_WARNING
+from attunet_gui.core.provenance import NOT_A_DEVICE_WARNING, ModelId
 from attunet_gui.prediction.postprocess import PostprocessingRule
 from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.prediction.probability_calibration import ProbabilityCalibration
@@ -67,13 +76,37 @@ class MeasuredResult(BaseModel):
     command: DisplayText
 
 
-class ModelReference(BaseModel):
-    """The identity of a model: its name and the SHA-256 of its weights file."""
+class _ModelIdFields(BaseModel):
+    """A `ModelId` as cards and the history of adoptions store it, which is without an engine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: DisplayText
     sha256: str = Field(pattern=_SHA256_PATTERN)
+
+
+def _fields_of_model(model: object) -> object:
+    return {"name": model.name, "sha256": model.sha256} if isinstance(model, ModelId) else model
+
+
+def _model_of_fields(fields: _ModelIdFields) -> ModelId:
+    return ModelId(fields.name, fields.sha256)
+
+
+def _stored_model_schema(_source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    """Return the schema of a stored `ModelId`. A wrong field of it is named by its path, as others are."""
+    stored = core_schema.no_info_after_validator_function(
+        _model_of_fields, handler.generate_schema(_ModelIdFields)
+    )
+    return core_schema.no_info_before_validator_function(
+        _fields_of_model,
+        stored,
+        serialization=core_schema.plain_serializer_function_ser_schema(_fields_of_model),
+    )
+
+
+StoredModelId = Annotated[ModelId, GetPydanticSchema(_stored_model_schema)]
+"""A `ModelId` as a field of a pydantic model: name and SHA-256 are checked and stored, the engine is not."""
 
 
 class GuardRecord(BaseModel):
@@ -99,14 +132,14 @@ class ModelLineage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ancestors: tuple[ModelReference, ...] = Field(min_length=1)
+    ancestors: tuple[StoredModelId, ...] = Field(min_length=1)
     data_sha256: str = Field(pattern=_SHA256_PATTERN)
     trained_on: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     guard: GuardRecord | None = None
 
     @property
-    def parent(self) -> ModelReference:
+    def parent(self) -> ModelId:
         """The model that this one was fine-tuned from."""
         return self.ancestors[0]
 
@@ -164,3 +197,8 @@ class ModelCard(BaseModel):
     def weights_sha256(self) -> str:
         """SHA-256 of the weights file, which identifies the model."""
         return self.weights.sha256
+
+    @property
+    def model_id(self) -> ModelId:
+        """The identity of the model, whatever engine runs it."""
+        return ModelId(self.name, self.weights.sha256)

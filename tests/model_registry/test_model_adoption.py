@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.model_registry.model_adoption import (
     HISTORY_FILE,
     AdoptionStep,
@@ -22,7 +23,7 @@ from attunet_gui.model_registry.model_adoption import (
     roll_back_model,
 )
 from attunet_gui.network.model_bundle import ModelBundle, read_bundle, set_lineage
-from attunet_gui.prediction.model_card import GuardRecord, ModelLineage, ModelReference
+from attunet_gui.prediction.model_card import GuardRecord, ModelLineage
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 from attunet_gui.system.paths import model_folders, user_data_folder
 
@@ -36,7 +37,7 @@ def _model(name: str, tiny: Path, guard: GuardRecord | None = None, *, tuned: bo
     bundle = read_bundle(folder)
     if not tuned:
         return bundle
-    parent = ModelReference(name="parent", sha256="1" * 64)
+    parent = ModelId(name="parent", sha256="1" * 64)
     return set_lineage(bundle, ModelLineage(ancestors=(parent,), data_sha256="2" * 64, guard=guard))
 
 
@@ -123,7 +124,7 @@ def test_the_default_is_what_a_stack_would_say(moves: str) -> None:
             stack = stack[:-1]
         else:
             stack.append(move)
-        model = ModelReference(name=move, sha256="0" * 64)
+        model = ModelId(name=move, sha256="0" * 64)
         history.append(AdoptionStep(what="rollback" if move == "-" else "adopt", model=model, time="now"))
     found = adopted_model(history)
     assert (found.name if found else None) == (stack[-1] if stack else None)

@@ -9,10 +9,11 @@ from threading import Event
 from typing import Any
 
 from attunet_gui.app.model_finetuning import COMPARE, LEARN
+from attunet_gui.core.provenance import ModelId
 from attunet_gui.evaluation.model_guard import CaseScoreChange, GuardVerdict, judge_model
 from attunet_gui.network.model_bundle import ModelBundle, read_bundle, set_lineage
 from attunet_gui.network.training_log import LOG_FILE
-from attunet_gui.prediction.model_card import GuardRecord, ModelCard, ModelLineage, ModelReference
+from attunet_gui.prediction.model_card import GuardRecord, ModelCard, ModelLineage
 from attunet_gui.project.case_commands import MaskReview, accept_case
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError
@@ -100,7 +101,7 @@ class Pupil:
         told = {"name": order.name, "title": f"{card['title']}, fine-tuned"}
         (folder / "card.json").write_text(json.dumps(card | told))
         guard = GuardRecord(passed=verdict.passed, sentence=verdict.sentence)
-        parent = ModelReference(name="parent", sha256="1" * 64)
+        parent = ModelId(name="parent", sha256="1" * 64)
         lineage = ModelLineage(ancestors=(parent,), data_sha256="2" * 64, guard=guard)
         return set_lineage(read_bundle(folder), lineage)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attunet_gui.app.project_messages import count_cases_text
-from attunet_gui.core.provenance import ModelId
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.project.batch_drafting import CaseDrafter, ChildProcessDrafter, draft_waiting_cases
 from attunet_gui.project.project_store import Project
@@ -26,7 +25,7 @@ class ClosingDrafter(CaseDrafter):
 def make_child_drafter(bundle: ModelBundle) -> ClosingDrafter:
     """Return a drafter with a child process of its own, so that the open case need not wait for the list."""
     drafter: ClosingDrafter = ChildProcessDrafter(  # type: ignore[assignment]
-        InferenceProcess(), bundle.folder, ModelId(bundle.card.name, bundle.card.weights_sha256)
+        InferenceProcess(), bundle.folder, bundle.card.model_id
     )
     return drafter
 

@@ -22,7 +22,7 @@ from attunet_gui.io.datasets.dataset_layouts import (
 from attunet_gui.io.label_values import with_chosen_label
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource, make_training_case
 from attunet_gui.network.model_bundle import ModelBundle
-from attunet_gui.prediction.model_card import ModelCard, ModelLineage, ModelReference
+from attunet_gui.prediction.model_card import ModelCard, ModelLineage
 from attunet_gui.prediction.preprocess import PreprocessingConfig
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.plurals import counted
@@ -259,7 +259,7 @@ def build_lineage(material: FinetuneData) -> ModelLineage:
         held |= {material.hashes[case.image] for case in cases_named(each.cases, each.division.held_out)}
     before = card.lineage.ancestors if card.lineage else ()
     return ModelLineage(
-        ancestors=(ModelReference(name=card.name, sha256=card.weights_sha256), *before),
+        ancestors=(card.model_id, *before),
         data_sha256=material.data_sha256,
         trained_on=tuple(sorted(past.trained_on | taught)),
         held_out=tuple(sorted(past.held_out | held)),
