@@ -152,7 +152,9 @@ def _annotate_two_cases(film: DemoRecorder) -> None:
     )
     film.app.controller.go_to_pancreas()
     film.wait_until(lambda: worklist.current_facts.counts.get(CaseStatus.ACCEPTED) == 1, "the list")
-    film.wait_until(lambda: bool(session.overlays) and not session.is_mapping_evidence, "the maps")
+    film.wait_until(
+        lambda: bool(session.inference.overlays) and not session.inference.is_mapping_evidence, "the maps"
+    )
     film.wait_until(lambda: film.app.controller.review.is_searched, "the places")
 
 
@@ -297,9 +299,9 @@ class PictureTour(DemoRecorder):
         controller.layers.slice_view.go_to_slice(int(wrong.argmax()))
         self.take_screenshot("carry_before")
         controller.propagation.ask()
-        self.wait_until(lambda: session.job.state != "idle", "starting to learn")
+        self.wait_until(lambda: session.inference.job.state != "idle", "starting to learn")
         self.take_screenshot("carry_learning")
-        self.wait_until(lambda: session.job.state == "idle", "learning")
+        self.wait_until(lambda: session.inference.job.state == "idle", "learning")
         self.take_screenshot("carry_proposed")
         if controller.propagation.proposal is not None:
             controller.propagation.take_all()
@@ -312,9 +314,9 @@ class PictureTour(DemoRecorder):
         write_float_map(path, volume.hu.astype(np.float32), volume)
         session, before = self.app.session, self.app.session.case
         session.open_path(path)
-        self.wait_until(lambda: session.case is not before and session.tally is not None, "opening")
+        self.wait_until(lambda: session.case is not before and session.mask.tally is not None, "opening")
         self.app.controller.run_or_cancel()
-        self.wait_until(lambda: session.draft is not None, "drafting")
+        self.wait_until(lambda: session.inference.draft is not None, "drafting")
 
     def _verify_slices(self) -> None:
         guide, layers = self.app.controller.review, self.app.controller.layers

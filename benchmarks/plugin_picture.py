@@ -36,15 +36,20 @@ def main(target: Path) -> None:
         _execute(f"{PLUGIN}.open_dock")
         (dock,) = find_docks(viewer)
         controller = dock.controller
-        _until(lambda: controller.session.tally is not None)
+        _until(lambda: controller.session.mask.tally is not None)
         controller.run_or_cancel()
-        _until(lambda: controller.session.draft is not None and controller.session.job.state == "idle")
+        _until(
+            lambda: (
+                controller.session.inference.draft is not None
+                and controller.session.inference.job.state == "idle"
+            )
+        )
         controller.check_draft()
         controller.layers.appearance.toggle_gates()
         _until(lambda: controller.review.is_searched)
         _live(1.0)
         viewer.window.screenshot(str(target), flash=False)
-        controller.session.edited = False
+        controller.session.mask.edited = False
         controller.window.close()
         _live(0.5)
     Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)

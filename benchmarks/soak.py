@@ -135,14 +135,14 @@ def _one_case(
         _kill_and_wait(app, path, found, rng, drafting=True)
     app.controller.run_or_cancel()
     _as_important_as_others(app)
-    _reach(lambda: app.session.draft is not None and app.session.job.state == "idle", app)
+    _reach(lambda: app.session.inference.draft is not None and app.session.inference.job.state == "idle", app)
     _draw(app, found, rng)
     if kill and not drafting:
         _kill_and_wait(app, path, found, rng, drafting=False)
     _draw(app, found, rng)
     _compare(app, path, found)
     app.controller.save()
-    _reach(lambda: not app.session.edited and app.session.file_job is None, app)
+    _reach(lambda: not app.session.mask.edited and app.session.file_job is None, app)
 
 
 def _as_important_as_others(app: RunningApplication) -> None:
@@ -166,11 +166,11 @@ def _kill_and_wait(
     if not drafting:
         _draw(app, found, rng)
     if not _until(
-        lambda: app.session.job.state == "idle" and not app.controller.view_state.mode.may_cancel,
+        lambda: app.session.inference.job.state == "idle" and not app.controller.view_state.mode.may_cancel,
         _BAR_SECONDS,
     ):
         found.bars.append(path.name)
-        app.session.cancel_request()
+        app.session.inference.cancel_request()
 
 
 def _draw(app: RunningApplication, found: Found, rng: np.random.Generator) -> None:

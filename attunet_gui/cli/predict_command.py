@@ -7,16 +7,23 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from attunet_gui.app.case_drafting import (
+    CaseDraft,
+    DraftHandlers,
+    DraftRequest,
+    draft_case,
+    not_drafted_message,
+)
 from attunet_gui.app.case_opening import CtFiles, OpenRequest, open_case
+from attunet_gui.app.network_jobs import JobHandlers
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
-from attunet_gui.core.metrics import mask_volume_ml
 from attunet_gui.core.provenance import (
     NOT_A_DEVICE_WARNING,
     former_mask_record_path,
@@ -34,8 +41,8 @@ from attunet_gui.prediction.network_prediction import NetworkPrediction, draft_m
 from attunet_gui.system.errors import AttunetError, InvalidModelBundle, UnreadableInput, UnwritableOutput
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, StageTimer
-from attunet_gui.system.safe_logging import raise_location
 from attunet_gui.system.software_versions import software_versions, utc_timestamp
+from attunet_gui.workers.inference_messages import NetworkRequest, PredictRequest
 
 _MADE_BY = "attunet predict"
 # Names of what this command writes; such files among the sources are results, not CT.
@@ -112,15 +119,8 @@ def _predict_cases(cases: list[CaseRef], source: Path, work: PredictBatch) -> in
         except InvalidModelBundle:
             # Without a model every other case would fail with the same sentence.
             raise
-        except AttunetError as error:
-            failures.append((case, str(error)))
-        except MemoryError:
-            failures.append((case, "There was not enough memory for this CT; close other programs."))
         except Exception as error:
-            # Kind and place only: the message of an unexpected error may hold a patient's name.
-            failures.append(
-                (case, f"An unexpected {type(error).__name__} at {raise_location(error)} stopped this case.")
-            )
+            failures.append((case, not_drafted_message(error)))
         else:
             console.print(f"[{number}/{len(cases)}] {done}")
     return _print_failures(failures, len(cases))
@@ -230,24 +230,49 @@ def _predict_case(case: CaseRef, root: Path, work: PredictBatch) -> str:
         clock.record_stage("read")
         model = work.get_model()
         clock.record_stage("load")
-        prediction = predict_volume(volume, model, progress)
-        clock.record_stage("predict")
-        mask = draft_mask(prediction)
+        draft = _draft_here(volume, model, progress)
+        # The prediction tells of its own stages.
         clock.record_stage("draft")
         _mark_unfinished(path, case)
-        write_mask(path, mask, volume)
-        _write_maps(case.name, output, volume, prediction, wanted)
+        write_mask(path, draft.mask, volume)
+        _write_maps(case.name, output, volume, draft.prediction, wanted)
         clock.record_stage("write")
-    size = mask_volume_ml(mask, volume.grid)
     shown = {"calibration": model.card.calibration.model_dump(), "looks": 1 + len(model.test_time_transforms)}
-    entry = _record_entry(volume, prediction, size, clock) | shown
+    entry = _record_entry(volume, draft, clock) | shown
     # The record comes last and replaces the unfinished one: it is true only now. Its path is relative, as an
     # absolute one names folders of this computer.
     inside = case.path.relative_to(root.parent)
     write_json(mask_record_path(path), {"case": case.name, "input": inside.as_posix(), **entry})
     _forget_former_record(path)
     notes = "".join(f"\n    note: {note}" for note in volume.notes)
-    return f"{path}: pancreas {size:.1f} ml, {clock.total_seconds:.1f} s{notes}"
+    return f"{path}: pancreas {draft.volume_ml:.1f} ml, {clock.total_seconds:.1f} s{notes}"
+
+
+class _LoadedModelNetwork:
+    """A `DraftNetwork` with a model in this process: the draft is done before `submit` returns."""
+
+    def __init__(self, model: LoadedModel, progress: ProgressCallback) -> None:
+        self._model, self._progress = model, progress
+
+    def submit(self, request: NetworkRequest, handlers: JobHandlers) -> None:
+        """Draft; the seconds of the prediction have the stages "predict" and "draft" as well."""
+        if not isinstance(request, PredictRequest) or request.volume is None:
+            raise TypeError("A loaded model drafts a CT, and nothing else.")
+        clock = StageTimer()
+        prediction = predict_volume(request.volume, self._model, self._progress)
+        clock.record_stage("predict")
+        mask = draft_mask(prediction)
+        clock.record_stage("draft")
+        seconds = {**clock.seconds, **prediction.seconds}
+        handlers.drafted(replace(prediction, seconds=seconds), mask)
+
+
+def _draft_here(volume: Volume, model: LoadedModel, progress: ProgressCallback) -> CaseDraft:
+    """Draft a CT in this process, and wait for it."""
+    drafts: list[CaseDraft] = []
+    request = DraftRequest(volume, model.bundle.folder)
+    draft_case(request, _LoadedModelNetwork(model, progress), DraftHandlers(drafts.append))
+    return drafts[0]
 
 
 def _write_maps(
@@ -262,14 +287,13 @@ def _write_maps(
             write_float_map(path, np.clip(overlay.map[:], 0, 1), volume)
 
 
-def _record_entry(
-    volume: Volume, prediction: NetworkPrediction, size: float, clock: StageTimer
-) -> dict[str, Any]:
+def _record_entry(volume: Volume, draft: CaseDraft, clock: StageTimer) -> dict[str, Any]:
     """Return the content of the record beside a mask: volume (ml), times, model, settings and source."""
+    prediction = draft.prediction
     seconds = clock.seconds | dict(prediction.seconds) | {"total": clock.total_seconds}
     return {
         "made_by": _MADE_BY,
-        "volume_ml": round(size, 3),
+        "volume_ml": round(draft.volume_ml, 3),
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "model": asdict(prediction.model),
         "threshold": prediction.threshold,

@@ -18,10 +18,10 @@ from attunet_gui.app import project_messages
 from attunet_gui.app.case_accepting import AcceptRequest, not_accepted_message
 from attunet_gui.app.case_accepting import accept_case as accept
 from attunet_gui.app.case_adding import AddCasesRequest, add_cases
+from attunet_gui.app.worklist_drafting import WorklistDraftRequest, draft_worklist
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.cli.model_commands import choose_model
 from attunet_gui.project import case_commands
-from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases
 from attunet_gui.project.case_ordering import choose_next_case as choose
 from attunet_gui.project.case_ordering import rank_cases, strategy_named
 from attunet_gui.project.case_rows import ORDERS, CaseQuery, CaseRow, OrderKey
@@ -32,7 +32,6 @@ from attunet_gui.project.quality_checks import quality_by_annotator
 from attunet_gui.project.second_reads import ask_second_reads
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.plurals import counted
-from attunet_gui.workers.inference_process import InferenceProcess
 
 _WHY_CHECKS = (
     "So many drafts are hidden, or shown with a known error, to learn how often wrong drafts are accepted. "
@@ -199,18 +198,13 @@ def draft_all_cases(project: Project, model_name: str | None, again: bool) -> No
         AttunetError: some cases could not be drafted; all others are drafted then.
     """
     bundle = choose_model(model_name)
-    # The network runs in a child process, so this one never loads TensorFlow.
-    drafter = ChildProcessDrafter(InferenceProcess(), bundle.folder, bundle.card.model_id)
-    try:
-        with progress_bar(bundle.card.name) as progress:
-            outcome = draft_waiting_cases(project, drafter, progress, again)
-    finally:
-        drafter.close()
-    console.print(f"{counted(len(outcome.done), 'case')} drafted by {bundle.card.name}.")
-    for name, reason in outcome.failed:
-        console.print(f"{name} was not drafted: {reason}")
-    if outcome.failed:
-        raise AttunetError(f"{counted(len(outcome.failed), 'case')} could not be drafted; the others are.")
+    with progress_bar(bundle.card.name) as progress:
+        result = draft_worklist(WorklistDraftRequest(project, bundle, again), progress)
+    for sentence in (*result.sentences, *result.not_drafted):
+        console.print(sentence)
+    if result.not_drafted:
+        failed = counted(len(result.not_drafted), "case")
+        raise AttunetError(f"{failed} could not be drafted; the others are.")
 
 
 def assign_cases(project: Project, names: Sequence[str], to: str, *, actor: str) -> None:

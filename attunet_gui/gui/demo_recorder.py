@@ -57,7 +57,7 @@ def _open_and_draft(app: RunningApplication) -> None:
     # Only the demo is drafted unasked; for a case that is opened after it the annotator decides.
     def draft(_case: OpenCase) -> None:
         app.session.case_opened.disconnect(draft)
-        app.session.request_draft()
+        app.session.inference.request_draft()
 
     app.session.case_opened.connect(draft)
     app.controller.open_demo()
@@ -88,22 +88,23 @@ class DemoRecorder:
         self.app.controller.open_demo()
         self.wait_until(lambda: session.file_job is not None and session.file_job.done > 0, "opening")
         self.take_screenshot("opening")
-        self.wait_until(lambda: session.case is not None and session.tally is not None, "opening")
+        self.wait_until(lambda: session.case is not None and session.mask.tally is not None, "opening")
         self.take_screenshot("open")
 
     def _draft_pancreas(self) -> None:
         """Draft the pancreas and take pictures before, during and after."""
         session = self.app.session
-        if session.bundle is None:
+        if session.models.chosen is None:
             raise AttunetError(
                 "There is no model for the demo; `attunet models` shows where one is looked for."
             )
         self.app.controller.run_or_cancel()
         self.wait_until(
-            lambda: session.job.state == "running" or bool(session.overlays), "starting the network"
+            lambda: session.inference.job.state == "running" or bool(session.inference.overlays),
+            "starting the network",
         )
         self.take_screenshot("drafting")
-        self.wait_until(lambda: session.draft is not None, "drafting")
+        self.wait_until(lambda: session.inference.draft is not None, "drafting")
         self.take_screenshot("draft")
         self.app.controller.check_draft()
         self.take_screenshot("check")
@@ -113,7 +114,7 @@ class DemoRecorder:
         controller = self.app.controller
         controller.layers.appearance.toggle_gates()
         self.take_screenshot("gates_merged")
-        for overlay in self.app.session.overlays:
+        for overlay in self.app.session.inference.overlays:
             if overlay.key.startswith("gate "):
                 controller.layers.appearance.next_gate()
                 self.take_screenshot(overlay.key.replace(" ", "_"))
@@ -127,11 +128,11 @@ class DemoRecorder:
         session, controller = self.app.session, self.app.controller
         before = self._mask_voxels()
         self._paint_stroke()
-        self.wait_until(lambda: session.edited and self._mask_voxels() > before, "painting")
+        self.wait_until(lambda: session.mask.edited and self._mask_voxels() > before, "painting")
         controller.edits.undo()
-        self.wait_until(lambda: self._mask_voxels() == before and not session.edited, "undoing")
+        self.wait_until(lambda: self._mask_voxels() == before and not session.mask.edited, "undoing")
         self._paint_stroke()
-        self.wait_until(lambda: session.edited and self._mask_voxels() > before, "painting")
+        self.wait_until(lambda: session.mask.edited and self._mask_voxels() > before, "painting")
         self.take_screenshot("corrected")
 
     def _paint_stroke(self) -> None:
@@ -148,11 +149,11 @@ class DemoRecorder:
         if session.case is None or mask is None:
             return
         session.save_mask(mask, self.out / f"{session.case.volume.name}_pancreas.nii.gz")
-        self.wait_until(lambda: session.saved_to is not None, "saving")
+        self.wait_until(lambda: session.mask.saved_to is not None, "saving")
         self.take_screenshot("saved")
 
     def _mask_voxels(self) -> int:
-        tally = self.app.session.tally
+        tally = self.app.session.mask.tally
         return 0 if tally is None else tally.voxels
 
     def wait_until(self, reached: Callable[[], bool], doing: str, patience_s: float = _PATIENCE_S) -> None:

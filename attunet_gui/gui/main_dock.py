@@ -173,13 +173,13 @@ class MainDock(QWidget):
             panel.show_view(view)
         self._show_slice()
         session = self.controller.session
-        chosen = "" if session.bundle is None else session.bundle.card.name
+        chosen = "" if session.models.chosen is None else session.models.chosen.card.name
         self.carry.show_state(
             self.controller.propagation.can_propagate,
             self.controller.propagation.status_text,
             self.controller.propagation.proposal is not None,
         )
-        self.draft.show_models(tuple(bundle.card for bundle in session.bundles), chosen)
+        self.draft.show_models(tuple(bundle.card for bundle in session.models.bundles), chosen)
 
     def show_review(self) -> None:
         """Show what is left to check, and what can be undone or propagated."""

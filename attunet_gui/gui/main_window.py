@@ -102,7 +102,7 @@ def start_application(
     settings.application.first_time = False
     app = build_window(InferenceProcess(), offered_bundles(), preferences, journal)
     # The child process loads the network while the annotator opens a case.
-    app.session.load_chosen_model()
+    app.session.models.load_chosen()
     # napari collects garbage whenever a layer is removed. Frozen objects, such as all modules, are not
     # searched.
     gc.collect()

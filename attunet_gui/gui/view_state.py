@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attunet_gui.app.case_opening import OpenCase
-from attunet_gui.app.case_session import CaseSession, FileTask, StatusMessage
+from attunet_gui.app.case_session import CaseSession
+from attunet_gui.app.session_status import FileTask, StatusMessage
 from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ADAPTATION_STAGE
@@ -181,7 +182,7 @@ class WindowView:
 def collect_facts(session: CaseSession, review: ReviewStatus, listing: WorklistStatus) -> WindowFacts:
     """Return the state of the session as plain values."""
     # A count that is out of date is not shown: the volume would be that of an earlier mask.
-    case, counted = session.case, None if session.recounting else session.tally
+    case, counted = session.case, None if session.mask.recounting else session.mask.tally
     grid = None if case is None else case.volume.grid
     ml = None if grid is None or counted is None else counted.voxels * grid.voxel_volume_ml
     return WindowFacts(
@@ -189,24 +190,26 @@ def collect_facts(session: CaseSession, review: ReviewStatus, listing: WorklistS
         details="" if grid is None else _grid_text(grid),
         notes="" if case is None else " ".join(filter(None, (case.unusable, *case.volume.notes))),
         volume_ml=ml,
-        model="" if session.bundle is None else session.bundle.card.title,
-        drafted=session.draft is not None or _has_stored_draft(case),
+        model="" if session.models.chosen is None else session.models.chosen.card.title,
+        drafted=session.inference.draft is not None or _has_stored_draft(case),
         nothing_found=ml == 0 and _is_draft_empty(session),
         review=review,
-        edited=session.edited,
-        saved_to=session.saved_to.name if session.saved_to is not None and session.is_saved_to_disk else "",
-        job=session.job,
+        edited=session.mask.edited,
+        saved_to=session.mask.saved_to.name
+        if session.mask.saved_to is not None and session.mask.is_saved_to_disk
+        else "",
+        job=session.inference.job,
         file_job=session.file_job,
         message=session.message,
         listing=listing,
-        looking=session.is_mapping_evidence,
+        looking=session.inference.is_mapping_evidence,
     )
 
 
 def _is_draft_empty(session: CaseSession) -> bool:
     """Return whether the draft of the session, or the stored draft that the case began with, is empty."""
-    if session.draft is not None:
-        return not session.draft.mask.any()
+    if session.inference.draft is not None:
+        return not session.inference.draft.mask.any()
     case = session.case
     return (
         case is not None and case.found is not None and _has_stored_draft(case) and not case.found.mask.any()

@@ -71,7 +71,7 @@ def _window(job: WindowJob) -> Iterator[RunningApplication]:
             WindowPreferences(Path(folder) / "window.ini"), None, Path(folder) / "journal"
         )
         try:
-            app.session.add_model(read_bundle(job.bundle))
+            app.session.models.add_model(read_bundle(job.bundle))
             _live(1.0)
             yield app
         finally:
@@ -83,7 +83,7 @@ def _window(job: WindowJob) -> Iterator[RunningApplication]:
 
 def _open(app: RunningApplication, path: Path) -> None:
     app.controller.open_path(path)
-    _until(lambda: app.session.case is not None and app.session.tally is not None, app)
+    _until(lambda: app.session.case is not None and app.session.mask.tally is not None, app)
     _live(1.0)
 
 
@@ -160,9 +160,12 @@ def _stalls(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         for _ in range(job.runs):
-            app.session.request_draft(app.controller.layers.slice_view.current_slice)
+            app.session.inference.request_draft(app.controller.layers.slice_view.current_slice)
             start_of = monotonic()
-            busy = _scrolled(app, lambda: app.session.job.state == "idle" and app.session.draft is not None)
+            busy = _scrolled(
+                app,
+                lambda: app.session.inference.job.state == "idle" and app.session.inference.draft is not None,
+            )
             took = monotonic() - start_of
             _live(1.5)
             end = monotonic() + max(took, job.scroll_seconds)
@@ -272,8 +275,10 @@ def _memory(job: WindowJob) -> dict[str, Any]:
     with _window(job) as app:
         _open(app, job.ct)
         opened = peak_gb(getpid())
-        app.session.request_draft(app.controller.layers.slice_view.current_slice)
-        _until(lambda: app.session.draft is not None and app.session.job.state == "idle", app)
+        app.session.inference.request_draft(app.controller.layers.slice_view.current_slice)
+        _until(
+            lambda: app.session.inference.draft is not None and app.session.inference.job.state == "idle", app
+        )
         _live(1.5)
         app.controller.layers.appearance.toggle_gates()
         for z in _there_and_back(app.controller.layers.slice_view.current_slice):

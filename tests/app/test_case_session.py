@@ -62,9 +62,9 @@ def test_of_a_ct_and_its_label_given_together_the_ct_opens(session: CaseSession,
 
 def place_draft(session: CaseSession) -> None:
     """What the window does with a draft that takes the place of the mask."""
-    until(lambda: session.draft is not None)
-    assert session.draft is not None
-    session.draft_placed(session.draft)
+    until(lambda: session.inference.draft is not None)
+    assert session.inference.draft is not None
+    session.draft_placed(session.inference.draft)
 
 
 def test_a_session_opens_drafts_and_saves_with_its_record(
@@ -74,12 +74,12 @@ def test_a_session_opens_drafts_and_saves_with_its_record(
     draft = mask.copy()
     draft[5, 10:14, 10:14] = 1
     session.annotator = "Ada"
-    session.request_draft()
+    session.inference.request_draft()
     network.answer(1, draft)
-    until(lambda: session.overlays)
-    assert session.draft is not None
-    session.draft_placed(session.draft)
-    assert [o.key for o in session.overlays] == ["probability", "gates", "gate 1", "gate 2"]
+    until(lambda: session.inference.overlays)
+    assert session.inference.draft is not None
+    session.draft_placed(session.inference.draft)
+    assert [o.key for o in session.inference.overlays] == ["probability", "gates", "gate 1", "gate 2"]
 
     edited = draft.copy()
     edited[5, 14, 10] = 1
@@ -87,7 +87,7 @@ def test_a_session_opens_drafts_and_saves_with_its_record(
     target = session.default_mask_path()
     assert target == ct.with_name("case_pancreas.nii.gz")
     session.save_mask(edited, target)
-    until(lambda: session.saved_to is not None)
+    until(lambda: session.mask.saved_to is not None)
     assert session.case is not None
     np.testing.assert_array_equal(read_mask(target, session.case.volume), edited)
     record = json.loads(mask_record_path(target).read_text("utf-8"))
@@ -105,13 +105,13 @@ def test_a_saved_mask_is_opened_again_with_its_case(session: CaseSession, ct: Pa
     mask = opened(session, ct)
     mask[3, 3, 3] = 1
     session.save_mask(mask, ct.with_name("case_pancreas.nii.gz"))
-    until(lambda: session.saved_to is not None)
+    until(lambda: session.mask.saved_to is not None)
     session.open_path(ct)
     until(lambda: session.file_job is None and session.case is not None and session.case.found is not None)
     assert session.case is not None
     assert session.case.found is not None
     np.testing.assert_array_equal(session.case.found.mask, mask)
-    assert session.saved_to == ct.with_name("case_pancreas.nii.gz")
+    assert session.mask.saved_to == ct.with_name("case_pancreas.nii.gz")
 
 
 def unusable(kind: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -149,9 +149,9 @@ def test_a_mask_beside_the_ct_that_cannot_be_used_is_told_and_left(
     assert session.message.problem
     assert session.message.text.startswith("case is open, without the mask beside it. ")
     assert says in session.message.text
-    session.request_draft()
+    session.inference.request_draft()
     network.answer(1, mask)
-    until(lambda: session.draft is not None)
+    until(lambda: session.inference.draft is not None)
     assert says in session.message.text
     assert (path.read_bytes() if path.exists() else b"") == before
 
@@ -172,17 +172,17 @@ def test_a_mask_opened_again_keeps_the_model_in_its_record(
     session: CaseSession, network: ScriptedNetwork, ct: Path
 ) -> None:
     mask = opened(session, ct)
-    session.request_draft()
+    session.inference.request_draft()
     network.answer(1, mask)
     place_draft(session)
     target = ct.with_name("case_pancreas.nii.gz")
     session.save_mask(mask, target)
-    until(lambda: session.saved_to is not None)
+    until(lambda: session.mask.saved_to is not None)
     session.open_path(ct)
     until(lambda: session.case is not None and session.case.found is not None)
-    session.saved_to = None
+    session.mask.saved_to = None
     session.save_mask(mask, target)
-    until(lambda: session.saved_to is not None)
+    until(lambda: session.mask.saved_to is not None)
     record = json.loads(mask_record_path(target).read_text("utf-8"))
     assert record["model"]["name"] == "m"
     assert record["correction"] is None, "the draft itself is no longer known"
@@ -192,11 +192,11 @@ def test_a_draft_shown_beside_is_not_named_as_the_masks_model(
     session: CaseSession, network: ScriptedNetwork, ct: Path
 ) -> None:
     mask = opened(session, ct)
-    session.request_draft()
+    session.inference.request_draft()
     network.answer(1, mask)
-    until(lambda: session.draft is not None)
+    until(lambda: session.inference.draft is not None)
     session.save_mask(mask, ct.with_name("case_pancreas.nii.gz"))
-    until(lambda: session.saved_to is not None)
+    until(lambda: session.mask.saved_to is not None)
     record = json.loads((ct.with_name("case_pancreas.json")).read_text("utf-8"))
     assert record["model"] is None
 
@@ -206,18 +206,18 @@ def test_a_fresh_draft_over_a_saved_mask_is_not_on_disk(
 ) -> None:
     mask = opened(session, ct)
     session.save_mask(mask, ct.with_name("case_pancreas.nii.gz"))
-    until(lambda: session.saved_to is not None)
-    session.count_mask(mask)
-    until(lambda: session.tally is not None)
-    assert session.is_saved_to_disk
-    session.request_draft()
+    until(lambda: session.mask.saved_to is not None)
+    session.mask.count_mask(mask)
+    until(lambda: session.mask.tally is not None)
+    assert session.mask.is_saved_to_disk
+    session.inference.request_draft()
     draft = mask.copy()
     draft[4, 4:9, 4:9] = 1
     network.answer(1, draft)
     place_draft(session)
-    until(lambda: session.tally is not None and session.tally.voxels == 25)
-    assert not session.edited
-    assert not session.is_saved_to_disk
+    until(lambda: session.mask.tally is not None and session.mask.tally.voxels == 25)
+    assert not session.mask.edited
+    assert not session.mask.is_saved_to_disk
 
 
 def test_choosing_a_series_is_no_leave_to_drop_strokes_made_meanwhile(session: CaseSession, ct: Path) -> None:
@@ -237,7 +237,7 @@ def test_edits_that_came_by_undo_alone_are_not_dropped_by_a_case_that_arrives(
     mask = opened(session, ct)
     case = session.case
     session.open_path(ct)
-    session.edited = True
+    session.mask.edited = True
     until(lambda: session.file_job is None)
     assert session.case is case
     assert mask is not None
@@ -245,11 +245,11 @@ def test_edits_that_came_by_undo_alone_are_not_dropped_by_a_case_that_arrives(
 
 def test_a_stroke_during_a_count_stays_unsaved(session: CaseSession, ct: Path) -> None:
     mask = opened(session, ct)
-    session.count_mask(mask)
+    session.mask.count_mask(mask)
     session.mask_touched()
-    until(lambda: session.tally is not None)
+    until(lambda: session.mask.tally is not None)
     psygnal.emit_queued()
-    assert session.edited
+    assert session.mask.edited
 
 
 def test_a_file_that_cannot_be_read_leaves_the_open_case(session: CaseSession, ct: Path) -> None:
@@ -278,7 +278,7 @@ def test_only_the_last_of_two_openings_counts(session: CaseSession, ct: Path, tm
 
 def test_opening_can_be_stopped(session: CaseSession) -> None:
     session.open_case(PhantomCt(1))
-    session.stop_reading()
+    session.reader.stop_reading()
     time.sleep(0.1)
     psygnal.emit_queued()
     assert session.case is None
@@ -293,57 +293,57 @@ def test_a_case_is_not_replaced_under_fresh_strokes(session: CaseSession, ct: Pa
     session.mask_touched()
     until(lambda: session.message.problem)
     assert session.case is case
-    assert session.edited
+    assert session.mask.edited
 
 
 def test_a_cancelled_draft_never_arrives(session: CaseSession, network: ScriptedNetwork, ct: Path) -> None:
     mask = opened(session, ct)
-    session.request_draft()
-    session.cancel_request()
+    session.inference.request_draft()
+    session.inference.cancel_request()
     network.answer(1, mask)
     psygnal.emit_queued()
     assert network.cancelled == 1
-    assert session.draft is None
-    assert session.job.state == "idle"
+    assert session.inference.draft is None
+    assert session.inference.job.state == "idle"
 
 
 def test_a_draft_of_an_older_run_is_dropped(session: CaseSession, network: ScriptedNetwork, ct: Path) -> None:
     mask = opened(session, ct)
-    session.request_draft()
-    session.request_draft()
+    session.inference.request_draft()
+    session.inference.request_draft()
     network.answer(1, mask + 1)
     psygnal.emit_queued()
-    assert session.draft is None
+    assert session.inference.draft is None
     network.answer(2, mask)
-    until(lambda: session.draft is not None)
+    until(lambda: session.inference.draft is not None)
 
 
 def test_a_lost_child_gives_one_sentence_and_keeps_the_case(
     session: CaseSession, network: ScriptedNetwork, ct: Path
 ) -> None:
     opened(session, ct)
-    session.request_draft()
+    session.inference.request_draft()
     network.job_failed.emit(1, "The network's process ended.")
     psygnal.emit_queued()
     assert session.message.problem
     assert session.message.text == "The network's process ended."
     assert session.case is not None
-    assert session.job.state == "idle"
+    assert session.inference.job.state == "idle"
 
 
 def test_edited_is_a_matter_of_voxels(session: CaseSession, ct: Path) -> None:
     mask = opened(session, ct)
     session.mask_touched()
-    assert session.edited
-    session.count_mask(mask)
-    until(lambda: session.tally is not None)
-    assert not session.edited
+    assert session.mask.edited
+    session.mask.count_mask(mask)
+    until(lambda: session.mask.tally is not None)
+    assert not session.mask.edited
     mask[4, 4, 4] = 1
-    session.count_mask(mask)
-    until(lambda: session.tally is not None and session.tally.voxels == 1)
-    assert session.edited
-    assert session.tally is not None
-    assert session.tally.busiest == 4
+    session.mask.count_mask(mask)
+    until(lambda: session.mask.tally is not None and session.mask.tally.voxels == 1)
+    assert session.mask.edited
+    assert session.mask.tally is not None
+    assert session.mask.tally.busiest == 4
 
 
 def test_a_stroke_during_saving_stays_unsaved(session: CaseSession, ct: Path) -> None:
@@ -352,8 +352,8 @@ def test_a_stroke_during_saving_stays_unsaved(session: CaseSession, ct: Path) ->
     session.mask_touched()
     session.save_mask(mask, ct.with_name("m.nii.gz"))
     session.mask_touched()
-    until(lambda: session.saved_to is not None)
-    assert session.edited
+    until(lambda: session.mask.saved_to is not None)
+    assert session.mask.edited
 
 
 def test_a_disk_that_cannot_be_written_loses_nothing(session: CaseSession, ct: Path) -> None:
@@ -363,8 +363,8 @@ def test_a_disk_that_cannot_be_written_loses_nothing(session: CaseSession, ct: P
     session.save_failed.connect(failures.append)
     session.save_mask(mask, ct.parent / "missing" / "m.nii.gz")
     until(lambda: failures)
-    assert session.edited
-    assert session.saved_to is None
+    assert session.mask.edited
+    assert session.mask.saved_to is None
     assert session.message.problem
 
 
@@ -390,7 +390,7 @@ def test_why_a_mask_was_not_saved_is_no_guess(
     session.save_mask(mask, ct.with_name("m.nii.gz"))
     until(lambda: session.message.problem)
     assert session.message.text == says
-    assert session.edited
+    assert session.mask.edited
 
 
 def test_a_phantom_has_no_place_of_its_own(session: CaseSession) -> None:
@@ -400,11 +400,11 @@ def test_a_phantom_has_no_place_of_its_own(session: CaseSession) -> None:
 def test_a_model_can_be_chosen_and_is_loaded_in_advance(
     session: CaseSession, network: ScriptedNetwork
 ) -> None:
-    session.choose_model("m")
+    session.models.choose_model("m")
     assert network.warmed == [Path("somewhere")]
-    session.choose_model("unknown")
-    assert session.bundle is not None
-    assert session.bundle.card.name == "m"
+    session.models.choose_model("unknown")
+    assert session.models.chosen is not None
+    assert session.models.chosen.card.name == "m"
 
 
 def test_corrections_are_sent_with_what_they_began_with(
@@ -413,13 +413,13 @@ def test_corrections_are_sent_with_what_they_began_with(
     mask = opened(session, ct)
     draft = mask.copy()
     draft[5, 10:14, 10:14] = 1
-    session.request_draft()
+    session.inference.request_draft()
     network.answer(1, draft)
     place_draft(session)
     mask[4:6, 8:12, 8:12] = 3
     arrived: list[PropagationResult] = []
-    session.propagation_arrived.connect(arrived.append)
-    session.request_propagation(mask, (5, 4, 5))
+    session.inference.propagation_arrived.connect(arrived.append)
+    session.inference.request_propagation(mask, (5, 4, 5))
     mask[:] = 0
     asked = network.requests[-1]
     assert isinstance(asked, PropagateRequest)
@@ -431,7 +431,7 @@ def test_corrections_are_sent_with_what_they_began_with(
     until(lambda: arrived)
     assert arrived == [proposal]
     assert session.message.text == "It helps."
-    assert session.job.state == "idle"
+    assert session.inference.job.state == "idle"
 
 
 def test_a_network_that_would_not_help_says_why_and_proposes_nothing(
@@ -439,15 +439,15 @@ def test_a_network_that_would_not_help_says_why_and_proposes_nothing(
 ) -> None:
     mask = opened(session, ct)
     arrived: list[PropagationResult] = []
-    session.propagation_arrived.connect(arrived.append)
-    session.request_propagation(mask, (3,))
+    session.inference.propagation_arrived.connect(arrived.append)
+    session.inference.request_propagation(mask, (3,))
     asked = network.requests[-1]
     assert isinstance(asked, PropagateRequest)
     assert asked.before is None
     network.propose(1, kept=False, reason="One is too little.")
     until(lambda: session.message.text == "One is too little.")
     assert not arrived
-    assert session.job.state == "idle"
+    assert session.inference.job.state == "idle"
 
 
 def test_a_proposal_that_was_cancelled_or_overtaken_is_dropped(
@@ -455,32 +455,32 @@ def test_a_proposal_that_was_cancelled_or_overtaken_is_dropped(
 ) -> None:
     mask = opened(session, ct)
     arrived: list[PropagationResult] = []
-    session.propagation_arrived.connect(arrived.append)
-    session.request_propagation(mask, (3, 5))
-    session.request_propagation(mask, (3, 5, 7))
+    session.inference.propagation_arrived.connect(arrived.append)
+    session.inference.request_propagation(mask, (3, 5))
+    session.inference.request_propagation(mask, (3, 5, 7))
     network.propose(1)
     psygnal.emit_queued()
     assert not arrived
-    session.cancel_request()
+    session.inference.cancel_request()
     network.propose(2)
     psygnal.emit_queued()
     assert not arrived
 
 
 def test_without_a_case_nothing_is_asked(session: CaseSession, network: ScriptedNetwork) -> None:
-    session.request_propagation(np.zeros((2, 3, 4), np.uint8), (0, 1))
+    session.inference.request_propagation(np.zeros((2, 3, 4), np.uint8), (0, 1))
     assert not network.requests
 
 
 def test_after_closing_nothing_comes_home(network: ScriptedNetwork, ct: Path) -> None:
     session = CaseSession(network, (bundle_of(NamedCard()),))
     mask = opened(session, ct)
-    session.request_draft()
+    session.inference.request_draft()
     session.close_session()
     network.answer(1, mask)
     network.job_failed.emit(1, "too late")
     psygnal.emit_queued()
-    assert session.draft is None
+    assert session.inference.draft is None
     assert not session.message.problem
 
 
@@ -490,22 +490,24 @@ def test_slices_arrive_before_the_draft_and_the_network_follows_the_eye(
     mask = opened(session, ct)
     assert network.shown == [session.case.volume]  # type: ignore[union-attr]
     said: list[str] = []
-    session.draft_begun.connect(lambda _prediction: said.append("begun"))
-    session.slices_arrived.connect(lambda slices, _drafted: said.append(f"slices {slices.tolist()}"))
-    session.draft_arrived.connect(lambda _draft: said.append("draft"))
-    session.prioritise_slice(3)
+    session.inference.draft_begun.connect(lambda _prediction: said.append("begun"))
+    session.inference.slices_arrived.connect(
+        lambda slices, _drafted: said.append(f"slices {slices.tolist()}")
+    )
+    session.inference.draft_arrived.connect(lambda _draft: said.append("draft"))
+    session.inference.prioritise_slice(3)
     assert network.looked == [], "nothing is being drafted"
-    session.request_draft(first=4)
+    session.inference.request_draft(first=4)
     assert network.requests[0].first == 4
-    session.prioritise_slice(9)
+    session.inference.prioritise_slice(9)
     assert network.looked == [9]
     network.draft_begun.emit(1, prediction_of(session.case.volume))  # type: ignore[union-attr]
     network.slices_drafted.emit(1, np.array([4, 5]), NO_EDIT)
     until(lambda: said == ["begun", "slices [4, 5]"])
-    assert session.draft is None
-    assert [overlay.inside for overlay in session.overlays] == [None] * 4
+    assert session.inference.draft is None
+    assert [overlay.inside for overlay in session.inference.overlays] == [None] * 4
     network.answer(1, mask)
-    until(lambda: said[-1] == "draft" and session.overlays[0].inside is not None)
+    until(lambda: said[-1] == "draft" and session.inference.overlays[0].inside is not None)
 
 
 def test_a_draft_that_is_dropped_half_way_takes_its_maps_along(
@@ -513,16 +515,16 @@ def test_a_draft_that_is_dropped_half_way_takes_its_maps_along(
 ) -> None:
     opened(session, ct)
     dropped: list[bool] = []
-    session.draft_dropped.connect(lambda: dropped.append(True))
-    session.request_draft()
+    session.inference.draft_dropped.connect(lambda: dropped.append(True))
+    session.inference.request_draft()
     network.draft_begun.emit(1, prediction_of(session.case.volume))  # type: ignore[union-attr]
-    until(lambda: session.overlays)
-    session.cancel_request()
+    until(lambda: session.inference.overlays)
+    session.inference.cancel_request()
     assert dropped == [True]
-    assert session.overlays == ()
+    assert session.inference.overlays == ()
     network.slices_drafted.emit(1, np.array([0]), NO_EDIT)
     psygnal.emit_queued()
-    assert session.draft is None
+    assert session.inference.draft is None
 
 
 def test_a_first_correction_makes_the_network_ready_to_learn(
@@ -531,7 +533,7 @@ def test_a_first_correction_makes_the_network_ready_to_learn(
     mask = opened(session, ct)
     session.mask_touched()
     assert network.prepared == [], "without a draft there is nothing to carry on"
-    session.request_draft()
+    session.inference.request_draft()
     network.answer(1, mask)
     place_draft(session)
     session.mask_touched()

@@ -306,7 +306,7 @@ def test_the_comparison_says_how_many_were_left_out_and_why() -> None:
 @pytest.fixture
 def room(qt: QApplication, tmp_path: Path, project: Project, tiny_bundle: Path) -> Iterator[HeadlessWorklist]:
     made = headless_worklist_in(tmp_path, project)
-    made.world.controller.session.add_model(read_bundle(tiny_bundle))
+    made.world.controller.session.models.add_model(read_bundle(tiny_bundle))
     made.world.until(lambda: made.world.controller.finetuning.current_facts.accepted == 3)
     yield made
     made.world.controller.end_background_work()
@@ -335,13 +335,13 @@ def test_a_lesson_is_learnt_compared_adopted_and_taken_back(
     room.world.until(lambda: decide_finetuning_view(learning.current_facts).adopt_enabled)
     learning.adopt_model()
     room.world.until(lambda: learning.models.default.name == name)
-    assert session.bundle is not None
-    assert session.bundle.card.name == name, "the next draft is by it"
+    assert session.models.chosen is not None
+    assert session.models.chosen.card.name == name, "the next draft is by it"
     assert offered_bundles()[0].card.name == name, "also in the next session"
     assert learning.models.default.before == shipped
     learning.models.return_to_previous_model()
     room.world.until(lambda: learning.models.default.name == shipped)
-    assert session.bundle.card.name == shipped
+    assert session.models.chosen.card.name == shipped
     assert learning.models.default.before == ""
 
 

@@ -79,7 +79,12 @@ def test_from_the_question_to_the_model_and_back(
     look(dialog, tmp_path / f"{theme}_accepted.png")
     before = offered_bundles()[0].card.name
     click(dialog.adopt)
-    until(lambda: app.session.bundle is not None and app.session.bundle.card.name.startswith("tiny-tuned"))
+    until(
+        lambda: (
+            app.session.models.chosen is not None
+            and app.session.models.chosen.card.name.startswith("tiny-tuned")
+        )
+    )
     assert "fine-tuned" in app.dock.draft.models.currentText()
     name = worst.text().strip()
     dialog.differences.itemActivated.emit(worst)

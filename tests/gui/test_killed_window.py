@@ -47,7 +47,7 @@ def test_a_window_killed_while_painting_loses_no_stroke(
         # It may have finished one more before it died.
         app.controller.edits.undo()
         assert zlib.crc32(mask_of(app)) == crc
-    assert app.session.edited
+    assert app.session.mask.edited
     before = mask_of(app).copy()
     app.controller.select_tool("paint")
     app.controller.layers.slice_view.go_to_slice(50)

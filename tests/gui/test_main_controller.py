@@ -35,7 +35,7 @@ def test_a_stroke_is_one_step_with_its_name_back_and_forth(world: HeadlessWindow
     world.paint(Z, 20, 20)
     painted = world.mask.copy()
     assert painted.any()
-    assert world.controller.session.edited
+    assert world.controller.session.mask.edited
     world.controller.layers.slice_view.go_to_slice(0)
     world.controller.edits.undo()
     assert not world.mask.any()
@@ -93,7 +93,7 @@ def test_undo_stops_at_the_draft_unless_the_person_wants_more(world: HeadlessWin
 
 
 def prediction_name(world: HeadlessWindow) -> str:
-    draft = world.controller.session.draft
+    draft = world.controller.session.inference.draft
     assert draft is not None
     return draft.prediction.model.name
 
@@ -109,13 +109,13 @@ def test_nobody_to_ask_means_that_the_draft_stays(world: HeadlessWindow, ct: Pat
 
 def test_no_draft_with_a_contour_is_called_empty_while_it_is_counted(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
-    world.until(lambda: world.controller.session.tally is not None)
+    world.until(lambda: world.controller.session.mask.tally is not None)
     told: list[tuple[bool, str, str]] = []
     world.controller.view_changed.connect(
         lambda view: told.append((bool(world.mask.any()), view.step.hint, view.volume))
     )
     world.draft(box_mask(world))
-    world.until(lambda: not world.controller.session.recounting)
+    world.until(lambda: not world.controller.session.mask.recounting)
     drafted = [(hint, volume) for contour, hint, volume in told if contour]
     assert drafted
     for hint, volume in drafted:
@@ -223,7 +223,7 @@ def test_undo_after_undo_stops_at_a_draft_that_replaced_corrections_too(
 ) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
-    world.controller.session.edited = False  # saved, say
+    world.controller.session.mask.edited = False  # saved, say
     world.draft(box_mask(world))
     drafted = world.mask.copy()
     world.paint(7, 30, 30)
@@ -238,7 +238,7 @@ def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: HeadlessWi
     world.open(ct)
     world.paint(Z, 5, 5)
     before = world.mask.copy()
-    world.controller.session.edited = False  # saved, say
+    world.controller.session.mask.edited = False  # saved, say
     world.draft(box_mask(world))
     assert world.mask[Z, 20, 20] == 1
     assert world.mask[Z, 5, 5] == 1, "what was drawn by hand stays under a draft"
@@ -251,7 +251,7 @@ def test_undo_reaches_through_a_draft_to_the_strokes_before_it(world: HeadlessWi
 def test_what_a_draft_would_change_of_the_persons_is_shown_and_left(world: HeadlessWindow, ct: Path) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
-    world.controller.session.edited = False
+    world.controller.session.mask.edited = False
     world.draft(box_mask(world))
     assert "contradicts" in world.said
     conflict = world.controller.layers.viewer.layers[CHANGES].data
@@ -294,7 +294,7 @@ def test_a_killed_window_gives_everything_back(
     again.until(lambda: again.controller.session.case is not None)
     assert asked == ["case"]
     np.testing.assert_array_equal(again.mask, kept)
-    assert again.controller.session.edited
+    assert again.controller.session.mask.edited
     assert again.controller.edits.work is not None
     assert again.controller.edits.work.verified_slices == world.controller.review.review_state.verified
     assert "unsaved" in again.said
@@ -338,7 +338,11 @@ def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
     world.open(ct)
     world.paint(Z, 5, 5)
     world.controller.save()
-    world.until(lambda: world.controller.session.saved_to is not None and not world.controller.session.edited)
+    world.until(
+        lambda: (
+            world.controller.session.mask.saved_to is not None and not world.controller.session.mask.edited
+        )
+    )
     assert not world.controller.edits.work.has_unsaved_strokes  # type: ignore[union-attr]
     world.paint(Z, 9, 9)
     monkeypatch.setattr(case_dialogs, "ask_unsaved", lambda *_: "discard")

@@ -55,15 +55,15 @@ def test_no_part_of_the_window_is_shown_before_it_has_its_place(
     app = build_window(runner, bundles, WindowPreferences(tmp_path / "window.ini"), tmp_path / "journal")
     live(0.3)
     app.controller.open_path(ct)
-    until(lambda: app.session.case is not None and app.session.tally is not None)
+    until(lambda: app.session.case is not None and app.session.mask.tally is not None)
     app.controller.next_step()
-    until(lambda: app.session.draft is not None and app.session.job.state == "idle")
+    until(lambda: app.session.inference.draft is not None and app.session.inference.job.state == "idle")
     until(lambda: app.controller.review.is_searched)
     app.controller.layers.appearance.toggle_gates()
     app.controller.toolbox.select_tool("grow")
     app.controller.dialogs.show_shortcuts()
     live(0.3)
-    app.controller.session.edited = False
+    app.controller.session.mask.edited = False
     app.window.close()
     until(app.is_window_closed)
     app.controller.end_background_work()

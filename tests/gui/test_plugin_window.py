@@ -96,7 +96,7 @@ def open_viewer(qapp: QApplication, plugins: PluginManager) -> Iterator[Callable
     for window in windows:
         if isalive(window):
             for dock in window.findChildren(PancreasDock):
-                dock.controller.session.edited = False
+                dock.controller.session.mask.edited = False
             window.close()
             until(lambda window=window: not isalive(window))
     until(lambda: ours_running() == [])
@@ -167,7 +167,7 @@ def press(viewer: napari.Viewer, keys: str) -> None:
 def with_case(viewer: napari.Viewer) -> PancreasDock:
     """The dock of `viewer`, once it has a case."""
     dock = dock_of(viewer)
-    until(lambda: dock.controller.session.case is not None and dock.controller.session.tally is not None)
+    until(lambda: dock.controller.session.case is not None and dock.controller.session.mask.tally is not None)
     live(0.2)
     return dock
 
@@ -197,8 +197,8 @@ def test_a_ct_that_napari_opened_is_drafted_corrected_and_saved_in_the_dock(
     assert [one.name for one in viewer.layers if isinstance(one, Image)] == ["CT"]
 
     dock.dock.next_step.button.click()
-    until(lambda: session.draft is not None and session.job.state == "idle")
-    until(lambda: session.overlays and not controller.layers.appearance.is_shown("gates"))
+    until(lambda: session.inference.draft is not None and session.inference.job.state == "idle")
+    until(lambda: session.inference.overlays and not controller.layers.appearance.is_shown("gates"))
     live(0.2)
     press(viewer, "G")
     assert controller.layers.appearance.is_shown("gates")
@@ -217,9 +217,9 @@ def test_a_ct_that_napari_opened_is_drafted_corrected_and_saved_in_the_dock(
     np.testing.assert_array_equal(controller.layers.mask, erased)
 
     dock.dock.save.save.click()
-    until(lambda: session.saved_to is not None)
-    assert session.saved_to == small.with_name("case_one_pancreas.nii.gz")
-    np.testing.assert_array_equal(read_mask(session.saved_to, read_ct_volume(small)), erased)
+    until(lambda: session.mask.saved_to is not None)
+    assert session.mask.saved_to == small.with_name("case_one_pancreas.nii.gz")
+    np.testing.assert_array_equal(read_mask(session.mask.saved_to, read_ct_volume(small)), erased)
 
 
 def test_every_way_in_shows_the_same_dock(open_viewer: Callable[[], napari.Viewer], small: Path) -> None:
@@ -291,7 +291,7 @@ def test_closing_dock_or_window_over_strokes_asks_and_the_dock_comes_back(
     stroke(viewer, 5, 5, 5)
     press(viewer, "Ctrl+Z")
     np.testing.assert_array_equal(again.controller.layers.mask, mask)
-    until(lambda: not again.controller.session.edited)
+    until(lambda: not again.controller.session.mask.edited)
     window.close()
     until(lambda: not isalive(window))
     until(lambda: ours_running() == [])
@@ -357,8 +357,8 @@ def test_two_viewers_of_one_process_keep_their_cases_apart(
     until(lambda: not isalive(gone))
     assert not gc.isenabled(), "the window that is left still destroys its objects itself"
     assert left.layers.mask[3, 3, 3] == 1
-    left.session.request_draft()
-    until(lambda: left.session.draft is not None)
+    left.session.inference.request_draft()
+    until(lambda: left.session.inference.draft is not None)
     press(first, "Ctrl+Z")
 
 

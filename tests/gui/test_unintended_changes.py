@@ -146,7 +146,7 @@ def test_what_is_saved_is_what_the_journal_holds(app: RunningApplication, ct: Pa
     assert work is not None
     mask_of(app)[3, 3:6, 3:6] = 1  # past every tool, as a stroke that napari keeps to itself
     app.controller.save()
-    until(lambda: app.session.saved_to is not None and app.session.file_job is None)
+    until(lambda: app.session.mask.saved_to is not None and app.session.file_job is None)
     volume = app.session.case.volume  # type: ignore[union-attr]
     file = read_mask(ct.with_name("case_one_pancreas.nii.gz"), volume)
     np.testing.assert_array_equal(file, work.recorded_mask)

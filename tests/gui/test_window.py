@@ -64,21 +64,21 @@ def test_the_whole_job_open_draft_gates_paint_undo_save(app: RunningApplication,
     drag_in_canvas(app)
     erased = mask_of(app).copy()
     assert erased.sum() < before.sum()
-    assert app.session.edited
+    assert app.session.mask.edited
     app.controller.edits.undo()
     np.testing.assert_array_equal(mask_of(app), before)
-    until(lambda: not app.session.edited)
+    until(lambda: not app.session.mask.edited)
     app.controller.edits.redo()
-    until(lambda: app.session.edited and app.session.tally.voxels == erased.sum())
+    until(lambda: app.session.mask.edited and app.session.mask.tally.voxels == erased.sum())
 
     app.dock.save.save.click()
-    until(lambda: app.session.saved_to is not None)
+    until(lambda: app.session.mask.saved_to is not None)
     saved = ct.with_name("case_one_pancreas.nii.gz")
-    assert app.session.saved_to == saved
+    assert app.session.mask.saved_to == saved
     np.testing.assert_array_equal(read_mask(saved, app.session.case.volume), erased)
     record = json.loads(saved.with_name("case_one_pancreas.json").read_text("utf-8"))
     assert record["correction"]["removed_voxels"] == before.sum() - erased.sum()
-    until(lambda: not app.session.edited)
+    until(lambda: not app.session.mask.edited)
     assert app.dock.next_step.button.text() == "Open the next CT…"
 
 
@@ -90,15 +90,15 @@ def test_a_run_is_cancelled_at_once_and_can_be_run_again(
     stopped = runner.child_pid
     os.kill(stopped, signal.SIGSTOP)  # or the draft would be there before it is cancelled
     app.controller.run_or_cancel()
-    until(lambda: app.session.job.state != "idle")
+    until(lambda: app.session.inference.job.state != "idle")
     app.controller.run_or_cancel()
-    assert app.session.job.state == "idle"
+    assert app.session.inference.job.state == "idle"
     os.kill(stopped, signal.SIGCONT)
     live(0.5)
-    assert app.session.draft is None
+    assert app.session.inference.draft is None
     assert not mask_of(app).any()
     app.controller.run_or_cancel()
-    until(lambda: app.session.draft is not None)
+    until(lambda: app.session.inference.draft is not None)
     assert mask_of(app).any()
 
 
@@ -112,13 +112,13 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
     os.kill(runner.child_pid, signal.SIGKILL)
     until(lambda: app.session.message.problem)
     assert app.session.message.text.count(".") <= 2
-    assert app.session.job.state == "idle"
+    assert app.session.inference.job.state == "idle"
     app.controller.select_tool("paint")
     drag_in_canvas(app)
     assert mask_of(app).any()
-    app.controller.session.edited = False
+    app.controller.session.mask.edited = False
     app.controller.run_or_cancel()
-    until(lambda: app.session.draft is not None)
+    until(lambda: app.session.inference.draft is not None)
 
 
 def test_painting_works_while_the_network_runs_and_is_kept(
@@ -129,14 +129,14 @@ def test_painting_works_while_the_network_runs_and_is_kept(
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGSTOP)  # or the draft would be there before the stroke
     app.controller.run_or_cancel()
-    until(lambda: app.session.job.state != "idle")
+    until(lambda: app.session.inference.job.state != "idle")
     app.controller.layers.slice_view.step_up()
     drag_in_canvas(app)
     painted = mask_of(app).copy()
     assert painted.any()
     step = app.viewer.dims.current_step
     os.kill(runner.child_pid, signal.SIGCONT)
-    until(lambda: app.session.draft is not None)
+    until(lambda: app.session.inference.draft is not None)
     live(0.3)
     np.testing.assert_array_equal(mask_of(app), painted)
     assert OTHER in [layer.name for layer in app.viewer.layers]
@@ -147,7 +147,7 @@ def test_painting_works_while_the_network_runs_and_is_kept(
 def edit(app: RunningApplication) -> None:
     layer = app.viewer.layers[MASK]
     layer.data_setitem((np.array([3]), np.array([3]), np.array([3])), 1 - int(layer.data[3, 3, 3]))
-    assert app.session.edited
+    assert app.session.mask.edited
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("Beside my mask", True), ("Replace my mask", False)])
@@ -157,11 +157,11 @@ def test_drafting_again_over_corrections_asks(
     open_and_draft(app, ct)
     edit(app)
     edited = mask_of(app).copy()
-    first = app.session.draft
+    first = app.session.inference.draft
     question = DialogAnswer(answer)
     app.controller.run_or_cancel()
     assert question.default == "Beside my mask"
-    until(lambda: app.session.draft is not first)
+    until(lambda: app.session.inference.draft is not first)
     live(0.3)
     assert np.array_equal(mask_of(app), edited) is kept
     if not kept:
@@ -203,7 +203,7 @@ def test_strokes_made_while_saving_are_asked_about_before_the_next_case(
     live(0.5)
     assert app.session.case is case
     assert mask_of(app)[4, 4, 4] == 1
-    assert app.session.edited
+    assert app.session.mask.edited
 
 
 def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
@@ -235,7 +235,7 @@ def test_a_draft_waits_for_the_stroke_that_is_being_made(app: RunningApplication
         QTest.mouseMove(widget, middle + QPoint(4 * step, 0))
         live(0.02)
     held = mask_of(app).copy()
-    until(lambda: app.session.draft is not None)
+    until(lambda: app.session.inference.draft is not None)
     live(0.3)
     if QApplication.mouseButtons() == Qt.MouseButton.NoButton:
         pytest.skip("this platform does not tell that a simulated button is held")
@@ -254,10 +254,10 @@ def test_a_case_after_a_painted_one_takes_its_draft(app: RunningApplication, ct:
     app.controller.open_path(ct)
     assert discarding.asked is not None
     until(lambda: app.session.case is not case)
-    app.session.request_draft()
-    until(lambda: app.session.draft is not None and app.session.job.state == "idle")
-    assert app.session.draft is not None
-    assert np.array_equal(mask_of(app), app.session.draft.mask)
+    app.session.inference.request_draft()
+    until(lambda: app.session.inference.draft is not None and app.session.inference.job.state == "idle")
+    assert app.session.inference.draft is not None
+    assert np.array_equal(mask_of(app), app.session.inference.draft.mask)
     assert OTHER not in [layer.name for layer in app.viewer.layers]
 
 
@@ -294,7 +294,7 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
     dock.controller.open_path(ct)
     until(lambda: session.case is not None)
     live(0.2)
-    assert session.draft is None
+    assert session.inference.draft is None
     viewer.layers[MASK].data_setitem((np.array([3]), np.array([3]), np.array([3])), 1)
     session.mask_touched()
     keeping = DialogAnswer("Keep editing")

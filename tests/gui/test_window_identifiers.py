@@ -26,7 +26,7 @@ def test_nothing_of_the_patient_is_shown_or_kept(app: RunningApplication, tmp_pa
     drag_in_canvas(app)
     live(0.3)
     app.controller.save()
-    until(lambda: app.session.saved_to is not None)
+    until(lambda: app.session.mask.saved_to is not None)
     live(0.3)
 
     labels = [label.text() for label in app.window.findChildren(QLabel)]

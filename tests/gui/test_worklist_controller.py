@@ -57,10 +57,10 @@ def test_a_case_opens_with_its_draft_under_its_pseudonym(room: HeadlessWorklist)
     room.open("case-0002")
     np.testing.assert_array_equal(room.world.mask, ball())
     controller = room.world.controller
-    assert not controller.session.edited
-    assert controller.session.saved_to is None
-    assert controller.session.draft_model is not None
-    assert controller.session.draft_model.name == "ball"
+    assert not controller.session.mask.edited
+    assert controller.session.mask.saved_to is None
+    assert controller.session.inference.placed_model is not None
+    assert controller.session.inference.placed_model.name == "ball"
     assert room.status("case-0002") == CaseStatus.IN_PROGRESS
     assert controller.preferences.recent_paths == [], "a file name may be the patient's"
 
@@ -69,19 +69,23 @@ def test_the_network_looks_at_a_drafted_case_and_leaves_its_mask_alone(room: Hea
     room.open("case-0002")
     controller, network = room.world.controller, room.world.network
     room.world.until(lambda: controller.review.is_searched and 6 in controller.review.review_state.seen)
-    assert controller.session.is_mapping_evidence
+    assert controller.session.inference.is_mapping_evidence
     assert controller.view_state.step.command != "cancel", "nobody need wait for it"
     room.world.paint(6, 5, 5)
     before = room.world.mask.copy()
     network.answer(len(network.requests), np.zeros_like(before))
-    room.world.until(lambda: controller.session.draft is not None and controller.session.overlays)
+    room.world.until(
+        lambda: controller.session.inference.draft is not None and controller.session.inference.overlays
+    )
     np.testing.assert_array_equal(room.world.mask, before)
-    assert controller.session.draft is not None
-    np.testing.assert_array_equal(controller.session.draft.mask, ball())
-    assert not controller.session.is_mapping_evidence
+    assert controller.session.inference.draft is not None
+    np.testing.assert_array_equal(controller.session.inference.draft.mask, ball())
+    assert not controller.session.inference.is_mapping_evidence
     assert 6 in controller.review.review_state.seen
-    assert controller.session.draft_model is not None
-    assert controller.session.draft_model.name == "ball", "the mask came from the draft of the project"
+    assert controller.session.inference.placed_model is not None
+    assert controller.session.inference.placed_model.name == "ball", (
+        "the mask came from the draft of the project"
+    )
     room.world.until(lambda: controller.review.is_searched)
 
 
@@ -233,7 +237,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     assert work.verified_slices == guide.review_state.verified == {4, 6}
     assert work.accepted_keys == closed
     assert set(guide.review_state.closed) == closed
-    assert not other.world.controller.session.edited
+    assert not other.world.controller.session.mask.edited
     other.world.controller.save()
     other.world.until(lambda: "read back" in other.world.said and not other.worklist.current_facts.busy)
     assert other.status("case-0001") == CaseStatus.ACCEPTED
@@ -372,7 +376,7 @@ def test_a_mask_that_cannot_be_recorded_is_no_lost_mask(
     monkeypatch.setattr(case_commands, "record_saved_mask", refuse)
     room.worklist.accept_case()
     room.world.until(lambda: "not recorded" in room.world.said)
-    assert room.world.controller.session.edited
+    assert room.world.controller.session.mask.edited
     assert room.on_screen == "case-0001"
     assert room.world.controller.edits.work.has_unsaved_strokes  # type: ignore[union-attr]
 
@@ -458,7 +462,7 @@ def test_the_list_is_imported_and_drafted_beside_the_window(qt: QApplication, tm
     world = headless_window_in(tmp_path)
     worklist = world.controller.worklist
     worklist.jobs.make_drafter = lambda _bundle: _BallToTheEnd()
-    world.controller.session.bundle = ModelBundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
+    world.controller.session.models.chosen = ModelBundle(Path("somewhere"), _Named())  # type: ignore[arg-type]
     worklist.projects.show_project(project.folder)
     world.until(lambda: worklist.project is not None)
     worklist.jobs.import_folder(tmp_path / "more", copy=False)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attunet_gui.app.worklist_drafting import draft_waiting_cases
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
-from attunet_gui.project.batch_drafting import draft_waiting_cases
 from attunet_gui.project.case_commands import (
     MaskReview,
     accept_case,

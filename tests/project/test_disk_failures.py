@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from attunet_gui.app.worklist_drafting import draft_waiting_cases
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
-from attunet_gui.project.batch_drafting import draft_waiting_cases
 from attunet_gui.project.case_commands import MaskReview, record_saved_mask, reopen_case, set_note
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_rows import CaseRow

@@ -73,7 +73,7 @@ class HeadlessWindow:
     def draft(self, mask: np.ndarray) -> None:
         self.controller.run_or_cancel()
         self.network.answer(len(self.network.requests), mask)
-        self.until(lambda: self.controller.session.overlays and self.controller.review.is_searched)
+        self.until(lambda: self.controller.session.inference.overlays and self.controller.review.is_searched)
 
     def paint(self, z: int, y: int, x: int, label: int = 1) -> None:
         self.controller.select_tool("paint" if label else "erase")

@@ -11,13 +11,14 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.app.case_drafting import CaseDraft
+from attunet_gui.app.worklist_drafting import draft_waiting_cases
 from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.prediction.network_grid import NetworkGrid
 from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction
-from attunet_gui.project.batch_drafting import draft_waiting_cases
 from attunet_gui.project.case_commands import MaskReview, record_saved_mask
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_rows import CaseRow
@@ -71,9 +72,7 @@ class Ball:
         self.draft_model = model
         self._before, self._count = before, itertools.count()
 
-    def draft(
-        self, volume: Volume, progress: ProgressCallback
-    ) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
+    def draft(self, volume: Volume, progress: ProgressCallback) -> CaseDraft:
         progress(0, 1, "slices")
         self._before(next(self._count))
         mask = ball(volume.grid.shape)
@@ -81,7 +80,11 @@ class Ball:
         sure = np.clip(mask * 0.9, 0.05, 1).astype(np.float16)
         gate = GateMap(1, 1, sure)
         body = np.ones(sure.shape, bool)
-        return NetworkPrediction(frame, sure, (gate,), body, ModelId("ball", "ab" * 32, "none"), 0.5), mask
+        model = ModelId("ball", "ab" * 32, "none")
+        return CaseDraft(NetworkPrediction(frame, sure, (gate,), body, model, 0.5), mask)
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 class Refuses(Ball):

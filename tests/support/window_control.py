@@ -56,14 +56,14 @@ class DialogAnswer:
 
 def open_ct(app: RunningApplication, ct: Path) -> None:
     app.controller.open_path(ct)
-    until(lambda: app.session.case is not None and app.session.tally is not None)
+    until(lambda: app.session.case is not None and app.session.mask.tally is not None)
     live(0.3)
 
 
 def open_and_draft(app: RunningApplication, ct: Path) -> None:
     open_ct(app, ct)
     app.controller.next_step()
-    until(lambda: app.session.draft is not None and app.session.job.state == "idle")
+    until(lambda: app.session.inference.draft is not None and app.session.inference.job.state == "idle")
     live(0.3)
 
 

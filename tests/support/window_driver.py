@@ -363,7 +363,7 @@ class WindowDriver:
     def answer_draft(self) -> bool:
         """Answer the newest unanswered request for a draft with an ellipsoid; whether there was one."""
         job = len(self.network.requests)
-        if not job or self.app.session.job.state == "idle":
+        if not job or self.app.session.inference.job.state == "idle":
             return False
         request = self.network.requests[-1]
         if not isinstance(request, PredictRequest):

@@ -56,7 +56,7 @@ def check_saved(driver: WindowDriver) -> None:
             continue
         _require(mask_checksum(found) in shown, f"{path.name} holds a mask that was not on screen")
         _require(
-            not session.is_saved_to_disk,
+            not session.mask.is_saved_to_disk,
             f"{path.name} holds another mask than the screen, and counts as saved",
         )
 

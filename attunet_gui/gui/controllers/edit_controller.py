@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
-from attunet_gui.app.case_session import CaseDraft, CaseSession
+from attunet_gui.app.case_drafting import CaseDraft
+from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit, VoxelBox, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.pre_edit_mask import is_annotator_decision
@@ -154,7 +155,7 @@ class EditController(QObject):
 
     def tool_scene(self) -> ToolScene | None:
         """Return the input of a tool: mask, HU, draft, locks and strokes. None if no case is open."""
-        case, mask, draft = self._session.case, self._layers.mask, self._session.draft
+        case, mask, draft = self._session.case, self._layers.mask, self._session.inference.draft
         if case is None or mask is None:
             return None
         return ToolScene(

@@ -7,8 +7,8 @@ from functools import partial
 
 from qtpy.QtCore import QObject
 
+from attunet_gui.app.case_drafting import CaseDraft
 from attunet_gui.app.case_opening import OpenCase
-from attunet_gui.app.case_session import CaseDraft
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.napari_adapter.mask_layer import MaskLayer
 from attunet_gui.gui.qt_executor import QtDelivery

@@ -13,9 +13,10 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
+from attunet_gui.app.case_drafting import CaseDraft
 from attunet_gui.app.case_opening import CtFiles, LoadedCt, OpenCase, PhantomCt
 from attunet_gui.app.case_saving import SaveResult
-from attunet_gui.app.case_session import CaseDraft, CaseSession
+from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.edit_session import EditSession, PendingJournal, delete_journal, pending_journals
@@ -114,13 +115,13 @@ class MainController(QObject):
         session, layers = self.session, self.layers
         session.changed.connect(self._emit_view)
         session.case_opened.connect(self._case_opened)
-        session.series_needed.connect(self._series_needed)
-        session.draft_begun.connect(self._draft_begun)
-        session.slices_arrived.connect(layers.drafts.show_arrived_slices)
-        session.draft_dropped.connect(layers.drafts.end_arrival)
-        session.draft_arrived.connect(self._draft_arrived)
-        session.evidence_arrived.connect(self._evidence_arrived)
-        session.overlays_arrived.connect(self._overlays_arrived)
+        session.reader.series_needed.connect(self._series_needed)
+        session.inference.draft_begun.connect(self._draft_begun)
+        session.inference.slices_arrived.connect(layers.drafts.show_arrived_slices)
+        session.inference.draft_dropped.connect(layers.drafts.end_arrival)
+        session.inference.draft_arrived.connect(self._draft_arrived)
+        session.inference.evidence_arrived.connect(self._evidence_arrived)
+        session.inference.overlays_arrived.connect(self._overlays_arrived)
         session.mask_saved.connect(self._mask_saved)
         session.save_failed.connect(self._save_failed)
         self.edits.mask_changed.connect(self._mask_edited)
@@ -129,7 +130,7 @@ class MainController(QObject):
         self.worklist.unsaved_check_asked.connect(self.when_safe)
         self.worklist.save_accepted_asked.connect(self.save_accepted)
         layers.slice_view.slice_changed.connect(
-            lambda: session.prioritise_slice(layers.slice_view.current_slice)
+            lambda: session.inference.prioritise_slice(layers.slice_view.current_slice)
         )
         layers.mask_layer.mask_drawn.connect(self._schedule_voxel_count)
         layers.layer_set.look_changed.connect(self.look_changed.emit)
@@ -158,7 +159,9 @@ class MainController(QObject):
         """
         guide = self.review
         # While the network looks at a mask, "no place" may only mean "not found yet".
-        known = guide.is_searched and (bool(guide.open_places) or not self.session.is_mapping_evidence)
+        known = guide.is_searched and (
+            bool(guide.open_places) or not self.session.inference.is_mapping_evidence
+        )
         return ReviewStatus(
             checked=self.checked,
             places=len(guide.open_places) if known else None,
@@ -173,7 +176,7 @@ class MainController(QObject):
         # "nothing" is not among them: the button is disabled while a file is saved.
         commands: dict[str, Callable[[], None]] = {
             "open": self.open_file,
-            "stop_reading": self.session.stop_reading,
+            "stop_reading": self.session.reader.stop_reading,
             "choose_model": self.dialogs.choose_model,
             "run": self.run_or_cancel,
             "cancel": self.run_or_cancel,
@@ -251,10 +254,10 @@ class MainController(QObject):
             and case.found is not None
             and not self.worklist.cases.is_drawn_blind
         ):
-            self.session.request_evidence(self.layers.slice_view.current_slice)
+            self.session.inference.request_evidence(self.layers.slice_view.current_slice)
         # A mask that is there already is not replaced unasked; a second reader must see no draft.
         if self.preferences.draft_on_open and case.found is None and not self.worklist.cases.is_drawn_blind:
-            self.session.request_draft(self.layers.slice_view.current_slice)
+            self.session.inference.request_draft(self.layers.slice_view.current_slice)
 
     # What was left behind
 
@@ -335,10 +338,10 @@ class MainController(QObject):
 
     def run_or_cancel(self) -> None:
         """Start a draft, or cancel the running job. Asks first if unsaved corrections could be replaced."""
-        if self.session.job.state != "idle":
-            self.session.cancel_request()
+        if self.session.inference.job.state != "idle":
+            self.session.inference.cancel_request()
             return
-        if self.session.case is None or self.session.bundle is None:
+        if self.session.case is None or self.session.models.chosen is None:
             return
         if self.worklist.cases.is_drawn_blind:
             self.session.show_message(
@@ -346,16 +349,16 @@ class MainController(QObject):
             )
             return
         consent = REPLACE_MASK
-        if self.session.edited:
+        if self.session.mask.edited:
             answer = case_dialogs.ask_rerun(self.window)
             if answer == "stop":
                 return
             consent = REPLACE_DECISIONS if answer == "replace" else KEEP_MASK
         self._draft_consent = consent
-        self.session.request_draft(self.layers.slice_view.current_slice)
+        self.session.inference.request_draft(self.layers.slice_view.current_slice)
 
     def _draft_begun(self) -> None:
-        if not self.session.edited or self._draft_consent.replaces_edits:
+        if not self.session.mask.edited or self._draft_consent.replaces_edits:
             self.layers.drafts.begin_arrival()
 
     def _draft_arrived(self, draft: CaseDraft) -> None:
@@ -364,7 +367,7 @@ class MainController(QObject):
         It is shown beside if the mask has unsaved edits that the annotator did not agree to replace.
         """
         # Another case was opened, or another draft begun, while this one waited for the mouse button.
-        if draft is not self.session.draft:
+        if draft is not self.session.inference.draft:
             return
         if QApplication.mouseButtons() != Qt.MouseButton.NoButton:
             # Not while a stroke is being made: it would be lost together with the old mask.
@@ -372,7 +375,7 @@ class MainController(QObject):
             return
         self.checked = False
         self.layers.drafts.end_arrival()
-        place = self._draft_consent.placement(self.session.edited)
+        place = self._draft_consent.placement(self.session.mask.edited)
         if place == "beside":
             self.layers.drafts.show_other_draft(draft.mask)
             self._count_voxels()
@@ -390,7 +393,7 @@ class MainController(QObject):
             self.review.search_again(self.session.case, draft, self.worklist.cases.corrected_before)
 
     def _overlays_arrived(self, overlays: tuple[object, ...]) -> None:
-        self.layers.appearance.show_maps(self.session.overlays)
+        self.layers.appearance.show_maps(self.session.inference.overlays)
         self.maps_changed.emit(overlays)
 
     def check_draft(self) -> None:
@@ -422,7 +425,7 @@ class MainController(QObject):
     def _count_voxels(self) -> None:
         mask = self.layers.mask
         if mask is not None and not self.closed:
-            self.session.count_mask(mask)
+            self.session.mask.count_mask(mask)
 
     def claim_commands(self, viewer: object) -> None:
         """Redirect napari's commands for opening, saving and changing layers to ours.
@@ -449,7 +452,7 @@ class MainController(QObject):
         if self.worklist.project_case is not None:
             self._save_to(None)
             return
-        known = self.session.saved_to
+        known = self.session.mask.saved_to
         target = known or self.session.default_mask_path()
         # A file that this session has not written may be somebody else's mask: it is not replaced unasked.
         if target is None or (target != known and target.exists()) or not os.access(target.parent, os.W_OK):
@@ -519,11 +522,11 @@ class MainController(QObject):
                 False.
         """
         case = self.session.case
-        if case is None or not self.session.edited:
+        if case is None or not self.session.mask.edited:
             return True
         answer = case_dialogs.ask_unsaved(self.window, case.volume.name, doing)
         if self.session.case is not case:
-            return not self.session.edited
+            return not self.session.mask.edited
         if answer == "save":
             self._after_saving = (doing, after_saving)
             self.save()
@@ -557,6 +560,6 @@ class MainController(QObject):
 
     def go_to_pancreas(self) -> None:
         """Go to the slice with the largest area of mask."""
-        tally = self.session.tally
+        tally = self.session.mask.tally
         if tally is not None and tally.busiest is not None:
             self.layers.slice_view.go_to_slice(tally.busiest)

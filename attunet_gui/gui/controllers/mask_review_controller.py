@@ -8,8 +8,9 @@ from math import inf
 
 from qtpy.QtCore import QObject
 
+from attunet_gui.app.case_drafting import CaseDraft
 from attunet_gui.app.case_opening import OpenCase
-from attunet_gui.app.case_session import CaseDraft, CaseSession
+from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.pre_edit_mask import strokes_since_draft
 from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.edit_session import EditSession
@@ -175,7 +176,7 @@ class MaskReviewController(QObject):
     def is_reviewed(self) -> bool:
         """Whether no place is open and every slice with mask was seen."""
         found = self.search.result
-        if found is None or not found.resampled.mask_slices or self._session.is_mapping_evidence:
+        if found is None or not found.resampled.mask_slices or self._session.inference.is_mapping_evidence:
             return False
         return is_reviewed(found.findings, found.resampled.mask_slices, self.review_state)
 
@@ -184,7 +185,9 @@ class MaskReviewController(QObject):
         """How far the review is, as a sentence for the annotator."""
         if self._session.case is None:
             return "Open a CT first."
-        if self.search.result is None or (self._session.is_mapping_evidence and not self.open_places):
+        if self.search.result is None or (
+            self._session.inference.is_mapping_evidence and not self.open_places
+        ):
             return "Looking for doubtful places…"
         places, unseen = len(self.open_places), len(self.unseen_slices)
         if not (places or self.search.result.resampled.mask_slices):

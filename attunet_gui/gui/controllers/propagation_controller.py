@@ -30,7 +30,7 @@ class PropagationController(QObject):
         super().__init__()
         self._session, self._layers, self._correcting = session, layers, correcting
         self.proposal: PropagationResult | None = None
-        session.propagation_arrived.connect(self._proposal_arrived)
+        session.inference.propagation_arrived.connect(self._proposal_arrived)
 
     @property
     def status_text(self) -> str:
@@ -38,7 +38,7 @@ class PropagationController(QObject):
         corrected = len(self._correcting.corrected_slices)
         if self.proposal is not None:
             return "Green would be added, red taken away, purple contradicts what you decided."
-        if self._session.draft is None:
+        if self._session.inference.draft is None:
             return "After a draft: correct a few slices, and the others follow."
         enough = "" if corrected > 1 else " Two or more are needed."
         are = plural_of(corrected, "is", "are")
@@ -47,8 +47,10 @@ class PropagationController(QObject):
     @property
     def can_propagate(self) -> bool:
         """Whether a proposal can be asked for: there is a draft, two corrected slices, and no running job."""
-        idle = self._session.job.state == "idle"
-        return self._session.draft is not None and len(self._correcting.corrected_slices) > 1 and idle
+        idle = self._session.inference.job.state == "idle"
+        return (
+            self._session.inference.draft is not None and len(self._correcting.corrected_slices) > 1 and idle
+        )
 
     def ask(self) -> None:
         """Start the adaptation to the corrected and verified slices.
@@ -62,13 +64,13 @@ class PropagationController(QObject):
         self.drop_proposal()
         # Verified slices teach as well: that they are right is as much a decision as a correction.
         slices = tuple(sorted(self._correcting.corrected_slices))
-        self._session.request_propagation(mask, slices, self._mask_before_edits(mask, slices))
+        self._session.inference.request_propagation(mask, slices, self._mask_before_edits(mask, slices))
 
     def _mask_before_edits(
         self, mask: NDArray[np.uint8], slices: tuple[int, ...]
     ) -> NDArray[np.uint8] | None:
         """Return the mask before the annotator's edits, uint8 (z, y, x); None without draft or work."""
-        draft, work = self._session.draft, self._correcting.work
+        draft, work = self._session.inference.draft, self._correcting.work
         if draft is None or work is None:
             return None
         return mask_before_corrections(mask, draft.mask, slices, work.undo_stack.undoable_strokes)

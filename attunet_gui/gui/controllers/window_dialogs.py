@@ -32,7 +32,7 @@ class WindowDialogs:
 
     def set_model(self, name: str) -> None:
         """Use the model with the name `name` for the next draft."""
-        self._session.choose_model(name)
+        self._session.models.choose_model(name)
 
     def set_draft_on_open(self, wanted: bool) -> None:
         """Set whether a CT is drafted as soon as it is open."""
@@ -45,8 +45,8 @@ class WindowDialogs:
 
     def show_model_card(self) -> None:
         """Show the model card of the chosen model."""
-        if self._session.bundle is not None:
-            self._dialog = case_dialogs.show_model_card(self._get_window(), self._session.bundle.card)
+        if self._session.models.chosen is not None:
+            self._dialog = case_dialogs.show_model_card(self._get_window(), self._session.models.chosen.card)
 
     def choose_model(self) -> None:
         """Ask for the folder of a model and add it to the list."""
@@ -56,7 +56,7 @@ class WindowDialogs:
         if folder is None:
             return
         try:
-            self._session.add_model(read_bundle(folder))
+            self._session.models.add_model(read_bundle(folder))
         except InvalidModelBundle as error:
             self._session.show_message(str(error), problem=True)
 

@@ -47,7 +47,7 @@ class DefaultModelController(QObject):
         self._background.submit(partial(model_finetuning.adopt_finetuned_model, learnt), self._model_adopted)
 
     def _model_adopted(self, bundle: ModelBundle) -> None:
-        self._session.add_model(bundle)
+        self._session.models.add_model(bundle)
         self._session.show_message(f"{bundle.card.title} drafts from now on.")
         self.find_default_model()
 
@@ -56,6 +56,6 @@ class DefaultModelController(QObject):
         self._background.submit(model_finetuning.restore_previous_model, self._previous_model_restored)
 
     def _previous_model_restored(self, bundle: ModelBundle) -> None:
-        self._session.add_model(bundle)
+        self._session.models.add_model(bundle)
         self._session.show_message(f"Back to {bundle.card.title}; the other one stays in the list of models.")
         self.find_default_model()

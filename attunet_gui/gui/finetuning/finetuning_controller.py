@@ -100,7 +100,7 @@ class FinetuningController(QObject):
     def current_facts(self) -> FinetuningFacts:
         """What is known, as plain values, for the dialog's view."""
         worklist, progress = self._worklist, self._progress
-        bundle, project = self._session.bundle, worklist.project
+        bundle, project = self._session.models.chosen, worklist.project
         counts = worklist.current_facts.counts
         place = model_finetuning.finetuning_folder(None if project is None else project.folder)
         return FinetuningFacts(
@@ -183,7 +183,7 @@ class FinetuningController(QObject):
 
     def begin_finetuning(self) -> None:
         """Begin a run, or go on where one with the same choices and cases was stopped."""
-        bundle, project = self._session.bundle, self._worklist.project
+        bundle, project = self._session.models.chosen, self._worklist.project
         if bundle is None or self._running_job is not None:
             return
         try:

@@ -72,7 +72,7 @@ class CaseAcceptance(QObject):
         if path is not None and not path.is_relative_to(listed.project.folder):
             return None
         review = make_review_record(
-            self._session.draft_model, work, _review_progress_of(self._review), accept
+            self._session.inference.placed_model, work, _review_progress_of(self._review), accept
         )
         return ProjectRecord(listed.project, listed.case_row, review, accept)
 

@@ -10,12 +10,13 @@ from qtpy.QtCore import QObject
 from attunet_gui.app.case_adding import AddCasesRequest, add_cases
 from attunet_gui.app.case_exporting import ExportRequest, export_cases
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.gui.worklist.background_jobs import BackgroundJobs
-from attunet_gui.gui.worklist.import_draft_export import (
+from attunet_gui.app.worklist_drafting import (
     DrafterFactory,
+    WorklistDraftRequest,
     draft_worklist,
     make_child_drafter,
 )
+from attunet_gui.gui.worklist.background_jobs import BackgroundJobs
 from attunet_gui.gui.worklist.project_list import ProjectList
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback
@@ -51,12 +52,10 @@ class ProjectJobs(QObject):
 
     def draft_list(self) -> None:
         """Draft every case that has no draft and that nobody has begun, in a background job."""
-        bundle = self._session.bundle
+        bundle = self._session.models.chosen
         if self._projects.project is not None and bundle is not None:
-            project = self._projects.project
-            self.background_jobs.begin_job(
-                "draft", partial(draft_worklist, project, bundle, self.make_drafter)
-            )
+            request = WorklistDraftRequest(self._projects.project, bundle, make_drafter=self.make_drafter)
+            self.background_jobs.begin_job("draft", partial(_draft_worklist, request))
 
     def export_list(self, request: ExportRequest) -> None:
         """Write the data set that `request` describes, in a background job."""
@@ -80,6 +79,14 @@ def _add_cases(request: AddCasesRequest, progress: ProgressCallback) -> str:
     """Return what was added; `AttunetError` with the same text if files could not be added."""
     result = add_cases(request, progress)
     if result.failed:
+        raise AttunetError(result.message)
+    return result.message
+
+
+def _draft_worklist(request: WorklistDraftRequest, progress: ProgressCallback) -> str:
+    """Return what was drafted; `AttunetError` with the same text if cases could not be drafted."""
+    result = draft_worklist(request, progress)
+    if result.not_drafted:
         raise AttunetError(result.message)
     return result.message
 

@@ -124,7 +124,7 @@ class WorklistController(QObject):
             busy=self.cases.is_busy,
             choice="" if choice is None else f"{choice.case.name}: {choice.reason}",
             jobs=self.background_jobs.running_jobs,
-            model=self._session.bundle is not None,
+            model=self._session.models.chosen is not None,
         )
 
     @property

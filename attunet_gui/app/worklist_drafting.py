@@ -1,28 +1,23 @@
-"""Drafting all cases of a project, one after the other.
+"""Drafting all cases of a project, one after the other, for the window and the command line alike.
 
 A run that was stopped is resumed by the next one, and a case that fails does not stop the others.
 """
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from attunet_gui.app.case_drafting import CaseDrafter, ChildProcessDrafter, not_drafted_message
+from attunet_gui.app.case_opening import CtFiles, OpenRequest, open_case
+from attunet_gui.app.project_messages import count_cases_text, joined_report
 from attunet_gui.core.provenance import ModelId
-from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import CaseRef
-from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.result_writing import write_mask
-from attunet_gui.prediction.network_prediction import NetworkPrediction
+from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.project.case_rows import CaseQuery, CaseRow
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.ct_fingerprint import ct_fingerprint
@@ -32,7 +27,6 @@ from attunet_gui.project.project_store import PROGRAM_ACTOR, Project
 from attunet_gui.project.thumbnails import write_thumbnail
 from attunet_gui.project.triage_metrics import triage_metrics_of
 from attunet_gui.system.errors import (
-    AttunetError,
     ProjectError,
     UnreadableInput,
     UnwritableOutput,
@@ -40,40 +34,13 @@ from attunet_gui.system.errors import (
 )
 from attunet_gui.system.file_lock import LockHeldElsewhere, acquire_file_lock
 from attunet_gui.system.progress import ProgressCallback, no_progress
-from attunet_gui.system.safe_logging import raise_location
-from attunet_gui.workers.inference_messages import PredictRequest
 from attunet_gui.workers.inference_process import InferenceProcess
 
 _LOCK_FILE = "drafting.lock"
-# Time between two looks at the progress of the child, which is also how long a cancel may go unnoticed.
-_LISTEN_S = 0.2
+DrafterFactory = Callable[["ModelBundle"], CaseDrafter]
+
 # Digits of the model's sha256 in the name of a draft, so that drafts of two models lie side by side.
 _MARK = 8
-
-
-class CaseDrafter(Protocol):
-    """A model that drafts one volume after the other.
-
-    Attributes:
-        draft_model: the model.
-    """
-
-    @property
-    def draft_model(self) -> ModelId:
-        """The model, whatever engine runs it."""
-
-    def draft(
-        self, volume: Volume, progress: ProgressCallback
-    ) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
-        """Draft `volume`.
-
-        Returns:
-            The prediction on the network's grid; the draft (z, y, x) uint8, 0 or 1, on the canonical grid.
-
-        Raises:
-            AttunetError: if drafting fails.
-            WorkCancelled: if `progress` raises it.
-        """
 
 
 @dataclass
@@ -87,6 +54,66 @@ class DraftedCases:
 
     done: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def make_child_drafter(bundle: ModelBundle) -> CaseDrafter:
+    """Return a drafter with a child process of its own, so that the open case need not wait for the list."""
+    return ChildProcessDrafter(InferenceProcess(), bundle.folder, bundle.card.model_id)
+
+
+@dataclass(frozen=True, eq=False)
+class WorklistDraftRequest:
+    """Which cases are drafted, and by which model.
+
+    Attributes:
+        project: the project whose cases are drafted.
+        bundle: the model.
+        again: whether to replace the drafts of other models.
+        make_drafter: makes the drafter, which is closed after the list.
+    """
+
+    project: Project
+    bundle: ModelBundle
+    again: bool = False
+    make_drafter: DrafterFactory = make_child_drafter
+
+
+@dataclass(frozen=True)
+class WorklistDraftResult:
+    """What was drafted and what was not, in sentences.
+
+    Attributes:
+        sentences: how many cases were drafted, and by which model.
+        not_drafted: a sentence for each case that could not be drafted.
+    """
+
+    sentences: tuple[str, ...]
+    not_drafted: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """All of it in one text, with the first of the cases that were not drafted."""
+        return joined_report(self.sentences, self.not_drafted, "case")
+
+
+def draft_worklist(
+    request: WorklistDraftRequest, progress: ProgressCallback = no_progress
+) -> WorklistDraftResult:
+    """Draft every case that has no draft and that nobody has begun. This is slow: call it from a thread.
+
+    Raises:
+        ProjectError: if another process is drafting this project.
+        UnwritableOutput: if the folder of the project cannot be written to.
+        WorkCancelled: from `progress`.
+    """
+    drafter = request.make_drafter(request.bundle)
+    try:
+        drafted = draft_waiting_cases(request.project, drafter, progress, request.again)
+    finally:
+        drafter.close()
+    done = f"{count_cases_text(len(drafted.done))} drafted by {request.bundle.card.title}."
+    failed = tuple(f"{name} was not drafted: {reason}" for name, reason in drafted.failed)
+    return WorklistDraftResult((done,), failed)
 
 
 def waiting_for_draft(project: Project, model: ModelId, again: bool = False) -> tuple[CaseRow, ...]:
@@ -163,13 +190,9 @@ def _draft_and_record(
         payload, failure = _draft_case(project, case, drafter, progress), None
     except WorkCancelled:
         raise
-    except AttunetError as error:
-        failure = str(error)
-    except MemoryError:
-        failure = "There was not enough memory for this CT; close other programs."
     except Exception as error:
         # Whatever one CT provokes, the other cases of a night's run are still to be drafted.
-        failure = f"An unexpected {type(error).__name__} at {raise_location(error)} stopped this case."
+        failure = not_drafted_message(error)
     if failure is not None:
         # The name of the file may be the patient's, and this sentence is shown everywhere.
         failure = failure.replace(case.file_name, case.name)
@@ -184,13 +207,14 @@ def _draft_case(
     """Draft one case, write draft and thumbnail, and return the event to record."""
     since = perf_counter()
     _check_ct_unchanged(project, case)
-    volume = read_ct_volume(case.path, series=case.series, progress=progress)
-    prediction, mask = drafter.draft(volume, progress)
+    ct = CtFiles((case.path,), case.series)
+    volume = open_case(OpenRequest(ct, with_mask=False), progress).volume
+    draft = drafter.draft(volume, progress)
     path = project.new_draft_path(case, drafter.draft_model.sha256[:_MARK])
-    write_mask(path, mask, volume)
+    write_mask(path, draft.mask, volume)
     with suppress(UnwritableOutput):  # a picture more or less stops nothing
         write_thumbnail(project.thumbnail_path(case), volume)
-    seen = triage_metrics_of(volume, prediction, mask)
+    seen = triage_metrics_of(volume, draft.prediction, draft.mask)
     return CaseDrafted(
         mask=project.relative_path(path),
         sha256=mask_file_sha256(path),
@@ -210,56 +234,3 @@ def _check_ct_unchanged(project: Project, case: CaseRow) -> None:
         raise UnreadableInput(f"The CT of {case.name} is not where it was: add its folder again.")
     if ct_fingerprint(CaseRef(case.path, case.series, case.name)) != project.stored_fingerprint(case):
         raise UnreadableInput(f"The file of {case.name} holds another image now: put the first one back.")
-
-
-class ChildProcessDrafter:
-    """A drafter that uses the child process of a `InferenceProcess`. Nothing else may use that runner
-    meanwhile.
-
-    Attributes:
-        draft_model: the model.
-    """
-
-    def __init__(self, runner: InferenceProcess, bundle: Path, model: ModelId) -> None:
-        self.draft_model = model
-        self._runner, self._bundle = runner, bundle
-        self._heard: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-        runner.draft_finished.connect(self._queue_result)
-        runner.job_failed.connect(self._queue_failure)
-
-    def draft(
-        self, volume: Volume, progress: ProgressCallback
-    ) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
-        """See `CaseDrafter.draft`."""
-        job = self._runner.submit(PredictRequest(volume=volume, bundle=self._bundle))
-        try:
-            while True:
-                status = self._runner.status
-                progress(status.done, status.total, status.stage or "loading")
-                with suppress(queue.Empty):
-                    number, said = self._heard.get(timeout=_LISTEN_S)
-                    if number == job:
-                        return _result_or_raise(said)
-        except BaseException:
-            # `WorkCancelled`, or Ctrl+C: the child must not go on computing a draft that nobody waits for.
-            self._runner.cancel_request()
-            raise
-
-    def close(self) -> None:
-        """Disconnect from the runner and end its child process."""
-        self._runner.draft_finished.disconnect(self._queue_result)
-        self._runner.job_failed.disconnect(self._queue_failure)
-        self._runner.close()
-
-    def _queue_result(self, job: int, prediction: NetworkPrediction, draft: NDArray[np.uint8]) -> None:
-        self._heard.put((job, (prediction, draft)))
-
-    def _queue_failure(self, job: int, sentence: str) -> None:
-        self._heard.put((job, sentence))
-
-
-def _result_or_raise(said: Any) -> tuple[NetworkPrediction, NDArray[np.uint8]]:
-    if isinstance(said, str):
-        raise AttunetError(said)
-    prediction, draft = said
-    return prediction, draft

@@ -11,11 +11,14 @@ import psygnal
 import pytest
 import SimpleITK
 
+from attunet_gui.app.case_drafting import ChildProcessDrafter
+from attunet_gui.app.worklist_drafting import draft_waiting_cases, waiting_for_draft
+from attunet_gui.core.mask_edit import MaskEdit
+from attunet_gui.core.propagation import PropagationResult
 from attunet_gui.core.provenance import ModelId
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.prediction.network_prediction import NetworkPrediction
-from attunet_gui.project.batch_drafting import ChildProcessDrafter, draft_waiting_cases, waiting_for_draft
 from attunet_gui.project.case_commands import MaskReview
 from attunet_gui.project.case_import import add_ct_folder
 from attunet_gui.project.case_state import CaseStatus
@@ -147,7 +150,8 @@ def test_progress_names_the_case(tmp_path: Path) -> None:
 
 def test_a_sure_draft_is_certain_and_a_doubtful_one_is_not(tmp_path: Path) -> None:
     volume = read_ct_volume(write_ct(tmp_path / "a.nii.gz", 1))
-    prediction, mask = Ball().draft(volume, no_progress)
+    made = Ball().draft(volume, no_progress)
+    prediction, mask = made.prediction, made.mask
     sure = triage_metrics_of(volume, _with(prediction, mask * 1.0), mask)
     doubtful = triage_metrics_of(volume, _with(prediction, mask * 0.6), mask)
     assert sure.uncertainty == pytest.approx(0, abs=1e-3)
@@ -160,7 +164,8 @@ def test_a_sure_draft_is_certain_and_a_doubtful_one_is_not(tmp_path: Path) -> No
 
 def test_only_the_doubtful_slices_are_to_be_corrected(tmp_path: Path) -> None:
     volume = read_ct_volume(write_ct(tmp_path / "a.nii.gz", 1))
-    prediction, mask = Ball().draft(volume, no_progress)
+    made = Ball().draft(volume, no_progress)
+    prediction, mask = made.prediction, made.mask
     probability = mask * 1.0
     probability[5:7] *= 0.5
     assert triage_metrics_of(volume, _with(prediction, probability), mask).effort == 2
@@ -168,7 +173,8 @@ def test_only_the_doubtful_slices_are_to_be_corrected(tmp_path: Path) -> None:
 
 def test_an_empty_draft_where_nothing_is_seen_is_no_effort(tmp_path: Path) -> None:
     volume = read_ct_volume(write_ct(tmp_path / "a.nii.gz", 1))
-    prediction, mask = Ball().draft(volume, no_progress)
+    made = Ball().draft(volume, no_progress)
+    prediction, mask = made.prediction, made.mask
     empty = triage_metrics_of(volume, _with(prediction, mask * 0.0), mask * 0)
     assert (empty.volume_ml, empty.uncertainty, empty.effort, empty.visible) == (0, 0, 0, 0)
     missed = triage_metrics_of(volume, _with(prediction, mask * 0.3), mask * 0)
@@ -201,7 +207,11 @@ def test_a_thumbnail_is_made_when_it_is_wanted_and_kept(tmp_path: Path) -> None:
 class _Deaf:
     """A runner that answers as it is told, on the spot."""
 
+    status_changed = psygnal.Signal(JobStatus)
+    draft_begun = psygnal.Signal(int, NetworkPrediction)
+    slices_drafted = psygnal.Signal(int, np.ndarray, MaskEdit)
     draft_finished = psygnal.Signal(int, NetworkPrediction, np.ndarray)
+    propagation_finished = psygnal.Signal(int, PropagationResult)
     job_failed = psygnal.Signal(int, str)
 
     def __init__(self, answer: Callable[[_Deaf, int], None]) -> None:
@@ -222,7 +232,8 @@ class _Deaf:
 
 def test_the_child_drafts_and_what_it_says_of_older_jobs_is_dropped(tmp_path: Path) -> None:
     volume = read_ct_volume(write_ct(tmp_path / "a.nii.gz", 1))
-    prediction, mask = Ball().draft(volume, no_progress)
+    made = Ball().draft(volume, no_progress)
+    prediction, mask = made.prediction, made.mask
 
     def answer(runner: _Deaf, job: int) -> None:
         runner.job_failed.emit(job - 1, "Too late.")
@@ -231,7 +242,7 @@ def test_the_child_drafts_and_what_it_says_of_older_jobs_is_dropped(tmp_path: Pa
     drafter = ChildProcessDrafter(_Deaf(answer), tmp_path, ModelId("ball", "ab" * 32))  # type: ignore[arg-type]
     seen: list[tuple[int, int, str]] = []
     assert drafter.draft_model == MODEL
-    assert drafter.draft(volume, lambda *said: seen.append(said))[1] is mask
+    assert drafter.draft(volume, lambda *said: seen.append(said)).mask is mask
     assert (3, 9, "slices") in seen
 
 
