@@ -277,7 +277,7 @@ class PictureTour(DemoRecorder):
         """Return a voxel (z, y, x) at which the tool has something to do."""
         z = self.app.controller.layers.slice_view.current_slice
         inside = np.argwhere((self.truth[z] != 0) & (self.shown_mask[z] == 0))
-        if kind.key == "remove-this":
+        if kind.key in ("remove-this", "remove-piece"):
             y, x = ((side.start + side.stop) // 2 for side in _ISLAND)
             return z, y, x
         if not len(inside):
@@ -379,6 +379,7 @@ _SPOILED: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "islands": _add_island,
     "largest": _add_island,
     "remove-this": _add_island,
+    "remove-piece": _add_island,
     "add-this": _left_half,
     "smooth": _roughen_outline,
     "take-draft": np.zeros_like,
