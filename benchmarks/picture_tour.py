@@ -25,7 +25,7 @@ from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.editing.tools.tool_types import ToolKind
-from attunet_gui.gui.controllers.main_controller import DEMO_SEED
+from attunet_gui.gui.controllers.case_opener import DEMO_SEED
 from attunet_gui.gui.demo_recorder import DemoRecorder, run_demo
 from attunet_gui.gui.dialogs.case_dialogs import ask_recovery
 from attunet_gui.gui.napari_adapter.layer_factory import CHANGES, MASK
@@ -315,7 +315,7 @@ class PictureTour(DemoRecorder):
         session, before = self.app.session, self.app.session.case
         session.open_path(path)
         self.wait_until(lambda: session.case is not before and session.mask.tally is not None, "opening")
-        self.app.controller.run_or_cancel()
+        self.app.controller.drafting.run_or_cancel()
         self.wait_until(lambda: session.inference.draft is not None, "drafting")
 
     def _verify_slices(self) -> None:

@@ -37,7 +37,7 @@ def main(target: Path) -> None:
         (dock,) = find_docks(viewer)
         controller = dock.controller
         _until(lambda: controller.session.mask.tally is not None)
-        controller.run_or_cancel()
+        controller.drafting.run_or_cancel()
         _until(
             lambda: (
                 controller.session.inference.draft is not None

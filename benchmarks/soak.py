@@ -128,12 +128,12 @@ def _one_case(
 ) -> None:
     """Open, draft, correct, save; with `kill` the child dies while it drafts, or under the strokes."""
     before = app.session.case
-    app.controller.open_path(path)
+    app.controller.opener.open_path(path)
     _reach(lambda: app.session.case is not before and app.session.file_job is None, app)
     drafting = kill and rng.random() < _WHILE_DRAFTING
     if drafting:
         _kill_and_wait(app, path, found, rng, drafting=True)
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     _as_important_as_others(app)
     _reach(lambda: app.session.inference.draft is not None and app.session.inference.job.state == "idle", app)
     _draw(app, found, rng)
@@ -141,7 +141,7 @@ def _one_case(
         _kill_and_wait(app, path, found, rng, drafting=False)
     _draw(app, found, rng)
     _compare(app, path, found)
-    app.controller.save()
+    app.controller.saving.save()
     _reach(lambda: not app.session.mask.edited and app.session.file_job is None, app)
 
 
@@ -155,7 +155,7 @@ def _kill_and_wait(
     app: RunningApplication, path: Path, found: Found, rng: np.random.Generator, drafting: bool
 ) -> None:
     if drafting:
-        app.controller.run_or_cancel()
+        app.controller.drafting.run_or_cancel()
         _until(lambda: False, float(rng.uniform(0.0, 0.6)))
     pid = app.runner.child_pid
     if pid is None:

@@ -60,7 +60,7 @@ def _open_and_draft(app: RunningApplication) -> None:
         app.session.inference.request_draft()
 
     app.session.case_opened.connect(draft)
-    app.controller.open_demo()
+    app.controller.opener.open_demo()
 
 
 class DemoRecorder:
@@ -85,7 +85,7 @@ class DemoRecorder:
 
     def _open_phantom(self) -> None:
         session = self.app.session
-        self.app.controller.open_demo()
+        self.app.controller.opener.open_demo()
         self.wait_until(lambda: session.file_job is not None and session.file_job.done > 0, "opening")
         self.take_screenshot("opening")
         self.wait_until(lambda: session.case is not None and session.mask.tally is not None, "opening")
@@ -98,7 +98,7 @@ class DemoRecorder:
             raise AttunetError(
                 "There is no model for the demo; `attunet models` shows where one is looked for."
             )
-        self.app.controller.run_or_cancel()
+        self.app.controller.drafting.run_or_cancel()
         self.wait_until(
             lambda: session.inference.job.state == "running" or bool(session.inference.overlays),
             "starting the network",

@@ -41,7 +41,7 @@ class MainDock(QWidget):
         self._connect_review_panels()
         controller.view_changed.connect(self.show_view)
         controller.look_changed.connect(self.show_layer_states)
-        controller.maps_changed.connect(self._show_maps)
+        controller.drafting.maps_changed.connect(self._show_maps)
         self.draft.show_draft_on_open(controller.preferences.draft_on_open)
         self.save.annotator.setText(controller.session.annotator)
         self.show_view(controller.view_state)
@@ -104,11 +104,11 @@ class MainDock(QWidget):
     def _connect_case_panels(self) -> None:
         """Connect the panels for opening, drafting and saving."""
         controller, case, draft, save = self.controller, self.case, self.draft, self.save
-        case.file_asked.connect(controller.open_file)
-        case.folder_asked.connect(controller.open_folder)
-        case.demo_asked.connect(controller.open_demo)
+        case.file_asked.connect(controller.opener.open_file)
+        case.folder_asked.connect(controller.opener.open_folder)
+        case.demo_asked.connect(controller.opener.open_demo)
         case.project_asked.connect(controller.worklist.open_project)
-        case.recent_asked.connect(controller.open_path)
+        case.recent_asked.connect(controller.opener.open_path)
         case.recent_needed.connect(lambda: case.show_recent(controller.preferences.recent_paths))
         case.forget_asked.connect(controller.preferences.forget_recent)
         self.next_step.asked.connect(controller.next_step)
@@ -120,10 +120,10 @@ class MainDock(QWidget):
         # A method, not a lambda: Qt disconnects it with the dock, and a run may emit after that.
         controller.finetuning.changed.connect(self._show_previous_model)
         controller.finetuning.models.find_default_model()
-        draft.run_asked.connect(controller.run_or_cancel)
+        draft.run_asked.connect(controller.drafting.run_or_cancel)
         draft.draft_on_open_asked.connect(controller.dialogs.set_draft_on_open)
-        save.save_asked.connect(controller.save)
-        save.save_as_asked.connect(controller.save_as)
+        save.save_asked.connect(controller.saving.save)
+        save.save_as_asked.connect(controller.saving.save_as)
         save.annotator_asked.connect(controller.dialogs.set_annotator)
 
     def _show_previous_model(self) -> None:

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QFrame, QMainWindow, QScro
 
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.gui.controllers.main_controller import MainController
-from attunet_gui.gui.keyboard_shortcuts import add_help_actions, bind_actions, bind_napari_keys, bind_tools
+from attunet_gui.gui.keyboard_shortcuts import add_help_actions, bind_commands, bind_napari_keys, bind_tools
 from attunet_gui.gui.main_dock import WIDTH, MainDock
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.napari_overrides import HiddenLayerRow
@@ -64,7 +64,7 @@ class RunningApplication:
 
 def run_application(path: Path | None = None) -> None:
     """Open the window, with the CT at `path` if it is given, and return when the window is closed."""
-    run_until_closed(lambda app: None if path is None else app.controller.open_path(path))
+    run_until_closed(lambda app: None if path is None else app.controller.opener.open_path(path))
 
 
 def run_until_closed(prepare: Callable[[RunningApplication], None]) -> None:
@@ -76,7 +76,7 @@ def run_until_closed(prepare: Callable[[RunningApplication], None]) -> None:
     )
     prepare(app)
     # Only once napari handles events: both may end in a question, which needs a window.
-    QTimer.singleShot(0, app.controller.offer_recovery)
+    QTimer.singleShot(0, app.controller.recovery.offer_recovery)
     QTimer.singleShot(0, app.controller.worklist.projects.open_last_project)
     napari.run()
     # In this order: the controller uses the session, and the session the child process.
@@ -138,11 +138,11 @@ def build_window(
     _LineHeight(line, dock.bottom).fit()
     _hide_napari_panels(window)
     HiddenLayerRow(window, viewer.layers)
-    CloseGuard(window, controller.confirm_close, owner=window)
-    FileDropFilter(window, controller.open_dropped)
+    CloseGuard(window, controller.guard.confirm_close, owner=window)
+    FileDropFilter(window, controller.opener.open_dropped)
     controller.claim_commands(viewer)
     controller.session.case_opened.connect(lambda _case: _hide_napari_slice_labels(window))
-    bind_actions(window, controller)
+    bind_commands(window, controller)
     add_help_actions(viewer.window.help_menu, controller)
     bind_napari_keys(window, controller)
     bind_tools(window, controller.toolbox.press_tool_key)

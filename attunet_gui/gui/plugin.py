@@ -15,7 +15,7 @@ from npe2 import PluginContext, PluginManager
 from numpy.typing import NDArray
 
 from attunet_gui.core.volume import Volume
-from attunet_gui.gui.controllers.main_controller import DEMO_SEED
+from attunet_gui.gui.controllers.case_opener import DEMO_SEED
 from attunet_gui.gui.napari_adapter.layer_factory import METADATA, ct_layer_settings
 from attunet_gui.gui.plugin_dock import NAME, PLUGIN, PancreasDock
 from attunet_gui.io.ct_reading import read_ct_volume

@@ -15,12 +15,13 @@ from attunet_gui.app.case_opening import OpenCase
 from attunet_gui.app.case_session import CaseSession
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.controllers.main_controller import MainController
-from attunet_gui.gui.keyboard_shortcuts import bind_actions, bind_tools
+from attunet_gui.gui.keyboard_shortcuts import bind_commands, bind_tools
 from attunet_gui.gui.main_dock import MainDock
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import METADATA, ct_layer_settings
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.gui.qt_helpers import QShortcut, start_psygnal_queue
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.gui.window_event_filters import CloseGuard
 from attunet_gui.model_registry.model_adoption import offered_bundles
 from attunet_gui.system.errors import AttunetError
@@ -30,8 +31,8 @@ from attunet_gui.workers.inference_process import InferenceProcess
 PLUGIN, NAME = "attunet-gui", "Pancreas in CT"
 FULL_NAME = f"{NAME} ({PLUGIN})"
 """The name that napari gives the dock, however it is opened."""
-_WORKLIST = "worklist."
-"""Prefix of actions that are not bound here: a plain napari window has no worklist."""
+_WORKLIST = (UserCommand.OPEN_PROJECT, UserCommand.NEXT_CASE, UserCommand.ACCEPT_CASE)
+"""Commands that are not bound here: a plain napari window has no worklist."""
 
 
 @dataclass(eq=False)
@@ -127,8 +128,8 @@ class PancreasDock(QWidget):
         if self.controller.window is not window:
             self.controller.window = window
             # Owned by the dock: the window outlives it and must not be guarded by a dock that is gone.
-            CloseGuard(window, self.controller.confirm_close, owner=self)
-            shortcuts = bind_actions(window, self.controller, without=_WORKLIST)
+            CloseGuard(window, self.controller.guard.confirm_close, owner=self)
+            shortcuts = bind_commands(window, self.controller, without=_WORKLIST)
             self._shortcuts = [*shortcuts, *bind_tools(window, self.controller.toolbox.press_tool_key)]
             self._update_shortcuts()
             self._open_loaded_ct()
@@ -136,7 +137,7 @@ class PancreasDock(QWidget):
     def _leave_window(self) -> None:
         """End after napari took the dock out of its window, or put it back while strokes are unsaved."""
         self._docked = False
-        self.controller.when_safe("close the dock", self.close_dock)
+        self.controller.guard.when_safe("close the dock", self.close_dock)
         if not self._resources.ended:
             self._viewer.window.add_dock_widget(self, name=FULL_NAME)
 
@@ -199,7 +200,7 @@ class PancreasDock(QWidget):
         session, volume = self.controller.session, source_volume_of(layer)
         if volume is None:
             return
-        self.controller.open_volume(volume)
+        self.controller.opener.open_volume(volume)
         # The annotator chose to keep the open case, whose corrections are not saved.
         if session.file_job is None and session.case is not None:
             layer.visible = False

@@ -16,7 +16,7 @@ from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ADAPTATION_STAGE
 from attunet_gui.workers.inference_messages import JobStatus
 
-Command = Literal[
+StepCommand = Literal[
     "open", "stop_reading", "choose_model", "run", "cancel", "check", "next_place", "next_unseen", "save",
     "accept", "next_case", "nothing",
 ]  # fmt: skip
@@ -147,7 +147,7 @@ class NextStep:
     """The next step: text and command of the big button, and the sentence below it."""
 
     button: str
-    command: Command
+    command: StepCommand
     hint: str
 
 

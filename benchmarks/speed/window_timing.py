@@ -82,7 +82,7 @@ def _window(job: WindowJob) -> Iterator[RunningApplication]:
 
 
 def _open(app: RunningApplication, path: Path) -> None:
-    app.controller.open_path(path)
+    app.controller.opener.open_path(path)
     _until(lambda: app.session.case is not None and app.session.mask.tally is not None, app)
     _live(1.0)
 
@@ -255,7 +255,7 @@ def _opening(job: WindowJob) -> dict[str, Any]:
             voxels.append(_seconds(lambda: np.asanyarray(nib.load(job.ct).dataobj)))
             before = app.session.case
             begun = perf_counter()
-            app.controller.open_path(job.ct)
+            app.controller.opener.open_path(job.ct)
             _until(lambda before=before: app.session.case is not before, app)  # type: ignore[misc]
             QCoreApplication.processEvents()
             ours.append(perf_counter() - begun)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 from napari.settings import get_settings
 from qtpy.QtGui import QKeySequence
 
 from attunet_gui.editing.tools.tool_registry import TOOLS
-from attunet_gui.gui.controllers.main_controller import MainController
-from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
-from attunet_gui.gui.controllers.propagation_controller import PropagationController
-from attunet_gui.gui.controllers.tool_controller import ToolController
-from attunet_gui.gui.controllers.window_dialogs import WindowDialogs
-from attunet_gui.gui.finetuning.finetuning_controller import FinetuningController
-from attunet_gui.gui.keyboard_shortcuts import (
-    ACTIONS,
-    NAPARI_KEYS,
-    UserAction,
-    keys_of,
-    shortcuts_html,
-    tooltip_for,
-)
-from attunet_gui.gui.napari_adapter.overlay_layers import LayerAppearance
-from attunet_gui.gui.napari_adapter.slice_view import SliceView
-from attunet_gui.gui.worklist.worklist_controller import WorklistController
+from attunet_gui.gui.keyboard_shortcuts import NAPARI_KEYS, shortcuts_html
+from attunet_gui.gui.user_commands import UserCommand
+from tests.support.headless_window import HeadlessWindow
 
-KEYS = [action.keys for action in ACTIONS if action.keys] + [kind.keys for kind in TOOLS]
+KEYS = [command.keys for command in UserCommand if command.keys] + [kind.keys for kind in TOOLS]
 NOT_FOR_MASKS = {"A", "D", "I", "K", "R", "Shift+L", "Shift+A"}
 """napari's keys for points, shapes and 3-D pictures; none of them is in hand while a mask is corrected."""
 
@@ -54,21 +42,18 @@ def test_no_shortcut_takes_one_of_naparis_keys() -> None:
     assert clashes == {}
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.method + action.keys)
-def test_every_action_is_something_the_desk_can_do(action: UserAction) -> None:
-    owner, _, method = action.method.rpartition(".")
-    kinds = {
-        "": MainController,
-        "review": MaskReviewController,
-        "propagation": PropagationController,
-        "worklist": WorklistController,
-        "finetuning": FinetuningController,
-        "dialogs": WindowDialogs,
-        "layers.slice_view": SliceView,
-        "toolbox": ToolController,
-        "layers.appearance": LayerAppearance,
-    }
-    assert callable(getattr(kinds[owner], method))
+@pytest.mark.parametrize("command", UserCommand)
+def test_every_command_is_a_method_of_the_window_that_takes_nothing(
+    command: UserCommand, world: HeadlessWindow
+) -> None:
+    method = command.find_method(world.controller)
+    assert callable(method)
+    signature(method).bind()
+
+
+def test_no_two_commands_do_the_same(world: HeadlessWindow) -> None:
+    methods = [command.find_method(world.controller) for command in UserCommand]
+    assert len(set(methods)) == len(methods) == len(UserCommand)
 
 
 def test_the_help_lists_every_key() -> None:
@@ -78,6 +63,6 @@ def test_the_help_lists_every_key() -> None:
 
 
 def test_a_tooltip_names_the_keys() -> None:
-    assert tooltip_for("save") == "Save the mask and its record (Ctrl+Shift+S)"
-    assert tooltip_for("save_as") == "Save the mask in another place"
-    assert keys_of("save_as") == ""
+    assert UserCommand.SAVE.tooltip == "Save the mask and its record (Ctrl+Shift+S)"
+    assert UserCommand.SAVE_AS.tooltip == "Save the mask in another place"
+    assert UserCommand.SAVE_AS.keys == ""

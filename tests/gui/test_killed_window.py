@@ -35,7 +35,7 @@ def test_a_window_killed_while_painting_loses_no_stroke(
 ) -> None:
     crc = painted_and_killed(ct, tmp_path, strokes=4)
     question = DialogAnswer("Bring it back")
-    app.controller.offer_recovery()
+    app.controller.recovery.offer_recovery()
     assert question.asked is not None
     assert "case_one" in question.asked
     assert question.default == "Bring it back"

@@ -173,7 +173,7 @@ def test_a_draft_that_replaces_verified_slices_takes_their_green_away(
     monkeypatch.setattr(case_dialogs, "ask_rerun", lambda _parent: "replace")
     other = box_mask(world)
     other[4] = 0
-    world.controller.run_or_cancel()
+    world.controller.drafting.run_or_cancel()
     world.network.answer(len(world.network.requests), other)
     world.until(lambda: not world.mask[4].any())
     assert green(world) == {9}
@@ -205,7 +205,7 @@ def test_undo_after_a_restart_takes_the_green_away(
     world.controller.edits.end_session()
     again = headless_window_in(tmp_path)
     monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
-    again.controller.offer_recovery()
+    again.controller.recovery.offer_recovery()
     again.until(lambda: again.controller.session.case is not None)
     assert green(again) == {2, Z}
     again.controller.edits.undo()
@@ -290,7 +290,7 @@ def test_a_killed_window_gives_everything_back(
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
-    again.controller.offer_recovery()
+    again.controller.recovery.offer_recovery()
     again.until(lambda: again.controller.session.case is not None)
     assert asked == ["case"]
     np.testing.assert_array_equal(again.mask, kept)
@@ -312,7 +312,7 @@ def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
     phantom = phantom_volume(make_phantom(SMALL_PHANTOM))
     monkeypatch.setattr("attunet_gui.app.case_opening.phantom_volume", lambda _made: phantom)
     monkeypatch.setattr("attunet_gui.app.case_opening.make_phantom", lambda *_: None)
-    world.controller.open_demo()
+    world.controller.opener.open_demo()
     world.until(lambda: world.controller.session.case is not None)
     world.paint(Z, 5, 5)
     kept = world.mask.copy()
@@ -322,9 +322,9 @@ def test_what_was_drawn_on_the_demo_comes_back_with_the_demo(
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
-    again.controller.offer_recovery()
+    again.controller.recovery.offer_recovery()
     assert asked == []
-    again.controller.open_demo()
+    again.controller.opener.open_demo()
     again.until(lambda: again.controller.session.case is not None)
     assert len(asked) == 1
     np.testing.assert_array_equal(again.mask, kept)
@@ -337,7 +337,7 @@ def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
 ) -> None:
     world.open(ct)
     world.paint(Z, 5, 5)
-    world.controller.save()
+    world.controller.saving.save()
     world.until(
         lambda: (
             world.controller.session.mask.saved_to is not None and not world.controller.session.mask.edited
@@ -347,7 +347,7 @@ def test_saved_work_is_not_offered_again_and_discarded_work_is_gone(
     world.paint(Z, 9, 9)
     monkeypatch.setattr(case_dialogs, "ask_unsaved", lambda *_: "discard")
     case = world.controller.session.case
-    world.controller.open_path(ct)
+    world.controller.opener.open_path(ct)
     world.until(lambda: world.controller.session.case is not case)
     assert pending_journals(tmp_path / "journal") == ()
     assert world.mask[Z, 9, 9] == 0
@@ -582,7 +582,7 @@ def test_an_accepted_place_stays_away_after_a_restart_until_its_mask_changes(
     world.controller.edits.end_session()
     again = headless_window_in(tmp_path)
     monkeypatch.setattr(case_dialogs, "ask_recovery", lambda _parent, _left: "bring back")
-    again.controller.offer_recovery()
+    again.controller.recovery.offer_recovery()
     again.until(lambda: again.controller.session.case is not None)
     (decided,) = again.controller.review.review_state.decided
     assert (decided.key, decided.box) == (place.key, place.box)

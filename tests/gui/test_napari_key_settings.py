@@ -61,9 +61,9 @@ def napari_actions() -> dict[str, str]:
 def driver(qapp: QApplication, tmp_path: Path) -> Iterator[WindowDriver]:
     """A window with a draft, of which one slice is verified."""
     made = WindowDriver(tmp_path, np.random.default_rng(3), paint_every=4)
-    made.app.controller.open_path(made.cts[0])
+    made.app.controller.opener.open_path(made.cts[0])
     made.settle()
-    made.app.controller.run_or_cancel()
+    made.app.controller.drafting.run_or_cancel()
     made.live(0.2)
     made.answer_draft()
     review = made.app.controller.review

@@ -54,7 +54,7 @@ def test_no_part_of_the_window_is_shown_before_it_has_its_place(
     bundles = find_bundles((tiny_bundle.parent,))
     app = build_window(runner, bundles, WindowPreferences(tmp_path / "window.ini"), tmp_path / "journal")
     live(0.3)
-    app.controller.open_path(ct)
+    app.controller.opener.open_path(ct)
     until(lambda: app.session.case is not None and app.session.mask.tally is not None)
     app.controller.next_step()
     until(lambda: app.session.inference.draft is not None and app.session.inference.job.state == "idle")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.export.format_registry import EXPORT_FORMATS
-from attunet_gui.gui.keyboard_shortcuts import ACTIONS, NAPARI_KEYS
+from attunet_gui.gui.keyboard_shortcuts import NAPARI_KEYS
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.io.image_format_registry import IMAGE_FORMATS
 from attunet_gui.system.paths import documents_folder
 
@@ -17,9 +18,9 @@ def row(*cells: str) -> str:
 
 
 def shortcuts() -> Iterator[str]:
-    for action in ACTIONS:
-        if action.keys:
-            yield row(f"`{action.keys}`", action.words)
+    for command in UserCommand:
+        if command.keys:
+            yield row(f"`{command.keys}`", command.words)
     for keys, words in NAPARI_KEYS:
         yield row(f"`{keys}`", words)
 

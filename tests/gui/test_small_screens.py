@@ -93,7 +93,7 @@ def napari_panels(driver: WindowDriver) -> list[QDockWidget]:
 
 def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path: Path) -> None:
     check_fits(driver, room)
-    driver.app.controller.open_path(driver.cts[0])
+    driver.app.controller.opener.open_path(driver.cts[0])
     driver.settle()
     check_fits(driver, room)
     # The bottom line is whole although the strip above it has appeared.
@@ -128,7 +128,7 @@ def test_the_window_fits_the_screen(driver: WindowDriver, room: QSize, tmp_path:
 def test_why_a_mask_is_not_used_can_be_read_whole(driver: WindowDriver, room: QSize) -> None:
     before = driver.app.dock.bottom.height()
     write_several_labels(driver.cts[0])
-    driver.app.controller.open_path(driver.cts[0])
+    driver.app.controller.opener.open_path(driver.cts[0])
     driver.settle()
     for _ in range(100):  # until the strip has appeared and the bottom line has made room for it
         driver.live(0.1)

@@ -23,6 +23,7 @@ from attunet_gui.gui.napari_adapter.napari_overrides import (
     classify_command,
     refusal_for,
 )
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.gui.wheel_guard import widgets_changed_by_wheel
 from attunet_gui.io.mask_reading import read_mask
 from tests.support.window_control import canvas_middle, live, mask_of, open_ct, until
@@ -96,13 +97,17 @@ def test_naparis_ways_to_open_and_save_are_ours(
     monkeypatch.setattr(case_dialogs, "choose_target", lambda *_: asked.append("target"))
     saved: list[Path] = []
     monkeypatch.setattr(app.session, "save_mask", lambda _mask, path, _record: saved.append(path))
-    wanted = {"open_file": "file", "open_folder": "folder", "save_as": "target"}
+    wanted = {
+        UserCommand.OPEN_FILE: "file",
+        UserCommand.OPEN_FOLDER: "folder",
+        UserCommand.SAVE_AS: "target",
+    }
     commands = get_app_model().commands
-    for command, method in OURS.items():
+    for command, ours in OURS.items():
         asked.clear()
-        if method in wanted:
+        if ours in wanted:
             commands.execute_command(command)
-            assert asked == [wanted[method]], command
+            assert asked == [wanted[ours]], command
     commands.execute_command("napari.window.file.save_layers_dialog.selected")
     assert [path.name for path in saved] == ["case_one_pancreas.nii.gz"]
     asked.clear()
@@ -145,7 +150,7 @@ def test_what_is_saved_is_what_the_journal_holds(app: RunningApplication, ct: Pa
     work = app.controller.edits.work
     assert work is not None
     mask_of(app)[3, 3:6, 3:6] = 1  # past every tool, as a stroke that napari keeps to itself
-    app.controller.save()
+    app.controller.saving.save()
     until(lambda: app.session.mask.saved_to is not None and app.session.file_job is None)
     volume = app.session.case.volume  # type: ignore[union-attr]
     file = read_mask(ct.with_name("case_one_pancreas.nii.gz"), volume)

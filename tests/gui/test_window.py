@@ -20,9 +20,9 @@ from qtpy.QtWidgets import QApplication, QMenu, QWidget
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui import plugin
 from attunet_gui.gui.dialogs import case_dialogs
-from attunet_gui.gui.keyboard_shortcuts import ACTIONS
 from attunet_gui.gui.main_window import RunningApplication
 from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CT, MASK, OTHER
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.io.result_writing import write_mask
 from attunet_gui.workers.inference_process import InferenceProcess
@@ -89,15 +89,15 @@ def test_a_run_is_cancelled_at_once_and_can_be_run_again(
     assert runner.child_pid is not None
     stopped = runner.child_pid
     os.kill(stopped, signal.SIGSTOP)  # or the draft would be there before it is cancelled
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     until(lambda: app.session.inference.job.state != "idle")
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     assert app.session.inference.job.state == "idle"
     os.kill(stopped, signal.SIGCONT)
     live(0.5)
     assert app.session.inference.draft is None
     assert not mask_of(app).any()
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     until(lambda: app.session.inference.draft is not None)
     assert mask_of(app).any()
 
@@ -106,7 +106,7 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
     app: RunningApplication, ct: Path, runner: InferenceProcess
 ) -> None:
     open_ct(app, ct)
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     assert runner.status.state != "idle"
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGKILL)
@@ -117,7 +117,7 @@ def test_a_killed_child_gives_one_sentence_and_a_working_window(
     drag_in_canvas(app)
     assert mask_of(app).any()
     app.controller.session.mask.edited = False
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     until(lambda: app.session.inference.draft is not None)
 
 
@@ -128,7 +128,7 @@ def test_painting_works_while_the_network_runs_and_is_kept(
     app.controller.select_tool("paint")
     assert runner.child_pid is not None
     os.kill(runner.child_pid, signal.SIGSTOP)  # or the draft would be there before the stroke
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     until(lambda: app.session.inference.job.state != "idle")
     app.controller.layers.slice_view.step_up()
     drag_in_canvas(app)
@@ -159,7 +159,7 @@ def test_drafting_again_over_corrections_asks(
     edited = mask_of(app).copy()
     first = app.session.inference.draft
     question = DialogAnswer(answer)
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     assert question.default == "Beside my mask"
     until(lambda: app.session.inference.draft is not first)
     live(0.3)
@@ -174,13 +174,13 @@ def test_opening_another_case_over_corrections_asks(app: RunningApplication, ct:
     case = app.session.case
     edit(app)
     question = DialogAnswer("Keep editing")
-    app.controller.open_path(ct)
+    app.controller.opener.open_path(ct)
     assert question.asked is not None
     assert question.default == "Save"
     live(0.3)
     assert app.session.case is case
     saving = DialogAnswer("Save")
-    app.controller.open_path(ct)
+    app.controller.opener.open_path(ct)
     assert saving.asked is not None
     until(lambda: app.session.case is not case)
     assert app.session.case.found is not None
@@ -194,7 +194,7 @@ def test_strokes_made_while_saving_are_asked_about_before_the_next_case(
     case = app.session.case
     edit(app)
     saving = DialogAnswer("Save")
-    app.controller.open_path(ct)
+    app.controller.opener.open_path(ct)
     assert saving.asked is not None
     layer = app.viewer.layers[MASK]
     layer.data_setitem((np.array([4]), np.array([4]), np.array([4])), 1)
@@ -219,7 +219,7 @@ def test_nothing_is_saved_if_another_case_arrives_under_the_save_dialog(
         return target
 
     monkeypatch.setattr(case_dialogs, "choose_target", choose)
-    app.controller.save_as()
+    app.controller.saving.save_as()
     live(0.3)
     assert not target.exists()
     assert "nothing was saved" in app.session.message.text
@@ -229,7 +229,7 @@ def test_a_draft_waits_for_the_stroke_that_is_being_made(app: RunningApplication
     open_ct(app, ct)
     app.controller.select_tool("paint")
     widget, middle = canvas_middle(app)
-    app.controller.run_or_cancel()
+    app.controller.drafting.run_or_cancel()
     QTest.mousePress(widget, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
     for step in range(1, 8):
         QTest.mouseMove(widget, middle + QPoint(4 * step, 0))
@@ -251,7 +251,7 @@ def test_a_case_after_a_painted_one_takes_its_draft(app: RunningApplication, ct:
     edit(app)
     case = app.session.case
     discarding = DialogAnswer("Discard corrections")
-    app.controller.open_path(ct)
+    app.controller.opener.open_path(ct)
     assert discarding.asked is not None
     until(lambda: app.session.case is not case)
     app.session.inference.request_draft()
@@ -291,7 +291,7 @@ def test_the_dock_in_plain_napari_drafts_nothing_unasked_and_guards_corrections(
     viewer.window.show()
     live(0.2)
     session, layers = dock.controller.session, dock.controller.layers
-    dock.controller.open_path(ct)
+    dock.controller.opener.open_path(ct)
     until(lambda: session.case is not None)
     live(0.2)
     assert session.inference.draft is None
@@ -392,7 +392,7 @@ def test_no_key_is_one_of_naparis_menus(app: RunningApplication) -> None:
             if not action.shortcut().isEmpty():
                 taken[action.shortcut().toString()] = action.text()
     assert "Ctrl+O" in taken
-    assert {a.keys for a in ACTIONS if QKeySequence(a.keys).toString() in taken} == set()
+    assert {a.keys for a in UserCommand if QKeySequence(a.keys).toString() in taken} == set()
 
 
 def test_a_mask_lies_on_the_source_grid(app: RunningApplication, ct: Path, long_volume: Volume) -> None:

@@ -18,14 +18,14 @@ pytestmark = pytest.mark.window
 def test_nothing_of_the_patient_is_shown_or_kept(app: RunningApplication, tmp_path: Path, name: str) -> None:
     write_patient(tmp_path / "ct")
     assert marks_in(tmp_path / "ct")
-    app.controller.open_path(tmp_path / "ct" / name)
+    app.controller.opener.open_path(tmp_path / "ct" / name)
     until(lambda: app.session.case is not None)
     app.session.annotator = "anna"
     app.controller.select_tool("paint")
     app.controller.layers.slice_view.go_to_slice(10)
     drag_in_canvas(app)
     live(0.3)
-    app.controller.save()
+    app.controller.saving.save()
     until(lambda: app.session.mask.saved_to is not None)
     live(0.3)
 

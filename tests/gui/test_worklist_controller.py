@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDockWidget
 
 from attunet_gui.app.case_exporting import ExportRequest
 from attunet_gui.core.mask_edit import edit_between
@@ -18,6 +19,9 @@ from attunet_gui.core.undo_stack import DRAFT_TOOL
 from attunet_gui.export import export_format_named
 from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
+from attunet_gui.gui.worklist.worklist_panel import WorklistPanel
+from attunet_gui.gui.worklist.worklist_presenter import WorklistPresenter
+from attunet_gui.gui.worklist.worklist_view_state import CaseCommand, ProjectCommand, case_commands_for
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.project import case_commands
 from attunet_gui.project.case_commands import set_note, set_settings
@@ -99,7 +103,7 @@ def test_saving_writes_into_the_project_and_says_how_far_it_is(room: HeadlessWor
     )
     room.world.paint(5, 5, 5)
     painted = room.world.mask.copy()
-    room.world.controller.save()
+    room.world.controller.saving.save()
     room.world.until(lambda: "in progress" in room.world.said)
     saved = room.outside.saved_mask(room.row("case-0001"))
     assert saved is not None
@@ -238,7 +242,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     assert work.accepted_keys == closed
     assert set(guide.review_state.closed) == closed
     assert not other.world.controller.session.mask.edited
-    other.world.controller.save()
+    other.world.controller.saving.save()
     other.world.until(lambda: "read back" in other.world.said and not other.worklist.current_facts.busy)
     assert other.status("case-0001") == CaseStatus.ACCEPTED
     row = other.row("case-0001")
@@ -253,7 +257,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     for z in (4, 7):
         other.world.controller.layers.slice_view.go_to_slice(z)
         verify()
-    other.world.controller.save()
+    other.world.controller.saving.save()
     other.world.until(lambda: other.outside.saved_mask(row).declared == {6, 7})  # type: ignore[union-attr]
     other.settle()
     room.open("case-0002")
@@ -265,7 +269,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     other.world.controller.layers.slice_view.go_to_slice(4)
     verify()
     other.world.paint(4, 5, 5)
-    other.world.controller.save()
+    other.world.controller.saving.save()
     other.world.until(lambda: other.status("case-0001") == CaseStatus.IN_PROGRESS)
     saved = other.outside.saved_mask(other.row("case-0001"))
     assert saved is not None
@@ -316,7 +320,7 @@ def test_unsaved_strokes_come_back_without_a_question(
     monkeypatch.setattr(
         case_dialogs, "ask_recovery", lambda _p, left: asked.append(left.identity.name) or "bring back"
     )
-    again.controller.offer_recovery()
+    again.controller.recovery.offer_recovery()
     assert asked == [], "a case of a project is not opened outside of it"
     again.controller.worklist.projects.open_last_project()
     again.until(lambda: again.controller.session.case is not None)
@@ -338,7 +342,7 @@ def test_a_second_reader_meets_nothing_of_the_first(room: HeadlessWorklist, tmp_
     second.worklist.next_case()
     second.world.until(lambda: second.on_screen == "case-0001")
     assert not second.world.mask.any()
-    second.world.controller.run_or_cancel()
+    second.world.controller.drafting.run_or_cancel()
     assert second.world.network.requests == []
     assert "without a draft" in second.world.said
     assert not second.world.controller.view_state.mode.may_run
@@ -555,3 +559,76 @@ def test_a_project_is_made_only_if_the_person_says_so(
     world.controller.session.close_session()
     if made:
         open_project(tmp_path / "new").close()
+
+
+def worklist_panel(room: HeadlessWorklist) -> tuple[WorklistPanel, QDockWidget]:
+    worklist = room.world.controller.worklist
+    panel, dock = WorklistPanel(worklist.case_list), QDockWidget()
+    WorklistPresenter(worklist, panel, dock, panel)
+    return panel, dock
+
+
+def test_commands_of_a_case_ask_for_a_text_and_record_it(
+    room: HeadlessWorklist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, _dock = worklist_panel(room)
+    titles: list[str] = []
+    monkeypatch.setattr(
+        worklist_dialogs, "ask_text", lambda _p, title, *_: titles.append(title) or f"text {len(titles)}"
+    )
+    shown: list[str] = []
+    monkeypatch.setattr(worklist_dialogs, "show_history", lambda _p, name, _lines: shown.append(name))
+    for command in (CaseCommand.ASSIGN, CaseCommand.NOTE, CaseCommand.REJECT):
+        panel.case_command_asked.emit(command, room.row("case-0002"))
+    room.world.until(lambda: room.status("case-0002") == CaseStatus.REJECTED)
+    row = room.row("case-0002")
+    assert titles == ["Assign case-0002", "Note of case-0002", "Reject case-0002"]
+    assert (row.assignee, row.note, row.reason) == ("text 1", "text 2", "text 3")
+    panel.case_command_asked.emit(CaseCommand.REOPEN, row)
+    room.world.until(lambda: room.status("case-0002") != CaseStatus.REJECTED)
+    panel.case_command_asked.emit(CaseCommand.SHOW_HISTORY, row)
+    room.world.until(lambda: shown)
+    assert shown == ["case-0002"]
+
+
+def test_every_command_of_the_project_menu_does_its_own(
+    room: HeadlessWorklist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller = room.world.controller
+    done: list[str] = []
+    monkeypatch.setattr(controller.worklist, "open_project", lambda: done.append("open"))
+    monkeypatch.setattr(controller.worklist, "close_project", lambda: done.append("close"))
+    monkeypatch.setattr(controller.worklist.jobs, "draft_list", lambda: done.append("draft"))
+    monkeypatch.setattr(
+        controller.worklist.jobs, "import_folder", lambda _folder, copy: done.append(f"import, {copy=}")
+    )
+    monkeypatch.setattr(case_dialogs, "choose_folder", lambda *_: Path("there"))
+    monkeypatch.setattr(worklist_dialogs, "ask_export", lambda *_: done.append("export"))
+    monkeypatch.setattr(worklist_dialogs, "ask_second_reads", lambda *_: done.append("second reads"))
+    monkeypatch.setattr(worklist_dialogs, "ask_checks", lambda *_: done.append("checks"))
+    panel, _dock = worklist_panel(room)
+    for number, command in enumerate(ProjectCommand, 1):
+        panel.project_command_asked.emit(command)
+        room.world.until(lambda number=number: len(done) == number)
+    assert done == [
+        "import, copy=False",
+        "import, copy=True",
+        "draft",
+        "export",
+        "second reads",
+        "checks",
+        "open",
+        "close",
+    ]
+
+
+def test_only_commands_that_fit_the_marked_case_are_enabled(room: HeadlessWorklist) -> None:
+    row = room.row("case-0002")
+    everything = frozenset(CaseCommand)
+    assert case_commands_for(None, busy=False) == frozenset()
+    assert case_commands_for(row, busy=False) == everything - {CaseCommand.REOPEN}
+    assert case_commands_for(row, busy=True) == everything - {CaseCommand.REOPEN, CaseCommand.OPEN}
+    rejected = replace(row, status=CaseStatus.REJECTED)
+    assert case_commands_for(rejected, busy=False) == everything - {CaseCommand.REJECT}
+    for status in (CaseStatus.ACCEPTED, CaseStatus.REVIEWED):
+        assert case_commands_for(replace(row, status=status), busy=False) == everything

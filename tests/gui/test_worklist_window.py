@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
 from attunet_gui.gui.dialogs.worklist_dialogs import AnnotatorChecksDialog, ExportDialog
 from attunet_gui.gui.main_window import RunningApplication
+from attunet_gui.gui.worklist.worklist_view_state import ProjectCommand
 from attunet_gui.project.case_commands import assign_cases, reject_case, set_note
 from attunet_gui.project.case_state import CaseStatus
 from attunet_gui.project.project_store import Project
@@ -113,8 +114,12 @@ def test_nothing_is_cut_off_beside_the_list(app: RunningApplication, tmp_path: P
     project.close()
 
 
-@pytest.mark.parametrize("what", ["export", "checks", "second reads"])
-def test_a_dialogue_says_what_it_does(app: RunningApplication, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    "command", [ProjectCommand.EXPORT, ProjectCommand.SET_CHECKS, ProjectCommand.ASK_SECOND_READS]
+)
+def test_a_dialogue_says_what_it_does(
+    app: RunningApplication, tmp_path: Path, command: ProjectCommand
+) -> None:
     project = in_project(app, tmp_path)
     seen: list[QDialog] = []
 
@@ -122,7 +127,7 @@ def test_a_dialogue_says_what_it_does(app: RunningApplication, tmp_path: Path, w
         dialog = QApplication.activeModalWidget()
         if isinstance(dialog, QDialog):
             seen.append(dialog)
-            dialog.grab().save(str(tmp_path / f"{what}.png"))
+            dialog.grab().save(str(tmp_path / f"{command.name}.png"))
             if isinstance(dialog, ExportDialog):
                 assert not dialog.keep.isChecked()
                 dialog.folder.setText(str(tmp_path / "out"))
@@ -131,11 +136,11 @@ def test_a_dialogue_says_what_it_does(app: RunningApplication, tmp_path: Path, w
             dialog.accept()
 
     QTimer.singleShot(400, look)
-    app.worklist.project_asked.emit(what)
+    app.worklist.project_command_asked.emit(command)
     until(lambda: seen and app.session.message.text)
-    if what == "checks":
+    if command is ProjectCommand.SET_CHECKS:
         until(lambda: project.settings.seeded_errors == 0.2)
-    elif what == "second reads":
+    elif command is ProjectCommand.ASK_SECOND_READS:
         until(lambda: "No case is accepted yet" in app.session.message.text)
     else:
         until(lambda: "nothing to export" in app.session.message.text)

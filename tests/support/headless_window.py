@@ -57,7 +57,7 @@ class HeadlessWindow:
         time.sleep(0.002)
 
     def open(self, ct: Path) -> None:
-        self.controller.open_path(ct)
+        self.controller.opener.open_path(ct)
         self.until(lambda: self.controller.session.case is not None)
         self.controller.layers.slice_view.go_to_slice(Z)
 
@@ -71,7 +71,7 @@ class HeadlessWindow:
         self.controller.review.verify_slice()
 
     def draft(self, mask: np.ndarray) -> None:
-        self.controller.run_or_cancel()
+        self.controller.drafting.run_or_cancel()
         self.network.answer(len(self.network.requests), mask)
         self.until(lambda: self.controller.session.inference.overlays and self.controller.review.is_searched)
 

@@ -20,7 +20,7 @@ def main(ct: Path, folder: Path) -> None:
     network = ScriptedNetwork()
     app = build_window(network, (), WindowPreferences(folder / "painter.ini"), folder / "journal")  # type: ignore[arg-type]
     live(0.3)
-    app.controller.open_path(ct)
+    app.controller.opener.open_path(ct)
     until(lambda: app.session.case is not None)
     live(0.3)
     for number in range(1000):

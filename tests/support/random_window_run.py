@@ -55,7 +55,7 @@ def run_actions(
     report, last = RunReport(), deque[str](maxlen=_REMEMBERED)
     driver.app.controller.edits.mask_changed.connect(lambda *_: _count(report))
     try:
-        driver.app.controller.open_path(driver.cts[0])
+        driver.app.controller.opener.open_path(driver.cts[0])
         driver.settle()
         for number in range(count):
             if not _one(driver, report, last, number, told) and stop_at_first:

@@ -14,8 +14,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QMenu, QSlider, QWidget
 
 from attunet_gui.editing.tools.tool_registry import TOOLS
-from attunet_gui.gui.keyboard_shortcuts import ACTIONS
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
+from attunet_gui.gui.user_commands import UserCommand
 from tests.support.window_driver import WindowDriver, is_plain
 
 T = TypeVar("T")
@@ -25,7 +25,9 @@ _MODIFIERS = (Qt.KeyboardModifier.NoModifier,) * 4 + (
     Qt.KeyboardModifier.ShiftModifier,
     Qt.KeyboardModifier.AltModifier,
 )
-_OUR_KEYS = tuple(action.keys for action in ACTIONS if action.keys) + tuple(kind.keys for kind in TOOLS)
+_OUR_KEYS = tuple(command.keys for command in UserCommand if command.keys) + tuple(
+    kind.keys for kind in TOOLS
+)
 _NAPARI_KEYS = (
     *(
         "P",
@@ -314,13 +316,13 @@ def _camera(driver: WindowDriver) -> str:
 
 def _open_case(driver: WindowDriver) -> str:
     path = _pick(driver, driver.cts)
-    driver.app.controller.open_path(path)
+    driver.app.controller.opener.open_path(path)
     driver.settle()
     return path.name
 
 
 def _draft(driver: WindowDriver) -> str:
-    driver.app.controller.run_or_cancel()
+    driver.app.controller.drafting.run_or_cancel()
     driver.pump()
     return "asked"
 
@@ -330,7 +332,7 @@ def _answer_draft(driver: WindowDriver) -> str:
 
 
 def _save(driver: WindowDriver) -> str:
-    driver.app.controller.save()
+    driver.app.controller.saving.save()
     driver.settle()
     return str(driver.app.session.message.text)
 

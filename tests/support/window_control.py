@@ -55,7 +55,7 @@ class DialogAnswer:
 
 
 def open_ct(app: RunningApplication, ct: Path) -> None:
-    app.controller.open_path(ct)
+    app.controller.opener.open_path(ct)
     until(lambda: app.session.case is not None and app.session.mask.tally is not None)
     live(0.3)
 

@@ -17,6 +17,7 @@ from qtpy.QtCore import QModelIndex, QObject, Qt, QTimer
 from qtpy.QtWidgets import QListView, QWidget
 
 from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING
+from attunet_gui.gui.user_commands import UserCommand
 
 _VIEW = "QtLayerList"
 """Class name of napari's layer list widget; napari exports no public name for the class."""
@@ -61,19 +62,19 @@ def hide_rows_named(view: QListView, name: str) -> None:
 
 
 _FILE = "napari.window.file."
-OURS: Mapping[str, str] = {
-    f"{_FILE}open_files_dialog": "open_file",
-    f"{_FILE}open_files_as_stack_dialog": "open_folder",
-    f"{_FILE}open_folder_dialog": "open_folder",
-    f"{_FILE}_open_files_with_plugin": "open_file",
-    f"{_FILE}_open_files_as_stack_with_plugin": "open_folder",
-    f"{_FILE}_open_folder_with_plugin": "open_folder",
-    f"{_FILE}save_layers_dialog.selected": "save",
-    f"{_FILE}save_layers_dialog": "save_as",
-    "attunet-gui.phantom": "open_demo",
-    "napari.scene.fit_to_view": "layers.slice_view.straighten",
+OURS: Mapping[str, UserCommand] = {
+    f"{_FILE}open_files_dialog": UserCommand.OPEN_FILE,
+    f"{_FILE}open_files_as_stack_dialog": UserCommand.OPEN_FOLDER,
+    f"{_FILE}open_folder_dialog": UserCommand.OPEN_FOLDER,
+    f"{_FILE}_open_files_with_plugin": UserCommand.OPEN_FILE,
+    f"{_FILE}_open_files_as_stack_with_plugin": UserCommand.OPEN_FOLDER,
+    f"{_FILE}_open_folder_with_plugin": UserCommand.OPEN_FOLDER,
+    f"{_FILE}save_layers_dialog.selected": UserCommand.SAVE,
+    f"{_FILE}save_layers_dialog": UserCommand.SAVE_AS,
+    "attunet-gui.phantom": UserCommand.OPEN_DEMO,
+    "napari.scene.fit_to_view": UserCommand.STRAIGHTEN_VIEW,
 }
-"""Command of napari, and the method of our main controller, or of a part of it, that is called instead."""
+"""Command of napari, and our command that is run instead."""
 
 NO_SECOND_CASE = "This window holds one CT and its mask; open another CT with Ctrl+O."
 NO_OTHER_GRID = "Layers of the case are not changed by napari's commands: the mask would leave its CT."

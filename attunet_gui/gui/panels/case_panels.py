@@ -8,7 +8,6 @@ from textwrap import shorten
 from qtpy.QtWidgets import QBoxLayout, QLabel, QLineEdit, QMenu, QProgressBar, QSizePolicy, QWidget
 from superqt import QElidingLabel
 
-from attunet_gui.gui.keyboard_shortcuts import tooltip_for
 from attunet_gui.gui.panels.widget_factory import (
     make_button,
     make_column_layout,
@@ -16,6 +15,7 @@ from attunet_gui.gui.panels.widget_factory import (
     make_wrapped_label,
 )
 from attunet_gui.gui.qt_helpers import Signal
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.gui.view_state import ProgressBarState, WindowView
 
 # Characters of notes that are shown; on a small screen they may not take the room of the tools.
@@ -64,8 +64,8 @@ class SavePanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.save = make_button("Save the mask", tooltip_for("save"), self.save_asked.emit)
-        self.save_as = make_button("Save as…", tooltip_for("save_as"), self.save_as_asked.emit)
+        self.save = make_button("Save the mask", UserCommand.SAVE.tooltip, self.save_asked.emit)
+        self.save_as = make_button("Save as…", UserCommand.SAVE_AS.tooltip, self.save_as_asked.emit)
         self.annotator = QLineEdit()
         self.annotator.setToolTip("This name goes into the record beside the mask")
         self.annotator.textEdited.connect(self.annotator_asked.emit)
@@ -77,7 +77,7 @@ class SavePanel(QWidget):
         """Apply `view`."""
         self.save.setEnabled(view.mode.may_save)
         self.save_as.setEnabled(view.mode.may_save)
-        self.save.setToolTip(f"{tooltip_for('save')}. {view.save_hint}")
+        self.save.setToolTip(f"{UserCommand.SAVE.tooltip}. {view.save_hint}")
 
 
 _BUTTON_HEIGHT = 34
@@ -96,7 +96,7 @@ class NextStepPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.button = make_button("", tooltip_for("next_step"), self.asked.emit)
+        self.button = make_button("", UserCommand.NEXT_STEP.tooltip, self.asked.emit)
         self.button.setStyleSheet(_BUTTON_STYLE)
         self.button.setMinimumHeight(_BUTTON_HEIGHT)
         self.hint = make_wrapped_label()
@@ -155,7 +155,7 @@ class CasePanel(QWidget):
         self.menu.aboutToShow.connect(self.recent_needed)
         recent = make_button("Recent", "CTs opened before", lambda: None)
         recent.setMenu(self.menu)
-        self.project = make_button("List…", tooltip_for("worklist.open_project"), self.project_asked.emit)
+        self.project = make_button("List…", UserCommand.OPEN_PROJECT.tooltip, self.project_asked.emit)
         self.project.hide()
         layout = make_column_layout(self)
         layout.addWidget(self.name)
@@ -164,8 +164,8 @@ class CasePanel(QWidget):
         layout.addLayout(make_row_layout(self.volume, self.unsaved))
         layout.addLayout(
             make_row_layout(
-                make_button("File…", tooltip_for("open_file"), self.file_asked.emit),
-                make_button("Folder…", tooltip_for("open_folder"), self.folder_asked.emit),
+                make_button("File…", UserCommand.OPEN_FILE.tooltip, self.file_asked.emit),
+                make_button("Folder…", UserCommand.OPEN_FOLDER.tooltip, self.folder_asked.emit),
                 recent,
                 make_button("Demo", "Open a made-up abdomen: no patient's image", self.demo_asked.emit),
                 self.project,

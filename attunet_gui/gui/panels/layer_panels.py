@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QGridLayout, QLabel, QLineEd
 from superqt import QRangeSlider
 from superqt.utils import signals_blocked
 
-from attunet_gui.gui.keyboard_shortcuts import tooltip_for
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import CT, MASK
 from attunet_gui.gui.panels.widget_factory import (
@@ -23,6 +22,7 @@ from attunet_gui.gui.panels.widget_factory import (
 )
 from attunet_gui.gui.qt_helpers import Signal
 from attunet_gui.gui.theme import HU_PRESETS
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.prediction.map_overlays import MapOverlay
 
 
@@ -45,7 +45,7 @@ class HuWindowPanel(QWidget):
         presets = [
             make_button(
                 name,
-                f"{low} to {high} HU. {tooltip_for('layers.appearance.next_hu_window')}",
+                f"{low} to {high} HU. {UserCommand.NEXT_HU_WINDOW.tooltip}",
                 partial(self._emit_window, low, high),
             )
             for name, low, high in HU_PRESETS
@@ -120,14 +120,14 @@ class LayersPanel(QWidget):
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(0, 1)
         self.filled = QCheckBox("Mask as an area, not a contour")
-        self.filled.setToolTip(tooltip_for("layers.appearance.toggle_filled"))
+        self.filled.setToolTip(UserCommand.TOGGLE_FILLED.tooltip)
         self.filled.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.filled.clicked.connect(lambda _checked: self.filled_asked.emit())
         self.empty = make_wrapped_label(_NO_MAPS_TEXT)
         self._heading = QLabel("in / out")
         self._heading.setToolTip("Mean value in the draft, and in the rest of the body")
         self._add_row(CT, "CT", "The CT itself", "")
-        self._add_row(MASK, "Pancreas mask", tooltip_for("layers.appearance.toggle_mask"), "")
+        self._add_row(MASK, "Pancreas mask", UserCommand.TOGGLE_MASK.tooltip, "")
         self._grid.addWidget(self._heading, 1, 2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
         layout = make_column_layout(self)
         layout.addLayout(self._grid)

@@ -6,7 +6,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QMenu, QWidget
 from superqt.utils import signals_blocked
 
-from attunet_gui.gui.keyboard_shortcuts import keys_of, tooltip_for
 from attunet_gui.gui.panels.widget_factory import (
     make_button,
     make_column_layout,
@@ -14,6 +13,7 @@ from attunet_gui.gui.panels.widget_factory import (
     make_wrapped_label,
 )
 from attunet_gui.gui.qt_helpers import Signal
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.gui.view_state import WindowView
 from attunet_gui.network.engines.engine_registry import default_engine
 from attunet_gui.prediction.model_card import ModelCard
@@ -32,15 +32,15 @@ class PropagationPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ask = make_button("Carry my corrections on", tooltip_for("propagation.ask"), self.asked.emit)
+        self.ask = make_button("Carry my corrections on", UserCommand.PROPAGATE.tooltip, self.asked.emit)
         self.about = make_wrapped_label()
         self.take_all = make_button(
-            "Accept all", tooltip_for("propagation.take_all"), self.take_all_asked.emit
+            "Accept all", UserCommand.ACCEPT_PROPOSAL.tooltip, self.take_all_asked.emit
         )
         self.take_slice = make_button(
-            "This slice", tooltip_for("propagation.take_slice"), self.take_slice_asked.emit
+            "This slice", UserCommand.ACCEPT_PROPOSAL_IN_SLICE.tooltip, self.take_slice_asked.emit
         )
-        self.reject = make_button("Reject", tooltip_for("propagation.reject"), self.reject_asked.emit)
+        self.reject = make_button("Reject", UserCommand.REJECT_PROPOSAL.tooltip, self.reject_asked.emit)
         self._answers = (self.take_all, self.take_slice, self.reject)
         layout = make_column_layout(self)
         layout.addWidget(self.ask)
@@ -87,7 +87,7 @@ class DraftPanel(QWidget):
             "More", "Use another model, improve it, or go back to the one before", lambda: None
         )
         self.more.setMenu(self._make_menu())
-        self.run = make_button("", tooltip_for("run_or_cancel"), self.run_asked.emit)
+        self.run = make_button("", UserCommand.RUN_OR_CANCEL.tooltip, self.run_asked.emit)
         self.on_open = QCheckBox("on opening")
         self.on_open.setToolTip("Draft each CT as soon as it is open")
         self.on_open.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -99,7 +99,7 @@ class DraftPanel(QWidget):
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
         menu.addAction("Folder of another model…", self.other_model_asked.emit)
-        menu.addAction(f"Improve the model…  {keys_of('finetuning.ask')}", self.improve_asked.emit)
+        menu.addAction(f"Improve the model…  {UserCommand.FINETUNE.keys}", self.improve_asked.emit)
         self._back = menu.addAction("", self.back_asked.emit)
         self._back.setVisible(False)
         return menu

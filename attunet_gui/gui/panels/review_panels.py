@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QSizePolicy, QToolTip, 
 from superqt.utils import signals_blocked
 
 from attunet_gui.gui import theme
-from attunet_gui.gui.keyboard_shortcuts import tooltip_for
 from attunet_gui.gui.panels.widget_factory import (
     make_button,
     make_column_layout,
@@ -20,6 +19,7 @@ from attunet_gui.gui.panels.widget_factory import (
     make_wrapped_label,
 )
 from attunet_gui.gui.qt_helpers import Signal
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.review.findings import Finding
 from attunet_gui.review.slice_strip import SliceStrip
 
@@ -43,13 +43,9 @@ class PlacesPanel(QWidget):
         self.list.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(lambda item: self.place_asked.emit(item.data(Qt.ItemDataRole.UserRole)))
-        self.next = make_button("Next place  N", tooltip_for("review.next_place"), self.next_asked.emit)
-        self.accept = make_button(
-            "It is right  A", tooltip_for("review.accept_place"), self.accept_asked.emit
-        )
-        self.verify = make_button(
-            "Verify slice  Q", tooltip_for("review.verify_slice"), self.verify_asked.emit
-        )
+        self.next = make_button("Next place  N", UserCommand.NEXT_PLACE.tooltip, self.next_asked.emit)
+        self.accept = make_button("It is right  A", UserCommand.ACCEPT_PLACE.tooltip, self.accept_asked.emit)
+        self.verify = make_button("Verify slice  Q", UserCommand.VERIFY_SLICE.tooltip, self.verify_asked.emit)
         layout = make_column_layout(self)
         layout.addWidget(self.summary)
         layout.addWidget(self.list)

@@ -26,7 +26,6 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
-from attunet_gui.gui.keyboard_shortcuts import keys_of, tooltip_for
 from attunet_gui.gui.panels.widget_factory import (
     FOCUS,
     make_button,
@@ -35,13 +34,16 @@ from attunet_gui.gui.panels.widget_factory import (
     make_wrapped_label,
 )
 from attunet_gui.gui.qt_helpers import QAction, QShortcut, Signal
+from attunet_gui.gui.user_commands import UserCommand
 from attunet_gui.gui.wheel_guard import guard_wheel
 from attunet_gui.gui.worklist.case_list_model import LINE, PICTURE, CaseListModel
 from attunet_gui.gui.worklist.worklist_view_state import (
+    CaseCommand,
     JobView,
+    ProjectCommand,
     WorklistFacts,
     WorklistView,
-    case_actions_for,
+    case_commands_for,
     decide_worklist_view,
 )
 from attunet_gui.project.case_ordering import STRATEGIES
@@ -107,9 +109,8 @@ class WorklistPanel(QWidget):
         next_asked, accept_asked: the button was pressed.
         next_by_asked(key): another strategy for the next case was chosen.
         stop_asked(kind): the background job of that kind is to be stopped.
-        asked(what, CaseRow): "assign", "note", "reject", "reopen" or "history" of the selected case.
-        project_asked(what): "import", "import copies", "draft", "export", "second reads", "checks", "open" or
-            "close".
+        case_command_asked(CaseCommand, CaseRow): a command for the selected case, but for opening it.
+        project_command_asked(ProjectCommand): a command of the project menu.
         improve_asked: the dialog for fine-tuning is to be opened.
     """
 
@@ -119,8 +120,8 @@ class WorklistPanel(QWidget):
     accept_asked = Signal()
     next_by_asked = Signal(str)
     stop_asked = Signal(str)
-    asked = Signal(str, object)
-    project_asked = Signal(str)
+    case_command_asked = Signal(object, object)
+    project_command_asked = Signal(object)
     improve_asked = Signal()
 
     def __init__(self, cases: CaseListModel) -> None:
@@ -147,10 +148,8 @@ class WorklistPanel(QWidget):
         self.setMinimumWidth(_WIDTH)
 
     def _make_buttons(self) -> None:
-        self.next = make_button("Next case  F6", tooltip_for("worklist.next_case"), self.next_asked.emit)
-        self.accept = make_button(
-            "Accept  Shift+A", tooltip_for("worklist.accept_case"), self.accept_asked.emit
-        )
+        self.next = make_button("Next case  F6", UserCommand.NEXT_CASE.tooltip, self.next_asked.emit)
+        self.accept = make_button("Accept  Shift+A", UserCommand.ACCEPT_CASE.tooltip, self.accept_asked.emit)
         self.next_by = QComboBox()
         self.next_by.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.next_by.setToolTip("How the next case is chosen")
@@ -161,35 +160,21 @@ class WorklistPanel(QWidget):
         self.project = make_button("Project", "Import, draft the list, export", lambda: None)
         self.project.setMenu(self.project_menu)
         self._project_actions = {
-            what: self.project_menu.addAction(title, partial(self.project_asked.emit, what))
-            for title, what in (
-                ("Import a folder of CT…", "import"),
-                ("Import a folder, copying the CT…", "import copies"),
-                ("Draft the whole list", "draft"),
-                ("Export…", "export"),
-                ("Ask for second reads…", "second reads"),
-                ("Measure wrong drafts…", "checks"),
-                ("Open another project…", "open"),
-                ("Close the project", "close"),
+            command: self.project_menu.addAction(
+                command.value, partial(self.project_command_asked.emit, command)
             )
+            for command in ProjectCommand
         }
-        improve = QAction(f"Improve the model…  {keys_of('finetuning.ask')}", self.project_menu)
-        improve.setToolTip(tooltip_for("finetuning.ask"))
+        improve = QAction(f"Improve the model…  {UserCommand.FINETUNE.keys}", self.project_menu)
+        improve.setToolTip(UserCommand.FINETUNE.tooltip)
         improve.triggered.connect(lambda _checked=False: self.improve_asked.emit())
-        self.project_menu.insertAction(self._project_actions["second reads"], improve)
+        self.project_menu.insertAction(self._project_actions[ProjectCommand.ASK_SECOND_READS], improve)
         self.case_menu = QMenu(self)
         self.case = make_button("Case", "What can be done with the marked case", lambda: None)
         self.case.setMenu(self.case_menu)
         self._case_actions = {
-            what: self.case_menu.addAction(title, partial(self._emit_case_command, what))
-            for title, what in (
-                ("Open  (Enter)", "open"),
-                ("Assign…", "assign"),
-                ("Note…", "note"),
-                ("Reject…", "reject"),
-                ("Work on it again", "reopen"),
-                ("History…", "history"),
-            )
+            command: self.case_menu.addAction(command.value, partial(self._emit_case_command, command))
+            for command in CaseCommand
         }
         self.case_menu.aboutToShow.connect(self._show_case_actions)
 
@@ -233,7 +218,10 @@ class WorklistPanel(QWidget):
             # Only in the list: in a dialog or a field these keys mean something else.
             context = Qt.ShortcutContext.WidgetShortcut
             QShortcut(
-                QKeySequence(keys), self.list, partial(self._emit_case_command, "open"), context=context
+                QKeySequence(keys),
+                self.list,
+                partial(self._emit_case_command, CaseCommand.OPEN),
+                context=context,
             )
 
     def _build_layout(self) -> None:
@@ -260,14 +248,14 @@ class WorklistPanel(QWidget):
         index = self.list.currentIndex()
         return self._cases.row_at(index.row()) if index.isValid() else None
 
-    def _emit_case_command(self, what: str) -> None:
+    def _emit_case_command(self, command: CaseCommand) -> None:
         marked = self.marked_case
         if marked is None:
             return
-        if what == "open":
+        if command is CaseCommand.OPEN:
             self.open_asked.emit(marked)
         else:
-            self.asked.emit(what, marked)
+            self.case_command_asked.emit(command, marked)
 
     def _open_index(self, index: QModelIndex) -> None:
         found = self._cases.row_at(index.row())
@@ -305,13 +293,13 @@ class WorklistPanel(QWidget):
         self.next.setEnabled(view.next_enabled)
         self.accept.setEnabled(view.accept_enabled)
         enabled = {
-            "import": view.import_enabled,
-            "import copies": view.import_enabled,
-            "draft": view.draft_enabled,
-            "export": view.export_enabled,
+            ProjectCommand.IMPORT: view.import_enabled,
+            ProjectCommand.IMPORT_COPIES: view.import_enabled,
+            ProjectCommand.DRAFT_LIST: view.draft_enabled,
+            ProjectCommand.EXPORT: view.export_enabled,
         }
-        for what, wanted in enabled.items():
-            self._project_actions[what].setEnabled(wanted)
+        for command, wanted in enabled.items():
+            self._project_actions[command].setEnabled(wanted)
         self._show_jobs({chore.kind: chore for chore in view.jobs})
 
     def show_next_case_strategy(self, key: str) -> None:
@@ -335,10 +323,9 @@ class WorklistPanel(QWidget):
             self.order.setCurrentIndex(0)
 
     def _show_case_actions(self) -> None:
-        may = case_actions_for(self.marked_case, busy=not self.view.next_enabled)
-        enabled = {"open": may.open, "reject": may.reject, "reopen": may.reopen}
-        for what, action in self._case_actions.items():
-            action.setEnabled(enabled.get(what, may.other))
+        enabled = case_commands_for(self.marked_case, busy=not self.view.next_enabled)
+        for command, action in self._case_actions.items():
+            action.setEnabled(command in enabled)
 
     def _show_jobs(self, chores: Mapping[Any, JobView]) -> None:
         """Show a line for each background job, and remove those of jobs that have ended."""

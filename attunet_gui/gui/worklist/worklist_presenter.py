@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QDockWidget, QWidget
 from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.worklist.worklist_controller import WorklistController
 from attunet_gui.gui.worklist.worklist_panel import WorklistPanel
-from attunet_gui.gui.worklist.worklist_view_state import decide_worklist_view
+from attunet_gui.gui.worklist.worklist_view_state import CaseCommand, ProjectCommand, decide_worklist_view
 from attunet_gui.project.case_rows import CaseRow, HistoryLine
 from attunet_gui.project.project_events import ProjectSettings
 
@@ -40,8 +40,8 @@ class WorklistPresenter(QObject):
         panel.accept_asked.connect(worklist.accept_case)
         panel.next_by_asked.connect(worklist.cases.set_next_case_strategy)
         panel.stop_asked.connect(worklist.background_jobs.cancel_job)
-        panel.asked.connect(self._run_case_command)
-        panel.project_asked.connect(self._run_project_command)
+        panel.case_command_asked.connect(self._run_case_command)
+        panel.project_command_asked.connect(self._run_project_command)
         worklist.changed.connect(self.show_worklist)
         dock.hide()
         self.show_worklist()
@@ -67,49 +67,54 @@ class WorklistPresenter(QObject):
         if name != self._marked and (not name or self._panel.mark_case(name)):
             self._marked = name
 
-    def _run_case_command(self, what: str, row: CaseRow) -> None:
-        worklist = self._worklist
-        if what == "history":
-            worklist.decisions.request_history(row, self._show_history)
-        elif what == "reopen":
-            worklist.decisions.reopen_case(row)
-        else:
-            self._ask_case_text(what, row)
-
-    def _ask_case_text(self, what: str, row: CaseRow) -> None:
-        """Ask for the text that "assign", "note" or "reject" needs, and run the command."""
-        titles = {
-            "assign": (f"Assign {row.name}", "To whom (nobody: leave it empty)", row.assignee),
-            "note": (f"Note of {row.name}", "Note (leave it empty to take it away)", row.note),
-            "reject": (f"Reject {row.name}", "Why it is of no use; kept with the case", ""),
+    def _run_case_command(self, command: CaseCommand, row: CaseRow) -> None:
+        decisions = self._worklist.decisions
+        commands: dict[CaseCommand, Callable[[CaseRow], None]] = {
+            CaseCommand.ASSIGN: self._assign_case,
+            CaseCommand.NOTE: self._set_note,
+            CaseCommand.REJECT: self._reject_case,
+            CaseCommand.REOPEN: decisions.reopen_case,
+            CaseCommand.SHOW_HISTORY: partial(decisions.request_history, then=self._show_history),
         }
-        said = worklist_dialogs.ask_text(self._window, *titles[what])
-        if said is None:
-            return
-        if what == "assign":
+        commands[command](row)
+
+    def _assign_case(self, row: CaseRow) -> None:
+        said = worklist_dialogs.ask_text(
+            self._window, f"Assign {row.name}", "To whom (nobody: leave it empty)", row.assignee
+        )
+        if said is not None:
             self._worklist.decisions.assign_cases((row,), said)
-        elif what == "note":
+
+    def _set_note(self, row: CaseRow) -> None:
+        said = worklist_dialogs.ask_text(
+            self._window, f"Note of {row.name}", "Note (leave it empty to take it away)", row.note
+        )
+        if said is not None:
             self._worklist.decisions.set_note(row, said)
-        else:
+
+    def _reject_case(self, row: CaseRow) -> None:
+        said = worklist_dialogs.ask_text(
+            self._window, f"Reject {row.name}", "Why it is of no use; kept with the case", ""
+        )
+        if said is not None:
             self._worklist.decisions.reject_case(row, said)
 
     def _show_history(self, row: CaseRow, lines: tuple[HistoryLine, ...]) -> None:
         self._reading = worklist_dialogs.show_history(self._window, row.name, lines)
 
-    def _run_project_command(self, what: str) -> None:
-        """Run the command `what` of the project menu."""
+    def _run_project_command(self, command: ProjectCommand) -> None:
         worklist = self._worklist
-        commands: dict[str, Callable[[], None]] = {
-            "import": partial(self._import_folder, copy=False),
-            "import copies": partial(self._import_folder, copy=True),
-            "draft": worklist.jobs.draft_list,
-            "export": self._export_dataset,
-            "second reads": self._ask_second_reads,
-            "checks": partial(worklist.decisions.request_settings, self._ask_checks),
-            "open": worklist.open_project,
-            "close": worklist.close_project,
+        commands: dict[ProjectCommand, Callable[[], None]] = {
+            ProjectCommand.IMPORT: partial(self._import_folder, copy=False),
+            ProjectCommand.IMPORT_COPIES: partial(self._import_folder, copy=True),
+            ProjectCommand.DRAFT_LIST: worklist.jobs.draft_list,
+            ProjectCommand.EXPORT: self._export_dataset,
+            ProjectCommand.ASK_SECOND_READS: self._ask_second_reads,
+            ProjectCommand.SET_CHECKS: partial(worklist.decisions.request_settings, self._ask_checks),
+            ProjectCommand.OPEN: worklist.open_project,
+            ProjectCommand.CLOSE: worklist.close_project,
         }
-        commands[what]()
+        commands[command]()
 
     def _import_folder(self, copy: bool) -> None:
         folder = case_dialogs.choose_folder(

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from attunet_gui.gui.view_state import ProgressBarState
 from attunet_gui.gui.worklist.background_jobs import JOB_TITLES, BackgroundJobStatus, JobKind
 from attunet_gui.gui.worklist.case_formatting import status_counts_text
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.case_state import CaseStatus
+
+
+class ProjectCommand(Enum):
+    """The commands of the project menu, in its order, with their titles there."""
+
+    IMPORT = "Import a folder of CT…"
+    IMPORT_COPIES = "Import a folder, copying the CT…"
+    DRAFT_LIST = "Draft the whole list"
+    EXPORT = "Export…"
+    ASK_SECOND_READS = "Ask for second reads…"
+    SET_CHECKS = "Measure wrong drafts…"
+    OPEN = "Open another project…"
+    CLOSE = "Close the project"
+
+
+class CaseCommand(Enum):
+    """The commands of the menu of a case in the list, in its order, with their titles there."""
+
+    OPEN = "Open  (Enter)"
+    ASSIGN = "Assign…"
+    NOTE = "Note…"
+    REJECT = "Reject…"
+    REOPEN = "Work on it again"
+    SHOW_HISTORY = "History…"
 
 
 @dataclass(frozen=True)
@@ -110,19 +135,14 @@ def _job_text(chore: BackgroundJobStatus) -> str:
     return f"{doing}: {chore.stage or 'starting'}"
 
 
-@dataclass(frozen=True)
-class CaseActions:
-    """Which commands are enabled for the case that is selected in the list."""
-
-    open: bool = False
-    reject: bool = False
-    reopen: bool = False
-    other: bool = False
-
-
-def case_actions_for(row: CaseRow | None, busy: bool) -> CaseActions:
-    """Return the enabled commands for `row`; none if nothing is selected."""
+def case_commands_for(row: CaseRow | None, busy: bool) -> frozenset[CaseCommand]:
+    """Return the commands that are enabled for `row`; none if nothing is selected."""
     if row is None:
-        return CaseActions()
+        return frozenset()
     closed = row.status in (CaseStatus.REJECTED, CaseStatus.ACCEPTED, CaseStatus.REVIEWED)
-    return CaseActions(open=not busy, reject=row.status != CaseStatus.REJECTED, reopen=closed, other=True)
+    disabled = {
+        CaseCommand.OPEN: busy,
+        CaseCommand.REJECT: row.status == CaseStatus.REJECTED,
+        CaseCommand.REOPEN: not closed,
+    }
+    return frozenset(command for command in CaseCommand if not disabled.get(command, False))
