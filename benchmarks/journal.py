@@ -61,7 +61,7 @@ def timed(folder: Path, pause: float) -> np.ndarray:
         if stroke is not None:
             taken.append((time.perf_counter() - start[0], time.thread_time() - start[1]))
         time.sleep(pause)
-    assert not work.journal_problem, work.journal_problem
+    assert not work.journal.problem, work.journal.problem
     work.close_journal()
     return 1000 * np.array(taken)
 
@@ -134,11 +134,11 @@ def weigh_file(folder: Path) -> None:
     live, rng = np.zeros(SHAPE, np.uint8), np.random.default_rng(1)
     sync, journal._sync = journal._sync, lambda _: None
     work = EditSession.begin_session(IDENTITY, live, folder / "many", "bench")
-    while len(work.undo_stack.undoable_strokes) < MANY:
+    while len(work.history.undo_stack.undoable_strokes) < MANY:
         box = brush(live, rng)
         work.record_change(live, box, "brush", "brush", box[0].start, True)
     journal._sync = sync
-    path, memory = work.journal_path, work.undo_stack.memory_bytes
+    path, memory = work.journal.path, work.history.undo_stack.memory_bytes
     assert path is not None
     work.close_journal()
     print(f"\nAfter {MANY} strokes")
@@ -150,9 +150,9 @@ def weigh_file(folder: Path) -> None:
     start = time.perf_counter()
     work = EditSession.resume_journal(found.path, IDENTITY, "bench")
     print(f"  recovery        {time.perf_counter() - start:8.2f} s")
-    assert np.array_equal(work.recorded_mask, live)
+    assert np.array_equal(work.history.recorded_mask, live)
     start = time.perf_counter()
-    work._journal.rewrite_file(work._journal_snapshot())  # type: ignore[union-attr]
+    work.journal._journal.rewrite_file(work._journal_snapshot())  # type: ignore[union-attr]
     print(f"  compaction      {time.perf_counter() - start:8.2f} s, {path.stat().st_size / 1e6:.2f} MB")
     work.close_journal()
 

@@ -193,9 +193,9 @@ def _compare(app: RunningApplication, path: Path, found: Found) -> None:
     _until(lambda: False, 0.1)
     work = app.controller.edits.work
     on_screen = app.viewer.layers[MASK].data != 0
-    if work is None or work.journal_path is None:
+    if work is None or work.journal.path is None:
         found.lost.append(f"{path.name}: no journal")
-    elif not np.array_equal(read_journal(work.journal_path).current_mask() != 0, on_screen):
+    elif not np.array_equal(read_journal(work.journal.path).current_mask() != 0, on_screen):
         found.lost.append(path.name)
 
 

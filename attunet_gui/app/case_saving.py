@@ -256,7 +256,7 @@ def make_review_record(
         seen: how far the review has come.
         accepted: whether the annotator accepts the mask.
     """
-    looked_at = seen.state.seen | work.verified_slices | work.hand_drawn_slices
+    looked_at = seen.state.seen | work.decisions.verified_slices | work.decisions.hand_drawn_slices
     slices = work.identity.shape[0]
     # None stands for every slice.
     verified = None if len(looked_at) == slices else looked_at
@@ -265,8 +265,8 @@ def make_review_record(
         MaskReview.from_activity(
             work.case_activity, verified, drafted_by, finished=accepted or seen.reviewed
         ),
-        declared=work.verified_slices,
-        corrected=work.corrected_slices,
+        declared=work.decisions.verified_slices,
+        corrected=work.decisions.corrected_slices,
         places=work.accepted_keys,
         unseen=seen.unseen,
         open_places=seen.open_places,

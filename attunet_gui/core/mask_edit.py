@@ -114,6 +114,11 @@ def edit_between(
     return MaskEdit((z, y, x), tight.shape, packed, added, int(np.count_nonzero(tight)) - added)
 
 
+def edit_from_empty(mask: NDArray[Any]) -> MaskEdit:
+    """Return the edit that turns an empty mask into `mask` (z, y, x); any non-zero value counts as set."""
+    return edit_between(np.broadcast_to(np.uint8(0), mask.shape), mask)
+
+
 def _bounding_box(flips: NDArray[np.bool_]) -> VoxelBox | None:
     found = []
     for axis in range(3):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attunet_gui.core.case_activity import correction_since_draft, edit_since_draft, replay_entries
 from attunet_gui.core.mask_edit import NO_EDIT, edit_between
 from attunet_gui.core.undo_stack import UndoStack
 from attunet_gui.editing.edit_session import CaseIdentity, EditSession, pending_journals
@@ -49,13 +50,13 @@ def killed(work: EditSession, folder: Path, aside: Path) -> Path:
     """The journal as the next start would find it, had the process been killed now."""
     shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(folder, aside)
-    return aside / work.journal_path.name if work.journal_path else aside
+    return aside / work.journal.path.name if work.journal.path else aside
 
 
 def same_locks(work: EditSession, drawn: np.ndarray) -> None:
     for z in range(SHAPE[0]):
         np.testing.assert_array_equal(
-            replace(work.mask_locks, verified=frozenset()).locked_plane(z, SHAPE[1:]), drawn[z]
+            replace(work.decisions.mask_locks, verified=frozenset()).locked_plane(z, SHAPE[1:]), drawn[z]
         )
 
 
@@ -69,11 +70,11 @@ def test_a_stroke_is_what_has_changed_on_screen(tmp_path: Path) -> None:
 
     assert (stroke.edit.added, stroke.edit.removed, stroke.edit.start) == (4, 0, (2, 3, 1))
     assert (stroke.user, stroke.slice, stroke.by_hand, stroke.tool) == ("ana", 2, True, "brush")
-    assert work.undo_text == "brush, +4 voxels"
-    np.testing.assert_array_equal(work.recorded_mask, live)
+    assert work.history.undo_stack.undo_text == "brush, +4 voxels"
+    np.testing.assert_array_equal(work.history.recorded_mask, live)
     assert work.record_change(live, None, "brush", "brush", 2, True) is None
     with pytest.raises(ValueError, match="read-only"):
-        work.recorded_mask[0, 0, 0] = 1
+        work.history.recorded_mask[0, 0, 0] = 1
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_box_may_be_unknown_or_reach_over_the_edge(tmp_path: Path, box: Any) -
 
     assert stroke is not None
     assert stroke.edit.start == (3, 5, 4)
-    assert not work.mask_locks.locked_slices
+    assert not work.decisions.mask_locks.locked_slices
 
 
 STEPS = st.lists(
@@ -105,13 +106,13 @@ class Person:
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
         self.work, self.live = begin(folder)
-        self.work._history = UndoStack(limit)
+        self.work.history.undo_stack = UndoStack(limit)
         self.states, self.at = [(self.live.copy(), np.zeros(SHAPE, bool))], 0
 
     def check(self) -> None:
         mask, drawn = self.states[self.at]
         np.testing.assert_array_equal(self.live, mask)
-        np.testing.assert_array_equal(self.work.recorded_mask, mask)
+        np.testing.assert_array_equal(self.work.history.recorded_mask, mask)
         same_locks(self.work, drawn)
 
     def went_on(self, drawn: np.ndarray) -> None:
@@ -128,7 +129,7 @@ class Person:
     def tool(self, seed: int, locked: Any = "respect") -> None:
         mask, drawn = self.states[self.at]
         flips = np.random.default_rng(seed).random(SHAPE) < 0.2
-        held = np.stack([self.work.mask_locks.locked_plane(z, SHAPE[1:]) for z in range(SHAPE[0])])
+        held = np.stack([self.work.decisions.mask_locks.locked_plane(z, SHAPE[1:]) for z in range(SHAPE[0])])
         left = flips & held if locked == "respect" else np.zeros(SHAPE, bool)
         edit = edit_between(mask, mask ^ flips)
         _, refused = self.work.apply_edit(self.live, edit, "grow", "grow 2 mm", 0, locked=locked)
@@ -150,28 +151,30 @@ class Person:
         self.work.verify_slices({seed % SHAPE[0]})
 
     def compact(self, _: int) -> None:
-        self.work._journal.rewrite_file(self.work._journal_snapshot())
+        self.work.journal._journal.rewrite_file(self.work._journal_snapshot())
 
     def restart(self, _: int) -> None:
         """Killed: the journal is copied as it lies there, and the copy is gone on with."""
         before = self.work
         path = killed(before, self.folder, self.folder.with_name(self.folder.name + "'"))
         self.work, self.folder = EditSession.resume_journal(path, IDENTITY, "ana"), path.parent
-        assert (self.work.verified_slices, self.work.undo_stack.redoable_strokes) == (
-            before.verified_slices,
-            before.undo_stack.redoable_strokes,
+        assert (self.work.decisions.verified_slices, self.work.history.undo_stack.redoable_strokes) == (
+            before.decisions.verified_slices,
+            before.history.undo_stack.redoable_strokes,
         )
-        assert (self.work.has_unsaved_strokes, self.work.undo_text) == (
+        assert (self.work.has_unsaved_strokes, self.work.history.undo_stack.undo_text) == (
             before.has_unsaved_strokes,
-            before.undo_text,
+            before.history.undo_stack.undo_text,
         )
         # What did not fit into the memory may still be in the file.
-        kept = len(before.undo_stack.undoable_strokes)
+        kept = len(before.history.undo_stack.undoable_strokes)
         assert (
-            self.work.undo_stack.undoable_strokes[len(self.work.undo_stack.undoable_strokes) - kept :]
-            == before.undo_stack.undoable_strokes
+            self.work.history.undo_stack.undoable_strokes[
+                len(self.work.history.undo_stack.undoable_strokes) - kept :
+            ]
+            == before.history.undo_stack.undoable_strokes
         )
-        self.work._history._limit = self.limit
+        self.work.history.undo_stack._limit = self.limit
         before.close_journal()
 
 
@@ -205,7 +208,7 @@ def test_a_new_stroke_forgets_what_could_be_redone(tmp_path: Path) -> None:
     work, live = begin(tmp_path)
     draw(work, live, 1, 2)
     work.undo_stroke(live)
-    assert (work.undo_text, work.redo_text) == ("", "brush, +4 voxels")
+    assert (work.history.undo_stack.undo_text, work.history.undo_stack.redo_text) == ("", "brush, +4 voxels")
     draw(work, live, 2, 2)
     assert work.redo_stroke(live) is None
 
@@ -224,8 +227,8 @@ def test_decisions_survive(tmp_path: Path) -> None:
 
     again = EditSession.resume_journal(killed(work, tmp_path / "j", tmp_path / "aside"), IDENTITY, "eva")
 
-    assert (again.verified_slices, again.accepted_keys) == ({2}, {"edge 1"})
-    assert again.mask_locks.locked_plane(2, SHAPE[1:]).all()
+    assert (again.decisions.verified_slices, again.accepted_keys) == ({2}, {"edge 1"})
+    assert again.decisions.mask_locks.locked_plane(2, SHAPE[1:]).all()
     assert again.case_activity.users == {"ana": 1}
     again.close_journal()
 
@@ -235,18 +238,18 @@ def test_a_verified_slice_is_verified_until_its_mask_changes(tmp_path: Path) -> 
     draw(work, live, 1, 2)
     draw(work, live, 2, 2)
     work.verify_slices([0, 1, 2])
-    seen = [(work.verified_slices, work.unverified_slices)]
+    seen = [(work.decisions.verified_slices, work.decisions.unverified_slices)]
     work.undo_stroke(live)
-    seen.append((work.verified_slices, work.unverified_slices))
+    seen.append((work.decisions.verified_slices, work.decisions.unverified_slices))
     draw(work, live, 3, 1)
-    seen.append((work.verified_slices, work.unverified_slices))
+    seen.append((work.decisions.verified_slices, work.decisions.unverified_slices))
     work.apply_edit(live, edit_between(live, live * 0), "clear", "clear", 1, locked="override")
-    seen.append((work.verified_slices, work.unverified_slices))
+    seen.append((work.decisions.verified_slices, work.decisions.unverified_slices))
 
     assert seen == [({0, 1, 2}, set()), ({0, 1}, {2}), ({0, 1}, set()), ({0}, {1})]
-    assert work.mask_locks.verified == {0}
+    assert work.decisions.mask_locks.verified == {0}
     again = EditSession.resume_journal(killed(work, tmp_path / "j", tmp_path / "aside"), IDENTITY, "eva")
-    assert again.verified_slices == again.mask_locks.verified == {0}
+    assert again.decisions.verified_slices == again.decisions.mask_locks.verified == {0}
     again.close_journal()
 
 
@@ -282,14 +285,14 @@ def test_the_same_mask_goes_on_with_its_undo(tmp_path: Path) -> None:
 
     work, live = begin(tmp_path, live)
 
-    assert (work.undo_text, work.verified_slices, work.has_unsaved_strokes) == (
+    assert (work.history.undo_stack.undo_text, work.decisions.verified_slices, work.has_unsaved_strokes) == (
         "brush, +4 voxels",
         {1},
         False,
     )
     work.undo_stroke(live)
     assert not live.any()
-    assert not work.mask_locks.hand
+    assert not work.decisions.mask_locks.hand
 
 
 def test_another_mask_begins_anew_but_the_totals_go_on(tmp_path: Path) -> None:
@@ -308,7 +311,7 @@ def test_another_mask_begins_anew_but_the_totals_go_on(tmp_path: Path) -> None:
 
     assert work.case_activity.tools["brush"].strokes == 2
     assert work.case_activity.seconds == 23.0
-    assert [stroke.slice for stroke in work.undo_stack.undoable_strokes] == [2]
+    assert [stroke.slice for stroke in work.history.undo_stack.undoable_strokes] == [2]
     assert len(list(tmp_path.glob("*.journal"))) == 1
 
 
@@ -322,7 +325,7 @@ def test_unsaved_work_that_was_not_taken_up_still_waits(tmp_path: Path) -> None:
     (one,) = pending_journals(tmp_path)
     other.close_journal()
     again = EditSession.resume_journal(one.path, IDENTITY, "ana")
-    np.testing.assert_array_equal(again.recorded_mask, live)
+    np.testing.assert_array_equal(again.history.recorded_mask, live)
     again.close_journal()
 
 
@@ -332,10 +335,10 @@ def test_a_second_window_is_told(tmp_path: Path) -> None:
 
     second, its_live = begin(tmp_path)
 
-    assert "open in another window" in second.journal_problem
+    assert "open in another window" in second.journal.problem
     assert draw(second, its_live, 1, 1) is not None
     with pytest.raises(LockHeldElsewhere, match="another window"):
-        EditSession.resume_journal(work.journal_path, IDENTITY, "ana")
+        EditSession.resume_journal(work.journal.path, IDENTITY, "ana")
     second.close_journal()
     work.close_journal()
     assert read_journal(journal_path(tmp_path, IDENTITY)).total_activity.tools["brush"].strokes == 1
@@ -364,7 +367,7 @@ def test_a_damaged_journal_is_taken_up_and_a_copy_kept(tmp_path: Path) -> None:
     again = EditSession.resume_journal(path, IDENTITY, "ana")
 
     assert "damaged behind stroke 1" in again.note_on_opening
-    np.testing.assert_array_equal(again.recorded_mask, live)
+    np.testing.assert_array_equal(again.history.recorded_mask, live)
     again.close_journal()
     assert path.with_suffix(".damaged").read_bytes() == content
     assert read_journal(path).damage == ""
@@ -377,7 +380,7 @@ def test_a_foreign_file_in_the_place_of_the_journal_is_kept(tmp_path: Path) -> N
     work, live = begin(tmp_path)
     draw(work, live, 1, 2)
 
-    assert work.journal_problem == ""
+    assert work.journal.problem == ""
     assert path.with_suffix(".damaged").read_bytes() == b"a journal of a later version"
     work.close_journal()
 
@@ -391,7 +394,7 @@ def test_work_goes_on_where_nothing_can_be_written(tmp_path: Path) -> None:
     work, live = begin(tmp_path / "file" / "journals")
     draw(work, live, 1, 2)
 
-    assert "save the mask now" in work.journal_problem
+    assert "save the mask now" in work.journal.problem
     work.undo_stroke(live)
     assert not live.any()
     work.close_journal()
@@ -409,18 +412,18 @@ def test_a_full_disk_is_said_and_made_good_when_there_is_room(
         failing.setattr(os, "write", full)
         failing.setattr(os, "fsync", full)
         draw(work, live, 1, 1)
-        assert "the disk is full" in work.journal_problem
+        assert "the disk is full" in work.journal.problem
         work.undo_stroke(live)
         work.redo_stroke(live)
         work.verify_slices([3])
-        assert "the disk is full" in work.journal_problem
+        assert "the disk is full" in work.journal.problem
     work._clock.now += 10
     draw(work, live, 2, 1)
 
-    assert work.journal_problem == ""
+    assert work.journal.problem == ""
     again = EditSession.resume_journal(killed(work, tmp_path / "j", tmp_path / "aside"), IDENTITY, "ana")
-    np.testing.assert_array_equal(again.recorded_mask, live)
-    assert (len(again.undo_stack.undoable_strokes), again.verified_slices) == (3, {3})
+    np.testing.assert_array_equal(again.history.recorded_mask, live)
+    assert (len(again.history.undo_stack.undoable_strokes), again.decisions.verified_slices) == (3, {3})
     again.close_journal()
 
 
@@ -432,11 +435,11 @@ def test_a_stroke_the_disk_refuses_later_is_said(tmp_path: Path, monkeypatch: py
     with monkeypatch.context() as failing:
         failing.setattr(journal_module, "_sync", refuses)
         draw(work, live, 0, 1)
-        work._journal._disk.submit(int).result()
-        assert "did not reach the disk" in work.journal_problem
+        work.journal._journal._disk.submit(int).result()
+        assert "did not reach the disk" in work.journal.problem
     draw(work, live, 1, 1)
-    assert work.journal_problem == ""
-    assert len(read_journal(work.journal_path).undo_and_redo[0]) == 2
+    assert work.journal.problem == ""
+    assert len(read_journal(work.journal.path).undo_and_redo[0]) == 2
 
 
 # What can be told
@@ -451,10 +454,15 @@ def test_the_human_share_and_the_replay(tmp_path: Path) -> None:
     draw(work, live, 2, 3, value=0)
 
     again = draft.copy()
-    work.edit_since_draft().apply_to(again)
+    mask, strokes = work.history.recorded_mask, work.history.undo_stack.undoable_strokes
+    edit_since_draft(mask, strokes).apply_to(again)
     np.testing.assert_array_equal(again, live)
-    assert (work.correction_since_draft().added, work.correction_since_draft().removed) == (1, 3)
-    shown = [mask.copy() for _, _, mask in work.replay_strokes()]
+    correction = correction_since_draft(mask, strokes)
+    assert (correction.added, correction.removed) == (1, 3)
+    assert work.journal.path is not None
+    journal = read_journal(work.journal.path)
+    steps = replay_entries(journal.base_mask(), journal.entries, journal.kept, journal.ahead)
+    shown = [mask.copy() for _, _, mask in steps]
     assert len(shown) == 3
     np.testing.assert_array_equal(shown[0], draft)
     np.testing.assert_array_equal(shown[-1], live)

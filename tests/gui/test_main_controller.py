@@ -134,8 +134,8 @@ def green(world: HeadlessWindow) -> frozenset[int]:
     """Verified slices, which all who keep them must agree on."""
     work, guide = world.controller.edits.work, world.controller.review
     assert work is not None
-    assert work.verified_slices == work.mask_locks.verified == guide.review_state.verified
-    return work.verified_slices
+    assert work.decisions.verified_slices == work.decisions.mask_locks.verified == guide.review_state.verified
+    return work.decisions.verified_slices
 
 
 def test_a_change_of_a_verified_slice_takes_the_green_away_and_says_so(
@@ -185,7 +185,7 @@ def test_an_undone_proposal_takes_the_green_of_what_was_verified_since(
 ) -> None:
     proposed(world, ct)
     world.controller.propagation.take_all()
-    changed = world.controller.edits.work.undo_stack.last_stroke.edit.changed_slices  # type: ignore[union-attr]
+    changed = world.controller.edits.work.history.undo_stack.last_stroke.edit.changed_slices  # type: ignore[union-attr]
     verify(world, 2, *sorted(changed))
     world.controller.edits.undo()
     assert changed
@@ -282,7 +282,7 @@ def test_a_killed_window_gives_everything_back(
     world.paint(7, 30, 30)
     world.verify()
     kept = world.mask.copy()
-    world.controller.edits.work._journal.close()  # type: ignore[union-attr]  # as the system does with a dead process
+    world.controller.edits.work.journal._journal.close()  # type: ignore[union-attr]  # as the system does with a dead process
     world.controller.edits.work = None
 
     again = headless_window_in(tmp_path)
@@ -296,7 +296,9 @@ def test_a_killed_window_gives_everything_back(
     np.testing.assert_array_equal(again.mask, kept)
     assert again.controller.session.mask.edited
     assert again.controller.edits.work is not None
-    assert again.controller.edits.work.verified_slices == world.controller.review.review_state.verified
+    assert (
+        again.controller.edits.work.decisions.verified_slices == world.controller.review.review_state.verified
+    )
     assert "unsaved" in again.said
     answers(again, take=True)
     for _ in range(3):
@@ -370,7 +372,7 @@ def test_a_tool_shows_what_it_would_do_and_does_it_in_one_step(world: HeadlessWi
     world.until(lambda: (world.mask != before).any())
     np.testing.assert_array_equal(world.mask != before, preview > 0)
     assert CHANGES not in world.controller.layers.viewer.layers
-    assert world.controller.edits.work.undo_text.startswith("grow 20 mm, +")  # type: ignore[union-attr]
+    assert world.controller.edits.work.history.undo_stack.undo_text.startswith("grow 20 mm, +")  # type: ignore[union-attr]
     world.controller.edits.undo()
     np.testing.assert_array_equal(world.mask, before)
 

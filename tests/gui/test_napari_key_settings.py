@@ -71,7 +71,7 @@ def driver(qapp: QApplication, tmp_path: Path) -> Iterator[WindowDriver]:
     review.verify_slice()
     work = made.app.controller.edits.work
     assert work is not None
-    assert len(work.verified_slices) == 1
+    assert len(work.decisions.verified_slices) == 1
     yield made
     made.close()
 
@@ -82,7 +82,7 @@ def changed_by(driver: WindowDriver, what: object) -> str:
     assert work is not None
     mask = driver.mask
     assert mask is not None
-    before = (mask.copy(), len(work.undo_stack.undoable_strokes), work.verified_slices)
+    before = (mask.copy(), len(work.history.undo_stack.undoable_strokes), work.decisions.verified_slices)
     driver.app.controller.review.watcher.is_window_shown = lambda: True
     if str(what).startswith("napari:"):
         action_manager.trigger(str(what))
@@ -94,8 +94,8 @@ def changed_by(driver: WindowDriver, what: object) -> str:
     assert after is not None
     same = (
         np.array_equal(before[0], after),
-        before[1] == len(work.undo_stack.undoable_strokes),
-        before[2] == work.verified_slices,
+        before[1] == len(work.history.undo_stack.undoable_strokes),
+        before[2] == work.decisions.verified_slices,
     )
     words = ("the mask", "the strokes", "the verified slices")
     return ", ".join(word for word, kept in zip(words, same, strict=True) if not kept)

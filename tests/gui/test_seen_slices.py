@@ -65,7 +65,7 @@ def test_what_is_not_drawn_is_neither_seen_nor_verified(
         f"Slice {world.controller.layers.slice_view.current_slice + 1} is not verified: "
     )
     assert world.said.count(".") <= 2
-    assert guide.review_state.verified == world.controller.edits.work.verified_slices == frozenset()  # type: ignore[union-attr]
+    assert guide.review_state.verified == world.controller.edits.work.decisions.verified_slices == frozenset()  # type: ignore[union-attr]
 
 
 def test_a_window_that_is_minimised_shows_nothing(world: HeadlessWindow, ct: Path) -> None:

@@ -154,9 +154,9 @@ def test_what_is_saved_is_what_the_journal_holds(app: RunningApplication, ct: Pa
     until(lambda: app.session.mask.saved_to is not None and app.session.file_job is None)
     volume = app.session.case.volume  # type: ignore[union-attr]
     file = read_mask(ct.with_name("case_one_pancreas.nii.gz"), volume)
-    np.testing.assert_array_equal(file, work.recorded_mask)
+    np.testing.assert_array_equal(file, work.history.recorded_mask)
     np.testing.assert_array_equal(file, mask_of(app))
-    assert work.undo_text == "change outside the tools, +9 voxels"
+    assert work.history.undo_stack.undo_text == "change outside the tools, +9 voxels"
     app.controller.edits.undo()
     assert not mask_of(app).any()
 
@@ -170,7 +170,11 @@ def test_another_array_in_the_layer_is_a_stroke(app: RunningApplication, ct: Pat
     assert mask_of(app) is voxels
     work = app.controller.edits.work
     assert work is not None
-    assert (int(voxels[3, 3, 3]), int(voxels.sum()), work.undo_text) == (1, 1, "brush, +1 voxel")
+    assert (int(voxels[3, 3, 3]), int(voxels.sum()), work.history.undo_stack.undo_text) == (
+        1,
+        1,
+        "brush, +1 voxel",
+    )
 
 
 def test_a_right_click_leaves_the_left_button_to_the_brush(app: RunningApplication, ct: Path) -> None:
@@ -185,7 +189,7 @@ def test_a_right_click_leaves_the_left_button_to_the_brush(app: RunningApplicati
     work = app.controller.edits.work
     assert work is not None
     assert mask_of(app).any()
-    np.testing.assert_array_equal(mask_of(app), work.recorded_mask)
+    np.testing.assert_array_equal(mask_of(app), work.history.recorded_mask)
 
 
 def test_the_frame_of_the_window(app: RunningApplication, ct: Path) -> None:

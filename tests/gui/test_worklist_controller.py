@@ -238,7 +238,7 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     other.open("case-0001")
     work, guide = other.world.controller.edits.work, other.world.controller.review
     assert work is not None
-    assert work.verified_slices == guide.review_state.verified == {4, 6}
+    assert work.decisions.verified_slices == guide.review_state.verified == {4, 6}
     assert work.accepted_keys == closed
     assert set(guide.review_state.closed) == closed
     assert not other.world.controller.session.mask.edited
@@ -263,8 +263,10 @@ def test_another_account_sees_what_was_verified_and_closed_and_changes_no_status
     room.open("case-0002")
     room.open("case-0001")
     assert room.world.controller.edits.work is not None
-    assert room.world.controller.edits.work.verified_slices == {6, 7}
-    assert room.world.controller.edits.work.undo_text.startswith("brush"), "with her own undo"
+    assert room.world.controller.edits.work.decisions.verified_slices == {6, 7}
+    assert room.world.controller.edits.work.history.undo_stack.undo_text.startswith("brush"), (
+        "with her own undo"
+    )
     # But a change of the mask is one of the status as well.
     other.world.controller.layers.slice_view.go_to_slice(4)
     verify()
@@ -497,7 +499,7 @@ def test_drafting_stops_when_asked_and_never_touches_the_open_case(qt: QApplicat
     assert [room.status(name) for name in ("case-0002", "case-0003")] == [CaseStatus.DRAFTED, CaseStatus.NEW]
     work = room.world.controller.edits.work
     assert work is not None
-    assert all(stroke.tool != DRAFT_TOOL for stroke in work.undo_stack.undoable_strokes)
+    assert all(stroke.tool != DRAFT_TOOL for stroke in work.history.undo_stack.undoable_strokes)
     room.world.controller.end_background_work()
     room.world.controller.session.close_session()
     project.close()

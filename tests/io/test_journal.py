@@ -602,18 +602,18 @@ def recovered(folder: Path, aside: Path) -> EditSession | None:
 
 
 def check_recovered(work: EditSession, model: crashing_editor.Model) -> None:
-    np.testing.assert_array_equal(work.recorded_mask, model.mask)
-    assert work.verified_slices == model.verified
+    np.testing.assert_array_equal(work.history.recorded_mask, model.mask)
+    assert work.decisions.verified_slices == model.verified
     hand = np.zeros(crashing_editor.SHAPE, bool)
-    for z, plane in work.mask_locks.hand.items():
+    for z, plane in work.decisions.mask_locks.hand.items():
         hand[z] = plane
     np.testing.assert_array_equal(hand, model.hand)
-    assert (len(work.undo_stack.undoable_strokes), len(work.undo_stack.redoable_strokes)) == (
+    assert (len(work.history.undo_stack.undoable_strokes), len(work.history.undo_stack.redoable_strokes)) == (
         len(model.done),
         len(model.ahead),
     )
     for stroke, (box, flips, _) in zip(
-        (*work.undo_stack.undoable_strokes, *work.undo_stack.redoable_strokes),
+        (*work.history.undo_stack.undoable_strokes, *work.history.undo_stack.redoable_strokes),
         (*model.done, *model.ahead[::-1]),
         strict=True,
     ):
@@ -666,19 +666,18 @@ def check_kill(folder: Path, aside: Path, seed: int, before: int) -> int:
         assert reported == 0
         return 0
     # What is tried now need not be kept.
-    work._journal.close()
-    work._journal = None
+    work.journal.close()
     assert not work.note_on_opening
     last = read_journal(journal_path(folder, IDENTITY)).total_activity.last
     count = int(last or 0)
     assert reported <= count <= reported + 1
     model, _ = crashing_editor.advanced(seed, count)
     check_recovered(work, model)
-    live = work.recorded_mask.copy()
+    live = work.history.recorded_mask.copy()
     while work.undo_stroke(live) is not None:
         pass
     assert not live.any()
-    assert not work.mask_locks.hand
+    assert not work.decisions.mask_locks.hand
     return count
 
 

@@ -87,9 +87,9 @@ def test_a_journal_gives_its_strokes_back_and_they_can_be_undone(written: Path) 
     expected = np.zeros(identity.shape, np.uint8)
     expected[5, 10:20, 10:20] = 1
     expected[6, 12:18, 12:18] = 1
-    live = work.recorded_mask.copy()
+    live = work.history.recorded_mask.copy()
     np.testing.assert_array_equal(live, expected)
-    assert [stroke.user for stroke in work.undo_stack.undoable_strokes] == ["anna", "anna"]
+    assert [stroke.user for stroke in work.history.undo_stack.undoable_strokes] == ["anna", "anna"]
     work.undo_stroke(live)
     expected[6] = 0
     np.testing.assert_array_equal(live, expected)

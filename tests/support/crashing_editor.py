@@ -108,7 +108,7 @@ def do(step: Step, work: EditSession, live: np.ndarray) -> None:
             work.record_change(live, step.box, "brush", "brush", step.box[0].start, step.by_hand) is not None
         )
     elif step.kind == "verify":
-        work.verify_slices(work.verified_slices ^ {step.box[0].start})
+        work.verify_slices(work.decisions.verified_slices ^ {step.box[0].start})
     else:
         assert (work.undo_stroke if step.kind == "undo" else work.redo_stroke)(live) is not None
 
@@ -126,13 +126,13 @@ def draw_until_killed(folder: Path, seed: int, before: int, journal: Path | None
         work = EditSession.begin_session(IDENTITY, live, folder, "me", lambda: now[0])
     else:
         work = EditSession.resume_journal(journal, IDENTITY, "me", lambda: now[0])
-        live = work.recorded_mask.copy()
+        live = work.history.recorded_mask.copy()
     report = os.open(folder / "finished", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     model, plan = advanced(seed, before)
     for number, step in enumerate(plan, before + 1):
         now[0] = float(number)
         do(step, work, live)
-        assert not work.journal_problem, work.journal_problem
+        assert not work.journal.problem, work.journal.problem
         os.write(report, number.to_bytes(4, "little"))
         model.take(step)
 
@@ -143,7 +143,7 @@ def draw_on_a_full_disk(folder: Path, limit: int, result: object) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     now, live, model = [0.0], np.zeros(SHAPE, np.uint8), Model()
     work = EditSession.begin_session(IDENTITY, live, folder, "me", lambda: now[0])
-    assert not work.journal_problem, work.journal_problem
+    assert not work.journal.problem, work.journal.problem
     plan, number, said = steps(0, model), 0, []
     full = 0
     while full < 3:
@@ -152,13 +152,13 @@ def draw_on_a_full_disk(folder: Path, limit: int, result: object) -> None:
         step = next(plan)
         do(step, work, live)
         model.take(step)
-        if work.journal_problem:
+        if work.journal.problem:
             full += 1
-            said.append((number, work.journal_problem))
+            said.append((number, work.journal.problem))
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     now[0] = number + 100.0
     step = next(plan)
     do(step, work, live)
-    result.send((said, files, number + 1, work.journal_problem))
+    result.send((said, files, number + 1, work.journal.problem))
     os._exit(0)

@@ -25,18 +25,18 @@ def check_mask(driver: WindowDriver) -> None:
         "another mask layer",
     )
     _require(int(mask.max()) <= 1, "the mask holds another value than 0 and 1")
-    _require(np.array_equal(mask, work.recorded_mask), "the mask on screen is not what was recorded")
+    _require(np.array_equal(mask, work.history.recorded_mask), "the mask on screen is not what was recorded")
 
 
 def check_journal(driver: WindowDriver) -> None:
     """The journal on disk gives the mask on screen."""
     mask, work = driver.mask, driver.app.controller.edits.work
-    if mask is None or work is None or work.journal_path is None:
+    if mask is None or work is None or work.journal.path is None:
         return
-    stored = read_journal(work.journal_path)
+    stored = read_journal(work.journal.path)
     _require(np.array_equal(stored.current_mask() != 0, mask != 0), "the journal on disk holds another mask")
     verified = verified_after_entries(stored.entries, stored.base.verified, stored.kept, stored.ahead)
-    _require(verified == work.verified_slices, "the journal on disk holds other verified slices")
+    _require(verified == work.decisions.verified_slices, "the journal on disk holds other verified slices")
 
 
 def check_saved(driver: WindowDriver) -> None:
@@ -68,7 +68,7 @@ def check_seen(driver: WindowDriver) -> None:
         return
     seen = set(guide.review_state.seen) - driver.drawn
     _require(not seen, f"slices {sorted(seen)} count as seen and were not drawn")
-    verified = set(work.verified_slices) - driver.drawn - driver.verified_before
+    verified = set(work.decisions.verified_slices) - driver.drawn - driver.verified_before
     _require(not verified, f"slices {sorted(verified)} are verified and were not drawn")
     driver.remember_verified(frozenset(work.verified_slices))
 

@@ -71,12 +71,12 @@ class EditController(QObject):
     @property
     def voxel_locks(self) -> MaskLocks:
         """Voxels and slices that the annotator has decided; tools and drafts do not change them."""
-        return MaskLocks() if self.work is None else self.work.mask_locks
+        return MaskLocks() if self.work is None else self.work.decisions.mask_locks
 
     @property
     def corrected_slices(self) -> frozenset[int]:
         """Indices of the slices that the annotator corrected or verified."""
-        return frozenset() if self.work is None else self.work.corrected_slices
+        return frozenset() if self.work is None else self.work.decisions.corrected_slices
 
     # Strokes
 
@@ -109,9 +109,9 @@ class EditController(QObject):
         if mask is None or work is None:
             return False
         # Comparing all voxels finds every change, whoever made it.
-        if np.array_equal(mask, work.recorded_mask):
+        if np.array_equal(mask, work.history.recorded_mask):
             return True
-        if mask.shape != work.recorded_mask.shape:
+        if mask.shape != work.history.recorded_mask.shape:
             self._session.show_message(
                 "The mask on screen has another shape than the CT; open the case again.", problem=True
             )
@@ -142,7 +142,7 @@ class EditController(QObject):
         if self.hu_limits is None or scene is None or self.work is None:
             return 0
         z, y, x = box
-        painted = edit_between(self.work.recorded_mask[box], mask[box], (z.start, y.start, x.start))
+        painted = edit_between(self.work.history.recorded_mask[box], mask[box], (z.start, y.start, x.start))
         outside = undo_outside_hu_range(painted, scene, self.hu_limits)
         if outside.changed_voxels:
             outside.apply_to(mask)
@@ -166,7 +166,7 @@ class EditController(QObject):
             probability=None if draft is None else draft.prediction.on_ct_grid(draft.prediction.probability),
             draft=None if draft is None else draft.mask,
             locks=self.voxel_locks,
-            strokes=() if self.work is None else self.work.undo_stack.undoable_strokes,
+            strokes=() if self.work is None else self.work.history.undo_stack.undoable_strokes,
         )
 
     # Changes by tools
@@ -266,19 +266,21 @@ class EditController(QObject):
         No question is asked if the draft has just replaced corrections: the annotator was told then that one
         undo brings them back.
         """
-        last, done = work.undo_stack.last_stroke, work.undo_stack.undoable_strokes
+        last, done = work.history.undo_stack.last_stroke, work.history.undo_stack.undoable_strokes
         if last is None or last.tool != DRAFT_TOOL:
             return True
-        if not work.undo_stack.redoable_strokes and any(is_annotator_decision(stroke) for stroke in done):
+        if not work.history.undo_stack.redoable_strokes and any(
+            is_annotator_decision(stroke) for stroke in done
+        ):
             return True
-        reached = work.verified_slices & last.edit.changed_slices
+        reached = work.decisions.verified_slices & last.edit.changed_slices
         agreed = self.confirm_draft_undo(last.summary_text, len(reached))
         if not agreed:
             self._session.show_message(
                 "Undo stopped at the draft: all of your strokes since then are taken back."
             )
         # While the question was open, another case may have been opened, or a draft have arrived.
-        return agreed and self.work is work and work.undo_stack.last_stroke is last
+        return agreed and self.work is work and work.history.undo_stack.last_stroke is last
 
     def _go_to_stroke(self, stroke: EditStroke) -> None:
         """Go to the slice of `stroke`: nobody should undo a change that is not on screen."""
@@ -302,14 +304,14 @@ class EditController(QObject):
         self.state_changed.emit()
 
     def _report_work_problem(self) -> None:
-        if self.work is not None and self.work.journal_problem:
-            self._session.show_message(self.work.journal_problem, problem=True)
+        if self.work is not None and self.work.journal.problem:
+            self._session.show_message(self.work.journal.problem, problem=True)
 
 
 def _unverified_words(work: EditSession) -> str:
     """Return which verified slices the last change has unverified, as a further sentence; "" if none."""
-    if not work.unverified_slices:
+    if not work.decisions.unverified_slices:
         return ""
-    changed = sorted(work.unverified_slices)
+    changed = sorted(work.decisions.unverified_slices)
     named = f"Slice {changed[0] + 1} has" if len(changed) == 1 else f"{counted(len(changed), 'slice')} have"
     return f" {named} changed and {'is' if len(changed) == 1 else 'are'} no longer verified."

@@ -100,12 +100,12 @@ class FindingSearcher(QObject):
         work = self._correcting.work
         if work is None:
             return AnnotatorDecisions()
-        strokes = work.decided_voxels(slices := frozenset(slices))
+        strokes = work.decisions.decided_voxels(slices := frozenset(slices))
         for z in slices & self._earlier_corrections.keys():
             strokes[z] = (
                 strokes[z] | self._earlier_corrections[z] if z in strokes else self._earlier_corrections[z]
             )
-        return AnnotatorDecisions(strokes, work.verified_slices)
+        return AnnotatorDecisions(strokes, work.decisions.verified_slices)
 
     def _places_found(self, found: FindingSearchResult) -> None:
         self.is_searching = False

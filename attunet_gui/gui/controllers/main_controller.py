@@ -205,7 +205,7 @@ class MainController(QObject):
         self.worklist.cases.case_arrived(case)
         work = self.recovery.open_work(case)
         # A copy, since strokes change the layer's voxels in place and must not reach the mask that was read.
-        self.layers.show_case(case.volume, work.recorded_mask.copy())
+        self.layers.show_case(case.volume, work.history.recorded_mask.copy())
         self.edits.begin_session(work)
         self.review.begin_review(case)
         self.propagation.drop_proposal()

@@ -109,7 +109,7 @@ class MaskReviewController(QObject):
         work = self._correcting.work
         self.review_state = replace(self.review_state, edited=_edited_slices(work))
         if work is not None:
-            self.review_state = with_verified(self.review_state, work.verified_slices)
+            self.review_state = with_verified(self.review_state, work.decisions.verified_slices)
         # The change has closed the selected place, so its ring goes.
         if all(place.key != self.current_place_key for place in self.open_places):
             self.current_place_key = ""
@@ -169,7 +169,7 @@ class MaskReviewController(QObject):
     def slices_looked_at(self) -> frozenset[int]:
         """Indices of slices that were seen, verified or drawn in."""
         work = self._correcting.work
-        drawn_in: frozenset[int] = frozenset() if work is None else work.hand_drawn_slices
+        drawn_in: frozenset[int] = frozenset() if work is None else work.decisions.hand_drawn_slices
         return self.review_state.seen | self.review_state.verified | drawn_in
 
     @property
@@ -248,11 +248,11 @@ class MaskReviewController(QObject):
         if work is None:
             return
         # Taking a verification back needs no view of the slice.
-        hindrance = "" if index in work.verified_slices else self._why_not_verifiable()
+        hindrance = "" if index in work.decisions.verified_slices else self._why_not_verifiable()
         if hindrance:
             self._session.show_message(f"Slice {index + 1} is not verified: {hindrance}.")
             return
-        verified = work.verified_slices ^ {index}
+        verified = work.decisions.verified_slices ^ {index}
         work.verify_slices(verified)
         self.review_state = with_verified(self.review_state, verified)
         self.search.search_slices((index,))
@@ -292,7 +292,7 @@ def _restore_review_state(work: EditSession) -> ReviewState:
     """Return the review state as the journal has it: accepted places and verified slices."""
     closed, boxes = dict.fromkeys(work.accepted_keys, inf), read_accepted_findings(work.accepted_keys)
     return ReviewState(
-        closed=closed, verified=work.verified_slices, edited=_edited_slices(work), decided=boxes
+        closed=closed, verified=work.decisions.verified_slices, edited=_edited_slices(work), decided=boxes
     )
 
 
@@ -301,6 +301,10 @@ def _edited_slices(work: EditSession | None) -> frozenset[int]:
     if work is None:
         return frozenset()
     by_tools = (
-        stroke for stroke in strokes_since_draft(work.undo_stack.undoable_strokes) if not stroke.by_hand
+        stroke
+        for stroke in strokes_since_draft(work.history.undo_stack.undoable_strokes)
+        if not stroke.by_hand
     )
-    return frozenset(work.mask_locks.hand).union(*(stroke.edit.changed_slices for stroke in by_tools))
+    return frozenset(work.decisions.mask_locks.hand).union(
+        *(stroke.edit.changed_slices for stroke in by_tools)
+    )

@@ -73,7 +73,7 @@ class PropagationController(QObject):
         draft, work = self._session.inference.draft, self._correcting.work
         if draft is None or work is None:
             return None
-        return mask_before_corrections(mask, draft.mask, slices, work.undo_stack.undoable_strokes)
+        return mask_before_corrections(mask, draft.mask, slices, work.history.undo_stack.undoable_strokes)
 
     def _proposal_arrived(self, proposal: PropagationResult) -> None:
         self.proposal = proposal

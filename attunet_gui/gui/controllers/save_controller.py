@@ -102,7 +102,7 @@ class SaveController(QObject):
         record = self._worklist.acceptance.save_record(target, accept)
         # Without either, the project was closed while the mouse button was held.
         if record is not None or target is not None:
-            self._session.save_mask(work.recorded_mask, target, record)
+            self._session.save_mask(work.history.recorded_mask, target, record)
 
     def _mask_saved(self, saved: SaveResult) -> None:
         """Mark the work as saved, and go on with what waited for the save, such as closing the window."""

@@ -146,7 +146,11 @@ class ToolsPanel(QWidget):
 
     def show_undo_state(self, work: EditSession | None) -> None:
         """Name what undo and redo would do."""
-        back, ahead = (None, None) if work is None else (work.undo_text, work.redo_text)
+        back, ahead = (
+            (None, None)
+            if work is None
+            else (work.history.undo_stack.undo_text, work.history.undo_stack.redo_text)
+        )
         for pressed, words_, keys in ((self.undo, back, "Ctrl+Z"), (self.redo, ahead, "Ctrl+Shift+Z")):
             pressed.setEnabled(bool(words_))
             title = pressed.text()
