@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QStyle, QVBoxLayout, QWidget
 
+from attunet_gui.core.undo_stack import UndoStack
 from attunet_gui.gui.controllers.main_controller import MainController
 from attunet_gui.gui.napari_adapter.layer_factory import hu_bounds
 from attunet_gui.gui.panels.case_panels import CasePanel, NextStepPanel, SavePanel, StatusLine
@@ -189,7 +190,8 @@ class MainDock(QWidget):
         self.places.show_case(controller.session.case is not None)
         self.strip.show_strip(guide.strip_data)
         self.carry.show_state(carrying.can_propagate, carrying.status_text, carrying.proposal is not None)
-        self.tools.show_undo_state(controller.edits.work)
+        work = controller.edits.work
+        self.tools.show_undo_state(UndoStack() if work is None else work.history.undo_stack)
 
     def _show_slice(self) -> None:
         case, index = self.controller.session.case, self.controller.layers.slice_view.current_slice

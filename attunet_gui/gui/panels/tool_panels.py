@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
-from attunet_gui.editing.edit_session import EditSession
+from attunet_gui.core.undo_stack import UndoStack
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.editing.tools.tool_types import ToolKind
 from attunet_gui.gui.controllers.tool_controller import ToolController
@@ -79,7 +79,7 @@ class ToolsPanel(QWidget):
         self._add_tool_buttons(layout)
         # Below the buttons: a row that comes and goes must not move them away under the mouse.
         layout.addWidget(self.parameter)
-        self.show_undo_state(None)
+        self.show_undo_state(UndoStack())
 
     def _add_brush(self, layout: QVBoxLayout) -> None:
         """Add the rows for size, shape and HU limits of the brush."""
@@ -144,13 +144,9 @@ class ToolsPanel(QWidget):
             self.volume.setChecked(layers.tools.edits_volume)
         self.brush_words.setText(_brush_text(layers, spacing_mm))
 
-    def show_undo_state(self, work: EditSession | None) -> None:
-        """Name what undo and redo would do."""
-        back, ahead = (
-            (None, None)
-            if work is None
-            else (work.history.undo_stack.undo_text, work.history.undo_stack.redo_text)
-        )
+    def show_undo_state(self, strokes: UndoStack) -> None:
+        """Name what undo and redo of `strokes` would do."""
+        back, ahead = strokes.undo_text, strokes.redo_text
         for pressed, words_, keys in ((self.undo, back, "Ctrl+Z"), (self.redo, ahead, "Ctrl+Shift+Z")):
             pressed.setEnabled(bool(words_))
             title = pressed.text()
