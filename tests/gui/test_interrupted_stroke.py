@@ -24,7 +24,7 @@ LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 def driver(qapp: QApplication, tmp_path: Path) -> Iterator[WindowDriver]:
     """A window with a CT and the brush in hand."""
     made = WindowDriver(tmp_path, np.random.default_rng(3))
-    made.app.controller.open_path(made.cts[0])
+    made.app.controller.opener.open_path(made.cts[0])
     made.settle()
     made.press_keys("P")
     yield made

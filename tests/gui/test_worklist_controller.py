@@ -304,7 +304,7 @@ def test_another_account_is_not_told_the_opposite_of_what_was_corrected(
 
 
 def test_unsaved_strokes_come_back_without_a_question(
-    room: HeadlessWorklist, monkeypatch: pytest.MonkeyPatch
+    room: HeadlessWorklist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(case_dialogs, "ask_unsaved", lambda *_: "keep")
     room.open("case-0001")
@@ -315,8 +315,7 @@ def test_unsaved_strokes_come_back_without_a_question(
     assert room.on_screen == "case-0001", "she kept on editing"
     # The window is killed, and started again.
     room.world.controller.edits.end_session()
-    folder = room.world.controller.journal.parent
-    again = headless_window_in(folder)
+    again = headless_window_in(tmp_path)
     again.controller.dialogs.set_annotator("anna")
     asked: list[str] = []
     monkeypatch.setattr(

@@ -70,7 +70,7 @@ def check_seen(driver: WindowDriver) -> None:
     _require(not seen, f"slices {sorted(seen)} count as seen and were not drawn")
     verified = set(work.decisions.verified_slices) - driver.drawn - driver.verified_before
     _require(not verified, f"slices {sorted(verified)} are verified and were not drawn")
-    driver.remember_verified(frozenset(work.verified_slices))
+    driver.remember_verified(frozenset(work.decisions.verified_slices))
 
 
 def check_tool(driver: WindowDriver) -> None:
