@@ -89,6 +89,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     ),
     Benchmark("next_case", "FOLDER --cases 24", "rank correlation of the worklist's order with true errors"),
     Benchmark("profile_draft", "", "processor time of a draft, by part"),
+    Benchmark("draft_in_3d", "", "time and memory of a draft by the article's 3-D network"),
     Benchmark("tools", "", "milliseconds of each correction tool"),
     Benchmark("journal", "", "milliseconds, bytes and compaction of the journal of strokes"),
     Benchmark("worklist", "--cases 10000", "how long a project of ten thousand cases takes to answer"),

@@ -39,6 +39,10 @@ class SliceScheduler:
         self._left[run] = False
         return run
 
+    def withdraw_slices(self, slices: NDArray[np.intp]) -> None:
+        """Hand out none of `slices` any more: they were completed along with others."""
+        self._left[slices] = False
+
     def _unbroken_run(self, nearest: int, most: int) -> NDArray[np.intp]:
         """Return an unbroken run of free slices that holds `nearest` and lies close to the slice in view."""
         low = high = nearest

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.slice_resampling import filter_weights, mix_slices
 from attunet_gui.core.volume import Volume
+from attunet_gui.network.patch_blending import PatchLayout
 from attunet_gui.network.training_config import CropSize, SamplingConfig
 from attunet_gui.prediction.preprocess import (
     PreprocessingConfig,
@@ -22,6 +24,7 @@ IGNORED_LABEL = 2
 
 
 _FULLY_JUDGED = 1 - 1e-4
+_HALF = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,7 @@ class TrainingCase:
             the middle slice.
         positions: of each slice, rising within a stretch, in units of the distance of neighbouring channels;
             () if the next slices are the neighbours whatever their distance. See `slice_positions`.
+        slice_mm: distance of neighbouring slices in mm; None for single slices, which make no volume.
     """
 
     images: NDArray[np.uint8]
@@ -48,6 +52,7 @@ class TrainingCase:
     stretches: tuple[int, ...] = ()
     cut: bool = False
     positions: tuple[float, ...] = ()
+    slice_mm: float | None = None
 
     def neighbour_stack(self, z: int, offsets: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return (n, rows, columns) uint8, the slices `offsets` channels away from `z`; beyond an end the
@@ -66,6 +71,27 @@ class TrainingCase:
             hidden = self.truth[around] == IGNORED_LABEL
             images[hidden] = np.broadcast_to(self.images[z], images.shape)[hidden]
         return images
+
+    def slab_around(
+        self, z: float, slices: int, spacing_mm: float
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return images and truth of slices `spacing_mm` apart, each (slices, rows, columns) uint8.
+
+        Args:
+            z: where the middle one lies, number `slices` // 2.
+            slices: how many; beyond an end the last slice repeats.
+            spacing_mm: their distance.
+        """
+        assert self.slice_mm is not None, "single slices make no volume"
+        step = spacing_mm / self.slice_mm
+        weights = filter_weights(z + step * (np.arange(slices) - slices // 2), len(self.images), step)
+        images = mix_slices(self.images.__getitem__, weights)
+        organ = mix_slices(lambda at: self.truth[at] == 1, weights) >= _HALF
+        truth = organ.astype(np.uint8)
+        truth[mix_slices(lambda at: self.truth[at] == IGNORED_LABEL, weights) > 1 - _FULLY_JUDGED] = (
+            IGNORED_LABEL
+        )
+        return (images + np.float32(_HALF)).astype(np.uint8), truth
 
     @property
     def is_partial(self) -> bool:
@@ -100,8 +126,9 @@ class TrainingBatch:
     """The slices of one step.
 
     Attributes:
-        images: (batch, rows, columns, channels) uint8.
-        truth: (batch, rows, columns, 1) uint8, with the values of `TrainingCase.truth`.
+        images: (batch, rows, columns, channels) uint8; for a 3-D network the channels are slices.
+        truth: (batch, rows, columns, 1) uint8, with the values of `TrainingCase.truth`; for a 3-D network one
+            for each slice.
         centres: (batch, 2) float32, row and column of the centre of the part to learn from, where only a part
             is wanted.
     """
@@ -144,6 +171,7 @@ def make_training_case(
         name,
         people,
         positions=slice_positions(volume.grid.spacing_mm[0] * slices, wanted),
+        slice_mm=volume.grid.spacing_mm[0],
     )
 
 
@@ -163,10 +191,17 @@ class BatchSampler:
         neighbours: number of slices on each side that become channels.
         settings: shares of the kinds of slices.
         seed: the same seed gives the same batches.
+        layout: of a 3-D network, which gets a stack of slices around the drawn one; all cases then are
+            volumes. `settings` only says how many of them are drawn for the organ. None for a 2-D network.
     """
 
     def __init__(
-        self, sources: tuple[TrainingSource, ...], neighbours: int, settings: SamplingConfig, seed: int
+        self,
+        sources: tuple[TrainingSource, ...],
+        neighbours: int,
+        settings: SamplingConfig,
+        seed: int,
+        layout: PatchLayout | None = None,
     ) -> None:
         taught = (_without_unjudged(source) for source in sources)
         self._sources = tuple(source for source in taught if source.weight > 0 and source.cases)
@@ -178,7 +213,7 @@ class BatchSampler:
         ]
         self._judged = [[_judged_slices(case) for case in source.cases] for source in self._sources]
         self._offsets = np.arange(-neighbours, neighbours + 1)
-        self._settings, self._seed = settings, seed
+        self._settings, self._seed, self._layout = settings, seed, layout
 
     def draw_batch(self, number: int, count: int, view: CropSize | None = None) -> TrainingBatch:
         """Return `count` slices as batch `number`, with the centres of parts of the size `view`."""
@@ -188,18 +223,20 @@ class BatchSampler:
         truth = np.stack([truth for _image, truth in drawn])
         # A generator of its own, so that the slices of a batch do not depend on the size of the part.
         places = np.random.default_rng([self._seed, number, 1])
-        centres = np.stack([_crop_centre(one, view or one.shape, places) for one in truth])
-        return TrainingBatch(np.ascontiguousarray(np.moveaxis(images, 1, -1)), truth[..., None], centres)
+        centres = np.stack([_crop_centre(one, view or one.shape[1:], places) for one in truth])
+        return TrainingBatch(_slices_last(images), _slices_last(truth), centres)
 
     def _draw_slice(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the channels and the truth of one random slice."""
+        """Return the channels and the truth of one random slice or stack, each (n, rows, columns)."""
         source = int(random.choice(len(self._sources), p=self._chances))
         number = int(random.integers(len(self._sources[source].cases)))
         case, organ = self._sources[source].cases[number], self._organ[source][number]
         wants_organ = len(organ) > 0 and random.random() < self._settings.foreground_share
         judged = self._judged[source][number]
         z = int(random.choice(organ) if wants_organ else judged[random.integers(len(judged))])
-        return case.neighbour_stack(z, self._neighbour_offsets(random)), case.truth[z]
+        if self._layout is not None:
+            return _draw_slab(case, z, self._layout, random)
+        return case.neighbour_stack(z, self._neighbour_offsets(random)), case.truth[z][None]
 
     def _neighbour_offsets(self, random: np.random.Generator) -> NDArray[np.intp]:
         """Return the offsets of the channels from the slice: 0 for a single slice, else strided and perhaps
@@ -211,17 +248,32 @@ class BatchSampler:
         return direction * int(random.integers(1, self._settings.neighbour_stride_max + 1)) * self._offsets
 
 
+def _draw_slab(
+    case: TrainingCase, z: int, layout: PatchLayout, random: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return images and truth of a stack in whose inner half slice `z` lies."""
+    assert case.slice_mm is not None, "single slices make no volume"
+    slices = layout.patch[0]
+    aside = int(random.integers(-(slices // 4), slices // 4 + 1)) * layout.spacing_mm / case.slice_mm
+    return case.slab_around(z + aside, slices, layout.spacing_mm)
+
+
+def _slices_last(stacks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (batch, n, rows, columns) as (batch, rows, columns, n)."""
+    return np.ascontiguousarray(np.moveaxis(stacks, 1, -1))
+
+
 def _crop_centre(
     truth: NDArray[np.uint8], view: tuple[int, ...], random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return row and column of the centre of a part of size `view` within the slice.
+    """Return row and column of the centre of a part of size `view` within `truth` (n, rows, columns).
 
     If the slice shows the organ, a random pixel of it lies in the inner half of the part; else the part is
     anywhere.
     """
-    room = np.array(truth.shape) - view
+    room = np.array(truth.shape[1:]) - view
     anywhere, within = random.random(2), random.random(2) - 0.5
-    organ = np.argwhere(truth == 1)
+    organ = np.argwhere((truth == 1).any(axis=0))
     if len(organ):
         start = organ[random.integers(len(organ))] - np.array(view) * (0.5 + 0.5 * within)
     else:

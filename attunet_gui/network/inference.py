@@ -18,6 +18,8 @@ from attunet_gui.network.engines.engine_registry import EngineKind, InferenceEng
 from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.input_cache import GridInputCache, InputCache
 from attunet_gui.network.model_bundle import ModelBundle
+from attunet_gui.network.patch_blending import patch_layout
+from attunet_gui.network.patch_inference import predict_by_patches
 from attunet_gui.prediction.model_card import ModelCard
 from attunet_gui.prediction.network_grid import InputTransform, NetworkGrid
 from attunet_gui.prediction.network_prediction import (
@@ -119,7 +121,7 @@ def predict_volume(
     Args:
         volume: the CT.
         model: the loaded model.
-        progress: called after each batch of slices; it may raise `WorkCancelled`.
+        progress: called after each batch of slices or patches; it may raise `WorkCancelled`.
         order: the order of the slices, which may change while they are computed. None starts in the middle
             and goes outwards.
         arrived: called when slices are completed.
@@ -131,8 +133,14 @@ def predict_volume(
     prediction = blank_prediction(_prediction_outline(sight.plain_input.frame, model))
     order = order or SliceScheduler(slices)
     clock.record_stage("preprocess")
-    done = 0
-    for part in _predict_batches(order, sight.views, model):
+    done, layout = 0, patch_layout(model.bundle.config, model.card.preprocessing.spacing_mm)
+    if layout is None:
+        parts = _predict_batches(order, sight.views, model)
+    else:
+        parts = predict_by_patches(
+            order, sight.views, model, layout, lambda: progress(done, slices, "slices")
+        )
+    for part in parts:
         prediction.fill_slices(part)
         done += len(part.slices)
         arrived(prediction, part.slices)

@@ -84,6 +84,11 @@ class GridInputCache:
         self._compute_slices(np.unique(around[~self._made[around]]))
         return self._images[around]
 
+    def single_images(self, slices: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return (n, rows, columns) float32 in [0, 1], `slices` without their neighbours."""
+        self._compute_slices(slices[~self._made[slices]])
+        return self._images[slices]
+
     def body_outline(self, slices: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return (n, rows, columns) bool, true inside the patient's body."""
         return body_mask(self._images[slices], self._cut, self._gap)

@@ -15,6 +15,7 @@ from attunet_gui.network.augmentation import augment_batch
 from attunet_gui.network.compute_precision import dtype_policy, precision_for
 from attunet_gui.network.inference import LoadedModel
 from attunet_gui.network.model_bundle import load_network
+from attunet_gui.network.patch_blending import patch_layout
 from attunet_gui.network.tensorflow_runtime import keras, tf
 from attunet_gui.network.training_config import AugmentationConfig, TrainingConfig
 
@@ -36,8 +37,9 @@ class MaskedSlices:
     """Slices with their masks on the network's grid.
 
     Attributes:
-        images: (n, rows, columns, channels) uint8, the HU window mapped to 0..255.
-        mask: (n, rows, columns) uint8 0/1.
+        images: (n, rows, columns, channels) uint8, the HU window mapped to 0..255; for a 3-D network the
+            channels are a stack of slices with the slice itself at number `slices` // 2.
+        mask: (n, rows, columns) uint8 0/1, of the slice itself.
     """
 
     images: NDArray[np.uint8]
@@ -73,6 +75,8 @@ class OnlineAdapter:
     Attributes:
         model: the model that was copied.
         size: (rows, columns) of the view, multiples of the network's coarsest pixel.
+        layout: how a 3-D network sees a volume here, in the thinnest patches it can take; None for a 2-D
+            network.
         step_seconds: duration of the last step; 0.0 before the first.
 
     Raises:
@@ -83,9 +87,12 @@ class OnlineAdapter:
         config = model.bundle.config
         self.model = model
         self.size = _view_size(model, config.size_multiple)
+        small = config.with_size(self.size)
+        self.layout = patch_layout(small, model.card.preprocessing.spacing_mm)
+        self._input_shape = small.input_shape
         self.step_seconds = 0.0
         with dtype_policy(precision_for(TrainingConfig())):
-            self._network = load_network(model.bundle, config.with_size(self.size))
+            self._network = load_network(model.bundle, small)
         self._start = self._network.get_weights()
         self._optimiser = keras.optimizers.Adam(_LEARNING_RATE, global_clipnorm=1.0)
         self._optimiser.build(self._network.trainable_variables)
@@ -95,7 +102,7 @@ class OnlineAdapter:
     def compile_step(self) -> None:
         """Compile the training step, which takes seconds, so that the first adaptation need not wait."""
         if not self.step_seconds:
-            shape = (1, *self.size, self.model.card.preprocessing.input_channels)
+            shape = (1, *self._input_shape)
             empty = MaskedSlices(np.zeros(shape, np.uint8), np.zeros(shape[:3], np.uint8))
             self.learn_examples(AdaptationExamples(empty, empty), steps=2, seed=0)
             self.reset_weights()
@@ -169,8 +176,11 @@ class OnlineAdapter:
         # has to move.
         offset = line.offset - math.log(self.model.card.threshold / (1 - self.model.card.threshold))
 
+        answered = self.layout.patch[0] // 2 if self.layout else 0
+
         def above_threshold(images: Any) -> Any:
-            return line.slope * tf.cast(scores(images, training=False), tf.float32)[..., 0] + offset
+            logits = tf.cast(scores(images, training=False), tf.float32)[..., answered]
+            return line.slope * logits + offset
 
         @tf.function(autograph=False)  # type: ignore[untyped-decorator]
         def step(images: tf.Tensor, truth: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

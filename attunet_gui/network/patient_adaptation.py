@@ -20,8 +20,10 @@ from scipy import ndimage
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.metrics import dice_coefficient
 from attunet_gui.core.propagation import PropagationResult, edit_amount
+from attunet_gui.core.slice_resampling import filter_weights, mix_slices
 from attunet_gui.core.volume import Volume
 from attunet_gui.network.online_adapter import AdaptationExamples, MaskedSlices, OnlineAdapter
+from attunet_gui.network.patch_blending import PatchLayout
 from attunet_gui.prediction.network_grid import NetworkGrid
 from attunet_gui.prediction.postprocess import fill_new_holes
 from attunet_gui.prediction.preprocess import neighbour_indices, network_slices
@@ -220,18 +222,35 @@ class _AdaptationRun:
         """Return (n, rows, columns, channels) uint8 of `slices` on the network's grid, the HU window mapped
         to 0..255.
         """
-        wanted = self._learner.model.card.preprocessing
+        layout, wanted = self._learner.layout, self._learner.model.card.preprocessing
+        if layout is not None:
+            return self._network_stacks(slices, layout)
         around = neighbour_indices(slices, wanted, len(self._told.mask), self._frame.spacing_mm[0])
         needed, where = np.unique(around, return_inverse=True)
+        whole = self._single_images(needed)[where.reshape(around.shape)]
+        return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
+
+    def _single_images(self, slices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return (n, rows, columns) uint8 of `slices` without their neighbours."""
+        wanted = self._learner.model.card.preprocessing
         seen = np.concatenate(
             [
                 network_slices(self._volume, self._frame, wanted, part)
                 # In parts of at most 8 slices, which bounds the memory for float32 slices.
-                for part in np.array_split(needed, -(-len(needed) // 8))
+                for part in np.array_split(slices, -(-len(slices) // 8))
             ]
         )
-        whole = (seen * 255 + 0.5).astype(np.uint8)[where.reshape(around.shape)]
-        return np.ascontiguousarray(np.moveaxis(whole, 1, -1))
+        return (seen * 255 + 0.5).astype(np.uint8)
+
+    def _network_stacks(self, slices: NDArray[np.intp], layout: PatchLayout) -> NDArray[np.uint8]:
+        """Return (n, rows, columns, m) uint8: the m slices that a 3-D network sees around each slice."""
+        step, count = layout.spacing_mm / self._frame.spacing_mm[0], layout.patch[0]
+        offsets = step * (np.arange(count) - count // 2)
+        stacks = []
+        for z in slices:
+            weights = filter_weights(z + offsets, len(self._told.mask), step)
+            stacks.append((mix_slices(self._single_images, weights) + 0.5).astype(np.uint8))
+        return np.ascontiguousarray(np.moveaxis(np.stack(stacks), 1, -1))
 
     def _replay_slices(self) -> NDArray[np.intp]:
         """Return the slices whose draft is learnt along: spread over the mask and a little beyond, none of

@@ -24,6 +24,7 @@ from attunet_gui.network.compute_precision import dtype_policy, precision_for
 from attunet_gui.network.families.family_registry import family_by_name, parse_config
 from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.model_bundle import ModelBundle, load_network
+from attunet_gui.network.patch_blending import PatchLayout, patch_layout
 from attunet_gui.network.tensorflow_runtime import keras, tf
 from attunet_gui.network.training_checkpoint import (
     CHECKPOINT_FILE,
@@ -67,6 +68,19 @@ class TrainingJob:
     threshold: float = 0.5
     start: ModelBundle | None = None
     fold_calibration: bool = False
+
+    @property
+    def layout(self) -> PatchLayout | None:
+        """How a 3-D network sees a volume; None for a 2-D network."""
+        return patch_layout(parse_config(self.family, self.config), self.preprocessing.spacing_mm)
+
+    def crop_size_at(self, step: int) -> CropSize | None:
+        """Return (rows, columns) that step `step`, counted from 1, sees of a slice; None for all of it.
+
+        A 3-D network sees its patches where the settings name no part.
+        """
+        named, layout = self.settings.crop_size_at(step), self.layout
+        return named or (layout.patch[1:] if layout else None)
 
 
 @dataclass(frozen=True)
@@ -114,9 +128,11 @@ def train_network(
             `WorkCancelled`; then a checkpoint is written first.
 
     Raises:
-        AttunetError: the checkpoint is damaged or of another run, or the loss is no finite number.
+        AttunetError: the checkpoint is damaged or of another run, a 3-D network is to learn from single
+            slices, or the loss is no finite number.
         InvalidModelBundle: `job.start` does not fit the network.
     """
+    _require_volumes(job, data)
     state = _TrainingState(job)
     log = TrainingLog(keep.folder if keep else None)
     found = read_checkpoint(keep.folder / CHECKPOINT_FILE, keep.fingerprint) if keep else None
@@ -147,11 +163,10 @@ class TrainingPace:
 def measure_pace(job: TrainingJob, data: TrainingData) -> TrainingPace:
     """Measure the pace of `job` with a few steps and one validation; no result of them is kept."""
     began = perf_counter()
-    sampler = BatchSampler(
-        data.sources, job.preprocessing.neighbours, job.settings.sampling, job.settings.seed
-    )
+    _require_volumes(job, data)
+    sampler = _batch_sampler(job, data)
     state = _TrainingState(job)
-    view, taken = job.settings.crop_size_at(1), []
+    view, taken = job.crop_size_at(1), []
     step = _step_function(state, view, partial=data.is_partial)
     for number in range(1, _TIMED_STEPS + 1):
         batch, since = sampler.draw_batch(number, job.settings.batch, view), perf_counter()
@@ -159,12 +174,36 @@ def measure_pace(job: TrainingJob, data: TrainingData) -> TrainingPace:
         taken.append(perf_counter() - since)
     since = perf_counter()
     validate_cases(
-        data.held_out, job.preprocessing.neighbours, job.threshold, inference_function(state.average)
+        data.held_out,
+        job.preprocessing.neighbours,
+        job.threshold,
+        inference_function(state.average),
+        job.layout,
     )
     validation = perf_counter() - since
     # The first step includes compiling, which happens here and once more in the run. The minimum of the
     # others is the time that a step takes when no other program interferes.
     return TrainingPace(min(taken[1:]), validation, perf_counter() - began + taken[0])
+
+
+def _require_volumes(job: TrainingJob, data: TrainingData) -> None:
+    """Raise `AttunetError` if a 3-D network is to learn from single slices."""
+    if job.layout is None:
+        return
+    cases = [case for source in data.sources for case in source.cases] + list(data.held_out)
+    lone = next((case.name for case in cases if case.slice_mm is None), None)
+    if lone is not None:
+        raise AttunetError(
+            f"A network of family {job.family} learns from whole volumes, but {lone} has single slices: "
+            "leave these data out, or choose a 2-D family."
+        )
+
+
+def _batch_sampler(job: TrainingJob, data: TrainingData) -> BatchSampler:
+    """Return what draws the batches of `job`."""
+    return BatchSampler(
+        data.sources, job.preprocessing.neighbours, job.settings.sampling, job.settings.seed, job.layout
+    )
 
 
 def steps_within(seconds: float, measured: TrainingPace, validations: int) -> int:
@@ -373,12 +412,13 @@ def network_for_crop(network: Any, view: CropSize | None) -> Any:
 def _loss_function(settings: TrainingConfig, *, partial: bool) -> Callable[[Any, Any], Any]:
     """Return the loss of targets and the outputs of the learner, a scalar.
 
-    With `partial` the second channel of the targets marks the pixels that are ignored.
+    With `partial` the second half of the channels of the targets marks the pixels that are ignored.
     """
     plain = LOSSES[settings.loss]
 
     def masked(target: Any, found: Any) -> Any:
-        return masked_loss(plain, target[..., :1], found, target[..., 1:] < 0.5)
+        slices = found.shape[-1]
+        return masked_loss(plain, target[..., :slices], found, target[..., slices:] < 0.5)
 
     loss, share = masked if partial else plain, settings.deep_supervision
 
@@ -390,7 +430,7 @@ def _loss_function(settings: TrainingConfig, *, partial: bool) -> Callable[[Any,
 
 
 def _organ_and_ignored(truth: tf.Tensor) -> tf.Tensor:
-    """Split truth into (batch, rows, columns, 2) uint8: organ, and ignored pixels."""
+    """Split truth into (batch, rows, columns, 2 * slices) uint8: organ, then ignored pixels."""
     ignored = tf.cast(truth == IGNORED_LABEL, tf.float32)
     # A pixel wider: the slice is resampled by the augmentation, which mixes a pixel with its neighbours.
     wider = tf.cast(tf.nn.max_pool2d(ignored, 3, 1, "SAME"), tf.uint8)
@@ -399,15 +439,17 @@ def _organ_and_ignored(truth: tf.Tensor) -> tf.Tensor:
 
 def inference_function(network: Any) -> InferFunction:
     """Return `network` as a function from (n, rows, columns, channels) uint8 to probability (n, rows,
-    columns).
+    columns); that of a 3-D network is (n, slices, rows, columns).
     """
+    answers_for_one = network.output[PROBABILITY].shape[-1] == 1
     compiled = tf.function(
         lambda images: network(tf.cast(images, tf.float32) / 255.0, training=False)[PROBABILITY],
         autograph=False,
     )
 
     def infer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.asarray(compiled(tf.constant(images))[..., 0], np.float32)
+        found = np.asarray(compiled(tf.constant(images)), np.float32)
+        return found[..., 0] if answers_for_one else np.moveaxis(found, -1, 1)
 
     return infer
 
@@ -425,7 +467,7 @@ class _TrainingLoop:
     ) -> None:
         self._job, self._data, self._state, self._log, self._keep = job, data, state, log, keep
         self._neighbours = job.preprocessing.neighbours
-        views = {job.settings.crop_size_at(1), job.settings.crop_size_at(job.settings.steps)}
+        views = {job.crop_size_at(1), job.crop_size_at(job.settings.steps)}
         # Both sizes of the input are needed in one run: parts of slices first, whole ones in the last steps.
         self._learn = {view: _step_function(state, view, partial=data.is_partial) for view in views}
         self._infer = inference_function(state.average)
@@ -435,10 +477,10 @@ class _TrainingLoop:
         settings = self._job.settings
         if standing.ended:
             return standing
-        sampler = BatchSampler(self._data.sources, self._neighbours, settings.sampling, settings.seed)
+        sampler = _batch_sampler(self._job, self._data)
         progress(standing.step, settings.steps, f"training, in {self._state.precision}")
         numbers = range(standing.step + 1, settings.steps + 1)
-        drawn = partial(_draw_batch, sampler, settings)
+        drawn = partial(_draw_batch, sampler, self._job)
         with prefetch_items(drawn, numbers) as batches:
             return self._run_steps(standing, batches, progress)
 
@@ -469,7 +511,7 @@ class _TrainingLoop:
 
     def _take_step(self, number: int, batch: TrainingBatch) -> float:
         """Learn from `batch` and return the loss; `AttunetError` if it is not finite."""
-        loss = self._learn[self._job.settings.crop_size_at(number)](batch, number)
+        loss = self._learn[self._job.crop_size_at(number)](batch, number)
         if not math.isfinite(loss):
             raise AttunetError(f"The loss of step {number} is no number; try a lower learning_rate.")
         return loss
@@ -483,7 +525,9 @@ class _TrainingLoop:
         due = standing.step % settings.validate_every == 0 or standing.step == settings.steps
         if not (due and self._data.held_out):
             return None
-        return validate_cases(self._data.held_out, self._neighbours, self._job.threshold, self._infer)
+        return validate_cases(
+            self._data.held_out, self._neighbours, self._job.threshold, self._infer, self._job.layout
+        )
 
     def _update_best(self, standing: TrainingProgress, found: ValidationScores | None) -> TrainingProgress:
         """Return `standing` with the scores `found`, and with `ended` set if the run is complete or has no
@@ -506,8 +550,8 @@ class _TrainingLoop:
             write_checkpoint(path, self._state.checkpoint_arrays(), standing, self._keep.fingerprint)
 
 
-def _draw_batch(sampler: BatchSampler, settings: TrainingConfig, number: int) -> TrainingBatch:
-    return sampler.draw_batch(number, settings.batch, settings.crop_size_at(number))
+def _draw_batch(sampler: BatchSampler, job: TrainingJob, number: int) -> TrainingBatch:
+    return sampler.draw_batch(number, job.settings.batch, job.crop_size_at(number))
 
 
 class _RunStopwatch:

@@ -1,6 +1,8 @@
 """Losses of training, and the heads that a network has only while it learns.
 
 Tensors are (batch, rows, columns, 1), truth in {0, 1} and probability in [0, 1].
+
+For a 3-D network the last axis holds the slices of a patch, and an image is a whole patch.
 """
 
 from __future__ import annotations
@@ -30,6 +32,16 @@ def image_dice_loss(truth: Any, probability: Any) -> Any:
     return _one_minus_dice(truth, probability, axes=(1, 2, 3))
 
 
+def class_dice_loss(truth: Any, probability: Any) -> Any:
+    """Return the mean of 1 - Dice over both classes, organ and background: (batch,) float32.
+
+    It is the loss of Oktay et al. 2018 (section 3: Dice over all classes, which are weighted alike however
+    small they are).
+    """
+    truth = ops.cast(truth, "float32")
+    return 0.5 * (image_dice_loss(truth, probability) + image_dice_loss(1.0 - truth, 1.0 - probability))
+
+
 def article_dice_loss(truth: Any, probability: Any) -> Any:
     """Return 1 - Dice with the sums over the channel axis only, as in the article's code: (batch, rows,
     columns).
@@ -56,6 +68,7 @@ def dice_and_cross_entropy(truth: Any, probability: Any) -> Any:
 
 LOSSES: dict[str, LossFunction] = {
     "dice": image_dice_loss,
+    "class_dice": class_dice_loss,
     "article_dice": article_dice_loss,
     "dice_and_cross_entropy": dice_and_cross_entropy,
 }

@@ -89,7 +89,7 @@ def _score_volume(drafted: DraftedCase) -> VolumeScore:
 def _nih_pancreas_data(recipe: TrainingRecipe, path: Path) -> NihPancreasData:
     """Return the first data of the recipe that are NIH Pancreas-CT; `AttunetError` if there are none."""
     for data in recipe.data:
-        if isinstance(data, NihPancreasData):
+        if isinstance(data, NihPancreasData) and data.kind == "nih-pancreas-ct":
             return data
     raise AttunetError(f"The recipe {path} does not learn from NIH Pancreas-CT: it needs data of that kind.")
 

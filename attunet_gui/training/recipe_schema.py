@@ -98,7 +98,10 @@ class SliceData(_RecipeDataBase):
 
 
 class NihPancreasData(_RecipeDataBase):
-    """A copy of NIH Pancreas-CT without the patients that are tested on.
+    """A copy of NIH Pancreas-CT.
+
+    Of the kind "nih-pancreas-ct" it is learnt from without the patients that are tested on; of the kind
+    "nih-pancreas-ct-all" all patients are learnt from, and a cross-validation tests them.
 
     `attunet_gui.io.datasets.tcia_pancreas_ct` says how it is laid out.
 
@@ -106,7 +109,7 @@ class NihPancreasData(_RecipeDataBase):
         split_seed: decides which patients these are.
     """
 
-    kind: Literal["nih-pancreas-ct"]
+    kind: Literal["nih-pancreas-ct", "nih-pancreas-ct-all"]
     split_seed: int = Field(default=1, ge=0)
     title: str = "NIH Pancreas-CT"
     licence: str = "CC-BY-3.0"

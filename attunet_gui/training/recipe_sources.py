@@ -216,8 +216,9 @@ def labelled_cases(data: RecipeData, folder: Path | None) -> tuple[LabelledCase,
     if isinstance(data, PairData):
         return pair_cases(folder, data.label)
     if isinstance(data, NihPancreasData):
-        patients = split_patients(find_collection_patients(folder), data.split_seed).trained
-        return patient_cases(patients)
+        everyone = find_collection_patients(folder)
+        holds_out = data.kind == "nih-pancreas-ct"
+        return patient_cases(split_patients(everyone, data.split_seed).trained if holds_out else everyone)
     return slice_cases(folder)
 
 

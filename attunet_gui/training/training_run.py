@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attunet_gui.io.result_writing import make_private_folder, write_json
 from attunet_gui.network.batch_sampling import TrainingCase, TrainingData, TrainingSource
 from attunet_gui.network.families.family_registry import parse_config
 from attunet_gui.network.inference import load_model
 from attunet_gui.network.model_bundle import ModelBundle, read_bundle, set_results, write_bundle
+from attunet_gui.network.patch_blending import patch_layout
 from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE, RunFolder
 from attunet_gui.network.training_log import LOG_FILE, read_log
-from attunet_gui.network.validation_scores import InferFunction
+from attunet_gui.network.validation_scores import InferFunction, predict_case
 from attunet_gui.prediction.model_card import MeasuredResult, TrainingDataSource, TrainingRecord
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.hashing import sha256_of_json
@@ -331,13 +333,25 @@ def _pick_examples(
     examples = []
     for case in (with_organ[number] for number in numbers):
         z = int((case.truth == 1).sum(axis=(1, 2)).argmax())
-        neighbours = recipe.preprocessing.neighbours
-        # The network is given the channels that it will be given in prediction.
-        around = case.neighbour_stack(z, np.arange(-neighbours, neighbours + 1))
-        probability = infer(np.ascontiguousarray(np.moveaxis(around, 0, -1))[None])[0]
+        probability = _predict_slice(case, z, recipe, infer)
         # A case of one slice needs no number.
         name = case.name if len(case.images) == 1 else f"{case.name}, slice {z + 1}"
         examples.append(
             DraftExample(name, case.images[z], case.truth[z] == 1, probability >= recipe.threshold)
         )
     return examples
+
+
+def _predict_slice(
+    case: TrainingCase, z: int, recipe: TrainingRecipe, infer: InferFunction
+) -> NDArray[np.floating[Any]]:
+    """Return (rows, columns), the probability in slice `z`."""
+    neighbours, spacing = recipe.preprocessing.neighbours, recipe.preprocessing.spacing_mm
+    layout = patch_layout(parse_config(recipe.family, recipe.config), spacing)
+    if layout is not None:
+        probability: NDArray[np.floating[Any]] = predict_case(case, neighbours, infer, layout)[z]
+        return probability
+    # The network is given the channels that it will be given in prediction.
+    around = case.neighbour_stack(z, np.arange(-neighbours, neighbours + 1))
+    answered: NDArray[np.floating[Any]] = infer(np.ascontiguousarray(np.moveaxis(around, 0, -1))[None])[0]
+    return answered

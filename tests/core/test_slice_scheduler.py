@@ -49,3 +49,9 @@ def test_nobody_looks_so_it_begins_in_the_middle() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_an_empty_or_single_slice_ends(count: int) -> None:
     assert sum(map(len, _all(SliceScheduler(count), 4))) == count
+
+
+def test_what_was_completed_along_is_not_handed_out_again() -> None:
+    order = SliceScheduler(9, start=4)
+    order.withdraw_slices(np.array([3, 4, 5]))
+    assert sorted(z for run in _all(order, 2) for z in run) == [0, 1, 2, 6, 7, 8]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -69,14 +70,26 @@ def bundle(
     # A fresh network says "nothing" nearly everywhere; here both answers are to occur.
     logits = np.asarray(family.build_logits(network)(_images(config, 2)))
     family.shift_logits(network, 1 / logits.std(), -np.median(logits) / logits.std())
-    fields = card_fields(family=family.name, config=config.model_dump(mode="json"))
-    return write_bundle(tmp_path_factory.mktemp("models") / family.name, network, fields)
+    return write_bundle(tmp_path_factory.mktemp("models") / family.name, network, _fields(family, config))
 
 
 def _images(config: NetworkConfig, count: int, seed: int = 4) -> NDArray[np.float32]:
-    """(count, rows, columns, channels) float32 in [0, 1]."""
+    """(count, rows, columns, channels or slices) float32 in [0, 1]."""
     random = np.random.default_rng(seed)
-    return random.random((count, *config.size, config.channels)).astype(np.float32)
+    return random.random((count, *config.input_shape)).astype(np.float32)
+
+
+def _answer_shape(config: NetworkConfig, size: tuple[int, int] | None = None) -> tuple[int, ...]:
+    """(rows, columns, slices) of an output that has `size` over the whole grid; None is that of the grid."""
+    factor = config.size[0] // (size or config.size)[0]
+    rows, columns, slices = config.input_shape
+    return rows // factor, columns // factor, slices // factor if config.patch else 1
+
+
+def _fields(family: ModelFamily, config: NetworkConfig) -> dict[str, Any]:
+    """Fields of a card whose preprocessing makes the input of the network."""
+    preprocessing = {"size": config.size, "spacing_mm": 7.0, "neighbours": config.channels // 2}
+    return card_fields(family=family.name, config=config.model_dump(mode="json"), preprocessing=preprocessing)
 
 
 # The registry and its folders
@@ -188,14 +201,12 @@ def test_the_number_of_weights_is_known_without_building(family: ModelFamily, co
 
 
 def test_outputs_are_the_named_ones_in_0_to_1_of_one_pass(family: ModelFamily, config: NetworkConfig) -> None:
-    outputs = family.build_network(config)(
-        np.random.default_rng(1).normal(size=(2, *config.size, config.channels)) * 9
-    )
+    outputs = family.build_network(config)(np.random.default_rng(1).normal(size=(2, *config.input_shape)) * 9)
     assert set(outputs) == set(family.output_names(config))
     assert family.output_names(config) == (PROBABILITY, *family.gate_names(config))
-    assert outputs[PROBABILITY].shape == (2, *config.size, 1)
+    assert outputs[PROBABILITY].shape == (2, *_answer_shape(config))
     for name, size in zip(family.gate_names(config), family.gate_sizes(config), strict=True):
-        assert outputs[name].shape == (2, *size, 1)
+        assert outputs[name].shape == (2, *_answer_shape(config, size))
     for values in outputs.values():
         assert 0 <= np.min(values) <= np.max(values) <= 1
 
@@ -212,7 +223,7 @@ def test_it_predicts_the_same_after_saving_and_loading(
     network.set_weights(
         [w + 0.01 * np.arange(w.size).reshape(w.shape) / w.size for w in network.get_weights()]
     )
-    fields = card_fields(family=family.name, config=dict(family.tiny_config))
+    fields = _fields(family, config) | {"config": dict(family.tiny_config)}
     written = write_bundle(tmp_path / "tiny", network, fields)
     assert (written.family, written.config) == (family, config)
     before, after = network(_images(config, 1)), load_network(written)(_images(config, 1))
@@ -235,7 +246,7 @@ def test_logits_are_those_of_the_probability_and_can_be_shifted(
 def test_a_part_of_a_slice_goes_through_the_same_weights(family: ModelFamily, config: NetworkConfig) -> None:
     network, step = family.build_network(config), config.size_multiple
     part = network_for_crop(network, (2 * step, 4 * step))
-    assert part(np.zeros((1, 2 * step, 4 * step, config.channels)))[PROBABILITY].shape[1:3] == (
+    assert part(np.zeros((1, 2 * step, 4 * step, config.input_shape[-1])))[PROBABILITY].shape[1:3] == (
         2 * step, 4 * step,
     )  # fmt: skip
     assert {id(v) for v in part.weights} == {id(v) for v in network.weights}
@@ -262,8 +273,10 @@ def test_every_output_of_every_engine_is_keras_in_float32(
     outputs = _in_float32(kind, bundle).run(np.ascontiguousarray(np.moveaxis(images, -1, 1)))
     assert set(outputs) == set(reference) == set(bundle.family.output_names(config))
     for name, values in outputs.items():
-        assert values.shape == reference[name].shape[:3]
-        assert np.abs(values - np.asarray(reference[name])[..., 0]).max() < 1e-5
+        expected = np.moveaxis(np.asarray(reference[name]), -1, 1)
+        expected = expected if config.patch else expected[:, 0]
+        assert values.shape == expected.shape
+        assert np.abs(values - expected).max() < 1e-5
 
 
 @pytest.mark.parametrize("kind", _INSTALLED, ids=lambda kind: kind.name)
@@ -296,10 +309,11 @@ def test_training_lowers_the_loss(family: ModelFamily) -> None:
     images = np.full((8, 64, 64), 60, np.uint8)
     truth = np.zeros((8, 64, 64), np.uint8)
     truth[2:6, 20:44, 20:44] = 1
-    case = TrainingCase(np.where(truth, 200, images).astype(np.uint8), truth)
+    case = TrainingCase(np.where(truth, 200, images).astype(np.uint8), truth, slice_mm=7.0)
     losses: list[float] = []
     settings = TrainingConfig(steps=100, batch=4, precision="float32", learning_rate=0.01)
-    wanted = PreprocessingConfig(size=(64, 64), spacing_mm=7.0)
+    channels = family.parse_config(family.tiny_config).channels
+    wanted = PreprocessingConfig(size=(64, 64), spacing_mm=7.0, neighbours=channels // 2)
     train_network(
         TrainingJob(family.name, dict(family.tiny_config), wanted, settings),
         TrainingData((TrainingSource("one", 1.0, (case,)),)),
@@ -326,7 +340,8 @@ def test_training_goes_on_from_the_calibrated_draft(
 
 def test_it_adapts_to_corrected_slices_and_forgets_them(bundle: ModelBundle) -> None:
     learner = OnlineAdapter(load_model(bundle))
-    images = np.random.default_rng(0).integers(0, 256, (3, *learner.size, 3), np.uint8)
+    shape = bundle.config.with_size(learner.size).input_shape
+    images = np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8)
     slices = MaskedSlices(images, (images[..., 1] > 200).astype(np.uint8))
     fresh = learner.predict_logits(images)
     learner.learn_examples(AdaptationExamples(slices, slices), steps=3, seed=1)

@@ -130,3 +130,65 @@ def test_what_cannot_be_trained_is_one_sentence(words: list[str], said: str, tmp
 def test_the_clone_has_patients_to_train_and_to_test_on(collection: Path) -> None:
     parts = split_patients(find_collection_patients(collection), seed=1)
     assert (len(parts.trained), len(parts.tested)) == (3, 1)
+
+
+_SMALL_3D = (
+    ("filters = 16", "filters = 2"),
+    ("levels = 5", "levels = 2"),
+    ("size = [160, 208]", "size = [48, 48]"),
+    ("patch_size = [64, 96, 96]", "patch_size = [8, 32, 32]"),
+    ("spacing_mm = 2.0", "spacing_mm = 9.0"),
+    ("size = [160, 208]", "size = [48, 48]"),
+    ("steps = 12000", "steps = 2"),
+    ("batch = 4", "batch = 1"),
+)
+
+
+def _small_3d(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
+    folder.mkdir()
+    return write_recipe(folder, shipped_recipe_path(name).read_text("utf-8"), *_SMALL_3D, *changes)
+
+
+def _attunet(*words: str | Path) -> str:
+    done = CliRunner().invoke(
+        app, [str(word) for word in words], env={"COLUMNS": "200"}, catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_article_s_network_in_3d_is_trained_fine_tuned_and_cross_validated(
+    collection: Path, tmp_path: Path
+) -> None:
+    """The recipes of "In 3-D", docs/nih-pancreas-ct.md, on the clone: from scratch, in folds from a start."""
+    start, scratch, folds = (tmp_path / name for name in ("start", "scratch", "folds"))
+    phantoms = _small_3d(tmp_path / "a", "phantom-3d", ("cases = 64", "cases = 1"))
+    _attunet("train", phantoms, "-o", start)
+    recipe = _small_3d(tmp_path / "b", "nih-pancreas-ct-3d")
+    said = _attunet("train", recipe, "--dataset", "nih-pancreas-ct", collection, "-o", scratch)
+    assert "trained on 3 and tested on 1 of 4 scans" in said
+    card = read_bundle(scratch / "bundle").card
+    assert card.family == "attention_unet_3d"
+    assert card.training.settings["started_from"] is None
+    assert card.results[0].data == "NIH Pancreas-CT, patients put aside"
+    divided = _small_3d(tmp_path / "c", "nih-pancreas-ct-3d-folds", ("folds = 4", "folds = 2"))
+    words = ("--from", start / "bundle", "--data", f"nih-pancreas-ct={collection}")
+    _attunet("crossvalidate", divided, *words, "-o", folds)
+    scored = json.loads((folds / "scores.json").read_text("utf-8"))
+    assert sorted(row["case"] for row in scored["cases"]) == [f"PANCREAS_{n:04d}" for n in _NUMBERS]
+    for number in (0, 1):
+        fold = read_bundle(folds / f"fold-{number}" / "bundle").card
+        assert fold.training.settings["started_from"]["name"] == "phantom-3d"
+        # Two patients, and the phantom that the start had learnt from.
+        assert [source.cases for source in fold.training.data] == [2, 1]
+    with pytest.raises(AttunetError, match="does not learn from NIH Pancreas-CT"):
+        _attunet("train", divided, "--dataset", "nih-pancreas-ct", collection, "-o", tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["nih-pancreas-ct-3d", "nih-pancreas-ct-3d-folds", "phantom-3d"])
+def test_the_shipped_recipes_in_3d_are_one_network(name: str) -> None:
+    shipped = read_recipe(shipped_recipe_path(name))
+    assert shipped.config == read_recipe(shipped_recipe_path("nih-pancreas-ct-3d")).config
+    assert (shipped.config["filters"], shipped.config["levels"]) == (16, 5)
+    assert shipped.preprocessing.spacing_mm == 2.0
+    assert shipped.training.loss == "class_dice"

@@ -1,4 +1,4 @@
-"""Engines: what computes the network of a bundle for a batch of slices.
+"""Engines: what computes the network of a bundle for a batch of slices, or of patches of a volume.
 
 All of them give the same numbers within the bound that `tests/network/test_engines.py` states. They differ in
 speed and in the package that has to be installed.
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.network.families.model_family import NetworkConfig
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.system.errors import AttunetError
 
@@ -24,7 +25,7 @@ class InferenceEngine(Protocol):
     """A loaded network. One call is one forward pass, and the gates come from the same pass.
 
     Attributes:
-        batch: number of slices that a call should have.
+        batch: number of slices or patches that a call should have.
     """
 
     batch: int
@@ -33,10 +34,12 @@ class InferenceEngine(Protocol):
         """Return every named output of `batch`.
 
         Args:
-            batch: (n, channels, rows, columns) float32 in [0, 1].
+            batch: (n, channels, rows, columns) float32 in [0, 1]; for a 3-D network the channels are the
+                slices of a patch.
 
         Returns:
-            (n, rows, columns) float32 for each output; the channel axis is dropped.
+            float32 for each output: (n, rows, columns) of a 2-D network, (n, slices, rows, columns) of a 3-D
+                one.
         """
 
 
@@ -94,6 +97,15 @@ def engine_by_name(name: str) -> EngineKind:
     raise AttunetError(f"There is no engine {name!r} here; installed: {names}.")
 
 
-def drop_channel_axis(outputs: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Return outputs (n, rows, columns, 1) of any tensor type as (n, rows, columns) float32 arrays."""
-    return {name: np.asarray(values, np.float32)[..., 0] for name, values in outputs.items()}
+def as_slices(values: Any, config: NetworkConfig) -> NDArray[np.float32]:
+    """Return an output of the Keras network of `config` as an engine gives it.
+
+    Args:
+        values: (n, rows, columns, slices) of any tensor type.
+        config: of the network.
+
+    Returns:
+        float32, (n, rows, columns) of a 2-D network and (n, slices, rows, columns) of a 3-D one.
+    """
+    found = np.asarray(values, np.float32)
+    return found[..., 0] if config.patch is None else np.ascontiguousarray(np.moveaxis(found, -1, 1))

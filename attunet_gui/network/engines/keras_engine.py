@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.network.engines.engine_registry import drop_channel_axis
+from attunet_gui.network.engines.engine_registry import as_slices
 from attunet_gui.network.model_bundle import ModelBundle, load_network
 from attunet_gui.network.tensorflow_runtime import tf
 
@@ -23,7 +23,7 @@ class KerasEngine:
     batch = 2
 
     def __init__(self, bundle: ModelBundle) -> None:
-        self.network = load_network(bundle)
+        self.network, self._config = load_network(bundle), bundle.config
         self.network.trainable = False
         self._forward = tf.function(lambda x: self.network(x, training=False), reduce_retracing=True)
 
@@ -32,5 +32,5 @@ class KerasEngine:
         # The batch is always full: TensorFlow would compile another size anew.
         short = max(0, self.batch - len(batch))
         whole = np.pad(batch, [(0, short), (0, 0), (0, 0), (0, 0)], mode="edge")
-        outputs = drop_channel_axis(self._forward(tf.constant(np.moveaxis(whole, 1, -1))))
-        return {name: values[: len(batch)] for name, values in outputs.items()}
+        outputs = self._forward(tf.constant(np.moveaxis(whole, 1, -1)))
+        return {name: as_slices(values, self._config)[: len(batch)] for name, values in outputs.items()}

@@ -23,7 +23,7 @@ class OpenVINOEngine:
 
     Attributes:
         precision: "bf16" or "f32", in which the CPU computes.
-        batch: number of slices that keeps all cores busy.
+        batch: number of slices or patches that keeps all cores busy.
     """
 
     def __init__(self, bundle: ModelBundle, precision: str | None = None) -> None:
@@ -38,7 +38,8 @@ class OpenVINOEngine:
         self._names = [port.get_any_name() for port in compiled.outputs]
         self._at_once, self._compiled = at_once, compiled
         self._idle: SimpleQueue[list[Any]] = SimpleQueue()
-        self.batch = _SLICES_PER_REQUEST * at_once
+        # A patch of a volume takes as long as many slices, and its answer is wanted as soon as it is there.
+        self.batch = at_once if bundle.config.patch else _SLICES_PER_REQUEST * at_once
 
     def run(self, batch: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
         """Return the outputs of `batch`, as `InferenceEngine.run` describes.

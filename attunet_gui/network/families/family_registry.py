@@ -11,6 +11,7 @@ from attunet_gui.system.errors import InvalidModelBundle
 # A family is a folder beside this file whose `__init__` defines `FAMILY`. Its name is that of the folder.
 _FOLDERS = (
     "attention_unet_2d",
+    "attention_unet_3d",
     "unet_2d",
 )
 

@@ -20,13 +20,20 @@ from attunet_gui.system.errors import AttunetError, InvalidModelBundle
 PROBABILITY = "probability"
 """Name of the main output of every network, the probability of the organ."""
 
+PatchSize = tuple[int, int, int]
+"""(slices, rows, columns) of a patch of a volume."""
+
 
 class NetworkConfig(BaseModel, ABC):
     """What every configuration says. A family derives its own from it, with a default for each field.
 
+    A 2-D network takes a slice of the CT with its neighbours and answers for this slice. A 3-D one takes a
+    patch of a volume whose slices are as far apart as its pixels, and answers for each slice of the patch.
+
     Attributes:
-        size: (rows, columns) of the input; each is divisible by `size_multiple`.
-        channels: input channels, the slice and its neighbours; odd.
+        size: (rows, columns) of the grid that lies over each slice, which a 2-D network takes whole; each is
+            divisible by `size_multiple`.
+        channels: values of each pixel: the slice and its neighbours; odd.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +46,19 @@ class NetworkConfig(BaseModel, ABC):
     def size_multiple(self) -> int:
         """Width of the coarsest pixel of the network, in pixels of its input."""
 
+    @property
+    def patch(self) -> PatchSize | None:
+        """(slices, rows, columns) of the patches that a 3-D network takes; None for a 2-D network."""
+        return None
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(rows, columns, slices or channels) of one input of the Keras network."""
+        if self.patch is None:
+            return (*self.size, self.channels)
+        slices, rows, columns = self.patch
+        return rows, columns, slices
+
     @model_validator(mode="after")
     def _check_channels(self) -> Self:
         """Check that the slice has as many neighbours on one side as on the other."""
@@ -47,13 +67,17 @@ class NetworkConfig(BaseModel, ABC):
         return self
 
     def with_size(self, size: tuple[int, int]) -> Self:
-        """Return the configuration of the network with the same weights for slices of another size."""
+        """Return the configuration of the network with the same weights for slices of another size.
+
+        A 3-D network then takes patches of this size in the plane, and of as few slices as it can: it is
+        asked for a single one, the middle one.
+        """
         return self.model_copy(update={"size": size})
 
 
 @dataclass(frozen=True)
 class GateOutput:
-    """The output of one attention gate: its name, and (rows, columns) of its coefficients."""
+    """The output of one attention gate: its name, and (rows, columns) of its coefficients over the grid."""
 
     name: str
     size: tuple[int, int]
@@ -74,13 +98,13 @@ class ModelFamily:
         name: as written in a card; also the name of the folder.
         config_type: the pydantic model of its configuration.
         count_parameters: returns the number of weights of a configuration without building the network.
-        keras_builder: place of `(config) -> keras.Model`, a functional model that maps (batch, rows, columns,
-            channels) to a dict of the outputs `output_names`, each (batch, rows, columns, 1) float32 in
-            [0, 1].
-        openvino_builder: place of `(config, weights) -> openvino.Model` of the same outputs for one slice,
-            without the axis of the channel.
-        logits_builder: place of `(network) -> keras.Model` that gives the input of the last sigmoid and
-            shares the weights of `network`.
+        keras_builder: place of `(config) -> keras.Model`, a functional model that maps (batch,
+            *`input_shape`) to a dict of the outputs `output_names`, each (batch, rows, columns, slices)
+            float32 in [0, 1]; a 2-D network answers for 1 slice.
+        openvino_builder: place of `(config, weights) -> openvino.Model` of the same outputs for one input,
+            (1, rows, columns) of a 2-D network and (1, slices, rows, columns) of a 3-D one.
+        logits_builder: place of `(network) -> keras.Model` that gives the input of the last sigmoid, with
+            the axes of the probability, and shares the weights of `network`.
         logit_shifter: place of `(network, slope, offset)`, see `shift_logits`.
         tiny_config: a configuration for slices of 64 x 64 that trains within seconds, for tests and first
             trials.
@@ -133,7 +157,7 @@ class ModelFamily:
         return _import_function(self.openvino_builder)(config, weights)
 
     def build_logits(self, network: Any) -> Any:
-        """Return a Keras model of the logits of `network`, (batch, rows, columns, 1), with the same weights.
+        """Return a Keras model of the logits of `network`, (batch, rows, columns, slices), with its weights.
 
         Logits of a network that is certain still have a gradient; probabilities have none.
         """
