@@ -139,7 +139,7 @@ class DemoRecorder:
         """Paint a short stroke along the upper edge of the draft in the slice that is shown."""
         # Painting through napari's layer emits the same event as a stroke with the mouse.
         layer = self.app.viewer.layers[MASK]
-        z = int(self.app.viewer.dims.current_step[0])
+        z = self.app.controller.layers.slice_view.current_slice
         with layer.block_history():
             for y, x in _pixels_above_mask(layer.data[z])[:30]:
                 layer.paint((z, int(y), int(x)), 1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Image, Labels, Points, Shapes
 
 from attunet_gui.core.mask_edit import NO_EDIT, VoxelBox, edit_between
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CHANGES, CT, MASK, METADATA, OTHER, RING
 from attunet_gui.prediction.map_overlays import make_overlays
+from attunet_gui.review.slice_visibility import reason_not_seen
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from tests.support.scripted_network import SMALL_PHANTOM, prediction_of
 
@@ -360,3 +362,121 @@ def test_without_a_case_nothing_breaks() -> None:
     assert empty.appearance.window_hu is None
     assert empty.appearance.cursor_values_text() == ""
     assert empty.tools.current_tool == "pan_zoom"
+
+
+# Layers that the annotator adds of their own
+
+_FOREIGN = {
+    "begins below the CT": lambda: Image(
+        np.zeros((9, 40, 30), np.float32), scale=(4, 5, 6), translate=(-20, 0, 0)
+    ),
+    "thinner slices": lambda: Image(np.zeros((90, 40, 30), np.float32), scale=(0.5, 1, 1)),
+    "no multiple of the slices": lambda: Labels(
+        np.zeros((7, 9, 8), np.uint8), scale=(3.3, 7, 7), translate=(1.7, 0, 0)
+    ),
+    "far beyond the CT": lambda: Image(np.zeros((20, 400, 300), np.float32), scale=(30, 30, 30)),
+    "pixels": lambda: Image(np.zeros((20, 400, 300), np.float32)),
+    "with time": lambda: Image(
+        np.zeros((4, 12, 40, 30), np.float32), scale=(1, 2, 2, 2), translate=(0, -9, 0, 0)
+    ),
+    "micrometres": lambda: Image(np.zeros((12, 40, 30), np.float32), scale=(500,) * 3, units=("um",) * 3),
+    "metres": lambda: Image(np.zeros((12, 40, 30), np.float32), scale=(0.001,) * 3, units=("m",) * 3),
+    "time and micrometres": lambda: Image(np.zeros((3, 12, 40, 30)), units=("s", "um", "um", "um")),
+    "a flat picture": lambda: Image(np.zeros((900, 700), np.float32)),
+    "points": lambda: Points(np.array([[-50.0, 3, 3], [400, 9, 9]])),
+    "shapes": lambda: Shapes([np.array([[-9.5, 0, 0], [-9.5, 900, 900]])], shape_type="line"),
+}
+
+
+def _shown(layers: CaseLayers) -> dict[str, object]:
+    """What is on screen, as napari draws it, and what the product takes it for."""
+    viewer, ct = layers.viewer, layers.viewer.layers[CT]
+    sight = layers.slice_view.slice_visibility(True)
+    assert sight is not None
+    return {
+        "drawn": np.asarray(ct._slice.image.raw).copy(),
+        "mask drawn": np.asarray(viewer.layers[MASK]._slice.image.raw).copy(),
+        "slices of the slider": viewer.dims.nsteps[-3],
+        "place of the slider": viewer.dims.current_step[-3],
+        "slice": layers.slice_view.current_slice,
+        "hindrance": reason_not_seen(sight),
+        "magnification": round(sight.pixels_per_mm, 6),
+        "view": tuple(np.round(sight.view, 3)),
+    }
+
+
+def _assert_same(found: dict[str, object], wanted: dict[str, object]) -> None:
+    for key in wanted:
+        np.testing.assert_array_equal(found[key], wanted[key], err_msg=key)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", _FOREIGN)
+def test_a_layer_of_ones_own_moves_neither_slice_nor_slider(
+    layers: CaseLayers, volume: Volume, kind: str
+) -> None:
+    viewer, view = layers.viewer, layers.slice_view
+    viewer.canvas.size = (600, 800)
+    put(layers, block(volume))
+    view.straighten()
+    view.go_to_slice(2)
+    before = _shown(layers)
+    assert (before["slice"], before["slices of the slider"], before["hindrance"]) == (2, len(volume.hu), "")
+    np.testing.assert_array_equal(before["drawn"], volume.hu[2])
+
+    added = viewer.add_layer(_FOREIGN[kind]())
+    added.visible = False
+    _assert_same(_shown(layers), before)
+    view.step_up()
+    moved = _shown(layers)
+    np.testing.assert_array_equal(moved["drawn"], volume.hu[3])
+    assert (moved["slice"], moved["place of the slider"], moved["hindrance"]) == (3, 3, "")
+    for index in range(len(volume.hu)):
+        viewer.dims.set_current_step(viewer.dims.ndim - 3, index)
+        np.testing.assert_array_equal(_shown(layers)["drawn"], volume.hu[index])
+        assert view.current_slice == index
+    view.go_to_slice(2)
+    view.straighten()
+    _assert_same(_shown(layers), before)
+    viewer.layers.remove(added)
+    _assert_same(_shown(layers), before)
+
+
+@pytest.mark.parametrize("kind", _FOREIGN)
+def test_a_case_that_opens_beside_such_a_layer_is_shown_as_without_it(volume: Volume, kind: str) -> None:
+    alone, beside = CaseLayers(ViewerModel()), CaseLayers(ViewerModel())
+    added = beside.viewer.add_layer(_FOREIGN[kind]())
+    added.visible = False
+    following = phantom_volume(make_phantom(PhantomRequest(3, (7, 50, 20), (4.0, 5.0, 6.0))))
+    for shown in (volume, following):
+        for each in (alone, beside):
+            each.viewer.canvas.size = (600, 800)
+            each.show_case(shown, None)
+            each.slice_view.go_to_slice(4)
+        _assert_same(_shown(beside), _shown(alone))
+
+
+def test_a_place_is_brought_close_as_without_such_a_layer(layers: CaseLayers, volume: Volume) -> None:
+    box = (slice(5, 8), slice(10, 14), slice(12, 20))
+    other = CaseLayers(ViewerModel())
+    other.show_case(volume, None)
+    layers.viewer.add_layer(_FOREIGN["micrometres"]()).visible = False
+    for each in (layers, other):
+        each.viewer.canvas.size = (600, 800)
+        each.slice_view.straighten()
+        each.markers.show_place(box, 6)
+    _assert_same(_shown(layers), _shown(other))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "slices"),
+    [(0.7, 4), (0.8, 44), (0.6, 32), (1.1, 16), (3.27, 16), (0.30000001192, 56), (5, 12)],
+)
+def test_the_slider_reaches_every_slice_whatever_the_spacing(
+    layers: CaseLayers, spacing: float, slices: int
+) -> None:
+    ct = phantom_volume(make_phantom(PhantomRequest(1, (slices, 12, 12), (spacing, 8.0, 8.0))))
+    layers.show_case(ct, None)
+    assert layers.viewer.dims.nsteps[0] == slices
+    layers.viewer.dims.set_current_step(0, layers.viewer.dims.nsteps[0] - 1)
+    assert layers.slice_view.current_slice == slices - 1
+    np.testing.assert_array_equal(layers.viewer.layers[CT]._slice.image.raw, ct.hu[-1])

@@ -210,7 +210,7 @@ class LayerSet:
     def _restore_view_afterwards(self) -> Iterator[None]:
         """Yield, then restore selected layer, mode, slice, zoom and centre, also after an error."""
         viewer = self.viewer
-        active, step = viewer.layers.selection.active, viewer.dims.current_step
+        active, point = viewer.layers.selection.active, viewer.dims.point
         camera = (viewer.scene.camera.center, viewer.scene.camera.zoom)
         mode = None if active is None else active.mode
         try:
@@ -219,5 +219,5 @@ class LayerSet:
             viewer.layers.selection.active = active
             if active is not None:
                 active.mode = mode
-            viewer.dims.current_step = step
+            viewer.dims.point = point
             viewer.scene.camera.center, viewer.scene.camera.zoom = camera
