@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attunet_gui.app.project_messages import count_cases_text, first_names_text, joined_report
+from attunet_gui.io.case_discovery import label_maps_sentence
 from attunet_gui.project.case_import import AddedCases, add_ct_folder
 from attunet_gui.project.project_store import Project
 from attunet_gui.system.plurals import counted
@@ -71,6 +72,8 @@ def _added_sentences(added: AddedCases) -> list[str]:
     if added.left_out:
         left_out = counted(added.left_out, "file")
         sentences.append(f"{left_out} left out: labels, results or the project's own.")
+    if added.label_maps:
+        sentences.append(label_maps_sentence(added.label_maps))
     if added.moved:
         sentences.append(f"Found in another place: {first_names_text(added.moved)}.")
     if added.changed:

@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from attunet_gui.app.project_case_reading import PreparedCt, read_case_ct
 from attunet_gui.core.provenance import ModelId, former_mask_record_path, mask_record_path
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.case_discovery import choose_single_ct, common_location
+from attunet_gui.io.case_discovery import ChosenCt, choose_single_ct, common_location, label_maps_sentence
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
+from attunet_gui.io.label_values import SeveralLabels
 from attunet_gui.io.mask_reading import read_mask
 from attunet_gui.project.case_rows import CaseRow
 from attunet_gui.project.project_store import Project
 from attunet_gui.project.shown_mask import CaseOpening, begin_case
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
-from attunet_gui.system.errors import AttunetError, failure_sentence
+from attunet_gui.system.errors import AttunetError, UnreadableInput, failure_sentence
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
 MaskArray = NDArray[np.uint8]
@@ -167,6 +168,8 @@ class OpenCase:
         found: the mask that was opened with it; None if there was none.
         unusable: why a mask beside the CT was not opened with it; "" if it was, or if there is none.
         listed: what its project says of it; None if it was not opened from a project.
+        label_maps: what can be done with label maps that were given with the CT, in a sentence; "" if there
+            were none.
     """
 
     volume: Volume
@@ -174,6 +177,7 @@ class OpenCase:
     found: InitialMask | None = None
     unusable: str = ""
     listed: OpenProjectCase | None = None
+    label_maps: str = ""
 
 
 def open_case(request: OpenRequest, progress: ProgressCallback = no_progress) -> OpenCase:
@@ -193,23 +197,36 @@ def open_case(request: OpenRequest, progress: ProgressCallback = no_progress) ->
     ct = request.ct
     if isinstance(ct, ProjectCt):
         return _open_project_case(ct, progress)
-    volume = _read_volume(ct, progress)
+    volume, label_maps = _read_volume(ct, progress)
     found, unusable = _read_mask_beside(volume) if request.with_mask else (None, "")
-    return OpenCase(volume, identify_volume(volume), found, unusable)
+    told = _label_maps_text(volume, label_maps)
+    return OpenCase(volume, identify_volume(volume), found, unusable, label_maps=told)
 
 
-def _read_volume(ct: CtFiles | PhantomCt | LoadedCt, progress: ProgressCallback) -> Volume:
+def _read_volume(
+    ct: CtFiles | PhantomCt | LoadedCt, progress: ProgressCallback
+) -> tuple[Volume, tuple[Path, ...]]:
+    """Return the CT, and the label maps that were given with it."""
     match ct:
         case LoadedCt(volume):
-            return volume
+            return volume, ()
         case PhantomCt(seed):
-            return phantom_volume(make_phantom(PhantomRequest(seed), progress))
+            return phantom_volume(make_phantom(PhantomRequest(seed), progress)), ()
         case CtFiles(paths, series, caution):
-            path = ct.location if series is not None else choose_single_ct(paths, progress)
-            volume = read_ct_volume(path, series=series, progress=progress)
+            chosen = ChosenCt(ct.location) if series is not None else choose_single_ct(paths, progress)
+            volume = read_ct_volume(chosen.path, series=series, progress=progress)
             if not caution or caution in volume.notes:
-                return volume
-            return replace(volume, notes=(*volume.notes, caution))
+                return volume, chosen.label_maps
+            return replace(volume, notes=(*volume.notes, caution)), chosen.label_maps
+
+
+def _label_maps_text(volume: Volume, label_maps: tuple[Path, ...]) -> str:
+    """Return what can be done with `label_maps`, of which the mask beside `volume` is told elsewhere."""
+    mask = mask_path_beside(volume)
+    if mask is None:
+        return ""
+    others = [path for path in label_maps if not (mask.exists() and path.samefile(mask))]
+    return label_maps_sentence(len(others), mask.name)
 
 
 def _open_project_case(ct: ProjectCt, progress: ProgressCallback) -> OpenCase:
@@ -220,7 +237,7 @@ def _open_project_case(ct: ProjectCt, progress: ProgressCallback) -> OpenCase:
     if opening.mask is not None:
         shown = ct.project.case_state(ct.row).shown
         saved = shown is not None and shown.shown == "saved"
-        found = InitialMask(opening.mask, read_mask(opening.mask, read.volume), opening.model, saved)
+        found = InitialMask(opening.mask, _read_only_mask(opening.mask, read.volume), opening.model, saved)
     listed = OpenProjectCase(ct.project, opening, ct.annotator)
     return OpenCase(read.volume, read.identity, found, listed=listed)
 
@@ -234,7 +251,7 @@ def opening_message(case: OpenCase) -> str:
         words.append("Its draft was opened with it.")
     elif case.found is not None:
         words.append(f"Its saved mask {case.found.path.name} was opened with it.")
-    return " ".join([*words, *case.volume.notes])
+    return " ".join(filter(None, [*words, case.label_maps, *case.volume.notes]))
 
 
 def not_opened_message(request: OpenRequest, error: Exception) -> str:
@@ -263,9 +280,25 @@ def _read_mask_beside(volume: Volume) -> tuple[InitialMask | None, str]:
     if path is None or not os.path.lexists(path):
         return None, ""
     try:
-        return InitialMask(path, read_mask(path, volume), _recorded_model(path)), ""
+        return InitialMask(path, _read_only_mask(path, volume), _recorded_model(path)), ""
     except AttunetError as error:
         return None, str(error)
+
+
+def _read_only_mask(path: Path, volume: Volume) -> MaskArray:
+    """Read the mask in `path` as `read_mask` does; what is said of several labels fits a window.
+
+    Raises:
+        UnreadableInput: if it is no mask on the grid of `volume`.
+    """
+    try:
+        return read_mask(path, volume)
+    except SeveralLabels as error:
+        # The window has no option that names a value.
+        raise UnreadableInput(
+            f"{path.name} holds several labels ({error.labels}): save the pancreas alone under this name, "
+            "then open the CT again."
+        ) from error
 
 
 def _recorded_model(mask: Path) -> ModelId | None:

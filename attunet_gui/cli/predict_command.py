@@ -31,7 +31,7 @@ from attunet_gui.core.provenance import (
     source_record,
 )
 from attunet_gui.core.volume import Volume
-from attunet_gui.io.case_discovery import CaseRef, find_images
+from attunet_gui.io.case_discovery import CaseRef, find_images, label_maps_sentence
 from attunet_gui.io.image_format_registry import strip_format_suffix
 from attunet_gui.io.result_writing import make_folder, write_float_map, write_json, write_mask
 from attunet_gui.network.inference import LoadedModel, load_model, predict_volume, with_test_time_transforms
@@ -140,6 +140,9 @@ def _find_cases(source: Path, output: Path, progress: ProgressCallback) -> list[
     left_out = len(found.cases) - len(cases) + len(found.label_maps)
     if left_out:
         console.print(f"{counted(left_out, 'file')} left out: label maps or results, not CT")
+    label_maps = [path for path in found.label_maps if wanted(path, strip_format_suffix(path.name))]
+    if label_maps:
+        console.print(label_maps_sentence(len(label_maps)))
     for path, reason in found.doubtful:
         if wanted(path, strip_format_suffix(path.name)):
             console.print(f"{path.relative_to(source)} was left out. {reason}")

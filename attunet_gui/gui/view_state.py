@@ -179,6 +179,13 @@ class WindowView:
     canvas_hint: str
 
 
+def _opening_notes(case: OpenCase | None) -> str:
+    """Return what a person should know of the files of `case`, as long as it is open."""
+    if case is None:
+        return ""
+    return " ".join(filter(None, (case.unusable, case.label_maps, *case.volume.notes)))
+
+
 def collect_facts(session: CaseSession, review: ReviewStatus, listing: WorklistStatus) -> WindowFacts:
     """Return the state of the session as plain values."""
     # A count that is out of date is not shown: the volume would be that of an earlier mask.
@@ -188,7 +195,7 @@ def collect_facts(session: CaseSession, review: ReviewStatus, listing: WorklistS
     return WindowFacts(
         case="" if case is None else case.volume.name,
         details="" if grid is None else _grid_text(grid),
-        notes="" if case is None else " ".join(filter(None, (case.unusable, *case.volume.notes))),
+        notes="" if case is None else _opening_notes(case),
         volume_ml=ml,
         model="" if session.models.chosen is None else session.models.chosen.card.title,
         drafted=session.inference.draft is not None or _has_stored_draft(case),

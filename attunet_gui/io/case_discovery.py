@@ -12,6 +12,7 @@ from attunet_gui.io.image_format_registry import format_of_path, is_image_file, 
 from attunet_gui.system.display_names import displayable_errors
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.folders import FolderContents, walk_folder
+from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ProgressCallback, no_progress
 
 _NAME_LENGTH = 100
@@ -54,6 +55,19 @@ class FoundImages:
     doubtful: tuple[tuple[Path, str], ...] = ()
 
 
+@dataclass(frozen=True)
+class ChosenCt:
+    """The CT among what a person chose or dropped together.
+
+    Attributes:
+        path: what `read_ct_volume` should open.
+        label_maps: files that were given with it, or lie in the folder that was given, and hold labels.
+    """
+
+    path: Path
+    label_maps: tuple[Path, ...] = ()
+
+
 def find_cases(path: Path, progress: ProgressCallback = no_progress) -> tuple[CaseRef, ...]:
     """Return the CT at `path`; see `find_images`."""
     return find_images(path, progress).cases
@@ -90,8 +104,8 @@ def find_images(path: Path, progress: ProgressCallback = no_progress) -> FoundIm
 
 
 @displayable_errors()
-def choose_single_ct(paths: Sequence[Path], progress: ProgressCallback = no_progress) -> Path:
-    """Choose the path that `read` should open, out of `paths` that a person chose or dropped together.
+def choose_single_ct(paths: Sequence[Path], progress: ProgressCallback = no_progress) -> ChosenCt:
+    """Choose the CT that should be opened, out of `paths` that a person chose or dropped together.
 
     Args:
         paths: one folder, image files, or the files of a DICOM series; at least one.
@@ -107,12 +121,14 @@ def choose_single_ct(paths: Sequence[Path], progress: ProgressCallback = no_prog
     first, *others = paths
     files = [path for path in paths if is_image_file(path)]
     if not others and not first.is_dir():
-        return first
-    if not others and not (files := _image_files_without_series(first, progress)):
-        return first
-    if not files:
-        return common_location(paths)
+        return ChosenCt(first)
+    has_series = False
+    if not others:
+        files, has_series = _search_folder(first, progress)
     contents = {path: classify_image_file(path, PurePath(path.name)) for path in files}
+    labels = tuple(path for path in files if contents[path].kind == "labels")
+    if has_series or not files:
+        return ChosenCt(first if not others else common_location(paths), labels)
     # A file that may be CT or labels is opened only if no other one is certain to be a CT.
     for wanted in ("CT", "doubtful"):
         found = [path for path in files if contents[path].kind == wanted]
@@ -122,21 +138,37 @@ def choose_single_ct(paths: Sequence[Path], progress: ProgressCallback = no_prog
                 "or import the folder into a project."
             )
         if found:
-            return found[0]
+            return ChosenCt(found[0], labels)
     rest = [path for path in paths if path not in contents and path.is_file()]
     if rest:
-        return common_location(rest)
+        return ChosenCt(common_location(rest), labels)
     first = files[0]
     raise UnreadableInput(f"{first.name} holds {contents[first].words} and is no CT: open the CT itself.")
 
 
-def _image_files_without_series(folder: Path, progress: ProgressCallback) -> list[Path]:
-    """Return the image files below `folder`; none if there are DICOM series too."""
+def label_maps_sentence(count: int, mask_name: str = "NAME_pancreas.nii.gz") -> str:
+    """Return a sentence that says what can be done with `count` label maps beside CT; "" if there are none.
+
+    Args:
+        count: number of label maps.
+        mask_name: name under which a mask is opened with its CT.
+    """
+    if not count:
+        return ""
+    found = f"{counted(count, 'label map')} {plural_of(count, 'was', 'were')}"
+    return (
+        f"{found} found and not opened: to go on with one, save the pancreas in it alone beside its CT as "
+        f"{mask_name}, then open that CT."
+    )
+
+
+def _search_folder(folder: Path, progress: ProgressCallback) -> tuple[list[Path], bool]:
+    """Return the image files below `folder`, and whether there are DICOM series too."""
     from attunet_gui.io.formats.dicom_series import find_series
 
     walked = walk_folder(folder)
     files = [path for path in walked.files if is_image_file(path)]
-    return [] if not files or find_series(walked, progress)[0] else files
+    return files, bool(files) and bool(find_series(walked, progress)[0])
 
 
 def common_location(paths: Sequence[Path]) -> Path:

@@ -25,6 +25,22 @@ _WHITE, _BLACK = 207, 48
 _GRAY_SHARE, _GRAY_PIXELS = 0.2, 50
 
 
+class SeveralLabels(UnreadableInput):
+    """A file holds several labels, and nothing says which of them is the pancreas.
+
+    Attributes:
+        labels: the values, as text.
+    """
+
+    def __init__(self, message: str, labels: str) -> None:
+        # Both are arguments, so that a child process can send the error.
+        super().__init__(message, labels)
+        self.labels = labels
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 @dataclass(frozen=True)
 class LabelValues:
     """The meaning of the values in label files; 0 is background.
@@ -73,10 +89,11 @@ def pancreas_mask(values: NDArray[Any], meant: LabelValues, name: str) -> NDArra
     if meant.organ:
         return np.asarray(np.isin(_rounded_values(values), meant.organ))
     if len(found) > 1:
-        raise UnreadableInput(
-            f"{name} holds several labels ({_abbreviated_list(found)}): name the pancreas with --label "
-            "VALUE, or save "
-            "it alone as a mask."
+        labels = _abbreviated_list(found)
+        raise SeveralLabels(
+            f"{name} holds several labels ({labels}): name the pancreas with --label VALUE, or save it alone "
+            "as a mask.",
+            labels,
         )
     return np.asarray(_rounded_values(values) == found[0]) if found else np.zeros(values.shape, bool)
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from attunet_gui.io.case_discovery import CaseRef, find_images
-from attunet_gui.io.image_format_registry import files_of_image, format_of_path
+from attunet_gui.io.image_format_registry import files_of_image, format_of_path, strip_format_suffix
 from attunet_gui.io.result_writing import make_private_folder
 from attunet_gui.project.case_state import fold_events
 from attunet_gui.project.ct_fingerprint import ct_fingerprint
@@ -46,6 +46,7 @@ class AddedCases:
         changed: names of cases whose file now holds another image; these cases were not changed.
         left_out: number of files that are not CT, or may not be: label maps, results of this program, files
             of the project itself.
+        label_maps: number of the label maps among them.
         doubtful: for each file that may be a CT or a label map, its path within the folder and a sentence.
         failed: for each file that could not be added, its name and a sentence that says why.
     """
@@ -55,6 +56,7 @@ class AddedCases:
     moved: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     left_out: int = 0
+    label_maps: int = 0
     doubtful: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
 
@@ -106,6 +108,7 @@ def add_ct_folder(
     found, done = find_images(folder, progress), AddedCases()
     wanted = [ref for ref in found.cases if not _is_left_out(ref, project.folder)]
     done.left_out = len(found.cases) - len(wanted) + len(found.label_maps) + len(found.doubtful)
+    done.label_maps = sum(not _is_own_result(path, project.folder) for path in found.label_maps)
     done.doubtful = [
         (str(path.relative_to(folder)), reason)
         for path, reason in found.doubtful
@@ -131,6 +134,10 @@ def add_ct_folder(
 
 def _is_left_out(ref: CaseRef, own: Path) -> bool:
     return (ref.series is None and _RESULT.search(ref.name) is not None) or _is_in_project(ref.path, own)
+
+
+def _is_own_result(path: Path, own: Path) -> bool:
+    return _RESULT.search(strip_format_suffix(path.name)) is not None or _is_in_project(path, own)
 
 
 def _is_in_project(path: Path, own: Path) -> bool:

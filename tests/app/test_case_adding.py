@@ -36,6 +36,8 @@ def test_the_result_says_what_was_added_and_what_was_left_out(tmp_path: Path) ->
     assert result.sentences == (
         "1 case added, 0 were in the list already.",
         "1 file left out: labels, results or the project's own.",
+        "1 label map was found and not opened: to go on with one, save the pancreas in it alone beside its "
+        "CT as NAME_pancreas.nii.gz, then open that CT.",
         "Found in another place: case-0001.",
         "The file holds another image now, the case was left as it is: case-0002.",
     )

@@ -125,7 +125,11 @@ def unusable(kind: str, shape: tuple[int, ...]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        ("several labels", "case_pancreas.nii.gz holds several labels (5, 10): name the pancreas"),
+        (
+            "several labels",
+            "case_pancreas.nii.gz holds several labels (5, 10): save the pancreas alone under this name, "
+            "then open the CT again.",
+        ),
         ("another grid", "case_pancreas.nii.gz does not belong to case: it has"),
         ("soft values", "case_pancreas.nii.gz holds values that are not whole numbers, such as 0.4"),
         ("cut", "case_pancreas.nii.gz is damaged or incomplete"),
@@ -149,11 +153,57 @@ def test_a_mask_beside_the_ct_that_cannot_be_used_is_told_and_left(
     assert session.message.problem
     assert session.message.text.startswith("case is open, without the mask beside it. ")
     assert says in session.message.text
+    assert "--" not in session.message.text, "the window has no command line"
     session.inference.request_draft()
     network.answer(1, mask)
     until(lambda: session.inference.draft is not None)
     assert says in session.message.text
     assert (path.read_bytes() if path.exists() else b"") == before
+
+
+def _write_labels(path: Path, ct: Path) -> None:
+    source = nib.load(ct)
+    values = np.zeros(source.shape, np.uint8)
+    values[1:7, 1:7, 1:7], values[3:6, 3:6, 3:6] = 5, 10
+    path.parent.mkdir(exist_ok=True)
+    nib.save(nib.Nifti1Image(values, source.affine), path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        (("truth.nii.gz",), "1 label map was found"),
+        (("label/label0001.nii.gz", "case_seg.nii"), "2 label maps were found"),
+        (("a.nii", "b.nii", "c.nii", "case_pancreas.nii.gz"), "3 label maps were found"),
+    ],
+)
+@pytest.mark.parametrize("dropped", ["folder", "files"])
+def test_label_maps_that_are_given_with_the_ct_are_counted_and_what_to_do_is_said(
+    session: CaseSession, ct: Path, labels: tuple[str, ...], found: str, dropped: str
+) -> None:
+    for label in labels:
+        _write_labels(ct.parent / label, ct)
+    paths = (*(ct.parent / label for label in labels), ct)
+    session.open_case(CtFiles((ct.parent,) if dropped == "folder" else paths))
+    until(lambda: session.case is not None)
+    assert session.case is not None
+    says = (
+        f"{found} and not opened: to go on with one, save the pancreas in it alone beside its CT as "
+        "case_pancreas.nii.gz, then open that CT."
+    )
+    assert says in session.message.text
+    assert session.case.label_maps == says
+    # What the sentence asks for works, and then there is nothing to say.
+    source = nib.load(ct)
+    values = np.zeros(source.shape, np.uint8)
+    values[2:4, 2:4, 2:4] = 1
+    nib.save(nib.Nifti1Image(values, source.affine), ct.with_name("case_pancreas.nii.gz"))
+    before = session.case
+    session.open_path(ct)
+    until(lambda: session.case is not before)
+    assert session.case.found is not None
+    assert session.case.found.mask.sum() == 8
+    assert "label map" not in session.message.text
 
 
 def test_a_mask_beside_the_ct_of_any_number_is_the_mask(session: CaseSession, ct: Path) -> None:

@@ -13,8 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from attunet_gui.cli.command_line import app
+from attunet_gui.cli.predict_command import _find_cases
 from attunet_gui.io.datasets.dataset_layouts import read_labelled_ct
 from attunet_gui.system.errors import AttunetError
+from attunet_gui.system.progress import no_progress
 from attunet_gui.training.finetuning.finetune_config import FinetuneConfig, ReplayConfig
 from attunet_gui.training.finetuning.finetune_data import gather_finetune_data
 from attunet_gui.training.recipe_sources import has_organ, load_sources
@@ -167,3 +169,16 @@ def test_slices_whose_masks_are_not_white_say_so(tmp_path: Path, tiny_bundle: Pa
     Image.fromarray(np.asarray(Image.open(mask)) // 255).save(mask, quality=95)
     with pytest.raises(AttunetError, match="neither black nor white"):
         attunet("evaluate", tiny_bundle, "--slices", tmp_path)
+
+
+@pytest.mark.parametrize(("labels", "found"), [(1, "1 label map was"), (3, "3 label maps were")])
+def test_predict_says_what_to_do_with_label_maps_beside_the_ct(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: int, found: str
+) -> None:
+    pairs = _pairs(tmp_path / "all", *[_labels(5, 10)] * labels)
+    cases = _find_cases(pairs, tmp_path / "out", no_progress)
+    assert len(cases) == labels
+    assert (
+        f"{found} found and not opened: to go on with one, save the pancreas in it alone beside its CT as "
+        "NAME_pancreas.nii.gz, then open that CT."
+    ) in " ".join(capsys.readouterr().out.split())

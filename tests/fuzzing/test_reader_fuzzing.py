@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from time import process_time
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,7 +24,15 @@ from attunet_gui.system.errors import UnreadableInput
 from tests.fuzzing import dicom, itk, nifti, permissions
 from tests.fuzzing.judge import FAULTS, judge, sentence_fault
 from tests.fuzzing.made import Made
-from tests.fuzzing.pool import MAKERS, Job, judge_all
+from tests.fuzzing.pool import (
+    MAKERS,
+    READING_SECONDS,
+    WAITING_SECONDS,
+    Job,
+    _processor_seconds,
+    _Worker,
+    judge_all,
+)
 from tests.fuzzing.truth import unlike
 from tests.support.ct_files import write_series, write_source
 from tests.support.unprivileged_process import open_folder
@@ -250,3 +263,30 @@ def test_what_is_no_clear_sentence_is_found(tmp_path: Path, words: str) -> None:
 
     assert sentence_fault(words)
     assert judged(source(tmp_path, "nii.gz"), tmp_path, refuse) == "unclear sentence"
+
+
+def test_only_what_works_or_waits_too_long_hangs_not_what_others_slow_down() -> None:
+    """nifti:893 of seed 1 was called a hang beside twenty busy programs; by itself it takes a second."""
+    here = _Worker(
+        cast(BaseProcess, SimpleNamespace(pid=os.getpid())), cast(Connection, None), Job("nifti", 1, 893)
+    )
+    here.enter("reading")
+    assert not here.late
+    here.since -= READING_SECONDS + 1
+    assert not here.late, "the clock alone does not tell"
+    here.used -= READING_SECONDS + 1
+    assert here.late
+    here.enter("reading")
+    here.since -= WAITING_SECONDS + 1
+    assert here.late
+    gone = _Worker(cast(BaseProcess, SimpleNamespace(pid=None)), cast(Connection, None), Job("nifti", 1, 893))
+    gone.enter("reading")
+    assert not gone.late
+
+
+def test_what_a_process_takes_of_a_processor_is_counted() -> None:
+    before = _processor_seconds(os.getpid())
+    begun = process_time()
+    while process_time() - begun < 0.2:
+        pass
+    assert _processor_seconds(os.getpid()) - before >= 0.1

@@ -140,8 +140,8 @@ def test_why_a_mask_is_not_used_can_be_read_whole(driver: WindowDriver, room: QS
     notes = driver.app.dock.case.notes
     assert inside(notes, driver.app.window)
     assert notes.text() == (
-        "⚠ ct0_pancreas.nii.gz holds several labels (1, 3, 7): name the pancreas with --label VALUE, or save "
-        "it alone as a mask."
+        "⚠ ct0_pancreas.nii.gz holds several labels (1, 3, 7): save the pancreas alone under this name, "
+        "then open the CT again."
     )
     # No line of it is cut; the margin may be, where the screen is low.
     assert notes.heightForWidth(notes.width()) - notes.height() < notes.fontMetrics().height() // 2

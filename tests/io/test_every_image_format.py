@@ -186,7 +186,7 @@ def test_a_folder_holds_one_case_however_many_files_it_has(form: ImageFormat, tm
     if form.suffixes:
         assert find_images(path).cases == (CaseRef(path, None, "ct"),)
         labels = write(form, tmp_path / "labels", INSIDE)
-        assert choose_single_ct((labels, path)) == path
+        assert choose_single_ct((labels, path)).path == path
 
 
 @every_format

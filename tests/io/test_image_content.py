@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from attunet_gui.io import image_format_registry
-from attunet_gui.io.case_discovery import choose_single_ct, find_cases, find_images
+from attunet_gui.io.case_discovery import ChosenCt, choose_single_ct, find_cases, find_images
 from attunet_gui.io.formats import nifti
 from attunet_gui.io.image_content import classify_image_file
 from attunet_gui.system.errors import UnreadableInput
@@ -242,10 +242,12 @@ def test_one_file_is_taken_at_its_word_unless_it_is_a_label_map(tmp_path: Path) 
 
 def test_of_files_given_together_the_ct_is_opened(tmp_path: Path) -> None:
     label, ct = write(tmp_path / "b.nii", organs(5)), write(tmp_path / "c.nii.gz", scanned())
-    assert (
-        choose_single_ct((label, ct)) == choose_single_ct((ct, label)) == choose_single_ct((tmp_path,)) == ct
+    for dropped in ((label, ct), (ct, label), (tmp_path,)):
+        assert choose_single_ct(dropped) == ChosenCt(ct, (label,))
+    assert choose_single_ct((ct,)) == ChosenCt(ct)
+    assert choose_single_ct((label,)).path == label, (
+        "what is given alone is tried, so that it is told why not"
     )
-    assert choose_single_ct((label,)) == label, "what is given alone is tried, so that it is told why not"
 
 
 def test_two_ct_given_together_are_refused_by_their_names_and_so_is_none(tmp_path: Path) -> None:
@@ -261,10 +263,11 @@ def test_two_ct_given_together_are_refused_by_their_names_and_so_is_none(tmp_pat
 def test_slices_of_a_series_given_together_are_their_folder(tmp_path: Path) -> None:
     slices = write_series(tmp_path / "series", (ct_like((3, 5, 4)) + 1024).astype(np.uint16))
     write(tmp_path / "series" / "label.nii", organs(2))
-    assert choose_single_ct(tuple(slices)) == tmp_path / "series"
-    assert choose_single_ct((tmp_path / "series",)) == tmp_path / "series"
-    assert choose_single_ct((tmp_path / "series" / "label.nii", *slices)) == tmp_path / "series"
-    assert choose_single_ct((slices[0],)) == slices[0]
+    series, label = tmp_path / "series", tmp_path / "series" / "label.nii"
+    assert choose_single_ct(tuple(slices)) == ChosenCt(series)
+    assert choose_single_ct((series,)) == ChosenCt(series, (label,))
+    assert choose_single_ct((label, *slices)) == ChosenCt(series, (label,))
+    assert choose_single_ct((slices[0],)) == ChosenCt(slices[0])
 
 
 _FOLDERS = ("", "a", "images", "imagesTr", "labelsTr", "Mask", "label", "p1/annotations", "ct", "01 Übung")
