@@ -5,7 +5,8 @@
 
 Every input follows from seed, kind and number alone. It is opened by the product in a process of its own with
 10 s of a processor and little memory; a mask is saved for whatever opens, and readers that are not the
-product's say whether it lies right. Exit code 1 if anything but a volume and a clear refusal came out. Linux only.
+product's say whether it lies right. Exit code 1 if anything but a volume and a clear refusal came out.
+Linux only.
 """
 
 from __future__ import annotations
