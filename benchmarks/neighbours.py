@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attunet_gui.cli.training_commands import read_fold_models
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.tools.neighbour_outline_shift import PROPAGATION_REACH_MM, PropagateToNeighbours
 from attunet_gui.editing.tools.tool_scene import ToolScene
 from attunet_gui.evaluation.model_drafts import DraftedCase, draft_cases

@@ -20,8 +20,8 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from attunet_gui.app.model_finetuning import FinetuningOptions
 from attunet_gui.cli import run_command_line
+from attunet_gui.core.edit_stroke import NEIGHBOURS_TOOL
 from attunet_gui.core.mask_edit import edit_between
-from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.tools.tool_registry import TOOLS
 from attunet_gui.editing.tools.tool_types import ToolKind

@@ -13,10 +13,10 @@ from statistics import median
 
 import numpy as np
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.editing.tools import TOOLS, ToolKind, ToolOptions, ToolScene
 from attunet_gui.prediction.network_grid import NetworkGrid, ResampledMapView
 from attunet_gui.system.errors import AttunetError

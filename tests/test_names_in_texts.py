@@ -47,9 +47,9 @@ def test_every_module_that_a_text_names_exists(path: Path) -> None:
 
 
 def test_a_name_that_is_gone_is_noticed() -> None:
-    assert unknown_names("`core.grid` and `core.grid.to_canonical`, `io/mask_reading.py`") == []
-    assert unknown_names("`core.nothing` or `core.grid.no_such_name`") == [
+    assert unknown_names("`core.voxel_grid` and `core.voxel_grid.to_canonical`, `io/mask_reading.py`") == []
+    assert unknown_names("`core.nothing` or `core.voxel_grid.no_such_name`") == [
         "core.nothing",
-        "core.grid.no_such_name",
+        "core.voxel_grid.no_such_name",
     ]
     assert unknown_names("`attunet_gui/io/nothing.py`") == ["io/nothing.py"]

@@ -22,7 +22,7 @@ from attunet_gui.app.case_drafting import (
 from attunet_gui.app.case_opening import OpenCase
 from attunet_gui.app.model_choice import ModelChoice
 from attunet_gui.app.network_jobs import InferenceClient, JobHandlers, NetworkJobs
-from attunet_gui.app.session_status import StatusMessage
+from attunet_gui.app.status_message import StatusMessage
 from attunet_gui.core.mask_edit import MaskEdit
 from attunet_gui.core.propagation import PropagationResult
 from attunet_gui.core.provenance import ModelId

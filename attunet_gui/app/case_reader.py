@@ -16,7 +16,7 @@ from attunet_gui.app.case_opening import (
     not_opened_message,
     open_case,
 )
-from attunet_gui.app.session_status import FileTask, StatusMessage
+from attunet_gui.app.status_message import FileTask, StatusMessage
 from attunet_gui.system.background_executor import Handlers, SerialExecutor, Task
 from attunet_gui.system.errors import SeriesChoiceNeeded
 

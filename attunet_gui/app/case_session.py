@@ -29,11 +29,12 @@ from attunet_gui.app.case_saving import MaskNotRecorded, ProjectRecord, SaveRequ
 from attunet_gui.app.mask_status import MaskStatus
 from attunet_gui.app.model_choice import ModelChoice
 from attunet_gui.app.network_jobs import InferenceClient
-from attunet_gui.app.session_status import FileTask, ProgressThrottle, StatusMessage
+from attunet_gui.app.status_message import FileTask, StatusMessage
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.system.background_executor import Handlers, PsygnalDelivery, SerialExecutor
 from attunet_gui.system.errors import failure_sentence
 from attunet_gui.system.paths import user_name
+from attunet_gui.system.progress import ProgressThrottle
 
 MaskArray = NDArray[np.uint8]
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attunet_gui.app.case_exporting import ExportRequest, export_cases
+from attunet_gui.app.dataset_exporting import ExportRequest, export_cases
 from attunet_gui.export.formats.nnunet import NNUNET_FORMAT
 from attunet_gui.io.datasets.dataset_layouts import dataset_digest, find_dataset_cases
 from attunet_gui.io.result_writing import make_private_folder
@@ -44,7 +44,7 @@ from attunet_gui.training.finetuning.finetune_config import (
     ReplayConfig,
 )
 from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
-from attunet_gui.training.finetuning.holdout import CaseDivision
+from attunet_gui.training.finetuning.judge_choice import CaseDivision
 
 ChildProcessCall = Callable[[str, object, ProgressCallback], Any]
 """Runs a function of ours, named "module:function", in a child process of its own."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from attunet_gui.cli.console import console, progress_bar
-from attunet_gui.core.case_activity import correction_since_draft, replay_entries
+from attunet_gui.core.journal_replay import correction_since_draft, replay_entries
 from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import SUFFIX, JournalContent, read_journal
 from attunet_gui.system.errors import AttunetError, UnreadableInput, UnwritableOutput

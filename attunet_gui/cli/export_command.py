@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from attunet_gui.app.case_exporting import ExportRequest, export_cases
+from attunet_gui.app.dataset_exporting import ExportRequest, export_cases
 from attunet_gui.cli.console import console, progress_bar
 from attunet_gui.export import export_format_named
 from attunet_gui.project.case_state import CaseStatus, parse_status

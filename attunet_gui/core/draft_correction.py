@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.edit_stroke import DRAFT_TOOL
 from attunet_gui.core.metrics import dice_coefficient
 from attunet_gui.core.provenance import NOT_A_DEVICE_WARNING, ModelId, source_record
-from attunet_gui.core.undo_stack import DRAFT_TOOL
 from attunet_gui.core.volume import Volume
 from attunet_gui.system.plurals import counted, plural_of
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.undo_stack import (
+from attunet_gui.core.edit_stroke import (
     CORRECTION_INTERPOLATION_TOOL,
     DRAFT_TOOL,
     NEIGHBOURS_TOOL,
     PROPAGATION_TOOL,
     EditStroke,
 )
+from attunet_gui.core.mask_locks import MaskLocks
 
 PlaneArray = NDArray[np.bool_]
 

@@ -4,64 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from attunet_gui.core.mask_edit import MaskEdit
-from attunet_gui.system.plurals import plural_of
+from attunet_gui.core.edit_stroke import EditStroke
 
 UNDO_LIMIT_BYTES = 64 << 20
 """Largest size in bytes of all strokes that can be undone or redone."""
-
-# Bytes that a stroke takes beside its packed voxels, for its objects and its text.
-_STROKE_OVERHEAD_BYTES = 600
-
-DRAFT_TOOL = "draft"
-"""The tool of a stroke by which a draft replaced the mask."""
-
-PROPAGATION_TOOL = "carry"
-"""The tool of a stroke by which the annotator accepted what the adapted network propagated. The value is
-written to journals and must not change."""
-
-NEIGHBOURS_TOOL = "neighbours"
-"""The tool of a stroke by which the correction of a slice was propagated to the slices around it."""
-
-CORRECTION_INTERPOLATION_TOOL = "interpolate-corrections"
-"""The tool of a stroke by which the corrections of some slices were propagated to all slices between them."""
-
-
-@dataclass(frozen=True)
-class EditStroke:
-    """One finished change of the mask, by a brush, a tool or a draft.
-
-    Attributes:
-        edit: the voxels that flipped.
-        tool: key of the tool, such as "brush" or "draft".
-        words: what it did, as text for people, such as "grow 2 mm".
-        user: name of the annotator.
-        when: time in seconds since the epoch.
-        slice: index of the slice that was on screen.
-        by_hand: whether the annotator drew it voxel by voxel; then its voxels are locked against tools.
-    """
-
-    edit: MaskEdit
-    tool: str
-    words: str
-    user: str
-    when: float
-    slice: int
-    by_hand: bool = False
-
-    @property
-    def memory_bytes(self) -> int:
-        """Approximate size in memory, in bytes."""
-        return len(self.edit.packed) + _STROKE_OVERHEAD_BYTES
-
-    @property
-    def summary_text(self) -> str:
-        """A summary for people, such as "grow 2 mm, +812 voxels"."""
-        added, removed = self.edit.added, self.edit.removed
-        counts = [f"+{added}"] * (added > 0 or removed == 0) + [f"-{removed}"] * (removed > 0)
-        return f"{self.words}, {' '.join(counts)} {plural_of(self.edit.changed_voxels, 'voxel')}"
 
 
 class UndoStack:
@@ -82,7 +29,7 @@ class UndoStack:
     def from_strokes(
         cls, done: Iterable[EditStroke], ahead: Iterable[EditStroke] = (), limit: int = UNDO_LIMIT_BYTES
     ) -> tuple[UndoStack, tuple[EditStroke, ...]]:
-        """Make a history from strokes.
+        """Make an undo stack from strokes.
 
         Args:
             done: strokes that can be undone, oldest first.
@@ -90,13 +37,13 @@ class UndoStack:
             limit: as for the class.
 
         Returns:
-            The history, and the oldest strokes that did not fit into the limit.
+            The stack, and the oldest strokes that did not fit into the limit.
         """
-        history = cls(limit)
-        history._done.extend(done)
-        history._ahead = list(ahead)[::-1]
-        history._size = sum(stroke.memory_bytes for stroke in (*history._done, *history._ahead))
-        return history, history._drop_oldest_strokes()
+        stack = cls(limit)
+        stack._done.extend(done)
+        stack._ahead = list(ahead)[::-1]
+        stack._size = sum(stroke.memory_bytes for stroke in (*stack._done, *stack._ahead))
+        return stack, stack._drop_oldest_strokes()
 
     @property
     def undoable_strokes(self) -> tuple[EditStroke, ...]:

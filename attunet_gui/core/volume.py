@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import GridReorientation, VoxelGrid
+from attunet_gui.core.voxel_grid import GridReorientation, VoxelGrid
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, edit_from_empty
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.pre_edit_mask import decided_slices, decided_voxels
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.mask_history import MaskHistory
 
 

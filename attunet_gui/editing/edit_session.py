@@ -14,8 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from attunet_gui.core.case_activity import (
-    CaseActivity,
+from attunet_gui.core.case_activity import CaseActivity
+from attunet_gui.core.draft_correction import tally_mask
+from attunet_gui.core.edit_stroke import EditStroke
+from attunet_gui.core.journal_entries import (
     FindingsAccepted,
     JournalEntry,
     MaskWritten,
@@ -24,11 +26,9 @@ from attunet_gui.core.case_activity import (
     SlicesVerified,
     StrokeRedone,
     StrokeUndone,
-    verified_after_entries,
 )
-from attunet_gui.core.draft_correction import tally_mask
+from attunet_gui.core.journal_replay import verified_after_entries
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit, VoxelBox, edit_from_empty
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.decision_locks import DecisionLocks
 from attunet_gui.editing.journal_writer import JournalWriter
 from attunet_gui.editing.mask_history import MaskHistory, MaskVoxels, masks_equal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from attunet_gui.core.case_activity import JournalEntry
+from attunet_gui.core.journal_entries import JournalEntry
 from attunet_gui.io.journal.journal import Journal, JournalSnapshot
 from attunet_gui.system.errors import UnwritableOutput
 

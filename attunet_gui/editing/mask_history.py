@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, VoxelBox, edit_between, edit_from_empty
-from attunet_gui.core.undo_stack import EditStroke, UndoStack
+from attunet_gui.core.undo_stack import UndoStack
 
 MaskVoxels = NDArray[np.uint8]
 

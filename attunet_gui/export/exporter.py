@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from attunet_gui import __version__
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.metrics import mask_volume_ml
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.export.export_case import (
     PANCREAS,
     ExportCase,

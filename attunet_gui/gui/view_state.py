@@ -10,8 +10,8 @@ from typing import Literal
 
 from attunet_gui.app.case_opening import OpenCase
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.app.session_status import FileTask, StatusMessage
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.app.status_message import FileTask, StatusMessage
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.system.plurals import counted, plural_of
 from attunet_gui.system.progress import ADAPTATION_STAGE
 from attunet_gui.workers.inference_messages import JobStatus

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from attunet_gui.io.image_content import ImageContent, classify_image_file, classify_voxel_values
 from attunet_gui.io.image_format_registry import format_of_path, is_image_file, strip_format_suffix
-from attunet_gui.system.display_names import displayable_errors
+from attunet_gui.system.displayable_text import displayable_errors
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.folders import FolderContents, walk_folder
 from attunet_gui.system.plurals import counted, plural_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.image_format_registry import format_of_path
-from attunet_gui.system.display_names import displayable_errors, displayable_text
+from attunet_gui.system.displayable_text import displayable_errors, displayable_text
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback, no_progress
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import canonical_reorientation
 from attunet_gui.core.volume import LabelMap
+from attunet_gui.core.voxel_grid import canonical_reorientation
 from attunet_gui.io.formats import nifti
 from attunet_gui.io.label_values import distinct_labels
 from attunet_gui.io.mask_reading import load_stored_labels

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import GridReorientation, VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import GridReorientation, VoxelGrid, canonical_reorientation
 from attunet_gui.io.formats.image_format import StoredLabels
 from attunet_gui.io.image_format_registry import format_of_path, label_format_names
 from attunet_gui.io.label_values import LabelValues, pancreas_mask, with_chosen_label
-from attunet_gui.system.display_names import displayable_errors
+from attunet_gui.system.displayable_text import displayable_errors
 from attunet_gui.system.errors import UnreadableInput
 
 # NIfTI-1 stores positions as float32: a grid that started as DICOM comes back rounded by less than this.

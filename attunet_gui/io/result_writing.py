@@ -16,8 +16,8 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import NiftiOrientation, Volume
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.io.formats import nifti
 from attunet_gui.io.formats.nifti_geometry import FRAME_FIELDS
 from attunet_gui.system.atomic_write import write_atomically

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from attunet_gui.core.grid import canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import canonical_reorientation
 from attunet_gui.io.formats import nifti
 from attunet_gui.io.label_values import LabelValues, pancreas_mask
 from attunet_gui.system.errors import UnreadableInput

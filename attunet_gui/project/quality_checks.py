@@ -25,7 +25,7 @@ class SeededErrorResult:
 
     Attributes:
         case: name of the case.
-        error: kind of the error, a key of `seeded_errors.ERRORS`.
+        error: kind of the error, a key of `seeded_errors.SEEDED_ERRORS`.
         kept: share of the wrong voxels that are still wrong in the saved mask, 0 to 1.
         accepted: whether the error counts as accepted.
     """

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.mask_edit import VoxelBox
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.prediction.network_grid import NetworkGrid
 from attunet_gui.prediction.network_prediction import NetworkPrediction
 from attunet_gui.review.annotator_decisions import NO_DECISIONS, AnnotatorDecisions

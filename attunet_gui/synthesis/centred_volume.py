@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 
 
 def centred_volume(

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from attunet_gui.system.display_names import displayable_errors
+from attunet_gui.system.displayable_text import displayable_errors
 from attunet_gui.system.errors import UnreadableInput, UnwritableOutput
 from attunet_gui.system.folders import list_folder
 

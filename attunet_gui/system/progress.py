@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from collections.abc import Callable
+from time import monotonic, perf_counter
 from typing import Protocol
 
 
@@ -50,3 +51,22 @@ ADAPTATION_STAGE = "learning"
 
 def no_progress(done: int, total: int, stage: str) -> None:
     """Do nothing; the `ProgressCallback` of work that nobody watches."""
+
+
+_PROGRESS_INTERVAL_S = 0.1
+
+
+class ProgressThrottle:
+    """Calls `report` for progress at most every `_PROGRESS_INTERVAL_S` seconds.
+
+    Redrawing takes as long as the network takes for a slice, and slices arrive by the hundred.
+    """
+
+    def __init__(self, report: Callable[[], None]) -> None:
+        self._report, self._reported_at = report, float("-inf")
+
+    def progressed(self) -> None:
+        """Report, unless that was done a moment ago."""
+        if monotonic() - self._reported_at > _PROGRESS_INTERVAL_S:
+            self._reported_at = monotonic()
+            self._report()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from attunet_gui.core.edit_stroke import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL
 from attunet_gui.core.propagation import PropagationResult
-from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL
 from attunet_gui.editing.tools.correction_interpolation import InterpolateCorrections
 from attunet_gui.editing.tools.neighbour_outline_shift import PropagateToNeighbours
 from attunet_gui.editing.tools.slice_interpolation import (

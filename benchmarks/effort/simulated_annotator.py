@@ -9,10 +9,10 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.metrics import dice_coefficient, voxel_overlap
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
 from attunet_gui.editing.tools.tool_scene import ToolScene
 from attunet_gui.review.case_evidence import CaseEvidence

@@ -11,8 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from attunet_gui.cli.command_line import app
+from attunet_gui.core.edit_stroke import DRAFT_TOOL
 from attunet_gui.core.mask_edit import edit_between
-from attunet_gui.core.undo_stack import DRAFT_TOOL
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.journal.journal import SUFFIX, identify_volume
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attunet_gui.core.case_activity import (
-    CaseActivity,
+from attunet_gui.core.case_activity import CaseActivity, UnsavedChanges, total_activity
+from attunet_gui.core.draft_correction import compare_with_draft
+from attunet_gui.core.edit_stroke import EditStroke
+from attunet_gui.core.journal_entries import (
     FindingsAccepted,
     JournalEntry,
     MaskWritten,
@@ -18,16 +20,14 @@ from attunet_gui.core.case_activity import (
     SlicesVerified,
     StrokeRedone,
     StrokeUndone,
-    UnsavedChanges,
+)
+from attunet_gui.core.journal_replay import (
     correction_since_draft,
     edit_since_draft,
     replay_entries,
-    total_activity,
     undo_redo_stacks,
 )
-from attunet_gui.core.draft_correction import compare_with_draft
 from attunet_gui.core.mask_edit import edit_between
-from attunet_gui.core.undo_stack import EditStroke
 
 SHAPE = (4, 5, 6)
 SAVED = MaskWritten("me", 0.0, Path("x"), 1, True)

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attunet_gui.core.edit_stroke import DRAFT_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL, EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.pre_edit_mask import (
     is_outline_propagation,
@@ -13,7 +14,6 @@ from attunet_gui.core.pre_edit_mask import (
     mask_before_corrections,
     plane_before_strokes,
 )
-from attunet_gui.core.undo_stack import DRAFT_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL, EditStroke
 
 SHAPE = (5, 6, 7)
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit, edit_between
-from attunet_gui.core.undo_stack import EditStroke, UndoStack
+from attunet_gui.core.undo_stack import UndoStack
 
 
 def stroke(number: int, packed: int = 0) -> EditStroke:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attunet_gui.core.edit_stroke import CORRECTION_INTERPOLATION_TOOL, EditStroke
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.metrics import dice_coefficient
@@ -18,7 +19,6 @@ from attunet_gui.core.pre_edit_mask import (
     plane_before_strokes,
     slices_before_strokes,
 )
-from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, EditStroke
 from attunet_gui.editing.tools import ToolScene
 from attunet_gui.editing.tools.correction_interpolation import (
     InterpolateCorrections,

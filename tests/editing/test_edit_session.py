@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.case_activity import correction_since_draft, edit_since_draft, replay_entries
+from attunet_gui.core.journal_replay import correction_since_draft, edit_since_draft, replay_entries
 from attunet_gui.core.mask_edit import NO_EDIT, edit_between
 from attunet_gui.core.undo_stack import UndoStack
 from attunet_gui.editing.edit_session import CaseIdentity, EditSession, pending_journals

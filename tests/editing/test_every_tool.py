@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.edit_stroke import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL, EditStroke
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.editing.tools import TOOLS, ToolKind, ToolNeed, ToolOptions, ToolScene, tool_kind_by_key
 from attunet_gui.prediction.network_grid import NetworkGrid, ResampledMapView
 from attunet_gui.system.errors import AttunetError

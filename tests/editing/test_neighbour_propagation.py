@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attunet_gui.core.edit_stroke import NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.metrics import dice_coefficient
-from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.editing.tools import ToolScene
 from attunet_gui.editing.tools.neighbour_outline_shift import PropagateToNeighbours
 from attunet_gui.system.errors import AttunetError

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.provenance import ModelId
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.evaluation.attention_gate_report import GateReport, gate_histograms, report_gate
 from attunet_gui.prediction.network_grid import NetworkGrid
 from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction

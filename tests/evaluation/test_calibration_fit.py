@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.metrics import dice_coefficient
 from attunet_gui.core.provenance import ModelId
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.evaluation.calibration_fit import best_threshold, fit_calibration, reliability_curve
 from attunet_gui.evaluation.evaluation_figures import draw_reliability
 from attunet_gui.evaluation.probability_histogram import (

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.export import ExportCase, ExportOptions, export_dataset, export_format_named
 from attunet_gui.io.datasets.pair_dataset import find_labelled_pairs, read_labelled_pair
 from attunet_gui.io.label_values import LabelValues

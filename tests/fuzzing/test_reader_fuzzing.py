@@ -17,8 +17,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.io import read_ct_volume
 from attunet_gui.system.errors import UnreadableInput
 from tests.fuzzing import dicom, itk, nifti, permissions

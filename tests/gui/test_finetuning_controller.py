@@ -36,7 +36,7 @@ from attunet_gui.project.project_store import Project
 from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import no_progress
 from attunet_gui.training.finetuning.finetune_config import FinetuneBudget
-from attunet_gui.training.finetuning.holdout import CaseDivision
+from attunet_gui.training.finetuning.judge_choice import CaseDivision
 from tests.support.finetuning_doubles import Pupil, accept, change, learnt_of, verdict_of
 from tests.support.headless_worklist import HeadlessWorklist, headless_worklist_in
 from tests.support.project_cases import ball, drafted_project, save

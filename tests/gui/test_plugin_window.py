@@ -25,8 +25,8 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMainWindow, QMenu
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.gui import plugin, plugin_dock
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.gui.plugin_dock import FULL_NAME, NAME, PLUGIN, PancreasDock, find_docks

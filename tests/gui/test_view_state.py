@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from attunet_gui.app.session_status import FileTask, StatusMessage
+from attunet_gui.app.status_message import FileTask, StatusMessage
 from attunet_gui.gui.draft_consent import (
     KEEP_MASK,
     NOT_ASKED,

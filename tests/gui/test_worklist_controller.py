@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication, QDockWidget
 
-from attunet_gui.app.case_exporting import ExportRequest
+from attunet_gui.app.dataset_exporting import ExportRequest
+from attunet_gui.core.edit_stroke import DRAFT_TOOL
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.provenance import ModelId
-from attunet_gui.core.undo_stack import DRAFT_TOOL
 from attunet_gui.export import export_format_named
 from attunet_gui.gui.dialogs import case_dialogs, worklist_dialogs
 from attunet_gui.gui.worklist.worklist_controller import WorklistController

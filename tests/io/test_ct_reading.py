@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.io import IMAGE_FORMATS, CaseRef, find_cases, read_ct_volume
 from attunet_gui.system.errors import UnreadableInput
 from tests.support.ct_files import OTHER_SERIES, ct_like, write_series, write_source

@@ -15,8 +15,8 @@ import yaml
 from numpy.testing import assert_allclose, assert_array_equal
 
 from attunet_gui.cli import _insert_gui_command
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.evaluation.pair_matching import PairComparisonOptions, compare_pair_files
 from attunet_gui.export import ExportCase, ExportOptions, export_dataset, export_format_named
 from attunet_gui.export.export_case import export_fingerprint

@@ -16,7 +16,7 @@ import SimpleITK
 from numpy.testing import assert_array_equal
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.io import read_ct_volume, read_mask, write_json, write_mask
 from attunet_gui.io.formats.dicom_pixels import decode_frame
 from attunet_gui.io.formats.voxel_blocks import MOST_UNPACKED

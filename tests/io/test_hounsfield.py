@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_array_equal
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.io.formats.hounsfield import hu_notes, spacing_notes, to_hu
 
 STORED = st.sampled_from([np.int16, np.uint16, np.uint8, np.int32, np.dtype(">i2")])

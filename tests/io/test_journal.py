@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.case_activity import (
-    CaseActivity,
+from attunet_gui.core.case_activity import CaseActivity, ToolUse, UnsavedChanges
+from attunet_gui.core.edit_stroke import EditStroke
+from attunet_gui.core.journal_entries import (
     FindingsAccepted,
     JournalEntry,
     MaskWritten,
@@ -29,13 +30,10 @@ from attunet_gui.core.case_activity import (
     SlicesVerified,
     StrokeRedone,
     StrokeUndone,
-    ToolUse,
-    UnsavedChanges,
 )
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.io.journal import journal as journal_module
 from attunet_gui.io.journal.framing import MAGIC, pack_frame

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.io import read_ct_volume, read_mask
 from attunet_gui.system.errors import UnreadableInput
 from tests.support.ct_files import ct_like, marked, write_nifti, write_series, write_source

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.grid import GridReorientation, VoxelGrid
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import GridReorientation, VoxelGrid
 from attunet_gui.io import read_ct_volume, read_mask, write_ct, write_float_map, write_json, write_mask
 from attunet_gui.system import atomic_write
 from attunet_gui.system.errors import UnwritableOutput, WorkCancelled

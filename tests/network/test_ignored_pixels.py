@@ -8,8 +8,8 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.network.augmentation import augment_batch
 from attunet_gui.network.batch_sampling import (
     IGNORED_LABEL,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.provenance import ModelId
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.prediction.map_overlays import make_overlays
 from attunet_gui.prediction.network_grid import NetworkGrid
 from attunet_gui.prediction.network_prediction import GateMap, NetworkPrediction

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.prediction.network_grid import InputTransform, NetworkGrid, ResampledMapView
 
 _rng = np.random.default_rng(0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.metrics import dice_coefficient, mask_volume_ml
 from attunet_gui.core.provenance import ModelId
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.prediction.network_grid import NetworkGrid
 from attunet_gui.prediction.network_prediction import (
     GateMap,

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from attunet_gui.core.body_outline import body_box, body_mask, body_threshold_hu, is_fat_clipped
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.prediction.preprocess import (
     PreprocessingConfig,
     apply_hu_window,

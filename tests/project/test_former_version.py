@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attunet_gui.core.case_activity import (
+from attunet_gui.core.case_activity import UnsavedChanges
+from attunet_gui.core.edit_stroke import EditStroke
+from attunet_gui.core.journal_entries import (
     FindingsAccepted,
     MaskWritten,
     SessionClosed,
@@ -16,10 +18,8 @@ from attunet_gui.core.case_activity import (
     SlicesVerified,
     StrokeRedone,
     StrokeUndone,
-    UnsavedChanges,
 )
 from attunet_gui.core.provenance import ModelId
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.edit_session import EditSession, pending_journals
 from attunet_gui.gui.preferences import WindowPreferences
 from attunet_gui.io.ct_reading import read_ct_volume

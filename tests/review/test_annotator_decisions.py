@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from attunet_gui.core.edit_stroke import DRAFT_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL, EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.pre_edit_mask import decided_slices, decided_voxels
-from attunet_gui.core.undo_stack import DRAFT_TOOL, NEIGHBOURS_TOOL, PROPAGATION_TOOL, EditStroke
 from attunet_gui.review.annotator_decisions import (
     AnnotatorDecisions,
     accepted_finding,

@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import VoxelGrid
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.provenance import ModelId
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.evaluation.labelled_cases import LabelledCase
 from attunet_gui.network.inference import LoadedModel
 from attunet_gui.network.model_bundle import ModelBundle

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import SimpleITK
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.export import ExportCase, Pseudonymizer
 from attunet_gui.export.export_manifest import ManifestFileEntry
 from tests.support.ct_files import ct_like, write_nifti, write_series, write_source

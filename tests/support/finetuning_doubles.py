@@ -20,7 +20,7 @@ from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.progress import ProgressCallback
 from attunet_gui.training.finetuning.finetune_config import FinetuneConfig, ModelComparisonConfig
 from attunet_gui.training.finetuning.finetuned_model import FinetunedModel
-from attunet_gui.training.finetuning.holdout import CaseDivision
+from attunet_gui.training.finetuning.judge_choice import CaseDivision
 from tests.support.model_cards import card_fields
 from tests.support.project_cases import ball, save
 

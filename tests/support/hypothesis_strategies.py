@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 
 ORIENTATIONS = tuple(
     np.eye(3)[:, list(order)] * signs

@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
+from attunet_gui.core.edit_stroke import NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.core.mask_edit import edit_between
 from attunet_gui.core.mask_locks import MaskLocks
-from attunet_gui.core.undo_stack import NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.editing.tools import ToolScene
 from attunet_gui.synthesis.phantom.abdomen_phantom import Phantom, PhantomRequest, make_phantom
 

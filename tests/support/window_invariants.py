@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attunet_gui.core.case_activity import verified_after_entries
+from attunet_gui.core.journal_replay import verified_after_entries
 from attunet_gui.gui.napari_adapter.layer_factory import MASK
 from attunet_gui.io.journal.journal import read_journal
 from attunet_gui.io.mask_reading import read_mask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from attunet_gui.core.grid import canonical_reorientation
+from attunet_gui.core.voxel_grid import canonical_reorientation
 from attunet_gui.synthesis.phantom.abdomen_phantom import (
     ORGANS,
     Phantom,

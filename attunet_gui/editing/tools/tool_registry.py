@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attunet_gui.core.undo_stack import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL
+from attunet_gui.core.edit_stroke import CORRECTION_INTERPOLATION_TOOL, NEIGHBOURS_TOOL
 from attunet_gui.editing.tools.attached_piece import RemovePieceTool
 from attunet_gui.editing.tools.click_segmentation import (
     ADD_REACH_PARAMETER,

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.mask_edit import MaskEdit, VoxelBox, edit_between
 from attunet_gui.core.mask_locks import MaskLocks, PlaneMask
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.system.errors import AttunetError
 
 Spacing = tuple[float, float, float]

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from attunet_gui.app.case_drafting import CaseDraft
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.controllers.mask_review_controller import MaskReviewController
 from attunet_gui.gui.controllers.propagation_controller import PropagationController

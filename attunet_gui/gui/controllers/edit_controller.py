@@ -10,10 +10,10 @@ from qtpy.QtCore import QObject
 
 from attunet_gui.app.case_drafting import CaseDraft
 from attunet_gui.app.case_session import CaseSession
+from attunet_gui.core.edit_stroke import DRAFT_TOOL, NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit, VoxelBox, edit_between
 from attunet_gui.core.mask_locks import MaskLocks
 from attunet_gui.core.pre_edit_mask import is_annotator_decision
-from attunet_gui.core.undo_stack import DRAFT_TOOL, NEIGHBOURS_TOOL, EditStroke
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.editing.tools.brush_hu_range import BrushHuRange, undo_outside_hu_range
 from attunet_gui.editing.tools.tool_registry import tool_kind_by_key

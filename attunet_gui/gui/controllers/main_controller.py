@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 
 from attunet_gui.app.case_opening import OpenCase
 from attunet_gui.app.case_session import CaseSession
-from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.gui.controllers.case_layer_guard import CaseLayerGuard
 from attunet_gui.gui.controllers.case_opener import CaseOpener
 from attunet_gui.gui.controllers.draft_controller import DraftController

@@ -11,8 +11,8 @@ from qtpy.QtCore import QObject
 from attunet_gui.app.case_drafting import CaseDraft
 from attunet_gui.app.case_opening import OpenCase
 from attunet_gui.app.case_session import CaseSession
+from attunet_gui.core.edit_stroke import EditStroke
 from attunet_gui.core.pre_edit_mask import strokes_since_draft
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.editing.edit_session import EditSession
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.controllers.finding_searcher import FindingSearcher

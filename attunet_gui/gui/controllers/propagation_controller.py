@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject
 
 from attunet_gui.app.case_session import CaseSession
+from attunet_gui.core.edit_stroke import PROPAGATION_TOOL
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit
 from attunet_gui.core.pre_edit_mask import mask_before_corrections
 from attunet_gui.core.propagation import PropagationResult, edit_amount, propagation_edits
-from attunet_gui.core.undo_stack import PROPAGATION_TOOL
 from attunet_gui.gui.controllers.edit_controller import EditController
 from attunet_gui.gui.napari_adapter.case_layers import CaseLayers
 from attunet_gui.gui.qt_helpers import Signal

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from attunet_gui.app.case_exporting import ExportRequest
+from attunet_gui.app.dataset_exporting import ExportRequest
 from attunet_gui.export import EXPORT_FORMATS, export_format_named
 from attunet_gui.gui.dialogs import case_dialogs
 from attunet_gui.gui.panels.widget_factory import make_button, make_row_layout, make_wrapped_label

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from attunet_gui.core.volume import Volume
 from attunet_gui.gui.napari_adapter.drawing_tools import CaseKeyBindings, DrawingTools
+from attunet_gui.gui.napari_adapter.layer_appearance import LayerAppearance
 from attunet_gui.gui.napari_adapter.layer_factory import ARRIVING, CT, MASK, make_ct_layer, reset_ct_layer
 from attunet_gui.gui.napari_adapter.layer_set import LayerSet
 from attunet_gui.gui.napari_adapter.mask_layer import MaskLayer
-from attunet_gui.gui.napari_adapter.overlay_layers import DraftLayers, LayerAppearance, MarkerLayers
+from attunet_gui.gui.napari_adapter.overlay_layers import DraftLayers, MarkerLayers
 from attunet_gui.gui.napari_adapter.slice_view import SliceView
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from qtpy.QtCore import QObject
 
 from attunet_gui.app.case_adding import AddCasesRequest, add_cases
-from attunet_gui.app.case_exporting import ExportRequest, export_cases
 from attunet_gui.app.case_session import CaseSession
+from attunet_gui.app.dataset_exporting import ExportRequest, export_cases
 from attunet_gui.app.worklist_drafting import (
     DrafterFactory,
     WorklistDraftRequest,

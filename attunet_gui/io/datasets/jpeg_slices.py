@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import GridReorientation, VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import GridReorientation, VoxelGrid, canonical_reorientation
 from attunet_gui.io.label_values import threshold_white_mask
 from attunet_gui.system.errors import AttunetError, UnreadableInput
 from attunet_gui.system.folders import list_folder

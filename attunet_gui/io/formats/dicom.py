@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from attunet_gui.core.grid import canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import canonical_reorientation
 from attunet_gui.io.formats.dicom_geometry import SliceStack
 from attunet_gui.io.formats.dicom_headers import DicomSlice, iter_slices, missing_rescale_error, scan_headers
 from attunet_gui.io.formats.dicom_pixels import ContradictingTags, decode_frame

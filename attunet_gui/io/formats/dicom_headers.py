@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from attunet_gui.io.formats.dicom_deflated import inflates_plausibly
 from attunet_gui.io.formats.dicom_format import looks_like_dicom
 from attunet_gui.io.image_format_registry import main_suffixes
-from attunet_gui.system.display_names import displayable_text
+from attunet_gui.system.displayable_text import displayable_text
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.folders import FolderContents, UnreadPath, os_error_reason
 from attunet_gui.system.progress import ProgressCallback, no_progress

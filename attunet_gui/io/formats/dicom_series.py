@@ -19,7 +19,7 @@ import numpy as np
 
 from attunet_gui.io.formats.dicom_geometry import SliceStack, stack_slices
 from attunet_gui.io.formats.dicom_headers import NO_UID, DicomHeader, iter_slices, scan_headers
-from attunet_gui.system.display_names import displayable_text
+from attunet_gui.system.displayable_text import displayable_text
 from attunet_gui.system.errors import SeriesChoiceNeeded, UnreadableInput
 from attunet_gui.system.folders import FolderContents, UnreadPath, files_beside, walk_folder
 from attunet_gui.system.plurals import counted, plural_of

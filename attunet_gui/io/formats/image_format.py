@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import Volume
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback
 

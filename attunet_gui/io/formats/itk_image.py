@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.formats.image_format import ImageFormat, StoredLabels
 from attunet_gui.io.formats.itk_header import ItkHeader

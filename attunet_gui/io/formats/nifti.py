@@ -13,8 +13,8 @@ from isal import igzip, isal_zlib
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import VoxelGrid, canonical_reorientation
 from attunet_gui.core.volume import NiftiOrientation, Volume, VolumeOrigin
+from attunet_gui.core.voxel_grid import VoxelGrid, canonical_reorientation
 from attunet_gui.io.formats.hounsfield import spacing_notes, to_hu
 from attunet_gui.io.formats.image_format import ImageFormat, StoredLabels
 from attunet_gui.io.formats.nifti_geometry import read_placement

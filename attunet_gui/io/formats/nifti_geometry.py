@@ -13,8 +13,8 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import VoxelGrid
 from attunet_gui.core.volume import NiftiOrientation
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.io.formats.nifti_header import NiftiHeaderFields
 from attunet_gui.system.errors import UnreadableInput
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.grid import VoxelGrid
+from attunet_gui.core.voxel_grid import VoxelGrid
 from attunet_gui.system.errors import UnreadableInput
 
 # mm. Beyond this distance the float32 of a NIfTI header is too coarse to place a voxel, and no scanner is so

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.system.display_names import displayable_text
+from attunet_gui.system.displayable_text import displayable_text
 from attunet_gui.system.errors import UnreadableInput
 from attunet_gui.system.progress import ProgressCallback
 

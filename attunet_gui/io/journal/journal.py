@@ -23,14 +23,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.core.case_activity import (
-    CaseActivity,
-    JournalEntry,
-    UnsavedChanges,
-    total_activity,
-    undo_redo_stacks,
-)
-from attunet_gui.core.undo_stack import EditStroke
+from attunet_gui.core.case_activity import CaseActivity, UnsavedChanges, total_activity
+from attunet_gui.core.edit_stroke import EditStroke
+from attunet_gui.core.journal_entries import JournalEntry
+from attunet_gui.core.journal_replay import undo_redo_stacks
 from attunet_gui.io.journal.framing import MAGIC, BadFrame, JournalFrame, read_frames
 from attunet_gui.io.journal.records import (
     COMPACTED_KINDS,

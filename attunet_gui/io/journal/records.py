@@ -19,8 +19,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from attunet_gui.core.case_activity import (
-    CaseActivity,
+from attunet_gui.core.case_activity import CaseActivity, UnsavedChanges
+from attunet_gui.core.edit_stroke import EditStroke
+from attunet_gui.core.journal_entries import (
     FindingsAccepted,
     JournalEntry,
     MaskWritten,
@@ -29,10 +30,8 @@ from attunet_gui.core.case_activity import (
     SlicesVerified,
     StrokeRedone,
     StrokeUndone,
-    UnsavedChanges,
 )
 from attunet_gui.core.mask_edit import NO_EDIT, MaskEdit
-from attunet_gui.core.undo_stack import EditStroke
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.journal.framing import JournalFrame, pack_frame
 from attunet_gui.system.errors import UnreadableInput

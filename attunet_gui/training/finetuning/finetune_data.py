@@ -28,7 +28,7 @@ from attunet_gui.system.errors import AttunetError
 from attunet_gui.system.plurals import counted
 from attunet_gui.system.progress import ProgressCallback, no_progress
 from attunet_gui.training.finetuning.finetune_config import FinetuneConfig
-from attunet_gui.training.finetuning.holdout import (
+from attunet_gui.training.finetuning.judge_choice import (
     CaseDivision,
     HoldoutCandidate,
     ModelHistory,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from attunet_gui.evaluation.model_guard import GuardVerdict
 from attunet_gui.network.model_bundle import ModelBundle
 from attunet_gui.system.plurals import counted
-from attunet_gui.training.finetuning.holdout import CaseDivision
+from attunet_gui.training.finetuning.judge_choice import CaseDivision
 
 
 @dataclass(frozen=True)

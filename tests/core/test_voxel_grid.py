@@ -15,7 +15,7 @@ from nibabel.orientations import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from attunet_gui.core.grid import CANONICAL_AXES, VoxelGrid, canonical_reorientation
+from attunet_gui.core.voxel_grid import CANONICAL_AXES, VoxelGrid, canonical_reorientation
 from tests.support.hypothesis_strategies import ORIENTATIONS, grids
 
 

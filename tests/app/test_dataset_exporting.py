@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from attunet_gui.app.case_exporting import ExportRequest, export_cases
+from attunet_gui.app.dataset_exporting import ExportRequest, export_cases
 from attunet_gui.cli.command_line import app
 from attunet_gui.export import export_format_named, read_export_manifest
 from attunet_gui.project.case_commands import accept_case

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attunet_gui.system.errors import AttunetError
-from attunet_gui.training.finetuning.holdout import (
+from attunet_gui.training.finetuning.judge_choice import (
     HoldoutCandidate,
     ModelHistory,
     choose_judges,
