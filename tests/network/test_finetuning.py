@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from attunet_gui.cli.training_commands import finetune_model
+from attunet_gui.cli.training_commands import finetune_and_print
 from attunet_gui.network.model_bundle import load_network, read_bundle, set_calibration
 from attunet_gui.network.training_checkpoint import CHECKPOINT_FILE
 from attunet_gui.network.training_loop import TrainingPace, steps_within
@@ -80,7 +80,7 @@ def learnt(
 ) -> tuple[Path, FinetunedModel]:
     folder = tmp_path_factory.mktemp("finetuned")
     _write(folder / "right", range(6))
-    return folder, run_finetuning(_order(folder, tiny_bundle))
+    return folder, run_finetuning(_order(folder, tiny_bundle, steps=150))
 
 
 def test_a_better_model_passes_and_its_card_tells_where_it_comes_from(
@@ -199,7 +199,7 @@ def test_a_run_bounded_by_minutes_keeps_its_steps_and_says_what_is_outside(
 ) -> None:
     _write(tmp_path / "right", range(6))
     order = replace(_order(tmp_path, tiny_bundle), effort=FinetuneBudget(minutes=0.1))
-    finetune_model(order, wanted=False)
+    finetune_and_print(order, wanted=False)
     told = capsys.readouterr().out
     assert told.startswith("0.1 minutes are for learning and its validation.")
     steps = json.loads((tmp_path / "run" / PLAN_FILE).read_text())["steps"]
