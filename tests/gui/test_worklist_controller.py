@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
@@ -508,7 +510,13 @@ class _Stopping(_BallToTheEnd):
     """Is told to stop while it drafts the first case."""
 
     def __init__(self, worklist: WorklistController) -> None:
-        super().__init__(lambda _number: worklist.background_jobs._running["draft"].stop.set())
+        super().__init__(lambda _number: self._stop(worklist.background_jobs._running))
+
+    def _stop(self, running: dict[str, Any]) -> None:
+        # The thread may be here before the window has noted that the job runs.
+        while "draft" not in running:
+            sleep(0.001)
+        running["draft"].stop.set()
 
 
 def test_accepted_cases_are_exported_without_names(room: HeadlessWorklist, tmp_path: Path) -> None:
