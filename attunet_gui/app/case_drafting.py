@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.app.network_jobs import JobHandlers, NetworkJobs
+from attunet_gui.app.network_jobs import JobHandlers, NetworkJobs, ignore_report
 from attunet_gui.core.mask_edit import MaskEdit
 from attunet_gui.core.metrics import mask_volume_ml
 from attunet_gui.core.provenance import ModelId
@@ -61,10 +61,6 @@ class CaseDraft:
         return mask_volume_ml(self.mask, self.prediction.frame.grid)
 
 
-def _ignore(*_said: object) -> None:
-    """Ignore what nobody asked for."""
-
-
 @dataclass(frozen=True)
 class DraftHandlers:
     """What is called about a draft.
@@ -77,9 +73,9 @@ class DraftHandlers:
     """
 
     done: Callable[[CaseDraft], None]
-    failed: Callable[[str], None] = _ignore
-    begun: Callable[[NetworkPrediction], None] = _ignore
-    slices_arrived: Callable[[NDArray[np.intp], MaskEdit], None] = _ignore
+    failed: Callable[[str], None] = ignore_report
+    begun: Callable[[NetworkPrediction], None] = ignore_report
+    slices_arrived: Callable[[NDArray[np.intp], MaskEdit], None] = ignore_report
 
 
 class DraftNetwork(Protocol):

@@ -11,11 +11,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attunet_gui.app.project_case_reading import PreparedCt, read_case_ct
 from attunet_gui.core.provenance import ModelId, former_mask_record_path, mask_record_path
 from attunet_gui.core.volume import Volume
 from attunet_gui.io.case_discovery import ChosenCt, choose_single_ct, common_location, label_maps_sentence
@@ -23,12 +23,15 @@ from attunet_gui.io.ct_reading import read_ct_volume
 from attunet_gui.io.journal.journal import CaseIdentity, identify_volume
 from attunet_gui.io.label_values import SeveralLabels
 from attunet_gui.io.mask_reading import read_mask
-from attunet_gui.project.case_rows import CaseRow
-from attunet_gui.project.project_store import Project
-from attunet_gui.project.shown_mask import CaseOpening, begin_case
 from attunet_gui.synthesis.phantom.abdomen_phantom import PhantomRequest, make_phantom, phantom_volume
 from attunet_gui.system.errors import AttunetError, UnreadableInput, failure_sentence
 from attunet_gui.system.progress import ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    from attunet_gui.app.project_case_reading import PreparedCt
+    from attunet_gui.project.case_rows import CaseRow
+    from attunet_gui.project.project_store import Project
+    from attunet_gui.project.shown_mask import CaseOpening
 
 MaskArray = NDArray[np.uint8]
 
@@ -230,6 +233,10 @@ def _label_maps_text(volume: Volume, label_maps: tuple[Path, ...]) -> str:
 
 
 def _open_project_case(ct: ProjectCt, progress: ProgressCallback) -> OpenCase:
+    # Slow to load, with the database, and not needed by `attunet predict`.
+    from attunet_gui.app.project_case_reading import read_case_ct
+    from attunet_gui.project.shown_mask import begin_case
+
     read = ct.take_prefetched(ct.row) or read_case_ct(ct.row, progress)
     # The opening is recorded only now, when the CT was read and can be shown.
     opening = begin_case(ct.project, ct.row, actor=ct.annotator)

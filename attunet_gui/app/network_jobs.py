@@ -52,8 +52,8 @@ class InferenceClient(Protocol):
         """Stop the running request and drop its results."""
 
 
-def _ignore(*_said: object) -> None:
-    """Ignore what nobody asked for."""
+def ignore_report(*_said: object) -> None:
+    """Ignore what nobody asked for; the default of handlers."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class JobHandlers:
         propagated: with the propagated corrections.
     """
 
-    failed: Callable[[str], None] = _ignore
-    begun: Callable[[NetworkPrediction], None] = _ignore
-    slices_arrived: Callable[[NDArray[np.intp], MaskEdit], None] = _ignore
-    drafted: Callable[[NetworkPrediction, NDArray[np.uint8]], None] = _ignore
-    propagated: Callable[[PropagationResult], None] = _ignore
+    failed: Callable[[str], None] = ignore_report
+    begun: Callable[[NetworkPrediction], None] = ignore_report
+    slices_arrived: Callable[[NDArray[np.intp], MaskEdit], None] = ignore_report
+    drafted: Callable[[NetworkPrediction, NDArray[np.uint8]], None] = ignore_report
+    propagated: Callable[[PropagationResult], None] = ignore_report
 
 
 class NetworkJobs:

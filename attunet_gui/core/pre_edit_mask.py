@@ -102,10 +102,7 @@ def plane_before_strokes(
     Returns:
         (y, x) bool.
     """
-    plane: PlaneArray = mask[z] != 0
-    for stroke in strokes_since_draft(done):
-        if z in stroke.edit.box_slices and any(kind(stroke) for kind in kinds):
-            plane[stroke.edit.box[1:]] ^= stroke.edit.flipped_voxels()[z - stroke.edit.start[0]]
+    plane: PlaneArray = slices_before_strokes(mask, slice(z, z + 1), done, *kinds)[0]
     return plane
 
 

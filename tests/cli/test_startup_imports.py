@@ -40,6 +40,7 @@ def test_a_prediction_starts_without_pydicom_and_may_load_it_later(later: str) -
     loaded = loaded_by(code + later)
     assert "nibabel" in loaded
     assert ("pydicom" in loaded) == bool(later)
+    assert "sqlalchemy" not in loaded, "there is no project to read"
 
 
 def test_a_pydicom_that_is_there_stays() -> None:

@@ -6,6 +6,7 @@ A block of the decoder takes the coarser map and the skip connection.
 
 from __future__ import annotations
 
+import math
 from itertools import count, takewhile
 from typing import Any
 
@@ -86,3 +87,20 @@ def shift_logits(network: keras.Model, slope: float, offset: float) -> None:
     norm = network.get_layer(_HEAD_NORM)
     norm.gamma.assign(slope * norm.gamma)
     norm.beta.assign(slope * norm.beta + offset)
+
+
+def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
+    """Make the gate `name` return `coefficient`, in [0, 1], everywhere.
+
+    Its last weights become 0 and its last offset the logit of `coefficient`.
+    """
+    score = network.get_layer(f"{name}_score")
+    score.kernel.assign(keras.ops.zeros_like(score.kernel))
+    score.bias.assign([_clamped_logit(coefficient)])
+
+
+def _clamped_logit(probability: float) -> float:
+    """Return the logit of `probability`; for 0 and 1 a number whose sigmoid is exactly that in float32."""
+    if probability in (0, 1):
+        return 40.0 if probability else -110.0
+    return math.log(probability / (1 - probability))

@@ -59,14 +59,14 @@ def _add_block(x: Any, widths: tuple[int, int], name: str, weights: BundleWeight
     for step in (1, 2):
         part = f"{name}_{step}"
         x = ops.relu(add_convolution(x, (inputs, width, 3), f"{part}_conv", weights))
-        x, inputs = _add_batch_norm(x, width, f"{part}_norm", weights), width
+        x, inputs = add_batch_norm(x, width, f"{part}_norm", weights), width
     return x
 
 
 def add_head(x: Any, config: EncoderDecoderConfig, weights: BundleWeights) -> Any:
     """Add the 1x1 convolution to one channel; return the probability."""
     x = add_convolution(x, (config.filters, 1, 1), "head_conv", weights)
-    return ops.sigmoid(_add_batch_norm(x, 1, "head_norm", weights))
+    return ops.sigmoid(add_batch_norm(x, 1, "head_norm", weights))
 
 
 def make_model(image: Any, outputs: Mapping[str, Any], name: str) -> openvino.Model:
@@ -81,22 +81,32 @@ def add_convolution(x: Any, kind: tuple[int, int, int], name: str, weights: Bund
     kernel = weights.take_array(f"{name}/kernel", (side, side, inputs, outputs)).transpose(3, 2, 0, 1)
     margin = [side // 2] * 2
     convolved = ops.convolution(x, np.ascontiguousarray(kernel), [1, 1], margin, margin, [1, 1])
-    return ops.add(convolved, _channel_constant(weights.take_array(f"{name}/bias", (outputs,))))
+    return ops.add(convolved, channel_constant(weights.take_array(f"{name}/bias", (outputs,))))
 
 
-def _add_batch_norm(x: Any, width: int, name: str, weights: BundleWeights) -> Any:
-    """Batch-normalise `x` with the moving statistics, folded into one multiplication and one addition."""
+def add_batch_norm(x: Any, width: int, name: str, weights: BundleWeights, axes: int = 2) -> Any:
+    """Batch-normalise `x` with the moving statistics, folded into one multiplication and one addition.
+
+    Args:
+        x: (batch, channels, ...) with `axes` axes of space.
+        width: number of channels.
+        name: of the layer in Keras.
+        weights: the arrays of the bundle; those of the layer are taken.
+        axes: 2 for maps, 3 for volumes.
+    """
     gamma, beta, mean, variance = (
         weights.take_array(f"{name}/{kind}", (width,))
         for kind in ("gamma", "beta", "moving_mean", "moving_variance")
     )
     scale = gamma / np.sqrt(variance + np.float32(_BATCH_NORM_EPSILON))
-    return ops.add(ops.multiply(x, _channel_constant(scale)), _channel_constant(beta - mean * scale))
+    return ops.add(
+        ops.multiply(x, channel_constant(scale, axes)), channel_constant(beta - mean * scale, axes)
+    )
 
 
-def _channel_constant(values: NDArray[np.float32]) -> Any:
-    """Return one constant for each channel of a map in (batch, channels, rows, columns) order."""
-    return ops.constant(values.reshape(1, -1, 1, 1))
+def channel_constant(values: NDArray[np.float32], axes: int = 2) -> Any:
+    """Return one constant for each channel of a map or volume, (1, channels, 1, ...) with `axes` ones."""
+    return ops.constant(values.reshape(1, -1, *[1] * axes))
 
 
 def pool_by_two(x: Any, side: int) -> Any:

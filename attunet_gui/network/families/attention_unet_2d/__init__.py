@@ -21,6 +21,6 @@ FAMILY = ModelFamily(
     logit_shifter="attunet_gui.network.families.encoder_decoder_keras:shift_logits",
     tiny_config={"size": [64, 64], "filters": 2, "levels": 3, "gate_filters": 4},
     list_gates=list_gates,
-    gate_holder=f"{__name__}.attention_unet_keras:hold_gate",
+    gate_holder="attunet_gui.network.families.encoder_decoder_keras:hold_gate",
     decoder_lister="attunet_gui.network.families.encoder_decoder_keras:decoder_maps",
 )

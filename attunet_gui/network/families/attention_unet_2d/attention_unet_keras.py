@@ -10,7 +10,6 @@ fresh gate lets nearly everything pass, as the article asks (section 3).
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from attunet_gui.network.families.attention_unet_2d.attention_unet_config import (
@@ -48,25 +47,6 @@ def build_network(config: AttentionUNet2DConfig) -> keras.Model:
         x = add_block([x, skip], config, level, "decoder")
     outputs[PROBABILITY] = add_head(x)
     return keras.Model(image, outputs, name="attention_unet_2d")
-
-
-def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
-    """Make the gate `name` return `coefficient`, in [0, 1], everywhere.
-
-    Its last weights become 0 and its last offset the logit of `coefficient`.
-    """
-    score = network.get_layer(f"{name}_score")
-    score.kernel.assign(keras.ops.zeros_like(score.kernel))
-    score.bias.assign([_clamped_logit(coefficient)])
-
-
-def _clamped_logit(probability: float) -> float:
-    """Return the logit of `probability`; for 0 and 1 a finite number whose sigmoid is exactly 0 or 1 in
-    float32.
-    """
-    if probability in (0, 1):
-        return 40.0 if probability else -110.0  # exactly 1 and 0 in float32
-    return math.log(probability / (1 - probability))
 
 
 def _attention_gate(skip: Any, gating: Any, filters: int, name: str) -> tuple[Any, Any]:

@@ -21,5 +21,5 @@ FAMILY = ModelFamily(
     logit_shifter=f"{__name__}.attention_unet_3d_keras:shift_logits",
     tiny_config={"size": [64, 64], "patch_size": [8, 32, 32], "filters": 2, "levels": 3},
     list_gates=list_gates,
-    gate_holder=f"{__name__}.attention_unet_3d_keras:hold_gate",
+    gate_holder="attunet_gui.network.families.encoder_decoder_keras:hold_gate",
 )

@@ -11,7 +11,6 @@ convolution over all of them, enlarged, gives the answer. A fresh gate lets near
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from attunet_gui.network.families.attention_unet_3d.attention_unet_3d_config import (
@@ -73,23 +72,6 @@ def shift_logits(network: keras.Model, slope: float, offset: float) -> None:
     head = network.get_layer(_HEAD)
     head.kernel.assign(slope * head.kernel)
     head.bias.assign(slope * head.bias + offset)
-
-
-def hold_gate(network: keras.Model, name: str, coefficient: float) -> None:
-    """Make the gate `name` return `coefficient`, in [0, 1], everywhere.
-
-    Its last weights become 0 and its last offset the logit of `coefficient`.
-    """
-    score = network.get_layer(f"{name}_score")
-    score.kernel.assign(keras.ops.zeros_like(score.kernel))
-    score.bias.assign([_clamped_logit(coefficient)])
-
-
-def _clamped_logit(probability: float) -> float:
-    """Return the logit of `probability`; for 0 and 1 a number whose sigmoid is exactly that in float32."""
-    if probability in (0, 1):
-        return 40.0 if probability else -110.0
-    return math.log(probability / (1 - probability))
 
 
 def _add_block(x: Any, filters: int, name: str) -> Any:

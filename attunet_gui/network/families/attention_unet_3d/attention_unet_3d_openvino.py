@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attunet_gui.network.families.attention_unet_3d.attention_unet_3d_config import (
     CLASSES,
@@ -13,12 +12,17 @@ from attunet_gui.network.families.attention_unet_3d.attention_unet_3d_config imp
     level_widths,
     list_gates,
 )
+from attunet_gui.network.families.encoder_decoder_openvino import (
+    add_batch_norm,
+    channel_constant,
+    make_model,
+)
 from attunet_gui.network.families.model_family import PROBABILITY
 from attunet_gui.network.model_bundle import BundleWeights
 from attunet_gui.network.openvino_runtime import openvino, ops
 
-# The default of Keras' BatchNormalization, which the Keras network uses.
-_BATCH_NORM_EPSILON = 1e-3
+# Slices, rows and columns.
+_AXES = 3
 _DOUBLED = np.array([2.0, 2.0, 2.0], np.float32)
 
 
@@ -55,8 +59,7 @@ def build_graph(config: AttentionUNet3DConfig, weights: BundleWeights) -> openvi
         sides.append(side)
     logits = _add_convolution(ops.concat(sides, axis=1), (CLASSES * len(sides), 1, 1), "head_conv", weights)
     outputs[PROBABILITY] = ops.sigmoid(logits)
-    results = [_named_result(name, output) for name, output in outputs.items()]
-    return openvino.Model(results, [image], "attention_unet_3d")
+    return make_model(image, outputs, "attention_unet_3d")
 
 
 def _add_block(x: Any, widths: tuple[int, int], name: str, weights: BundleWeights) -> Any:
@@ -65,7 +68,7 @@ def _add_block(x: Any, widths: tuple[int, int], name: str, weights: BundleWeight
     for step in (1, 2):
         part = f"{name}_{step}"
         x = _add_convolution(x, (inputs, width, 3), f"{part}_conv", weights)
-        x, inputs = ops.relu(_add_batch_norm(x, width, f"{part}_norm", weights)), width
+        x, inputs = ops.relu(add_batch_norm(x, width, f"{part}_norm", weights, _AXES)), width
     return x
 
 
@@ -82,7 +85,7 @@ def _add_gate(skip: Any, gating: Any, width: int, name: str, weights: BundleWeig
 def _add_convolution(x: Any, kind: tuple[int, int, int], name: str, weights: BundleWeights) -> Any:
     """Add a convolution of `kind` (channels in, channels out, width of the kernel) with its bias."""
     bias = weights.take_array(f"{name}/bias", (kind[1],))
-    return ops.add(_convolve(x, kind, name, weights), _channel_constant(bias))
+    return ops.add(_convolve(x, kind, name, weights), channel_constant(bias, _AXES))
 
 
 def _convolve(x: Any, kind: tuple[int, int, int], name: str, weights: BundleWeights) -> Any:
@@ -94,21 +97,6 @@ def _convolve(x: Any, kind: tuple[int, int, int], name: str, weights: BundleWeig
     )
     margin = [side // 2] * 3
     return ops.convolution(x, np.ascontiguousarray(kernel), [1] * 3, margin, margin, [1] * 3)
-
-
-def _add_batch_norm(x: Any, width: int, name: str, weights: BundleWeights) -> Any:
-    """Batch-normalise `x` with the moving statistics, folded into one multiplication and one addition."""
-    gamma, beta, mean, variance = (
-        weights.take_array(f"{name}/{kind}", (width,))
-        for kind in ("gamma", "beta", "moving_mean", "moving_variance")
-    )
-    scale = gamma / np.sqrt(variance + np.float32(_BATCH_NORM_EPSILON))
-    return ops.add(ops.multiply(x, _channel_constant(scale)), _channel_constant(beta - mean * scale))
-
-
-def _channel_constant(values: NDArray[np.float32]) -> Any:
-    """Return one constant for each channel of a volume in (batch, channels, slices, rows, columns) order."""
-    return ops.constant(values.reshape(1, -1, 1, 1, 1))
 
 
 def _pool_by_two(x: Any, side: int) -> Any:
@@ -123,10 +111,3 @@ def _double(x: Any) -> Any:
         x, _DOUBLED, "linear_onnx", "scales", axes=np.array([2, 3, 4]),
         coordinate_transformation_mode="half_pixel",
     )  # fmt: skip
-
-
-def _named_result(name: str, output: Any) -> Any:
-    """Return the output `name` without the axis of its single channel."""
-    flat = ops.squeeze(output, np.array([1]))
-    flat.output(0).get_tensor().set_names({name})
-    return ops.result(flat, name=name)
